@@ -1,0 +1,40 @@
+"""What the library raises: the caller's mistakes and broken files, never one bad input of many.
+
+ScreenerError
+├── HashError         a hash, its text or the array to hash or search has the wrong form
+├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
+├── ListError         a hash list cannot be opened, or a file cannot be imported into one
+├── PolicyError       a policy names an unknown kind or setting, or a value out of range
+└── MediaError        an input cannot be decoded; carries the typed reason
+
+`Screener` and `scan` never raise `MediaError`: they turn it into a Result.
+"""
+
+
+class ScreenerError(Exception):
+    """Anything that this library raises on purpose."""
+
+
+class HashError(ScreenerError, ValueError):
+    """A hash, its text, or an array that was to be hashed or searched has the wrong form."""
+
+
+class IndexFileError(ScreenerError):
+    """An index file is damaged, is not one of ours, or was written by a newer version."""
+
+
+class ListError(ScreenerError):
+    """A hash list cannot be opened, or a file cannot be imported into one."""
+
+
+class PolicyError(ScreenerError, ValueError):
+    """A policy names an unknown kind or setting, or a value out of range."""
+
+
+class MediaError(ScreenerError):
+    """An input cannot be decoded; `reason` is one of the reasons that a Result may carry."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

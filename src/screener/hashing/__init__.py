@@ -1,0 +1,1 @@
+"""Hashes of pixels and of bytes: one module per family, each with `compute`."""

@@ -1,0 +1,136 @@
+"""Hash and HashKind: what a hash is, how its text is read and written."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from screener.errors import HashError
+
+
+@dataclass(frozen=True)
+class HashKind:
+    """A kind of hash.
+
+    `radius` and `floor` are the defaults of a policy: the largest distance in bits that is a
+    match, and the least detail score (0–100) at which a hash is compared; both are 0 for kinds
+    that are only ever equal. `perceptual` kinds are compared by Hamming distance; `computed`
+    kinds are those that this library makes from an input itself.
+    """
+
+    name: str
+    bits: int
+    radius: int = 0
+    floor: int = 0
+    perceptual: bool = False
+    computed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return self.bits // 8
+
+    @property
+    def digest(self) -> bool:
+        """Whether it is a cryptographic digest of a file's bytes."""
+        return self.name in ("md5", "sha1", "sha256")
+
+
+def _perceptual(name: str, bits: int, radius: int) -> HashKind:
+    return HashKind(name, bits, radius=radius, perceptual=True)
+
+
+# The radii of the 64-bit kinds are the field's usual ones; the 256-bit forms take the same
+# fraction of their bits. PDQ's radius and floor are its authors' recommendation.
+KINDS: Mapping[str, HashKind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True),
+            *(_perceptual(name, 64, 8) for name in ("phash", "dhash", "ahash", "whash")),
+            *(_perceptual(name, 256, 32) for name in ("phash256", "dhash256", "ahash256")),
+            _perceptual("whash256", 256, 32),
+            HashKind("md5", 128, computed=True),
+            HashKind("sha1", 160, computed=True),
+            HashKind("sha256", 256, computed=True),
+            HashKind("photodna", 1152),
+        )
+    }
+)
+
+
+def kind_named(name: str) -> HashKind:
+    """The kind of that name; HashError lists the names there are."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise HashError(f"unknown kind {name!r}; one of: {', '.join(KINDS)}") from None
+
+
+@dataclass(frozen=True)
+class Hash:
+    """A hash: equal when kind and bytes are equal, whatever its quality.
+
+    `quality` is the detail score (0–100) of the picture it was made from, None where it was
+    not recorded; `pixels` is the version of the pixel pipeline that made it, None for a digest
+    or a hash made elsewhere. `str(hash)` is the kind and how many bits, never the value: a
+    listed hash must not slip into a log. `hash.text` is the value.
+    """
+
+    kind: HashKind
+    value: bytes = field(repr=False)
+    quality: int | None = field(default=None, compare=False)
+    pixels: int | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.value) != self.kind.size:
+            raise HashError(
+                f"a {self.kind.name} value has {self.kind.size} bytes, not {len(self.value)}"
+            )
+        if self.quality is not None and not 0 <= self.quality <= 100:
+            raise HashError(f"quality is 0 to 100, not {self.quality}")
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} hash of {self.kind.bits} bits"
+
+    @property
+    def text(self) -> str:
+        """The value in its usual text form: lower-case hex; base64 for PhotoDNA."""
+        if self.kind.name == "photodna":
+            return base64.b64encode(self.value).decode("ascii")
+        return self.value.hex()
+
+    @classmethod
+    def parse(cls, kind: str, text: str, *, quality: int | None = None) -> Hash:
+        """Read the text form of a value of the kind named.
+
+        Hex in either case; base64 too for PDQ, SHA-256 and PhotoDNA; base32 for SHA-1; 144
+        decimals with commas for PhotoDNA. Raises HashError, which never repeats the text.
+        """
+        found = kind_named(kind)
+        return cls(found, _decode(found, text.strip()), quality=quality)
+
+    def distance(self, other: Hash) -> int:
+        """Hamming distance in bits to a hash of the same perceptual kind."""
+        if self.kind is not other.kind or not self.kind.perceptual:
+            raise HashError(f"no distance between {self.kind.name} and {other.kind.name}")
+        return (int.from_bytes(self.value) ^ int.from_bytes(other.value)).bit_count()
+
+
+def _decode(kind: HashKind, text: str) -> bytes:
+    """The bytes of a value's text; the length alone picks the encoding, never the kind."""
+    try:
+        if len(text) == kind.size * 2:
+            return bytes.fromhex(text)
+        if kind.name == "sha1" and len(text) == 32:
+            return base64.b32decode(text.upper())
+        if kind.name == "photodna" and "," in text:
+            return bytes(int(number) for number in text.split(","))
+        if kind.name in ("pdq", "sha256", "photodna") and len(text) == (kind.size + 2) // 3 * 4:
+            return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise HashError(f"not a {kind.name} value: bad characters") from None
+    raise HashError(f"not a {kind.name} value: {len(text)} characters")

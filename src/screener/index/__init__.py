@@ -1,0 +1,1 @@
+"""Exact search over packed codes; knows nothing of images or lists."""

@@ -1,0 +1,1 @@
+"""Hash lists on disk: records, generations and the formats that they come in."""

@@ -1,0 +1,1 @@
+"""From bytes to upright pixels; knows nothing of hashes or lists."""
