@@ -1,1 +1,33 @@
 """Match images against lists of hashes of known abuse material: exact, indexed, never silent."""
+
+import logging
+
+from screener import output
+from screener.errors import ScreenerError
+from screener.hashing.hash import Hash, HashKind
+from screener.index.hamming import HammingIndex
+from screener.lists.hashlist import HashList
+from screener.policy import Policy
+from screener.result import Match, Reason, Result, Verdict
+from screener.scan import scan
+from screener.screen import Screener
+from screener.version import __version__
+
+__all__ = [
+    "HammingIndex",
+    "Hash",
+    "HashKind",
+    "HashList",
+    "Match",
+    "Policy",
+    "Reason",
+    "Result",
+    "Screener",
+    "ScreenerError",
+    "Verdict",
+    "__version__",
+    "output",
+    "scan",
+]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

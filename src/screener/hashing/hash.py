@@ -115,7 +115,7 @@ class Hash:
 
     def distance(self, other: Hash) -> int:
         """Hamming distance in bits to a hash of the same perceptual kind."""
-        if self.kind is not other.kind or not self.kind.perceptual:
+        if self.kind != other.kind or not self.kind.perceptual:
             raise HashError(f"no distance between {self.kind.name} and {other.kind.name}")
         return (int.from_bytes(self.value) ^ int.from_bytes(other.value)).bit_count()
 

@@ -1,0 +1,291 @@
+"""The command line; one short function a command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from screener import console, hash_lines
+from screener.errors import ScreenerError
+from screener.hash_lines import HashLine
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.lists.hashlist import HashList
+from screener.media.source import Name
+from screener.output import open_jsonl
+from screener.policy import Policy
+from screener.result import Reason, Result, Verdict
+from screener.scan import find
+from screener.scan import scan as scan_files
+from screener.screen import Screener
+from screener.version import __version__
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    everything was screened, nothing matched
+  1    at least one match
+  3    no match, but something was not screened
+  2    the call or the list was wrong
+  130  interrupted"""
+
+_LISTS = click.option(
+    "--list",
+    "lists",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
+)
+_POLICY = click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with radius, floor, limits; the defaults where left out.",
+)
+_OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the results here, readable by you only, instead of to standard output.",
+)
+_DIGESTS_ONLY = click.option(
+    "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="screener")
+def cli() -> None:
+    """Match images against lists of hashes of known abuse material.
+
+    \b
+    A first session:
+      screener import known.csv --into known.list
+      screener info known.list
+      screener scan uploads/ --list known.list -o results.jsonl
+    """
+
+
+@cli.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The list's folder.")
+@click.option("--format", "format_", help="csv or tx; found from the content where left out.")
+@click.option("--source", help="Who says so; the file's name where left out.")
+@click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
+def import_(
+    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None, strict: bool
+) -> int:
+    """Import list files into a hash list, which is made where there is none.
+
+    A row that cannot be read is quarantined, counted and named by its line; the rest is
+    imported. Each file becomes one generation of the list, whole or not at all.
+
+    \b
+    Formats:
+      csv  a header names the columns: id, pdq, md5, sha1, sha256, photodna, phash …,
+           quality, category, category_scheme, status; others are kept as labels
+      tx   lines of `type value`, as ThreatExchange's command line writes them
+    """
+    known = HashList.open(into) if into.exists() else HashList.create(into)
+    told = console.to_stderr()
+    for file in files:
+        report = known.import_file(file, source=source, format=format_, strict=strict)
+        console.print_import(told, str(file), report)
+        known = known.refresh()
+    return 0
+
+
+@cli.command(epilog=_EXIT_CODES)
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@_LISTS
+@_OUTPUT
+@_POLICY
+@_DIGESTS_ONLY
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+def scan(
+    paths: tuple[str, ...],
+    lists: tuple[Path, ...],
+    output: Path | None,
+    policy_file: Path | None,
+    digests_only: bool,
+    jobs: int | None,
+) -> int:
+    """Screen files and folders; one JSON line a file.
+
+    Every file is opened in a worker process of its own: one that crashes, hangs or eats memory
+    costs exactly itself, and is reported as unscreened with the reason.
+
+    \b
+    Examples:
+      screener scan photo.jpg --list known.list
+      screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
+    """
+    told = console.to_stderr()
+    tally = console.Tally()
+    with ExitStack() as stack:
+        engine = _engine(stack, lists, policy_file, digests_only)
+        total = sum(1 for _ in find(paths))
+        bar = stack.enter_context(console.progress(told, total))
+        out = stack.enter_context(open_jsonl(output))
+        for result in scan_files(engine, paths, jobs=jobs):
+            out.write(result)
+            tally.add(result)
+            bar.update(bar.task_ids[0], advance=1, tally=tally.short)
+    tally.print(told)
+    return tally.exit_code
+
+
+@cli.command(epilog=_EXIT_CODES)
+@_LISTS
+@_OUTPUT
+@_POLICY
+@_DIGESTS_ONLY
+def match(
+    lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool
+) -> int:
+    """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
+
+    `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
+    output of `screener hash` can be piped in. A hash is compared as it is: the mirrored and
+    turned forms need the picture.
+
+    \b
+    Example:
+      screener hash photo.jpg | screener match --list known.list
+    """
+    tally = console.Tally()
+    with ExitStack() as stack:
+        engine = _engine(stack, lists, policy_file, digests_only)
+        out = stack.enter_context(open_jsonl(output))
+        for result in _match_lines(engine, sys.stdin.buffer):
+            out.write(result)
+            tally.add(result)
+    tally.print(console.to_stderr())
+    return tally.exit_code
+
+
+@cli.command("hash")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--kinds", default="pdq,md5,sha1,sha256", show_default=True, help="With commas.")
+def hash_(files: tuple[str, ...], kinds: str) -> int:
+    """Print the hashes of files and folders: lines of `kind value quality input`.
+
+    A file that cannot be hashed is named on standard error with the reason, and the exit code
+    is then 3. Files are opened in this process: of files that nobody trusts, use `scan`.
+    """
+    wanted = _computed(kinds)
+    failed = False
+    for path in find(files):
+        hashed = hash_item(path, policy=Policy(), kinds=wanted)
+        for located in hashed.hashes:
+            if located.orientation == "upright" and located.part == 0:
+                click.echo(hash_lines.write(located.hash, path))
+        if hashed.trouble is not None:
+            failed = True
+            click.echo(f"{console.printable(path)}: {hashed.trouble}", err=True)
+    return 3 if failed else 0
+
+
+@cli.command()
+@click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def info(path: Path, as_json: bool) -> int:
+    """Show what a list holds: records by state, values by kind, and which records no hash that
+    is computed here can reach.
+    """
+    with ExitStack() as stack:
+        found = _open_list(stack, path).info()
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        console.print_info(console.to_stdout(), found)
+    return 0
+
+
+def main() -> None:
+    """Run the command line; the exit codes are those that its help tells."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except ScreenerError as error:
+        click.echo(f"screener: {error}", err=True)
+        code = 2
+    except BrokenPipeError:
+        # Whoever read the results has gone; Python must not stumble over it again at exit.
+        sys.stdout = open(os.devnull, "w")
+        code = 141
+    except OSError as error:
+        click.echo(f"screener: {error.filename or 'input or output'}: {error.strerror}", err=True)
+        code = 2
+    sys.exit(code)
+
+
+def _engine(
+    stack: ExitStack, lists: tuple[Path, ...], policy_file: Path | None, digests_only: bool
+) -> Screener:
+    policy = Policy() if policy_file is None else Policy.load(policy_file)
+    if digests_only:
+        policy = replace(policy, digests_only=True)
+    return Screener([_open_list(stack, path) for path in lists], policy=policy)
+
+
+def _open_list(stack: ExitStack, path: Path) -> HashList:
+    """A list folder as it is; a list file imported into a folder that goes with the command."""
+    if path.is_dir():
+        return HashList.open(path)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
+    known = HashList.create(Path(folder) / f"{path.stem}.list")
+    report = known.import_file(path)
+    console.print_import(console.to_stderr(), str(path), report)
+    return known.refresh()
+
+
+def _computed(names: str) -> tuple[HashKind, ...]:
+    kinds = tuple(kind_named(name.strip().lower()) for name in names.split(","))
+    for kind in kinds:
+        if not kind.computed:
+            made = ", ".join(one.name for one in KINDS.values() if one.computed)
+            raise click.UsageError(f"--kinds: {kind.name} is not computed here; only {made}")
+    return kinds
+
+
+def _match_lines(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
+    """One Result an item, in order; a line that cannot be read is an unscreened item."""
+    number = 0
+    last: list[HashLine] = []  # an item whose next line may still be on its way
+    for batch in hash_lines.batches(stream):
+        lines = list(last)
+        for raw in batch:
+            number += 1
+            if (line := hash_lines.read(number, raw)) is not None:
+                lines.append(line)
+        items = list(hash_lines.items(lines))
+        last = items.pop() if items and items[-1][0].input is not None else []
+        yield from _match_items(engine, items)
+    if last:
+        yield from _match_items(engine, [last])
+
+
+def _match_items(engine: Screener, items: list[list[HashLine]]) -> Iterator[Result]:
+    names = [item[0].input or f"stdin:{item[0].number}" for item in items]
+    hashes = [[line.hash for line in item if line.hash is not None] for item in items]
+    results = engine.match_many(hashes, inputs=names)
+    for item, name, result in zip(items, names, results, strict=True):
+        trouble = next((line.trouble for line in item if line.trouble is not None), None)
+        if trouble is not None and result.verdict != Verdict.MATCH:
+            result = engine.unscreened(Name(text=name), Reason.UNDECODABLE, trouble)
+        yield result

@@ -1,0 +1,164 @@
+"""What a person at a terminal sees: progress and summaries, on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from screener.lists.hashlist import ImportReport, ListInfo
+from screener.result import Result, Verdict
+
+# Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
+# many of each.
+_ALL = 40
+_SOME = 20
+
+
+def to_stderr() -> Console:
+    """A console on standard error: plain text where that is not a terminal."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def to_stdout() -> Console:
+    """A console on standard output, for what was asked to be shown."""
+    return Console(highlight=False)
+
+
+class Tally:
+    """Counts the results of a scan, and keeps the few lines that its summary shows."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self._first: list[Result] = []
+        self._shown: Counter[str] = Counter()
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self.verdicts[result.verdict] += 1
+        if result.reason is not None:
+            self.reasons[result.reason] += 1
+        self._shown[result.verdict] += 1
+        few = self.total <= _ALL
+        told = result.verdict != Verdict.NO_MATCH and self._shown[result.verdict] <= _SOME
+        if few or told:
+            self._first.append(result)
+
+    @property
+    def total(self) -> int:
+        """Results counted."""
+        return self.verdicts.total()
+
+    @property
+    def short(self) -> str:
+        """The counts that a progress bar has room for."""
+        match, not_screened = self.verdicts[Verdict.MATCH], self.verdicts[Verdict.UNSCREENED]
+        return f"{match} match, {not_screened} unscreened"
+
+    @property
+    def exit_code(self) -> int:
+        """1: a match; 3: no match, but something was not screened; 0: all screened, no match."""
+        if self.verdicts[Verdict.MATCH]:
+            return 1
+        return 3 if self.verdicts[Verdict.UNSCREENED] else 0
+
+    def print(self, console: Console) -> None:
+        """The summary: a line per file where there are few, then the counts."""
+        few = self.total <= _ALL
+        shown = [one for one in self._first if few or one.verdict != Verdict.NO_MATCH]
+        if shown:
+            console.print(_result_table(shown))
+        hidden = sum(n for v, n in self.verdicts.items() if v != Verdict.NO_MATCH) - len(shown)
+        if not few and hidden > 0:
+            console.print(f"… and {hidden} more that matched or were not screened")
+        counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
+        reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
+        console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+
+
+def _result_table(results: Iterable[Result]) -> Table:
+    table = Table("input", "verdict", "why", box=None, pad_edge=False)
+    colours = {Verdict.MATCH: "red", Verdict.NO_MATCH: "green", Verdict.UNSCREENED: "yellow"}
+    for result in results:
+        colour = colours[result.verdict]
+        table.add_row(
+            escape(printable(result.input)), f"[{colour}]{result.verdict}[/]", _why(result)
+        )
+    return table
+
+
+def printable(name: str | None) -> str:
+    """A name without control characters, which could command the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name or "-")
+
+
+def _why(result: Result) -> str:
+    if result.matches:
+        first = result.matches[0]
+        more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
+        near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
+        turned = "" if first.orientation == "upright" else f", {first.orientation}"
+        entry = escape(printable(f"{first.list}: {first.entry}"))
+        return f"{entry} ({first.state}) by {first.kind} {near}{turned}{more}"
+    return escape(f"{result.reason}: {result.detail}") if result.reason else ""
+
+
+@contextmanager
+def progress(console: Console, total: int) -> Iterator[Progress]:
+    """A progress bar that says matches and unscreened; silent where there is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[tally]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        bar.add_task("screening", total=total, tally="")
+        yield bar
+
+
+def print_import(console: Console, name: str, report: ImportReport) -> None:
+    """What an import did, and where the bad rows are; never a value."""
+    console.print(
+        f"{escape(name)}: {report.rows} rows read, {report.added} added, {report.changed} changed, "
+        f"{report.unchanged} unchanged, {report.withdrawn} withdrawn; "
+        f"generation {report.generation}"
+    )
+    for what, number in (
+        ("repeated rows of an entry, joined", report.repeated),
+        ("digests of an empty file, dropped", report.dropped),
+        ("values with too little information, never searched", report.low_information),
+    ):
+        if number:
+            console.print(f"  {number} {what}")
+    if report.unknown_columns:
+        columns = ", ".join(report.unknown_columns)
+        console.print(f"  columns kept as labels: {escape(printable(columns))}")
+    if report.quarantined:
+        console.print(f"  [yellow]{sum(report.quarantined.values())} rows quarantined[/]:")
+        for line, reason in report.first_bad:
+            console.print(f"    line {line}: {escape(printable(reason))}")
+
+
+def print_info(console: Console, info: ListInfo) -> None:
+    """What a list holds, and which of its records no hash that we make can reach."""
+    console.print(f"{escape(info.name)}: generation {info.generation}, {info.age_s:.0f} s old")
+    table = Table("records", "", box=None, pad_edge=False)
+    for state, number in info.states.items():
+        table.add_row(state, str(number))
+    for kind, number in info.values.items():
+        table.add_row(f"{kind} values", str(number))
+    for kind, number in info.reached.items():
+        table.add_row(f"reached by {kind}", str(number))
+    table.add_row("reached by none that is computed here", str(info.by_none))
+    console.print(table)

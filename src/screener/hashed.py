@@ -1,0 +1,88 @@
+"""Hashed: one input as far as it could be read, decoded and hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from screener.errors import MediaError
+from screener.hashing import digest, pdq
+from screener.hashing.hash import Hash, HashKind
+from screener.media import image, pixels, source
+from screener.media.image import Frame
+from screener.media.source import Item, Name
+from screener.policy import Policy
+from screener.result import MediaFacts
+
+
+@dataclass(frozen=True)
+class Located:
+    """A hash of an input, and where in the input it was made."""
+
+    hash: Hash
+    orientation: str = "upright"
+    part: int = 0
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """An input as far as it could be hashed: what there is to look up, and what went wrong."""
+
+    name: Name
+    hashes: tuple[Located, ...] = ()
+    media: MediaFacts | None = None
+    trouble: MediaError | None = None
+
+
+def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashed:
+    """Read, decode and hash one input: the kinds asked for, as far as they can be made.
+
+    Perceptual hashes come in all eight orientations and with their quality, whatever it is;
+    nothing is decoded where none is asked for.
+    Never raises MediaError: the trouble is part of what is returned.
+    """
+    wanted = tuple(kinds)
+    name = source.name_of(item)
+    hashes: list[Located] = []
+    media: MediaFacts | None = None
+    try:
+        read = source.read(item, limit=policy.limits.bytes)
+        hashes += _digests(read, wanted)
+        if not any(kind.perceptual for kind in wanted):
+            return Hashed(name, tuple(hashes))
+        if read.content is None:
+            raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
+        picture = image.open(read.content, limits=policy.limits)
+        facts = picture.media
+        media = MediaFacts(facts.type, facts.width, facts.height, facts.frames)
+        for frame in picture.frames():
+            hashes += _orientations(frame)
+    except MediaError as trouble:
+        return Hashed(name, tuple(hashes), media, trouble)
+    return Hashed(name, tuple(hashes), media)
+
+
+def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
+    """The digests of the file's bytes; none for pixels, which have no file."""
+    content = read.content
+    if content is None and read.stream is not None:
+        with read.stream as stream:
+            made = digest.compute(stream)
+    elif isinstance(content, bytes):
+        made = digest.compute(content)
+    else:
+        return []
+    return [Located(one) for one in made if one.kind in wanted]
+
+
+def _orientations(frame: Frame) -> list[Located]:
+    hashes = list(pdq.compute_orientations(frame.pixels))
+    if frame.pixels.shape[:2] == (64, 64):
+        # The reference hashes a picture of exactly this size without its filter, but filters
+        # it for the orientations; a list holds what the former gives.
+        hashes[0] = pdq.compute(frame.pixels)
+    return [
+        Located(replace(one, pixels=pixels.VERSION), orientation, frame.part, frame.time)
+        for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
+    ]

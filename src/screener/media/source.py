@@ -1,0 +1,125 @@
+"""Reading an input, whatever it is, once: its name, its bytes or pixels, and its limits."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from screener.errors import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    Content = bytes | Image.Image | np.ndarray
+    Item = (
+        str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
+    )
+
+
+@dataclass(frozen=True)
+class Name:
+    """What an input is called, and the facts of its file where it is one."""
+
+    text: str | None = None
+    raw: bytes | None = None
+    size: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input that was read. `content` is its bytes or its pixels.
+
+    A regular file beyond the limit has no content but an open `stream`, so that its digests can
+    still be made without holding it.
+    """
+
+    content: Content | None
+    stream: BinaryIO | None = None
+
+
+def name_of(item: Item) -> Name:
+    """The name of an input, without touching it; for a file also its size and time, if any."""
+    if isinstance(item, str | PathLike):
+        raw = os.fsencode(item)
+        try:
+            facts = os.stat(raw)
+            size, mtime_ns = (facts.st_size, facts.st_mtime_ns)
+            if not stat.S_ISREG(facts.st_mode):
+                size = None
+        except (OSError, ValueError):
+            size, mtime_ns = None, None
+        try:
+            return Name(raw.decode("utf-8"), None, size, mtime_ns)
+        except UnicodeDecodeError:
+            return Name(raw.decode("utf-8", "replace"), raw, size, mtime_ns)
+    if isinstance(item, bytes | bytearray | memoryview):
+        return Name(size=memoryview(item).nbytes)
+    name = getattr(item, "name", None)
+    return Name(text=name if isinstance(name, str) else None)
+
+
+def read(item: Item, *, limit: int) -> Source:
+    """Read an input once, holding at most `limit` bytes of it.
+
+    Raises MediaError: `unreadable` (missing, forbidden, not a regular file), `too_large` for a
+    stream beyond the limit. An array or Pillow image is passed on as it is.
+    """
+    if isinstance(item, str | PathLike):
+        return _read_file(os.fsencode(item), limit)
+    if isinstance(item, bytes | bytearray | memoryview):
+        data = bytes(item)
+        return Source(data) if len(data) <= limit else Source(None, io.BytesIO(data))
+    if hasattr(item, "read"):
+        return Source(_read_stream(cast("BinaryIO", item), limit))
+    return Source(cast("Content", item))
+
+
+def _read_file(path: bytes, limit: int) -> Source:
+    try:
+        # Looked at before it is opened, since opening a device or a FIFO can have effects, and
+        # again afterwards, since the name may by then stand for another file.
+        _check_regular(os.stat(path).st_mode)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        stream = open(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb")
+        try:
+            facts = os.fstat(stream.fileno())
+            _check_regular(facts.st_mode)
+            if facts.st_size > limit:
+                return Source(None, stream)
+            data = stream.read()
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+        return Source(data)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise MediaError("unreadable", reason or "not a name that a file can have") from None
+
+
+def _check_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise MediaError("unreadable", what)
+
+
+def _read_stream(stream: BinaryIO, limit: int) -> bytes:
+    """All of a file object, read in pieces since its length is unknown."""
+    pieces, total = [], 0
+    try:
+        while piece := stream.read(1 << 20):
+            if not isinstance(piece, bytes):
+                raise MediaError("unreadable", "a file object opened as text; open it as binary")
+            total += len(piece)
+            if total > limit:
+                raise MediaError("too_large", f"more than {limit} bytes")
+            pieces.append(piece)
+    except (OSError, ValueError) as error:
+        raise MediaError("unreadable", type(error).__name__) from None
+    return b"".join(pieces)

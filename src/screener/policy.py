@@ -1,0 +1,129 @@
+"""Policy: what is a match, what is too little detail, what is too large. From Python or TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from screener.errors import PolicyError
+from screener.hashing.hash import KINDS
+from screener.media.image import Limits
+
+_PERCEPTUAL = {name: kind for name, kind in KINDS.items() if kind.perceptual}
+_DEFAULT_RADIUS = {name: kind.radius for name, kind in _PERCEPTUAL.items()}
+_DEFAULT_FLOOR = {name: kind.floor for name, kind in _PERCEPTUAL.items()}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
+
+    `radius`: bits, per perceptual kind; a distance up to and including it is a match.
+    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared.
+    `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
+    `seconds` and `memory` (bytes): what a scan's worker may spend on one file.
+    `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
+    `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
+
+    Kinds that a mapping leaves out keep their defaults. Raises PolicyError.
+    """
+
+    radius: Mapping[str, int] = field(default_factory=dict)
+    floor: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    seconds: float = 60.0
+    memory: int = 1 << 30
+    digests_only: bool = False
+    max_list_age: float | None = None
+
+    def __post_init__(self) -> None:
+        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: kind.bits)
+        floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
+        object.__setattr__(self, "radius", MappingProxyType(radius))
+        object.__setattr__(self, "floor", MappingProxyType(floor))
+        for name in ("seconds", "memory"):
+            _check_positive(name, getattr(self, name))
+        for limit in fields(self.limits):
+            _check_positive(f"limits.{limit.name}", getattr(self.limits, limit.name))
+        if self.max_list_age is not None:
+            _check_positive("max_list_age", self.max_list_age)
+        if not isinstance(self.digests_only, bool):
+            raise PolicyError("digests_only is true or false")
+
+    def __reduce__(self) -> tuple[partial[Policy], tuple[()]]:
+        # A mapping proxy cannot be pickled, and a policy travels to worker processes.
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        settings |= {"radius": dict(self.radius), "floor": dict(self.floor)}
+        return partial(Policy, **settings), ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of the SHA-256 of all settings: equal policies have equal ones."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        settings |= {"radius": dict(self.radius), "floor": dict(self.floor)}
+        settings["limits"] = asdict(self.limits)
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Policy:
+        """Read a TOML file: the fields above as keys, `[radius]`, `[floor]` and `[limits]` tables.
+
+        Raises PolicyError naming the file and the setting.
+        """
+        try:
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise PolicyError(f"cannot read the policy file {path}: {error}") from error
+        try:
+            return cls(**_checked_settings(settings))
+        except PolicyError as error:
+            raise PolicyError(f"{path}: {error}") from error
+
+
+def _merged(
+    setting: str,
+    default: dict[str, int],
+    given: Mapping[str, int],
+    largest: Any,
+) -> dict[str, int]:
+    """The defaults with the given values over them, each checked against its kind."""
+    if not isinstance(given, Mapping):
+        raise PolicyError(f"{setting} maps kinds to numbers, as in {{'pdq': 31}}")
+    for name, value in given.items():
+        if name not in default:
+            raise PolicyError(f"{setting}: {name!r} is none of {', '.join(default)}")
+        top = largest(KINDS[name])
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+            raise PolicyError(f"{setting}: {name} takes a whole number from 0 to {top}")
+    return default | dict(given)
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise PolicyError(f"{name} is a number above 0, not {value!r}")
+
+
+def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    known = {f.name for f in fields(Policy)}
+    for name in settings:
+        if name not in known:
+            raise PolicyError(f"unknown setting {name!r}; one of: {', '.join(sorted(known))}")
+    if "limits" in settings:
+        table = settings["limits"]
+        names = [f.name for f in fields(Limits)]
+        if not isinstance(table, dict) or set(table) - set(names):
+            raise PolicyError(f"[limits] takes {', '.join(names)}")
+        for name, value in table.items():
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise PolicyError(f"limits.{name} is a whole number")
+        settings = settings | {"limits": Limits(**table)}
+    return settings

@@ -1,0 +1,131 @@
+"""Match, Verdict, Reason and Result: what is told of one input."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from screener.lists.records import Category
+
+SCHEMA = 1
+
+
+class Verdict(StrEnum):
+    """`unscreened` is never `no_match`: it says that nobody knows, and the reason says why."""
+
+    MATCH = "match"
+    NO_MATCH = "no_match"
+    UNSCREENED = "unscreened"
+
+
+class Reason(StrEnum):
+    """Why an input is `unscreened`."""
+
+    UNDECODABLE = "undecodable"
+    TRUNCATED = "truncated"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TOO_LITTLE_DETAIL = "too_little_detail"
+    NOT_COMPARABLE = "not_comparable"
+    ENCRYPTED = "encrypted"
+    NO_VIDEO = "no_video"
+    EMPTY = "empty"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Match:
+    """One record that one hash of the input reached.
+
+    `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
+    turned to match; `region` is `full`; `part` counts pages and animation frames from 0, shown
+    at `time` seconds. `state` is that of the record.
+    """
+
+    list: str
+    source: str
+    entry: str
+    state: str
+    kind: str
+    distance: int
+    radius: int
+    orientation: str
+    region: str
+    part: int
+    time: float
+    category: tuple[Category, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The match as it stands in a result line."""
+        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
+        return line
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """What the input turned out to be: MIME type by content, size in pixels, frames."""
+
+    type: str | None
+    width: int
+    height: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class ListState:
+    """Which generation of which list decided, and how many seconds old it was."""
+
+    name: str
+    generation: int
+    age_s: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is told of one input: one per input, always.
+
+    `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
+    is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records that make the verdict
+    `match`; `beside` are hits on `seed` and `known_good` records, which never make or cancel
+    one. `detail` is a sentence for people; it is not part of the line.
+    """
+
+    input: str | None
+    input_bytes: bytes | None
+    bytes: int | None
+    mtime_ns: int | None
+    verdict: Verdict
+    reason: Reason | None
+    detail: str | None
+    media: MediaFacts | None
+    matches: tuple[Match, ...]
+    beside: tuple[Match, ...]
+    lists: tuple[ListState, ...]
+    policy: str
+    versions: tuple[tuple[str, str | int], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result line, field by field, as `docs/result.schema.json` describes it."""
+        line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
+        if self.input_bytes is not None:
+            line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
+        media = self.media
+        return line | {
+            "bytes": self.bytes,
+            "mtime_ns": self.mtime_ns,
+            "verdict": str(self.verdict),
+            "reason": None if self.reason is None else str(self.reason),
+            "media": media and {name: getattr(media, name) for name in media.__dataclass_fields__},
+            "matches": [match.to_dict() for match in self.matches],
+            "beside": [match.to_dict() for match in self.beside],
+            "lists": [
+                {"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in self.lists
+            ],
+            "policy": self.policy,
+            "versions": dict(self.versions),
+        }

@@ -1,0 +1,262 @@
+"""Screener: one item in, one Result out. The place where arrays and objects meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from screener import _core
+from screener.errors import HashError, ListError, MediaError, PolicyError
+from screener.hashed import Hashed, Located, hash_item
+from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.lists.hashlist import HashList
+from screener.lists.records import Record
+from screener.media import pixels
+from screener.media.source import Item, Name
+from screener.policy import Policy
+from screener.result import ListState, Match, Reason, Result, Verdict
+from screener.version import __version__
+
+VERSIONS: tuple[tuple[str, str | int], ...] = (
+    ("screener", __version__),
+    ("pixels", pixels.VERSION),
+    ("kernel", _core.KERNEL),
+)
+
+
+class Screener:
+    """One or several lists and a policy. Immutable, and safe to share between threads.
+
+    `Screener(HashList.open("known.list"))`, or a sequence of lists. Raises ListError where two
+    lists have one name, and PolicyError where a list is older than the policy allows.
+    """
+
+    def __init__(
+        self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
+    ) -> None:
+        self.lists = (lists,) if isinstance(lists, HashList) else tuple(lists)
+        self.policy = Policy() if policy is None else policy
+        if not self.lists:
+            raise ListError("a Screener needs at least one list")
+        names = [one.name for one in self.lists]
+        if len(set(names)) < len(names):
+            raise ListError(f"two lists have one name ({', '.join(names)}): rename a folder")
+        for one in self.lists:
+            _check_age(one, self.policy)
+        held = {kind for one in self.lists for kind in one.kinds}
+        self._wanted = tuple(
+            kind
+            for kind in KINDS.values()
+            if kind.computed and kind.name in held and (kind.digest or not self.policy.digests_only)
+        )
+
+    def screen(self, item: Item) -> Result:
+        """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
+
+        One Result whatever the input holds. A crash of a decoder's C code takes the process
+        with it: `scan` runs each file in a worker process that may die.
+        """
+        return self.screen_many([item])[0]
+
+    def screen_many(self, items: Iterable[Item]) -> list[Result]:
+        """Screen several items with one search for all of them; results in the same order."""
+        hashed = [hash_item(item, policy=self.policy, kinds=self._wanted) for item in items]
+        return self._decide(hashed)
+
+    def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
+        """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
+        return self.match_many([hashes], inputs=[input])[0]
+
+    def match_many(
+        self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
+    ) -> list[Result]:
+        """Look up the hashes of several items with one search; results in the same order."""
+        located = [tuple(Located(one) for one in hashes) for hashes in items]
+        names = [None] * len(located) if inputs is None else list(inputs)
+        if len(names) != len(located):
+            raise HashError(f"{len(names)} inputs name {len(located)} items")
+        return self._decide(
+            [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
+        )
+
+    def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
+        """The Result of an item that something outside the Screener kept from being screened."""
+        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), [], [])
+
+    def warm(self) -> None:
+        """Read the mapped lists once, so that the first lookups find them in memory."""
+        for one in self.lists:
+            one.warm()
+
+    def refresh(self) -> Screener:
+        """A Screener at the newest generation of every list; this one where nothing is newer."""
+        lists = tuple(one.refresh() for one in self.lists)
+        if all(new is old for new, old in zip(lists, self.lists, strict=True)):
+            return self
+        return Screener(lists, policy=self.policy)
+
+    def _decide(self, items: Sequence[Hashed]) -> list[Result]:
+        """Look up all hashes of all items in every list, and say of each item what follows."""
+        found: list[dict[tuple[str, str, str, str, int], Match]] = [{} for _ in items]
+        for one in self.lists:
+            for kind in KINDS.values():
+                if kind.name in one.kinds and (kind.digest or kind.perceptual):
+                    self._look_up(one, kind, items, found)
+        return [
+            self._result(item, *_split(matches.values()))
+            for item, matches in zip(items, found, strict=True)
+        ]
+
+    def _look_up(
+        self,
+        one: HashList,
+        kind: HashKind,
+        items: Sequence[Hashed],
+        found: list[dict[tuple[str, str, str, str, int], Match]],
+    ) -> None:
+        """Search one list for one kind's hashes of all items in one batch; add to `found`."""
+        queries = [
+            (number, located)
+            for number, item in enumerate(items)
+            for located in item.hashes
+            if located.hash.kind == kind and self._usable(located.hash)
+        ]
+        if not queries:
+            return
+        values = b"".join(located.hash.value for _, located in queries)
+        codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
+        radius = self.policy.radius.get(kind.name, 0)
+        if kind.digest:
+            offsets, rows = one.lookup(kind.name, codes)
+            distances = np.zeros(len(rows), np.uint16)
+        else:
+            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
+        if not len(rows):
+            return
+        holders = one.holders(kind.name, rows)
+        for query, (number, located) in enumerate(queries):
+            for hit in range(int(offsets[query]), int(offsets[query + 1])):
+                for record in holders[hit]:
+                    if self._counts(record, kind):
+                        match = _match(one, record, kind, int(distances[hit]), radius, located)
+                        _keep_nearest(found[number], match)
+
+    def _usable(self, hash: Hash) -> bool:
+        """Whether a query is compared: digests always, perceptual kinds by their floor.
+
+        A hash made elsewhere without a quality is compared: nothing says that it should not be.
+        """
+        if self.policy.digests_only and not hash.kind.digest:
+            return False
+        floor = self.policy.floor.get(hash.kind.name, 0)
+        return hash.quality is None or hash.quality >= floor
+
+    def _counts(self, record: Record, kind: HashKind) -> bool:
+        """Whether a listed hash counts: one with a recorded quality below the floor does not."""
+        floor = self.policy.floor.get(kind.name, 0)
+        return record.quality is None or record.quality >= floor
+
+    def _result(self, item: Hashed, matches: list[Match], beside: list[Match]) -> Result:
+        verdict, reason, detail = self._verdict(item, matches)
+        return Result(
+            input=item.name.text,
+            input_bytes=item.name.raw,
+            bytes=item.name.size,
+            mtime_ns=item.name.mtime_ns,
+            verdict=verdict,
+            reason=reason,
+            detail=detail,
+            media=item.media,
+            matches=tuple(matches),
+            beside=tuple(beside),
+            lists=tuple(
+                ListState(one.name, one.generation, int(one.age_s())) for one in self.lists
+            ),
+            policy=self.policy.fingerprint,
+            versions=VERSIONS,
+        )
+
+    def _verdict(
+        self, item: Hashed, matches: list[Match]
+    ) -> tuple[Verdict, Reason | None, str | None]:
+        """A match counts whatever else happened; `no_match` needs proof of a comparison."""
+        if matches:
+            return Verdict.MATCH, None, None
+        if item.trouble is not None:
+            return Verdict.UNSCREENED, Reason(item.trouble.reason), item.trouble.detail
+        # A list that can make no match (known files, say) need not have been compared, unless
+        # there is no other.
+        for one in [one for one in self.lists if one.matchable] or self.lists:
+            if not self._compared(one, item):
+                return (Verdict.UNSCREENED, *self._why_not_compared(one, item))
+        return Verdict.NO_MATCH, None, None
+
+    def _compared(self, one: HashList, item: Hashed) -> bool:
+        """Whether a hash of the item that can carry a `no_match` was looked up in the list."""
+        return any(
+            located.hash.kind.name in one.kinds
+            and (located.hash.kind.perceptual or self.policy.digests_only)
+            and self._usable(located.hash)
+            for located in item.hashes
+        )
+
+    def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
+        shared = [
+            located.hash.kind
+            for located in item.hashes
+            if located.hash.kind.perceptual and located.hash.kind.name in one.kinds
+        ]
+        if shared and not self.policy.digests_only:
+            return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+        what = "no digest" if self.policy.digests_only else "no perceptual kind"
+        return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _check_age(one: HashList, policy: Policy) -> None:
+    age = one.age_s()
+    if policy.max_list_age is not None and age > policy.max_list_age:
+        raise PolicyError(
+            f"the list {one.name} is {int(age)} s old and the policy allows "
+            f"{int(policy.max_list_age)} s: import a newer file into it"
+        )
+
+
+def _match(
+    one: HashList,
+    record: Record,
+    kind: HashKind,
+    distance: int,
+    radius: int,
+    located: Located,
+) -> Match:
+    return Match(
+        list=one.name,
+        source=record.source,
+        entry=record.entry,
+        state=str(record.state),
+        kind=kind.name,
+        distance=distance,
+        radius=radius,
+        orientation=located.orientation,
+        region="full",
+        part=located.part,
+        time=located.time,
+        category=record.categories,
+    )
+
+
+def _keep_nearest(found: dict[tuple[str, str, str, str, int], Match], match: Match) -> None:
+    """One match per record, kind and part: the nearest, the upright one among equals."""
+    key = (match.list, match.source, match.entry, match.kind, match.part)
+    known = found.get(key)
+    if known is None or match.distance < known.distance:
+        found[key] = match
+
+
+def _split(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
+    """Those that make a match, and those that stand beside it; nearest first."""
+    ordered = sorted(matches, key=lambda m: (m.distance, m.list, m.source, m.entry, m.kind, m.part))
+    making = [match for match in ordered if match.state in ("confirmed", "disputed")]
+    beside = [match for match in ordered if match.state in ("seed", "known_good")]
+    return making, beside

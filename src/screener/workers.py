@@ -1,0 +1,164 @@
+"""Worker: one process that screens files for a scan, and may die of any of them."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import pickle
+import signal
+from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from screener.errors import ScreenerError
+from screener.media.source import name_of
+from screener.result import Reason, Result
+from screener.screen import Screener
+
+_log = logging.getLogger(__name__)
+
+# One file under way and one behind it, so that the process never waits for the scan.
+IN_FLIGHT = 2
+
+# A process can die before it has said which file it began; then all its files are tried again,
+# so often before the file itself is taken to be the cause.
+_TRIES = 3
+
+
+@dataclass
+class Errand:
+    """A file that was handed to a worker, and its Result once there is one."""
+
+    path: str
+    future: ProcessFuture[Result]
+    tries: int = 1
+
+
+class Worker:
+    """A process of its own, replaced when it dies; made by a scan, used by one thread.
+
+    A pool of a single process each, instead of one pool of them all: then no lock is shared
+    between processes, and a death can neither stall another worker nor be laid at the door of
+    another's file.
+    """
+
+    def __init__(self, engine: Screener) -> None:
+        self._engine = engine
+        self._pickled = pickle.dumps(engine)
+        self._pool = self._start()
+        self.errands: list[Errand] = []
+
+    def _start(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=1,
+            initializer=_prepare,
+            initargs=(self._pickled, self._engine.policy.memory),
+            # A fresh interpreter on every platform: a fork would copy locks that the caller's
+            # threads hold.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    @property
+    def free(self) -> bool:
+        """Whether another file can be handed over."""
+        return len(self.errands) < IN_FLIGHT
+
+    def take(self, path: str) -> Errand:
+        """Begin to screen a file."""
+        errand = Errand(path, self._schedule(path))
+        self.errands.append(errand)
+        return errand
+
+    def _schedule(self, path: str) -> ProcessFuture[Result]:
+        return self._pool.schedule(_screen, args=(path,), timeout=self._engine.policy.seconds)
+
+    def collect(self, errand: Errand) -> Result | None:
+        """The Result of an errand whose future is done; None where it is to be tried again.
+
+        Raises ScreenerError where not the file but a list is at fault.
+        """
+        policy = self._engine.policy
+        try:
+            result = errand.future.result()
+        except FutureTimeout:
+            detail = f"not finished within {policy.seconds:g} s"
+            result = self._engine.unscreened(name_of(errand.path), Reason.TIMEOUT, detail)
+        except ProcessExpired as death:
+            _log.warning("a worker process died (exit code %s) and was replaced", death.exitcode)
+            result = self._crashed(errand)
+        except BrokenProcessPool:
+            if errand.tries < _TRIES:
+                self._try_again()
+                return None
+            result = self._crashed(errand)
+        self.errands.remove(errand)
+        return result
+
+    def _crashed(self, errand: Errand) -> Result:
+        detail = "the decoder crashed its process"
+        return self._engine.unscreened(name_of(errand.path), Reason.CRASHED, detail)
+
+    def _try_again(self) -> None:
+        """Start a new process and hand it every file whose fate is unknown."""
+        _log.warning("a worker process died before it began a file and was replaced")
+        self.stop()
+        self._pool = self._start()
+        for errand in self.errands:
+            if not errand.future.done() or _broken(errand.future):
+                errand.future = self._schedule(errand.path)
+                errand.tries += 1
+
+    def stop(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self._pool.stop()
+        self._pool.join()
+
+
+def _broken(future: ProcessFuture[Result]) -> bool:
+    return isinstance(future.exception(), BrokenProcessPool)
+
+
+# What follows runs in the worker process.
+
+_pickled: bytes | None = None
+_engine: Screener | None = None
+
+
+def _prepare(pickled: bytes, memory: int) -> None:
+    """Set up the process. The engine is made with the first file, so that a list that cannot be
+    opened is told to the scan as an error, not taken for a crash.
+    """
+    global _pickled
+    _pickled = pickled
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and a decoder in a loop must not delay it
+    _limit_resources(memory)
+
+
+def _limit_resources(memory: int) -> None:
+    """Bound private memory, and leave no core dump, which would hold the picture."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The data limit counts private writable memory, and not the mapped lists.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _screen(path: str) -> Result:
+    """Screen one file; memory beyond the limit is the file's trouble, a broken list is not."""
+    global _engine
+    if _engine is None:
+        if _pickled is None:
+            raise ScreenerError("a worker was used before it was prepared")
+        _engine = pickle.loads(_pickled)
+    try:
+        return _engine.screen(path)
+    except MemoryError:
+        detail = f"needs more than the {_engine.policy.memory} bytes a worker may use"
+        return _engine.unscreened(name_of(path), Reason.TOO_LARGE, detail)

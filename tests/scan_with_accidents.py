@@ -1,0 +1,46 @@
+"""A scan whose files do to their worker what their names say; run by test_scan.py.
+
+python scan_with_accidents.py LIST FOLDER JOBS [STOP_AFTER]
+"""
+
+import os
+import signal
+import sys
+import time
+
+from screener import HashList, Policy, Screener, output, scan
+from screener.errors import ListError
+
+
+class Accident(Screener):
+    """Screens as usual, but for files with a telling name."""
+
+    def screen(self, item):
+        name = os.path.basename(item)
+        if name.startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name.startswith("exit"):
+            os._exit(0)
+        if name.startswith("hang"):
+            time.sleep(1000)
+        if name.startswith("memory"):
+            bytearray(600 << 20)
+        if name.startswith("broken-list"):
+            raise ListError("the list broke")
+        return super().screen(item)
+
+
+def main():
+    known, folder, jobs = sys.argv[1:4]
+    stop_after = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    policy = Policy(seconds=2, memory=500 << 20)
+    engine = Accident(HashList.open(known), policy=policy)
+    with output.open_jsonl() as out:
+        for number, result in enumerate(scan(engine, folder, jobs=int(jobs)), start=1):
+            out.write(result)
+            if number == stop_after:
+                break
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""The command line, as a process: exit codes, streams and what they say."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "fixtures" / "images"
+
+
+def screener(*arguments, input=None, cwd=None):
+    """Run the command with the arguments; the finished process, its output as text."""
+    call = [sys.executable, "-c", "from screener.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(
+        call, input=input, cwd=cwd, capture_output=True, text=True, timeout=120, errors="replace"
+    )
+
+
+@pytest.fixture
+def known(tmp_path):
+    """The fixtures' list, imported."""
+    into = tmp_path / "known.list"
+    done = screener("import", ROOT / "fixtures/known.csv", "--into", into, "--source", "demo")
+    assert done.returncode == 0, done.stderr
+    return into
+
+
+def test_import_says_what_it_did_and_where_the_bad_row_is(tmp_path):
+    """Quarantined rows do not fail an import; they are counted and named by line."""
+    done = screener("import", ROOT / "fixtures/known.csv", "--into", tmp_path / "new.list")
+
+    assert done.returncode == 0
+    assert "9 rows read, 8 added" in done.stderr
+    assert "1 rows quarantined" in done.stderr
+    assert "line 10: pdq" in done.stderr
+    assert "0123" not in done.stderr
+
+
+def test_strict_import_refuses_the_file_and_changes_nothing(known):
+    """The bad row is fatal, named by file and line; the generation stays."""
+    before = screener("info", known, "--json").stdout
+    bad = known.parent / "bad.csv"
+    bad.write_text("id,md5\na," + "5a" * 16 + "\nb,xyz\n")
+
+    done = screener("import", bad, "--into", known, "--strict")
+
+    assert done.returncode == 2
+    assert "bad.csv" in done.stderr
+    assert "line 3" in done.stderr
+    after = json.loads(screener("info", known, "--json").stdout)
+    assert after["generation"] == json.loads(before)["generation"]
+
+
+def test_scan_tells_every_fixture_apart(known, tmp_path):
+    """The fixtures' matches, misses and failures are as their names say; exit code 1."""
+    out = tmp_path / "results.jsonl"
+
+    done = screener("scan", IMAGES, "--list", known, "-o", out, "--jobs", 2)
+
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    told = {
+        Path(line["input"]).name: line["reason"] or [m["entry"] for m in line["matches"]]
+        for line in lines
+    }
+    assert done.returncode == 1, done.stderr
+    assert told == {
+        "alley.jpg": [],
+        "blank.png": "too_little_detail",
+        "bridge.jpg": [],
+        "empty.jpg": "empty",
+        "harbour.jpg": ["demo-0001"] * 3,
+        "kiosk-mirrored.jpg": ["demo-0003"],
+        "market.jpg": [],
+        "meadow-half.jpg": ["demo-0002"],
+        "mislabelled-png.jpg": ["demo-0005"],
+        "reported-not-assessed.webp": [],
+        "stairs-exif-turned.jpg": ["demo-0004"],
+        "text.jpg": "unsupported",
+        "tiny.png": "too_little_detail",
+        "truncated.jpg": "truncated",
+        "withdrawn.jpg": [],
+    }
+    assert "15 screened: 5 match, 5 no_match, 5 unscreened" in done.stderr
+    assert done.stdout == ""
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["alley.jpg", "bridge.jpg"], 0),
+        (["alley.jpg", "harbour.jpg", "blank.png"], 1),
+        (["alley.jpg", "blank.png"], 3),
+        (["missing.jpg"], 3),
+    ],
+)
+def test_exit_codes_of_scan(known, names, code):
+    """0 all clear, 1 a match, 3 no match but something unscreened."""
+    done = screener("scan", *(IMAGES / name for name in names), "--list", known)
+
+    assert done.returncode == code
+    assert len(done.stdout.splitlines()) == len(names)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scan", "x"],
+        ["scan", "x", "--list", "missing.list"],
+        ["scan", "x", "--list", str(IMAGES)],
+        ["scan", "x", "--list", str(ROOT / "README.md")],
+        ["scan", "--list", str(ROOT / "fixtures/known.csv")],
+        ["scan", "x", "--list", str(ROOT / "fixtures/known.csv"), "--jobs", "0"],
+        [
+            "scan",
+            "x",
+            "--list",
+            str(ROOT / "fixtures/known.csv"),
+            "--policy",
+            str(ROOT / "LICENSE"),
+        ],
+        ["scan", "x", "--list", str(ROOT / "fixtures/known.csv"), "-o", "/no/such/folder/out"],
+        ["import", str(ROOT / "LICENSE"), "--into", "new.list"],
+        ["hash", str(IMAGES), "--kinds", "photodna"],
+        ["hash", str(IMAGES), "--kinds", "sha3"],
+        ["nonsense"],
+    ],
+)
+def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
+    """Exit code 2, a message on standard error, no traceback."""
+    done = screener(*arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_plain_list_file_serves_for_a_quick_try():
+    """`--list` takes a file to import, and it may be given several times."""
+    lists = ["--list", ROOT / "fixtures/known.csv"]
+
+    done = screener("scan", IMAGES / "harbour.jpg", *lists)
+
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert {m["kind"] for m in line["matches"]} == {"md5", "sha256", "pdq"}
+
+
+def test_what_hash_prints_match_reads(known):
+    """Hash lines piped into match give one result a file, with its name."""
+    files = [IMAGES / name for name in ("harbour.jpg", "alley.jpg", "blank.png")]
+    hashed = screener("hash", *files)
+    assert hashed.returncode == 0
+
+    done = screener("match", "--list", known, input=hashed.stdout)
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [Path(line["input"]).name for line in lines] == [file.name for file in files]
+    assert [line["verdict"] for line in lines] == ["match", "no_match", "unscreened"]
+    assert lines[2]["reason"] == "too_little_detail"
+
+
+def test_match_tells_a_bad_line_and_goes_on(known):
+    """One result an item: lines without a name are named by their number; bad ones unscreened."""
+    good = "pdq " + "0123456789abcdef" * 4
+    done = screener("match", "--list", known, input=f"{good}\n\n# comment\npdq 12\n{good}\n")
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert [line["input"] for line in lines] == ["stdin:1", "stdin:4", "stdin:5"]
+    assert [line["reason"] for line in lines] == [None, "undecodable", None]
+    assert screener("match", "--list", known, input="").returncode == 0
+
+
+def test_match_answers_a_pipe_before_it_closes(known):
+    """A program that writes a line and waits for the answer gets it."""
+    call = [sys.executable, "-c", "from screener.cli import main; main()"]
+    process = subprocess.Popen(
+        [*call, "match", "--list", str(known)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    process.stdin.write(b"pdq " + b"0f" * 32 + b"\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["input"] == "stdin:1"
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(30) == 0
+
+
+def test_hash_tells_a_file_that_it_could_not_hash(tmp_path):
+    """Its digests are printed, the trouble is named, the exit code is 3."""
+    done = screener("hash", IMAGES / "text.jpg", IMAGES / "alley.jpg")
+
+    kinds = [line.split()[0] for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert kinds == ["md5", "sha1", "sha256", "md5", "sha1", "sha256", "pdq"]
+    assert "text.jpg: unsupported" in done.stderr
+
+
+def test_hash_makes_the_kinds_asked_for():
+    """`--kinds` narrows what is computed."""
+    done = screener("hash", IMAGES / "alley.jpg", "--kinds", "sha1")
+
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("sha1 ")
+
+
+def test_info_counts_what_the_list_holds(known):
+    """Records by state, values by kind, and who is reached by which kind."""
+    told = json.loads(screener("info", known, "--json").stdout)
+
+    assert told["states"] == {
+        "confirmed": 5, "disputed": 1, "seed": 1, "withdrawn": 1
+    }  # fmt: skip
+    assert told["values"]["md5"] == 1
+    assert told["by_none"] == 0
+    shown = screener("info", known)
+    assert shown.returncode == 0
+    assert "generation 1" in shown.stdout
+
+
+def test_help_teaches():
+    """Each command's help has an example or the formats, and scan's and match's the exit codes."""
+    for command in ("import", "scan", "match", "hash", "info"):
+        done = screener(command, "--help")
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) > 6
+    assert "130  interrupted" in screener("scan", "--help").stdout
+    assert "screener import known.csv" in screener("--help").stdout
+
+
+def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
+    """Ctrl-C during a scan: exit code 130, whole lines only, no process left."""
+    fifo_folder = tmp_path / "many"
+    fifo_folder.mkdir()
+    for number in range(2000):
+        (fifo_folder / f"{number:04}.jpg").write_bytes((IMAGES / "alley.jpg").read_bytes())
+    out = tmp_path / "results.jsonl"
+    call = [sys.executable, "-c", "from screener.cli import main; main()"]
+    process = subprocess.Popen(
+        [*call, "scan", str(fifo_folder), "--list", str(known), "-o", str(out), "--jobs", "2"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while not (out.exists() and out.stat().st_size):
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(30) == 130
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert 0 < len(lines) < 2000
+    assert all(json.loads(line)["schema"] == 1 for line in lines)
+
+
+def test_a_reader_that_goes_away_is_no_crash(known):
+    """`scan | head` ends without a traceback."""
+    call = [sys.executable, "-c", "from screener.cli import main; main()"]
+    process = subprocess.Popen(
+        [*call, "scan", str(IMAGES), "--list", str(known)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+
+    assert process.wait(60) == 141
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):
+    """A radius of 0 keeps the half-size copy out; digests only clears what has no digest listed."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[radius]\npdq = 0\n")
+    half = IMAGES / "meadow-half.jpg"
+
+    assert screener("scan", half, "--list", known, "--policy", policy).returncode == 0
+    assert screener("scan", half, "--list", known).returncode == 1
+    digests = screener("scan", half, IMAGES / "blank.png", "--list", known, "--digests-only")
+    assert digests.returncode == 0

@@ -1,0 +1,64 @@
+"""What is shipped: the wheel has the library and its types, the sdist all that builds and tests it."""
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import screener
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_tests_run_against_the_installed_wheel():
+    """Not against the sources beside them."""
+    assert not Path(screener.__file__).is_relative_to(ROOT / "src")
+
+
+def test_the_wheel_has_the_library_its_core_and_its_types():
+    """One extension module, its stub, the marker for type checkers, the licence; nothing else."""
+    files = importlib.metadata.files("screener")
+    names = {str(file) for file in files if "__pycache__" not in str(file)}
+    package = {name for name in names if name.startswith("screener/")}
+
+    sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src/screener").rglob("*.py")}
+    others = package - sources
+    assert package >= sources
+    assert {"screener/py.typed", "screener/_core.pyi"} <= others
+    (core,) = others - {"screener/py.typed", "screener/_core.pyi"}
+    assert core.startswith("screener/_core.")
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    outside = {name.split("/")[0] for name in names - package}
+    assert {part for part in outside if not part.endswith(".dist-info")} <= {".."}
+
+
+def test_the_command_is_installed():
+    """`screener` is an entry point."""
+    (command,) = importlib.metadata.entry_points(group="console_scripts", name="screener")
+
+    assert command.value == "screener.cli:main"
+    assert importlib.metadata.version("screener") == screener.__version__
+
+
+def test_the_sdist_has_what_builds_and_tests_it(tmp_path):
+    """Sources of both languages, tests, fixtures and documents; no build output."""
+    if importlib.util.find_spec("build") is None:
+        pytest.fail("the test extra installs build")
+    call = [sys.executable, "-m", "build", "--sdist", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(call, check=True, capture_output=True)
+
+    (archive,) = tmp_path.iterdir()
+    with tarfile.open(archive) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    wanted = {
+        "src/core/bindings.cpp", "src/core/scan_neon.cpp", "src/screener/cli.py", "CMakeLists.txt",
+        "pyproject.toml", "LICENSE", "README.md", "tests/test_screen.py", "fixtures/known.csv",
+        "fixtures/images/harbour.jpg", "docs/result.schema.json", "scripts/test",
+    }  # fmt: skip
+    assert wanted <= names
+    unwanted = [n for n in names if n.startswith((".venv", "build/", "dist/")) or n.endswith(".so")]
+    assert unwanted == []

@@ -1,0 +1,84 @@
+"""The examples in the documentation run as they stand."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from screener import HashList, Policy, Verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python_blocks(page: str) -> list[str]:
+    """The Python code blocks of a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with the list and the picture that the pages speak of."""
+    HashList.create(tmp_path / "known.list").import_file(ROOT / "fixtures/known.csv")
+    photo = (ROOT / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_four_lines_of_the_readme_find_the_mirrored_picture(folder, capsys):
+    """The README's first example runs as printed and reports the listed entry."""
+    four_lines = python_blocks("README.md")[0]
+
+    exec(compile(four_lines, "README.md", "exec"), {})
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("match [('demo-0003', 'pdq', ")
+
+
+def test_the_asyncio_example_screens_uploads_in_order(folder):
+    """The functions of docs/asyncio.md give one result an upload, in the order of the uploads."""
+    (code,) = python_blocks("docs/asyncio.md")
+    names: dict = {}
+    exec(compile(code, "docs/asyncio.md", "exec"), names)
+    uploads = [(folder / "photo.jpg").read_bytes(), b"", (folder / "photo.jpg").read_bytes()]
+
+    results = asyncio.run(names["check_all"](uploads))
+
+    assert [r.verdict for r in results] == [Verdict.MATCH, Verdict.UNSCREENED, Verdict.MATCH]
+
+
+def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
+    """The third example runs on codes and queries, and finds each query at distance 0."""
+    import numpy as np
+
+    codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
+    names = {"codes": codes, "queries": codes[:3]}
+    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), names)
+
+    assert names["rows"].tolist() == [0, 1, 2]
+    assert len(names["index"]) == 100
+
+
+def test_the_scan_example_of_the_readme_writes_a_line_a_file(folder):
+    """The second example, as a script of its own since it starts processes."""
+    (folder / "uploads").mkdir()
+    (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
+    script = folder / "scan_uploads.py"
+    script.write_text(python_blocks("README.md")[1])
+
+    subprocess.run([sys.executable, script], check=True, cwd=folder, timeout=120)
+
+    (line,) = (folder / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["verdict"] == "match"
+
+
+def test_the_policy_file_of_the_readme_is_the_default_but_for_the_age(folder):
+    """Every value shown is the default, so that it can be copied and changed."""
+    (shown,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (folder / "policy.toml").write_text(shown)
+
+    assert Policy.load(folder / "policy.toml") == Policy(max_list_age=86400)

@@ -1,0 +1,82 @@
+"""The package's face: its names, its layers, and what importing it costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import screener
+
+PACKAGE = Path(screener.__file__).parent
+
+# From the bottom up: a module may import those named before it.
+LAYERS = [
+    "version", "errors", "hashing", "media", "index", "lists", "policy", "result",
+    "hashed", "screen", "workers", "scan", "output", "hash_lines", "console", "cli",
+]  # fmt: skip
+
+
+def layer_of(module: str) -> str:
+    """The layer that a dotted name inside the package belongs to."""
+    return module.split(".")[1]
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of this package that a source file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "screener":
+            assert node.level == 0
+            if node.module == "screener":
+                found |= {f"screener.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.startswith("screener.")}
+    return found
+
+
+def test_the_public_names_are_those_exported_and_sorted():
+    """`__all__` is sorted, every name in it exists, and no other public name is in reach."""
+    modules = {name for name in sys.modules if name.startswith("screener.")}
+    submodules = {name.split(".")[1] for name in modules}
+    reachable = {n for n in vars(screener) if not n.startswith("_")} - submodules - {"logging"}
+
+    assert screener.__all__ == sorted(screener.__all__)
+    assert reachable - set(screener.__all__) == set()
+    assert all(hasattr(screener, name) for name in screener.__all__)
+
+
+def test_imports_run_one_way():
+    """No module imports from a layer above its own; the core is imported by four modules only."""
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        own = path.relative_to(PACKAGE).with_suffix("").parts
+        if own == ("__init__",):
+            continue
+        for module in imports_of(path):
+            layer = layer_of(module)
+            if layer == "_core":
+                if own not in {("index", "hamming"), ("hashing", "pdq"), ("screen",)}:
+                    wrong.append((own, module))
+            elif LAYERS.index(layer) > LAYERS.index(own[0]):
+                wrong.append((own, module))
+
+    assert wrong == []
+
+
+def test_hashing_and_media_know_nothing_of_each_other():
+    """The two lie beside each other; what joins them stands above."""
+    for folder, other in (("hashing", "media"), ("media", "hashing")):
+        for path in (PACKAGE / folder).glob("*.py"):
+            assert not any(layer_of(m) == other for m in imports_of(path)), path
+
+
+def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
+    """`import screener` in a fresh interpreter leaves heavy and networked modules alone."""
+    code = "import sys, screener; print('\\n'.join(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in shown.stdout.split()}
+
+    unwanted = {"cv2", "scipy", "requests", "urllib3", "httpx", "http", "ssl", "imagehash", "click"}
+    assert loaded & unwanted == set()

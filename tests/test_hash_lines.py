@@ -1,0 +1,84 @@
+"""Hash lines: what `hash` prints, `match` reads."""
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener import Hash, hash_lines
+from screener.hashing.hash import KINDS
+
+
+@given(kind=st.sampled_from(sorted(KINDS)), data=st.data(), quality=st.none() | st.integers(0, 100))
+def test_a_line_that_was_written_reads_back(kind, data, quality):
+    """Kind, value, quality and a plain name survive, whatever the kind."""
+    value = data.draw(st.binary(min_size=KINDS[kind].size, max_size=KINDS[kind].size))
+    made = Hash(KINDS[kind], value, quality=quality)
+
+    line = hash_lines.read(7, hash_lines.write(made, "a folder/photo 1.jpg").encode())
+
+    assert line.hash == made
+    assert line.hash.quality == quality
+    assert (line.number, line.input, line.trouble) == (7, "a folder/photo 1.jpg", None)
+
+
+def test_a_name_cannot_break_its_line():
+    """Line breaks and bytes that are no text are escaped."""
+    made = Hash.parse("md5", "00" * 16)
+
+    line = hash_lines.write(made, "a\nb\udcff\x1b[31m.jpg")
+
+    assert line.isprintable()
+    assert line.endswith(" - a\\nb\\udcff\\x1b[31m.jpg")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_hash_or_a_trouble(data):
+    """Reading never raises, and the trouble does not repeat the line."""
+    line = hash_lines.read(1, data)
+
+    if line is not None:
+        assert (line.hash is None) == (line.trouble is not None)
+
+
+def test_a_bad_line_is_told_without_its_value():
+    """The trouble names what is wrong and never the hash itself."""
+    value = "0123456789abcdef" * 3
+    line = hash_lines.read(1, f"pdq {value}".encode())
+
+    assert line.hash is None
+    assert value not in line.trouble
+    assert hash_lines.read(2, b"pdq " + b"0" * 64 + b" high").hash is None
+    assert hash_lines.read(3, b"pdq " + b"0" * 64 + b" 101").hash is None
+    assert hash_lines.read(4, b"sha3 00").hash is None
+
+
+def test_blank_lines_and_comments_are_no_items():
+    """They are passed over."""
+    assert hash_lines.read(1, b"  \r") is None
+    assert hash_lines.read(2, b"# pdq 00") is None
+
+
+@given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b""))))
+def test_batches_lose_no_line(lines):
+    """However a stream is cut into reads, its lines come out whole and in order."""
+    text = b"".join(line + b"\n" for line in lines)
+
+    class Trickle(io.BytesIO):
+        def read1(self, size=-1):
+            return self.read(3)
+
+    found = [line for batch in hash_lines.batches(Trickle(text)) for line in batch]
+    assert found == lines
+
+
+def test_a_line_without_end_is_not_kept():
+    """Memory stays bounded, and what follows is one bad line."""
+    stream = io.BytesIO(b"x" * 5_000_000 + b"\npdq " + b"0" * 64 + b"\n")
+
+    lines = [line for batch in hash_lines.batches(stream) for line in batch]
+
+    assert len(lines) == 2
+    assert len(lines[0]) < 1_000_000
+    assert hash_lines.read(1, lines[0]).trouble
+    assert hash_lines.read(2, lines[1]).hash is not None

@@ -1,0 +1,45 @@
+"""JSON Lines: one whole line a result, in a file that only its owner reads."""
+
+import json
+import stat
+
+from screener import HashList, Screener, output
+
+
+def test_lines_come_out_as_they_went_in(tmp_path):
+    """One JSON object a line, flushed as it is written, in order."""
+    engine = Screener(HashList.create(tmp_path / "known.list"))
+    results = [engine.screen(b""), engine.screen("missing é\n.jpg")]
+    path = tmp_path / "results.jsonl"
+
+    with output.open_jsonl(path) as out:
+        for number, result in enumerate(results, start=1):
+            out.write(result)
+            lines = path.read_text(encoding="utf-8").splitlines()
+            assert len(lines) == number
+
+    assert [json.loads(line) for line in lines] == [result.to_dict() for result in results]
+
+
+def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
+    """Mode 0600, and the old content is gone."""
+    path = tmp_path / "results.jsonl"
+    path.write_text("old\n")
+    path.chmod(0o644)
+
+    output.open_jsonl(path).close()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == ""
+
+
+def test_standard_output_stays_open(tmp_path, capsys):
+    """Without a path, lines go to standard output, which is not ours to close."""
+    engine = Screener(HashList.create(tmp_path / "known.list"))
+    with output.open_jsonl() as out:
+        out.write(engine.screen(b""))
+    print("still open")
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first)["reason"] == "empty"
+    assert second == "still open"

@@ -1,0 +1,114 @@
+"""Policy: defaults, what it refuses, its file and its fingerprint."""
+
+import pickle
+
+import pytest
+from screener.media.image import Limits
+
+from screener import Policy
+from screener.errors import PolicyError
+
+
+def test_the_defaults_are_the_authors_of_pdq():
+    """Radius 31 and floor 50 for PDQ; every perceptual kind has a radius."""
+    policy = Policy()
+
+    assert (policy.radius["pdq"], policy.floor["pdq"]) == (31, 50)
+    assert set(policy.radius) == set(policy.floor)
+    assert policy.limits.pixels == 150_000_000
+
+
+def test_a_mapping_changes_only_the_kinds_it_names():
+    """Other kinds keep their defaults."""
+    policy = Policy(radius={"phash": 4})
+
+    assert policy.radius["phash"] == 4
+    assert policy.radius["pdq"] == 31
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"radius": {"pdq": 257}}, "0 to 256"),
+        ({"radius": {"pdq": -1}}, "0 to 256"),
+        ({"radius": {"pdq": True}}, "whole number"),
+        ({"radius": {"pdq": 31.0}}, "whole number"),
+        ({"radius": {"md5": 1}}, "'md5'"),
+        ({"radius": 31}, "maps kinds"),
+        ({"floor": {"pdq": 101}}, "0 to 100"),
+        ({"limits": Limits(pixels=0)}, "limits.pixels"),
+        ({"seconds": 0}, "seconds"),
+        ({"memory": -1}, "memory"),
+        ({"max_list_age": 0}, "max_list_age"),
+        ({"digests_only": 1}, "digests_only"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(settings, said):
+    """The error names the setting and what it takes."""
+    with pytest.raises(PolicyError, match=said):
+        Policy(**settings)
+
+
+def test_a_policy_cannot_be_changed():
+    """Neither its fields nor its mappings."""
+    policy = Policy()
+
+    with pytest.raises(AttributeError):
+        policy.seconds = 1
+    with pytest.raises(TypeError):
+        policy.radius["pdq"] = 0
+
+
+def test_equal_policies_have_equal_fingerprints_and_others_do_not():
+    """Whatever changes a setting changes the fingerprint; how it was written does not."""
+    assert Policy().fingerprint == Policy(radius={"pdq": 31}).fingerprint
+    others = [
+        Policy(radius={"pdq": 30}),
+        Policy(floor={"pdq": 51}),
+        Policy(limits=Limits(bytes=1)),
+        Policy(seconds=59),
+        Policy(memory=1),
+        Policy(digests_only=True),
+        Policy(max_list_age=1),
+    ]
+    assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
+
+
+def test_a_policy_travels_to_other_processes():
+    """Pickling gives an equal policy."""
+    policy = Policy(radius={"pdq": 12}, seconds=3)
+
+    assert pickle.loads(pickle.dumps(policy)) == policy
+
+
+def test_a_policy_file_says_the_same_as_python(tmp_path):
+    """Tables and keys of TOML are the fields."""
+    file = tmp_path / "policy.toml"
+    file.write_text("seconds = 5\ndigests_only = true\n[radius]\npdq = 20\n[limits]\nframes = 3\n")
+
+    loaded = Policy.load(file)
+
+    expected = Policy(seconds=5, digests_only=True, radius={"pdq": 20}, limits=Limits(frames=3))
+    assert loaded == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("threshold = 31", "unknown setting 'threshold'"),
+        ("[limits]\npixel = 1", "limits"),
+        ("limits = 3", "limits"),
+        ("[limits]\npixels = 'many'", "limits.pixels"),
+        ("[radius]\npdq = 300", "pdq"),
+        ("radius = ", "cannot read"),
+        ("\xff", "cannot read"),
+    ],
+)
+def test_a_wrong_policy_file_is_named(tmp_path, text, said):
+    """The error says the file and the setting."""
+    file = tmp_path / "policy.toml"
+    file.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(PolicyError, match=said) as caught:
+        Policy.load(file)
+    assert "policy.toml" in str(caught.value)

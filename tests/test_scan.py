@@ -1,0 +1,175 @@
+"""scan: one Result a file, in order, whatever the files do to their workers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from screener import Policy, Reason, Screener, Verdict, scan
+from screener.errors import PolicyError
+from screener.scan import find
+
+ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
+
+
+@pytest.fixture
+def known(make_list):
+    """A list that matches none of the pictures below."""
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+
+
+def accidents(known, folder, jobs, *stop_after):
+    """Run the scan of scan_with_accidents.py; its results and the finished process."""
+    call = [sys.executable, str(ACCIDENTS), str(known.path), str(folder), str(jobs), *stop_after]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    return [json.loads(line) for line in done.stdout.splitlines()], done
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_crashes_hangs_and_memory_cost_exactly_their_file(known, scene, tmp_path, jobs):
+    """Every other file is screened, in order; the bad ones are named with their reason."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    names = ["a", "crash-1", "crash-2", "d", "exit", "f", "hang", "memory", "z1", "z2"]
+    for name in names:
+        scene(1).save(folder / f"{name}.png")
+
+    results, done = accidents(known, folder, jobs)
+
+    assert [Path(r["input"]).stem for r in results] == names, done.stderr
+    reasons = {Path(r["input"]).stem: r["reason"] for r in results}
+    assert reasons == {
+        **dict.fromkeys(["a", "d", "f", "z1", "z2"]),
+        "crash-1": "crashed",
+        "crash-2": "crashed",
+        "exit": "crashed",
+        "hang": "timeout",
+        "memory": "too_large",
+    }
+    assert {r["verdict"] for r in results if r["reason"] is None} == {"no_match"}
+
+
+def test_nothing_but_crashes_still_ends(known, tmp_path):
+    """A folder whose every file kills its worker gives as many results, and an end."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"crash-{number}").touch()
+
+    results, _ = accidents(known, folder, 2)
+
+    assert [r["reason"] for r in results] == ["crashed"] * 6
+
+
+def test_a_list_that_breaks_stops_the_scan_with_its_error(known, tmp_path):
+    """It is not laid at the door of a file."""
+    (tmp_path / "broken-list").touch()
+
+    results, done = accidents(known, tmp_path / "broken-list", 1)
+
+    assert results == []
+    assert "the list broke" in done.stderr
+
+
+def test_a_caller_that_stops_early_leaves_no_process_behind(known, tmp_path):
+    """Leaving the loop ends the workers, one of which hangs, at once."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for name in ("a", "b", "hang"):
+        (folder / name).touch()
+    begin = time.monotonic()
+
+    results, done = accidents(known, folder, 2, "1")
+
+    assert len(results) == 1, done.stderr
+    assert done.returncode == 0
+    assert time.monotonic() - begin < 30
+
+
+def test_a_scan_gives_what_single_calls_give(make_list, scene, tmp_path):
+    """Workers answer as the caller's own process does, whatever their number."""
+    import numpy as np
+
+    from screener.hashing import pdq
+
+    for seed in range(12):
+        scene(seed).save(tmp_path / f"{seed:02}.png")
+    listed = [pdq.compute(np.asarray(scene(seed))).text for seed in (3, 7)]
+    engine = Screener(make_list([{"id": t[:4], "pdq": t} for t in listed]))
+    paths = sorted(str(path) for path in tmp_path.glob("*.png"))
+
+    expected = [engine.screen(path).to_dict() for path in paths]
+    for jobs in (1, 2):
+        found = [result.to_dict() for result in scan(engine, paths, jobs=jobs)]
+        for line in [*expected, *found]:
+            line["lists"][0].pop("age_s", None)
+        assert found == expected
+    assert [line["verdict"] for line in expected].count("match") == 2
+
+
+def test_everything_under_a_folder_is_found_once_in_order(tmp_path):
+    """Folders are walked by name; links to folders, loops and odd files are named, not followed."""
+    (tmp_path / "b" / "deep").mkdir(parents=True)
+    (tmp_path / "b" / "deep" / "file").touch()
+    (tmp_path / "a").touch()
+    (tmp_path / "c-loop").symlink_to(tmp_path)
+    (tmp_path / "d-gone").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "e-fifo")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "f-socket"))
+
+        found = [os.path.relpath(path, tmp_path) for path in find(tmp_path)]
+
+    assert found == ["a", "b/deep/file", "c-loop", "d-gone", "e-fifo", "f-socket"]
+    assert list(find([tmp_path / "a", str(tmp_path / "a"), "missing"])) == [
+        *[str(tmp_path / "a")] * 2,
+        "missing",
+    ]
+
+
+def test_odd_files_are_unreadable_not_waited_for(known, tmp_path):
+    """A FIFO nobody writes to, a dangling link, a linked folder: one result each, no hang."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    names = [tmp_path / "fifo", tmp_path / "gone", tmp_path / "loop", tmp_path / "missing"]
+
+    results = list(scan(Screener(known), names, jobs=1))
+
+    assert [r.reason for r in results] == [Reason.UNREADABLE] * 4
+    assert {r.verdict for r in results} == {Verdict.UNSCREENED}
+
+
+def test_an_empty_folder_gives_no_results(known, tmp_path):
+    """No file, no line, and an end."""
+    (tmp_path / "nothing").mkdir()
+
+    assert list(scan(Screener(known), tmp_path / "nothing", jobs=1)) == []
+
+
+def test_jobs_is_at_least_one(known):
+    """The call is refused before anything starts."""
+    with pytest.raises(PolicyError, match="jobs"):
+        scan(Screener(known, policy=Policy()), ".", jobs=0)
+
+
+def test_a_newer_import_does_not_move_a_scan(known, scene, tmp_path):
+    """All results of a scan are of the generation that its Screener holds."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for seed in range(6):
+        scene(seed).save(folder / f"{seed}.png")
+    more = tmp_path / "more.csv"
+    more.write_text("id,pdq\ntwo," + "0f" * 32 + "\n")
+
+    generations = set()
+    for result in scan(Screener(known), folder, jobs=1):
+        known.import_file(more, source=f"s{result.input}")
+        generations.add(result.lists[0].generation)
+
+    assert generations == {known.generation}

@@ -1,0 +1,424 @@
+"""Screener: what makes each verdict, and that one Result comes of whatever is put in."""
+
+import io
+import json
+import pickle
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pdqhash
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image, ImageOps
+from screener.media.image import Limits
+
+from screener import Hash, HashList, Policy, Reason, Screener, Verdict
+from screener.errors import ListError, PolicyError
+from screener.hashing import pdq
+
+PHOTODNA = ",".join(["7"] * 144)
+
+
+def pdq_text(picture):
+    """A listed hash, made by the reference."""
+    bits, _ = pdqhash.compute(np.asarray(picture.convert("RGB")))
+    return np.packbits(bits).tobytes().hex()
+
+
+def with_bits_flipped(text, count):
+    """The hash at exactly that distance."""
+    return (int(text, 16) ^ ((1 << count) - 1)).to_bytes(32, "big").hex()
+
+
+def png(picture, **options):
+    """The picture as the bytes of a lossless file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def engine(make_list, scene):
+    """A list of one entry: the picture that scene 1 draws."""
+    return Screener(make_list([{"id": "one", "pdq": pdq_text(scene(1)), "status": "active"}]))
+
+
+def test_a_list_of_one_entry_matches(engine, scene):
+    """The picture itself is found at distance 0, upright, and the Result says where."""
+    result = engine.screen(png(scene(1)))
+
+    (match,) = result.matches
+    assert result.verdict == Verdict.MATCH
+    assert (match.list, match.source, match.entry) == ("known", "test", "one")
+    assert (match.kind, match.distance, match.radius, match.orientation) == (
+        "pdq",
+        0,
+        31,
+        "upright",
+    )
+    assert (result.media.type, result.media.width, result.media.height) == ("image/png", 320, 240)
+    assert result.reason is None
+
+
+def test_another_picture_does_not_match(engine, scene):
+    """An unrelated picture, compared by PDQ, is `no_match`."""
+    result = engine.screen(png(scene(2)))
+
+    assert (result.verdict, result.reason, result.matches) == (Verdict.NO_MATCH, None, ())
+
+
+@pytest.mark.parametrize(
+    "form", ["path", "pathlib", "bytes", "file", "pillow", "rgb array", "grey"]
+)
+def test_every_form_of_input_gives_the_same_match(engine, scene, tmp_path, form):
+    """Path, bytes, file object, Pillow image and arrays go one way."""
+    picture = scene(1)
+    path = tmp_path / "photo.png"
+    picture.save(path)
+    item = {
+        "path": str(path),
+        "pathlib": path,
+        "bytes": path.read_bytes(),
+        "file": path.open("rb"),
+        "pillow": picture,
+        "rgb array": np.asarray(picture),
+        "grey": np.asarray(picture.convert("L")),
+    }[form]
+
+    result = engine.screen(item)
+
+    assert [m.entry for m in result.matches] == ["one"]
+    if hasattr(item, "close") and form == "file":
+        item.close()
+
+
+@pytest.mark.parametrize("distance", [0, 30, 31, 32, 60])
+def test_the_radius_is_inclusive(make_list, scene, distance):
+    """Distance 31 matches at radius 31, 32 does not; nothing beyond the radius is told."""
+    listed = with_bits_flipped(pdq_text(scene(1)), distance)
+    engine = Screener(make_list([{"id": "near", "pdq": listed}]))
+
+    result = engine.screen(png(scene(1)))
+
+    assert [m.distance for m in result.matches] == ([distance] if distance <= 31 else [])
+    assert result.verdict == (Verdict.MATCH if distance <= 31 else Verdict.NO_MATCH)
+
+
+@pytest.mark.parametrize("orientation", pdq.ORIENTATIONS)
+def test_mirrored_and_turned_pictures_match(make_list, scene, orientation):
+    """A list keeps one hash; the eight orientations of the input are searched."""
+    picture = scene(1, (1024, 768))
+    turned = {
+        "upright": lambda p: p,
+        "rotate90": lambda p: p.transpose(Image.Transpose.ROTATE_270),
+        "rotate180": lambda p: p.transpose(Image.Transpose.ROTATE_180),
+        "rotate270": lambda p: p.transpose(Image.Transpose.ROTATE_90),
+        "flip_vertical": ImageOps.flip,
+        "flip_horizontal": ImageOps.mirror,
+        "transpose": lambda p: p.transpose(Image.Transpose.TRANSPOSE),
+        "anti_transpose": lambda p: p.transpose(Image.Transpose.TRANSVERSE),
+    }[orientation](picture)
+    engine = Screener(make_list([{"id": "one", "pdq": pdq_text(picture)}]))
+
+    (match,) = engine.screen(turned).matches
+
+    assert match.orientation == orientation
+
+
+def test_a_picture_of_64_pixels_matches_its_reference_hash(make_list, scene):
+    """The reference leaves out its filter at exactly 64×64; the listed hash is found at 0."""
+    picture = scene(3).resize((64, 64))
+    engine = Screener(make_list([{"id": "small", "pdq": pdq_text(picture)}]))
+
+    (match,) = engine.screen(picture).matches
+
+    assert (match.distance, match.orientation) == (0, "upright")
+
+
+def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
+    """Digests are looked up always; a match found before the trouble counts."""
+    data = b"no picture at all"
+    import hashlib
+
+    for kind in ("md5", "sha1", "sha256"):
+        row = {"id": kind, kind: hashlib.new(kind, data).hexdigest(), "pdq": "0f" * 32}
+        engine = Screener(make_list([row], name=kind))
+
+        result = engine.screen(data)
+
+        (match,) = result.matches
+        assert (match.kind, match.distance, match.entry) == (kind, 0, kind)
+        assert (result.verdict, result.reason) == (Verdict.MATCH, None)
+
+
+def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(make_list, tmp_path):
+    """A large file is not held in memory; its digests are made as it streams by."""
+    import hashlib
+
+    file = tmp_path / "large.bin"
+    file.write_bytes(b"x" * 3_000_000)
+    listed = {"id": "large", "sha1": hashlib.sha1(file.read_bytes()).hexdigest(), "pdq": "0f" * 32}
+    policy = Policy(limits=Limits(bytes=1_000_000))
+
+    assert Screener(make_list([listed]), policy=policy).screen(file).verdict == Verdict.MATCH
+    other = make_list([{"id": "x", "pdq": "0f" * 32}], name="other")
+    result = Screener(other, policy=policy).screen(file)
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.TOO_LARGE)
+    stream = Screener(other, policy=policy).screen(io.BytesIO(b"x" * 3_000_000))
+    assert stream.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda scene: b"", Reason.EMPTY),
+        (lambda scene: b"hello, no picture", Reason.UNSUPPORTED),
+        (lambda scene: png(Image.new("RGB", (300, 200), "white")), Reason.TOO_LITTLE_DETAIL),
+        (lambda scene: png(scene(1).resize((4, 4))), Reason.TOO_LITTLE_DETAIL),
+        (lambda scene: png(scene(9))[:3000], Reason.TRUNCATED),
+        (lambda scene: png(scene(1))[:20], Reason.UNDECODABLE),
+        (lambda scene: "/no/such/file.jpg", Reason.UNREADABLE),
+        (lambda scene: "/dev/null", Reason.UNREADABLE),
+        (lambda scene: "/", Reason.UNREADABLE),
+        (lambda scene: "a\0b", Reason.UNREADABLE),
+    ],
+)
+def test_what_cannot_be_screened_says_why(engine, scene, make, reason):
+    """`unscreened`, with the typed reason and a sentence, and never `no_match`."""
+    result = engine.screen(make(scene))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, reason)
+    assert result.detail
+
+
+def test_limits_are_checked_and_settable(make_list, scene):
+    """A picture over the pixel limit is `too_large`; under a higher limit it matches."""
+    known = make_list([{"id": "one", "pdq": pdq_text(scene(1))}])
+    small = Screener(known, policy=Policy(limits=Limits(pixels=320 * 240 - 1)))
+    enough = Screener(known, policy=Policy(limits=Limits(pixels=320 * 240)))
+
+    assert small.screen(png(scene(1))).reason == Reason.TOO_LARGE
+    assert enough.screen(png(scene(1))).verdict == Verdict.MATCH
+
+
+def test_a_list_of_photodna_only_is_not_comparable(make_list, scene):
+    """Values that nobody here can compute clear no picture."""
+    engine = Screener(make_list([{"id": "p", "photodna": PHOTODNA}]))
+
+    result = engine.screen(png(scene(1)))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+
+
+def test_digests_clear_a_picture_only_where_the_policy_says_so(make_list, scene):
+    """A list of MD5 values is `not_comparable`, unless the policy is digests only."""
+    known = make_list([{"id": "d", "md5": "5a" * 16}])
+    data = png(scene(1))
+
+    assert Screener(known).screen(data).reason == Reason.NOT_COMPARABLE
+    digests = Screener(known, policy=Policy(digests_only=True))
+    assert digests.screen(data).verdict == Verdict.NO_MATCH
+    assert digests.screen(b"no picture").verdict == Verdict.NO_MATCH
+    assert digests.screen(scene(1)).reason == Reason.NOT_COMPARABLE
+
+
+def test_an_empty_list_clears_nothing(tmp_path, scene):
+    """Nothing was compared, so nothing is known."""
+    engine = Screener(HashList.create(tmp_path / "none.list"))
+
+    assert engine.screen(png(scene(1))).reason == Reason.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "where"),
+    [
+        ("confirmed", Verdict.MATCH, "matches"),
+        ("disputed", Verdict.MATCH, "matches"),
+        ("seed", Verdict.NO_MATCH, "beside"),
+        ("known_good", Verdict.NO_MATCH, "beside"),
+        ("withdrawn", Verdict.NO_MATCH, None),
+    ],
+)
+def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, status, verdict, where):
+    """Seeds and known files stand beside the verdict; withdrawn records are not found."""
+    rows = [
+        {"id": "it", "pdq": pdq_text(scene(1)), "status": status},
+        {"id": "other", "pdq": pdq_text(scene(2)), "status": "confirmed"},
+    ]
+
+    result = Screener(make_list(rows)).screen(png(scene(1)))
+
+    assert result.verdict == verdict
+    for place in ("matches", "beside"):
+        found = [(m.entry, m.state) for m in getattr(result, place)]
+        assert found == ([("it", status)] if place == where else [])
+
+
+def test_a_known_file_does_not_cancel_a_match(make_list, scene):
+    """Both opinions on one value are told, and the match stands."""
+    value = pdq_text(scene(1))
+    rows = [
+        {"id": "bad", "pdq": value, "status": "confirmed"},
+        {"id": "good", "pdq": value, "status": "known_good"},
+    ]
+
+    result = Screener(make_list(rows)).screen(png(scene(1)))
+
+    assert [m.entry for m in result.matches] == ["bad"]
+    assert [m.entry for m in result.beside] == ["good"]
+
+
+def test_listed_hashes_of_low_quality_are_not_compared(make_list, scene):
+    """A recorded quality below the floor keeps a value out; none recorded does not."""
+    value = pdq_text(scene(1))
+    rows = [
+        {"id": "low", "pdq": value, "pdq_quality": "49"},
+        {"id": "floor", "pdq": value, "pdq_quality": "50"},
+        {"id": "unknown", "pdq": value},
+    ]
+    known = make_list(rows)
+
+    found = Screener(known).screen(png(scene(1))).matches
+    assert sorted(m.entry for m in found) == ["floor", "unknown"]
+    lower = Policy(floor={"pdq": 49})
+    assert len(Screener(known, policy=lower).screen(png(scene(1))).matches) == 3
+
+
+def test_several_lists_are_searched_and_named(make_list, scene):
+    """Matches say which list; a list that shares no kind keeps a picture from being cleared."""
+    first = make_list([{"id": "a", "pdq": pdq_text(scene(1))}], name="first")
+    second = make_list([{"id": "b", "pdq": pdq_text(scene(1))}], name="second")
+    opaque = make_list([{"id": "c", "photodna": PHOTODNA}], name="opaque")
+    seeds = make_list([{"id": "d", "md5": "5a" * 16, "status": "known_good"}], name="files")
+
+    result = Screener([first, second]).screen(png(scene(1)))
+
+    assert [(m.list, m.entry) for m in result.matches] == [("first", "a"), ("second", "b")]
+    assert [state.name for state in result.lists] == ["first", "second"]
+    assert Screener([first, opaque]).screen(png(scene(2))).reason == Reason.NOT_COMPARABLE
+    assert Screener([first, seeds]).screen(png(scene(2))).verdict == Verdict.NO_MATCH
+
+
+def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
+    """A match could not say which list it came from."""
+    one = make_list([{"id": "a", "md5": "5a" * 16}])
+    (tmp_path / "elsewhere").mkdir()
+    other = HashList.create(tmp_path / "elsewhere" / "known.list")
+
+    with pytest.raises(ListError, match="known"):
+        Screener([one, other])
+    with pytest.raises(ListError, match="at least one"):
+        Screener([])
+
+
+def test_a_batch_gives_what_single_calls_give(engine, scene):
+    """`screen_many` keeps the order and the answers, failures among them."""
+    items = [png(scene(1)), b"", png(scene(2)), b"text", png(ImageOps.mirror(scene(1)))]
+
+    together = engine.screen_many(items)
+
+    alone = [engine.screen(item) for item in items]
+    assert [replace(r, lists=()) for r in together] == [replace(r, lists=()) for r in alone]
+    assert engine.screen_many([]) == []
+
+
+def test_an_old_list_is_refused(engine):
+    """A policy's maximum age holds when a Screener is made."""
+    with pytest.raises(PolicyError, match="import a newer file"):
+        Screener(engine.lists, policy=Policy(max_list_age=1e-9))
+
+
+def test_refresh_gives_the_newest_generation(engine, scene, tmp_path):
+    """The old Screener answers from its generation, the new one from the newest."""
+    assert engine.refresh() is engine
+    more = tmp_path / "more.csv"
+    more.write_text(f"id,pdq\ntwo,{pdq_text(scene(2))}\n")
+    engine.lists[0].import_file(more)
+
+    newer = engine.refresh()
+
+    assert newer.screen(png(scene(2))).verdict == Verdict.MATCH
+    assert engine.screen(png(scene(2))).verdict == Verdict.NO_MATCH
+    assert newer.lists[0].generation == engine.lists[0].generation + 1
+
+
+def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
+    """Radius, floor and the need for a comparison hold for `match` too."""
+    value = pdq_text(scene(1))
+
+    def verdict(*hashes):
+        result = engine.match(hashes, input="case 7")
+        assert result.input == "case 7"
+        return result.verdict, result.reason
+
+    assert verdict(Hash.parse("pdq", with_bits_flipped(value, 31))) == (Verdict.MATCH, None)
+    assert verdict(Hash.parse("pdq", with_bits_flipped(value, 32))) == (Verdict.NO_MATCH, None)
+    low = Hash.parse("pdq", value, quality=49)
+    assert verdict(low) == (Verdict.UNSCREENED, Reason.TOO_LITTLE_DETAIL)
+    digest = Hash.parse("md5", "5a" * 16)
+    assert verdict(digest) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+    assert verdict() == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+
+
+def test_other_perceptual_kinds_in_a_list_are_matched_when_handed_in(make_list):
+    """A pHash within its radius matches; the picture pipeline need not make one."""
+    engine = Screener(make_list([{"id": "p", "phash": "0123456789abcdef"}]))
+
+    result = engine.match([Hash.parse("phash", "0123456789abcdee")])
+
+    assert [(m.kind, m.distance) for m in result.matches] == [("phash", 1)]
+
+
+def test_a_screener_is_shared_between_threads(engine, scene):
+    """Eight threads get the answers that one gets."""
+    items = [png(scene(n)) for n in range(1, 4)]
+    expected = [engine.screen(item).verdict for item in items]
+    found = {}
+
+    def work(number):
+        found[number] = [engine.screen(item).verdict for item in items for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(found[n] == [v for v in expected for _ in range(5)] for n in range(8))
+
+
+def test_a_screener_travels_to_other_processes(engine, scene):
+    """A pickled Screener opens the same generation and answers the same."""
+    copy = pickle.loads(pickle.dumps(engine))
+    copy.warm()
+
+    assert copy.lists[0].generation == engine.lists[0].generation
+    assert copy.screen(png(scene(1))).verdict == Verdict.MATCH
+    assert copy.policy.fingerprint == engine.policy.fingerprint
+
+
+def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tmp_path):
+    """Result lines validate against docs/result.schema.json; listed values are in none."""
+    from pathlib import Path
+
+    schema = json.loads((Path(__file__).parents[1] / "docs/result.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    odd = tmp_path / "odd.png"
+    odd.write_bytes(png(scene(1)))
+    raw_name = bytes(tmp_path) + b"/caf\xe9.png"
+    with open(raw_name, "wb") as file:
+        file.write(png(scene(2)))
+    import os
+
+    items = [odd, os.fsdecode(raw_name), b"", png(scene(1)), scene(2), "/missing"]
+
+    lines = [result.to_dict() for result in engine.screen_many(items)]
+
+    for line in lines:
+        validator.validate(line)
+    text = json.dumps(lines)
+    assert pdq_text(scene(1)) not in text
+    assert "input_base64" in lines[1]
+    assert lines[1]["verdict"] == "no_match"

@@ -1,0 +1,93 @@
+"""Reading an input once: names, limits, and what is not a regular file."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from screener.errors import MediaError
+from screener.media import source
+
+
+def test_a_file_is_read_whole_and_closed(tmp_path):
+    """Its bytes are the content, up to and including the limit."""
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+
+    assert source.read(file, limit=5) == source.Source(b"12345")
+    assert source.read(os.fspath(file), limit=5) == source.Source(b"12345")
+
+
+def test_a_file_beyond_the_limit_is_handed_over_as_a_stream(tmp_path):
+    """Nothing of it is held; who wants its digests reads the stream and closes it."""
+    file = tmp_path / "file"
+    file.write_bytes(b"123456")
+
+    found = source.read(file, limit=5)
+
+    with found.stream as stream:
+        assert (found.content, stream.read()) == (None, b"123456")
+
+
+def test_bytes_in_every_form_are_content():
+    """bytes, bytearray, memoryview and file objects."""
+    for item in (b"ab", bytearray(b"ab"), memoryview(b"ab"), io.BytesIO(b"ab")):
+        assert source.read(item, limit=2).content == b"ab"
+
+
+def test_a_stream_without_end_is_cut_off_at_the_limit():
+    """Its length cannot be known beforehand; it is `too_large`, not memory without end."""
+
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            return b"x" * size
+
+    with pytest.raises(MediaError, match="too_large"):
+        source.read(Endless(), limit=3_000_000)
+
+
+def test_a_text_stream_is_named_as_the_mistake():
+    """A file opened in text mode cannot be hashed."""
+    with pytest.raises(MediaError, match="binary"):
+        source.read(io.StringIO("text"), limit=100)
+
+
+def test_a_stream_that_fails_is_unreadable():
+    """The world's mess, not a crash; also a file object that was closed."""
+    closed = io.BytesIO(b"x")
+    closed.close()
+    with pytest.raises(MediaError, match="unreadable"):
+        source.read(closed, limit=10)
+
+
+def test_pixels_pass_through():
+    """Arrays and Pillow images are content as they are."""
+    array = np.zeros((2, 2), np.uint8)
+    picture = Image.new("L", (2, 2))
+
+    assert source.read(array, limit=1).content is array
+    assert source.read(picture, limit=1).content is picture
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", "/dev/zero", "/", "", "a\0b", "x" * 5000])
+def test_what_is_no_regular_file_is_unreadable(path):
+    """Missing, a device, a folder, an impossible name."""
+    with pytest.raises(MediaError, match="unreadable"):
+        source.read(path, limit=10)
+
+
+def test_names_say_what_the_file_is(tmp_path):
+    """Text, size and time for a file; raw bytes only where the name is not UTF-8."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"12")
+    os.utime(file, ns=(1, 2_000_000_000))
+    odd = os.fsencode(tmp_path) + b"/\xe9"
+
+    assert source.name_of(file) == source.Name(str(file), None, 2, 2_000_000_000)
+    assert source.name_of(os.fsdecode(odd)).raw == odd
+    assert source.name_of(os.fsdecode(odd)).text.endswith("/\N{REPLACEMENT CHARACTER}")
+    assert source.name_of(b"abc") == source.Name(size=3)
+    assert source.name_of("missing") == source.Name("missing")
+    assert source.name_of(np.zeros((2, 2), np.uint8)) == source.Name()
