@@ -190,7 +190,8 @@ ScanResult scan(const ScanKernel& kernel, const std::uint8_t* codes, std::size_t
   ScanResult result;
   result.offsets.reserve(query_count + 1);
   result.offsets.push_back(0);
-  Scan state(kernel, codes, count, bytes, radius);
+  const auto bits = static_cast<std::uint32_t>(8 * bytes);
+  Scan state(kernel, codes, count, bytes, std::min(radius, bits));
   for (std::size_t first = 0; first < query_count; first += kBlockQueries)
     state.run(queries + first * bytes, std::min(kBlockQueries, query_count - first), result);
   return result;
