@@ -1,0 +1,81 @@
+// The scan for every machine: plain C++ on 32-bit words.
+#include "scan.h"
+
+namespace screener {
+namespace {
+
+constexpr std::uint32_t kRows = 16;
+
+// How many bits are set in each byte, in that byte.
+inline std::uint32_t byte_counts(std::uint32_t x) {
+  x -= (x >> 1) & 0x55555555u;
+  x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+  return (x + (x >> 4)) & 0x0f0f0f0fu;
+}
+
+// The sum of four bytes, which may be as large as 512.
+inline std::uint32_t sum_bytes(std::uint32_t x) {
+  x = (x & 0x00ff00ffu) + ((x >> 8) & 0x00ff00ffu);
+  return (x + (x >> 16)) & 0xffffu;
+}
+
+inline __attribute__((always_inline)) std::size_t sieve(const Tile& tile, const Queries& queries,
+                                                        std::uint32_t radius, Hit* hits,
+                                                        std::uint32_t lanes) {
+  std::size_t passed = 0;
+  for (std::uint32_t row = 0; row < tile.count; row += kRows) {
+    for (std::uint32_t j = 0; j < lanes; ++j) {
+      std::uint32_t counts[kRows] = {};
+      for (std::uint32_t w = 0; w < tile.sieve_words; ++w) {
+        const std::uint32_t* column = tile.columns + w * kColumnStride + row;
+        const std::uint32_t word = queries.words[w * lanes + j];
+        for (std::uint32_t i = 0; i < kRows; ++i) counts[i] += byte_counts(column[i] ^ word);
+      }
+      std::uint32_t within = 0;
+      for (std::uint32_t i = 0; i < kRows; ++i) {
+        counts[i] = sum_bytes(counts[i]);
+        within += counts[i] <= radius;
+      }
+      if (within == 0) continue;
+      for (std::uint32_t i = 0; i < kRows && row + i < tile.count; ++i)
+        if (counts[i] <= radius)
+          hits[passed++] = {static_cast<std::uint16_t>(j), static_cast<std::uint16_t>(row + i), 0};
+    }
+  }
+  return passed;
+}
+
+std::size_t sieve_eight(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits) {
+  return sieve(tile, queries, radius, hits, kTileQueries);
+}
+
+std::size_t sieve_one(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits) {
+  return sieve(tile, queries, radius, hits, 1);
+}
+
+std::size_t confirm(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits,
+                    std::size_t count) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint8_t* a = tile.codes + std::size_t{hits[i].row} * tile.words * 4;
+    const std::uint8_t* b = queries.codes + std::size_t{hits[i].query} * tile.words * 4;
+    std::uint32_t counts = 0;
+    for (std::uint32_t w = 0; w < tile.words; ++w) {
+      std::uint32_t x;
+      std::uint32_t y;
+      __builtin_memcpy(&x, a + 4 * w, 4);
+      __builtin_memcpy(&y, b + 4 * w, 4);
+      counts += byte_counts(x ^ y);
+    }
+    const std::uint32_t distance = sum_bytes(counts);
+    hits[kept] = {hits[i].query, hits[i].row, static_cast<std::uint16_t>(distance)};
+    kept += distance <= radius;
+  }
+  return kept;
+}
+
+}  // namespace
+
+extern const ScanKernel kScanScalar = {sieve_eight, sieve_one, confirm};
+
+}  // namespace screener

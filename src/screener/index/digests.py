@@ -1,0 +1,152 @@
+"""DigestIndex: exact look-up of values of one size, such as SHA-256 digests."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.errors import HashError, IndexFileError
+from screener.index.layout import Array, Sections, open_sections, write_sections
+
+CONTENT: Final = "digests"
+_MOST_VALUES: Final = 2**32 - 1
+
+Values = npt.NDArray[np.uint8]
+Prefixes = npt.NDArray[np.uint64]
+Order = npt.NDArray[np.uint32]
+
+
+class DigestIndex:
+    """Values of one size, found by equality.
+
+    Make one with `build` or `open`. It never changes, so threads may share it; processes that
+    open the same file share its memory.
+    """
+
+    __slots__ = ("_order", "_prefixes", "_sections", "_values")
+
+    def __init__(
+        self, values: Values, prefixes: Prefixes, order: Order, sections: Sections | None = None
+    ) -> None:
+        """Take over the values, their sorted first eight bytes, and which row each is of."""
+        self._values = values
+        self._prefixes = prefixes
+        self._order = order
+        self._sections = sections
+
+    @classmethod
+    def build(cls, values: Values) -> DigestIndex:
+        """An index of a copy of `values`, uint8 of shape (n, size of a value).
+
+        n may be 0, and values may repeat. A row of a result is a row of `values`. Raises
+        HashError for another type or shape.
+        """
+        _check_values(values, "values")
+        if len(values) > _MOST_VALUES:
+            raise HashError(f"an index holds at most {_MOST_VALUES} values")
+        own = np.array(values, order="C", copy=True, subok=False)
+        prefixes = _prefixes(own)
+        # Stable, so that the rows of one value stay ascending.
+        order = np.argsort(prefixes, kind="stable").astype(np.uint32)
+        prefixes = prefixes[order]
+        for array in (own, prefixes, order):
+            array.flags.writeable = False
+        return cls(own, prefixes, order)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> DigestIndex:
+        """Map a saved index; nothing but its directory is read, so it is ready at once.
+
+        Raises IndexFileError for a file that is damaged as far as this shows, is not a digest
+        index, or was written by a newer version; OSError where it cannot be read. `verify`
+        checks the rest. Do not cut the file short while it is open.
+        """
+        sections = open_sections(path, CONTENT)
+        values = sections.array("values", dtype="u1", dimensions=2)
+        prefixes = sections.array("prefixes", dtype="u8", dimensions=1)
+        order = sections.array("order", dtype="u4", dimensions=1)
+        if values.shape[1] == 0 or not len(values) == len(prefixes) == len(order):
+            raise IndexFileError(f"{path}: the sections differ in length")
+        return cls(values, prefixes, order, sections)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file that appears whole or not at all, readable by its owner."""
+        arrays: dict[str, Array] = {
+            "values": self._values,
+            "prefixes": self._prefixes,
+            "order": self._order,
+        }
+        write_sections(path, CONTENT, arrays)
+
+    def verify(self) -> None:
+        """Read the whole file that it was opened from; IndexFileError if a byte has changed."""
+        if self._sections is not None:
+            self._sections.verify()
+
+    def __len__(self) -> int:
+        """How many values, repeated ones counted each time."""
+        return int(self._values.shape[0])
+
+    def __repr__(self) -> str:
+        """Count and size, never a value."""
+        return f"<DigestIndex of {len(self)} values of {self._values.shape[1]} bytes>"
+
+    @property
+    def values(self) -> Values:
+        """The values in the order given to `build`, (n, size), read-only."""
+        return self._values
+
+    def search(self, queries: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The rows that equal each query.
+
+        `queries` is uint8 of shape (q, size), or (size,) for one. Returns `(offsets, rows)`,
+        int64: query i equals `values[rows[offsets[i]:offsets[i + 1]]]`, rows ascending. Raises
+        HashError for another type or size, IndexFileError where a damaged file leads astray.
+        """
+        batch = self._check_queries(queries)
+        wanted = _prefixes(batch)
+        first = np.searchsorted(self._prefixes, wanted, side="left")
+        counts = np.searchsorted(self._prefixes, wanted, side="right") - first
+        if (counts < 0).any():
+            raise IndexFileError("the index is damaged: its prefixes are not in order")
+        # Every candidate of every query in one run: whose it is, and where it stands.
+        owners = np.repeat(np.arange(len(batch)), counts)
+        starts = np.cumsum(counts) - counts
+        places = np.arange(len(owners)) - np.repeat(starts - first, counts)
+        rows = self._order[places].astype(np.int64)
+        if len(rows) and rows.max() >= len(self):
+            raise IndexFileError("the index is damaged: a row beyond its values")
+        equal = (self._values[rows] == batch[owners]).all(axis=1)
+        offsets = np.zeros(len(batch) + 1, np.int64)
+        np.cumsum(np.bincount(owners[equal], minlength=len(batch)), out=offsets[1:])
+        return offsets, rows[equal]
+
+    def _check_queries(self, queries: Any) -> Values:
+        if isinstance(queries, np.ndarray) and queries.ndim == 1:
+            queries = queries[np.newaxis, :]
+        _check_values(queries, "queries")
+        if queries.shape[1] != self._values.shape[1]:
+            raise HashError(
+                f"queries of {queries.shape[1]} bytes, values of {self._values.shape[1]}"
+            )
+        return np.ascontiguousarray(queries)
+
+
+def _check_values(values: Any, what: str) -> None:
+    """HashError unless it is a two-dimensional uint8 array of values with at least one byte."""
+    if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
+        found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise HashError(f"{what} are a uint8 array, not {found}")
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise HashError(f"{what} have the shape (n, size), not {values.shape}")
+
+
+def _prefixes(values: Values) -> Prefixes:
+    """The first eight bytes of each value as one number, the order of the values kept."""
+    padded = np.zeros((len(values), 8), np.uint8)
+    size = min(8, values.shape[1])
+    padded[:, :size] = values[:, :size]
+    return padded.view(">u8").reshape(-1).astype(np.uint64)

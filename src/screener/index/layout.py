@@ -1,0 +1,258 @@
+"""The on-disk layout of an index: named arrays in one file, written whole, mapped to be read.
+
+`docs/format.md` describes it byte by byte. A file is written under a temporary name and appears
+under its own only when it is complete and on the disk. Opening checks the header, the directory
+and every bound in milliseconds and reads no section; `Sections.verify` reads them all.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import mmap
+import os
+import re
+import stat
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.errors import IndexFileError
+
+Array = npt.NDArray[Any]
+
+MAGIC: Final = b"\x89SCRN\r\n\x1a"
+VERSION: Final = 1
+ALIGNMENT: Final = 4096
+
+# Magic, version, number of sections, content, writer's version, file length, checksums of the
+# directory and of the header before it.
+_HEADER: Final = struct.Struct("<8sII16s16sQII")
+# Name, type of the elements, dimensions, checksum, shape (2), offset, length.
+_ENTRY: Final = struct.Struct("<16s8sIIQQQQ")
+_MOST_SECTIONS: Final = 256
+_DTYPES: Final = {"u1", "u2", "u4", "u8", "i8"}
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,15}")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where one array lies in the file, and what it must look like."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+    checksum: int
+
+
+@dataclass(frozen=True)
+class Sections:
+    """An open index file: read-only arrays by name, backed by the mapped file."""
+
+    path: Path
+    content: str
+    version: int
+    writer: str
+    directory: Mapping[str, Section]
+    _mapped: mmap.mmap
+
+    def array(self, name: str, *, dtype: str, dimensions: int) -> Array:
+        """The section of that name; IndexFileError where it is absent or has another form."""
+        section = self.directory.get(name)
+        if section is None:
+            raise IndexFileError(f"{self.path}: has no section {name!r}")
+        if section.dtype != np.dtype("<" + dtype) or len(section.shape) != dimensions:
+            raise IndexFileError(f"{self.path}: section {name!r} has an unexpected form")
+        if section.length == 0:
+            empty = np.empty(section.shape, section.dtype)
+            empty.flags.writeable = False
+            return empty
+        count = section.length // section.dtype.itemsize
+        flat = np.frombuffer(self._mapped, section.dtype, count, section.offset)
+        return flat.reshape(section.shape)
+
+    def verify(self) -> None:
+        """Read the whole file and compare every checksum; IndexFileError names what differs."""
+        view = memoryview(self._mapped)
+        end = _HEADER.size + _ENTRY.size * len(self.directory)
+        for section in self.directory.values():
+            if bytes(view[end : section.offset]).strip(b"\0"):
+                raise IndexFileError(f"{self.path}: the gap before {section.name!r} is damaged")
+            end = section.offset + section.length
+            if zlib.crc32(view[section.offset : end]) != section.checksum:
+                raise IndexFileError(f"{self.path}: section {section.name!r} is damaged")
+
+
+def write_sections(
+    path: str | os.PathLike[str], content: str, sections: Mapping[str, Array]
+) -> None:
+    """Write arrays of one or two dimensions to a file that holds `content` ("hamming", say).
+
+    The file appears whole or not at all, readable by its owner only; a file of that name is
+    replaced, and processes that have it mapped keep what they have. OSError passes through.
+    """
+    path = Path(path)
+    arrays = {name: _storable(name, array) for name, array in sections.items()}
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_preamble(content, arrays))
+            for array in arrays.values():
+                file.write(bytes(-file.tell() % ALIGNMENT))
+                file.write(_raw(array))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
+    """Map an index file that holds `content`, checking all but the sections themselves.
+
+    Raises IndexFileError for a file that is not ours, is damaged, cut short or too long, holds
+    something else or was written by a newer version; OSError where it cannot be opened.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise IndexFileError(f"{path}: is not a file")
+        header = file.read(_HEADER.size)
+        _check_origin(path, header)
+        count, found, writer, directory_checksum = _read_header(path, header, status.st_size)
+        if found != content:
+            raise IndexFileError(f"{path}: holds {found!r}, not {content!r}")
+        raw = file.read(count * _ENTRY.size)
+        if len(raw) != count * _ENTRY.size or zlib.crc32(raw) != directory_checksum:
+            raise IndexFileError(f"{path}: the directory is damaged")
+        directory = _read_directory(path, raw, status.st_size)
+        mapped = mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ)
+    return Sections(path, found, VERSION, writer, directory, mapped)
+
+
+def _storable(name: str, array: Array) -> Array:
+    """The array as it is stored: contiguous, little-endian; ValueError for another type."""
+    stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    if stored.dtype.str[1:] not in _DTYPES or stored.ndim not in (1, 2):
+        raise ValueError(f"section {name!r}: {stored.ndim} dimensions of {stored.dtype}")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a section name: {name!r}")
+    return stored
+
+
+def _raw(array: Array) -> memoryview:
+    """The bytes of a contiguous array, not copied."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _preamble(content: str, arrays: Mapping[str, Array]) -> bytes:
+    """The header and the directory of a file of these arrays."""
+    end = _HEADER.size + _ENTRY.size * len(arrays)
+    entries = bytearray()
+    for name, array in arrays.items():
+        offset = end + -end % ALIGNMENT
+        end = offset + array.nbytes
+        shape = (*array.shape, 0)[:2]
+        entries += _ENTRY.pack(
+            name.encode("ascii"),
+            array.dtype.str[1:].encode("ascii"),
+            array.ndim,
+            zlib.crc32(_raw(array)),
+            *shape,
+            offset,
+            array.nbytes,
+        )
+    header = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        len(arrays),
+        content.encode("ascii"),
+        importlib.metadata.version("screener").encode("ascii")[:16],
+        end,
+        zlib.crc32(entries),
+        0,
+    )[:-4]
+    return header + struct.pack("<I", zlib.crc32(header)) + bytes(entries)
+
+
+def _check_origin(path: Path, header: bytes) -> None:
+    """Tell files that are not ours, and those of newer versions, by their first bytes."""
+    if header[: len(MAGIC)] != MAGIC:
+        raise IndexFileError(f"{path}: is not a screener index file")
+    version = int.from_bytes(header[8:12], "little")
+    if version > VERSION:
+        raise IndexFileError(
+            f"{path}: was written in format version {version} by a newer screener;"
+            f" this one reads up to version {VERSION}"
+        )
+
+
+def _read_header(path: Path, header: bytes, size: int) -> tuple[int, str, str, int]:
+    """The number of sections, the content, the writer's version and the directory's checksum."""
+    if len(header) != _HEADER.size or zlib.crc32(header[:-4]) != int.from_bytes(
+        header[-4:], "little"
+    ):
+        raise IndexFileError(f"{path}: the header is damaged")
+    _, version, count, content, writer, length, checksum, _ = _HEADER.unpack(header)
+    if version != VERSION or count > _MOST_SECTIONS:
+        raise IndexFileError(f"{path}: the header makes no sense")
+    if length != size:
+        state = "cut short" if size < length else "too long"
+        raise IndexFileError(f"{path}: is {state}: {size} bytes, not {length}")
+    return count, _text(path, content), _text(path, writer), checksum
+
+
+def _read_directory(path: Path, raw: bytes, size: int) -> dict[str, Section]:
+    """The sections, each checked to lie where the layout puts it and the last to end the file."""
+    directory: dict[str, Section] = {}
+    end = _HEADER.size + len(raw)
+    for fields in _ENTRY.iter_unpack(raw):
+        section = _read_entry(path, fields)
+        if section.offset != end + -end % ALIGNMENT or section.name in directory:
+            raise IndexFileError(f"{path}: section {section.name!r} is out of place")
+        end = section.offset + section.length
+        directory[section.name] = section
+    if end != size:
+        raise IndexFileError(f"{path}: the sections do not fill the file")
+    return directory
+
+
+def _read_entry(path: Path, fields: tuple[Any, ...]) -> Section:
+    """One entry of the directory, whose length must be that of its shape."""
+    raw_name, raw_dtype, dimensions, checksum, rows, columns, offset, length = fields
+    name, code = _text(path, raw_name), _text(path, raw_dtype)
+    if code not in _DTYPES or dimensions not in (1, 2) or (dimensions == 1 and columns):
+        raise IndexFileError(f"{path}: section {name!r} has an unknown form")
+    dtype = np.dtype("<" + code)
+    shape = (rows,) if dimensions == 1 else (rows, columns)
+    if length != rows * (columns if dimensions == 2 else 1) * dtype.itemsize or rows >= 1 << 62:
+        raise IndexFileError(f"{path}: section {name!r} has another length than its shape")
+    return Section(name, dtype, shape, offset, length, checksum)
+
+
+def _text(path: Path, raw: bytes) -> str:
+    """ASCII text that was padded with zeros."""
+    try:
+        return raw.rstrip(b"\0").decode("ascii")
+    except UnicodeDecodeError:
+        raise IndexFileError(f"{path}: a name in it is not ASCII") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in the folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,291 @@
+"""HammingIndex answers as brute force does, whatever the width, the sizes and the radius."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screener.errors import HashError, IndexFileError
+from screener.index.digests import DigestIndex
+from screener.index.hamming import WIDTHS, Found, HammingIndex
+
+Codes = npt.NDArray[np.uint8]
+
+
+def brute_force(codes: Codes, queries: Codes, radius: int) -> Found:
+    """The oracle: every distance, by NumPy."""
+    offsets, rows, distances = [0], [], []
+    for query in queries:
+        found = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.uint16)
+        hits = np.flatnonzero(found <= radius)
+        rows.append(hits)
+        distances.append(found[hits])
+        offsets.append(offsets[-1] + len(hits))
+    empty = np.empty(0, np.int64)
+    return (
+        np.array(offsets, np.int64),
+        np.concatenate([empty, *rows]).astype(np.int64),
+        np.concatenate([empty, *distances]).astype(np.uint16),
+    )
+
+
+def assert_equal(found: Found, expected: Found) -> None:
+    """Same values of the same types."""
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def clustered(seed: int, count: int, width: int, flips: int) -> Codes:
+    """Codes that lie within a few bits of a few centres, some of them equal."""
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 256, (3, width), np.uint8)
+    codes = centres[rng.integers(0, 3, count)]
+    for _ in range(flips):
+        codes[np.arange(count), rng.integers(0, width, count)] ^= np.uint8(1) << rng.integers(
+            0, 8, count
+        ).astype(np.uint8)
+    return codes
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32), width=st.sampled_from(WIDTHS))
+def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -> None:
+    """Sizes from 0, batches from 0, duplicates, every width and radius: the oracle's answer."""
+    count = data.draw(st.sampled_from((0, 1, 2, 3, 15, 16, 17, 31, 100)))
+    batch = data.draw(st.sampled_from((0, 1, 2, 7, 8, 9, 17)))
+    radius = data.draw(st.integers(0, width * 8))
+    flips = data.draw(st.sampled_from((0, 2, width, width * 8)))
+    codes = clustered(seed, count, width, flips)
+    queries = clustered(seed, batch, width, 1)
+    found = HammingIndex.build(codes).search(queries, radius=radius)
+    assert_equal(found, brute_force(codes, queries, radius))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("count", [1023, 1024, 1025, 5000])
+def test_search_across_tiles(width: int, count: int) -> None:
+    """Where the scan passes from one tile to the next, no row is lost, doubled or renumbered."""
+    codes = clustered(count, count, width, width)
+    queries = np.concatenate([codes[-1:], codes[:2], clustered(1, 20, width, 3)])
+    index = HammingIndex.build(codes)
+    for radius in (0, 1, width, width * 2, width * 4, width * 8 - 1, width * 8):
+        assert_equal(index.search(queries, radius=radius), brute_force(codes, queries, radius))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_codes_that_agree_in_their_first_words(width: int) -> None:
+    """Codes that only differ late, which defeat an early rejection, are still told apart."""
+    rng = np.random.default_rng(7)
+    codes = np.zeros((4000, width), np.uint8)
+    codes[:, width // 2 :] = rng.integers(0, 256, (4000, width - width // 2), np.uint8)
+    codes[3000:] = rng.integers(0, 256, (1000, width), np.uint8)
+    index = HammingIndex.build(codes)
+    for radius in (width // 8, width, width * 2):
+        assert_equal(
+            index.search(codes[::200], radius=radius),
+            brute_force(codes, codes[::200], radius),
+        )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_each_bit_counts_once(width: int) -> None:
+    """A code with its first k bits set lies at distance k from zero, for every k: `<=` holds."""
+    bits = width * 8
+    codes = np.packbits(np.tri(bits + 1, bits, -1, dtype=np.uint8), axis=1)
+    index = HammingIndex.build(codes)
+    zero = np.zeros(width, np.uint8)
+    for radius in range(0, bits + 1, 7):
+        offsets, rows, distances = index.search(zero, radius=radius)
+        assert offsets.tolist() == [0, radius + 1]
+        assert rows.tolist() == distances.tolist() == list(range(radius + 1))
+
+
+def test_more_queries_than_one_block() -> None:
+    """A batch that the core cuts into blocks comes back as one, in the order given."""
+    codes = clustered(1, 40, 8, 2)
+    queries = clustered(2, 9001, 8, 30)
+    found = HammingIndex.build(codes).search(queries, radius=20)
+    assert_equal(found, brute_force(codes, queries, 20))
+
+
+def test_one_query_is_a_batch_of_one() -> None:
+    """A single code of one dimension is searched as a batch of one."""
+    codes = clustered(3, 50, 32, 20)
+    index = HammingIndex.build(codes)
+    assert_equal(index.search(codes[4], radius=31), index.search(codes[4:5], radius=31))
+
+
+def test_any_memory_layout() -> None:
+    """Strided, reversed, transposed and unaligned arrays mean what their values say."""
+    wide = clustered(5, 300, 64, 40)
+    codes = wide[::-3, 8:40]
+    queries = np.asfortranarray(wide[:20, 8:40])
+    expected = brute_force(codes.copy(), queries.copy(), 100)
+    index = HammingIndex.build(codes)
+    assert_equal(index.search(queries, radius=100), expected)
+    odd = np.empty(20 * 32 + 1, np.uint8)[1:].reshape(20, 32)
+    odd[:] = queries
+    assert_equal(index.search(odd, radius=100), expected)
+    shifted = np.empty(len(codes) * 32 + 1, np.uint8)[1:].reshape(-1, 32)
+    shifted[:] = codes
+    assert_equal(HammingIndex(shifted).search(queries, radius=100), expected)
+
+
+def test_the_index_owns_its_codes() -> None:
+    """A change to the array it was built from does not reach the index, whose view is read-only."""
+    codes = clustered(6, 10, 32, 5)
+    kept = codes.copy()
+    index = HammingIndex.build(codes)
+    codes[:] = 0
+    np.testing.assert_array_equal(index.codes, kept)
+    with pytest.raises(ValueError, match="read-only"):
+        index.codes[0] = 0
+
+
+def test_threads_share_an_index() -> None:
+    """Searches at once in several threads answer as one after another does."""
+    codes = clustered(8, 3000, 32, 60)
+    index = HammingIndex.build(codes)
+    batches = [clustered(seed, 30, 32, 40) for seed in range(12)]
+    expected = [index.search(batch, radius=90) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda batch: index.search(batch, radius=90), batches))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_equal(ours, theirs)
+
+
+def test_a_search_lets_other_threads_run() -> None:
+    """The interpreter lock is released for the whole search."""
+    index = HammingIndex.build(clustered(10, 200_000, 32, 200))
+    queries = np.random.default_rng(1).integers(0, 256, (2000, 32), np.uint8)
+    with ThreadPoolExecutor(1) as pool:
+        search = pool.submit(index.search, queries, radius=20)
+        turns = 0
+        while not search.done():
+            time.sleep(0.001)
+            turns += 1
+    assert turns > 5
+
+
+MEMORY = """
+import resource
+import numpy as np
+from screener.index.hamming import HammingIndex
+rng = np.random.default_rng(1)
+index = HammingIndex.build(rng.integers(0, 256, (100_000, 32), np.uint8))
+queries = rng.integers(0, 256, (2000, 32), np.uint8)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert index.search(queries, radius=31)[0][-1] == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_follows_the_hits() -> None:
+    """2e8 comparisons without a hit take a few megabytes, not a byte for each."""
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, check=True)
+    assert int(done.stdout) < 20_000
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("count", [0, 1, 2, 1500])
+def test_saved_and_opened(tmp_path: Path, count: int, width: int) -> None:
+    """An opened index has the codes, the width and the answers of the one that was saved."""
+    codes = clustered(9, count, width, 3)
+    index = HammingIndex.build(codes)
+    path = tmp_path / "codes.idx"
+    index.save(path)
+    opened = HammingIndex.open(path)
+    opened.verify()
+    assert len(opened) == count
+    assert opened.bits == width * 8
+    assert not opened.codes.flags.writeable
+    np.testing.assert_array_equal(opened.codes, codes)
+    queries = clustered(9, 5, width, 1)
+    assert_equal(opened.search(queries, radius=4), brute_force(codes, queries, 4))
+
+
+def test_saved_over_an_open_index(tmp_path: Path) -> None:
+    """Saving over a file that is open leaves the open index as it was."""
+    path = tmp_path / "codes.idx"
+    first, second = clustered(1, 100, 32, 9), clustered(2, 3, 32, 9)
+    HammingIndex.build(first).save(path)
+    opened = HammingIndex.open(path)
+    HammingIndex.build(second).save(path)
+    np.testing.assert_array_equal(opened.codes, first)
+    np.testing.assert_array_equal(HammingIndex.open(path).codes, second)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        np.zeros((3, 32), np.int8),
+        np.zeros((3, 4), np.uint64),
+        np.zeros((3, 31), np.uint8),
+        np.zeros((3, 0), np.uint8),
+        np.zeros(32, np.uint8),
+        np.zeros((1, 1, 32), np.uint8),
+        b"x" * 32,
+        [[0] * 32],
+    ],
+)
+def test_build_refuses_other_arrays(codes: object) -> None:
+    """Another element type, shape or object is the caller's mistake."""
+    with pytest.raises(HashError):
+        HammingIndex.build(codes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        np.zeros((3, 16), np.uint8),
+        np.zeros(16, np.uint8),
+        np.zeros((3, 32), np.float32),
+        np.zeros((), np.uint8),
+        None,
+    ],
+)
+def test_search_refuses_other_queries(queries: object) -> None:
+    """Queries of another width, type or shape are the caller's mistake, on an empty index too."""
+    for count in (0, 2):
+        with pytest.raises(HashError):
+            HammingIndex.build(np.zeros((count, 32), np.uint8)).search(
+                queries,  # type: ignore[arg-type]
+                radius=1,
+            )
+
+
+@pytest.mark.parametrize("radius", [-1, 257, 2**40, 1.0, "31", None])
+def test_search_refuses_other_radii(radius: object) -> None:
+    """A radius is a whole number from 0 to the width; an index of NumPy's kind is one too."""
+    index = HammingIndex.build(np.zeros((1, 32), np.uint8))
+    with pytest.raises(HashError):
+        index.search(np.zeros((1, 32), np.uint8), radius=radius)  # type: ignore[arg-type]
+    assert index.search(np.zeros((1, 32), np.uint8), radius=np.int64(256))[0].tolist() == [0, 1]  # type: ignore[arg-type]
+
+
+def test_open_refuses_another_index(tmp_path: Path) -> None:
+    """An index of digests is not taken for one of codes, though both hold rows of 32 bytes."""
+    path = tmp_path / "digests.idx"
+    DigestIndex.build(np.zeros((1, 32), np.uint8)).save(path)
+    with pytest.raises(IndexFileError, match="holds 'digests', not 'hamming'"):
+        HammingIndex.open(path)
+
+
+def test_no_code_is_shown(tmp_path: Path) -> None:
+    """The text form of an index tells its size, never a code; its file is the owner's alone."""
+    index = HammingIndex.build(np.full((1, 8), 0xAB, np.uint8))
+    assert repr(index) == "<HammingIndex of 1 codes of 64 bits>"
+    path = tmp_path / "codes.idx"
+    index.save(path)
+    assert os.stat(path).st_mode & 0o777 == 0o600
