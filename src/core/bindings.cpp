@@ -7,11 +7,12 @@
 #include <cstdlib>
 
 #include "kernel.h"
+#include "pdq.h"
 #include "scan.h"
 
 namespace nb = nanobind;
-using namespace screener;
 using namespace nb::literals;
+using namespace screener;
 
 namespace {
 
@@ -48,6 +49,35 @@ nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16
                         to_array(std::move(result.distances)));
 }
 
+using PixelArray = nb::ndarray<const uint8_t, nb::ro, nb::device::cpu>;
+
+Pixels pixels_of(const PixelArray& array) {
+  const bool colour = array.ndim() == 3;
+  if (!(array.ndim() == 2 || (colour && array.shape(2) == 3)))
+    throw nb::value_error("pixels must be uint8 of shape (height, width) or (height, width, 3)");
+  return {array.data(),
+          static_cast<int64_t>(array.shape(0)),
+          static_cast<int64_t>(array.shape(1)),
+          colour ? 3 : 1,
+          array.stride(0),
+          array.stride(1),
+          colour ? array.stride(2) : 0};
+}
+
+template <class Hashes>
+nb::bytes bytes_of(const Hashes& hashes) {
+  return nb::bytes(reinterpret_cast<const char*>(hashes.data()), sizeof(Hashes));
+}
+
+// Runs a PDQ function with the GIL released.
+template <class Result>
+Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
+              Isa isa) {
+  const Pixels pixels = pixels_of(array);
+  nb::gil_scoped_release released;
+  return function(pixels, pdq_kernel(isa));
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -59,4 +89,22 @@ NB_MODULE(_core, m) {
   m.def("scan", &scan_arrays, "codes"_a, "queries"_a, "radius"_a,
         "Hits of queries (q, w) among codes (n, w) within the radius: offsets, rows, distances.");
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
+
+  m.def(
+      "pdq",
+      [active](const PixelArray& pixels) {
+        const PdqResult result = hashed(pdq, pixels, active);
+        return nb::make_tuple(bytes_of(result.hash), result.quality);
+      },
+      "pixels"_a,
+      "The 32 bytes of the PDQ hash of uint8 pixels of shape (height, width) or (height, width, "
+      "3),\n"
+      "strided as they may be, and its quality.");
+  m.def(
+      "pdq_orientations",
+      [active](const PixelArray& pixels) {
+        const PdqOrientations result = hashed(pdq_orientations, pixels, active);
+        return nb::make_tuple(bytes_of(result.hashes), result.quality);
+      },
+      "pixels"_a, "The same for eight orientations, 32 bytes each, and the one quality.");
 }

@@ -1,0 +1,75 @@
+// What one instruction set offers to PDQ: the few loops that touch every pixel.
+//
+// All kernels do the same float32 additions, subtractions, multiplications and divisions in the
+// same order, so that their results are equal to the last bit. They work on whole tiles of 16×16;
+// pdq.cpp pads what is smaller.
+#pragma once
+#include <cstdint>
+
+#include "kernel.h"
+
+namespace screener {
+
+constexpr int kTile = 16;  // lines side by side, and inputs of each line a step
+constexpr int kGrid = 64;  // the filtered picture is 64×64
+constexpr int kBand = 16;  // the DCT keeps 16×16 frequencies
+
+// The published weights in thousandths: the sum is exact, so the division alone rounds.
+inline float pdq_luma(int red, int green, int blue) {
+  return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
+}
+
+// A box filter along sixteen lines at once: one running sum a line, and a ring of the last inputs
+// so that each can be taken off again when it leaves the window.
+struct BoxLines {
+  float* ring;     // [mask + 1][16], aligned to 64 bytes, zero before the first input
+  int64_t mask;    // capacity - 1; the capacity is a power of two and at least window + 16
+  int64_t window;  // inputs that a sum spans
+  int64_t next;    // number of the next input, a multiple of 16
+  alignas(64) float sums[kTile];
+};
+
+// The inputs after which the sums are read, in rising order and ended by a number beyond all.
+struct BoxSamples {
+  const int64_t* inputs;  // [65]
+  const float* counts;    // [64] the divisor of each
+  int next;
+  float (*values)[kTile];  // [64][16] the quotients, one column a line
+};
+
+struct PdqKernel {
+  // Luma of `tiles` × 16 pixels of sixteen rows, and their box along the rows. The output after
+  // input number n of row i, divided by counts[n], goes to out[i][n] for i < height. RGB rows are
+  // read up to 4 bytes past the last pixel.
+  void (*grey_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
+                    float* const out[kTile], int height, BoxLines& lines);
+  void (*rgb_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
+                   float* const out[kTile], int height, BoxLines& lines);
+
+  // The box along the columns for sixteen rows: row i adds added[i] to the columns' sums, takes
+  // removed[i] off and divides by counts[i]. What comes out goes at once through the box along
+  // the rows, which is read at the samples only. Offsets are columns from the strip's first.
+  void (*columns)(const float* const added[kTile], const float* const removed[kTile],
+                  const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
+                  BoxSamples& samples);
+
+  // The samples of sixteen rows, from one row a column to one row a row.
+  void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
+
+  // coefficients = matrix · grid · matrixᵀ, each sum in float32 from the first term to the last.
+  // `turned` is the transposed matrix.
+  void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+              const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
+};
+
+extern const PdqKernel kPdqScalar;
+#if defined(__x86_64__)
+extern const PdqKernel kPdqAvx2;
+extern const PdqKernel kPdqAvx512;
+#elif defined(__aarch64__)
+extern const PdqKernel kPdqNeon;
+#endif
+
+const PdqKernel& pdq_kernel(Isa isa);
+
+}  // namespace screener
