@@ -1,0 +1,138 @@
+"""Pillow, held at arm's length: what opens and loads a file, and what went wrong in our words.
+
+Plugins are asked directly, through Pillow's registry, instead of through `Image.open`: that
+checks sizes against a limit of the whole process, which belongs to the program that imports
+us, and may warn. Nothing here changes that program's Pillow or its warnings, and no text of an
+error repeats what Pillow said, since that may quote the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, ImageFile
+
+from screener.errors import MediaError
+from screener.media import headers
+from screener.media.sniff import decodable, sniff
+
+# Formats that run other programs, open further files inside themselves without a limit, or
+# unpack without one. Stubs, which have no decoder at all, are told by their class.
+_REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
+
+_SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
+_NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
+
+
+def open_image(data: bytes) -> ImageFile.ImageFile:
+    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError."""
+    cause: BaseException | None = None
+    refused: str | None = None
+    for name in _formats():
+        factory, accept = Image.OPEN[name]
+        try:
+            verdict = accept is None or accept(data[:16])
+            if not verdict or isinstance(verdict, str):  # a text: built without this format
+                continue
+            if _is_refused(name, factory):
+                # Without a signature to accept, anything might be one of these.
+                refused = name if accept is not None else refused
+                continue
+            return factory(BytesIO(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            # Pillow's own way for a plugin to say "not mine after all".
+            if accept is not None and cause is None:
+                cause = error
+        except Exception as error:
+            raise failure(error, data, "cannot be opened") from None
+    raise _unidentified(data, cause, refused)
+
+
+def failure(error: BaseException, data: bytes, what: str) -> MediaError:
+    """What a plugin threw, as a MediaError with the reason that fits."""
+    mime = sniff(data) or "the image"
+    text = str(error).lower()
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
+    if isinstance(error, MemoryError) or "out of memory" in text:
+        return MediaError("too_large", f"{mime}: not enough memory to decode it")
+    if isinstance(error, Warning):
+        return MediaError("undecodable", f"{mime}: Pillow warns, and warnings are errors here")
+    cause = error.__cause__ or error
+    if (
+        isinstance(cause, (EOFError, struct.error, IndexError))
+        or any(word in text for word in _SHORT)
+        or headers.cut_short(data)
+    ):
+        return MediaError("truncated", f"{mime}: the data ends too early")
+    if any(word in text for word in _NOT_OURS):
+        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
+    return MediaError("undecodable", f"{mime}: {what} ({type(error).__name__})")
+
+
+def load(image: ImageFile.ImageFile) -> None:
+    """Decode the current frame; raises what the plugin raises."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if image.format == "TIFF" and limit is not None and image.width * image.height > limit:
+        # TIFF allocates late and would consult the process's limit; ours has been checked.
+        size = getattr(image, "_tile_size", image.size)
+        if getattr(image, "_im", None) is None:
+            image.im = Image.new(image.mode, size).im
+    image.load()
+
+
+def remains(image: ImageFile.ImageFile) -> Image.Image | None:
+    """What had been decoded of a frame when its decoder gave up, or None if nothing had."""
+    tile, image.tile = image.tile, []
+    try:
+        if image.format == "GIF":
+            image.load_end()  # puts the part of a later frame onto the one before
+        ImageFile.ImageFile.load(image)
+        # A plain image round the same memory: plugins would try to decode once more.
+        return image._new(image.im)
+    except Exception:
+        return None
+    finally:
+        image.tile = tile
+
+
+def luma_only(image: ImageFile.ImageFile) -> bool:
+    """Whether a JPEG's first component is its luma, at full resolution: the ordinary kind.
+
+    Then the decoder may skip the colours. Not for CMYK, YCCK, RGB-coded and grey files, nor
+    where the luma is subsampled.
+    """
+    layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
+    if image.mode != "RGB" or len(layers) != 3:
+        return False
+    ids = tuple(layer[0] for layer in layers)
+    coded = image.info.get("adobe_transform")
+    if "jfif" not in image.info and (coded == 0 or ids == (ord("R"), ord("G"), ord("B"))):
+        return False
+    return all(layers[0][axis] >= layer[axis] for axis in (1, 2) for layer in layers)
+
+
+def _formats() -> Iterator[str]:
+    """Pillow's formats in Pillow's order; the rarer plugins are imported only if needed."""
+    Image.preinit()
+    known = list(Image.ID)
+    yield from known
+    Image.init()
+    yield from [name for name in Image.ID if name not in known]
+
+
+def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
+    stub = isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)
+    return stub or name in _REFUSED
+
+
+def _unidentified(data: bytes, cause: BaseException | None, refused: str | None) -> MediaError:
+    mime = sniff(data)
+    if refused is not None:
+        return MediaError("unsupported", f"{mime or refused} is not decoded")
+    if decodable(mime):
+        return failure(cause or ValueError(), data, "cannot be opened")
+    return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")

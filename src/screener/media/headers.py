@@ -1,0 +1,123 @@
+"""What a file's headers declare, read without decoding: sizes, lengths, how many frames.
+
+Pillow decodes or allocates a few formats as soon as it opens them; their sizes have to be known
+before that. Nothing here raises on broken input: what cannot be read is not declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def largest(data: bytes) -> tuple[int, int]:
+    """Width and height of the largest picture that opening `data` would make at once.
+
+    Covers WebP (the canvas), ICO and CUR (decoded when opened) and ICNS (whose inner pictures
+    may be larger than the icon says); (0, 0) for every other format.
+    """
+    sizes: Iterator[tuple[int, int]]
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        sizes = iter([_webp(data)])
+    elif data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
+        sizes = _icons(data)
+    elif data[:4] == b"icns":
+        sizes = _icns(data)
+    else:
+        return (0, 0)
+    return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+
+
+def _big(data: bytes, at: int, size: int = 4) -> int:
+    return int.from_bytes(data[at : at + size], "big")
+
+
+def _little(data: bytes, at: int, size: int = 4) -> int:
+    return int.from_bytes(data[at : at + size], "little")
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        return _little(data, 24, 3) + 1, _little(data, 27, 3) + 1
+    if chunk == b"VP8L":
+        bits = _little(data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
+
+
+def _icons(data: bytes) -> Iterator[tuple[int, int]]:
+    """The pictures of an ICO or CUR: PNG files, or bitmaps of twice the height."""
+    for entry in range(min(_little(data, 4, 2), (len(data) - 6) // 16)):
+        start = _little(data, 6 + 16 * entry + 12)
+        if data.startswith(_PNG, start):
+            yield _big(data, start + 16), _big(data, start + 20)
+        else:
+            height = _little(data, start + 8)
+            yield _little(data, start + 4), min(height, 2**32 - height) // 2
+
+
+def _icns(data: bytes) -> Iterator[tuple[int, int]]:
+    """The PNG and JPEG 2000 pictures of an ICNS; its older kinds are at most 128 pixels wide."""
+    at = 8
+    while at + 8 <= len(data):
+        start, length = at + 8, _big(data, at + 4)
+        if data.startswith(_PNG, start):
+            yield _big(data, start + 16), _big(data, start + 20)
+        elif data.startswith(b"\xff\x4f\xff\x51", start):
+            yield _big(data, start + 8), _big(data, start + 12)
+        elif (found := data.find(b"ihdr", start, start + 128)) >= 0:
+            yield _big(data, found + 8), _big(data, found + 4)
+        at += max(length, 8)
+
+
+def cut_short(data: bytes) -> bool:
+    """Whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
+    if data[:4] == b"RIFF":
+        return _little(data, 4) + 8 > len(data)
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return (_little if data[:1] == b"I" else _big)(data, 4) + 2 > len(data)
+    if data[4:8] not in (b"ftyp", b"jP  "):
+        return False
+    at = 0
+    while at + 8 <= len(data):
+        length, start = _big(data, at), at
+        if length == 1:
+            length = _big(data, at + 8, 8)
+        if length == 0:  # this box ends with the file
+            return False
+        at += max(length, 8)
+        if start + length > len(data):
+            return True
+    return at > len(data)
+
+
+def gif_frames(data: bytes, *, stop: int) -> int:
+    """How many frames a GIF has, counted no further than `stop`; at least 1."""
+    at, found = 13, 0
+    if len(data) > 10 and data[10] & 128:
+        at += 3 << (data[10] & 7) + 1
+    while at < len(data) and found < stop:
+        mark = data[at]
+        if mark == 0x2C:  # a picture: its header, perhaps a palette, then blocks
+            found += 1
+            if at + 9 >= len(data):
+                break
+            flags = data[at + 9]
+            at += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+            at = _after_blocks(data, at)
+        elif mark == 0x21:
+            at = _after_blocks(data, at + 2)
+        elif mark == 0x3B:
+            break
+        else:
+            at += 1
+    return max(found, 1)
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    """Where the data blocks that start at `at` end."""
+    while at < len(data) and data[at]:
+        at += data[at] + 1
+    return at + 1

@@ -1,0 +1,274 @@
+"""Pictures: sniffed, held to limits before a pixel is decoded, and given frame by frame.
+
+`open` takes a file's bytes, a Pillow image or an array, and reads headers only. The frames come
+from `Picture.frames`, one at a time, through the pixel pipeline of `media.pixels`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from screener.errors import MediaError
+from screener.media import decoder, headers, pixels
+from screener.media.sniff import sniff
+
+_END_OF_JPEG = b"\xff\xd9"
+_FRAMES_FACTOR = 4
+"""All frames of one file together may have this many times the pixels of one picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one input may cost at most: bytes of the file, pixels of a picture, frames of a file.
+
+    All frames of a file together may have four times `pixels`.
+    """
+
+    bytes: int = 256 * 1024 * 1024
+    pixels: int = 150_000_000
+    frames: int = 100
+
+
+@dataclass(frozen=True)
+class Media:
+    """What an input is.
+
+    `type` is the MIME type told by the content (None for an array, and for a Pillow image that
+    came from no file). `width` and `height` are as shown, EXIF orientation applied. `frames`
+    counts pages or animation frames as the file declares them; where it declares none (GIF,
+    TIFF) they are counted, but no further than one past the limit.
+    """
+
+    type: str | None
+    width: int
+    height: int
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
+
+    `time` is in seconds from the start of an animation, 0.0 for stills and pages; `part` is the
+    number of the frame or page, from 0. `pixels` may have any strides.
+    """
+
+    pixels: NDArray[np.uint8]
+    time: float
+    part: int
+
+
+class Picture:
+    """An opened input: `media` says what it is, `frames()` decodes it.
+
+    A PNG may tell its orientation after its pixels: `media` is corrected by the first frame.
+    """
+
+    def __init__(self, media: Media, decode: Callable[[], Iterator[Frame]]) -> None:
+        """For `open`: what it is, and what starts a walk over its frames."""
+        self.media = media
+        self._decode = decode
+
+    def frames(self) -> Iterator[Frame]:
+        """Each frame once, decoded when asked for; one equal to the frame before is left out.
+
+        Raises MediaError after the last frame that could be decoded. A frame that is cut short
+        or broken is given as far as it was decoded (the rest is black or grey), then the error.
+        """
+        for frame in self._decode():
+            if frame.part == 0:
+                height, width = frame.pixels.shape[:2]
+                self.media = replace(self.media, width=width, height=height)
+            yield frame
+
+
+def open(source: bytes | Image.Image | NDArray[Any], *, limits: Limits | None = None) -> Picture:
+    """Open a file's bytes, a Pillow image or an array; no pixel is decoded yet.
+
+    Raises MediaError with the reason `empty`, `unsupported`, `undecodable`, `truncated` or
+    `too_large`; HashError for an array of the wrong dtype or shape. A Pillow image counts as
+    one picture, the frame that it stands at: give the file's bytes to have them all.
+    """
+    limits = limits or Limits()
+    if isinstance(source, np.ndarray):
+        return _open_array(source, limits)
+    if isinstance(source, Image.Image):
+        return _open_image(source, limits)
+    return _open_bytes(bytes(source), limits)
+
+
+def _open_array(array: NDArray[Any], limits: Limits) -> Picture:
+    if array.ndim >= 2:
+        _check_pixels(array.shape[1], array.shape[0], limits)
+    grey_or_rgb = pixels.from_array(array)
+    height, width = grey_or_rgb.shape[:2]
+    frame = Frame(grey_or_rgb, 0.0, 0)
+    return Picture(Media(None, width, height, 1), lambda: iter((frame,)))
+
+
+def _open_image(image: Image.Image, limits: Limits) -> Picture:
+    _check_pixels(image.width, image.height, limits)
+
+    def decode() -> Iterator[Frame]:
+        found, trouble = _decoded(image, b"")
+        if found is not None:
+            yield Frame(found, 0.0, 0)
+        if trouble is not None:
+            raise trouble
+
+    mime = Image.MIME.get(image.format) if image.format else None
+    return Picture(Media(mime, *_shown_size(image), 1), decode)
+
+
+def _open_bytes(data: bytes, limits: Limits) -> Picture:
+    if not data:
+        raise MediaError("empty", "no bytes")
+    if len(data) > limits.bytes:
+        raise MediaError("too_large", f"{len(data)} bytes, over the limit of {limits.bytes}")
+    _check_pixels(*headers.largest(data), limits)
+    image = decoder.open_image(data)
+    _check_pixels(image.width, image.height, limits)
+    mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
+    media = Media(mime, *_shown_size(image), _count(image, data, limits))
+    # The first walk takes the image that is open; counting has moved a TIFF, so not that one.
+    opened = [] if image.format == "TIFF" else [image]
+
+    def decode() -> Iterator[Frame]:
+        first = opened.pop() if opened else decoder.open_image(data)
+        return _decode_file(first, data, media.frames, limits)
+
+    return Picture(media, decode)
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.pixels:
+        raise MediaError(
+            "too_large", f"{width} x {height} pixels, over the limit of {limits.pixels}"
+        )
+
+
+def _shown_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height with the orientation applied, without decoding."""
+    # Pillow turns TIFF sizes itself, and would decode a whole PNG to look for late metadata.
+    known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+    if known and pixels.orientation(image) >= 5:
+        return image.height, image.width
+    return image.width, image.height
+
+
+def _count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
+    """Frames as declared; where a file declares none, counted up to one past the limit."""
+    if image.format == "GIF":
+        return headers.gif_frames(data, stop=limits.frames + 1)
+    if image.format == "PSD":  # its frames are layers; what it shows is their composite
+        return 1
+    if image.format != "TIFF":
+        return max(int(getattr(image, "n_frames", 1)), 1)
+    count = 1
+    try:
+        while count <= limits.frames:
+            image.seek(count)
+            count += 1
+    except Exception:
+        # The end, or a page that is broken: decoding will come to it and say so.
+        pass
+    return count
+
+
+def _decode_file(
+    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits
+) -> Iterator[Frame]:
+    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, None
+    for part in itertools.count():
+        if part:
+            following = _following(image, data, part, count)
+            if following is None:
+                return
+            image = following
+        if part >= limits.frames:
+            raise MediaError("too_large", f"more than {limits.frames} frames")
+        _check_pixels(image.width, image.height, limits)
+        budget -= image.width * image.height
+        if budget < 0:
+            raise MediaError("too_large", f"all frames together: over {limits.pixels} x 4 pixels")
+        found, trouble = _decoded(image, data, part=part)
+        if count == 1:
+            image.close()  # gives the decoder's memory back before anything is made of the pixels
+        if found is not None and (previous is None or not np.array_equal(found, previous)):
+            yield Frame(found, time, part)
+        if trouble is not None:
+            raise trouble
+        if count == 1:
+            return
+        previous = found
+        time += _duration(image)
+
+
+def _following(
+    image: ImageFile.ImageFile, data: bytes, part: int, count: int
+) -> ImageFile.ImageFile | None:
+    """The image at its frame number `part`, None after the last; MediaError if some are missing."""
+    try:
+        return _at(image, data, part)
+    except EOFError:
+        if part < count and image.format not in ("GIF", "TIFF"):
+            raise MediaError("truncated", f"frame {part} of {count} is missing") from None
+        return None
+    except Exception as error:
+        raise decoder.failure(error, data, f"frame {part} cannot be found") from None
+
+
+def _at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:
+    if part and image.format == "MPO":
+        # Each picture of an MPO is a JPEG of its own; a fresh start leaves nothing of the last.
+        image = decoder.open_image(data)
+    if part != image.tell():
+        image.seek(part)
+    return image
+
+
+def _decoded(
+    image: Image.Image, data: bytes, *, part: int = 0
+) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
+    """The upright pixels of the current frame as far as it decodes, and what went wrong."""
+    try:
+        if data and isinstance(image, ImageFile.ImageFile):
+            _skip_colour(image)
+            decoder.load(image)
+        return pixels.upright(image), None
+    except Exception as error:
+        trouble = decoder.failure(error, data, "pixels cannot be decoded")
+        if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
+            return None, trouble
+    if data and image.format in ("JPEG", "MPO"):
+        # An end-of-image marker makes libjpeg finish with what it has: the last rows of a
+        # baseline file, all rows of a progressive one, coarse.
+        with contextlib.suppress(Exception):
+            again = _at(decoder.open_image(data + _END_OF_JPEG), data + _END_OF_JPEG, part)
+            _skip_colour(again)
+            return pixels.upright(again), trouble
+    with contextlib.suppress(Exception):
+        rest = decoder.remains(image)
+        if rest is not None:
+            return pixels.turned(pixels.stored(rest), pixels.orientation(image)), trouble
+    return None, trouble
+
+
+def _skip_colour(image: ImageFile.ImageFile) -> None:
+    """Let an ordinary JPEG be decoded to grey at full size; docs/pixels.md states the drift."""
+    if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
+        image.draft("L", image.size)
+
+
+def _duration(image: Image.Image) -> float:
+    """Seconds that the current frame is shown."""
+    value = image.info.get("duration", 0)
+    return max(float(value), 0.0) / 1000 if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,196 @@
+"""The one pixel pipeline: any Pillow image or array becomes upright 8-bit grey or RGB.
+
+In this order: deep grey scaled to 8 bits, palettes and other colour models turned into RGB,
+alpha composited on white, EXIF orientation applied. `docs/pixels.md` states it so that it can
+be reproduced elsewhere. Work is done in bands of rows, so that beside the picture and the
+result only little memory is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from screener.errors import HashError
+
+VERSION = 1
+"""The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
+
+Pixels = NDArray[np.uint8]
+_Bands = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
+
+_ORIENTATION = 0x0112  # the tag's number in EXIF and TIFF
+_BAND = 1 << 18  # pixels in a band: small enough for a processor's cache
+_DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
+_FLOAT_SCALES = (1.0, 255.0, 65535.0)
+
+
+def upright(image: Image.Image) -> Pixels:
+    """The picture as a person sees it: (H, W) uint8 for grey, (H, W, 3) for colour.
+
+    The result is the caller's own; where it was turned it is a strided view. `image` is loaded
+    but not otherwise changed. Raises what Pillow raises if it cannot be decoded.
+    """
+    pixels = stored(image)
+    return turned(pixels, orientation(image))
+
+
+def stored(image: Image.Image) -> Pixels:
+    """As `upright`, before the EXIF orientation is applied."""
+    image.load()
+    if image.mode in _DEEP:
+        return _scaled(lambda: _image_bands(image), (image.height, image.width), _clear(image))
+    pixels: Pixels | None = None
+    for rows, band in _bands(image):
+        part = _eight_bit(band)
+        if pixels is None:
+            pixels = np.empty((image.height, *part.shape[1:]), np.uint8)
+        pixels[rows] = part
+    if pixels is None:
+        raise ValueError("a picture without pixels")
+    return pixels
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF (or TIFF, or XMP) orientation, 1 to 8; 1 where there is none that can be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    except Exception:
+        # Broken metadata is no reason to refuse a picture: viewers show it as it is stored.
+        return 1
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """`pixels` with an EXIF orientation applied: a view, nothing is copied."""
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return pixels
+
+
+def from_array(array: NDArray[Any]) -> Pixels:
+    """An array of pixels, as 8-bit grey or RGB; uint8 grey and RGB are not copied.
+
+    Shapes (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
+    composited on white. dtype uint8, bool, uint16 or a float, scaled as deep grey files are
+    (one scale for all channels). Anything else is a HashError.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise HashError(f"pixels are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
+    if 0 in array.shape:
+        raise HashError(f"an array without pixels: {array.shape}")
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2):
+        array = _scaled(lambda: _array_bands(array), array.shape, None)
+    elif array.dtype != np.uint8:
+        raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
+    if array.ndim == 2 or array.shape[2] == 3:
+        return array
+    pixels = np.empty((*array.shape[:2], 3), np.uint8)
+    for rows, band in _array_bands(array):
+        pixels[rows] = _on_white(band)
+    return pixels
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """The image in bands of rows; one that is small comes whole, without a copy."""
+    step = max(1, _BAND // image.width)
+    if step >= image.height:
+        yield slice(0, image.height), image
+        return
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _image_bands(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
+    for rows, band in _bands(image):
+        yield rows, np.asarray(band)
+
+
+def _array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    step = max(1, _BAND // array.shape[1])
+    for top in range(0, array.shape[0], step):
+        rows = slice(top, min(top + step, array.shape[0]))
+        yield rows, array[rows]
+
+
+def _eight_bit(band: Image.Image) -> Pixels:
+    """Grey or RGB of a band that has 8 bits a channel or fewer."""
+    if band.has_transparency_data:
+        try:
+            grey = band.mode in ("1", "L", "LA", "La")
+            return _on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
+        except (ValueError, TypeError, OverflowError):
+            # A transparent colour that the picture cannot have hides nothing.
+            band = band.copy()
+            band.info.pop("transparency", None)
+    if band.mode in ("L", "RGB"):
+        return np.asarray(band)
+    return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
+
+
+def _on_white(band: Pixels) -> Pixels:
+    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, rounded."""
+    colour, alpha = band[..., :-1], band[..., -1:]
+    if alpha.min() < 255:
+        wide = colour.astype(np.uint16)
+        wide *= alpha
+        wide += 255 * (255 - alpha.astype(np.uint16)) + 127
+        wide //= 255
+        colour = wide.astype(np.uint8)
+    return colour[..., 0] if colour.shape[2] == 1 else colour
+
+
+def _clear(image: Image.Image) -> int | None:
+    """The grey value that a deep file declares to be transparent."""
+    value = image.info.get("transparency")
+    return value if isinstance(value, int) else None
+
+
+def _scaled(bands: _Bands, shape: tuple[int, ...], clear: int | None) -> Pixels:
+    """Deep values scaled to 8 bits, never clipped; NaN is black, `clear` is white."""
+    low, factor = _scale(bands)
+    pixels = np.empty(shape, np.uint8)
+    for rows, band in bands():
+        with np.errstate(all="ignore"):
+            wide = (band.astype(np.float64) - low) * factor
+        wide = np.nan_to_num(wide, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+        pixels[rows] = np.rint(wide, out=wide)
+        if clear is not None:
+            pixels[rows][band == clear] = 255
+    return pixels
+
+
+def _scale(bands: _Bands) -> tuple[float, float]:
+    """(low, factor): what makes (value - low) * factor run from 0 to 255.
+
+    Files do not say where white is. It is the smallest usual full scale that holds every value;
+    where there is none (negative values, or floats that would use less than a sixteenth of
+    theirs), the values are stretched from their least to their greatest.
+    """
+    low, high, floating = np.inf, -np.inf, False
+    for _, band in bands():
+        floating = band.dtype.kind == "f"
+        finite = band[np.isfinite(band)] if floating else band
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:  # not one finite value
+        return 0.0, 0.0
+    scales = _FLOAT_SCALES if floating else _INTEGER_SCALES
+    white = next((scale for scale in scales if high <= scale), None)
+    if low >= 0 and white is not None and (not floating or white == 1.0 or high >= white / 16):
+        return 0.0, 255.0 / white
+    return low, 255.0 / (high - low) if high > low else 0.0

@@ -1,0 +1,127 @@
+"""What a file is, told from its first bytes alone: a name or a declared type is never believed."""
+
+from __future__ import annotations
+
+# (offset, bytes found there, MIME type); the first that fits is the answer.
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (0, b"II*\0", "image/tiff"),
+    (0, b"MM\0*", "image/tiff"),
+    (0, b"II+\0", "image/tiff"),
+    (0, b"MM\0+", "image/tiff"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
+    (0, b"\xff\x4f\xff\x51", "image/jp2"),
+    (0, b"\0\0\1\0", "image/x-icon"),
+    (0, b"\0\0\2\0", "image/x-icon"),
+    (0, b"icns", "image/icns"),
+    (0, b"8BPS", "image/vnd.adobe.photoshop"),
+    (0, b"qoif", "image/qoi"),
+    (0, b"DDS ", "image/vnd-ms.dds"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+    (0, b"\xff\x0a", "image/jxl"),
+    (0, b"v/1\1", "image/x-exr"),
+    (0, b"#?RADIANCE", "image/vnd.radiance"),
+    (0, b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
+    (0, b"gimp xcf", "image/x-xcf"),
+    (0, b"AT&TFORM", "image/vnd.djvu"),
+    (0, b"\xd7\xcd\xc6\x9a", "image/wmf"),
+    (40, b" EMF", "image/emf"),
+    (0, b"SIMPLE  =", "image/fits"),
+    (0, b"<svg", "image/svg+xml"),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"%!PS", "application/postscript"),
+    (0, b"\xc5\xd0\xd3\xc6", "application/postscript"),
+    (0, b"PK\3\4", "application/zip"),
+    (0, b"PK\5\6", "application/zip"),
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\7", "application/vnd.rar"),
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"BZh", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\0", "application/x-xz"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (257, b"ustar", "application/x-tar"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (0, b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
+    (0, b"\x7fELF", "application/x-elf"),
+    (0, b"MZ", "application/x-msdownload"),
+    (0, b"\x1a\x45\xdf\xa3", "video/x-matroska"),
+    (0, b"FLV\1", "video/x-flv"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"),
+    (0, b"\0\0\1\xba", "video/mpeg"),
+    (0, b"\0\0\1\xb3", "video/mpeg"),
+    (0, b"OggS", "application/ogg"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"BM", "image/bmp"),
+)
+
+_BRANDS = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"hevc": "image/heic-sequence",
+    b"hevx": "image/heic-sequence",
+    b"mif1": "image/heif",
+    b"msf1": "image/heif-sequence",
+    b"crx ": "image/x-canon-cr3",
+    b"qt  ": "video/quicktime",
+    b"M4A ": "audio/mp4",
+}
+
+# The types whose pixels this library can decode: a file of one of them that does not open is
+# broken, a file of any other type is merely not for us.
+_DECODABLE = frozenset(
+    {
+        "image/jpeg",
+        "image/png",
+        "image/gif",
+        "image/tiff",
+        "image/jp2",
+        "image/x-icon",
+        "image/icns",
+        "image/vnd.adobe.photoshop",
+        "image/qoi",
+        "image/vnd-ms.dds",
+        "image/webp",
+        "image/avif",
+        "image/bmp",
+    }
+)
+
+
+def sniff(data: bytes) -> str | None:
+    """The MIME type that the first bytes of `data` tell, or None where they tell nothing."""
+    if data[4:8] == b"ftyp":
+        return _iso_type(data)
+    if data[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}.get(
+            data[8:12]
+        )
+    for offset, magic, mime in _SIGNATURES:
+        if data.startswith(magic, offset):
+            return mime
+    return None
+
+
+def decodable(mime: str | None) -> bool:
+    """Whether it is a type that this library decodes, as far as the type alone can tell."""
+    return mime in _DECODABLE
+
+
+def _iso_type(data: bytes) -> str:
+    """The type of an ISO media file: its brands say whether it holds a still or a video."""
+    box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, box - 3, 4))]
+    # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.
+    if brands[0] in (b"mif1", b"msf1"):
+        brands = [*(brand for brand in brands[1:] if brand not in (b"mif1", b"msf1")), brands[0]]
+    for brand in brands:
+        if brand in _BRANDS:
+            return _BRANDS[brand]
+    return "video/mp4"
