@@ -45,30 +45,36 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     wanted = tuple(kinds)
     name = source.name_of(item)
     hashes: list[Located] = []
-    media: MediaFacts | None = None
+    picture: image.Picture | None = None
+    trouble: MediaError | None = None
     try:
         read = source.read(item, limit=policy.limits.bytes)
         hashes += _digests(read, wanted)
-        if not any(kind.perceptual for kind in wanted):
-            return Hashed(name, tuple(hashes))
-        if read.content is None:
-            raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
-        picture = image.open(read.content, limits=policy.limits)
-        facts = picture.media
-        media = MediaFacts(facts.type, facts.width, facts.height, facts.frames)
-        for frame in picture.frames():
-            hashes += _orientations(frame)
-    except MediaError as trouble:
-        return Hashed(name, tuple(hashes), media, trouble)
-    return Hashed(name, tuple(hashes), media)
+        if any(kind.perceptual for kind in wanted):
+            if read.content is None:
+                raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
+            picture = image.open(read.content, limits=policy.limits)
+            for frame in picture.frames():
+                hashes += _orientations(frame)
+    except MediaError as error:
+        trouble = error
+    # Asked for last, since some formats tell their size only while they are decoded.
+    return Hashed(name, tuple(hashes), picture and _facts(picture.media), trouble)
+
+
+def _facts(media: image.Media) -> MediaFacts:
+    return MediaFacts(media.type, media.width, media.height, media.frames)
 
 
 def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     """The digests of the file's bytes; none for pixels, which have no file."""
     content = read.content
     if content is None and read.stream is not None:
-        with read.stream as stream:
-            made = digest.compute(stream)
+        try:
+            with read.stream as stream:
+                made = digest.compute(stream)
+        except OSError as error:
+            raise MediaError("unreadable", error.strerror or "cannot be read") from None
     elif isinstance(content, bytes):
         made = digest.compute(content)
     else:
