@@ -1,0 +1,215 @@
+"""The database of a list: its schema, making one, and opening it to read or to write.
+
+It is in write-ahead mode, so that readers and an import never wait for each other. That mode
+wants to write beside the database even for reading; where the folder cannot be written to
+(read-only media, another user's list) and no log is pending, the file is opened as immutable
+instead, and a read during which the file changed is done again.
+
+A row of `records` or `segments` belongs to the generations from `since` up to, not including,
+`until`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from screener.errors import ListError
+from screener.version import __version__
+
+FORMAT = 1
+DATABASE = "records.sqlite"
+SEGMENTS = "segments"
+WAIT_SECONDS = 5.0
+_ATTEMPTS = 5
+
+_SCHEMA = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations(
+  number INTEGER PRIMARY KEY,
+  time REAL NOT NULL,           -- when it was made, seconds since 1970
+  confirmed REAL NOT NULL,      -- when it was made, or an import last found nothing to change
+  what TEXT NOT NULL,
+  states TEXT NOT NULL,         -- JSON: how many records are in each state
+  library TEXT NOT NULL);
+CREATE TABLE imports(
+  id INTEGER PRIMARY KEY,
+  generation INTEGER NOT NULL, time REAL NOT NULL,
+  file TEXT NOT NULL, format TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
+  counts TEXT NOT NULL);        -- JSON
+CREATE TABLE records(
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL,
+  categories TEXT NOT NULL,     -- JSON: [[scheme, code], ...]
+  labels TEXT NOT NULL,         -- JSON: the source's other columns, unchanged
+  updated TEXT,                 -- the source's own time, as written
+  fingerprint BLOB NOT NULL,    -- of all the above but source and entry, and of the hashes
+  import INTEGER NOT NULL,
+  since INTEGER NOT NULL, until INTEGER);
+CREATE UNIQUE INDEX records_current ON records(source, entry) WHERE until IS NULL;
+CREATE TABLE hashes(
+  record INTEGER NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+  quality INTEGER,              -- 0 to 100, where recorded
+  why_not TEXT,                 -- why it is not compared; NULL where it is
+  PRIMARY KEY(record, kind, value)) WITHOUT ROWID;
+CREATE INDEX hashes_by_value ON hashes(kind, value);
+CREATE TABLE segments(
+  file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
+  since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
+CREATE TABLE quarantine(
+  import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL);
+"""
+
+T = TypeVar("T")
+
+
+def create(folder: Path) -> None:
+    """Make an empty list at generation 0; it appears under its name complete or not at all."""
+    if os.path.lexists(folder):
+        raise ListError(f"{folder} exists already; choose another path, or open it")
+    fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
+    try:
+        fresh.mkdir(mode=0o700)
+        (fresh / SEGMENTS).mkdir(mode=0o700)
+        os.close(os.open(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with contextlib.closing(connect(fresh, "rw")) as connection:
+            _fill(connection)
+        sync_folder(fresh)
+        os.rename(fresh, folder)
+        sync_folder(folder.parent)
+    except (OSError, sqlite3.Error) as error:
+        _remove_fresh(fresh)
+        raise ListError(f"cannot create the list {folder}: {error}") from error
+
+
+def _fill(connection: sqlite3.Connection) -> None:
+    now = time.time()
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    connection.execute(
+        "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?)",
+        (now, now, __version__),
+    )
+    # Last, and by itself: a database without it is one whose making was interrupted.
+    connection.execute(
+        "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
+    )
+
+
+def _remove_fresh(fresh: Path) -> None:
+    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal"):
+        with contextlib.suppress(OSError):
+            (fresh / name).unlink()
+    for folder in (fresh / SEGMENTS, fresh):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
+    """The answer of a question put to the database over a connection that cannot write.
+
+    Raises ListError where the folder is no list, is damaged, or was written by a newer version.
+    """
+    check_folder(folder)
+    for _ in range(_ATTEMPTS):
+        before = _stamp(folder)
+        try:
+            connection, immutable = _open_for_reading(folder)
+            with contextlib.closing(connection):
+                answer = question(connection)
+        except sqlite3.DatabaseError as error:
+            if _stamp(folder) != before:
+                continue
+            raise ListError(f"cannot read the list {folder}: {error}") from error
+        if not immutable or _stamp(folder) == before:
+            return answer
+    raise ListError(f"the list {folder} changes faster than it can be read from here")
+
+
+def _stamp(folder: Path) -> tuple[int, int, bool]:
+    facts = os.stat(folder / DATABASE)
+    return facts.st_mtime_ns, facts.st_size, _log_pending(folder)
+
+
+def _log_pending(folder: Path) -> bool:
+    try:
+        return os.stat(folder / f"{DATABASE}-wal").st_size > 0
+    except OSError:
+        return False
+
+
+def _open_for_reading(folder: Path) -> tuple[sqlite3.Connection, bool]:
+    """A connection that only reads, and whether it takes the file for immutable."""
+    connection = connect(folder, "ro")
+    try:
+        check_format(connection, folder)
+        return connection, False
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(folder, os.W_OK) or _log_pending(folder):
+            raise
+    except BaseException:
+        connection.close()
+        raise
+    connection = connect(folder, "ro&immutable=1")
+    try:
+        check_format(connection, folder)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, True
+
+
+def connect(folder: Path, mode: str) -> sqlite3.Connection:
+    """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord."""
+    address = f"{(folder / DATABASE).absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
+    # The file may come from elsewhere: nothing in its schema may do more than hold data.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def check_folder(folder: Path) -> None:
+    """ListError, saying what to do, where a path cannot be a list."""
+    if not os.path.lexists(folder):
+        raise ListError(
+            f"there is no list at {folder}; `screener import FILE --into {folder}` makes one"
+        )
+    if not folder.is_dir():
+        raise ListError(f"{folder} is not a list: a list is a folder; import the file into one")
+    if not (folder / DATABASE).is_file():
+        raise ListError(f"{folder} is not a list: it has no {DATABASE}")
+
+
+def check_format(connection: sqlite3.Connection, folder: Path) -> None:
+    """ListError where the database is not a list's, or of a format that is not known here."""
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        row = None
+    if row is None or not str(row[0]).isdecimal():
+        raise ListError(f"{folder} is not a list, or its making was interrupted; make it again")
+    if int(row[0]) > FORMAT:
+        raise ListError(
+            f"{folder} was written by a newer version of screener (list format {row[0]}, and this"
+            f" version reads up to {FORMAT}); upgrade screener to open it"
+        )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last; a no-op where a folder cannot be opened."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

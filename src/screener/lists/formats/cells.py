@@ -1,0 +1,73 @@
+"""Single values as files write them: cleaned of what surrounds them, then read strictly."""
+
+from __future__ import annotations
+
+import re
+
+from screener.errors import HashError
+from screener.hashing.hash import Hash, HashKind
+
+_SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
+_SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
+_ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
+_QUALITY = re.compile(r"(\d{1,3})(?:\.0*)?", re.ASCII)
+
+
+class BadCell(Exception):
+    """A cell that cannot be read; says why, in words that never repeat it."""
+
+
+def cleaned(cell: str) -> str:
+    """The cell without quotes, spaces and invisible characters round it."""
+    return cell.strip(_SURROUNDINGS)
+
+
+def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
+    """The hash in a cell that is not empty; raises BadCell.
+
+    Surroundings, a `0x` and spaces between hex digits are forgiven; nothing else is.
+    """
+    try:
+        value = bytes.fromhex(cell)
+        if len(value) == kind.size:
+            return Hash(kind, value, quality)
+    except ValueError:
+        pass
+    text = cleaned(cell)
+    if "," not in text:
+        text = "".join(text.split())
+    if len(text) == 2 * kind.size + 2 and text[:2] in ("0x", "0X"):
+        text = text[2:]
+    try:
+        return Hash.parse(kind.name, text, quality=quality)
+    except HashError:
+        raise BadCell(_why_not_a_hash(text, kind)) from None
+
+
+def _why_not_a_hash(text: str, kind: HashKind) -> str:
+    if _SPREADSHEET.fullmatch(text):
+        return "damaged by a spreadsheet"
+    if len(text) == 2 * kind.size or not _ALPHABET.fullmatch(text):
+        return "bad characters"
+    return "wrong length"
+
+
+def read_quality(cell: str) -> int | None:
+    """A detail score from 0 to 100, None where the cell is empty; raises BadCell."""
+    text = cleaned(cell)
+    if not text:
+        return None
+    whole = _QUALITY.fullmatch(text)
+    if whole is None or int(whole[1]) > 100:
+        raise BadCell("bad quality")
+    return int(whole[1])
+
+
+def looks_like_a_value(cell: str) -> bool:
+    """Whether a cell may hold a hash, so that it must neither name a column nor be shown."""
+    text = "".join(cleaned(cell).split())
+    return bool(
+        re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", text, re.ASCII | re.IGNORECASE)
+        or (re.fullmatch(r"[A-Za-z0-9+/=]{32,}", text, re.ASCII) and re.search(r"[0-9+/=]", text))
+        or _SPREADSHEET.fullmatch(text)
+    )

@@ -1,0 +1,150 @@
+"""The bytes of a file to import, read once, and the lines of text in them, bounded in memory."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from screener.errors import ListError
+
+HEAD = 1 << 16  # bytes that sniffing may look at
+LONGEST_LINE = 1 << 20  # characters
+_CHUNK = 1 << 20
+_BROKEN = re.compile("[\ud800-\udfff]")
+_BOMS = (
+    (codecs.BOM_UTF32_LE, None),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, None),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Content:
+    """A file's bytes: a head for sniffing, then all of them once, digested as they pass."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        """`name` is what error texts call the file."""
+        self.name = name
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.head = self._take(HEAD)
+        self._ahead = self.head
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end."""
+        if self._ahead:
+            piece, self._ahead = self._ahead[:size], self._ahead[size:]
+            return piece
+        return self._take(size)
+
+    @property
+    def sha256(self) -> str:
+        """The digest, in hex, of what was read so far."""
+        return self._digest.hexdigest()
+
+    def _take(self, size: int) -> bytes:
+        try:
+            piece = self._stream.read(size)
+        except OSError as error:
+            raise ListError(f"cannot read {self.name}: {error.strerror}") from error
+        self._digest.update(piece)
+        return piece
+
+
+def encoding_of(head: bytes) -> tuple[str | None, int]:
+    """The encoding of a text by its mark, UTF-8 without one, and the length of the mark.
+
+    None where the bytes are no text: another encoding, or binary.
+    """
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return encoding, len(mark)
+    # A NUL in a later line is damage to that row; one in the first means that it is no text.
+    return (None if b"\0" in re.split(rb"[\r\n]", head, maxsplit=1)[0] else "utf-8"), 0
+
+
+def head_lines(head: bytes) -> list[str]:
+    """The complete lines of a head of text, for sniffing; none where it is not text."""
+    encoding, mark = encoding_of(head)
+    if encoding is None:
+        return []
+    text = head[mark:].decode(encoding, "replace")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines
+
+
+class Lines:
+    """The numbered lines of a text, without their ends, which may be LF, CR LF or CR.
+
+    Yields (number from 1, text), and (number, None) for a line longer than `LONGEST_LINE`,
+    which is never held. Lines may be put back to be read again. Undecodable bytes become lone
+    surrogates; `broken` finds them.
+    """
+
+    def __init__(self, content: Content) -> None:
+        """ListError where the content is not text."""
+        encoding, mark = encoding_of(content.head)
+        if encoding is None:
+            raise ListError(
+                f"{content.name} is not text in UTF-8 or UTF-16; save it as UTF-8, or name its"
+                " format"
+            )
+        self._content = content
+        self._back: deque[tuple[int, str | None]] = deque()
+        self._lines = self._split(encoding, mark)
+
+    def __iter__(self) -> Iterator[tuple[int, str | None]]:
+        """Itself: there is one pass."""
+        return self
+
+    def __next__(self) -> tuple[int, str | None]:
+        """The next line, those that were put back first."""
+        return self._back.popleft() if self._back else next(self._lines)
+
+    def put_back(self, lines: list[tuple[int, str | None]]) -> None:
+        """Read these again, in this order, before any other."""
+        self._back.extendleft(reversed(lines))
+
+    def _split(self, encoding: str, mark: int) -> Iterator[tuple[int, str | None]]:
+        number, rest, too_long = 1, "", False
+        for text in self._texts(encoding, mark):
+            pieces = text.split("\n")
+            pieces[0] = rest + pieces[0]
+            rest = pieces.pop()
+            for line in pieces:
+                yield number, None if too_long or len(line) > LONGEST_LINE else line
+                number, too_long = number + 1, False
+            if len(rest) > LONGEST_LINE:
+                rest, too_long = "", True
+        if rest or too_long:
+            yield number, None if too_long else rest
+
+    def _texts(self, encoding: str, mark: int) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(encoding)(_ERRORS[encoding])
+        ends = io.IncrementalNewlineDecoder(decoder, translate=True)
+        self._content.read(mark)
+        while chunk := self._content.read(_CHUNK):
+            yield ends.decode(chunk)
+        try:
+            yield ends.decode(b"", final=True)
+        except UnicodeDecodeError:  # the file ends within a character
+            yield "\udc80"
+
+
+# UTF-16 knows no escape for a broken byte, but passes its own lone surrogates.
+_ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
+
+
+def broken(line: str) -> str | None:
+    """Why a line cannot be read, whatever it says; None where it can."""
+    if "\0" in line:
+        return "NUL byte"
+    if not line.isascii() and _BROKEN.search(line):
+        return "undecodable text"
+    return None

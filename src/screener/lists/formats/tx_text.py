@@ -1,0 +1,83 @@
+"""`type value` lines, one hash a line, as the `tx` command line keeps them.
+
+The line is split at its first space and the type's case is folded. Nothing but the hash is
+said, so that each record is `confirmed` and its entry id is made from the hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS, HashKind
+from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.records import BadRow, Row, State
+
+NAME = "tx"
+_TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
+    **{name: (kind, {}) for name, kind in KINDS.items()},
+    "video_md5": (KINDS["md5"], {"media": "video"}),
+}
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether the first lines of a text are of this format: one of them names a known type."""
+    return any(_type_of(line) in _TYPES for line in lines)
+
+
+class TxText:
+    """The rows of a file of `type value` lines."""
+
+    unknown_columns: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, source: str) -> None:
+        """Every row says the same of its source, which is therefore not needed here."""
+        self._content = content
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each line that is neither blank nor a comment; ListError if the first is a bare value."""
+        first = True
+        for number, line in Lines(self._content):
+            if line is None:
+                yield BadRow(number, None, "line too long")
+                continue
+            text = line.strip(" \t")
+            if not text or text.startswith("#"):
+                continue
+            if first and " " not in text and broken(text) is None:
+                raise ListError(unnamed_column(self._content.name))
+            first = False
+            yield _row(number, text)
+
+
+def unnamed_column(name: str) -> str:
+    """What to tell of a file whose values have no type."""
+    return (
+        f"{name}: nothing says what kind of hash its values are, and their length does not tell;"
+        " write the kind in a first line of its own, such as `pdq`, or before each value, as in"
+        " `pdq VALUE`"
+    )
+
+
+def _type_of(line: str) -> str:
+    head, separator, _ = line.strip(" \t").partition(" ")
+    return cleaned(head).casefold() if separator else ""
+
+
+def _row(number: int, text: str) -> Row | BadRow:
+    reason = broken(text)
+    if reason is not None:
+        return BadRow(number, None, reason)
+    head, _, cell = text.partition(" ")
+    found = _TYPES.get(cleaned(head).casefold())
+    if found is None:
+        return BadRow(number, "type", "unsupported type")
+    kind, labels = found
+    if not cleaned(cell):
+        return BadRow(number, kind.name, "no usable hash")
+    try:
+        item = read_hash(kind, cell)
+    except BadCell as bad:
+        return BadRow(number, kind.name, str(bad))
+    return Row(number, None, State.CONFIRMED, (item,), labels=labels)

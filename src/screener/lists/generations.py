@@ -1,0 +1,181 @@
+"""Generations: what makes a change to a list visible, who may still read an old one, sweeping.
+
+A list is a folder: `records.sqlite` is the truth, `segments/` holds index files that can be made
+again from it. Segment files are written and synced under names never used before; the commit
+that names them publishes them together with the records. A row of `records` or `segments`
+belongs to the generations from `since` up to, not including, `until`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists.database import SEGMENTS, check_folder, check_format, connect
+from screener.version import __version__
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is mapped cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+KEPT = 3  # generations whose segment files stay, the newest included
+_SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.idx", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An index file of one kind: its name in `segments/` and the values it holds."""
+
+    kind: str
+    file: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One state of a list. `time` is when it was made or last confirmed (seconds since 1970)."""
+
+    number: int
+    time: float
+    states: Mapping[str, int]
+    segments: Mapping[str, Segment]
+
+
+def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
+    """The newest generation, or the one of that number; ListError if there is none."""
+    row = connection.execute(
+        "SELECT number, confirmed, states FROM generations"
+        " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
+        (number, number),
+    ).fetchone()
+    if row is None:
+        raise ListError(f"{folder} has no generation {number}")
+    segments = {
+        kind: Segment(kind, file, rows)
+        for kind, file, rows in connection.execute(
+            "SELECT kind, file, rows FROM segments"
+            " WHERE since <= ? AND (until IS NULL OR until > ?)",
+            (row[0], row[0]),
+        )
+    }
+    for segment in segments.values():
+        if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
+            raise ListError(f"{folder} is damaged: it names a segment that no version writes")
+    states = MappingProxyType(json.loads(row[2]))
+    return Generation(row[0], row[1], states, MappingProxyType(segments))
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The one writer's transaction: committed at the end, rolled back on any error.
+
+    Waits some seconds for another writer, then raises ListError. Sweeps before anything else.
+    """
+    check_folder(folder)
+    try:
+        with contextlib.closing(connect(folder, "rw")) as connection:
+            check_format(connection, folder)
+            connection.execute("PRAGMA cache_size = -262144")
+            _begin(connection, folder)
+            try:
+                _sweep(connection, folder)
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+    except (sqlite3.Error, OSError) as error:
+        raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
+
+
+def _begin(connection: sqlite3.Connection, folder: Path) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        raise ListError(
+            f"another import into {folder} is running; try again when it has finished"
+        ) from error
+
+
+def publish(
+    connection: sqlite3.Connection, number: int, *, what: str, states: Mapping[str, int]
+) -> None:
+    """Name a new generation; the transaction's commit makes it visible."""
+    now = time.time()
+    counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
+    connection.execute(
+        "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)",
+        (number, now, now, what, counts, __version__),
+    )
+
+
+def confirm(connection: sqlite3.Connection, number: int) -> None:
+    """Note that an import found nothing to change: the generation stays, and is young again."""
+    connection.execute(
+        "UPDATE generations SET confirmed = ? WHERE number = ?", (time.time(), number)
+    )
+
+
+def new_segment_name(kind: str, number: int) -> str:
+    """A file name that no segment has had or will have."""
+    return f"{kind}-{number:08d}-{secrets.token_hex(8)}.idx"
+
+
+def hold(path: Path) -> int:
+    """A descriptor that keeps a segment file from the sweeper until it is closed.
+
+    Raises FileNotFoundError where the file is gone, also when it went meanwhile.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    # Some network file systems have no locks; there the mapping alone has to do.
+    with contextlib.suppress(OSError):
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    if os.fstat(descriptor).st_nlink == 0:
+        os.close(descriptor)
+        raise FileNotFoundError(str(path))
+    return descriptor
+
+
+def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
+    """Remove the segment files that no kept generation names and that no reader holds.
+
+    Only the writer may: a file that another one has written but not yet published has no row.
+    The rows stay, so that a generation whose files went can never be taken for an empty one.
+    """
+    newest = connection.execute("SELECT max(number) FROM generations").fetchone()[0]
+    kept = {
+        file
+        for (file,) in connection.execute(
+            "SELECT file FROM segments WHERE until IS NULL OR until > ?", (newest - KEPT + 1,)
+        )
+    }
+    for path in (folder / SEGMENTS).iterdir():
+        if path.name not in kept:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # Where it is held by a reader, or not ours to remove, the next writer tries again.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)

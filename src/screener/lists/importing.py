@@ -1,0 +1,178 @@
+"""Importing a file into a list: one transaction, from its rows to a new generation.
+
+Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
+kept for ever, as a record that nothing hits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from screener.errors import ListError
+from screener.lists import generations, segments
+from screener.lists.formats import open_reader, sniff
+from screener.lists.formats.content import Content
+from screener.lists.records import BadRow, Row, State, derived_entry, of_empty_input, united
+from screener.lists.versions import Versions
+
+_BATCH = 5_000  # rows held at once
+_SHOWN = 20  # bad rows that a report lists
+_COUNTS = (
+    "rows", "added", "changed", "unchanged", "repeated", "withdrawn", "dropped", "low_information"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did. `rows` = added + changed + unchanged + repeated + quarantined.
+
+    `repeated`: further rows of the file on an entry it had already, united with the first.
+    `withdrawn`: rows, among those kept, that withdraw an entry. `quarantined`: rows set aside,
+    by reason; `first_bad` are the line and trouble of the first of them. `dropped`: digests of
+    empty input, not kept. `low_information`: hashes of blank pictures, kept and never compared.
+    `unknown_columns` are kept as labels. `generation` is the list's after the import: higher
+    where anything changed, the one before where nothing did.
+    """
+
+    file: str
+    format: str
+    source: str
+    generation: int
+    rows: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    repeated: int = 0
+    withdrawn: int = 0
+    dropped: int = 0
+    low_information: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    first_bad: tuple[tuple[int, str], ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+
+def import_file(
+    folder: Path, path: Path, *, source: str | None, format: str | None, strict: bool
+) -> ImportReport:
+    """Import a file into the list in a folder; all of it or, with ListError, nothing."""
+    source = path.stem if source is None else source
+    if not source.strip() or not source.isprintable():
+        raise ListError("a source is named by one line of printable text")
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise ListError(f"cannot read {path}: {error.strerror}") from error
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    with stream, generations.writing(folder) as connection:
+        content = Content(stream, name)
+        format = format or sniff(content)
+        reader = open_reader(content, source=source, format=format)
+        report = ImportReport(name, format, source, 0, unknown_columns=reader.unknown_columns)
+        run = _Import(connection, folder, source)
+        run.take(reader, file=name, strict=strict)
+        return run.finish(report, content.sha256)
+
+
+class _Import:
+    """One run of an import inside its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, source: str) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._before = generations.at(connection, folder)
+        newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
+        self._id = (newest or 0) + 1
+        self._versions = Versions(
+            connection,
+            source,
+            number=self._before.number + 1,
+            import_id=self._id,
+            states=self._before.states,
+        )
+        self._counts: Counter[str] = Counter()
+        self._quarantined: Counter[str] = Counter()
+        self._first_bad: list[tuple[int, str]] = []
+
+    def take(self, rows: Iterable[Row | BadRow], *, file: str, strict: bool) -> None:
+        """Store all rows, a batch at a time."""
+        waiting = iter(rows)
+        while batch := list(islice(waiting, _BATCH)):
+            entries: dict[str, Row] = {}
+            bad = []
+            for found in batch:
+                row = found if isinstance(found, BadRow) else self._checked(found)
+                if isinstance(row, BadRow):
+                    if strict:
+                        raise ListError(f"{file}, line {row.line}: {row}; nothing was imported")
+                    bad.append(row)
+                    continue
+                entry = row.entry or derived_entry(row.hashes)
+                have = entries.get(entry)
+                entries[entry] = row if have is None else united(have, row)
+                self._counts["repeated"] += have is not None
+                self._counts["withdrawn"] += row.state is State.WITHDRAWN
+            self._counts["rows"] += len(batch)
+            self._versions.take(entries)
+            self._set_aside(bad)
+
+    def _checked(self, row: Row) -> Row | BadRow:
+        """A row without digests of empty input; or why it is of no use."""
+        hashes = tuple([item for item in row.hashes if not of_empty_input(item)])
+        if len(hashes) < len(row.hashes):
+            self._counts["dropped"] += len(row.hashes) - len(hashes)
+            row = row._replace(hashes=hashes)
+        if not hashes and (row.state is not State.WITHDRAWN or row.entry is None):
+            return BadRow(row.line, None, "no usable hash")
+        return row
+
+    def _set_aside(self, bad: list[BadRow]) -> None:
+        self._quarantined.update(row.reason for row in bad)
+        self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
+        self._connection.executemany(
+            "INSERT INTO quarantine VALUES (?, ?, ?, ?)",
+            [(self._id, row.line, row.field, row.reason) for row in bad],
+        )
+
+    def finish(self, report: ImportReport, sha256: str) -> ImportReport:
+        """Write the segments and name the generation, or confirm the one there is."""
+        number = self._before.number
+        if self._versions.finish():
+            number += 1
+            segments.write_changed(
+                self._connection,
+                self._folder,
+                self._before.segments,
+                self._versions.changes,
+                number,
+            )
+            generations.publish(
+                self._connection, number, what="import", states=self._versions.states
+            )
+        else:
+            generations.confirm(self._connection, number)
+        counts = self._counts + self._versions.counts
+        report = replace(
+            replace(report, **{name: counts[name] for name in _COUNTS}),  # type: ignore[arg-type]
+            generation=number,
+            quarantined=dict(self._quarantined),
+            first_bad=tuple(self._first_bad),
+        )
+        self._note(report, sha256)
+        return report
+
+    def _note(self, report: ImportReport, sha256: str) -> None:
+        kept = {name: getattr(report, name) for name in _COUNTS}
+        kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
+        origin = (report.file, report.format, report.source, sha256)
+        self._connection.execute(
+            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._id, report.generation, time.time(), *origin, json.dumps(kept)),
+        )

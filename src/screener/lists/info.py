@@ -1,0 +1,137 @@
+"""What there is to tell of a list: counts only, never a value."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from screener.hashing.hash import KINDS
+from screener.lists.database import SEGMENTS
+from screener.lists.generations import Generation
+from screener.lists.records import MATCHING
+
+_VISIBLE = "r.since <= :number AND (r.until IS NULL OR r.until > :number)"
+_CAN_MATCH = f"{_VISIBLE} AND r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
+_COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
+
+
+@dataclass(frozen=True)
+class ListInfo:
+    """A list in counts.
+
+    `created` is when the list was made, `made` when this generation was, in ISO 8601; `age_s`
+    seconds since that or since an import confirmed it. `states` and `sources` count records.
+    `values` are the distinct values that can be searched, by kind, `not_searched` those that
+    are kept only. `reached`: for each kind that this library computes, how many confirmed or
+    disputed records a search by it can reach; `by_none`: how many none can. `quarantined` are
+    rows set aside by the last import, by reason. `files` are index files and their bytes.
+    """
+
+    name: str
+    generation: int
+    created: str
+    made: str
+    age_s: float
+    format: int
+    library: str
+    states: Mapping[str, int]
+    sources: Mapping[str, Mapping[str, int]]
+    values: Mapping[str, int]
+    not_searched: Mapping[str, int]
+    reached: Mapping[str, int]
+    by_none: int
+    quarantined: Mapping[str, int]
+    files: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain dicts, strings and numbers."""
+        return asdict(self)
+
+
+def gather(connection: sqlite3.Connection, folder: Path, generation: Generation) -> ListInfo:
+    """Count a generation."""
+    connection.execute("BEGIN")  # all counts are of one state of the database
+    number = {"number": generation.number}
+    created, made, library, form = connection.execute(
+        "SELECT (SELECT min(time) FROM generations), time, library,"
+        " (SELECT value FROM meta WHERE name = 'format')"
+        " FROM generations WHERE number = :number",
+        number,
+    ).fetchone()
+    reached, by_none = _reached(connection, number)
+    return ListInfo(
+        name=folder.stem,
+        generation=generation.number,
+        created=_iso(created),
+        made=_iso(made),
+        age_s=max(0.0, time.time() - generation.time),
+        format=int(form),
+        library=library,
+        states=dict(generation.states),
+        sources=_sources(connection, number),
+        values={kind: one.rows for kind, one in sorted(generation.segments.items())},
+        not_searched=_not_searched(connection, number),
+        reached=reached,
+        by_none=by_none,
+        quarantined=_quarantined(connection, number),
+        files={
+            one.file: (folder / SEGMENTS / one.file).stat().st_size
+            for one in generation.segments.values()
+        },
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _sources(
+    connection: sqlite3.Connection, number: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
+    sources: dict[str, dict[str, int]] = {}
+    for source, state, count in connection.execute(
+        f"SELECT source, state, count(*) FROM records r WHERE {_VISIBLE} GROUP BY 1, 2", number
+    ):
+        sources.setdefault(source, {})[state] = count
+    return sources
+
+
+def _not_searched(connection: sqlite3.Connection, number: Mapping[str, int]) -> dict[str, int]:
+    found = connection.execute(
+        "SELECT h.kind, count(DISTINCT h.value) FROM hashes h JOIN records r ON r.id = h.record"
+        f" WHERE h.why_not IS NOT NULL AND {_VISIBLE} AND r.state <> 'withdrawn' GROUP BY 1",
+        number,
+    )
+    return dict(found.fetchall())
+
+
+def _reached(
+    connection: sqlite3.Connection, number: Mapping[str, int]
+) -> tuple[dict[str, int], int]:
+    """Records that can match, by each computed kind; and those that none of these reaches."""
+    held = (
+        "EXISTS (SELECT 1 FROM hashes h WHERE h.record = r.id AND h.kind = '{}'"
+        " AND h.why_not IS NULL)"
+    )
+    columns = ", ".join(f"{held.format(kind)} AS {kind}" for kind in _COMPUTED)
+    sums = ", ".join(f"sum({kind})" for kind in _COMPUTED)
+    counts = connection.execute(
+        f"SELECT {sums}, sum(NOT ({' OR '.join(_COMPUTED)}))"
+        f" FROM (SELECT {columns} FROM records r WHERE {_CAN_MATCH})",
+        number,
+    ).fetchone()
+    *reached, by_none = (count or 0 for count in counts)
+    return dict(zip(_COMPUTED, reached, strict=True)), by_none
+
+
+def _quarantined(connection: sqlite3.Connection, number: Mapping[str, int]) -> dict[str, int]:
+    last = connection.execute(
+        "SELECT counts FROM imports WHERE generation <= :number ORDER BY id DESC LIMIT 1", number
+    ).fetchone()
+    return {} if last is None else json.loads(last[0])["quarantined"]

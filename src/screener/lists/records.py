@@ -1,0 +1,258 @@
+"""Records: what one source said of one item, how rows become them, and who holds a value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from screener.hashing.hash import KINDS, Hash, HashKind
+
+_ORDER = {name: place for place, name in enumerate(KINDS)}
+_EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
+
+
+class State(StrEnum):
+    """What a source holds of an item; only `confirmed` and `disputed` make a match."""
+
+    CONFIRMED = "confirmed"
+    DISPUTED = "disputed"
+    SEED = "seed"
+    KNOWN_GOOD = "known_good"
+    WITHDRAWN = "withdrawn"
+
+
+MATCHING = (State.CONFIRMED, State.DISPUTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category and the scheme that it belongs to; categories of two schemes do not compare."""
+
+    scheme: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one source said of one item, as a hit on one of its hashes shows it.
+
+    `labels` are the columns of the source that have no meaning here, unchanged. `updated` is
+    the source's own time, as it wrote it. `quality` (0–100) is that of the hash that was hit,
+    None where the source recorded none. `generation` is the one that brought this version.
+    """
+
+    source: str
+    entry: str
+    state: State
+    categories: tuple[Category, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    updated: str | None = None
+    quality: int | None = None
+    generation: int = 0
+
+
+class Row(NamedTuple):
+    """What one row of a file says; `entry` is None where the file names none."""
+
+    line: int
+    entry: str | None
+    state: State
+    hashes: tuple[Hash, ...]
+    categories: tuple[Category, ...] = ()
+    labels: Mapping[str, str] = MappingProxyType({})
+    updated: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that was set aside: where it starts, which field, and why; never its content."""
+
+    line: int
+    field: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        """The trouble, in words."""
+        return self.reason if self.field is None else f"{self.field}: {self.reason}"
+
+
+def derived_entry(hashes: Iterable[Hash]) -> str:
+    """The entry id of a row that names none: the same for the same hashes, and not a hash.
+
+    It does not depend on the order of the columns, so that a file may be imported again.
+    """
+    digest = hashlib.sha256()
+    for item in _distinct(tuple(hashes)):
+        digest.update(item.kind.name.encode() + b"\0" + item.value)
+    return "row-" + digest.hexdigest()[:16]
+
+
+def of_empty_input(item: Hash) -> bool:
+    """Whether a digest is that of no bytes at all, which says nothing of any picture."""
+    return _EMPTY.get(item.kind.name) == item.value
+
+
+def why_not_searchable(item: Hash) -> str | None:
+    """Why a hash is kept but never compared; None where it is compared.
+
+    A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank
+    picture and would meet innocent files. Quality is not judged here: the policy's floor is.
+    """
+    if not item.kind.perceptual:
+        return None if item.kind.digest else "opaque"
+    weight = int.from_bytes(item.value).bit_count()
+    least = item.kind.bits // 16
+    return None if least <= weight <= item.kind.bits - least else "low information"
+
+
+def united(first: Row, second: Row) -> Row:
+    """Two rows of one file on the same entry as one: nothing that either says is lost.
+
+    A withdrawal wins; known good against anything else is a dispute. A label with two
+    different values keeps both, one a line; the later `updated` stands.
+    """
+    labels = dict(first.labels)
+    for name, value in second.labels.items():
+        have = labels.get(name, "")
+        if value and value not in have.split("\n"):
+            labels[name] = f"{have}\n{value}" if have else value
+        else:
+            labels.setdefault(name, value)
+    times = [time for time in (first.updated, second.updated) if time is not None]
+    return first._replace(
+        state=_united_state(first.state, second.state),
+        hashes=(*first.hashes, *second.hashes),
+        categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
+        labels=labels,
+        updated=max(times, default=None),
+    )
+
+
+def _united_state(first: State, second: State) -> State:
+    states = {first, second}
+    for winner in (State.WITHDRAWN, State.DISPUTED):
+        if winner in states:
+            return winner
+    if len(states) == 2 and State.KNOWN_GOOD in states:
+        return State.DISPUTED
+    return State.CONFIRMED if State.CONFIRMED in states else first
+
+
+class Version(NamedTuple):
+    """A row in the form that is stored; equal fingerprints mean that nothing changed.
+
+    `why_not` says, hash by hash, why it is not compared; None where it is.
+    """
+
+    state: State
+    categories: str
+    labels: str
+    updated: str | None
+    hashes: tuple[Hash, ...]
+    why_not: tuple[str | None, ...]
+    fingerprint: bytes
+
+    @property
+    def hittable(self) -> list[Hash]:
+        """The hashes that can be hit through this version."""
+        if self.state is State.WITHDRAWN:
+            return []
+        return [item for item, why in zip(self.hashes, self.why_not, strict=True) if why is None]
+
+
+def version_of(row: Row) -> Version:
+    """The stored form: hashes in a fixed order and each once, the rest as JSON."""
+    hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
+    categories = _categories_text(row.categories)
+    labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
+    said = f"{row.state}\0{categories}\0{labels}\0{row.updated}"
+    for item in hashes:
+        said += f"\0{item.kind.name}\0{item.quality}\0{item.value.hex()}"
+    fingerprint = hashlib.blake2b(said.encode(), digest_size=16).digest()
+    why_not = tuple(map(why_not_searchable, hashes))
+    return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
+
+
+def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
+    """Each hash once, with the best quality recorded, by kind and value."""
+    distinct: dict[tuple[int, bytes], Hash] = {}
+    for item in hashes:
+        key = _ORDER[item.kind.name], item.value
+        have = distinct.get(key)
+        if have is None or (item.quality or 0) > (have.quality or 0):
+            distinct[key] = item
+    return tuple(distinct[key] for key in sorted(distinct))
+
+
+@lru_cache(maxsize=1024)
+def _categories_text(categories: tuple[Category, ...]) -> str:
+    return _ENCODE(sorted([category.scheme, category.code] for category in categories))
+
+
+def stored_row(connection: sqlite3.Connection, record: int) -> Row:
+    """A stored version as a row again, for uniting it with another row on the same entry."""
+    entry, state, categories, labels, updated = connection.execute(
+        "SELECT entry, state, categories, labels, updated FROM records WHERE id = ?", (record,)
+    ).fetchone()
+    hashes = tuple(
+        Hash(KINDS[kind], value, quality)
+        for kind, value, quality in connection.execute(
+            "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
+        )
+    )
+    return Row(0, entry, State(state), hashes, _categories(categories), json.loads(labels), updated)
+
+
+def holders(
+    connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
+) -> dict[bytes, tuple[Record, ...]]:
+    """The records of a generation that hold each value and can be hit, by source and entry."""
+    wanted = list(dict.fromkeys(values))
+    found: dict[bytes, list[Record]] = {value: [] for value in wanted}
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        for (
+            value,
+            quality,
+            source,
+            entry,
+            state,
+            categories,
+            labels,
+            updated,
+            since,
+        ) in connection.execute(
+            "SELECT h.value, h.quality, r.source, r.entry, r.state, r.categories, r.labels,"
+            " r.updated, r.since FROM hashes h JOIN records r ON r.id = h.record"
+            f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
+            " AND h.why_not IS NULL AND r.state <> 'withdrawn'"
+            " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)"
+            " ORDER BY r.source, r.entry",
+            (kind.name, *some, generation, generation),
+        ):
+            found[value].append(
+                Record(
+                    source,
+                    entry,
+                    State(state),
+                    _categories(categories),
+                    json.loads(labels),
+                    updated,
+                    quality,
+                    since,
+                )
+            )
+    return {value: tuple(records) for value, records in found.items()}
+
+
+def _categories(text: str) -> tuple[Category, ...]:
+    return tuple(Category(scheme, code) for scheme, code in json.loads(text))
