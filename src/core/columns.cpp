@@ -65,12 +65,12 @@ inline void transpose_four(const std::uint8_t* code, std::size_t bytes, std::uin
 #endif
 
 // The hardware's own prefetching stops at each page of 4 KiB; a lone query is half as fast
-// without this. An address past the end is never read.
+// without this.
 constexpr std::size_t kAhead = 32 << 10;
 
-inline void prefetch(const std::uint8_t* p, std::size_t ahead) {
-  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + ahead), 0,
-                     2);
+// `p` as a number, since it may lie past the end of the codes: nothing is read from there.
+inline void prefetch(std::uintptr_t p) {
+  __builtin_prefetch(reinterpret_cast<const void*>(p), 0, 2);
 }
 
 }  // namespace
@@ -80,7 +80,8 @@ void lay_out_columns(const std::uint8_t* codes, std::size_t count, std::size_t w
   const std::size_t bytes = 4 * words;
   const std::size_t whole = words % 4 == 0 ? count / 4 * 4 : 0;
   for (std::size_t i = 0; i < whole; i += 4) {
-    for (std::size_t at = 0; at < 4 * bytes; at += 64) prefetch(codes + i * bytes, at + kAhead);
+    for (std::size_t at = 0; at < 4 * bytes; at += 64)
+      prefetch(reinterpret_cast<std::uintptr_t>(codes) + i * bytes + at + kAhead);
     for (std::size_t w = 0; w < sieve_words; w += 4)
       transpose_four(codes + i * bytes + 4 * w, bytes, columns + w * kColumnStride + i);
   }

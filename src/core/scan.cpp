@@ -59,7 +59,7 @@ class Scan {
         words_(static_cast<std::uint32_t>(bytes / 4)),
         radius_(radius),
         planned_(plan_sieve(words_, radius)),
-        scratch_(std::make_unique<Scratch>()) {}
+        scratch_(std::make_unique_for_overwrite<Scratch>()) {}
 
   void run(const std::uint8_t* queries, std::size_t query_count, ScanResult& result) {
     pack(queries, query_count);
