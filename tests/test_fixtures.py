@@ -37,7 +37,7 @@ def test_the_list_is_that_of_the_scenes(draw, tmp_path):
     draw.write_list(tmp_path / "known.csv", FIXTURES / "images")
 
     kept, drawn = (
-        list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+        list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         for path in (FIXTURES / "known.csv", tmp_path / "known.csv")
     )
     assert kept == drawn

@@ -1,10 +1,13 @@
 """Screener: what makes each verdict, and that one Result comes of whatever is put in."""
 
+import hashlib
 import io
 import json
+import os
 import pickle
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pdqhash
@@ -76,21 +79,20 @@ def test_every_form_of_input_gives_the_same_match(engine, scene, tmp_path, form)
     picture = scene(1)
     path = tmp_path / "photo.png"
     picture.save(path)
-    item = {
-        "path": str(path),
-        "pathlib": path,
-        "bytes": path.read_bytes(),
-        "file": path.open("rb"),
-        "pillow": picture,
-        "rgb array": np.asarray(picture),
-        "grey": np.asarray(picture.convert("L")),
-    }[form]
+    with path.open("rb") as stream:
+        item = {
+            "path": str(path),
+            "pathlib": path,
+            "bytes": path.read_bytes(),
+            "file": stream,
+            "pillow": picture,
+            "rgb array": np.asarray(picture),
+            "grey": np.asarray(picture.convert("L")),
+        }[form]
 
-    result = engine.screen(item)
+        result = engine.screen(item)
 
     assert [m.entry for m in result.matches] == ["one"]
-    if hasattr(item, "close") and form == "file":
-        item.close()
 
 
 @pytest.mark.parametrize("distance", [0, 30, 31, 32, 60])
@@ -139,8 +141,6 @@ def test_a_picture_of_64_pixels_matches_its_reference_hash(make_list, scene):
 def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
     """Digests are looked up always; a match found before the trouble counts."""
     data = b"no picture at all"
-    import hashlib
-
     for kind in ("md5", "sha1", "sha256"):
         row = {"id": kind, kind: hashlib.new(kind, data).hexdigest(), "pdq": "0f" * 32}
         engine = Screener(make_list([row], name=kind))
@@ -154,8 +154,6 @@ def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
 
 def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(make_list, tmp_path):
     """A large file is not held in memory; its digests are made as it streams by."""
-    import hashlib
-
     file = tmp_path / "large.bin"
     file.write_bytes(b"x" * 3_000_000)
     listed = {"id": "large", "sha1": hashlib.sha1(file.read_bytes()).hexdigest(), "pdq": "0f" * 32}
@@ -177,7 +175,8 @@ def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(mak
         (lambda scene: png(Image.new("RGB", (300, 200), "white")), Reason.TOO_LITTLE_DETAIL),
         (lambda scene: png(scene(1).resize((4, 4))), Reason.TOO_LITTLE_DETAIL),
         (lambda scene: png(scene(9))[:3000], Reason.TRUNCATED),
-        (lambda scene: png(scene(1))[:20], Reason.UNDECODABLE),
+        (lambda scene: png(scene(1))[:20], Reason.TRUNCATED),
+        (lambda scene: b"\x89PNG\r\n\x1a\n" + bytes(500), Reason.UNDECODABLE),
         (lambda scene: "/no/such/file.jpg", Reason.UNREADABLE),
         (lambda scene: "/dev/null", Reason.UNREADABLE),
         (lambda scene: "/", Reason.UNREADABLE),
@@ -400,8 +399,6 @@ def test_a_screener_travels_to_other_processes(engine, scene):
 
 def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tmp_path):
     """Result lines validate against docs/result.schema.json; listed values are in none."""
-    from pathlib import Path
-
     schema = json.loads((Path(__file__).parents[1] / "docs/result.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -410,8 +407,6 @@ def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tm
     raw_name = bytes(tmp_path) + b"/caf\xe9.png"
     with open(raw_name, "wb") as file:
         file.write(png(scene(2)))
-    import os
-
     items = [odd, os.fsdecode(raw_name), b"", png(scene(1)), scene(2), "/missing"]
 
     lines = [result.to_dict() for result in engine.screen_many(items)]

@@ -49,6 +49,8 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     trouble: MediaError | None = None
     try:
         read = source.read(item, limit=policy.limits.bytes)
+        if isinstance(read.content, bytes) and not read.content:
+            raise MediaError("empty", "no bytes at all")
         hashes += _digests(read, wanted)
         if any(kind.perceptual for kind in wanted):
             if read.content is None:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from screener.errors import PolicyError
 from screener.result import Result
 from screener.screen import Screener
-from screener.workers import Errand, Worker
+
+if TYPE_CHECKING:
+    from screener.workers import Errand, Worker
 
 Path = str | PathLike[str]
 
@@ -76,6 +79,10 @@ class _Place:
 
 
 def _scan(engine: Screener, files: Iterator[str], jobs: int) -> Iterator[Result]:
+    # Here, since pebble loads asyncio and with it the network's libraries, which a program that
+    # only screens does without.
+    from screener.workers import Worker
+
     workers = [Worker(engine) for _ in range(jobs)]
     order: deque[_Place] = deque()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import sqlite3
 import time
@@ -187,6 +188,12 @@ class HashList:
             lambda connection: records.holders(connection, found, values, self.generation),
         )
         return [by_value[value] for value in values]
+
+    def warm(self) -> None:
+        """Read the index files once, so that the first searches find them in memory."""
+        for index in self._indexes.values():
+            # One byte of each page is enough to bring it in.
+            segments.codes_of(index).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def info(self) -> ListInfo:
         """Counts by state, source and kind, and what the list can reach; reads all records."""

@@ -7,18 +7,15 @@ import os
 import stat
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
+
+from numpy.typing import NDArray
+from PIL import Image
 
 from screener.errors import MediaError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
-
-    Content = bytes | Image.Image | np.ndarray
-    Item = (
-        str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
-    )
+Content = bytes | Image.Image | NDArray[Any]
+Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
 
 
 @dataclass(frozen=True)
