@@ -3,10 +3,10 @@
 import pickle
 
 import pytest
-from screener.media.image import Limits
 
 from screener import Policy
 from screener.errors import PolicyError
+from screener.media.image import Limits
 
 
 def test_the_defaults_are_the_authors_of_pdq():

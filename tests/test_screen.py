@@ -14,11 +14,11 @@ import pdqhash
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
-from screener.media.image import Limits
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict
 from screener.errors import ListError, PolicyError
 from screener.hashing import pdq
+from screener.media.image import Limits
 
 PHOTODNA = ",".join(["7"] * 144)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -62,7 +62,25 @@ _DIGESTS_ONLY = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands; a reader of the output that goes away ends them, and is no match.
+
+    Here and not in `main`, since click would end the process with 1, which says a match.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python must not stumble over the pipe once more when it flushes at exit.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            return 141
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="screener")
 def cli() -> None:
     """Match images against lists of hashes of known abuse material.
@@ -224,10 +242,6 @@ def main() -> None:
     except ScreenerError as error:
         click.echo(f"screener: {error}", err=True)
         code = 2
-    except BrokenPipeError:
-        # Whoever read the results has gone; Python must not stumble over it again at exit.
-        sys.stdout = open(os.devnull, "w")
-        code = 141
     except OSError as error:
         click.echo(f"screener: {error.filename or 'input or output'}: {error.strerror}", err=True)
         code = 2

@@ -22,8 +22,8 @@ _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: one of them names a known type."""
-    return any(_type_of(line) in _TYPES for line in lines)
+    """Whether the first lines of a text are of this format: one of them can be read as a row."""
+    return any(_type_of(line) in _TYPES and isinstance(_row(0, line), Row) for line in lines)
 
 
 class TxText:
