@@ -1,4 +1,4 @@
-"""What all tests share: the fixtures, drawn pictures, lists made of them, the reference material."""
+"""What all tests share: drawn pictures, lists made of them, the reference material."""
 
 import csv
 import importlib.util

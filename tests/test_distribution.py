@@ -1,4 +1,4 @@
-"""What is shipped: the wheel has the library and its types, the sdist all that builds and tests it."""
+"""What is shipped: the library and its types in the wheel, all that builds it in the sdist."""
 
 import importlib.metadata
 import importlib.util

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             # Python must not stumble over the pipe once more when it flushes at exit.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            sys.stdout = io.StringIO()
             return 141
 
 

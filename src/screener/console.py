@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from screener.lists.hashlist import ImportReport, ListInfo
+from screener.lists.importing import ImportReport
+from screener.lists.info import ListInfo
 from screener.result import Result, Verdict
 
 # Up to so many results a summary shows every file; beyond, matches and unscreened only, and so

@@ -61,10 +61,13 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
-    return Hashed(name, tuple(hashes), picture and _facts(picture.media), trouble)
+    return Hashed(name, tuple(hashes), _facts(picture), trouble)
 
 
-def _facts(media: image.Media) -> MediaFacts:
+def _facts(picture: image.Picture | None) -> MediaFacts | None:
+    if picture is None:
+        return None
+    media = picture.media
     return MediaFacts(media.type, media.width, media.height, media.frames)
 
 

@@ -90,9 +90,9 @@ class Result:
     """What is told of one input: one per input, always.
 
     `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
-    is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records that make the verdict
-    `match`; `beside` are hits on `seed` and `known_good` records, which never make or cancel
-    one. `detail` is a sentence for people; it is not part of the line.
+    is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
+    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, which
+    never make or cancel one. `detail` is a sentence for people; it is not part of the line.
     """
 
     input: str | None

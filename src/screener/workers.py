@@ -112,7 +112,7 @@ class Worker:
 
     def stop(self) -> None:
         """End the process at once, whatever it is doing."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -44,13 +45,12 @@ def name_of(item: Item) -> Name:
     """The name of an input, without touching it; for a file also its size and time, if any."""
     if isinstance(item, str | PathLike):
         raw = os.fsencode(item)
-        try:
+        size: int | None = None
+        mtime_ns: int | None = None
+        with contextlib.suppress(OSError, ValueError):
             facts = os.stat(raw)
-            size, mtime_ns = (facts.st_size, facts.st_mtime_ns)
-            if not stat.S_ISREG(facts.st_mode):
-                size = None
-        except (OSError, ValueError):
-            size, mtime_ns = None, None
+            mtime_ns = facts.st_mtime_ns
+            size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
         try:
             return Name(raw.decode("utf-8"), None, size, mtime_ns)
         except UnicodeDecodeError:
@@ -83,7 +83,7 @@ def _read_file(path: bytes, limit: int) -> Source:
         # again afterwards, since the name may by then stand for another file.
         _check_regular(os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        stream = open(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb")
+        stream = os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb")
         try:
             facts = os.fstat(stream.fileno())
             _check_regular(facts.st_mode)
