@@ -134,5 +134,5 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
     if refused is not None:
         return MediaError("unsupported", f"{mime or refused} is not decoded")
     if decodable(mime):
-        return failure(cause or ValueError(), data, "cannot be opened")
+        return failure(cause or SyntaxError(), data, "cannot be opened")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")

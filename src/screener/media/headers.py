@@ -93,6 +93,19 @@ def cut_short(data: bytes) -> bool:
     return at > len(data)
 
 
+def ended_jpeg(data: bytes) -> bytes:
+    """A cut JPEG made to end: without the header segment it was cut in, if it was, and closed."""
+    at = len(data)
+    while (at := data.rfind(b"\xff", 0, at)) > 0:
+        mark = data[at + 1] if at + 1 < len(data) else 0
+        if mark in (0x00, 0xFF) or 0xD0 <= mark <= 0xD7:
+            continue  # stuffing, padding and restarts stand within the pixels' data
+        if at + 4 > len(data) or at + 2 + _big(data, at + 2, 2) > len(data):
+            data = data[:at]
+        break
+    return data + b"\xff\xd9"
+
+
 def gif_frames(data: bytes, *, stop: int) -> int:
     """How many frames a GIF has, counted no further than `stop`; at least 1."""
     at, found = 13, 0

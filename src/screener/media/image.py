@@ -20,7 +20,6 @@ from screener.errors import MediaError
 from screener.media import decoder, headers, pixels
 from screener.media.sniff import sniff
 
-_END_OF_JPEG = b"\xff\xd9"
 _FRAMES_FACTOR = 4
 """All frames of one file together may have this many times the pixels of one picture."""
 
@@ -249,10 +248,11 @@ def _decoded(
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
     if data and image.format in ("JPEG", "MPO"):
-        # An end-of-image marker makes libjpeg finish with what it has: the last rows of a
-        # baseline file, all rows of a progressive one, coarse.
+        # A marker for the end makes libjpeg finish with what it has: the last rows of a
+        # baseline file, all rows of a progressive one, only coarser.
         with contextlib.suppress(Exception):
-            again = _at(decoder.open_image(data + _END_OF_JPEG), data + _END_OF_JPEG, part)
+            ended = headers.ended_jpeg(data)
+            again = _at(decoder.open_image(ended), ended, part)
             _skip_colour(again)
             return pixels.upright(again), trouble
     with contextlib.suppress(Exception):

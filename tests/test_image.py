@@ -1,0 +1,567 @@
+"""Opening pictures: sniffing, limits before pixels, cut files, frames, and no state touched."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import GifImagePlugin, Image, ImageFile
+
+from screener.errors import HashError, MediaError
+from screener.media.image import Frame, Limits, Media
+from screener.media.image import open as open_picture
+
+REASONS = {"empty", "unsupported", "undecodable", "truncated", "too_large"}
+
+
+def drawn(number: int = 0, size: tuple[int, int] = (120, 90)) -> Image.Image:
+    """A smooth picture; another one for each number."""
+    rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
+    waves = [np.sin(rows / 9 + number) + np.cos(columns / 7 + k) for k in range(3)]
+    return Image.fromarray((np.stack(waves, axis=-1) * 60 + 127).astype(np.uint8))
+
+
+def saved(image: Image.Image, format: str, **options: object) -> bytes:
+    """The bytes of a file."""
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+def animation(format: str, count: int, **options: object) -> bytes:
+    """A file of that many different frames."""
+    rest = [drawn(number) for number in range(1, count)]
+    return saved(drawn(), format, save_all=True, append_images=rest, **options)
+
+
+def walked(data: bytes, **limits: int) -> tuple[list[Frame], MediaError | None]:
+    """All frames that come, and the error that ends them, from `open` or later."""
+    frames: list[Frame] = []
+    ended: MediaError | None = None
+    try:
+        for frame in open_picture(data, limits=Limits(**limits)).frames():
+            frames.append(frame)
+    except MediaError as error:
+        ended = error
+    assert ended is None or ended.reason in REASONS
+    return frames, ended
+
+
+FILES = {
+    "image/jpeg": lambda: saved(drawn(), "JPEG"),
+    "image/png": lambda: saved(drawn(), "PNG"),
+    "image/gif": lambda: saved(drawn(), "GIF"),
+    "image/webp": lambda: saved(drawn(), "WEBP"),
+    "image/avif": lambda: saved(drawn(), "AVIF"),
+    "image/tiff": lambda: saved(drawn(), "TIFF"),
+    "image/bmp": lambda: saved(drawn(), "BMP"),
+    "image/x-icon": lambda: saved(drawn(), "ICO", sizes=[(120, 90)]),
+    "image/icns": lambda: saved(drawn().convert("RGBA").resize((64, 64)), "ICNS"),
+    "image/jp2": lambda: saved(drawn(), "JPEG2000"),
+    "image/mpo": lambda: animation("MPO", 2),
+    "image/apng": lambda: animation("PNG", 2),
+    "image/x-portable-pixmap": lambda: saved(drawn(), "PPM"),
+    "image/x-tga": lambda: saved(drawn(), "TGA"),
+}
+
+
+@pytest.mark.parametrize("mime", FILES)
+def test_the_type_is_told_by_the_content(mime: str) -> None:
+    """No name is asked for: the type of each format comes from its bytes."""
+    media = open_picture(FILES[mime]()).media
+    size = (1024, 1024) if mime == "image/icns" else (120, 90)  # icons have set sizes
+    assert media == Media(mime, *size, 2 if mime in ("image/mpo", "image/apng") else 1)
+
+
+def test_arrays_and_images() -> None:
+    """An array has no type; a Pillow image keeps that of the file it came from."""
+    assert open_picture(np.zeros((4, 6), np.uint8)).media == Media(None, 6, 4, 1)
+    assert open_picture(drawn()).media == Media(None, 120, 90, 1)
+    image = Image.open(io.BytesIO(animation("GIF", 3)))
+    assert open_picture(image).media == Media("image/gif", 120, 90, 1)
+    image.seek(1)
+    (second,) = open_picture(image).frames()
+    assert image.tell() == 1
+    assert np.array_equal(second.pixels, np.asarray(image.convert("RGB")))
+
+
+def test_no_bytes() -> None:
+    """An empty file has a reason of its own."""
+    with pytest.raises(MediaError) as caught:
+        open_picture(b"")
+    assert caught.value.reason == "empty"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.7\n",
+        b"PK\3\4" + bytes(60),
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
+        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(60),
+        b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(60),
+        b"\x1a\x45\xdf\xa3" + bytes(60),
+        b"RIFF\x40\0\0\0AVI LIST" + bytes(60),
+        b"\xff\x0a" + bytes(60),
+        b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n",
+        b"SIMPLE  =                    T" + bytes(4000),
+        b"\x89HDF\r\n\x1a\n" + bytes(60),
+        b"GRIB" + bytes(60),
+        b"BUFR" + bytes(60),
+        b"\xd7\xcd\xc6\x9a\0\0" + bytes(60),
+        b"\0\0\1\xb3" + bytes(60),
+        b"just some text, which is no picture at all",
+        b"\x93" * 200,
+        b"x",
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_what_is_no_picture_of_ours(data: bytes) -> None:
+    """Documents, videos, formats without a decoder and formats that run programs: unsupported."""
+    frames, error = walked(data)
+    assert frames == []
+    assert error is not None
+    assert error.reason == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + b"garbage" * 9,
+        b"\xff\xd8\xff" + b"\x01" * 90,
+        b"GIF89a" + bytes(40),
+        b"II*\0\x08\0\0\0" + bytes(40),
+    ],
+    ids=lambda data: repr(data[:6]),
+)
+def test_a_known_type_that_is_broken(data: bytes) -> None:
+    """The signature of a picture with nonsense behind it is broken, not unsupported."""
+    frames, error = walked(data)
+    assert frames == []
+    assert error is not None
+    assert error.reason in ("undecodable", "truncated")
+
+
+@pytest.mark.parametrize("mime", FILES)
+def test_pixel_limit_comes_before_pixels(mime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pixel too many is too_large from `open`, and no decoder has been made by then."""
+    data = FILES[mime]()
+    media = open_picture(data).media
+    area = media.width * media.height
+    assert walked(data, pixels=area)[1] is None
+
+    def decoder(*_: object) -> None:
+        raise AssertionError("a decoder was made")
+
+    monkeypatch.setattr(Image, "_getdecoder", decoder)
+    with pytest.raises(MediaError) as caught:
+        open_picture(data, limits=Limits(pixels=area - 1))
+    assert caught.value.reason == "too_large"
+
+
+def test_limits_hold_for_arrays_and_images_too() -> None:
+    """What is already decoded is held to the same pixel limit."""
+    for source in (np.zeros((90, 120, 3), np.uint8), drawn()):
+        with pytest.raises(MediaError, match="too_large"):
+            open_picture(source, limits=Limits(pixels=90 * 120 - 1))
+        assert len(list(open_picture(source, limits=Limits(pixels=90 * 120)).frames())) == 1
+
+
+def test_byte_limit() -> None:
+    """The size of the file is a limit of its own."""
+    data = FILES["image/png"]()
+    assert walked(data, bytes=len(data))[1] is None
+    frames, error = walked(data, bytes=len(data) - 1)
+    assert frames == []
+    assert error is not None
+    assert error.reason == "too_large"
+
+
+def test_header_bombs_are_never_decoded() -> None:
+    """Small files that declare huge pictures cost nothing, inside icons too."""
+    ihdr = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 6, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in ((b"IHDR", ihdr), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b""))
+    )
+    ico = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(png), 22) + png
+    bmp = struct.pack("<IiiHHIIiiII", 40, 60000, 120000, 1, 32, 0, 0, 0, 0, 0, 0)
+    dib = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(bmp), 22) + bmp
+    icns = b"icns" + struct.pack(">I", len(png) + 16) + b"ic10"
+    icns += struct.pack(">I", len(png) + 8) + png
+    canvas = (16382).to_bytes(3, "little")
+    webp = b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<II", 10, 0)
+    webp += canvas + canvas
+    for data in (png, ico, dib, icns, webp):
+        with pytest.raises(MediaError) as caught:
+            open_picture(data)
+        assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    "mime", ["image/jpeg", "image/png", "image/gif", "image/tiff", "image/avif", "image/bmp"]
+)
+@pytest.mark.parametrize("own", [8000, 4000])
+def test_only_our_limit_counts(mime: str, own: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's MAX_IMAGE_PIXELS neither warns (an error here) nor stops a picture of ours.
+
+    120 x 90 pixels are over the first of the two limits, and over twice the second.
+    """
+    data = FILES[mime]()
+    (wanted,) = open_picture(data).frames()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", own)
+    (found,) = open_picture(data).frames()
+    assert np.array_equal(found.pixels, wanted.pixels)
+
+
+def test_pillows_limit_where_it_cannot_be_avoided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WebP checks the program's limit inside Pillow: then it is too_large, not an exception."""
+    data = FILES["image/webp"]()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    _, error = walked(data)
+    assert error is None or error.reason == "too_large"
+
+
+CUT = {
+    "jpeg": lambda: saved(drawn(), "JPEG", quality=95),
+    "jpeg progressive": lambda: saved(drawn(), "JPEG", quality=95, progressive=True),
+    "jpeg cmyk": lambda: saved(drawn().convert("CMYK"), "JPEG", quality=95),
+    "png": lambda: saved(drawn(), "PNG"),
+    "png rgba": lambda: saved(drawn().convert("RGBA"), "PNG"),
+    "gif": lambda: saved(drawn(), "GIF", interlace=0),
+    "bmp grey": lambda: saved(drawn().convert("L"), "BMP"),
+    "tiff": lambda: saved(drawn(), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_a_cut_picture_comes_as_far_as_it_decodes(case: str) -> None:
+    """Cut at three quarters, the first half of the rows is there; then `truncated` is raised."""
+    data = CUT[case]()
+    ((whole,), _) = walked(data)
+    ((part,), error) = walked(data[: len(data) * 3 // 4])
+    assert error is not None
+    assert error.reason == "truncated"
+    assert part.pixels.shape == whole.pixels.shape
+    rows = slice(45, 90) if case == "bmp grey" else slice(0, 45)  # BMP starts at the bottom
+    off = np.abs(part.pixels[rows].astype(int) - whole.pixels[rows])
+    assert off.mean() < (4 if case == "jpeg progressive" else 0.01)
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_a_cut_anywhere_is_never_a_whole_picture(case: str) -> None:
+    """Wherever a file is cut before its last pixels, an error follows what could be decoded."""
+    data = CUT[case]()
+    for length in range(1, len(data) * 9 // 10, max(1, len(data) // 23)):
+        frames, error = walked(data[:length])
+        assert error is not None, length
+        assert error.reason in ("truncated", "undecodable", "unsupported"), length
+        assert len(frames) <= 1
+
+
+def test_cut_files_whose_decoder_gives_nothing() -> None:
+    """WebP and AVIF give no part of a cut picture: `truncated` all the same."""
+    for mime in ("image/webp", "image/avif"):
+        data = FILES[mime]()
+        frames, error = walked(data[: len(data) // 2])
+        assert frames == []
+        assert error is not None
+        assert error.reason == "truncated"
+
+
+def test_a_given_image_that_is_cut() -> None:
+    """A lazily opened Pillow image of a cut file gives its rows, then `truncated`."""
+    data = CUT["png"]()
+    image = Image.open(io.BytesIO(data[: len(data) * 3 // 4]))
+    frames = []
+    with pytest.raises(MediaError, match="truncated"):
+        frames.extend(open_picture(image).frames())
+    frames = []
+    image = Image.open(io.BytesIO(data[: len(data) * 3 // 4]))
+    walk = open_picture(image).frames()
+    assert next(walk).pixels.shape == (90, 120, 3)
+    with pytest.raises(MediaError, match="truncated"):
+        next(walk)
+
+
+ANIMATED = {
+    "GIF": {"duration": [100, 200, 300]},
+    "WEBP": {"duration": [100, 200, 300], "lossless": True},
+    "PNG": {"duration": [100, 200, 300]},
+    "AVIF": {"duration": [100, 200, 300]},
+    "TIFF": {},
+    "MPO": {},
+}
+
+
+@pytest.mark.parametrize("format", ANIMATED)
+def test_every_frame_comes_with_part_and_time(format: str) -> None:
+    """Parts count from 0; times add up the durations before; pages have none."""
+    data = animation(format, 3, **ANIMATED[format])
+    picture = open_picture(data)
+    assert picture.media.frames == 3
+    frames = list(picture.frames())
+    assert [frame.part for frame in frames] == [0, 1, 2]
+    times = [0.0, 0.1, 0.3] if ANIMATED[format] else [0.0] * 3
+    assert [frame.time for frame in frames] == pytest.approx(times)
+    for number, frame in enumerate(frames):
+        wanted = np.asarray(drawn(number), int)
+        if frame.pixels.ndim == 2:
+            wanted = np.rint(wanted @ [0.299, 0.587, 0.114])
+        assert np.abs(frame.pixels - wanted).mean() < 12, "GIF has few colours, MPO is JPEG"
+
+
+@pytest.mark.parametrize("format", ANIMATED)
+def test_frames_can_be_walked_again(format: str) -> None:
+    """A second walk, or one after a walk left half-way, gives the same frames."""
+    picture = open_picture(animation(format, 3))
+    next(picture.frames())
+    first, second = list(picture.frames()), list(picture.frames())
+    assert len(first) == len(second) == 3
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("format", ANIMATED)
+def test_frame_limit(format: str) -> None:
+    """As many frames as the limit come, then too_large if there is one more, and only then."""
+    data = animation(format, 3)
+    frames, error = walked(data, frames=2)
+    assert len(frames) == 2
+    assert error is not None
+    assert error.reason == "too_large"
+    frames, error = walked(data, frames=3)
+    assert len(frames) == 3
+    assert error is None
+
+
+def test_all_frames_together_have_a_limit() -> None:
+    """Frames that each pass end in too_large once they exceed four times the pixel limit."""
+    area = 120 * 90
+    assert walked(animation("GIF", 4), pixels=area)[1] is None
+    frames, error = walked(animation("GIF", 5), pixels=area)
+    assert len(frames) == 4
+    assert error is not None
+    assert error.reason == "too_large"
+
+
+def test_a_larger_page_is_held_to_the_limit() -> None:
+    """The limit is checked again for every page, before that page is decoded."""
+    data = saved(drawn(), "TIFF", save_all=True, append_images=[drawn(1, size=(240, 180))])
+    frames, error = walked(data, pixels=120 * 90)
+    assert len(frames) == 1
+    assert error is not None
+    assert error.reason == "too_large"
+
+
+def test_pages_of_different_size_and_mode() -> None:
+    """Each page of a TIFF or picture of an MPO comes in its own size and colours."""
+    pages = [drawn(1, size=(50, 70)).convert("L"), drawn(2, size=(200, 20))]
+    for format in ("TIFF", "MPO"):
+        frames, error = walked(saved(drawn(), format, save_all=True, append_images=pages))
+        assert error is None
+        assert [frame.pixels.shape[:2] for frame in frames] == [(90, 120), (70, 50), (20, 200)]
+
+
+def test_equal_frames_are_left_out() -> None:
+    """A frame equal to the one before is skipped; part and time go on counting."""
+    still = [drawn(), drawn(), drawn(1), drawn()]
+    data = saved(drawn(), "TIFF", save_all=True, append_images=still)
+    frames, error = walked(data)
+    assert error is None
+    assert [frame.part for frame in frames] == [0, 3, 4]
+
+
+def _apng_declaring(count: int) -> bytes:
+    data = animation("PNG", 3)
+    at = data.index(b"acTL")
+    body = b"acTL" + struct.pack(">II", count, 0)
+    return data[:at] + body + struct.pack(">I", zlib.crc32(body)) + data[at + 16 :]
+
+
+def test_a_lying_frame_count() -> None:
+    """Declared frames that are not there end in `truncated`, at once, after those that are."""
+    frames, error = walked(_apng_declaring(2**31 - 1))
+    assert [frame.part for frame in frames] == [0, 1, 2]
+    assert error is not None
+    assert error.reason == "truncated"
+
+
+def test_pages_that_go_round_in_a_circle() -> None:
+    """A TIFF whose last page points to the first ends after its pages."""
+    data = bytearray(animation("TIFF", 2))
+    first = struct.unpack_from("<I", data, 4)[0]
+    following = first + 2 + 12 * struct.unpack_from("<H", data, first)[0]
+    second = struct.unpack_from("<I", data, following)[0]
+    end = second + 2 + 12 * struct.unpack_from("<H", data, second)[0]
+    struct.pack_into("<I", data, end, first)
+    frames, error = walked(bytes(data))
+    assert len(frames) == 2
+    assert error is None
+
+
+def test_an_orientation_told_after_the_pixels() -> None:
+    """A PNG may carry EXIF behind its pixels: the first frame is upright and corrects `media`."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(drawn(), "PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    length = struct.unpack_from(">I", data, at)[0] + 12
+    end = data.index(b"IEND") - 4
+    late = data[:at] + data[at + length : end] + data[at : at + length] + data[end:]
+    picture = open_picture(late)
+    (frame,) = picture.frames()
+    assert frame.pixels.shape == (120, 90, 3)
+    assert (picture.media.width, picture.media.height) == (90, 120)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """A plugin of another package, whose pictures raise what is put into the list."""
+    raised: list[BaseException] = []
+
+    class FakeFile(ImageFile.ImageFile):
+        format = "FAKE"
+
+        def _open(self) -> None:
+            self._mode, self._size = "L", (8, 8)
+
+        def load(self) -> None:  # type: ignore[override]
+            if raised:
+                raise raised[0]
+            self.im = Image.new("L", (8, 8), 77).im
+
+    Image.preinit()
+    Image.init()
+    accept = lambda prefix: prefix.startswith(b"FAKE")  # noqa: E731
+    monkeypatch.setattr(Image, "ID", [*Image.ID, "FAKE"])
+    monkeypatch.setitem(Image.OPEN, "FAKE", (FakeFile, accept))
+    return raised
+
+
+def test_plugins_of_other_packages_are_used(fake: list[BaseException]) -> None:
+    """A format that the program has registered with Pillow, HEIF say, is decoded."""
+    assert fake == []
+    picture = open_picture(b"FAKE and more")
+    (frame,) = picture.frames()
+    assert picture.media.type == "image/x-fake"
+    assert (frame.pixels == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("secret"), "undecodable"),
+        (SyntaxError("secret"), "undecodable"),
+        (struct.error("secret"), "truncated"),
+        (OverflowError("secret"), "undecodable"),
+        (IndexError("secret"), "truncated"),
+        (KeyError("secret"), "undecodable"),
+        (TypeError("secret"), "undecodable"),
+        (AttributeError("secret"), "undecodable"),
+        (AssertionError("secret"), "undecodable"),
+        (zlib.error("secret"), "undecodable"),
+        (RuntimeError("secret"), "undecodable"),
+        (RecursionError("secret"), "undecodable"),
+        (EOFError("secret"), "truncated"),
+        (ZeroDivisionError("secret"), "undecodable"),
+        (OSError("secret"), "undecodable"),
+        (OSError("image file is truncated"), "truncated"),
+        (UserWarning("secret"), "undecodable"),
+        (MemoryError("secret"), "too_large"),
+        (Image.DecompressionBombError("secret"), "too_large"),
+        (Image.DecompressionBombWarning("secret"), "too_large"),
+    ],
+    ids=repr,
+)
+def test_every_exception_of_a_plugin_becomes_a_reason(
+    fake: list[BaseException], error: Exception, reason: str
+) -> None:
+    """Whatever a plugin throws is a MediaError; what it said, which may quote the file, is not."""
+    fake.append(error)
+    frames, caught = walked(b"FAKE")
+    assert frames == []
+    assert caught is not None
+    assert caught.reason == reason
+    assert "secret" not in str(caught)
+
+
+def test_interrupts_pass(fake: list[BaseException]) -> None:
+    """Ctrl-C while decoding is not a property of the file."""
+    fake.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        list(open_picture(b"FAKE").frames())
+
+
+def test_threads_share_nothing() -> None:
+    """Many threads on many formats at once give what one thread gives."""
+    files = [make() for make in FILES.values()] + [make()[:-40] for make in CUT.values()]
+
+    def prints(data: bytes) -> list[object]:
+        frames, error = walked(data)
+        return [*(frame.pixels.tobytes() for frame in frames), error and error.reason]
+
+    alone = [prints(data) for data in files]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(prints, files * 6)) == alone * 6
+
+
+def test_nothing_of_the_process_is_changed() -> None:
+    """Pillow's switches and the warnings' filters are as they were, in error and success."""
+
+    def state() -> tuple[object, ...]:
+        return (
+            Image.MAX_IMAGE_PIXELS,
+            ImageFile.LOAD_TRUNCATED_IMAGES,
+            ImageFile.MAXBLOCK,
+            GifImagePlugin.LOADING_STRATEGY,
+            Image.WARN_POSSIBLE_FORMATS,
+            tuple(warnings.filters),
+            warnings.showwarning,
+        )
+
+    before = state()
+    for data in [make() for make in FILES.values()] + [make()[:-40] for make in CUT.values()]:
+        with contextlib.suppress(MediaError):
+            for _ in open_picture(data).frames():
+                assert state() == before
+        assert state() == before
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(FILES)),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    st.floats(0.1, 1),
+)
+def test_damaged_files_never_raise_anything_else(
+    mime: str, damage: list[tuple[float, int]], kept: float
+) -> None:
+    """Bytes changed anywhere and the end cut off: frames or a MediaError, nothing else."""
+    data = bytearray(FILES[mime]())
+    for where, value in damage:
+        data[int(where * (len(data) - 1))] = value
+    frames, error = walked(bytes(data[: int(len(data) * kept)]), pixels=200_000)
+    assert frames or error
+    for frame in frames:
+        assert frame.pixels.dtype == np.uint8
+        assert frame.pixels.ndim in (2, 3)
+
+
+def test_wrong_arrays_are_the_callers_mistake() -> None:
+    """An array that is not pixels raises HashError from `open`, not MediaError."""
+    bad: NDArray[np.int64] = np.zeros((4, 4), np.int64)
+    with pytest.raises(HashError):
+        open_picture(bad)
+    with pytest.raises(HashError):
+        open_picture(bad[0])
