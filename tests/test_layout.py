@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pytest
 
 from screener.errors import IndexFileError
-from screener.index import layout
 from screener.index.layout import Sections, open_sections, write_sections
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
@@ -232,7 +231,7 @@ def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monkey
     def no_space(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(layout.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         write_sections(path, "test", {"x": np.zeros(5, np.uint8)})
     assert path.read_bytes() == before
@@ -256,8 +255,8 @@ def test_written_in_the_order_that_survives_a_power_cut(
         assert Path(source).parent == Path(target).parent
         replace(source, target)
 
-    monkeypatch.setattr(layout.os, "fsync", noted_fsync)
-    monkeypatch.setattr(layout.os, "replace", noted_replace)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
     write_sections(path, "test", SECTIONS)
     assert steps == ["file", "rename", "folder"]
 

@@ -86,7 +86,7 @@ NB_MODULE(_core, m) {
   const Isa active = choose_isa(std::getenv("SCREENER_KERNEL"));
   m.attr("KERNEL") = isa_name(active);
   active_scan = &scan_kernel(active);
-  m.def("scan", &scan_arrays, "codes"_a, "queries"_a, "radius"_a,
+  m.def("scan", &scan_arrays, "codes"_a.noconvert(), "queries"_a.noconvert(), "radius"_a,
         "Hits of queries (q, w) among codes (n, w) within the radius: offsets, rows, distances.");
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
 
