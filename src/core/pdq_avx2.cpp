@@ -20,12 +20,8 @@ namespace {
 constexpr int kLanes = 8;
 constexpr int64_t kAhead = 512;  // bytes: far enough ahead for memory to keep up
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // In each half of the registers alone, turns 4×4 floats.
-void turn_halves(__m256 v[4]) {
+__attribute__((always_inline)) inline void turn_halves(__m256 v[4]) {
   const __m256 a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
   const __m256 c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
   v[0] = _mm256_shuffle_ps(a, c, 0x44);
@@ -36,7 +32,7 @@ void turn_halves(__m256 v[4]) {
 
 // Turns the 8×8 floats at `in` whose rows are `step` apart. Loading the halves where they belong
 // saves the shuffles across the middle of the registers.
-void turn_block(const float* in, int64_t step, __m256 v[kLanes]) {
+__attribute__((always_inline)) inline void turn_block(const float* in, int64_t step, __m256 v[kLanes]) {
   for (int i = 0; i < 4; ++i) {
     const float* upper = in + i * step;
     const float* lower = in + (i + 4) * step;
@@ -107,10 +103,9 @@ struct Grey {
   }
 };
 
-// The sums of lines `lane` to `lane` + 7 after one more input, which stands in the ring already.
-__m256 step(__m256 sum, const BoxLines& lines, int64_t input, int lane) {
-  sum = _mm256_add_ps(sum, _mm256_load_ps(slot(lines, input) + lane));
-  return _mm256_sub_ps(sum, _mm256_load_ps(slot(lines, input - lines.window) + lane));
+// The sums of eight lines after one more input.
+__m256 step(__m256 sum, const float* entering, const float* leaving) {
+  return _mm256_sub_ps(_mm256_add_ps(sum, _mm256_load_ps(entering)), _mm256_load_ps(leaving));
 }
 
 template <class Colour>
@@ -121,14 +116,16 @@ void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* coun
   for (int64_t column = 0; column < tiles * kTile; column += kTile) {
     for (int i = 0; i < kTile; ++i)
       _mm_prefetch(rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
-    float* entering = slot(lines, lines.next);
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
+    const float* leaving = entering - lines.window * kTile;
     Colour::load(rows, column, entering);
     Colour::load(rows + kLanes, column, entering + kLanes);
     alignas(64) float quotients[kTile][kTile];
     for (int i = 0; i < kTile; ++i) {
-      const __m256 count = _mm256_set1_ps(counts[lines.next + i]);
-      low = step(low, lines, lines.next + i, 0);
-      high = step(high, lines, lines.next + i, kLanes);
+      const __m256 count = _mm256_set1_ps(counts[next + i]);
+      low = step(low, entering + i * kTile, leaving + i * kTile);
+      high = step(high, entering + i * kTile + kLanes, leaving + i * kTile + kLanes);
       _mm256_store_ps(quotients[i], _mm256_div_ps(low, count));
       _mm256_store_ps(quotients[i] + kLanes, _mm256_div_ps(high, count));
     }
@@ -137,9 +134,8 @@ void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* coun
         __m256 v[kLanes];
         turn_block(&quotients[x][y], kTile, v);
         for (int i = 0; i < kLanes && y + i < height; ++i)
-          _mm256_store_ps(out[y + i] + lines.next + x, v[i]);
+          _mm256_store_ps(out[y + i] + next + x, v[i]);
       }
-    lines.next += kTile;
   }
   _mm256_store_ps(lines.sums, low);
   _mm256_store_ps(lines.sums + kLanes, high);
@@ -161,7 +157,9 @@ void columns(const float* const added[kTile], const float* const removed[kTile],
       }
       _mm256_store_ps(sums + column + x, down);
     }
-    float* entering = slot(lines, lines.next);
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
+    const float* leaving = entering - lines.window * kTile;
     for (int y = 0; y < kTile; y += kLanes)
       for (int x = 0; x < kTile; x += kLanes) {
         __m256 v[kLanes];
@@ -171,19 +169,18 @@ void columns(const float* const added[kTile], const float* const removed[kTile],
 
     alignas(64) float across[kTile][kTile];
     for (int i = 0; i < kTile; ++i) {
-      low = step(low, lines, lines.next + i, 0);
-      high = step(high, lines, lines.next + i, kLanes);
+      low = step(low, entering + i * kTile, leaving + i * kTile);
+      high = step(high, entering + i * kTile + kLanes, leaving + i * kTile + kLanes);
       _mm256_store_ps(across[i], low);
       _mm256_store_ps(across[i] + kLanes, high);
     }
-    for (; samples.inputs[samples.next] < lines.next + kTile; ++samples.next) {
-      const float* value = across[samples.inputs[samples.next] - lines.next];
+    for (; samples.inputs[samples.next] < next + kTile; ++samples.next) {
+      const float* value = across[samples.inputs[samples.next] - next];
       const __m256 count = _mm256_set1_ps(samples.counts[samples.next]);
       float* out = samples.values[samples.next];
       _mm256_store_ps(out, _mm256_div_ps(_mm256_load_ps(value), count));
       _mm256_store_ps(out + kLanes, _mm256_div_ps(_mm256_load_ps(value + kLanes), count));
     }
-    lines.next += kTile;
   }
   _mm256_store_ps(lines.sums, low);
   _mm256_store_ps(lines.sums + kLanes, high);

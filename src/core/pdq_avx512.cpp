@@ -23,12 +23,8 @@ namespace {
 
 constexpr int64_t kAhead = 512;  // bytes: far enough ahead for memory to keep up
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // In each quarter of the registers alone, turns 4×4 floats.
-void turn_quarters(__m512 v[4]) {
+__attribute__((always_inline)) inline void turn_quarters(__m512 v[4]) {
   const __m512 a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
   const __m512 c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
   v[0] = _mm512_shuffle_ps(a, c, 0x44);
@@ -37,7 +33,7 @@ void turn_quarters(__m512 v[4]) {
   v[3] = _mm512_shuffle_ps(b, d, 0xee);
 }
 
-void turn_tile(__m512 v[kTile]) {
+__attribute__((always_inline)) inline void turn_tile(__m512 v[kTile]) {
   for (int i = 0; i < kTile; i += 4) turn_quarters(v + i);
   for (int i = 0; i < 4; ++i) {
     const __m512 a = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
@@ -73,19 +69,20 @@ __m512 luma(__m512i pixels) {
       _mm512_madd_epi16(_mm512_shuffle_epi8(pixels, red_green), _mm512_set1_epi32(299 | 587 << 16)),
       _mm512_madd_epi16(_mm512_shuffle_epi8(pixels, blue), _mm512_set1_epi32(114)));
   const __m512 value = _mm512_cvtepi32_ps(sum);
-  return _mm512_add_ps(_mm512_mul_ps(value, _mm512_set1_ps(65.0f / 65536.0f)),
-                       _mm512_mul_ps(value, _mm512_set1_ps(0.001 - 65.0 / 65536.0)));
+  return _mm512_fmadd_ps(value, _mm512_set1_ps(65.0f / 65536.0f),
+                         _mm512_mul_ps(value, _mm512_set1_ps(0.001 - 65.0 / 65536.0)));
 }
 
 // The luma of 16×16 pixels from `column` on, one column a register.
 struct Rgb {
   static constexpr int channels = 3;
   static void load(const uint8_t* const rows[kTile], int64_t column, float* tile) {
-    for (int x = 0; x < kTile; x += 4) {
-      __m512 v[4];
-      for (int i = 0; i < 4; ++i) v[i] = luma(four_rows(rows, i, (column + x) * 3));
-      turn_quarters(v);
-      for (int i = 0; i < 4; ++i) _mm512_store_ps(tile + (x + i) * kTile, v[i]);
+    __m512 v[4][4];
+    for (int i = 0; i < 4; ++i)
+      for (int x = 0; x < 4; ++x) v[x][i] = luma(four_rows(rows, i, column * 3 + x * 12));
+    for (int x = 0; x < 4; ++x) {
+      turn_quarters(v[x]);
+      for (int i = 0; i < 4; ++i) _mm512_store_ps(tile + (x * 4 + i) * kTile, v[x][i]);
     }
   }
 };
@@ -112,12 +109,6 @@ struct Grey {
   }
 };
 
-// The sums after one more input, which stands in the ring already.
-__m512 step(__m512 sum, const BoxLines& lines, int64_t input) {
-  sum = _mm512_add_ps(sum, _mm512_load_ps(slot(lines, input)));
-  return _mm512_sub_ps(sum, _mm512_load_ps(slot(lines, input - lines.window)));
-}
-
 template <class Colour>
 void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
               float* const out[kTile], int height, BoxLines& lines) {
@@ -125,19 +116,22 @@ void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* coun
   for (int64_t column = 0; column < tiles * kTile; column += kTile) {
     for (int i = 0; i < kTile; ++i)
       _mm_prefetch(rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
-    Colour::load(rows, column, slot(lines, lines.next));
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
+    const float* leaving = entering - lines.window * kTile;
+    Colour::load(rows, column, entering);
     __m512 v[kTile];
     for (int i = 0; i < kTile; ++i) {
-      sum = step(sum, lines, lines.next + i);
-      v[i] = _mm512_div_ps(sum, _mm512_set1_ps(counts[lines.next + i]));
+      sum = _mm512_add_ps(sum, _mm512_load_ps(entering + i * kTile));
+      sum = _mm512_sub_ps(sum, _mm512_load_ps(leaving + i * kTile));
+      v[i] = _mm512_div_ps(sum, _mm512_set1_ps(counts[next + i]));
     }
     turn_tile(v);
     if (height == kTile) {
-      for (int i = 0; i < kTile; ++i) _mm512_store_ps(out[i] + lines.next, v[i]);
+      for (int i = 0; i < kTile; ++i) _mm512_store_ps(out[i] + next, v[i]);
     } else {
-      for (int i = 0; i < height; ++i) _mm512_store_ps(out[i] + lines.next, v[i]);
+      for (int i = 0; i < height; ++i) _mm512_store_ps(out[i] + next, v[i]);
     }
-    lines.next += kTile;
   }
   _mm512_store_ps(lines.sums, sum);
 }
@@ -156,20 +150,21 @@ void columns(const float* const added[kTile], const float* const removed[kTile],
     }
     _mm512_store_ps(sums + column, down);
     turn_tile(v);
-    float* entering = slot(lines, lines.next);
-    for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
-
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
+    const float* leaving = entering - lines.window * kTile;
     alignas(64) float across[kTile][kTile];
+    for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
     for (int i = 0; i < kTile; ++i) {
-      sum = step(sum, lines, lines.next + i);
+      sum = _mm512_add_ps(sum, v[i]);
+      sum = _mm512_sub_ps(sum, _mm512_load_ps(leaving + i * kTile));
       _mm512_store_ps(across[i], sum);
     }
-    for (; samples.inputs[samples.next] < lines.next + kTile; ++samples.next) {
-      const __m512 value = _mm512_load_ps(across[samples.inputs[samples.next] - lines.next]);
+    for (; samples.inputs[samples.next] < next + kTile; ++samples.next) {
+      const __m512 value = _mm512_load_ps(across[samples.inputs[samples.next] - next]);
       _mm512_store_ps(samples.values[samples.next],
                       _mm512_div_ps(value, _mm512_set1_ps(samples.counts[samples.next])));
     }
-    lines.next += kTile;
   }
   _mm512_store_ps(lines.sums, sum);
 }

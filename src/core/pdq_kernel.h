@@ -19,15 +19,29 @@ inline float pdq_luma(int red, int green, int blue) {
   return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
 }
 
-// A box filter along sixteen lines at once: one running sum a line, and a ring of the last inputs
-// so that each can be taken off again when it leaves the window.
+// A box filter along sixteen lines at once: one running sum a line, and the last inputs of all in
+// a row, so that each can be taken off again when it leaves the window.
 struct BoxLines {
-  float* ring;     // [mask + 1][16], aligned to 64 bytes, zero before the first input
-  int64_t mask;    // capacity - 1; the capacity is a power of two and at least window + 16
+  float* first;    // [·][16], aligned to 64 bytes, room for at least two windows and a tile
+  float* end;      // whole tiles fit between first + window · 16 and here
+  float* entered;  // where the next inputs go; before them stand the last `window`, at first zeros
   int64_t window;  // inputs that a sum spans
   int64_t next;    // number of the next input, a multiple of 16
   alignas(64) float sums[kTile];
 };
+
+// Where the next tile of inputs goes. At the end of the room the last window moves to the front.
+inline float* box_enter(BoxLines& lines) {
+  if (lines.entered == lines.end) {
+    const int64_t kept = lines.window * kTile;
+    for (int64_t n = 0; n < kept; ++n) lines.first[n] = lines.end[n - kept];
+    lines.entered = lines.first + kept;
+  }
+  float* tile = lines.entered;
+  lines.entered += kTile * kTile;
+  lines.next += kTile;
+  return tile;
+}
 
 // The inputs after which the sums are read, in rising order and ended by a number beyond all.
 struct BoxSamples {

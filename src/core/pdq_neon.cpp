@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kLanes = 4;
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // Turns the 16×16 floats at `in` into `out`, whose rows are `step` apart.
 void turn_tile(const float in[kTile][kTile], float* out, int64_t step) {
   for (int y = 0; y < kTile; y += kLanes)
@@ -67,10 +63,9 @@ struct Grey {
   }
 };
 
-// Takes the input that stands in the ring into the sums, and the one that leaves out of them.
-void step(float32x4_t sums[kLanes], const BoxLines& lines, int64_t input) {
-  const float* entering = slot(lines, input);
-  const float* leaving = slot(lines, input - lines.window);
+// Takes one more input into the sums, and the one that leaves the window out of them.
+void step(float32x4_t sums[kLanes], const float* entering, int64_t window) {
+  const float* leaving = entering - window * kTile;
   for (int n = 0; n < kLanes; ++n) {
     sums[n] = vaddq_f32(sums[n], vld1q_f32(entering + n * kLanes));
     sums[n] = vsubq_f32(sums[n], vld1q_f32(leaving + n * kLanes));
@@ -95,20 +90,22 @@ void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* coun
               float* const out[kTile], int height, BoxLines& lines) {
   float32x4_t sums[kLanes];
   load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile, lines.next += kTile) {
+  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
     float tile[kTile][kTile];
     for (int i = 0; i < kTile; ++i) Colour::load(rows[i] + column * Colour::channels, tile[i]);
-    turn_tile(tile, slot(lines, lines.next), kTile);
+    turn_tile(tile, entering, kTile);
     for (int i = 0; i < kTile; ++i) {
-      step(sums, lines, lines.next + i);
-      divide(sums, counts[lines.next + i], tile[i]);
+      step(sums, entering + i * kTile, lines.window);
+      divide(sums, counts[next + i], tile[i]);
     }
     float quotients[kTile][kTile];
     turn_tile(tile, quotients[0], kTile);
     for (int i = 0; i < height; ++i) {
       float32x4_t row[kLanes];
       load(row, quotients[i]);
-      store(row, out[i] + lines.next);
+      store(row, out[i] + next);
     }
   }
   store(sums, lines.sums);
@@ -119,7 +116,9 @@ void columns(const float* const added[kTile], const float* const removed[kTile],
              BoxSamples& samples) {
   float32x4_t sums[kLanes];
   load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile, lines.next += kTile) {
+  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
+    const int64_t next = lines.next;
+    float* entering = box_enter(lines);
     float tile[kTile][kTile];
     float32x4_t below[kLanes];
     load(below, down + column);
@@ -131,10 +130,10 @@ void columns(const float* const added[kTile], const float* const removed[kTile],
       divide(below, counts[i], tile[i]);
     }
     store(below, down + column);
-    turn_tile(tile, slot(lines, lines.next), kTile);
+    turn_tile(tile, entering, kTile);
     for (int i = 0; i < kTile; ++i) {
-      step(sums, lines, lines.next + i);
-      for (; samples.inputs[samples.next] == lines.next + i; ++samples.next)
+      step(sums, entering + i * kTile, lines.window);
+      for (; samples.inputs[samples.next] == next + i; ++samples.next)
         divide(sums, samples.counts[samples.next], samples.values[samples.next]);
     }
   }

@@ -10,16 +10,11 @@ float grey_luma(const uint8_t* pixel) { return static_cast<float>(*pixel); }
 
 float rgb_luma(const uint8_t* pixel) { return pdq_luma(pixel[0], pixel[1], pixel[2]); }
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
-// Takes the input that stands in the ring into the sums, and the one that leaves out of them.
-void step(BoxLines& lines, int64_t input) {
-  const float* entering = slot(lines, input);
-  const float* leaving = slot(lines, input - lines.window);
+// Takes one more input into the sums, and the one that leaves the window out of them.
+void step(BoxLines& lines, const float* input) {
+  const float* leaving = input - lines.window * kTile;
   for (int i = 0; i < kTile; ++i) {
-    lines.sums[i] += entering[i];
+    lines.sums[i] += input[i];
     lines.sums[i] -= leaving[i];
   }
 }
@@ -27,30 +22,35 @@ void step(BoxLines& lines, int64_t input) {
 template <int channels, float (*luma)(const uint8_t*)>
 void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
               float* const out[kTile], int height, BoxLines& lines) {
-  for (int64_t column = 0; column < tiles * kTile; ++column, ++lines.next) {
-    float* entering = slot(lines, lines.next);
-    for (int i = 0; i < kTile; ++i) entering[i] = luma(rows[i] + column * channels);
-    step(lines, lines.next);
-    for (int i = 0; i < height; ++i) out[i][lines.next] = lines.sums[i] / counts[lines.next];
+  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
+    const int64_t next = lines.next;
+    float* input = box_enter(lines);
+    for (int x = 0; x < kTile; ++x, input += kTile) {
+      for (int i = 0; i < kTile; ++i) input[i] = luma(rows[i] + (column + x) * channels);
+      step(lines, input);
+      for (int i = 0; i < height; ++i) out[i][next + x] = lines.sums[i] / counts[next + x];
+    }
   }
 }
 
 void columns(const float* const added[kTile], const float* const removed[kTile],
              const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
              BoxSamples& samples) {
-  for (int64_t column = 0; column < tiles * kTile; ++column, ++lines.next) {
-    float* entering = slot(lines, lines.next);
-    float sum = sums[column];
-    for (int i = 0; i < kTile; ++i) {
-      sum += added[i][column];
-      sum -= removed[i][column];
-      entering[i] = sum / counts[i];
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t next = lines.next;
+    float* input = box_enter(lines);
+    for (int x = 0; x < kTile; ++x, input += kTile) {
+      const int64_t column = tile * kTile + x;
+      for (int i = 0; i < kTile; ++i) {
+        sums[column] += added[i][column];
+        sums[column] -= removed[i][column];
+        input[i] = sums[column] / counts[i];
+      }
+      step(lines, input);
+      for (; samples.inputs[samples.next] == next + x; ++samples.next)
+        for (int i = 0; i < kTile; ++i)
+          samples.values[samples.next][i] = lines.sums[i] / samples.counts[samples.next];
     }
-    sums[column] = sum;
-    step(lines, lines.next);
-    for (; samples.inputs[samples.next] == lines.next; ++samples.next)
-      for (int i = 0; i < kTile; ++i)
-        samples.values[samples.next][i] = lines.sums[i] / samples.counts[samples.next];
   }
 }
 
