@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -83,7 +84,9 @@ class PixelRows {
                (pixels.channels == 1 || pixels.channel_stride == 1)) {}
 
   int64_t first() const { return first_; }
-  int height() const { return static_cast<int>(std::min<int64_t>(kTile, pixels_.height - first_)); }
+  int height() const {
+    return static_cast<int>(std::clamp<int64_t>(pixels_.height - first_, 0, kTile));
+  }
 
   // Points at pixels without gaps from `column` on, for so many tiles as it returns: in place
   // where they lie so and can be read past the end, else copied with zeros behind the last.
@@ -94,7 +97,7 @@ class PixelRows {
     if (in_place > 0) tiles = std::min(tiles, in_place);
     for (int i = 0; i < kTile; ++i) {
       // Rows below the picture repeat its last one; what comes of them is not used.
-      rows[i] = pixels_.data + (first_ + std::min(i, height() - 1)) * pixels_.row_stride +
+      rows[i] = pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride +
                 column * pixels_.column_stride;
       if (in_place == 0) rows[i] = copy(rows[i], std::min(left, tiles * tile), copied_[i]);
     }
@@ -125,11 +128,8 @@ class Filter {
   PdqGrid run();
 
  private:
-  float* kept_row(int64_t row) const { return kept_.get() + row % kept_rows_ * stride_; }
+  float* kept_row(int64_t row) const;
   void take_rows(int64_t first);
-  void box_rows(PixelRows& picture, int64_t column, int64_t tiles, BoxLines& lines);
-  void box_columns(int64_t first, int64_t column, int64_t tiles, BoxLines& lines,
-                   BoxSamples& samples);
   void box_columns_again(const float row[kGrid]);
 
   const Pixels& pixels_;
@@ -141,9 +141,10 @@ class Filter {
   const int64_t stride_;
   const int64_t kept_rows_;
   Floats kept_;
-  Floats sums_;  // of the first box along the columns
+  Floats sums_;    // of the first box along the columns
+  Floats counts_;  // of the boxes along the rows
   alignas(64) std::array<float, kStrip> nothing_{};
-  std::vector<float> counts_;
+  alignas(64) std::array<float, kStrip> unused_;
   Room first_room_, second_room_;
   std::array<int64_t, kGrid + 1> sampled_inputs_;
   std::array<float, kGrid> sampled_counts_;
@@ -166,12 +167,16 @@ Filter::Filter(const Pixels& pixels, const PdqKernel& kernel)
       kept_rows_(std::min(pixels.height, down_.window + kTile)),
       kept_(kept_rows_ * stride_),
       sums_(width_),
-      counts_(static_cast<size_t>(width_)),
+      counts_(width_),
       first_room_(across_),
       second_room_(across_),
       last_inputs_(static_cast<size_t>(down_.window)) {
   std::fill_n(sums_.get(), width_, 0.0f);
-  for (size_t n = 0; n < counts_.size(); ++n) counts_[n] = across_.count(static_cast<int64_t>(n));
+  // Where the first box has no output yet, or none any more, an infinite count makes it zero.
+  for (int64_t n = 0; n < width_; ++n)
+    counts_.get()[n] = n < across_.lag || n >= across_.inputs()
+                           ? std::numeric_limits<float>::infinity()
+                           : across_.count(n);
   for (int j = 0; j < kGrid; ++j) {
     const int64_t input = across_.sample(j) + across_.lag;
     sampled_inputs_[j] = input + across_.lag;
@@ -192,10 +197,26 @@ void Filter::take_rows(int64_t first) {
   BoxLines before = first_room_.start(), after = second_room_.start();
   alignas(64) float values[kGrid][kTile];
   BoxSamples samples{sampled_inputs_.data(), sampled_counts_.data(), 0, values};
-  for (int64_t column = 0; column < width_; column += kStrip) {
-    const int64_t tiles = std::min(kStrip, width_ - column) / kTile;
-    if (first < down_.length) box_rows(picture, column, tiles, before);
-    box_columns(first, column, tiles, after, samples);
+  PdqStrip strip{};
+  strip.height = picture.height();
+  strip.before = &before;
+  strip.after = &after;
+  strip.samples = &samples;
+  std::array<float*, kTile> kept{}, removed{};
+  for (int i = 0; i < kTile; ++i) {
+    kept[i] = kept_row(first + i);
+    removed[i] = kept_row(first + i - down_.window);
+    strip.row_counts[i] = down_.count(first + i);
+  }
+  for (int64_t column = 0; column < width_; column += strip.tiles * kTile) {
+    strip.tiles = picture.point(column, std::min(kStrip, width_ - column) / kTile, strip.rows);
+    strip.counts = counts_.get() + column;
+    strip.sums = sums_.get() + column;
+    for (int i = 0; i < kTile; ++i) {
+      strip.kept[i] = kept[i] ? kept[i] + column : unused_.data();
+      strip.removed[i] = removed[i] ? removed[i] + column : nothing_.data();
+    }
+    (pixels_.channels == 1 ? kernel_.grey : kernel_.rgb)(strip);
   }
 
   alignas(64) float rows[kTile][kGrid];
@@ -207,40 +228,9 @@ void Filter::take_rows(int64_t first) {
   }
 }
 
-void Filter::box_rows(PixelRows& picture, int64_t column, int64_t tiles, BoxLines& lines) {
-  float* out[kTile];
-  const int height = picture.height();
-  for (int i = 0; i < kTile; ++i) out[i] = kept_row(picture.first() + std::min(i, height - 1));
-  const auto kernel = pixels_.channels == 1 ? kernel_.grey_rows : kernel_.rgb_rows;
-  for (int64_t done = 0; done < tiles;) {
-    const uint8_t* rows[kTile];
-    const int64_t ready = picture.point(column + done * kTile, tiles - done, rows);
-    kernel(rows, ready, counts_.data(), out, height, lines);
-    done += ready;
-  }
-  // Zeros where no output belongs, before the first and after the last.
-  const int64_t end = column + tiles * kTile;
-  for (int i = 0; i < height; ++i) {
-    if (column < across_.lag) std::fill(out[i] + column, out[i] + std::min(end, across_.lag), 0.0f);
-    if (end > across_.inputs())
-      std::fill(out[i] + std::max(column, across_.inputs()), out[i] + end, 0.0f);
-  }
-}
-
-void Filter::box_columns(int64_t first, int64_t column, int64_t tiles, BoxLines& lines,
-                         BoxSamples& samples) {
-  const float* added[kTile];
-  const float* removed[kTile];
-  float counts[kTile];
-  const auto row = [&](int64_t n) -> const float* {
-    return n < 0 || n >= down_.length ? nothing_.data() : kept_row(n) + column;
-  };
-  for (int i = 0; i < kTile; ++i) {
-    added[i] = row(first + i);
-    removed[i] = row(first + i - down_.window);
-    counts[i] = down_.count(first + i);
-  }
-  kernel_.columns(added, removed, counts, sums_.get() + column, tiles, lines, samples);
+// Where the first box's output of that row stands, null if the picture has no such row.
+float* Filter::kept_row(int64_t row) const {
+  return row < 0 || row >= down_.length ? nullptr : kept_.get() + row % kept_rows_ * stride_;
 }
 
 void Filter::box_columns_again(const float row[kGrid]) {

@@ -51,21 +51,25 @@ struct BoxSamples {
   float (*values)[kTile];  // [64][16] the quotients, one column a line
 };
 
-struct PdqKernel {
-  // Luma of `tiles` × 16 pixels of sixteen rows, and their box along the rows. The output after
-  // input number n of row i, divided by counts[n], goes to out[i][n] for i < height. RGB rows are
-  // read up to 4 bytes past the last pixel.
-  void (*grey_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-                    float* const out[kTile], int height, BoxLines& lines);
-  void (*rgb_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-                   float* const out[kTile], int height, BoxLines& lines);
+// Some columns of sixteen rows on their way through the first three boxes. Pointers are to the
+// strip's first column, and all but those to the pixels are aligned to 64 bytes.
+struct PdqStrip {
+  int64_t tiles;                // of sixteen columns
+  int height;                   // rows beyond are taken as zeros after the first box
+  const uint8_t* rows[kTile];   // pixels; RGB is read up to 4 bytes past the last
+  const float* counts;          // the first box's divisors, infinite where it has no output
+  float* kept[kTile];           // takes what comes out of it
+  const float* removed[kTile];  // the same of the rows that leave the second box, down the columns
+  float row_counts[kTile];      // the second box's divisors
+  float* sums;                  // and its running sums
+  BoxLines* before;             // the first box
+  BoxLines* after;              // the third, along the rows again
+  BoxSamples* samples;          // of the third
+};
 
-  // The box along the columns for sixteen rows: row i adds added[i] to the columns' sums, takes
-  // removed[i] off and divides by counts[i]. What comes out goes at once through the box along
-  // the rows, which is read at the samples only. Offsets are columns from the strip's first.
-  void (*columns)(const float* const added[kTile], const float* const removed[kTile],
-                  const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-                  BoxSamples& samples);
+struct PdqKernel {
+  void (*grey)(const PdqStrip& strip);
+  void (*rgb)(const PdqStrip& strip);
 
   // The samples of sixteen rows, from one row a column to one row a row.
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);

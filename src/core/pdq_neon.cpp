@@ -16,7 +16,6 @@ constexpr int kLanes = 4;
 void turn_tile(const float in[kTile][kTile], float* out, int64_t step) {
   for (int y = 0; y < kTile; y += kLanes)
     for (int x = 0; x < kTile; x += kLanes) {
-      // Loading four rows and storing them interleaved would need them side by side in memory.
       const float32x4_t a = vld1q_f32(&in[y][x]), b = vld1q_f32(&in[y + 1][x]);
       const float32x4_t c = vld1q_f32(&in[y + 2][x]), d = vld1q_f32(&in[y + 3][x]);
       const float32x4_t ab_even = vtrn1q_f32(a, b), ab_odd = vtrn2q_f32(a, b);
@@ -85,59 +84,65 @@ void store(const float32x4_t values[kLanes], float out[kTile]) {
   for (int n = 0; n < kLanes; ++n) vst1q_f32(out + n * kLanes, values[n]);
 }
 
+// The first box: pixels in, the strip's rows that are kept out.
 template <class Colour>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
+void box_rows(const PdqStrip& strip) {
   float32x4_t sums[kLanes];
-  load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    const int64_t next = lines.next;
-    float* entering = box_enter(lines);
-    float tile[kTile][kTile];
-    for (int i = 0; i < kTile; ++i) Colour::load(rows[i] + column * Colour::channels, tile[i]);
+  load(sums, strip.before->sums);
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    float tile[kTile][kTile], quotients[kTile][kTile];
+    for (int i = 0; i < kTile; ++i)
+      Colour::load(strip.rows[i] + column * Colour::channels, tile[i]);
+    float* entering = box_enter(*strip.before);
     turn_tile(tile, entering, kTile);
     for (int i = 0; i < kTile; ++i) {
-      step(sums, entering + i * kTile, lines.window);
-      divide(sums, counts[next + i], tile[i]);
+      step(sums, entering + i * kTile, strip.before->window);
+      divide(sums, strip.counts[column + i], tile[i]);
     }
-    float quotients[kTile][kTile];
     turn_tile(tile, quotients[0], kTile);
-    for (int i = 0; i < height; ++i) {
-      float32x4_t row[kLanes];
-      load(row, quotients[i]);
-      store(row, out[i] + next);
+    for (int i = 0; i < kTile; ++i) {
+      float32x4_t row[kLanes] = {};
+      if (i < strip.height) load(row, quotients[i]);
+      store(row, strip.kept[i] + column);
+    }
+  }
+  store(sums, strip.before->sums);
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip) {
+  BoxLines& lines = *strip.after;
+  BoxSamples& samples = *strip.samples;
+  float32x4_t sums[kLanes];
+  load(sums, lines.sums);
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    float tile[kTile][kTile];
+    float32x4_t down[kLanes];
+    load(down, strip.sums + column);
+    for (int i = 0; i < kTile; ++i) {
+      for (int n = 0; n < kLanes; ++n) {
+        down[n] = vaddq_f32(down[n], vld1q_f32(strip.kept[i] + column + n * kLanes));
+        down[n] = vsubq_f32(down[n], vld1q_f32(strip.removed[i] + column + n * kLanes));
+      }
+      divide(down, strip.row_counts[i], tile[i]);
+    }
+    store(down, strip.sums + column);
+    int64_t input = lines.next;
+    float* entering = box_enter(lines);
+    turn_tile(tile, entering, kTile);
+    for (int i = 0; i < kTile; ++i, ++input) {
+      step(sums, entering + i * kTile, lines.window);
+      for (; samples.inputs[samples.next] == input; ++samples.next)
+        divide(sums, samples.counts[samples.next], samples.values[samples.next]);
     }
   }
   store(sums, lines.sums);
 }
 
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* down, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  float32x4_t sums[kLanes];
-  load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    const int64_t next = lines.next;
-    float* entering = box_enter(lines);
-    float tile[kTile][kTile];
-    float32x4_t below[kLanes];
-    load(below, down + column);
-    for (int i = 0; i < kTile; ++i) {
-      for (int n = 0; n < kLanes; ++n) {
-        below[n] = vaddq_f32(below[n], vld1q_f32(added[i] + column + n * kLanes));
-        below[n] = vsubq_f32(below[n], vld1q_f32(removed[i] + column + n * kLanes));
-      }
-      divide(below, counts[i], tile[i]);
-    }
-    store(below, down + column);
-    turn_tile(tile, entering, kTile);
-    for (int i = 0; i < kTile; ++i) {
-      step(sums, entering + i * kTile, lines.window);
-      for (; samples.inputs[samples.next] == next + i; ++samples.next)
-        divide(sums, samples.counts[samples.next], samples.values[samples.next]);
-    }
-  }
-  store(sums, lines.sums);
+template <class Colour>
+void run(const PdqStrip& strip) {
+  box_rows<Colour>(strip);
+  box_columns(strip);
 }
 
 void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
@@ -165,7 +170,7 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {box_rows<Grey>, box_rows<Rgb>, columns, turn, dct};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct};
 
 }  // namespace screener
 #endif

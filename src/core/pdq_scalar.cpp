@@ -19,38 +19,49 @@ void step(BoxLines& lines, const float* input) {
   }
 }
 
+// The first box: pixels in, the strip's rows that are kept out.
 template <int channels, float (*luma)(const uint8_t*)>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    const int64_t next = lines.next;
-    float* input = box_enter(lines);
-    for (int x = 0; x < kTile; ++x, input += kTile) {
-      for (int i = 0; i < kTile; ++i) input[i] = luma(rows[i] + (column + x) * channels);
-      step(lines, input);
-      for (int i = 0; i < height; ++i) out[i][next + x] = lines.sums[i] / counts[next + x];
+void box_rows(const PdqStrip& strip, int64_t column) {
+  float* input = box_enter(*strip.before);
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x)
+      input[x * kTile + i] = luma(strip.rows[i] + (column + x) * channels);
+  float quotients[kTile][kTile];
+  for (int x = 0; x < kTile; ++x, input += kTile) {
+    step(*strip.before, input);
+    for (int i = 0; i < kTile; ++i)
+      quotients[x][i] = strip.before->sums[i] / strip.counts[column + x];
+  }
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x)
+      strip.kept[i][column + x] = i < strip.height ? quotients[x][i] : 0.0f;
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip, int64_t column) {
+  BoxSamples& samples = *strip.samples;
+  int64_t number = strip.after->next;
+  float* input = box_enter(*strip.after);
+  float* sums = strip.sums + column;
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x) {
+      sums[x] += strip.kept[i][column + x];
+      sums[x] -= strip.removed[i][column + x];
+      input[x * kTile + i] = sums[x] / strip.row_counts[i];
     }
+  for (int x = 0; x < kTile; ++x, ++number, input += kTile) {
+    step(*strip.after, input);
+    for (; samples.inputs[samples.next] == number; ++samples.next)
+      for (int i = 0; i < kTile; ++i)
+        samples.values[samples.next][i] = strip.after->sums[i] / samples.counts[samples.next];
   }
 }
 
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t next = lines.next;
-    float* input = box_enter(lines);
-    for (int x = 0; x < kTile; ++x, input += kTile) {
-      const int64_t column = tile * kTile + x;
-      for (int i = 0; i < kTile; ++i) {
-        sums[column] += added[i][column];
-        sums[column] -= removed[i][column];
-        input[i] = sums[column] / counts[i];
-      }
-      step(lines, input);
-      for (; samples.inputs[samples.next] == next + x; ++samples.next)
-        for (int i = 0; i < kTile; ++i)
-          samples.values[samples.next][i] = lines.sums[i] / samples.counts[samples.next];
-    }
+template <int channels, float (*luma)(const uint8_t*)>
+void run(const PdqStrip& strip) {
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    box_rows<channels, luma>(strip, column);
+    box_columns(strip, column);
   }
 }
 
@@ -73,6 +84,6 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqScalar = {box_rows<1, grey_luma>, box_rows<3, rgb_luma>, columns, turn, dct};
+const PdqKernel kPdqScalar = {run<1, grey_luma>, run<3, rgb_luma>, turn, dct};
 
 }  // namespace screener
