@@ -1,9 +1,9 @@
 // PDQ, bit for bit as the published reference computes it from the same pixels.
 //
 // The filter is streamed sixteen rows at a time. Beside the pixels it needs, in bytes, about
-//     4 · width · (min(height, height/128 + 17) + 1) + width
-// which is 0.16 a pixel at 1600×1004, 0.06 at 20000×14000 and 4.8 at the very worst, in a
-// picture of five rows.
+//     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
+// which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
+// five very long rows.
 #pragma once
 #include <array>
 #include <cstddef>

@@ -17,15 +17,13 @@
 namespace screener {
 namespace {
 
+#define INLINE __attribute__((always_inline)) inline
+
 constexpr int kLanes = 8;
 constexpr int64_t kAhead = 512;  // bytes: far enough ahead for memory to keep up
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // In each half of the registers alone, turns 4×4 floats.
-void turn_halves(__m256 v[4]) {
+INLINE void turn_halves(__m256 v[4]) {
   const __m256 a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
   const __m256 c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
   v[0] = _mm256_shuffle_ps(a, c, 0x44);
@@ -34,18 +32,14 @@ void turn_halves(__m256 v[4]) {
   v[3] = _mm256_shuffle_ps(b, d, 0xee);
 }
 
-// Turns the 8×8 floats at `in` whose rows are `step` apart. Loading the halves where they belong
-// saves the shuffles across the middle of the registers.
-void turn_block(const float* in, int64_t step, __m256 v[kLanes]) {
-  for (int i = 0; i < 4; ++i) {
-    const float* upper = in + i * step;
-    const float* lower = in + (i + 4) * step;
-    v[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(upper)), _mm_load_ps(lower), 1);
-    v[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(upper + 4)),
-                                    _mm_load_ps(lower + 4), 1);
-  }
+INLINE void turn_block(__m256 v[kLanes]) {
   turn_halves(v);
   turn_halves(v + 4);
+  for (int i = 0; i < 4; ++i) {
+    const __m256 low = _mm256_permute2f128_ps(v[i], v[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x31);
+    v[i] = low;
+  }
 }
 
 // Sixteen bytes of row i and of row i + 4: the halves that turning needs.
@@ -71,129 +65,137 @@ __m256 luma(__m256i pixels) {
                        _mm256_mul_ps(value, _mm256_set1_ps(0.001 - 65.0 / 65536.0)));
 }
 
-// The luma of 8 rows × 16 columns of pixels from `column` on: eight floats of each tile row.
+// The luma of 8 rows × 8 columns of pixels from `column` on, one column a register.
 struct Rgb {
   static constexpr int channels = 3;
-  static void load(const uint8_t* const* rows, int64_t column, float* tile) {
-    for (int x = 0; x < kTile; x += 4) {
-      __m256 v[4];
-      for (int i = 0; i < 4; ++i) v[i] = luma(two_rows(rows, i, (column + x) * 3));
-      turn_halves(v);
-      for (int i = 0; i < 4; ++i) _mm256_store_ps(tile + (x + i) * kTile, v[i]);
-    }
+  static void load(const uint8_t* const* rows, int64_t column, __m256 v[kLanes]) {
+    for (int i = 0; i < 4; ++i)
+      for (int x = 0; x < kLanes; x += 4) v[x + i] = luma(two_rows(rows, i, (column + x) * 3));
+    turn_halves(v);
+    turn_halves(v + 4);
   }
 };
 
 struct Grey {
   static constexpr int channels = 1;
-  static void load(const uint8_t* const* rows, int64_t column, float* tile) {
-    const __m256i spread = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i a = two_rows(rows, 0, column), b = two_rows(rows, 1, column);
-    const __m256i c = two_rows(rows, 2, column), d = two_rows(rows, 3, column);
-    const __m256i pairs[4] = {_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b),
-                              _mm256_unpacklo_epi8(c, d), _mm256_unpackhi_epi8(c, d)};
-    alignas(32) uint8_t turned[kTile][kLanes];
-    for (int half = 0; half < 2; ++half) {
-      const __m256i lo = _mm256_unpacklo_epi16(pairs[half], pairs[half + 2]);
-      const __m256i hi = _mm256_unpackhi_epi16(pairs[half], pairs[half + 2]);
-      auto* out = reinterpret_cast<__m256i*>(turned[half * 8]);
-      _mm256_store_si256(out, _mm256_permutevar8x32_epi32(lo, spread));
-      _mm256_store_si256(out + 1, _mm256_permutevar8x32_epi32(hi, spread));
+  static void load(const uint8_t* const* rows, int64_t column, __m256 v[kLanes]) {
+    __m128i four[4];  // columns 0 to 3 of rows 0 to 3, columns 4 to 7, the same of rows 4 to 7
+    for (int i = 0; i < kLanes; i += 4) {
+      const auto bytes = [&](int row) {
+        return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows[i + row] + column));
+      };
+      const __m128i a = _mm_unpacklo_epi8(bytes(0), bytes(1));
+      const __m128i b = _mm_unpacklo_epi8(bytes(2), bytes(3));
+      four[i / 2] = _mm_unpacklo_epi16(a, b);
+      four[i / 2 + 1] = _mm_unpackhi_epi16(a, b);
     }
-    for (int i = 0; i < kTile; ++i) {
-      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(turned[i]));
-      _mm256_store_ps(tile + i * kTile, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
+    for (int i = 0; i < 2; ++i) {
+      widen(_mm_unpacklo_epi32(four[i], four[i + 2]), v + i * 4);
+      widen(_mm_unpackhi_epi32(four[i], four[i + 2]), v + i * 4 + 2);
     }
+  }
+  static void widen(__m128i columns, __m256 v[2]) {
+    v[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(columns));
+    v[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(columns, 8)));
   }
 };
 
-// The sums of lines `lane` to `lane` + 7 after one more input, which stands in the ring already.
-__m256 step(__m256 sum, const BoxLines& lines, int64_t input, int lane) {
-  sum = _mm256_add_ps(sum, _mm256_load_ps(slot(lines, input) + lane));
-  return _mm256_sub_ps(sum, _mm256_load_ps(slot(lines, input - lines.window) + lane));
+// The box along eight rows: eight inputs in, the sums after each of them out.
+INLINE __m256 box(float* entering, int64_t window, __m256 sum, __m256 v[kLanes]) {
+  const float* leaving = entering - window * kTile;
+  for (int i = 0; i < kLanes; ++i) _mm256_store_ps(entering + i * kTile, v[i]);
+  for (int i = 0; i < kLanes; ++i) {
+    sum = _mm256_add_ps(sum, v[i]);
+    sum = _mm256_sub_ps(sum, _mm256_load_ps(leaving + i * kTile));
+    v[i] = sum;
+  }
+  return sum;
+}
+
+// The first box: pixels in, the strip's rows that are kept out.
+template <class Colour>
+void box_rows(const PdqStrip& strip) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  __m256 sums[2] = {_mm256_load_ps(strip.before->sums),
+                    _mm256_load_ps(strip.before->sums + kLanes)};
+  for (int64_t tile = 0; tile < strip.tiles * kTile; tile += kTile) {
+    for (int i = 0; i < kTile; ++i)
+      _mm_prefetch(strip.rows[i] + tile * Colour::channels + kAhead, _MM_HINT_T0);
+    float* entering = box_enter(*strip.before);
+    for (int x = 0; x < kTile; x += kLanes)
+      for (int y = 0; y < kTile; y += kLanes) {
+        const int64_t column = tile + x;
+        __m256 v[kLanes];
+        Colour::load(strip.rows + y, column, v);
+        __m256& sum = sums[y / kLanes];
+        sum = box(entering + x * kTile + y, strip.before->window, sum, v);
+        const __m256 there =
+            _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(strip.height - y), lanes));
+        for (int i = 0; i < kLanes; ++i)
+          v[i] =
+              _mm256_and_ps(there, _mm256_div_ps(v[i], _mm256_set1_ps(strip.counts[column + i])));
+        turn_block(v);
+        for (int i = 0; i < kLanes; ++i) _mm256_store_ps(strip.kept[y + i] + column, v[i]);
+      }
+  }
+  _mm256_store_ps(strip.before->sums, sums[0]);
+  _mm256_store_ps(strip.before->sums + kLanes, sums[1]);
+}
+
+// Divides the sums that are samples; the tile's first input has the number `first`.
+void take_samples(BoxSamples& samples, int64_t first, const float sums[kTile][kTile]) {
+  for (; samples.inputs[samples.next] < first + kTile; ++samples.next) {
+    const __m256 count = _mm256_set1_ps(samples.counts[samples.next]);
+    const float* sum = sums[samples.inputs[samples.next] - first];
+    float* out = samples.values[samples.next];
+    for (int y = 0; y < kTile; y += kLanes)
+      _mm256_store_ps(out + y, _mm256_div_ps(_mm256_load_ps(sum + y), count));
+  }
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip) {
+  BoxLines& lines = *strip.after;
+  __m256 sums[2] = {_mm256_load_ps(lines.sums), _mm256_load_ps(lines.sums + kLanes)};
+  for (int64_t tile = 0; tile < strip.tiles * kTile; tile += kTile) {
+    const int64_t first = lines.next;
+    float* entering = box_enter(lines);
+    alignas(64) float across[kTile][kTile];
+    for (int x = 0; x < kTile; x += kLanes) {
+      const int64_t column = tile + x;
+      __m256 down = _mm256_load_ps(strip.sums + column);
+      for (int y = 0; y < kTile; y += kLanes) {
+        __m256 v[kLanes];
+        for (int i = 0; i < kLanes; ++i) {
+          down = _mm256_add_ps(down, _mm256_load_ps(strip.kept[y + i] + column));
+          down = _mm256_sub_ps(down, _mm256_load_ps(strip.removed[y + i] + column));
+          v[i] = _mm256_div_ps(down, _mm256_set1_ps(strip.row_counts[y + i]));
+        }
+        turn_block(v);
+        __m256& sum = sums[y / kLanes];
+        sum = box(entering + x * kTile + y, lines.window, sum, v);
+        for (int i = 0; i < kLanes; ++i) _mm256_store_ps(across[x + i] + y, v[i]);
+      }
+      _mm256_store_ps(strip.sums + column, down);
+    }
+    take_samples(*strip.samples, first, across);
+  }
+  _mm256_store_ps(lines.sums, sums[0]);
+  _mm256_store_ps(lines.sums + kLanes, sums[1]);
 }
 
 template <class Colour>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
-  __m256 low = _mm256_load_ps(lines.sums);
-  __m256 high = _mm256_load_ps(lines.sums + kLanes);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    for (int i = 0; i < kTile; ++i)
-      _mm_prefetch(rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
-    float* entering = slot(lines, lines.next);
-    Colour::load(rows, column, entering);
-    Colour::load(rows + kLanes, column, entering + kLanes);
-    alignas(64) float quotients[kTile][kTile];
-    for (int i = 0; i < kTile; ++i) {
-      const __m256 count = _mm256_set1_ps(counts[lines.next + i]);
-      low = step(low, lines, lines.next + i, 0);
-      high = step(high, lines, lines.next + i, kLanes);
-      _mm256_store_ps(quotients[i], _mm256_div_ps(low, count));
-      _mm256_store_ps(quotients[i] + kLanes, _mm256_div_ps(high, count));
-    }
-    for (int y = 0; y < height; y += kLanes)
-      for (int x = 0; x < kTile; x += kLanes) {
-        __m256 v[kLanes];
-        turn_block(&quotients[x][y], kTile, v);
-        for (int i = 0; i < kLanes && y + i < height; ++i)
-          _mm256_store_ps(out[y + i] + lines.next + x, v[i]);
-      }
-    lines.next += kTile;
-  }
-  _mm256_store_ps(lines.sums, low);
-  _mm256_store_ps(lines.sums + kLanes, high);
-}
-
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  __m256 low = _mm256_load_ps(lines.sums);
-  __m256 high = _mm256_load_ps(lines.sums + kLanes);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    alignas(64) float quotients[kTile][kTile];
-    for (int x = 0; x < kTile; x += kLanes) {
-      __m256 down = _mm256_load_ps(sums + column + x);
-      for (int i = 0; i < kTile; ++i) {
-        down = _mm256_add_ps(down, _mm256_load_ps(added[i] + column + x));
-        down = _mm256_sub_ps(down, _mm256_load_ps(removed[i] + column + x));
-        _mm256_store_ps(quotients[i] + x, _mm256_div_ps(down, _mm256_set1_ps(counts[i])));
-      }
-      _mm256_store_ps(sums + column + x, down);
-    }
-    float* entering = slot(lines, lines.next);
-    for (int y = 0; y < kTile; y += kLanes)
-      for (int x = 0; x < kTile; x += kLanes) {
-        __m256 v[kLanes];
-        turn_block(&quotients[y][x], kTile, v);
-        for (int i = 0; i < kLanes; ++i) _mm256_store_ps(entering + (x + i) * kTile + y, v[i]);
-      }
-
-    alignas(64) float across[kTile][kTile];
-    for (int i = 0; i < kTile; ++i) {
-      low = step(low, lines, lines.next + i, 0);
-      high = step(high, lines, lines.next + i, kLanes);
-      _mm256_store_ps(across[i], low);
-      _mm256_store_ps(across[i] + kLanes, high);
-    }
-    for (; samples.inputs[samples.next] < lines.next + kTile; ++samples.next) {
-      const float* value = across[samples.inputs[samples.next] - lines.next];
-      const __m256 count = _mm256_set1_ps(samples.counts[samples.next]);
-      float* out = samples.values[samples.next];
-      _mm256_store_ps(out, _mm256_div_ps(_mm256_load_ps(value), count));
-      _mm256_store_ps(out + kLanes, _mm256_div_ps(_mm256_load_ps(value + kLanes), count));
-    }
-    lines.next += kTile;
-  }
-  _mm256_store_ps(lines.sums, low);
-  _mm256_store_ps(lines.sums + kLanes, high);
+void run(const PdqStrip& strip) {
+  box_rows<Colour>(strip);
+  box_columns(strip);
 }
 
 void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
   for (int j = 0; j < kGrid; j += kLanes)
     for (int y = 0; y < kTile; y += kLanes) {
       __m256 v[kLanes];
-      turn_block(&samples[j][y], kTile, v);
+      for (int i = 0; i < kLanes; ++i) v[i] = _mm256_load_ps(samples[j + i] + y);
+      turn_block(v);
       for (int i = 0; i < kLanes; ++i) _mm256_store_ps(rows[y + i] + j, v[i]);
     }
 }
@@ -221,7 +223,7 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqAvx2 = {box_rows<Grey>, box_rows<Rgb>, columns, turn, dct};
+const PdqKernel kPdqAvx2 = {run<Grey>, run<Rgb>, turn, dct};
 
 }  // namespace screener
 

@@ -21,14 +21,12 @@
 namespace screener {
 namespace {
 
+#define INLINE __attribute__((always_inline)) inline
+
 constexpr int64_t kAhead = 512;  // bytes: far enough ahead for memory to keep up
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // In each quarter of the registers alone, turns 4×4 floats.
-void turn_quarters(__m512 v[4]) {
+INLINE void turn_quarters(__m512 v[4]) {
   const __m512 a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
   const __m512 c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
   v[0] = _mm512_shuffle_ps(a, c, 0x44);
@@ -37,7 +35,7 @@ void turn_quarters(__m512 v[4]) {
   v[3] = _mm512_shuffle_ps(b, d, 0xee);
 }
 
-void turn_tile(__m512 v[kTile]) {
+INLINE void turn_tile(__m512 v[kTile]) {
   for (int i = 0; i < kTile; i += 4) turn_quarters(v + i);
   for (int i = 0; i < 4; ++i) {
     const __m512 a = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
@@ -73,105 +71,108 @@ __m512 luma(__m512i pixels) {
       _mm512_madd_epi16(_mm512_shuffle_epi8(pixels, red_green), _mm512_set1_epi32(299 | 587 << 16)),
       _mm512_madd_epi16(_mm512_shuffle_epi8(pixels, blue), _mm512_set1_epi32(114)));
   const __m512 value = _mm512_cvtepi32_ps(sum);
-  return _mm512_add_ps(_mm512_mul_ps(value, _mm512_set1_ps(65.0f / 65536.0f)),
-                       _mm512_mul_ps(value, _mm512_set1_ps(0.001 - 65.0 / 65536.0)));
+  return _mm512_fmadd_ps(value, _mm512_set1_ps(65.0f / 65536.0f),
+                         _mm512_mul_ps(value, _mm512_set1_ps(0.001 - 65.0 / 65536.0)));
 }
 
-// The luma of 16×16 pixels from `column` on, one column a register.
+// The luma of a tile of pixels, one column a register.
 struct Rgb {
   static constexpr int channels = 3;
-  static void load(const uint8_t* const rows[kTile], int64_t column, float* tile) {
-    for (int x = 0; x < kTile; x += 4) {
-      __m512 v[4];
-      for (int i = 0; i < 4; ++i) v[i] = luma(four_rows(rows, i, (column + x) * 3));
-      turn_quarters(v);
-      for (int i = 0; i < 4; ++i) _mm512_store_ps(tile + (x + i) * kTile, v[i]);
-    }
+  static void load(const uint8_t* const rows[kTile], int64_t column, __m512 v[kTile]) {
+    for (int i = 0; i < 4; ++i)
+      for (int x = 0; x < kTile; x += 4) v[x + i] = luma(four_rows(rows, i, (column + x) * 3));
+    for (int x = 0; x < kTile; x += 4) turn_quarters(v + x);
   }
 };
 
 struct Grey {
   static constexpr int channels = 1;
-  static void load(const uint8_t* const rows[kTile], int64_t column, float* tile) {
+  static void load(const uint8_t* const rows[kTile], int64_t column, __m512 v[kTile]) {
     const __m512i spread = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i a = four_rows(rows, 0, column), b = four_rows(rows, 1, column);
     const __m512i c = four_rows(rows, 2, column), d = four_rows(rows, 3, column);
-    const __m512i pairs[4] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b),
-                              _mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d)};
-    alignas(64) uint8_t turned[kTile][kTile];
-    for (int half = 0; half < 2; ++half) {
-      const __m512i lo = _mm512_unpacklo_epi16(pairs[half], pairs[half + 2]);
-      const __m512i hi = _mm512_unpackhi_epi16(pairs[half], pairs[half + 2]);
-      _mm512_store_si512(turned[half * 8], _mm512_permutexvar_epi32(spread, lo));
-      _mm512_store_si512(turned[half * 8 + 4], _mm512_permutexvar_epi32(spread, hi));
-    }
-    for (int i = 0; i < kTile; ++i) {
-      const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(turned[i]));
-      _mm512_store_ps(tile + i * kTile, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
+    const __m512i low[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d)};
+    const __m512i high[2] = {_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d)};
+    const __m512i columns[4] = {
+        _mm512_unpacklo_epi16(low[0], low[1]), _mm512_unpackhi_epi16(low[0], low[1]),
+        _mm512_unpacklo_epi16(high[0], high[1]), _mm512_unpackhi_epi16(high[0], high[1])};
+    for (int x = 0; x < kTile; x += 4) {
+      const __m512i four = _mm512_permutexvar_epi32(spread, columns[x / 4]);
+      v[x] = widened(_mm512_castsi512_si128(four));
+      v[x + 1] = widened(_mm512_extracti32x4_epi32(four, 1));
+      v[x + 2] = widened(_mm512_extracti32x4_epi32(four, 2));
+      v[x + 3] = widened(_mm512_extracti32x4_epi32(four, 3));
     }
   }
+  static __m512 widened(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)); }
 };
 
-// The sums after one more input, which stands in the ring already.
-__m512 step(__m512 sum, const BoxLines& lines, int64_t input) {
-  sum = _mm512_add_ps(sum, _mm512_load_ps(slot(lines, input)));
-  return _mm512_sub_ps(sum, _mm512_load_ps(slot(lines, input - lines.window)));
+// The box along sixteen rows: sixteen inputs in, the sums after each of them out.
+INLINE __m512 box(BoxLines& lines, __m512 sum, __m512 v[kTile]) {
+  float* entering = box_enter(lines);
+  const float* leaving = entering - lines.window * kTile;
+  for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
+  for (int i = 0; i < kTile; ++i) {
+    sum = _mm512_add_ps(sum, v[i]);
+    sum = _mm512_sub_ps(sum, _mm512_load_ps(leaving + i * kTile));
+    v[i] = sum;
+  }
+  return sum;
+}
+
+// Divides the sums that are samples; the tile's first input has the number `first`.
+void take_samples(BoxSamples& samples, int64_t first, const __m512 v[kTile]) {
+  alignas(64) float sums[kTile][kTile];
+  for (int i = 0; i < kTile; ++i) _mm512_store_ps(sums[i], v[i]);
+  for (; samples.inputs[samples.next] < first + kTile; ++samples.next)
+    _mm512_store_ps(samples.values[samples.next],
+                    _mm512_div_ps(_mm512_load_ps(sums[samples.inputs[samples.next] - first]),
+                                  _mm512_set1_ps(samples.counts[samples.next])));
 }
 
 template <class Colour>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
-  __m512 sum = _mm512_load_ps(lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
+void box_rows(const PdqStrip& strip) {
+  const auto rows = static_cast<__mmask16>((1u << strip.height) - 1);
+  __m512 sum = _mm512_load_ps(strip.before->sums);
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
     for (int i = 0; i < kTile; ++i)
-      _mm_prefetch(rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
-    Colour::load(rows, column, slot(lines, lines.next));
+      _mm_prefetch(strip.rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
     __m512 v[kTile];
-    for (int i = 0; i < kTile; ++i) {
-      sum = step(sum, lines, lines.next + i);
-      v[i] = _mm512_div_ps(sum, _mm512_set1_ps(counts[lines.next + i]));
-    }
+    Colour::load(strip.rows, column, v);
+    sum = box(*strip.before, sum, v);
+    for (int i = 0; i < kTile; ++i)
+      v[i] = _mm512_maskz_div_ps(rows, v[i], _mm512_set1_ps(strip.counts[column + i]));
     turn_tile(v);
-    if (height == kTile) {
-      for (int i = 0; i < kTile; ++i) _mm512_store_ps(out[i] + lines.next, v[i]);
-    } else {
-      for (int i = 0; i < height; ++i) _mm512_store_ps(out[i] + lines.next, v[i]);
+    for (int i = 0; i < kTile; ++i) _mm512_store_ps(strip.kept[i] + column, v[i]);
+  }
+  _mm512_store_ps(strip.before->sums, sum);
+}
+
+void box_columns(const PdqStrip& strip) {
+  BoxLines& lines = *strip.after;
+  __m512 sum = _mm512_load_ps(lines.sums);
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    __m512 v[kTile];
+    __m512 down = _mm512_load_ps(strip.sums + column);
+    for (int i = 0; i < kTile; ++i) {
+      down = _mm512_add_ps(down, _mm512_load_ps(strip.kept[i] + column));
+      down = _mm512_sub_ps(down, _mm512_load_ps(strip.removed[i] + column));
+      v[i] = _mm512_div_ps(down, _mm512_set1_ps(strip.row_counts[i]));
     }
-    lines.next += kTile;
+    _mm512_store_ps(strip.sums + column, down);
+    turn_tile(v);
+    const int64_t first = lines.next;
+    sum = box(lines, sum, v);
+    if (strip.samples->inputs[strip.samples->next] < first + kTile)
+      take_samples(*strip.samples, first, v);
   }
   _mm512_store_ps(lines.sums, sum);
 }
 
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  __m512 sum = _mm512_load_ps(lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile) {
-    __m512 v[kTile];
-    __m512 down = _mm512_load_ps(sums + column);
-    for (int i = 0; i < kTile; ++i) {
-      down = _mm512_add_ps(down, _mm512_load_ps(added[i] + column));
-      down = _mm512_sub_ps(down, _mm512_load_ps(removed[i] + column));
-      v[i] = _mm512_div_ps(down, _mm512_set1_ps(counts[i]));
-    }
-    _mm512_store_ps(sums + column, down);
-    turn_tile(v);
-    float* entering = slot(lines, lines.next);
-    for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
-
-    alignas(64) float across[kTile][kTile];
-    for (int i = 0; i < kTile; ++i) {
-      sum = step(sum, lines, lines.next + i);
-      _mm512_store_ps(across[i], sum);
-    }
-    for (; samples.inputs[samples.next] < lines.next + kTile; ++samples.next) {
-      const __m512 value = _mm512_load_ps(across[samples.inputs[samples.next] - lines.next]);
-      _mm512_store_ps(samples.values[samples.next],
-                      _mm512_div_ps(value, _mm512_set1_ps(samples.counts[samples.next])));
-    }
-    lines.next += kTile;
-  }
-  _mm512_store_ps(lines.sums, sum);
+template <class Colour>
+void run(const PdqStrip& strip) {
+  box_rows<Colour>(strip);
+  box_columns(strip);
 }
 
 void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
@@ -210,7 +211,7 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {box_rows<Grey>, box_rows<Rgb>, columns, turn, dct};
+const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>, turn, dct};
 
 }  // namespace screener
 

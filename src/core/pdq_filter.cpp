@@ -1,8 +1,8 @@
 #include "pdq_filter.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -10,9 +10,9 @@
 namespace screener {
 namespace {
 
-constexpr int64_t kStrip = 64 * kTile;   // columns that one call of the second pass covers
-constexpr int64_t kCopied = 16 * kTile;  // columns of pixels that are copied at once
-constexpr int64_t kOverread = 4;         // bytes that a kernel may read past a tile
+// Columns that go through both passes at once, so that the second finds the first's in the cache.
+constexpr int64_t kStrip = 16 * kTile;
+constexpr int64_t kOverread = 4;  // bytes that a kernel may read past a strip
 constexpr int64_t kNever = int64_t{1} << 62;
 
 int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile; }
@@ -53,66 +53,73 @@ struct Box {
   int64_t sample(int64_t cell) const { return (2 * cell + 1) * length / (2 * kGrid); }
 };
 
-// The ring behind sixteen lines of one box.
-class Ring {
+// The room for the inputs of sixteen lines of one box.
+class Room {
  public:
-  explicit Ring(const Box& box)
-      : capacity_(static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(box.window + kTile)))),
-        window_(box.window),
-        values_(capacity_ * kTile) {}
+  explicit Room(const Box& box)
+      : window_(box.window),
+        columns_(window_ + tiles_for(window_ + kSpare) * kTile),
+        values_(columns_ * kTile) {}
 
   BoxLines start() {
-    std::fill_n(values_.get(), capacity_ * kTile, 0.0f);
-    return BoxLines{values_.get(), capacity_ - 1, window_, 0, {}};
+    float* first = values_.get();
+    std::fill_n(first, window_ * kTile, 0.0f);
+    return {first, first + columns_ * kTile, first + window_ * kTile, window_, 0, {}};
   }
 
  private:
-  int64_t capacity_;
+  static constexpr int64_t kSpare = 8 * kTile;  // columns, so that windows seldom move
   int64_t window_;
+  int64_t columns_;
   Floats values_;
 };
 
-// Sixteen rows of the picture as tiles of pixels without gaps: in place where they lie so and can
-// be read past their end, else copied with zeros behind the last pixel.
+// Sixteen rows of the picture, the last of them fewer.
 class PixelRows {
  public:
-  PixelRows(const Pixels& pixels, int64_t first) : pixels_(pixels), first_(first) {
-    const bool dense = pixels.column_stride == pixels.channels &&
-                       (pixels.channels == 1 || pixels.channel_stride == 1);
-    const int64_t overread = (kOverread + pixels.channels - 1) / pixels.channels;
-    if (dense && pixels.width > overread) in_place_ = (pixels.width - overread) / kTile;
+  PixelRows(const Pixels& pixels, int64_t first)
+      : pixels_(pixels),
+        first_(first),
+        dense_(pixels.column_stride == pixels.channels &&
+               (pixels.channels == 1 || pixels.channel_stride == 1)) {}
+
+  int64_t first() const { return first_; }
+  int height() const {
+    return static_cast<int>(std::clamp<int64_t>(pixels_.height - first_, 0, kTile));
   }
 
-  int64_t tiles_in_place() const { return in_place_; }
-
-  void point_at(const uint8_t* rows[kTile]) const {
-    for (int i = 0; i < kTile; ++i) rows[i] = row(i);
-  }
-
-  void copy(int64_t column, int64_t tiles, const uint8_t* rows[kTile]) {
-    const int64_t count = std::clamp<int64_t>(pixels_.width - column, 0, tiles * kTile);
-    const int64_t bytes = tiles * kTile * pixels_.channels;
+  // Points at pixels without gaps from `column` on, for so many tiles as it returns: in place
+  // where they lie so and can be read past the end, else copied with zeros behind the last.
+  int64_t point(int64_t column, int64_t tiles, const uint8_t* rows[kTile]) {
+    const int64_t tile = kTile * pixels_.channels;
+    const int64_t left = std::max<int64_t>(pixels_.width - column, 0) * pixels_.channels;
+    const int64_t in_place = dense_ ? std::max<int64_t>(left - kOverread, 0) / tile : 0;
+    if (in_place > 0) tiles = std::min(tiles, in_place);
     for (int i = 0; i < kTile; ++i) {
-      uint8_t* out = copied_[i];
-      const uint8_t* in = row(i) + column * pixels_.column_stride;
-      for (int64_t x = 0; x < count; ++x)
-        for (int c = 0; c < pixels_.channels; ++c)
-          *out++ = in[x * pixels_.column_stride + c * pixels_.channel_stride];
-      std::memset(out, 0, static_cast<size_t>(copied_[i] + bytes + kOverread - out));
-      rows[i] = copied_[i];
+      // Rows below the picture repeat its last one; what comes of them is not used.
+      rows[i] = pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride +
+                column * pixels_.column_stride;
+      if (in_place == 0) rows[i] = copy(rows[i], std::min(left, tiles * tile), copied_[i]);
     }
+    return tiles;
   }
 
  private:
-  // Rows below the picture repeat its last one; what comes of them is not used.
-  const uint8_t* row(int i) const {
-    return pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride;
+  const uint8_t* copy(const uint8_t* row, int64_t count, uint8_t* out) const {
+    std::memset(out + count, 0, sizeof copied_[0] - static_cast<size_t>(count));
+    if (dense_) {
+      std::memcpy(out, row, static_cast<size_t>(count));
+      return out;
+    }
+    for (int64_t n = 0; n < count; row += pixels_.column_stride)
+      for (int c = 0; c < pixels_.channels; ++c) out[n++] = row[c * pixels_.channel_stride];
+    return out;
   }
 
   const Pixels& pixels_;
-  int64_t first_;
-  int64_t in_place_ = 0;
-  uint8_t copied_[kTile][kCopied * 3 + kOverread];
+  const int64_t first_;
+  const bool dense_;
+  uint8_t copied_[kTile][kStrip * 3 + kOverread];
 };
 
 class Filter {
@@ -121,9 +128,8 @@ class Filter {
   PdqGrid run();
 
  private:
-  float* kept_row(int64_t row) const { return kept_.get() + row % kept_rows_ * stride_; }
-  void box_rows(int64_t first);
-  void box_columns(int64_t first);
+  float* kept_row(int64_t row) const;
+  void take_rows(int64_t first);
   void box_columns_again(const float row[kGrid]);
 
   const Pixels& pixels_;
@@ -131,13 +137,15 @@ class Filter {
   const Box across_, down_;
   // A row after the first pass: output n stands at n + lag, with zeros before and after, as the
   // second box along the rows needs them.
+  const int64_t width_;
   const int64_t stride_;
   const int64_t kept_rows_;
   Floats kept_;
-  Floats sums_;  // of the first box along the columns
-  Floats nothing_;
-  std::vector<float> counts_;
-  Ring first_ring_, second_ring_;
+  Floats sums_;    // of the first box along the columns
+  Floats counts_;  // of the boxes along the rows
+  alignas(64) std::array<float, kStrip> nothing_{};
+  alignas(64) std::array<float, kStrip> unused_;
+  Room first_room_, second_room_;
   std::array<int64_t, kGrid + 1> sampled_inputs_;
   std::array<float, kGrid> sampled_counts_;
   // The second box along the columns, of the sampled ones only.
@@ -153,19 +161,22 @@ Filter::Filter(const Pixels& pixels, const PdqKernel& kernel)
       kernel_(kernel),
       across_(pixels.width),
       down_(pixels.height),
+      width_(tiles_for(pixels.width + 2 * across_.lag) * kTile),
       // An odd number of cache lines, so that sixteen rows do not fall into one set of the cache.
-      stride_((tiles_for(pixels.width + 2 * across_.lag) | 1) * kTile),
+      stride_((width_ / kTile | 1) * kTile),
       kept_rows_(std::min(pixels.height, down_.window + kTile)),
       kept_(kept_rows_ * stride_),
-      sums_(stride_),
-      nothing_(kStrip),
-      counts_(static_cast<size_t>(tiles_for(across_.inputs()) * kTile)),
-      first_ring_(across_),
-      second_ring_(across_),
+      sums_(width_),
+      counts_(width_),
+      first_room_(across_),
+      second_room_(across_),
       last_inputs_(static_cast<size_t>(down_.window)) {
-  std::fill_n(sums_.get(), stride_, 0.0f);
-  std::fill_n(nothing_.get(), kStrip, 0.0f);
-  for (size_t n = 0; n < counts_.size(); ++n) counts_[n] = across_.count(static_cast<int64_t>(n));
+  std::fill_n(sums_.get(), width_, 0.0f);
+  // Where the first box has no output yet, or none any more, an infinite count makes it zero.
+  for (int64_t n = 0; n < width_; ++n)
+    counts_.get()[n] = n < across_.lag || n >= across_.inputs()
+                           ? std::numeric_limits<float>::infinity()
+                           : across_.count(n);
   for (int j = 0; j < kGrid; ++j) {
     const int64_t input = across_.sample(j) + across_.lag;
     sampled_inputs_[j] = input + across_.lag;
@@ -175,57 +186,37 @@ Filter::Filter(const Pixels& pixels, const PdqKernel& kernel)
 }
 
 PdqGrid Filter::run() {
-  for (int64_t first = 0; first < down_.inputs(); first += kTile) {
-    if (first < down_.length) box_rows(first);
-    box_columns(first);
-  }
+  for (int64_t first = 0; first < down_.inputs(); first += kTile) take_rows(first);
   const std::array<float, kGrid> zeros{};
   while (cell_ < kGrid) box_columns_again(zeros.data());
   return grid_;
 }
 
-void Filter::box_rows(int64_t first) {
-  const int height = static_cast<int>(std::min<int64_t>(kTile, down_.length - first));
-  float* out[kTile];
-  for (int i = 0; i < kTile; ++i) out[i] = kept_row(first + std::min(i, height - 1));
-
-  BoxLines lines = first_ring_.start();
-  const auto kernel = pixels_.channels == 1 ? kernel_.grey_rows : kernel_.rgb_rows;
+void Filter::take_rows(int64_t first) {
   PixelRows picture(pixels_, first);
-  const uint8_t* rows[kTile];
-  picture.point_at(rows);
-  int64_t tile = picture.tiles_in_place();
-  kernel(rows, tile, counts_.data(), out, height, lines);
-  for (const int64_t end = tiles_for(across_.inputs()); tile < end; tile += kCopied / kTile) {
-    const int64_t tiles = std::min(kCopied / kTile, end - tile);
-    picture.copy(tile * kTile, tiles, rows);
-    kernel(rows, tiles, counts_.data(), out, height, lines);
-  }
-  for (int i = 0; i < height; ++i) {
-    std::fill_n(out[i], across_.lag, 0.0f);
-    std::fill(out[i] + across_.inputs(), out[i] + stride_, 0.0f);
-  }
-}
-
-void Filter::box_columns(int64_t first) {
-  float counts[kTile];
-  for (int i = 0; i < kTile; ++i) counts[i] = down_.count(first + i);
-
+  BoxLines before = first_room_.start(), after = second_room_.start();
   alignas(64) float values[kGrid][kTile];
-  BoxLines lines = second_ring_.start();
   BoxSamples samples{sampled_inputs_.data(), sampled_counts_.data(), 0, values};
-  const auto strip = [&](int64_t row, int64_t column) -> const float* {
-    return row < 0 || row >= down_.length ? nothing_.get() : kept_row(row) + column;
-  };
-  for (int64_t column = 0; samples.next < kGrid; column += kStrip) {
-    const float* added[kTile];
-    const float* removed[kTile];
+  PdqStrip strip{};
+  strip.height = picture.height();
+  strip.before = &before;
+  strip.after = &after;
+  strip.samples = &samples;
+  std::array<float*, kTile> kept{}, removed{};
+  for (int i = 0; i < kTile; ++i) {
+    kept[i] = kept_row(first + i);
+    removed[i] = kept_row(first + i - down_.window);
+    strip.row_counts[i] = down_.count(first + i);
+  }
+  for (int64_t column = 0; column < width_; column += strip.tiles * kTile) {
+    strip.tiles = picture.point(column, std::min(kStrip, width_ - column) / kTile, strip.rows);
+    strip.counts = counts_.get() + column;
+    strip.sums = sums_.get() + column;
     for (int i = 0; i < kTile; ++i) {
-      added[i] = strip(first + i, column);
-      removed[i] = strip(first + i - down_.window, column);
+      strip.kept[i] = kept[i] ? kept[i] + column : unused_.data();
+      strip.removed[i] = removed[i] ? removed[i] + column : nothing_.data();
     }
-    const int64_t tiles = std::min(kStrip, stride_ - column) / kTile;
-    kernel_.columns(added, removed, counts, sums_.get() + column, tiles, lines, samples);
+    (pixels_.channels == 1 ? kernel_.grey : kernel_.rgb)(strip);
   }
 
   alignas(64) float rows[kTile][kGrid];
@@ -235,6 +226,11 @@ void Filter::box_columns(int64_t first) {
     const int64_t output = first + i - down_.lag;
     if (output >= 0 && output < down_.length) box_columns_again(rows[i]);
   }
+}
+
+// Where the first box's output of that row stands, null if the picture has no such row.
+float* Filter::kept_row(int64_t row) const {
+  return row < 0 || row >= down_.length ? nullptr : kept_.get() + row % kept_rows_ * stride_;
 }
 
 void Filter::box_columns_again(const float row[kGrid]) {

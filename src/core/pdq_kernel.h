@@ -19,15 +19,29 @@ inline float pdq_luma(int red, int green, int blue) {
   return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
 }
 
-// A box filter along sixteen lines at once: one running sum a line, and a ring of the last inputs
-// so that each can be taken off again when it leaves the window.
+// A box filter along sixteen lines at once: one running sum a line, and the last inputs of all in
+// a row, so that each can be taken off again when it leaves the window.
 struct BoxLines {
-  float* ring;     // [mask + 1][16], aligned to 64 bytes, zero before the first input
-  int64_t mask;    // capacity - 1; the capacity is a power of two and at least window + 16
+  float* first;    // [·][16], aligned to 64 bytes, room for at least two windows and a tile
+  float* end;      // whole tiles fit between first + window · 16 and here
+  float* entered;  // where the next inputs go; before them stand the last `window`, at first zeros
   int64_t window;  // inputs that a sum spans
   int64_t next;    // number of the next input, a multiple of 16
   alignas(64) float sums[kTile];
 };
+
+// Where the next tile of inputs goes. At the end of the room the last window moves to the front.
+inline float* box_enter(BoxLines& lines) {
+  if (lines.entered == lines.end) {
+    const int64_t kept = lines.window * kTile;
+    for (int64_t n = 0; n < kept; ++n) lines.first[n] = lines.end[n - kept];
+    lines.entered = lines.first + kept;
+  }
+  float* tile = lines.entered;
+  lines.entered += kTile * kTile;
+  lines.next += kTile;
+  return tile;
+}
 
 // The inputs after which the sums are read, in rising order and ended by a number beyond all.
 struct BoxSamples {
@@ -37,21 +51,25 @@ struct BoxSamples {
   float (*values)[kTile];  // [64][16] the quotients, one column a line
 };
 
-struct PdqKernel {
-  // Luma of `tiles` × 16 pixels of sixteen rows, and their box along the rows. The output after
-  // input number n of row i, divided by counts[n], goes to out[i][n] for i < height. RGB rows are
-  // read up to 4 bytes past the last pixel.
-  void (*grey_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-                    float* const out[kTile], int height, BoxLines& lines);
-  void (*rgb_rows)(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-                   float* const out[kTile], int height, BoxLines& lines);
+// Some columns of sixteen rows on their way through the first three boxes. Pointers are to the
+// strip's first column, and all but those to the pixels are aligned to 64 bytes.
+struct PdqStrip {
+  int64_t tiles;                // of sixteen columns
+  int height;                   // rows beyond are taken as zeros after the first box
+  const uint8_t* rows[kTile];   // pixels; RGB is read up to 4 bytes past the last
+  const float* counts;          // the first box's divisors, infinite where it has no output
+  float* kept[kTile];           // takes what comes out of it
+  const float* removed[kTile];  // the same of the rows that leave the second box, down the columns
+  float row_counts[kTile];      // the second box's divisors
+  float* sums;                  // and its running sums
+  BoxLines* before;             // the first box
+  BoxLines* after;              // the third, along the rows again
+  BoxSamples* samples;          // of the third
+};
 
-  // The box along the columns for sixteen rows: row i adds added[i] to the columns' sums, takes
-  // removed[i] off and divides by counts[i]. What comes out goes at once through the box along
-  // the rows, which is read at the samples only. Offsets are columns from the strip's first.
-  void (*columns)(const float* const added[kTile], const float* const removed[kTile],
-                  const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-                  BoxSamples& samples);
+struct PdqKernel {
+  void (*grey)(const PdqStrip& strip);
+  void (*rgb)(const PdqStrip& strip);
 
   // The samples of sixteen rows, from one row a column to one row a row.
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);

@@ -12,15 +12,10 @@ namespace {
 
 constexpr int kLanes = 4;
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
 // Turns the 16×16 floats at `in` into `out`, whose rows are `step` apart.
 void turn_tile(const float in[kTile][kTile], float* out, int64_t step) {
   for (int y = 0; y < kTile; y += kLanes)
     for (int x = 0; x < kTile; x += kLanes) {
-      // Loading four rows and storing them interleaved would need them side by side in memory.
       const float32x4_t a = vld1q_f32(&in[y][x]), b = vld1q_f32(&in[y + 1][x]);
       const float32x4_t c = vld1q_f32(&in[y + 2][x]), d = vld1q_f32(&in[y + 3][x]);
       const float32x4_t ab_even = vtrn1q_f32(a, b), ab_odd = vtrn2q_f32(a, b);
@@ -67,10 +62,9 @@ struct Grey {
   }
 };
 
-// Takes the input that stands in the ring into the sums, and the one that leaves out of them.
-void step(float32x4_t sums[kLanes], const BoxLines& lines, int64_t input) {
-  const float* entering = slot(lines, input);
-  const float* leaving = slot(lines, input - lines.window);
+// Takes one more input into the sums, and the one that leaves the window out of them.
+void step(float32x4_t sums[kLanes], const float* entering, int64_t window) {
+  const float* leaving = entering - window * kTile;
   for (int n = 0; n < kLanes; ++n) {
     sums[n] = vaddq_f32(sums[n], vld1q_f32(entering + n * kLanes));
     sums[n] = vsubq_f32(sums[n], vld1q_f32(leaving + n * kLanes));
@@ -90,55 +84,65 @@ void store(const float32x4_t values[kLanes], float out[kTile]) {
   for (int n = 0; n < kLanes; ++n) vst1q_f32(out + n * kLanes, values[n]);
 }
 
+// The first box: pixels in, the strip's rows that are kept out.
 template <class Colour>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
+void box_rows(const PdqStrip& strip) {
+  float32x4_t sums[kLanes];
+  load(sums, strip.before->sums);
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    float tile[kTile][kTile], quotients[kTile][kTile];
+    for (int i = 0; i < kTile; ++i)
+      Colour::load(strip.rows[i] + column * Colour::channels, tile[i]);
+    float* entering = box_enter(*strip.before);
+    turn_tile(tile, entering, kTile);
+    for (int i = 0; i < kTile; ++i) {
+      step(sums, entering + i * kTile, strip.before->window);
+      divide(sums, strip.counts[column + i], tile[i]);
+    }
+    turn_tile(tile, quotients[0], kTile);
+    for (int i = 0; i < kTile; ++i) {
+      float32x4_t row[kLanes] = {};
+      if (i < strip.height) load(row, quotients[i]);
+      store(row, strip.kept[i] + column);
+    }
+  }
+  store(sums, strip.before->sums);
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip) {
+  BoxLines& lines = *strip.after;
+  BoxSamples& samples = *strip.samples;
   float32x4_t sums[kLanes];
   load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile, lines.next += kTile) {
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
     float tile[kTile][kTile];
-    for (int i = 0; i < kTile; ++i) Colour::load(rows[i] + column * Colour::channels, tile[i]);
-    turn_tile(tile, slot(lines, lines.next), kTile);
+    float32x4_t down[kLanes];
+    load(down, strip.sums + column);
     for (int i = 0; i < kTile; ++i) {
-      step(sums, lines, lines.next + i);
-      divide(sums, counts[lines.next + i], tile[i]);
+      for (int n = 0; n < kLanes; ++n) {
+        down[n] = vaddq_f32(down[n], vld1q_f32(strip.kept[i] + column + n * kLanes));
+        down[n] = vsubq_f32(down[n], vld1q_f32(strip.removed[i] + column + n * kLanes));
+      }
+      divide(down, strip.row_counts[i], tile[i]);
     }
-    float quotients[kTile][kTile];
-    turn_tile(tile, quotients[0], kTile);
-    for (int i = 0; i < height; ++i) {
-      float32x4_t row[kLanes];
-      load(row, quotients[i]);
-      store(row, out[i] + lines.next);
+    store(down, strip.sums + column);
+    int64_t input = lines.next;
+    float* entering = box_enter(lines);
+    turn_tile(tile, entering, kTile);
+    for (int i = 0; i < kTile; ++i, ++input) {
+      step(sums, entering + i * kTile, lines.window);
+      for (; samples.inputs[samples.next] == input; ++samples.next)
+        divide(sums, samples.counts[samples.next], samples.values[samples.next]);
     }
   }
   store(sums, lines.sums);
 }
 
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* down, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  float32x4_t sums[kLanes];
-  load(sums, lines.sums);
-  for (int64_t column = 0; column < tiles * kTile; column += kTile, lines.next += kTile) {
-    float tile[kTile][kTile];
-    float32x4_t below[kLanes];
-    load(below, down + column);
-    for (int i = 0; i < kTile; ++i) {
-      for (int n = 0; n < kLanes; ++n) {
-        below[n] = vaddq_f32(below[n], vld1q_f32(added[i] + column + n * kLanes));
-        below[n] = vsubq_f32(below[n], vld1q_f32(removed[i] + column + n * kLanes));
-      }
-      divide(below, counts[i], tile[i]);
-    }
-    store(below, down + column);
-    turn_tile(tile, slot(lines, lines.next), kTile);
-    for (int i = 0; i < kTile; ++i) {
-      step(sums, lines, lines.next + i);
-      for (; samples.inputs[samples.next] == lines.next + i; ++samples.next)
-        divide(sums, samples.counts[samples.next], samples.values[samples.next]);
-    }
-  }
-  store(sums, lines.sums);
+template <class Colour>
+void run(const PdqStrip& strip) {
+  box_rows<Colour>(strip);
+  box_columns(strip);
 }
 
 void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
@@ -166,7 +170,7 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {box_rows<Grey>, box_rows<Rgb>, columns, turn, dct};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct};
 
 }  // namespace screener
 #endif

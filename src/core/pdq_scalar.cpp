@@ -10,47 +10,58 @@ float grey_luma(const uint8_t* pixel) { return static_cast<float>(*pixel); }
 
 float rgb_luma(const uint8_t* pixel) { return pdq_luma(pixel[0], pixel[1], pixel[2]); }
 
-float* slot(const BoxLines& lines, int64_t input) {
-  return lines.ring + (input & lines.mask) * kTile;
-}
-
-// Takes the input that stands in the ring into the sums, and the one that leaves out of them.
-void step(BoxLines& lines, int64_t input) {
-  const float* entering = slot(lines, input);
-  const float* leaving = slot(lines, input - lines.window);
+// Takes one more input into the sums, and the one that leaves the window out of them.
+void step(BoxLines& lines, const float* input) {
+  const float* leaving = input - lines.window * kTile;
   for (int i = 0; i < kTile; ++i) {
-    lines.sums[i] += entering[i];
+    lines.sums[i] += input[i];
     lines.sums[i] -= leaving[i];
   }
 }
 
+// The first box: pixels in, the strip's rows that are kept out.
 template <int channels, float (*luma)(const uint8_t*)>
-void box_rows(const uint8_t* const rows[kTile], int64_t tiles, const float* counts,
-              float* const out[kTile], int height, BoxLines& lines) {
-  for (int64_t column = 0; column < tiles * kTile; ++column, ++lines.next) {
-    float* entering = slot(lines, lines.next);
-    for (int i = 0; i < kTile; ++i) entering[i] = luma(rows[i] + column * channels);
-    step(lines, lines.next);
-    for (int i = 0; i < height; ++i) out[i][lines.next] = lines.sums[i] / counts[lines.next];
+void box_rows(const PdqStrip& strip, int64_t column) {
+  float* input = box_enter(*strip.before);
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x)
+      input[x * kTile + i] = luma(strip.rows[i] + (column + x) * channels);
+  float quotients[kTile][kTile];
+  for (int x = 0; x < kTile; ++x, input += kTile) {
+    step(*strip.before, input);
+    for (int i = 0; i < kTile; ++i)
+      quotients[x][i] = strip.before->sums[i] / strip.counts[column + x];
+  }
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x)
+      strip.kept[i][column + x] = i < strip.height ? quotients[x][i] : 0.0f;
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip, int64_t column) {
+  BoxSamples& samples = *strip.samples;
+  int64_t number = strip.after->next;
+  float* input = box_enter(*strip.after);
+  float* sums = strip.sums + column;
+  for (int i = 0; i < kTile; ++i)
+    for (int x = 0; x < kTile; ++x) {
+      sums[x] += strip.kept[i][column + x];
+      sums[x] -= strip.removed[i][column + x];
+      input[x * kTile + i] = sums[x] / strip.row_counts[i];
+    }
+  for (int x = 0; x < kTile; ++x, ++number, input += kTile) {
+    step(*strip.after, input);
+    for (; samples.inputs[samples.next] == number; ++samples.next)
+      for (int i = 0; i < kTile; ++i)
+        samples.values[samples.next][i] = strip.after->sums[i] / samples.counts[samples.next];
   }
 }
 
-void columns(const float* const added[kTile], const float* const removed[kTile],
-             const float counts[kTile], float* sums, int64_t tiles, BoxLines& lines,
-             BoxSamples& samples) {
-  for (int64_t column = 0; column < tiles * kTile; ++column, ++lines.next) {
-    float* entering = slot(lines, lines.next);
-    float sum = sums[column];
-    for (int i = 0; i < kTile; ++i) {
-      sum += added[i][column];
-      sum -= removed[i][column];
-      entering[i] = sum / counts[i];
-    }
-    sums[column] = sum;
-    step(lines, lines.next);
-    for (; samples.inputs[samples.next] == lines.next; ++samples.next)
-      for (int i = 0; i < kTile; ++i)
-        samples.values[samples.next][i] = lines.sums[i] / samples.counts[samples.next];
+template <int channels, float (*luma)(const uint8_t*)>
+void run(const PdqStrip& strip) {
+  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
+    box_rows<channels, luma>(strip, column);
+    box_columns(strip, column);
   }
 }
 
@@ -73,6 +84,6 @@ void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
 
 }  // namespace
 
-const PdqKernel kPdqScalar = {box_rows<1, grey_luma>, box_rows<3, rgb_luma>, columns, turn, dct};
+const PdqKernel kPdqScalar = {run<1, grey_luma>, run<3, rgb_luma>, turn, dct};
 
 }  // namespace screener

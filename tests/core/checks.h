@@ -1,0 +1,6 @@
+// Checks that need no Python: the kernels of this machine against the scalar ones, for processors
+// that are only emulated. Each says on stderr what differs, and returns whether nothing did.
+#pragma once
+
+bool check_pdq();
+bool check_scan();
