@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import pickle
 import signal
+import warnings
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -134,7 +136,16 @@ def _prepare(pickled: bytes, memory: int) -> None:
     _pickled = pickled
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and a decoder in a loop must not delay it
+    _silence()
     _limit_resources(memory)
+
+
+def _silence() -> None:
+    """Decoders write to standard error what they please, words of the file among it."""
+    warnings.simplefilter("ignore")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _limit_resources(memory: int) -> None:

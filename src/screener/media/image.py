@@ -33,7 +33,7 @@ class Limits:
 
     bytes: int = 256 * 1024 * 1024
     pixels: int = 150_000_000
-    frames: int = 100
+    frames: int = 1_000
 
 
 @dataclass(frozen=True)

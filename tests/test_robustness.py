@@ -1,0 +1,113 @@
+"""Hostile, broken and odd files: one Result each, in bounded time and memory, and an end."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("scan_and_measure.py")
+
+# What bare Pillow, in a process of its own, told of each file when the material was gathered.
+OPENED = "ok"
+
+# Loads every frame of the files named with nothing but Pillow, and says how each fared.
+BARE_PILLOW = """
+import resource, sys
+from PIL import Image, ImageSequence
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+for name in sys.argv[1:]:
+    try:
+        with Image.open(name) as image:
+            for frame in ImageSequence.Iterator(image):
+                frame.load()
+        print("whole")
+    except Exception:
+        print("broken")
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome(material, tmp_path_factory):
+    """Every file of material/robustness scanned once: result lines by file, and peak memory."""
+    from screener import HashList
+
+    known = HashList.create(tmp_path_factory.mktemp("lists") / "known.list")
+    rows = tmp_path_factory.mktemp("rows") / "known.csv"
+    rows.write_text("id,pdq\none," + "0123456789abcdef" * 4 + "\n")
+    known.import_file(rows)
+    folder = material / "robustness"
+    call = [sys.executable, str(SCRIPT), str(known.path), str(folder), "10"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return lines, int(done.stderr.split()[-1])
+
+
+@pytest.fixture(scope="module")
+def recorded(material):
+    """The rows of robustness.csv by file."""
+    with (material / "robustness.csv").open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+def name_of(line, material):
+    """The name by which robustness.csv knows the file of a result line."""
+    return os.path.relpath(line["input"], material)
+
+
+def test_every_file_yields_exactly_one_result(outcome, material):
+    """As many lines as files, none twice."""
+    lines, _ = outcome
+    files = [path for path in (material / "robustness").rglob("*") if path.is_file()]
+
+    assert Counter(line["input"] for line in lines) == Counter(map(str, files))
+
+
+def test_no_file_takes_ten_seconds_and_no_worker_a_gibibyte(outcome):
+    """The limits of the scan were 10 s a file; the workers' peak is the system's own figure."""
+    lines, peak = outcome
+
+    assert [line["input"] for line in lines if line["reason"] == "timeout"] == []
+    assert peak < 1 << 30
+
+
+def test_what_pillow_opens_gets_hashes(outcome, recorded, material):
+    """A file that shows a picture is compared, or has too little detail to be.
+
+    Where it is not, bare Pillow cannot load all of it either: what was recorded as opened there
+    includes files that it was told to read on in, past their damage.
+    """
+    lines, _ = outcome
+    missed = {
+        line["input"]
+        for line in lines
+        if recorded[name_of(line, material)]["pillow13_outcome"] == OPENED
+        and line["reason"] not in (None, "too_little_detail")
+    }
+    assert len(missed) < 0.04 * len(lines)
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BARE_PILLOW, *missed],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["broken"] * len(missed)
+
+
+def test_what_pillow_cannot_open_is_unscreened_with_a_reason_of_its_kind(
+    outcome, recorded, material
+):
+    """`crashed` is for files that kill bare Pillow; empty files are `empty`; bombs too large."""
+    lines, _ = outcome
+    reasons = {name_of(line, material): line["reason"] for line in lines}
+
+    for name, reason in reasons.items():
+        told = recorded[name]["pillow13_outcome"]
+        if reason == "crashed":
+            assert "crash" in told or "signal" in told, name
+        if recorded[name]["bytes"] == "0":
+            assert reason == "empty", name
