@@ -64,9 +64,11 @@ Pixels pixels_of(const PixelArray& array) {
           colour ? array.stride(2) : 0};
 }
 
+using HashesAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
+
 template <class Hashes>
-nb::bytes bytes_of(const Hashes& hashes) {
-  return nb::bytes(reinterpret_cast<const char*>(hashes.data()), sizeof(Hashes));
+HashesAndQuality hashes_and_quality(const Hashes& hashes, int quality) {
+  return nb::make_tuple(nb::bytes(reinterpret_cast<const char*>(&hashes), sizeof hashes), quality);
 }
 
 // Runs a PDQ function with the GIL released.
@@ -74,7 +76,7 @@ template <class Result>
 Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
               Isa isa) {
   const Pixels pixels = pixels_of(array);
-  nb::gil_scoped_release released;
+  nb::gil_scoped_release release;
   return function(pixels, pdq_kernel(isa));
 }
 
@@ -94,17 +96,14 @@ NB_MODULE(_core, m) {
       "pdq",
       [active](const PixelArray& pixels) {
         const PdqResult result = hashed(pdq, pixels, active);
-        return nb::make_tuple(bytes_of(result.hash), result.quality);
+        return hashes_and_quality(result.hash, result.quality);
       },
-      "pixels"_a,
-      "The 32 bytes of the PDQ hash of uint8 pixels of shape (height, width) or (height, width, "
-      "3),\n"
-      "strided as they may be, and its quality.");
+      "pixels"_a.noconvert(), "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [active](const PixelArray& pixels) {
         const PdqOrientations result = hashed(pdq_orientations, pixels, active);
-        return nb::make_tuple(bytes_of(result.hashes), result.quality);
+        return hashes_and_quality(result.hashes, result.quality);
       },
-      "pixels"_a, "The same for eight orientations, 32 bytes each, and the one quality.");
+      "pixels"_a.noconvert(), "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
 }

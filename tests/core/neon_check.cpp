@@ -1,12 +1,14 @@
 // Compares the NEON kernels with the scalar ones on random data; exits non-zero on a difference.
 // Built for aarch64 and run under emulation by scripts/neon. One function per check, listed in
-// main; a check returns how many differences it saw and has said what they were.
+// main, here or in a file beside this; it returns how many differences it saw and has said what
+// they were.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "checks.h"
 #include "kernel.h"
 #include "scan.h"
 
@@ -80,6 +82,7 @@ int main() {
   } checks[] = {
       {"kernel", check_active_kernel},
       {"scan", check_scan},
+      {"pdq", check_pdq},
   };
   int differences = 0;
   for (const auto& check : checks) {

@@ -14,12 +14,12 @@ _NAMES = ("md5", "sha1", "sha256")
 
 
 def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
-    """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands to its end.
+    """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
 
     The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
     must be contiguous. Raises what reading the file raises.
     """
-    # They identify files here and protect nothing: a system that forbids MD5 for security allows it.
+    # They identify files and protect nothing, which a system that forbids MD5 allows.
     digests = tuple(hashlib.new(name, usedforsecurity=False) for name in _NAMES)
     if isinstance(source, (bytes, bytearray, memoryview)):
         whole = memoryview(source).cast("B")

@@ -123,14 +123,21 @@ class Hash:
 def _decode(kind: HashKind, text: str) -> bytes:
     """The bytes of a value's text; the length alone picks the encoding, never the kind."""
     try:
+        if kind.name == "photodna" and "," in text:
+            return bytes(_decimal(number.strip()) for number in text.split(","))
         if len(text) == kind.size * 2:
             return bytes.fromhex(text)
         if kind.name == "sha1" and len(text) == 32:
             return base64.b32decode(text.upper())
-        if kind.name == "photodna" and "," in text:
-            return bytes(int(number) for number in text.split(","))
         if kind.name in ("pdq", "sha256", "photodna") and len(text) == (kind.size + 2) // 3 * 4:
             return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         raise HashError(f"not a {kind.name} value: bad characters") from None
     raise HashError(f"not a {kind.name} value: {len(text)} characters")
+
+
+def _decimal(text: str) -> int:
+    """A plain decimal number; `int` alone would also take signs, underscores and other scripts."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError
+    return int(text)

@@ -1,0 +1,113 @@
+"""MD5, SHA-1 and SHA-256 of bytes and files, in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.hashing import digest
+from screener.hashing.digest import CHUNK
+
+EMPTY = (
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+)
+ABC = (
+    "900150983cd24fb0d6963f7d28e17f72",
+    "a9993e364706816aba3e25717850c26c9cd0d89d",
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+)
+
+
+class Pieces(io.RawIOBase):
+    """A file that gives at most seven bytes at a time, and remembers how much it was asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        """Holds the content and no place to go back to."""
+        self.content = io.BytesIO(content)
+        self.asked: list[int] = []
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next few bytes."""
+        self.asked.append(size)
+        return self.content.read(min(size, 7))
+
+
+def texts(source: bytes | memoryview | io.IOBase) -> tuple[str, ...]:
+    """The digests of a source as text."""
+    return tuple(found.text for found in digest.compute(source))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("content", "expected"), [(b"", EMPTY), (b"abc", ABC)])
+def test_published_values(content: bytes, expected: tuple[str, ...]) -> None:
+    """The values that the standards print, from bytes, a view and a file."""
+    assert texts(content) == expected
+    assert texts(memoryview(content)) == expected
+    assert texts(io.BytesIO(content)) == expected
+
+
+def test_kinds_in_their_order() -> None:
+    """MD5, then SHA-1, then SHA-256; no quality and no version of a pixel pipeline."""
+    found = digest.compute(b"abc")
+    assert [one.kind.name for one in found] == ["md5", "sha1", "sha256"]
+    assert {(one.quality, one.pixels) for one in found} == {(None, None)}
+
+
+@given(st.binary(max_size=200))
+def test_equals_hashlib(content: bytes) -> None:
+    """All three are hashlib's, whatever the source and however small its pieces."""
+    expected = tuple(hashlib.new(name, content).hexdigest() for name in ("md5", "sha1", "sha256"))
+    assert texts(content) == texts(memoryview(content)) == texts(io.BytesIO(content)) == expected
+    assert texts(Pieces(content)) == expected
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_sizes_around_a_chunk(size: int, tmp_path: Path) -> None:
+    """A file as long as a chunk, one byte less or more, or several, is read whole."""
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    (tmp_path / "file").write_bytes(content)
+    expected = tuple(hashlib.new(name, content).hexdigest() for name in ("md5", "sha1", "sha256"))
+    with (tmp_path / "file").open("rb") as stream:
+        assert texts(stream) == expected
+    assert texts(content) == expected
+
+
+def test_reads_once_and_in_pieces() -> None:
+    """A file is asked for a chunk at a time, and never again from its start."""
+    source = Pieces(b"a" * 50)
+    texts(source)
+    assert set(source.asked) == {CHUNK}
+    assert len(source.asked) == 50 // 7 + 2
+
+
+def test_starts_where_the_file_stands() -> None:
+    """What was read before is not part of it."""
+    stream = io.BytesIO(b"xyzabc")
+    stream.seek(3)
+    assert texts(stream) == ABC
+
+
+def test_a_view_of_other_elements_is_its_bytes() -> None:
+    """A contiguous view counts as its bytes, whatever its elements."""
+    assert texts(memoryview(b"abcd1234").cast("I")) == texts(b"abcd1234")
+
+
+def test_a_failing_read_is_the_callers() -> None:
+    """What reading raises is raised, not turned into a digest of a part."""
+
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1, /) -> bytes:
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        texts(Broken())

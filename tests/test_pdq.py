@@ -1,0 +1,280 @@
+"""PDQ is bit for bit what the reference computes from the same pixels, quality included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pdqhash
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from screener import _core
+from screener.errors import HashError
+from screener.hashing import pdq
+
+Pixels = NDArray[np.uint8]
+
+PICTURES = 2_000
+LARGEST = 5_000_000
+"""Pixels of the largest picture of the reference material that is compared."""
+
+GOLDEN = {
+    "rings": ("987f18c79c7e48cfcffe48c3ef8848c368c36c63646326739928b3384ca1cda9", 100),
+    "steps": ("9da3325972d858f2cb16e8f49ec3964bb469e52c0da7325972581ad34b966874", 100),
+    "noise": ("04d7dcb6c11f3ea67bd7434b1f2209994cc97eac8129942871e1fcd153939537", 100),
+    "half": ("0000664400006644193b0000193b664400000000193b193b0000193bb113466c", 71),
+    "flat": ("ffff0000ffff0000ffff0000ffff000000000000ffffffff0000ffff0000ffff", 0),
+    "tiny": ("0" * 64, 0),
+}
+
+
+def golden_picture(name: str) -> Pixels:
+    """A picture drawn in whole numbers, the same on every machine and for ever."""
+    y, x = np.mgrid[:240, :320].astype(np.int64)
+    if name == "rings":
+        red = ((x - 90) ** 2 + (y - 140) ** 2) // 150
+        return np.stack([red, red * 3 + x, y * 2 - x // 3], axis=2).astype(np.uint8)
+    if name == "steps":
+        return ((x // 40 * 37 + y // 48 * 53) % 256).astype(np.uint8)
+    if name == "noise":
+        return ((x * 7919 + y * 104729 + x * y * 31) % 251).astype(np.uint8)
+    if name == "half":
+        return np.where(x < 160, 0, 255).astype(np.uint8)
+    if name == "flat":
+        return np.full((240, 320, 3), (200, 30, 90), np.uint8)
+    return np.full((4, 320), 9, np.uint8)
+
+
+def as_rgb(pixels: Pixels) -> Pixels:
+    """The picture as the reference takes it: three channels without gaps."""
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(pixels)
+
+
+def reference(pixels: Pixels) -> tuple[str, int]:
+    """Text and quality from the published C++."""
+    vector, quality = pdqhash.compute(as_rgb(pixels))
+    return np.packbits(vector).tobytes().hex(), quality
+
+
+def reference_orientations(pixels: Pixels) -> list[tuple[str, int]]:
+    """Texts and quality of the eight orientations from the published C++."""
+    vectors, quality = pdqhash.compute_dihedral(as_rgb(pixels))
+    return [(np.packbits(vector).tobytes().hex(), quality) for vector in vectors]
+
+
+def ours(pixels: Pixels) -> tuple[str, int | None]:
+    """Text and quality from this library."""
+    found = pdq.compute(pixels)
+    return found.text, found.quality
+
+
+def our_orientations(pixels: Pixels) -> list[tuple[str, int | None]]:
+    """Texts and qualities of the eight orientations from this library."""
+    return [(found.text, found.quality) for found in pdq.compute_orientations(pixels)]
+
+
+def draw_size(rng: np.random.Generator) -> tuple[int, int]:
+    """A height and a width: mostly up to 300, at times tiny, long, thin, large or 64×64."""
+    kind = rng.integers(20)
+    if kind == 0:
+        return 64, 64
+    if kind == 1:
+        return tuple(rng.integers(1, 9, 2))
+    if kind == 2:
+        return tuple(rng.permutation([rng.integers(1, 20), rng.integers(1, 3000)]))
+    if kind == 3:
+        return tuple(rng.choice([63, 64, 65, 127, 128, 129, 255, 256, 257, 512], 2))
+    if kind == 4 and rng.integers(5) == 0:
+        return tuple(rng.integers(500, 1400, 2))
+    return tuple(rng.integers(1, 301, 2))
+
+
+def draw(rng: np.random.Generator) -> Pixels:
+    """Noise, smooth shades, graphics, flat, or black beside white, in grey or in colour."""
+    height, width = draw_size(rng)
+    shape = (height, width, 3) if rng.integers(2) else (height, width)
+    y, x = np.mgrid[:height, :width]
+    kind = rng.integers(5)
+    if kind == 0:
+        return rng.integers(0, 256, shape, np.uint8)
+    if kind == 1:
+        a, b, c = rng.uniform(5, 90, 3)
+        shades = 128 + 60 * np.sin(x / a + c) + 60 * np.cos(y / b - x / c)
+        return (
+            shades.astype(np.uint8) if len(shape) == 2 else np.dstack([shades, y, x]).astype("u1")
+        )
+    pixels = np.full(shape, rng.integers(0, 256, shape[2:], np.uint8), np.uint8)
+    if kind == 2:
+        for _ in range(rng.integers(1, 8)):
+            top, left = rng.integers(0, height), rng.integers(0, width)
+            bottom, right = rng.integers(top, height) + 1, rng.integers(left, width) + 1
+            pixels[top:bottom, left:right] = rng.integers(0, 256, shape[2:], np.uint8)
+    elif kind == 3:
+        pixels[:] = 0
+        pixels[(x < width // 2) if rng.integers(2) else (y < height // 2)] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_hashes(name: str) -> None:
+    """The hashes of these pictures never change: lists are full of such hashes."""
+    assert ours(golden_picture(name)) == GOLDEN[name]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_equals_the_reference_on_drawn_pictures(seed: int) -> None:
+    """Bits, quality and orientations are the reference's for 2,000 pictures of random sizes."""
+    rng = np.random.default_rng(seed)
+    for _ in range(PICTURES // 10):
+        pixels = draw(rng)
+        assert ours(pixels) == reference(pixels), pixels.shape
+        assert our_orientations(pixels) == reference_orientations(pixels), pixels.shape
+
+
+def photos(material: Path) -> Iterator[tuple[Path, Pixels]]:
+    """The grey and RGB pictures among the photos and modes of the reference material."""
+    for folder in ("pdq-reference", "photos-free", "photos-fp-mini", "robustness/generated/modes"):
+        for path in sorted((material / folder).rglob("*.*")):
+            if path.suffix == ".csv":
+                continue
+            with Image.open(path) as image:
+                if image.mode in ("L", "RGB") and image.width * image.height <= LARGEST:
+                    yield path, np.asarray(image)
+
+
+def test_equals_the_reference_on_photos(material: Path) -> None:
+    """Bits, quality and orientations are the reference's for every grey and RGB photo there is."""
+    seen = 0
+    for path, pixels in photos(material):
+        assert ours(pixels) == reference(pixels), path
+        assert our_orientations(pixels) == reference_orientations(pixels), path
+        seen += 1
+    assert seen > 300
+
+
+def test_grey_is_its_own_luma() -> None:
+    """A grey picture and the same in three equal channels have the same hash."""
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        pixels = draw(rng)
+        if pixels.ndim == 2:
+            assert ours(pixels) == ours(as_rgb(pixels))
+
+
+def views(pixels: Pixels) -> list[Pixels]:
+    """Views of a picture with every sort of stride."""
+    found = [
+        pixels[::-1],
+        pixels[:, ::-1],
+        pixels[::-2, ::3],
+        pixels.swapaxes(0, 1),
+        np.asfortranarray(pixels),
+        pixels[3:-2, 1:-4],
+        np.broadcast_to(pixels[:1], pixels.shape),
+        np.broadcast_to(pixels[:, :1], pixels.shape),
+    ]
+    if pixels.ndim == 3:
+        found += [pixels[..., ::-1], pixels[..., 1], np.broadcast_to(pixels[..., :1], pixels.shape)]
+    return found
+
+
+@pytest.mark.parametrize("shape", [(230, 170, 3), (90, 411), (700, 555, 3), (20, 20), (12, 300, 3)])
+def test_views_equal_copies(shape: tuple[int, ...]) -> None:
+    """A view with any strides, negative and zero ones too, is hashed as its copy is."""
+    pixels = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    pixels[: shape[0] // 2] //= 3
+    for view in views(pixels):
+        assert ours(view) == ours(view.copy()) == reference(view)
+        assert our_orientations(view) == our_orientations(view.copy())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_of_64_by_64_is_taken_as_it_is(channels: int) -> None:
+    """The reference skips its filter at exactly 64×64, but never for the orientations."""
+    rng = np.random.default_rng(8)
+    stripes = np.array([[44, 208, 166], [233, 128, 155]], np.uint8)[np.arange(64) % 2]
+    for row in (stripes, rng.integers(0, 256, (64, 3), np.uint8)):
+        pixels = np.repeat(row[None], 64, axis=0)[..., :channels].squeeze()
+        assert ours(pixels) == ours(np.asfortranarray(pixels)) == reference(pixels)
+        assert our_orientations(pixels) == reference_orientations(pixels)
+    coloured = np.repeat(stripes[None], 64, axis=0)
+    assert our_orientations(coloured)[0] != ours(coloured)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 9), (9, 0, 3), (1, 1), (4, 900), (900, 4, 3)])
+def test_too_small_has_the_zero_hash(shape: tuple[int, ...]) -> None:
+    """A side under five pixels gives the zero hash and quality 0, an empty picture too."""
+    pixels = np.full(shape, 77, np.uint8)
+    assert ours(pixels) == ("0" * 64, 0)
+    assert our_orientations(pixels) == [("0" * 64, 0)] * 8
+
+
+def test_orientations_are_named_in_their_order() -> None:
+    """The hash of each named orientation is near that of the picture turned so, and no other."""
+    y, x = np.mgrid[:1024, :1024]
+    pixels = ((x * x // 700 + y * y // 1900 + x * y // 1300 + y // 3) % 256).astype(np.uint8)
+    found = dict(zip(pdq.ORIENTATIONS, pdq.compute_orientations(pixels), strict=True))
+    turned = {
+        "upright": pixels,
+        "rotate90": np.rot90(pixels),
+        "rotate180": np.rot90(pixels, 2),
+        "rotate270": np.rot90(pixels, 3),
+        "flip_vertical": pixels[::-1],
+        "flip_horizontal": pixels[:, ::-1],
+        "transpose": pixels.T,
+        "anti_transpose": np.rot90(pixels, 2).T,
+    }
+    for name, view in turned.items():
+        distances = {other: pdq.compute(view).distance(found[other]) for other in found}
+        assert min(distances, key=lambda other: distances[other]) == name, distances
+        assert distances[name] <= 40
+
+
+@given(
+    st.sampled_from(["float32", "int16", "bool", "uint16", "int8"]),
+    st.sampled_from([(8,), (8, 8, 1), (8, 8, 4), (8, 8, 3, 1), (3, 8, 8), ()]),
+)
+def test_refuses_other_arrays(dtype: str, shape: tuple[int, ...]) -> None:
+    """Any other type of element or shape raises HashError, which says what was given."""
+    for function in (pdq.compute, pdq.compute_orientations):
+        with pytest.raises(HashError, match="uint8"):
+            function(np.zeros((8, 8), dtype))
+        with pytest.raises(HashError, match="shape"):
+            function(np.zeros(shape, np.uint8))
+        with pytest.raises(HashError, match="list"):
+            function([[1, 2], [3, 4]])  # type: ignore[arg-type]
+
+
+def test_the_core_refuses_other_arrays() -> None:
+    """The core checks type and shape itself, so that no caller can make it read out of bounds."""
+    for function in (_core.pdq, _core.pdq_orientations):
+        with pytest.raises(ValueError, match="shape"):
+            function(np.zeros((8, 8, 4), np.uint8))
+        with pytest.raises(TypeError):
+            function(np.zeros((8, 8), np.float32))
+
+
+def test_read_only_pixels() -> None:
+    """An array that may not be written, as Pillow's are, is hashed in place."""
+    pixels = np.random.default_rng(1).integers(0, 256, (99, 77, 3), np.uint8)
+    expected = ours(pixels)
+    pixels.flags.writeable = False
+    assert ours(pixels) == expected
+
+
+def test_many_threads() -> None:
+    """Threads hash different pictures at once, and each gets its own."""
+    rng = np.random.default_rng(4)
+    many = [draw(rng) for _ in range(60)]
+    expected = [ours(pixels) for pixels in many]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(ours, many)) == expected
