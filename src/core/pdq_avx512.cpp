@@ -75,98 +75,141 @@ __m512 luma(__m512i pixels) {
                          _mm512_mul_ps(value, _mm512_set1_ps(0.001 - 65.0 / 65536.0)));
 }
 
-// The luma of a tile of pixels, one column a register.
+// The luma of a tile of pixels, made in sixteen steps and stored one column after another.
 struct Rgb {
   static constexpr int channels = 3;
-  static void load(const uint8_t* const rows[kTile], int64_t column, __m512 v[kTile]) {
-    for (int i = 0; i < 4; ++i)
-      for (int x = 0; x < kTile; x += 4) v[x + i] = luma(four_rows(rows, i, (column + x) * 3));
-    for (int x = 0; x < kTile; x += 4) turn_quarters(v + x);
+  const uint8_t* const* rows;
+  int64_t offset;
+  __m512 four[4];
+
+  INLINE Rgb(const uint8_t* const* strip_rows, int64_t column)
+      : rows(strip_rows), offset(column * channels) {}
+  INLINE void step(int n, float* tile) {
+    four[n % 4] = luma(four_rows(rows, n % 4, offset + n / 4 * 12));
+    if (n % 4 != 3) return;
+    turn_quarters(four);
+    for (int i = 0; i < 4; ++i) _mm512_store_ps(tile + (n - 3 + i) * kTile, four[i]);
   }
 };
 
 struct Grey {
   static constexpr int channels = 1;
-  static void load(const uint8_t* const rows[kTile], int64_t column, __m512 v[kTile]) {
-    const __m512i spread = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  alignas(64) uint8_t columns[kTile][kTile];
+
+  INLINE Grey(const uint8_t* const* rows, int64_t column) {
+    const __m512i spread =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i a = four_rows(rows, 0, column), b = four_rows(rows, 1, column);
     const __m512i c = four_rows(rows, 2, column), d = four_rows(rows, 3, column);
     const __m512i low[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d)};
     const __m512i high[2] = {_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d)};
-    const __m512i columns[4] = {
+    const __m512i four[4] = {
         _mm512_unpacklo_epi16(low[0], low[1]), _mm512_unpackhi_epi16(low[0], low[1]),
         _mm512_unpacklo_epi16(high[0], high[1]), _mm512_unpackhi_epi16(high[0], high[1])};
-    for (int x = 0; x < kTile; x += 4) {
-      const __m512i four = _mm512_permutexvar_epi32(spread, columns[x / 4]);
-      v[x] = widened(_mm512_castsi512_si128(four));
-      v[x + 1] = widened(_mm512_extracti32x4_epi32(four, 1));
-      v[x + 2] = widened(_mm512_extracti32x4_epi32(four, 2));
-      v[x + 3] = widened(_mm512_extracti32x4_epi32(four, 3));
-    }
+    for (int i = 0; i < 4; ++i)
+      _mm512_store_si512(columns[i * 4], _mm512_permutexvar_epi32(spread, four[i]));
   }
-  static __m512 widened(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)); }
+  INLINE void step(int n, float* tile) {
+    const __m128i column = _mm_load_si128(reinterpret_cast<const __m128i*>(columns[n]));
+    _mm512_store_ps(tile + n * kTile, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(column)));
+  }
 };
 
-// The box along sixteen rows: sixteen inputs in, the sums after each of them out.
-INLINE __m512 box(BoxLines& lines, __m512 sum, __m512 v[kTile]) {
-  float* entering = box_enter(lines);
-  const float* leaving = entering - lines.window * kTile;
-  for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
+// The sums of sixteen lines after one more input.
+INLINE __m512 step(__m512 sum, const float* entering, const float* leaving) {
+  return _mm512_sub_ps(_mm512_add_ps(sum, _mm512_load_ps(entering)), _mm512_load_ps(leaving));
+}
+
+// One tile of the first box: its luma stands at `now`. The next tile's is made between the steps,
+// each of which has to wait for the sum of the one before it.
+template <class Colour, bool more>
+INLINE __m512 box_tile(const PdqStrip& strip, int64_t column, __m512 sum, const float* now,
+                       float* next) {
+  const float* leaving = now - strip.before->window * kTile;
+  const auto rows = static_cast<__mmask16>((1u << strip.height) - 1);
+  Colour ahead(strip.rows, more ? column + kTile : column);
+  __m512 v[kTile];
+#pragma GCC unroll 16
   for (int i = 0; i < kTile; ++i) {
-    sum = _mm512_add_ps(sum, v[i]);
-    sum = _mm512_sub_ps(sum, _mm512_load_ps(leaving + i * kTile));
-    v[i] = sum;
+    if (more) ahead.step(i, next);
+    sum = step(sum, now + i * kTile, leaving + i * kTile);
+    v[i] = _mm512_maskz_div_ps(rows, sum, _mm512_set1_ps(strip.counts[column + i]));
   }
+  turn_tile(v);
+  for (int i = 0; i < kTile; ++i) _mm512_store_ps(strip.kept[i] + column, v[i]);
   return sum;
 }
 
+// The first box: pixels in, the strip's rows that are kept out.
+template <class Colour>
+void box_rows(const PdqStrip& strip) {
+  const int64_t last = (strip.tiles - 1) * kTile;
+  __m512 sum = _mm512_load_ps(strip.before->sums);
+  float* now = box_enter(*strip.before);
+  Colour first(strip.rows, 0);
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) first.step(i, now);
+  for (int64_t column = 0; column < last; column += kTile) {
+    for (int i = 0; i < kTile; ++i)
+      _mm_prefetch(strip.rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
+    float* next = box_enter(*strip.before);
+    sum = box_tile<Colour, true>(strip, column, sum, now, next);
+    now = next;
+  }
+  sum = box_tile<Colour, false>(strip, last, sum, now, nullptr);
+  _mm512_store_ps(strip.before->sums, sum);
+}
+
 // Divides the sums that are samples; the tile's first input has the number `first`.
-void take_samples(BoxSamples& samples, int64_t first, const __m512 v[kTile]) {
-  alignas(64) float sums[kTile][kTile];
-  for (int i = 0; i < kTile; ++i) _mm512_store_ps(sums[i], v[i]);
+void take_samples(BoxSamples& samples, int64_t first, const float sums[kTile][kTile]) {
   for (; samples.inputs[samples.next] < first + kTile; ++samples.next)
     _mm512_store_ps(samples.values[samples.next],
                     _mm512_div_ps(_mm512_load_ps(sums[samples.inputs[samples.next] - first]),
                                   _mm512_set1_ps(samples.counts[samples.next])));
 }
 
-template <class Colour>
-void box_rows(const PdqStrip& strip) {
-  const auto rows = static_cast<__mmask16>((1u << strip.height) - 1);
-  __m512 sum = _mm512_load_ps(strip.before->sums);
-  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
-    for (int i = 0; i < kTile; ++i)
-      _mm_prefetch(strip.rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
-    __m512 v[kTile];
-    Colour::load(strip.rows, column, v);
-    sum = box(*strip.before, sum, v);
-    for (int i = 0; i < kTile; ++i)
-      v[i] = _mm512_maskz_div_ps(rows, v[i], _mm512_set1_ps(strip.counts[column + i]));
-    turn_tile(v);
-    for (int i = 0; i < kTile; ++i) _mm512_store_ps(strip.kept[i] + column, v[i]);
-  }
-  _mm512_store_ps(strip.before->sums, sum);
-}
-
-void box_columns(const PdqStrip& strip) {
+// The second box down a tile of kept rows, and the third along the tile before it, which stands at
+// `before`: a step of one between two of the other, since each has to wait for its own sum. What
+// comes out of the second goes to where the third will find it.
+template <bool second, bool third>
+INLINE __m512 box_tiles(const PdqStrip& strip, int64_t column, __m512 across, const float*& before) {
   BoxLines& lines = *strip.after;
-  __m512 sum = _mm512_load_ps(lines.sums);
-  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
-    __m512 v[kTile];
-    __m512 down = _mm512_load_ps(strip.sums + column);
-    for (int i = 0; i < kTile; ++i) {
-      down = _mm512_add_ps(down, _mm512_load_ps(strip.kept[i] + column));
-      down = _mm512_sub_ps(down, _mm512_load_ps(strip.removed[i] + column));
+  const float* leaving = third ? before - lines.window * kTile : nullptr;
+  const int64_t number = lines.next - kTile;
+  alignas(64) float sums[kTile][kTile];
+  __m512 down = second ? _mm512_load_ps(strip.sums + column) : across;
+  __m512 v[kTile];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) {
+    if (second) {
+      down = step(down, strip.kept[i] + column, strip.removed[i] + column);
       v[i] = _mm512_div_ps(down, _mm512_set1_ps(strip.row_counts[i]));
     }
+    if (third) {
+      across = step(across, before + i * kTile, leaving + i * kTile);
+      _mm512_store_ps(sums[i], across);
+    }
+  }
+  if (third) take_samples(*strip.samples, number, sums);
+  if (second) {
     _mm512_store_ps(strip.sums + column, down);
     turn_tile(v);
-    const int64_t first = lines.next;
-    sum = box(lines, sum, v);
-    if (strip.samples->inputs[strip.samples->next] < first + kTile)
-      take_samples(*strip.samples, first, v);
+    float* entering = box_enter(lines);
+    for (int i = 0; i < kTile; ++i) _mm512_store_ps(entering + i * kTile, v[i]);
+    before = entering;
   }
-  _mm512_store_ps(lines.sums, sum);
+  return across;
+}
+
+// The second box and the third: kept rows in, samples out.
+void box_columns(const PdqStrip& strip) {
+  const float* before = nullptr;
+  __m512 across = _mm512_load_ps(strip.after->sums);
+  across = box_tiles<true, false>(strip, 0, across, before);
+  for (int64_t column = kTile; column < strip.tiles * kTile; column += kTile)
+    across = box_tiles<true, true>(strip, column, across, before);
+  across = box_tiles<false, true>(strip, 0, across, before);
+  _mm512_store_ps(strip.after->sums, across);
 }
 
 template <class Colour>
