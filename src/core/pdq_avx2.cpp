@@ -32,14 +32,19 @@ INLINE void turn_halves(__m256 v[4]) {
   v[3] = _mm256_shuffle_ps(b, d, 0xee);
 }
 
-INLINE void turn_block(__m256 v[kLanes]) {
+// Turns the 8×8 floats at `in` whose rows are `apart` floats from one another. Loading each half
+// where it belongs saves shuffles across the middle of the registers.
+INLINE void turn_block(const float* in, int64_t apart, __m256 v[kLanes]) {
+  const auto halves = [&](const float* upper) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(upper)),
+                                _mm_load_ps(upper + 4 * apart), 1);
+  };
+  for (int i = 0; i < 4; ++i) {
+    v[i] = halves(in + i * apart);
+    v[i + 4] = halves(in + i * apart + 4);
+  }
   turn_halves(v);
   turn_halves(v + 4);
-  for (int i = 0; i < 4; ++i) {
-    const __m256 low = _mm256_permute2f128_ps(v[i], v[i + 4], 0x20);
-    v[i + 4] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x31);
-    v[i] = low;
-  }
 }
 
 // Sixteen bytes of row i and of row i + 4: the halves that turning needs.
@@ -65,123 +70,170 @@ __m256 luma(__m256i pixels) {
                        _mm256_mul_ps(value, _mm256_set1_ps(0.001 - 65.0 / 65536.0)));
 }
 
-// The luma of 8 rows × 8 columns of pixels from `column` on, one column a register.
+// The luma of a tile of pixels, made in sixteen steps and stored one column after another.
 struct Rgb {
   static constexpr int channels = 3;
-  static void load(const uint8_t* const* rows, int64_t column, __m256 v[kLanes]) {
-    for (int i = 0; i < 4; ++i)
-      for (int x = 0; x < kLanes; x += 4) v[x + i] = luma(two_rows(rows, i, (column + x) * 3));
-    turn_halves(v);
-    turn_halves(v + 4);
+  const uint8_t* const* rows;
+  int64_t offset;
+  __m256 four[4];
+
+  INLINE Rgb(const uint8_t* const* strip_rows, int64_t column)
+      : rows(strip_rows), offset(column * channels) {}
+  // Two steps make four columns of eight rows.
+  INLINE void step(int n, float* tile) {
+    const int y = n / kLanes * kLanes, x = n / 2 % 4 * 4, first = n % 2 * 2;
+    for (int i = first; i < first + 2; ++i) four[i] = luma(two_rows(rows + y, i, offset + x * 3));
+    if (first == 0) return;
+    turn_halves(four);
+    for (int i = 0; i < 4; ++i) _mm256_store_ps(tile + (x + i) * kTile + y, four[i]);
   }
 };
 
 struct Grey {
   static constexpr int channels = 1;
-  static void load(const uint8_t* const* rows, int64_t column, __m256 v[kLanes]) {
-    __m128i four[4];  // columns 0 to 3 of rows 0 to 3, columns 4 to 7, the same of rows 4 to 7
-    for (int i = 0; i < kLanes; i += 4) {
-      const auto bytes = [&](int row) {
-        return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows[i + row] + column));
-      };
-      const __m128i a = _mm_unpacklo_epi8(bytes(0), bytes(1));
-      const __m128i b = _mm_unpacklo_epi8(bytes(2), bytes(3));
-      four[i / 2] = _mm_unpacklo_epi16(a, b);
-      four[i / 2 + 1] = _mm_unpackhi_epi16(a, b);
-    }
-    for (int i = 0; i < 2; ++i) {
-      widen(_mm_unpacklo_epi32(four[i], four[i + 2]), v + i * 4);
-      widen(_mm_unpackhi_epi32(four[i], four[i + 2]), v + i * 4 + 2);
+  alignas(32) uint8_t columns[2][kTile][kLanes];
+
+  INLINE Grey(const uint8_t* const* rows, int64_t column) {
+    const __m256i spread = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (int half = 0; half < 2; ++half) {
+      const uint8_t* const* eight = rows + half * kLanes;
+      const __m256i a = two_rows(eight, 0, column), b = two_rows(eight, 1, column);
+      const __m256i c = two_rows(eight, 2, column), d = two_rows(eight, 3, column);
+      const __m256i low[2] = {_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d)};
+      const __m256i high[2] = {_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d)};
+      const __m256i four[4] = {
+          _mm256_unpacklo_epi16(low[0], low[1]), _mm256_unpackhi_epi16(low[0], low[1]),
+          _mm256_unpacklo_epi16(high[0], high[1]), _mm256_unpackhi_epi16(high[0], high[1])};
+      for (int i = 0; i < 4; ++i)
+        _mm256_store_si256(reinterpret_cast<__m256i*>(columns[half][i * 4]),
+                           _mm256_permutevar8x32_epi32(four[i], spread));
     }
   }
-  static void widen(__m128i columns, __m256 v[2]) {
-    v[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(columns));
-    v[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(columns, 8)));
+  INLINE void step(int n, float* tile) {
+    for (int half = 0; half < 2; ++half) {
+      const auto* column = reinterpret_cast<const __m128i*>(columns[half][n]);
+      _mm256_store_ps(tile + n * kTile + half * kLanes,
+                      _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(column))));
+    }
   }
 };
 
-// The box along eight rows: eight inputs in, the sums after each of them out.
-INLINE __m256 box(float* entering, int64_t window, __m256 sum, __m256 v[kLanes]) {
-  const float* leaving = entering - window * kTile;
-  for (int i = 0; i < kLanes; ++i) _mm256_store_ps(entering + i * kTile, v[i]);
-  for (int i = 0; i < kLanes; ++i) {
-    sum = _mm256_add_ps(sum, v[i]);
-    sum = _mm256_sub_ps(sum, _mm256_load_ps(leaving + i * kTile));
-    v[i] = sum;
+// Sixteen running sums.
+struct Sums {
+  __m256 low, high;
+
+  INLINE explicit Sums(const float* from)
+      : low(_mm256_load_ps(from)), high(_mm256_load_ps(from + kLanes)) {}
+  INLINE void step(const float* entering, const float* leaving) {
+    low = _mm256_sub_ps(_mm256_add_ps(low, _mm256_load_ps(entering)), _mm256_load_ps(leaving));
+    high = _mm256_sub_ps(_mm256_add_ps(high, _mm256_load_ps(entering + kLanes)),
+                         _mm256_load_ps(leaving + kLanes));
   }
-  return sum;
+  INLINE void store(float* to) const {
+    _mm256_store_ps(to, low);
+    _mm256_store_ps(to + kLanes, high);
+  }
+  INLINE void divide(float count, float* to) const {
+    const __m256 counts = _mm256_set1_ps(count);
+    _mm256_store_ps(to, _mm256_div_ps(low, counts));
+    _mm256_store_ps(to + kLanes, _mm256_div_ps(high, counts));
+  }
+};
+
+// One tile of the first box: its luma stands at `now`. The next tile's is made between the steps,
+// each of which has to wait for the sum of the one before it.
+template <class Colour, bool more>
+INLINE void box_tile(const PdqStrip& strip, int64_t column, Sums& sums, const float* now,
+                     float* next) {
+  const float* leaving = now - strip.before->window * kTile;
+  Colour ahead(strip.rows, more ? column + kTile : column);
+  alignas(64) float quotients[kTile][kTile];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) {
+    if (more) ahead.step(i, next);
+    sums.step(now + i * kTile, leaving + i * kTile);
+    sums.divide(strip.counts[column + i], quotients[i]);
+  }
+  for (int y = 0; y < kTile; y += kLanes)
+    for (int x = 0; x < kTile; x += kLanes) {
+      __m256 v[kLanes];
+      turn_block(&quotients[x][y], kTile, v);
+      for (int i = 0; i < kLanes; ++i)
+        _mm256_store_ps(strip.kept[y + i] + column + x,
+                        y + i < strip.height ? v[i] : _mm256_setzero_ps());
+    }
 }
 
 // The first box: pixels in, the strip's rows that are kept out.
 template <class Colour>
 void box_rows(const PdqStrip& strip) {
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  __m256 sums[2] = {_mm256_load_ps(strip.before->sums),
-                    _mm256_load_ps(strip.before->sums + kLanes)};
-  for (int64_t tile = 0; tile < strip.tiles * kTile; tile += kTile) {
+  const int64_t last = (strip.tiles - 1) * kTile;
+  Sums sums(strip.before->sums);
+  float* now = box_enter(*strip.before);
+  Colour first(strip.rows, 0);
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) first.step(i, now);
+  for (int64_t column = 0; column < last; column += kTile) {
     for (int i = 0; i < kTile; ++i)
-      _mm_prefetch(strip.rows[i] + tile * Colour::channels + kAhead, _MM_HINT_T0);
-    float* entering = box_enter(*strip.before);
-    for (int x = 0; x < kTile; x += kLanes)
-      for (int y = 0; y < kTile; y += kLanes) {
-        const int64_t column = tile + x;
-        __m256 v[kLanes];
-        Colour::load(strip.rows + y, column, v);
-        __m256& sum = sums[y / kLanes];
-        sum = box(entering + x * kTile + y, strip.before->window, sum, v);
-        const __m256 there =
-            _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(strip.height - y), lanes));
-        for (int i = 0; i < kLanes; ++i)
-          v[i] =
-              _mm256_and_ps(there, _mm256_div_ps(v[i], _mm256_set1_ps(strip.counts[column + i])));
-        turn_block(v);
-        for (int i = 0; i < kLanes; ++i) _mm256_store_ps(strip.kept[y + i] + column, v[i]);
-      }
+      _mm_prefetch(strip.rows[i] + column * Colour::channels + kAhead, _MM_HINT_T0);
+    float* next = box_enter(*strip.before);
+    box_tile<Colour, true>(strip, column, sums, now, next);
+    now = next;
   }
-  _mm256_store_ps(strip.before->sums, sums[0]);
-  _mm256_store_ps(strip.before->sums + kLanes, sums[1]);
+  box_tile<Colour, false>(strip, last, sums, now, nullptr);
+  sums.store(strip.before->sums);
 }
 
 // Divides the sums that are samples; the tile's first input has the number `first`.
 void take_samples(BoxSamples& samples, int64_t first, const float sums[kTile][kTile]) {
-  for (; samples.inputs[samples.next] < first + kTile; ++samples.next) {
-    const __m256 count = _mm256_set1_ps(samples.counts[samples.next]);
-    const float* sum = sums[samples.inputs[samples.next] - first];
-    float* out = samples.values[samples.next];
-    for (int y = 0; y < kTile; y += kLanes)
-      _mm256_store_ps(out + y, _mm256_div_ps(_mm256_load_ps(sum + y), count));
+  for (; samples.inputs[samples.next] < first + kTile; ++samples.next)
+    Sums(sums[samples.inputs[samples.next] - first])
+        .divide(samples.counts[samples.next], samples.values[samples.next]);
+}
+
+// The second box down a tile of kept rows, and the third along the tile before it, which stands at
+// `before`: a step of one between two of the other, since each has to wait for its own sum. What
+// comes out of the second goes to where the third will find it.
+template <bool second, bool third>
+INLINE void box_tiles(const PdqStrip& strip, int64_t column, Sums& across, const float*& before) {
+  BoxLines& lines = *strip.after;
+  const float* leaving = third ? before - lines.window * kTile : nullptr;
+  const int64_t number = lines.next - kTile;
+  alignas(64) float sums[kTile][kTile], quotients[kTile][kTile];
+  Sums down(strip.sums + column);
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) {
+    if (second) {
+      down.step(strip.kept[i] + column, strip.removed[i] + column);
+      down.divide(strip.row_counts[i], quotients[i]);
+    }
+    if (third) {
+      across.step(before + i * kTile, leaving + i * kTile);
+      across.store(sums[i]);
+    }
   }
+  if (third) take_samples(*strip.samples, number, sums);
+  if (!second) return;
+  down.store(strip.sums + column);
+  float* entering = box_enter(lines);
+  for (int y = 0; y < kTile; y += kLanes)
+    for (int x = 0; x < kTile; x += kLanes) {
+      __m256 v[kLanes];
+      turn_block(&quotients[y][x], kTile, v);
+      for (int i = 0; i < kLanes; ++i) _mm256_store_ps(entering + (x + i) * kTile + y, v[i]);
+    }
+  before = entering;
 }
 
 // The second box and the third: kept rows in, samples out.
 void box_columns(const PdqStrip& strip) {
-  BoxLines& lines = *strip.after;
-  __m256 sums[2] = {_mm256_load_ps(lines.sums), _mm256_load_ps(lines.sums + kLanes)};
-  for (int64_t tile = 0; tile < strip.tiles * kTile; tile += kTile) {
-    const int64_t first = lines.next;
-    float* entering = box_enter(lines);
-    alignas(64) float across[kTile][kTile];
-    for (int x = 0; x < kTile; x += kLanes) {
-      const int64_t column = tile + x;
-      __m256 down = _mm256_load_ps(strip.sums + column);
-      for (int y = 0; y < kTile; y += kLanes) {
-        __m256 v[kLanes];
-        for (int i = 0; i < kLanes; ++i) {
-          down = _mm256_add_ps(down, _mm256_load_ps(strip.kept[y + i] + column));
-          down = _mm256_sub_ps(down, _mm256_load_ps(strip.removed[y + i] + column));
-          v[i] = _mm256_div_ps(down, _mm256_set1_ps(strip.row_counts[y + i]));
-        }
-        turn_block(v);
-        __m256& sum = sums[y / kLanes];
-        sum = box(entering + x * kTile + y, lines.window, sum, v);
-        for (int i = 0; i < kLanes; ++i) _mm256_store_ps(across[x + i] + y, v[i]);
-      }
-      _mm256_store_ps(strip.sums + column, down);
-    }
-    take_samples(*strip.samples, first, across);
-  }
-  _mm256_store_ps(lines.sums, sums[0]);
-  _mm256_store_ps(lines.sums + kLanes, sums[1]);
+  const float* before = nullptr;
+  Sums across(strip.after->sums);
+  box_tiles<true, false>(strip, 0, across, before);
+  for (int64_t column = kTile; column < strip.tiles * kTile; column += kTile)
+    box_tiles<true, true>(strip, column, across, before);
+  box_tiles<false, true>(strip, 0, across, before);
+  across.store(strip.after->sums);
 }
 
 template <class Colour>
@@ -194,8 +246,7 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
   for (int j = 0; j < kGrid; j += kLanes)
     for (int y = 0; y < kTile; y += kLanes) {
       __m256 v[kLanes];
-      for (int i = 0; i < kLanes; ++i) v[i] = _mm256_load_ps(samples[j + i] + y);
-      turn_block(v);
+      turn_block(&samples[j][y], kTile, v);
       for (int i = 0; i < kLanes; ++i) _mm256_store_ps(rows[y + i] + j, v[i]);
     }
 }
