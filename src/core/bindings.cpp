@@ -98,12 +98,14 @@ NB_MODULE(_core, m) {
         const PdqResult result = hashed(pdq, pixels, active);
         return hashes_and_quality(result.hash, result.quality);
       },
-      "pixels"_a.noconvert(), "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
+      "pixels"_a.noconvert(),
+      "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [active](const PixelArray& pixels) {
         const PdqOrientations result = hashed(pdq_orientations, pixels, active);
         return hashes_and_quality(result.hashes, result.quality);
       },
-      "pixels"_a.noconvert(), "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
+      "pixels"_a.noconvert(),
+      "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
 }
