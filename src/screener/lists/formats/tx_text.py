@@ -15,6 +15,7 @@ from screener.lists.formats.content import Content, Lines, broken
 from screener.lists.records import BadRow, Row, State
 
 NAME = "tx"
+_JUDGED = 100  # lines that sniffing looks at
 _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
     **{name: (kind, {}) for name, kind in KINDS.items()},
     "video_md5": (KINDS["md5"], {"media": "video"}),
@@ -22,8 +23,13 @@ _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: one of them can be read as a row."""
-    return any(_type_of(line) in _TYPES and isinstance(_row(0, line), Row) for line in lines)
+    """Whether the first lines of a text are of this format: half of them name a known type.
+
+    Not all, since some may be damaged or of other types; not just one, since prose may have it.
+    """
+    filled = [line for line in map(_stripped, lines[:_JUDGED]) if line]
+    known = sum(_type_of(line) in _TYPES for line in filled)
+    return known > 0 and 2 * known >= len(filled)
 
 
 class TxText:
@@ -42,8 +48,8 @@ class TxText:
             if line is None:
                 yield BadRow(number, None, "line too long")
                 continue
-            text = line.strip(" \t")
-            if not text or text.startswith("#"):
+            text = _stripped(line)
+            if not text:
                 continue
             if first and " " not in text and broken(text) is None:
                 raise ListError(unnamed_column(self._content.name))
@@ -60,8 +66,14 @@ def unnamed_column(name: str) -> str:
     )
 
 
+def _stripped(line: str) -> str:
+    """The line without what surrounds it; nothing of a comment."""
+    text = line.strip(" \t")
+    return "" if text.startswith("#") else text
+
+
 def _type_of(line: str) -> str:
-    head, separator, _ = line.strip(" \t").partition(" ")
+    head, separator, _ = line.partition(" ")
     return cleaned(head).casefold() if separator else ""
 
 
