@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import HashError, MediaError
+from screener.media import decoder
 from screener.media.image import Frame, Limits, Media
 from screener.media.image import open as open_picture
 
@@ -160,10 +161,10 @@ def test_pixel_limit_comes_before_pixels(mime: str, monkeypatch: pytest.MonkeyPa
     area = media.width * media.height
     assert walked(data, pixels=area)[1] is None
 
-    def decoder(*_: object) -> None:
+    def made(*_: object) -> None:
         raise AssertionError("a decoder was made")
 
-    monkeypatch.setattr(Image, "_getdecoder", decoder)
+    monkeypatch.setattr(Image, "_getdecoder", made)
     with pytest.raises(MediaError) as caught:
         open_picture(data, limits=Limits(pixels=area - 1))
     assert caught.value.reason == "too_large"
@@ -336,10 +337,11 @@ def test_frames_can_be_walked_again(format: str) -> None:
 def test_frame_limit(format: str) -> None:
     """As many frames as the limit come, then too_large if there is one more, and only then."""
     data = animation(format, 3)
-    frames, error = walked(data, frames=2)
-    assert len(frames) == 2
-    assert error is not None
-    assert error.reason == "too_large"
+    for limit in (1, 2):
+        frames, error = walked(data, frames=limit)
+        assert len(frames) == limit
+        assert error is not None
+        assert error.reason == "too_large"
     frames, error = walked(data, frames=3)
     assert len(frames) == 3
     assert error is None
@@ -357,7 +359,7 @@ def test_all_frames_together_have_a_limit() -> None:
 
 def test_a_larger_page_is_held_to_the_limit() -> None:
     """The limit is checked again for every page, before that page is decoded."""
-    data = saved(drawn(), "TIFF", save_all=True, append_images=[drawn(1, size=(240, 180))])
+    data = saved(drawn(), "TIFF", save_all=True, append_images=[drawn(1, size=(240, 90))])
     frames, error = walked(data, pixels=120 * 90)
     assert len(frames) == 1
     assert error is not None
@@ -426,15 +428,20 @@ def test_an_orientation_told_after_the_pixels() -> None:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+def fake(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[BaseException]:
     """A plugin of another package, whose pictures raise what is put into the list."""
     raised: list[BaseException] = []
 
     class FakeFile(ImageFile.ImageFile):
         format = "FAKE"
+        n_frames = 1
 
         def _open(self) -> None:
             self._mode, self._size = "L", (8, 8)
+
+        def seek(self, frame: int) -> None:
+            if frame:
+                raise EOFError("no more")
 
         def load(self) -> None:  # type: ignore[override]
             if raised:
@@ -445,6 +452,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     Image.init()
     accept = lambda prefix: prefix.startswith(b"FAKE")  # noqa: E731
     monkeypatch.setattr(Image, "ID", [*Image.ID, "FAKE"])
+    monkeypatch.setattr(FakeFile, "n_frames", getattr(request, "param", 1))
     monkeypatch.setitem(Image.OPEN, "FAKE", (FakeFile, accept))
     return raised
 
@@ -456,6 +464,38 @@ def test_plugins_of_other_packages_are_used(fake: list[BaseException]) -> None:
     (frame,) = picture.frames()
     assert picture.media.type == "image/x-fake"
     assert (frame.pixels == 77).all()
+
+
+@pytest.mark.parametrize("fake", [3], indirect=True)
+def test_declared_frames_that_are_missing(fake: list[BaseException]) -> None:
+    """A file that ends in good order before the frames it declares is cut short."""
+    frames, error = walked(b"FAKE")
+    assert len(frames) == 1
+    assert error is not None
+    assert error.reason == "truncated"
+    assert "1 of 3" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("layers", "info", "grey"),
+    [
+        ([(1, 2, 2, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"jfif": 257}, True),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"adobe_transform": 1}, True),
+        ([(0, 2, 1, 0), (1, 1, 1, 1), (2, 1, 1, 1)], {}, True),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"adobe_transform": 0}, False),
+        ([(82, 1, 1, 0), (71, 1, 1, 0), (66, 1, 1, 0)], {}, False),
+        ([(1, 1, 2, 0), (2, 2, 1, 1), (3, 1, 1, 1)], {"jfif": 257}, False),
+        ([(1, 1, 1, 0)], {"jfif": 257}, False),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1), (4, 1, 1, 1)], {}, False),
+    ],
+)
+def test_which_jpegs_are_decoded_to_grey(
+    layers: list[tuple[int, int, int, int]], info: dict[str, object], grey: bool
+) -> None:
+    """Only YCbCr of three components, by libjpeg's own rules, with its luma at full size."""
+    opened = decoder.open_image(FILES["image/jpeg"]())
+    opened.layer, opened.info = layers, info  # type: ignore[attr-defined]
+    assert decoder.luma_only(opened) is grey
 
 
 @pytest.mark.parametrize(
@@ -478,6 +518,7 @@ def test_plugins_of_other_packages_are_used(fake: list[BaseException]) -> None:
         (OSError("secret"), "undecodable"),
         (OSError("image file is truncated"), "truncated"),
         (UserWarning("secret"), "undecodable"),
+        (UserWarning("Truncated File Read"), "undecodable"),
         (MemoryError("secret"), "too_large"),
         (Image.DecompressionBombError("secret"), "too_large"),
         (Image.DecompressionBombWarning("secret"), "too_large"),
@@ -501,6 +542,20 @@ def test_interrupts_pass(fake: list[BaseException]) -> None:
     fake.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         list(open_picture(b"FAKE").frames())
+
+
+def test_a_webp_that_lacks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WebP's decoder says one thing for every trouble: too_large where its canvas has no room."""
+    said, data = OSError("could not create decoder object"), FILES["image/webp"]()
+    assert decoder.failure(said, data, "").reason == "undecodable"
+
+    def full(size: int) -> bytearray:
+        assert size >= 120 * 90 * 8
+        raise MemoryError
+
+    monkeypatch.setattr(decoder, "bytearray", full, raising=False)
+    assert decoder.failure(said, data, "").reason == "too_large"
+    assert decoder.failure(said, data[:-9], "").reason == "truncated"
 
 
 def test_threads_share_nothing() -> None:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,6 +188,8 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
 @pytest.mark.parametrize("case", CONTAINERS)
 def test_one_picture_in_every_container_comes_out_equal(case: str) -> None:
     """Lossless files give exactly the drawn array; lossy or roundabout ones lie close to it."""
+    if case == "tiff ycbcr" and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("older Pillows cannot read the YCbCr TIFF that they write")
     make, wanted, allowed = CONTAINERS[case]
     found = seen(make())
     assert found.shape[:2] == wanted.shape[:2]
@@ -212,7 +215,7 @@ def _rgba() -> Image.Image:
 
 
 def _la() -> Image.Image:
-    return Image.fromarray(np.dstack([drawn_grey(), alpha()]), "LA")
+    return Image.merge("LA", (Image.fromarray(drawn_grey()), Image.fromarray(alpha())))
 
 
 def _cut_out(picture: Pixels, value: object) -> Pixels:
@@ -287,7 +290,7 @@ def _rgba_palette() -> Image.Image:
     """A palette of RGBA entries: 40 by 56 pixels, at most 256 colours by the drawing."""
     flat = np.dstack([drawn(), alpha()]).reshape(-1, 4)
     colours, index = np.unique(flat, axis=0, return_inverse=True)
-    image = Image.fromarray(index.reshape(40, 56).astype(np.uint8), "P")
+    image = Image.frombytes("P", (56, 40), index.astype(np.uint8).tobytes())
     image.putpalette(colours.tobytes(), "RGBA")
     return image
 

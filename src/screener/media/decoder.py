@@ -57,7 +57,7 @@ def failure(error: BaseException, data: bytes, what: str) -> MediaError:
     text = str(error).lower()
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
-    if isinstance(error, MemoryError) or "out of memory" in text:
+    if isinstance(error, MemoryError) or "out of memory" in text or _starved(text, data):
         return MediaError("too_large", f"{mime}: not enough memory to decode it")
     if isinstance(error, Warning):
         return MediaError("undecodable", f"{mime}: Pillow warns, and warnings are errors here")
@@ -122,6 +122,19 @@ def _formats() -> Iterator[str]:
     yield from known
     Image.init()
     yield from [name for name in Image.ID if name not in known]
+
+
+def _starved(text: str, data: bytes) -> bool:
+    """Whether it was memory that a WebP lacked: its decoder says the same for every trouble."""
+    if "could not create decoder" not in text or headers.cut_short(data):
+        return False
+    width, height = headers.largest(data)
+    try:
+        # Room for the two canvases that it makes at once; the system gives no pages yet.
+        bytearray(2 * 4 * width * height)
+    except MemoryError:
+        return True
+    return False
 
 
 def _is_refused(name: str, factory: Callable[..., Any]) -> bool:

@@ -227,7 +227,8 @@ def _following(
 
 def _at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:
     if part and image.format == "MPO":
-        # Each picture of an MPO is a JPEG of its own; a fresh start leaves nothing of the last.
+        # Each picture of an MPO is a JPEG of its own, and may have other colours. A fresh start:
+        # older Pillows decode it into the memory of the last one, and beyond.
         image = decoder.open_image(data)
     if part != image.tell():
         image.seek(part)
