@@ -44,9 +44,9 @@ Isa choose_isa(const char* name) {
     choices += choices.empty() ? "" : ", ";
     choices += isa_name(isa);
   }
-  throw std::runtime_error("SCREENER_KERNEL=" + std::string(name) +
-                           " is unknown or not supported on this machine; choose one of: " +
-                           choices);
+  throw std::runtime_error(
+      "SCREENER_KERNEL=" + std::string(name) +
+      " is unknown or not supported on this machine; choose one of: " + choices);
 }
 
 }  // namespace screener

@@ -7,7 +7,6 @@ and every bound in milliseconds and reads no section; `Sections.verify` reads th
 
 from __future__ import annotations
 
-import importlib.metadata
 import mmap
 import os
 import re
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import IndexFileError
+from screener.version import __version__
 
 Array = npt.NDArray[Any]
 
@@ -178,7 +178,7 @@ def _preamble(content: str, arrays: Mapping[str, Array]) -> bytes:
         VERSION,
         len(arrays),
         content.encode("ascii"),
-        importlib.metadata.version("screener").encode("ascii")[:16],
+        __version__.encode("ascii")[:16],
         end,
         zlib.crc32(entries),
         0,
