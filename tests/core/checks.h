@@ -1,6 +1,6 @@
-// Checks that need no Python, in files of their own. Each says what differs and returns how many
-// differences it saw.
+// Checks that need no Python: the kernels of this machine against the scalar ones, for processors
+// that are only emulated. Each says on stderr what differs, and returns whether nothing did.
 #pragma once
 
-// Every PDQ kernel of the machine against the scalar one, and the luma of every colour.
-int check_pdq();
+bool check_pdq();
+bool check_scan();

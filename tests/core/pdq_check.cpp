@@ -107,7 +107,7 @@ bool check_colours(Isa isa) {
 
 }  // namespace
 
-int check_pdq() {
+bool check_pdq() {
   int differences = 0;
   for (Isa isa : supported_isas()) {
     differences += !check_colours(isa);
@@ -127,5 +127,5 @@ int check_pdq() {
       differences += !same(pixels, isa);
     }
   }
-  return differences;
+  return differences == 0;
 }
