@@ -78,6 +78,7 @@ def import_file(
         report = ImportReport(name, format, source, 0, unknown_columns=reader.unknown_columns)
         run = _Import(connection, folder, source)
         run.take(reader, file=name, strict=strict)
+        run.check_any_good(name)
         return run.finish(report, content.sha256)
 
 
@@ -140,6 +141,16 @@ class _Import:
             "INSERT INTO quarantine VALUES (?, ?, ?, ?)",
             [(self._id, row.line, row.field, row.reason) for row in bad],
         )
+
+    def check_any_good(self, file: str) -> None:
+        """Refuse a file of which no row can be read: it is of another format than it seemed."""
+        rows, bad = self._counts["rows"], self._quarantined.total()
+        if rows and rows == bad:
+            line, why = self._first_bad[0]
+            raise ListError(
+                f"{file}: none of its {rows} rows can be read, the first for: line {line}, {why};"
+                " nothing was imported"
+            )
 
     def finish(self, report: ImportReport, sha256: str) -> ImportReport:
         """Write the segments and name the generation, or confirm the one there is."""
