@@ -23,8 +23,9 @@ _SOME = 20
 
 
 def to_stderr() -> Console:
-    """A console on standard error: plain text where that is not a terminal."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    """A console on standard error: plain text in long lines where that is not a terminal."""
+    width = None if sys.stderr.isatty() else 200
+    return Console(stderr=True, highlight=False, width=width)
 
 
 def to_stdout() -> Console:
