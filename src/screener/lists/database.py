@@ -91,6 +91,7 @@ def create(folder: Path) -> None:
 def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?)",
@@ -146,24 +147,21 @@ def _log_pending(folder: Path) -> bool:
 
 def _open_for_reading(folder: Path) -> tuple[sqlite3.Connection, bool]:
     """A connection that only reads, and whether it takes the file for immutable."""
-    connection = connect(folder, "ro")
     try:
-        check_format(connection, folder)
-        return connection, False
+        return _checked(connect(folder, "ro"), folder), False
     except sqlite3.OperationalError:
-        connection.close()
         if os.access(folder, os.W_OK) or _log_pending(folder):
             raise
-    except BaseException:
-        connection.close()
-        raise
-    connection = connect(folder, "ro&immutable=1")
+    return _checked(connect(folder, "ro&immutable=1"), folder), True
+
+
+def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection:
     try:
         check_format(connection, folder)
     except BaseException:
         connection.close()
         raise
-    return connection, True
+    return connection
 
 
 def connect(folder: Path, mode: str) -> sqlite3.Connection:
@@ -172,7 +170,6 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
     # The file may come from elsewhere: nothing in its schema may do more than hold data.
     connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 

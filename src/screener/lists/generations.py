@@ -87,6 +87,7 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         with contextlib.closing(connect(folder, "rw")) as connection:
             check_format(connection, folder)
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -262144")
             _begin(connection, folder)
             try:

@@ -62,7 +62,7 @@ def sniff(content: Content) -> str:
 
 def _unknown(content: Content, lines: list[str]) -> str:
     filled = [line for line in lines if line.strip() and not line.startswith("#")]
-    if filled and len(filled[0].split()) == 1 and not set(filled[0]) & set(",;\t"):
+    if filled and len(filled[0].split()) == 1 and not set(filled[0]) & set(",;\t\0\ufffd"):
         return tx_text.unnamed_column(content.name)
     return (
         f"{content.name} is in no format known here ({', '.join(FORMATS)}): no header that names"

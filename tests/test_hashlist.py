@@ -1,0 +1,616 @@
+"""HashList: what is searched, who holds a hit, states, generations, and what it tells."""
+
+import hashlib
+import json
+import os
+import pickle
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from screener.errors import HashError, IndexFileError, ListError
+from screener.lists.hashlist import HashList
+from screener.lists.records import Category, Record
+
+NO_BYTES = hashlib.md5(b"").hexdigest()
+
+
+def value(number, size=16):
+    """A well-mixed value of so many bytes, in hex."""
+    return hashlib.shake_128(str(number).encode()).hexdigest(size)
+
+
+def codes(*texts):
+    """Hex texts as queries."""
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), -1)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """An empty list."""
+    return HashList.create(tmp_path / "known.list")
+
+
+@pytest.fixture
+def put(known, tmp_path):
+    """Imports a text into the list and gives the report."""
+
+    def put(text, name="demo.csv", **settings):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return known.import_file(file, **settings)
+
+    return put
+
+
+def hits(one, kind, text, radius=0):
+    """The records that a value reaches, as (source, entry, state)."""
+    if kind in ("md5", "sha1", "sha256"):
+        _, rows = one.lookup(kind, codes(text))
+    else:
+        _, rows, _ = one.search(kind, codes(text), radius=radius)
+    return [(r.source, r.entry, r.state) for held in one.holders(kind, rows) for r in held]
+
+
+def test_an_empty_list(known):
+    """It is generation 0, holds and finds nothing, and says so."""
+    offsets, rows, distances = known.search("pdq", codes(value(1, 32), value(2, 32)), radius=31)
+
+    assert (known.generation, dict(known.kinds), known.matchable) == (0, {}, False)
+    assert offsets.tolist() == [0, 0, 0]
+    assert (len(rows), len(distances)) == (0, 0)
+    assert (offsets.dtype, rows.dtype, distances.dtype) == (np.int64, np.int64, np.uint16)
+    assert known.lookup("md5", codes(value(1)))[0].tolist() == [0, 0]
+    assert known.holders("pdq", rows) == []
+    assert known.refresh() is known
+
+
+def test_a_list_of_one_entry_matches(known, put):
+    """One hash is found at distance 0 and at its radius, and not one bit beyond."""
+    put(f"id,pdq,pdq_quality,category,note\nx,{value(1, 32)},77,A,n\n")
+    one = known.refresh()
+    near = bytearray(bytes.fromhex(value(1, 32)))
+    near[0] ^= 0xFF
+    near[9] ^= 0x01
+
+    offsets, rows, distances = one.search("pdq", codes(value(1, 32), near.hex()), radius=9)
+
+    assert offsets.tolist() == [0, 1, 2]
+    assert distances.tolist() == [0, 9]
+    assert len(one.search("pdq", codes(near.hex()), radius=8)[1]) == 0
+    (record,) = one.holders("pdq", rows[:1])[0]
+    assert record == Record(
+        "demo", "x", "confirmed", (Category("operator:demo", "A"),), {"note": "n"}, None, 77, 1
+    )
+
+
+def test_the_report_accounts_for_every_row(put):
+    """Added, changed, unchanged, repeated and quarantined rows add up to those read."""
+    report = put(
+        "id,pdq,md5,status,age\n"
+        f"a,{value(1, 32)},{value(1)},,1\n"
+        f"a,,{value(2)},,\n"
+        f"b,,{value(3)},withdrawn,\n"
+        f"c,{'0' * 64},{NO_BYTES},,\n"
+        f"d,,{NO_BYTES},,\n"
+        "e,,1.2E+30,,\n"
+        "f,,,,\n"
+    )
+
+    assert (report.rows, report.added, report.repeated) == (7, 3, 1)
+    assert (report.withdrawn, report.dropped, report.low_information) == (1, 2, 1)
+    assert report.quarantined == {"no usable hash": 2, "damaged by a spreadsheet": 1}
+    assert report.first_bad == (
+        (6, "no usable hash"),
+        (7, "md5: damaged by a spreadsheet"),
+        (8, "no usable hash"),
+    )
+    assert report.unknown_columns == ("age",)
+    assert (report.file, report.format, report.source) == ("demo.csv", "csv", "demo")
+    assert report.generation == 1
+
+
+def test_importing_the_same_again_raises_nothing(known, put):
+    """No change, no new generation; yet the list is known to be current, and so is young."""
+    text = f"id,md5\na,{value(1)}\nb,{value(2)}\na,{value(3)}\n"
+    put(text)
+    before = known.refresh()
+
+    report = put(text)
+    after = before.refresh()
+
+    assert (report.added, report.changed, report.unchanged, report.repeated) == (0, 0, 2, 1)
+    assert (report.generation, after.generation) == (1, 1)
+    assert after is not before
+    assert after.age_s() < before.age_s()
+    assert after.refresh() is after
+    assert after.info().files == before.info().files
+
+
+def test_rows_without_an_entry_id_may_be_imported_again(known, put):
+    """Their ids are made from their hashes, so that the same file changes nothing."""
+    text = f"pdq,md5\n{value(1, 32)},\n,{value(2)}\n{value(1, 32)},\n"
+    first, second = put(text), put(text)
+    other = put(f"md5,pdq\n,{value(1, 32)}\n{value(2)},\n")
+
+    assert (first.added, first.repeated) == (2, 1)
+    assert second.unchanged == other.unchanged == 2
+    assert second.generation == other.generation == 1
+
+
+def test_the_opinions_of_several_sources_are_all_shown(known, put):
+    """Equal hashes with different states stay records of their own, by source and entry."""
+    text = f"id,md5,status,category\nx,{value(1)},{{}},{{}}\n"
+    for source, state in [("c", "known"), ("a", "active"), ("d", "seed"), ("b", "disputed")]:
+        put(text.format(state, source.upper()), source=source)
+    put(text.format("withdrawn", ""), source="e")
+
+    assert hits(known.refresh(), "md5", value(1)) == [
+        ("a", "x", "confirmed"),
+        ("b", "x", "disputed"),
+        ("c", "x", "known_good"),
+        ("d", "x", "seed"),
+    ]
+
+
+def test_a_withdrawn_entry_stops_matching_and_others_do_not(known, put):
+    """Withdrawal goes by source and entry: an equal hash of another record still matches."""
+    put(f"id,md5\nx,{value(1)}\ny,{value(1)}\nz,{value(2)}\n")
+    before = known.refresh()
+    put("id,md5,status\nx,,withdrawn\nz,,removed\nnever,,deleted\n")
+    after = known.refresh()
+
+    assert hits(before, "md5", value(1)) == [("demo", e, "confirmed") for e in "xy"]
+    assert hits(after, "md5", value(1)) == [("demo", "y", "confirmed")]
+    assert hits(after, "md5", value(2)) == []
+    assert after.kinds == {"md5": 1}
+    assert after.info().states == {"confirmed": 1, "withdrawn": 3}
+    put(f"id,md5\nz,{value(2)}\n")
+    assert hits(known.refresh(), "md5", value(2)) == [("demo", "z", "confirmed")]
+
+
+def test_entries_that_a_later_file_leaves_out_stay(known, put):
+    """An import adds and changes; only a withdrawal takes away."""
+    put(f"id,md5\nx,{value(1)}\n")
+    put(f"id,md5\ny,{value(2)}\n")
+
+    assert hits(known.refresh(), "md5", value(1)) == [("demo", "x", "confirmed")]
+
+
+def test_a_changed_entry_is_a_new_version(known, put):
+    """Its old hashes stop matching; the generation before still has the old version."""
+    put(f"id,md5,note\nx,{value(1)},old\n")
+    before = known.refresh()
+    report = put(f"id,md5,note\nx,{value(2)},new\n")
+    after = known.refresh()
+
+    assert report.changed == 1
+    assert hits(after, "md5", value(1)) == []
+    assert hits(after, "md5", value(2)) == [("demo", "x", "confirmed")]
+    _, rows = before.lookup("md5", codes(value(1)))
+    (record,) = before.holders("md5", rows)[0]
+    assert (record.labels, record.generation) == ({"note": "old"}, 1)
+
+
+def test_a_change_of_words_keeps_the_index_files(known, put):
+    """Only kinds whose values changed get a new file."""
+    put(f"id,md5,pdq,category\nx,{value(1)},{value(1, 32)},A\n")
+    first = known.refresh().info().files
+    put(f"id,md5,pdq,category\nx,{value(1)},{value(1, 32)},B\n")
+    second = known.refresh().info().files
+    put(f"id,md5,pdq,category\nx,{value(2)},{value(1, 32)},B\n")
+    third = known.refresh().info().files
+
+    assert first == second
+    assert len(set(first) & set(third)) == 1
+
+
+def test_rows_of_an_entry_far_apart_in_a_file_unite(known, put, monkeypatch):
+    """However the rows fall into batches, the outcome and the counts are those of one batch."""
+    rows = [f"e{number % 7},{value(number)}," for number in range(20)]
+    rows[13] = "e6,,withdrawn"
+    text = "id,md5,status\n" + "\n".join(rows) + "\n"
+    whole = put(text)
+    expected = known.refresh().info().states
+    for size in (1, 2, 3, 8):
+        monkeypatch.setattr("screener.lists.importing._BATCH", size)
+        again = put(text)
+        assert (again.unchanged, again.repeated, again.generation) == (7, 13, 1)
+        fresh = HashList.create(known.path.with_name(f"of-{size}.list"))
+        report = fresh.import_file(known.path.with_name("demo.csv"))
+        assert report == whole
+        fresh = fresh.refresh()
+        assert fresh.info().states == expected
+        assert fresh.kinds == known.refresh().kinds
+
+
+def test_blank_codes_are_kept_and_never_found(known, put):
+    """A hash of a blank picture is stored and counted, and no search meets it."""
+    put(f"id,pdq\nx,{'00' * 32}\ny,{value(1, 32)}\n")
+    one = known.refresh()
+
+    assert hits(one, "pdq", "00" * 32, radius=100) == []
+    assert one.kinds == {"pdq": 1}
+    assert one.info().not_searched == {"pdq": 1}
+    assert one.info().reached["pdq"] == 1
+    assert one.info().by_none == 1
+
+
+def test_info_tells_what_can_be_reached(known, put):
+    """Records by the kinds that we compute, and those that none reaches; no seeds among them."""
+    put(
+        "id,pdq,md5,photodna,phash,status\n"
+        f"a,{value(1, 32)},{value(1)},,,\n"
+        f"b,,{value(2)},,,disputed\n"
+        f"c,,,{value(3, 144)},,\n"
+        f"d,,,,{value(4, 8)},\n"
+        f"e,{value(5, 32)},,,,seed\n"
+    )
+    told = known.refresh().info()
+
+    assert told.reached == {"pdq": 1, "md5": 2, "sha1": 0, "sha256": 0}
+    assert told.by_none == 2
+    assert told.values == {"pdq": 2, "md5": 2, "phash": 1}
+    assert told.not_searched == {"photodna": 1}
+    assert told.states == {"confirmed": 3, "disputed": 1, "seed": 1}
+    assert told.sources == {"demo": told.states}
+    assert json.loads(json.dumps(told.to_dict()))["name"] == "known"
+
+
+def test_a_list_of_photodna_only_can_match_but_holds_no_kind(known, put):
+    """What no search can reach is no searchable kind, so that nobody takes it for compared."""
+    put(f"id,photodna\nx,{value(1, 144)}\n")
+    one = known.refresh()
+
+    assert one.kinds == {}
+    assert one.matchable
+    with pytest.raises(HashError):
+        one.lookup("photodna", codes(value(1, 144)))
+
+
+@pytest.mark.parametrize(
+    ("state", "matchable"),
+    [("", True), ("disputed", True), ("seed", False), ("known", False), ("withdrawn", False)],
+)
+def test_only_confirmed_and_disputed_records_make_a_list_matchable(known, put, state, matchable):
+    """Seeds, known files and withdrawals do not."""
+    put(f"id,md5,status\nx,{value(1)},{state}\n")
+
+    assert known.refresh().matchable is matchable
+
+
+def test_holders_answers_row_by_row(known, put):
+    """One answer a row, in their order, repeats included."""
+    put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(1200)))
+    one = known.refresh()
+    wanted = [5, 700, 5, 1199, *range(1200)]
+    _, rows = one.lookup("md5", codes(*map(value, wanted)))
+
+    held = one.holders("md5", rows)
+
+    assert [record.entry for (record,) in held] == [f"e{n}" for n in wanted]
+
+
+def test_wrong_questions_are_refused(known, put):
+    """A kind asked the wrong way, an unknown kind, rows of a kind that the list has not."""
+    with pytest.raises(HashError, match="lookup"):
+        known.search("md5", codes(value(1)), radius=0)
+    with pytest.raises(HashError, match="search"):
+        known.lookup("pdq", codes(value(1, 32)))
+    with pytest.raises(HashError, match="unknown kind"):
+        known.search("sha3", codes(value(1)), radius=0)
+    with pytest.raises(HashError, match="shape"):
+        known.search("pdq", codes(value(1)), radius=0)
+    with pytest.raises(HashError, match="no pdq"):
+        known.holders("pdq", [0])
+
+
+def test_names_paths_and_pickles(known, put):
+    """The name is the folder's without its ending; a pickle opens the same generation."""
+    put(f"id,md5\nx,{value(1)}\n")
+    old = known.refresh()
+    put(f"id,md5\nx,{value(2)}\n")
+
+    copy = pickle.loads(pickle.dumps(old))
+
+    assert (copy.name, copy.generation) == ("known", 1)
+    assert hits(copy, "md5", value(1)) == [("demo", "x", "confirmed")]
+    assert copy.path.is_absolute()
+    assert value(1) not in repr(copy)
+
+
+def test_an_old_generation_can_be_opened_while_it_is_kept(known, put):
+    """By its number; one whose index files are gone is refused and never taken for empty."""
+    for number in range(6):
+        put(f"id,md5\nx,{value(number)}\n")
+
+    kept = HashList.open(known.path, generation=5)
+
+    assert hits(kept, "md5", value(4)) == [("demo", "x", "confirmed")]
+    with pytest.raises(ListError, match="no longer kept"):
+        HashList.open(known.path, generation=1)
+    with pytest.raises(ListError, match="no generation 99"):
+        HashList.open(known.path, generation=99)
+
+
+def test_what_is_no_list_is_refused(tmp_path, known):
+    """Missing, a file, another folder, another database: each with what to do."""
+    with pytest.raises(ListError, match="screener import"):
+        HashList.open(tmp_path / "nothing")
+    (tmp_path / "file.csv").write_text("id,md5\n")
+    with pytest.raises(ListError, match="a list is a folder"):
+        HashList.open(tmp_path / "file.csv")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ListError, match="not a list"):
+        HashList.open(tmp_path / "folder")
+    (tmp_path / "folder/records.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(ListError, match="cannot read the list"):
+        HashList.open(tmp_path / "folder")
+    (tmp_path / "folder/records.sqlite").unlink()
+    sqlite3.connect(tmp_path / "folder/records.sqlite").close()
+    with pytest.raises(ListError, match="not a list"):
+        HashList.open(tmp_path / "folder")
+    for path in (known.path, tmp_path / "file.csv"):
+        with pytest.raises(ListError, match="exists already"):
+            HashList.create(path)
+    with pytest.raises(ListError, match="cannot create"):
+        HashList.create(tmp_path / "no/such/place")
+
+
+def test_a_newer_format_is_refused_by_a_sentence(known, put):
+    """For reading and for writing, saying which version is needed to do what."""
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+    connection.close()
+
+    with pytest.raises(ListError, match=r"newer version of screener.*upgrade"):
+        HashList.open(known.path)
+    with pytest.raises(ListError, match="newer version of screener"):
+        put(f"id,md5\nx,{value(1)}\n")
+
+
+def test_a_damaged_or_lost_index_file_is_no_empty_list(known, put):
+    """An error, never a silent miss; and an import that changes the kind makes it anew."""
+    put(f"id,md5\nx,{value(1)}\n")
+    (file,) = (known.path / "segments").iterdir()
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(IndexFileError):
+        HashList.open(known.path)
+    file.unlink()
+    with pytest.raises(IndexFileError, match="lost an index file"):
+        HashList.open(known.path)
+
+    put(f"id,md5\ny,{value(2)}\n")
+
+    assert hits(known.refresh(), "md5", value(1)) == [("demo", "x", "confirmed")]
+    assert known.refresh().kinds == {"md5": 2}
+
+
+def test_a_segment_name_from_elsewhere_is_never_opened(known, put):
+    """A database that names a file outside its folder is damaged."""
+    put(f"id,md5\nx,{value(1)}\n")
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.execute("UPDATE segments SET file = '../../elsewhere.idx'")
+    connection.close()
+
+    with pytest.raises(ListError, match="damaged"):
+        HashList.open(known.path)
+
+
+def test_files_are_the_owners_alone(known, put):
+    """Folders 0700 and files 0600, whatever the umask, also while the list is open."""
+    before = os.umask(0)
+    try:
+        put(f"id,md5,pdq\nx,{value(1)},{value(1, 32)}\n")
+        made = HashList.create(known.path.with_name("open.list"))
+        with sqlite3.connect(made.path / "records.sqlite") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            modes = {
+                path: stat.S_IMODE(path.stat().st_mode)
+                for one in (known, made)
+                for path in (one.path, *one.path.rglob("*"))
+            }
+        connection.close()
+    finally:
+        os.umask(before)
+
+    assert len(modes) >= 8
+    for path, mode in modes.items():
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_no_value_is_in_an_error_a_report_or_a_log(known, put, caplog):
+    """Nothing but the list itself ever holds a value: not even a refusal or a repr."""
+    caplog.set_level(0)
+    texts = [repr(put(f"id,pdq\nx,{value(1, 32)}\ny,{value(2, 32)}f\n"))]
+    for bad in (f"id,md5\nx,{value(3)}f\n", f"{value(3)}\n", f"md5,{value(3)}\n", f"q {value(3)}"):
+        with pytest.raises(ListError) as caught:
+            put(bad, name="bad.csv", strict=True)
+        texts.append(str(caught.value))
+    one = known.refresh()
+    _, rows, _ = one.search("pdq", codes(value(1, 32)), radius=0)
+    texts += [repr(one), repr(one.info()), repr(one.holders("pdq", rows)), caplog.text]
+
+    for text in texts:
+        assert not re.search(r"[0-9a-f]{20,}", re.sub(r"-[0-9a-f]{16}\.idx", "", text)), text
+
+
+def test_strict_names_the_first_bad_row_and_changes_nothing(known, put):
+    """File, line, field and reason; the rows before it are not imported either."""
+    with pytest.raises(ListError, match=r"demo\.csv, line 3: md5: wrong length"):
+        put(f"id,md5\nx,{value(1)}\ny,00\n", strict=True)
+
+    assert known.refresh() is known
+
+
+def test_files_that_cannot_be_read_are_refused(known, tmp_path):
+    """Missing, a folder, and a source that is no name."""
+    with pytest.raises(ListError, match="cannot read"):
+        known.import_file(tmp_path / "nothing.csv")
+    with pytest.raises(ListError, match="cannot read"):
+        known.import_file(tmp_path)
+    (tmp_path / "x.csv").write_text("id,md5\n")
+    for source in ("", " ", "a\nb"):
+        with pytest.raises(ListError, match="source"):
+            known.import_file(tmp_path / "x.csv", source=source)
+
+
+def test_a_name_that_is_no_unicode_imports(known, tmp_path):
+    """A file with such a name is taken once a source is given."""
+    odd = os.fsdecode(bytes(tmp_path) + b"/l\xe9ist.csv")
+    with open(odd, "w") as file:
+        file.write(f"id,md5\nx,{value(1)}\n")
+
+    assert known.import_file(odd, source="s").added == 1
+
+
+def test_threads_share_a_list(known, put):
+    """Many threads look up and ask for holders of one object at once."""
+    put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(200)))
+    one, wrong = known.refresh(), []
+
+    def work(start):
+        for number in range(start, 200, 8):
+            if hits(one, "md5", value(number)) != [("demo", f"e{number}", "confirmed")]:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from screener.lists.hashlist import HashList
+import numpy as np
+folder = Path(sys.argv[1])
+if os.getuid() == 0:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.setgid(65534); os.setuid(65534)
+one = HashList.open(folder)
+assert not os.access(folder, os.W_OK)
+_, rows = one.lookup("md5", np.frombuffer(bytes.fromhex(sys.argv[2]), np.uint8))
+print(one.holders("md5", rows)[0][0].entry, one.info().generation, one.refresh() is one)
+try:
+    one.import_file(sys.argv[3])
+except Exception as error:
+    print(type(error).__name__, "nothing changed" in str(error))
+"""
+
+
+def test_a_list_on_read_only_media_can_be_searched(known, put, tmp_path_factory):
+    """Where the folder cannot be written to, the list opens and answers, and imports refuse."""
+    put(f"id,md5\nx,{value(1)}\n")
+    place = Path(os.path.realpath("/tmp")) / f"screener-test-{os.getpid()}.list"
+    known.path.rename(place)
+    extra = place.with_suffix(".csv")
+    extra.write_text(f"id,md5\ny,{value(2)}\n")
+    extra.chmod(0o644)
+    try:
+        (place / "segments").chmod(0o500)
+        place.chmod(0o500)
+        call = [sys.executable, "-c", READ_ONLY, place, value(1), extra]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        names = {path.name for path in place.iterdir()}
+    finally:
+        extra.unlink()
+        place.chmod(0o700)
+        place.rename(known.path)
+    assert done.stdout.splitlines() == ["x 1 True", "ListError True"], done.stderr
+    assert names == {"records.sqlite", "segments"}
+
+
+STEPS = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),  # entry
+            st.sampled_from(["", *(value(n) for n in range(4))]),
+            st.sampled_from(["", *(value(n, 32) for n in range(3))]),
+            st.sampled_from(["active", "seed", "withdrawn"]),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def model_import(model, rows):
+    """What a file makes of the records, in plain dicts: entry to (state, values)."""
+    said = {}
+    for entry, md5, pdq, state in rows:
+        values = {pair for pair in (("md5", md5), ("pdq", pdq)) if pair[1]}
+        if values or state == "withdrawn":
+            states, have = said.setdefault(entry, (set(), set()))
+            states.add(state)
+            have |= values
+    order = ("withdrawn", "active", "seed")
+    united = {e: (next(s for s in order if s in states), v) for e, (states, v) in said.items()}
+    return model | united
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS, st.sampled_from([1, 2, 5000]))
+def test_any_run_of_imports_equals_the_model(tmp_path_factory, steps, batch):
+    """After each import the values found and their holders are those of a few dicts."""
+    place = tmp_path_factory.mktemp("model")
+    one, model, patch = HashList.create(place / "m.list"), {}, pytest.MonkeyPatch()
+    patch.setattr("screener.lists.importing._BATCH", batch)
+    for rows in steps:
+        (place / "s.csv").write_text(
+            "id,md5,pdq,status\n" + "".join(",".join(row) + "\n" for row in rows)
+        )
+        before, generation = model, one.generation
+        model = model_import(model, rows)
+        one.import_file(place / "s.csv")
+        one = one.refresh()
+        held = Counter()
+        for entry, (state, values) in model.items():
+            if state != "withdrawn":
+                held.update({(kind, text, entry): 1 for kind, text in values})
+        found = Counter(
+            (kind, text, entry)
+            for kind, size in (("md5", 16), ("pdq", 32))
+            for text in (value(n, size) for n in range(4))
+            for _, entry, _ in hits(one, kind, text)
+        )
+        assert found == held
+        expected = {kind: len({t for k, t, _ in held if k == kind}) for kind in ("md5", "pdq")}
+        assert one.kinds == {kind: count for kind, count in expected.items() if count}
+        states = Counter(state for state, _ in model.values())
+        words = {"active": "confirmed"}
+        assert one.info().states == {words.get(s, s): count for s, count in states.items()}
+        assert (one.generation == generation) == (model == before)
+    patch.undo()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_import_in_seconds(known, tmp_path):
+    """The speed is sane: a bound far above what it takes, for a machine that is busy."""
+    file = tmp_path / "many.csv"
+    with file.open("w") as out:
+        out.write("id,pdq\n")
+        out.writelines(f"e{n},{value(n, 32)}\n" for n in range(100_000))
+    start = time.process_time()
+
+    assert known.import_file(file).added == 100_000
+
+    assert time.process_time() - start < 15

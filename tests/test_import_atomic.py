@@ -1,0 +1,279 @@
+"""Imports are all or nothing: kills, two writers, full disks, readers of old generations."""
+
+import errno
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from screener.errors import ListError
+from screener.index.hamming import HammingIndex
+from screener.lists import database, generations
+from screener.lists.hashlist import HashList
+
+
+def value(number, size=16):
+    """A well-mixed value of so many bytes, in hex."""
+    return hashlib.shake_128(str(number).encode()).hexdigest(size)
+
+
+def rows(numbers, status=""):
+    """A file of entries with an MD5 and a PDQ each."""
+    lines = (f"e{n},{value(n)},{value(n, 32)},{status}\n" for n in numbers)
+    return "id,md5,pdq,status\n" + "".join(lines)
+
+
+def found(one, number):
+    """Whether the MD5 and the PDQ of an entry are found, and held by it alone."""
+    md5 = np.frombuffer(bytes.fromhex(value(number)), np.uint8)
+    pdq = np.frombuffer(bytes.fromhex(value(number, 32)), np.uint8)
+    entries = [
+        [record.entry for held in one.holders(kind, hits) for record in held]
+        for kind, hits in (
+            ("md5", one.lookup("md5", md5)[1]),
+            ("pdq", one.search("pdq", pdq, radius=0)[1]),
+        )
+    ]
+    assert entries in ([[], []], [[f"e{number}"], [f"e{number}"]])
+    return bool(entries[0])
+
+
+def fifty(folder):
+    """A list of fifty entries at generation 1."""
+    return put(HashList.create(folder / "known.list"), rows(range(50)))
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A list of fifty entries at generation 1, which pytest holds open during the test."""
+    return fifty(tmp_path)
+
+
+def put(one, text, name="s.csv"):
+    """Import a text; the list at its new generation."""
+    file = one.path.with_name(name)
+    file.write_text(text)
+    one.import_file(file)
+    return one.refresh()
+
+
+def segments(one):
+    """The files in the segments' folder."""
+    return {path.name for path in (one.path / "segments").iterdir()}
+
+
+def test_killed_at_any_write_it_leaves_the_generation_before(known, tmp_path):
+    """SIGKILL before every statement, sync and rename: the list opens unchanged, a rerun works."""
+    file = tmp_path / "s.csv"
+    file.write_text(rows(range(25, 75)) + f"e3,,,withdrawn\ne4,{value(400)},,\ne80,1.2E+3,,\n")
+    script = Path(__file__).with_name("kill_an_import.py")
+
+    done = subprocess.run(
+        [sys.executable, script, known.path, file], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 20
+
+
+def test_an_error_in_the_middle_changes_nothing(known, monkeypatch):
+    """A full disk under an index file: a ListError that says so, and the next import works."""
+    before, files = known.info().to_dict(), segments(known)
+
+    def full(self, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HammingIndex, "save", full)
+        with pytest.raises(ListError, match=r"nothing changed.*No space left"):
+            put(known, rows([60]))
+
+    assert known.refresh() is known
+    assert HashList.open(known.path).info().to_dict() | {"age_s": 0} == before | {"age_s": 0}
+    assert len(segments(known) - files) == 1
+    assert found(put(known, rows([60])), 60)
+    assert len(segments(known) - files) == 2
+
+
+def test_an_interrupt_changes_nothing(known, monkeypatch):
+    """Ctrl-C during an import rolls it back and lets the next one in."""
+    real = generations.publish
+
+    def interrupted(*rest, **settings):
+        real(*rest, **settings)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "publish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            put(known, rows([60]))
+
+    assert known.refresh() is known
+    assert found(put(known, rows([60])), 60)
+
+
+def test_a_second_writer_waits_and_then_says_so(known, monkeypatch):
+    """While one import runs another is refused after a wait, changing nothing; then it works."""
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
+
+    with (
+        generations.writing(known.path),
+        pytest.raises(ListError, match=r"another import into .* is running"),
+    ):
+        put(known, rows([60]))
+
+    assert known.refresh() is known
+    assert found(put(known, rows([60])), 60)
+
+
+def test_two_writers_at_once_both_come_through(known, tmp_path):
+    """Imports from several threads queue up; every row of each is there in the end."""
+    errors = []
+
+    def write(number):
+        file = tmp_path / f"w{number}.csv"
+        file.write_text(rows(range(100 * number, 100 * number + 20)))
+        try:
+            HashList.open(known.path).import_file(file)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    after = known.refresh()
+    assert errors == []
+    assert after.generation == 5
+    assert all(found(after, 100 * w + n) for w in range(1, 5) for n in range(20))
+    assert after.kinds == {"md5": 130, "pdq": 130}
+
+
+def test_a_reader_keeps_its_generation_while_imports_go_on(tmp_path):
+    """An open list answers as before whatever is imported; its files stay until it goes."""
+    known = fifty(tmp_path)
+    mine = segments(known)
+    newest = known
+    for number in range(8):
+        newest = put(newest, rows([number], "withdrawn"))
+
+    assert mine <= segments(known)
+    assert all(found(known, number) for number in range(50))
+    assert [found(newest, number) for number in range(10)] == [False] * 8 + [True] * 2
+    held = HashList.open(known.path, generation=1)
+    assert found(held, 0)
+    del known, held
+    put(newest, rows([9], "withdrawn"))
+    assert not mine & segments(newest)
+
+
+def test_a_mapped_file_may_be_removed_under_a_reader(known):
+    """Where no lock protects it (a network folder), the mapping alone serves on."""
+    for path in (known.path / "segments").iterdir():
+        path.unlink()
+
+    assert all(found(known, number) for number in range(50))
+
+
+def test_old_files_go_and_the_last_generations_stay(tmp_path):
+    """As many generations as are kept can be opened, and nothing else lies about."""
+    one = fifty(tmp_path)
+    path = one.path
+    for number in range(6):
+        one = put(one, rows([60 + number]))
+    newest = one.generation
+    del one
+
+    for kept in range(newest - generations.KEPT + 1, newest + 1):
+        assert HashList.open(path, generation=kept).kinds == {"md5": 49 + kept, "pdq": 49 + kept}
+    assert len(list((path / "segments").iterdir())) <= 2 * (generations.KEPT + 1)
+
+
+def test_orphans_are_swept_by_the_next_writer(known):
+    """What a killed import left, whatever its name; but not what a generation names."""
+    named = segments(known)
+    folder = known.path / "segments"
+    for name in ("md5-00000002-0123456789abcdef.idx", ".x.tmp"):
+        (folder / name).write_bytes(b"left by a killed import")
+
+    after = put(known, rows([60]))
+
+    assert named < segments(after)
+    assert len(segments(after)) == 4
+
+
+def test_a_refresh_during_imports_never_sees_a_torn_list(known):
+    """Each generation that a reader meets is whole: as many values as its number says."""
+    stop, wrong = threading.Event(), []
+
+    def read():
+        one = HashList.open(known.path)
+        while not stop.is_set():
+            one = one.refresh()
+            told = one.info()
+            numbers = {*one.kinds.values(), *told.values.values(), told.states["confirmed"]}
+            if numbers != {49 + one.generation}:
+                wrong.append((one.generation, numbers))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        one = known
+        for number in range(25):
+            one = put(one, rows([60 + number]))
+    finally:
+        stop.set()
+        reader.join()
+
+    assert wrong == []
+
+
+def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
+    """Between reading a name and opening it the file may go: the newest is opened instead."""
+    path, real = fifty(tmp_path).path, generations.hold
+    calls = []
+
+    def hold(file):
+        if not calls:
+            calls.append(file)
+            for number in range(6):
+                put(HashList.open(path), rows([60 + number]))
+        return real(file)
+
+    monkeypatch.setattr(generations, "hold", hold)
+
+    assert HashList.open(path).generation == 7
+    assert not calls[0].exists()
+
+
+def test_a_killed_creation_leaves_no_list(tmp_path, monkeypatch):
+    """The folder appears under its name complete or not at all."""
+
+    def failing(*rest):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(database.os, "rename", failing)
+    with pytest.raises(ListError, match="cannot create"):
+        HashList.create(tmp_path / "new.list")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pending_log_is_read(known):
+    """Records that are only in the write-ahead log, as after a crash, are seen by readers."""
+    source = sqlite3.connect(known.path / "records.sqlite")
+    source.execute("SELECT count(*) FROM meta").fetchone()  # an open reader keeps the log
+    after = put(known, rows([60]))
+
+    assert (known.path / "records.sqlite-wal").stat().st_size > 0
+    assert found(after, 60)
+    source.close()
