@@ -184,18 +184,14 @@ def test_match_tells_a_bad_line_and_goes_on(known):
 def test_match_answers_a_pipe_before_it_closes(known):
     """A program that writes a line and waits for the answer gets it."""
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
-    process = subprocess.Popen(
-        [*call, "match", "--list", str(known)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    process.stdin.write(b"pdq " + b"0f" * 32 + b"\n")
-    process.stdin.flush()
-    assert json.loads(process.stdout.readline())["input"] == "stdin:1"
-    process.stdin.close()
-    process.stdout.close()
-    assert process.wait(30) == 0
+    call += ["match", "--list", str(known)]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=nowhere) as process:
+        process.stdin.write(b"pdq " + b"0f" * 32 + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["input"] == "stdin:1"
+
+    assert process.returncode == 0
 
 
 def test_hash_tells_a_file_that_it_could_not_hash(tmp_path):
@@ -242,25 +238,22 @@ def test_help_teaches():
 
 def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
     """Ctrl-C during a scan: exit code 130, whole lines only, no process left."""
-    fifo_folder = tmp_path / "many"
-    fifo_folder.mkdir()
+    folder = tmp_path / "many"
+    folder.mkdir()
     for number in range(2000):
-        (fifo_folder / f"{number:04}.jpg").write_bytes((IMAGES / "alley.jpg").read_bytes())
+        (folder / f"{number:04}.jpg").write_bytes((IMAGES / "alley.jpg").read_bytes())
     out = tmp_path / "results.jsonl"
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
-    process = subprocess.Popen(
-        [*call, "scan", str(fifo_folder), "--list", str(known), "-o", str(out), "--jobs", "2"],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    while not (out.exists() and out.stat().st_size):
-        time.sleep(0.05)
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
+    call += ["scan", str(folder), "--list", str(known), "-o", str(out), "--jobs", "2"]
+    with subprocess.Popen(call, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not (out.exists() and out.stat().st_size):
+            time.sleep(0.05)
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.stderr.read()
 
-    assert process.wait(30) == 130
-    assert b"Traceback" not in process.stderr.read()
-    process.stderr.close()
+    assert process.returncode == 130
+    assert b"Traceback" not in told
     lines = out.read_text(encoding="utf-8").splitlines()
     assert 0 < len(lines) < 2000
     assert all(json.loads(line)["schema"] == 1 for line in lines)
@@ -269,16 +262,13 @@ def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
 def test_a_reader_that_goes_away_is_no_crash(known):
     """`scan | head` ends without a traceback."""
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
-    process = subprocess.Popen(
-        [*call, "scan", str(IMAGES), "--list", str(known)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    process.stdout.close()
+    call += ["scan", str(IMAGES), "--list", str(known)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        told = process.stderr.read()
 
-    assert process.wait(60) == 141
-    assert b"Traceback" not in process.stderr.read()
-    process.stderr.close()
+    assert process.returncode == 141
+    assert b"Traceback" not in told
 
 
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):

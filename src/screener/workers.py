@@ -8,8 +8,10 @@ import os
 import pickle
 import signal
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -74,7 +76,8 @@ class Worker:
         return errand
 
     def _schedule(self, path: str) -> ProcessFuture[Result]:
-        return self._pool.schedule(_screen, args=(path,), timeout=self._engine.policy.seconds)
+        with _interrupts_held():
+            return self._pool.schedule(_screen, args=(path,), timeout=self._engine.policy.seconds)
 
     def collect(self, errand: Errand) -> Result | None:
         """The Result of an errand whose future is done; None where it is to be tried again.
@@ -118,6 +121,24 @@ class Worker:
         self._pool.join()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
+
+    A process inherits what its thread holds back, and so do the threads that a pool starts here
+    and that start its further processes. A worker that only ignored the signal would still die
+    of it, and print, while it is loading.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _broken(future: ProcessFuture[Result]) -> bool:
     return isinstance(future.exception(), BrokenProcessPool)
 
@@ -134,8 +155,7 @@ def _prepare(pickled: bytes, memory: int) -> None:
     """
     global _pickled
     _pickled = pickled
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and a decoder in a loop must not delay it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
     _silence()
     _limit_resources(memory)
 
