@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError, ListError
+from screener.index.digests import DigestIndex
 from screener.lists.hashlist import HashList
 from screener.lists.records import Category, Record
 
@@ -106,15 +107,17 @@ def test_the_report_accounts_for_every_row(put):
         f"d,,{NO_BYTES},,\n"
         "e,,1.2E+30,,\n"
         "f,,,,\n"
+        ",,,withdrawn,\n"
     )
 
-    assert (report.rows, report.added, report.repeated) == (7, 3, 1)
+    assert (report.rows, report.added, report.repeated) == (8, 3, 1)
     assert (report.withdrawn, report.dropped, report.low_information) == (1, 2, 1)
-    assert report.quarantined == {"no usable hash": 2, "damaged by a spreadsheet": 1}
+    assert report.quarantined == {"no usable hash": 3, "damaged by a spreadsheet": 1}
     assert report.first_bad == (
         (6, "no usable hash"),
         (7, "md5: damaged by a spreadsheet"),
         (8, "no usable hash"),
+        (9, "no usable hash"),
     )
     assert report.unknown_columns == ("age",)
     assert (report.file, report.format, report.source) == ("demo.csv", "csv", "demo")
@@ -212,8 +215,13 @@ def test_a_change_of_words_keeps_the_index_files(known, put):
     put(f"id,md5,pdq,category\nx,{value(2)},{value(1, 32)},B\n")
     third = known.refresh().info().files
 
+    put(f"id,md5,pdq\ny,,{value(1, 32)}\n")
+    fourth = known.refresh().info().files
+    put("id,md5,status\ny,,withdrawn\n")
+
     assert first == second
     assert len(set(first) & set(third)) == 1
+    assert third == fourth == known.refresh().info().files
 
 
 def test_rows_of_an_entry_far_apart_in_a_file_unite(known, put, monkeypatch):
@@ -233,6 +241,18 @@ def test_rows_of_an_entry_far_apart_in_a_file_unite(known, put, monkeypatch):
         fresh = fresh.refresh()
         assert fresh.info().states == expected
         assert fresh.kinds == known.refresh().kinds
+
+
+def test_a_later_row_adds_to_an_entry_met_unchanged(known, put, monkeypatch):
+    """A row that repeats the stored record, then, batches later, one that says more of it."""
+    monkeypatch.setattr("screener.lists.importing._BATCH", 1)
+    put(f"id,md5\nx,{value(1)}\n")
+
+    report = put(f"id,md5\nx,{value(1)}\ny,{value(3)}\nx,{value(2)}\n")
+
+    assert (report.added, report.changed, report.unchanged, report.repeated) == (1, 1, 0, 1)
+    for number in (1, 2):
+        assert hits(known.refresh(), "md5", value(number)) == [("demo", "x", "confirmed")]
 
 
 def test_blank_codes_are_kept_and_never_found(known, put):
@@ -388,6 +408,14 @@ def test_a_damaged_or_lost_index_file_is_no_empty_list(known, put):
     with pytest.raises(IndexFileError):
         HashList.open(known.path)
     file.unlink()
+    DigestIndex.build(codes(value(1), value(2))).save(file)
+    with pytest.raises(IndexFileError, match="does not hold"):
+        HashList.open(known.path)
+    file.unlink()
+    DigestIndex.build(codes(value(1, 32))).save(file)
+    with pytest.raises(IndexFileError, match="does not hold"):
+        HashList.open(known.path)
+    file.unlink()
     with pytest.raises(IndexFileError, match="lost an index file"):
         HashList.open(known.path)
 
@@ -494,9 +522,34 @@ def test_threads_share_a_list(known, put):
     assert wrong == []
 
 
+FORKED = """
+import os, sys
+from screener.lists.hashlist import HashList
+import numpy as np
+one = HashList.open(sys.argv[1])
+query = np.frombuffer(bytes.fromhex(sys.argv[2]), np.uint8)
+child = os.fork()
+entry = one.holders("md5", one.lookup("md5", query)[1])[0][0].entry
+if child == 0:
+    os._exit(0 if entry == "x" and one.refresh() is one else 1)
+print(entry, os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_list_is_carried_over_a_fork(known, put):
+    """Parent and child both search and ask for holders."""
+    put(f"id,md5\nx,{value(1)}\n")
+    call = [sys.executable, "-c", FORKED, known.path, value(1)]
+
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+
+    assert done.stdout == "x 0\n", done.stderr
+
+
 READ_ONLY = """
 import os, sys
 from pathlib import Path
+from screener.index.digests import DigestIndex
 from screener.lists.hashlist import HashList
 import numpy as np
 folder = Path(sys.argv[1])

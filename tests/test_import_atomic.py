@@ -255,6 +255,17 @@ def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypa
     assert not calls[0].exists()
 
 
+def test_a_file_that_goes_while_it_is_locked_is_gone(tmp_path, monkeypatch):
+    """The sweeper may come between opening a file and locking it: that is no hold on it."""
+    fcntl = pytest.importorskip("fcntl")
+    file = tmp_path / "x.idx"
+    file.write_bytes(b"")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: file.unlink())
+
+    with pytest.raises(FileNotFoundError):
+        generations.hold(file)
+
+
 def test_a_killed_creation_leaves_no_list(tmp_path, monkeypatch):
     """The folder appears under its name complete or not at all."""
 
