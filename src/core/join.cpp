@@ -1,6 +1,7 @@
 #include "join.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "threads.h"
 
@@ -9,13 +10,14 @@ namespace {
 
 constexpr std::size_t kRun = 1024;     // queries tested against a bucket at once
 constexpr std::size_t kWaiting = 512;  // steps that are followed together
+constexpr std::size_t kCopied = 4;     // queries copied from a list, there or not
 constexpr double kHeavy = 8;           // times the usual number of lines
 
 // The queries of one table in order of their chunks.
 struct Sorted {
   std::vector<std::uint32_t> starts;
   std::vector<std::uint32_t> numbers;
-  std::vector<std::uint16_t> sketches;
+  std::vector<std::uint32_t> sketches;
 
   void sort(const QueryBlock& block, const std::vector<std::uint32_t>& all, std::size_t table,
             std::size_t tables) {
@@ -25,8 +27,8 @@ struct Sorted {
     for (const std::uint32_t number : all) ++starts[keys[number * tables] + 1u];
     for (std::size_t key = 0; key < kBuckets; ++key) starts[key + 1] += starts[key];
     std::vector<std::uint32_t> places(starts.begin(), starts.end() - 1);
-    numbers.resize(all.size());
-    sketches.resize(all.size());
+    numbers.resize(all.size() + kCopied);
+    sketches.resize(all.size() + kCopied);
     for (const std::uint32_t number : all) {
       const std::uint32_t at = places[keys[number * tables]]++;
       numbers[at] = number;
@@ -44,8 +46,8 @@ class TableJoin {
         kernel_(kernel),
         block_(block),
         thresholds_(plan.thresholds),
-        tests_(kRun),
-        numbers_(kRun),
+        tests_(kRun + kCopied),
+        numbers_(kRun + kCopied),
         masks_(kRun * kBucketLines + 16),
         passed_(kRun * kBucketLines + 16) {
     walk_.begin(ring, kernel, block, plan.thresholds, plan.radius);
@@ -73,18 +75,34 @@ class TableJoin {
     for (int flips = 0; flips <= thresholds_.of[table_]; ++flips) {
       const auto limit = static_cast<std::uint32_t>(thresholds_.bound(table_, 2) - flips);
       for (const std::uint16_t mask : masks_of(flips)) {
-        const std::uint32_t from = key ^ mask;
-        for (std::uint32_t at = sorted_.starts[from]; at < sorted_.starts[from + 1]; ++at) {
-          tests_[count] = make_test(sorted_.sketches[at], limit);
-          numbers_[count] = sorted_.numbers[at];
-          if (++count == kRun) {
-            test(count);
-            count = 0;
-          }
+        std::uint32_t at = sorted_.starts[key ^ mask];
+        std::uint32_t left = sorted_.starts[(key ^ mask) + 1] - at;
+        while (count + left > kRun) {
+          const auto some = static_cast<std::uint32_t>(kRun - count);
+          copy(at, some, limit, count);
+          test(kRun);
+          count = 0;
+          at += some;
+          left -= some;
         }
+        copy(at, left, limit, count);
+        count += left;
       }
     }
     if (count != 0) test(count);
+  }
+
+  // Most lists are short: a few entries are copied whether they are there or not.
+  void copy(std::uint32_t from, std::uint32_t some, std::uint32_t limit, std::size_t to) {
+    std::uint32_t k = 0;
+    do {
+      std::uint32_t tests[kCopied];
+      std::memcpy(tests, &sorted_.sketches[from + k], sizeof tests);
+      for (std::uint32_t& test : tests) test = make_test(test, limit);
+      std::memcpy(&tests_[to + k], tests, sizeof tests);
+      std::memcpy(&numbers_[to + k], &sorted_.numbers[from + k], sizeof tests);
+      k += kCopied;
+    } while (k < some);
   }
 
   void test(std::size_t count) {
@@ -97,11 +115,12 @@ class TableJoin {
   void test_lines(std::size_t line, std::size_t lines, std::size_t count) {
     const std::size_t passed = kernel_.sieve_bucket(
         ring_.sketches + line * kLine, lines, tests_.data(), count, masks_.data(), passed_.data());
+    const auto width = static_cast<std::uint32_t>(lines);
     for (std::size_t i = 0; i < passed; ++i) {
-      const auto at = passed_[i];
-      const auto query = at / static_cast<std::uint32_t>(lines);
-      walk_.add(table_, (line + at % lines) * kLine, masks_[at], numbers_[query],
-                static_cast<int>(tests_[query] >> 16));
+      const std::uint32_t at = passed_[i];
+      const std::uint32_t query = at / width;
+      walk_.add(table_, (line + (at - query * width)) * kLine, masks_[at], numbers_[query],
+                tests_[query]);
       if (walk_.waiting() >= kWaiting) walk_.finish(found);
     }
   }

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kBlock = 2048;  // lines tested at once: the masks stay in the first cache
 constexpr std::size_t kWritten = 8;   // lines written for each bucket, whether it has them or not
+constexpr std::size_t kEarly = 4096;  // lines that the second cache has room for
 constexpr std::size_t kSlack = kAhead + kWritten;
 
 }  // namespace
@@ -76,6 +77,7 @@ bool Lookup::list_lines(const Thresholds& thresholds, std::size_t most) {
         __builtin_prefetch(ring_->directory + table * kDirectory + (chunks_[table] ^ mask), 0, 2);
   for (std::size_t table = 0; table < ring_->tables; ++table) {
     const std::uint32_t sketch = chunks_[(table + 1) % ring_->tables];
+    const std::size_t before = listed_;
     for (int flips = 0; flips <= thresholds.of[table]; ++flips) {
       const auto limit = static_cast<std::uint32_t>(thresholds.bound(table, 2) - flips);
       for (const std::uint16_t mask : masks_of(flips)) {
@@ -83,6 +85,9 @@ bool Lookup::list_lines(const Thresholds& thresholds, std::size_t most) {
         if (!list_bucket(table, key, make_test(sketch, limit), most)) return false;
       }
     }
+    // Memory works on these while the next table's are written down.
+    for (std::size_t k = before; k < std::min(listed_, kEarly); ++k)
+      __builtin_prefetch(ring_->sketches + lines_[k] * kLine, 0, 2);
   }
   std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
               listed_ == 0 ? 0u : lines_[listed_ - 1]);
@@ -93,8 +98,6 @@ bool Lookup::list_lines(const Thresholds& thresholds, std::size_t most) {
 bool Lookup::sieve(const Thresholds& thresholds) {
   found_.clear();
   walk_.begin(*ring_, *kernel_, {query_, chunks_}, thresholds, plan_->radius);
-  for (std::size_t k = 0; k < std::min(listed_, kAhead); ++k)
-    __builtin_prefetch(ring_->sketches + lines_[k] * kLine, 0, 2);
   for (std::size_t first = 0; first < listed_; first += kBlock) {
     const std::size_t count = std::min(kBlock, listed_ - first);
     const std::size_t passed =
@@ -103,7 +106,7 @@ bool Lookup::sieve(const Thresholds& thresholds) {
     for (std::size_t i = 0; i < passed; ++i) {
       const std::size_t k = passed_[i];
       walk_.add(tables_[first + k], lines_[first + k] * std::uint64_t{kLine}, masks_[k], 0,
-                static_cast<int>(tests_[first + k] >> 16));
+                tests_[first + k]);
     }
     walk_.finish(found_);
     if (walk_.followed() > plan_->most_candidates) return false;

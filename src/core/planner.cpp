@@ -15,11 +15,11 @@ constexpr double kQueryCost = 150;
 // The share of a flat scan that may be lost on candidates before one is made after all.
 constexpr double kWaste = 0.25;
 
-constexpr double kFlatCost = 0.026;     // a byte of codes that streams from memory
-constexpr double kFlatShared = 0.0024;  // the same for a query that shares the stream
-constexpr double kStreamCost = 0.018;   // the stream itself, once for a block of queries
-constexpr double kJoinBucket = 20;      // visiting a bucket in a join, whatever the queries
-constexpr double kJoinShare = 0.28;     // of a lookup, for each query of a join
+constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
+constexpr double kFlatShared = 0.003;  // the same for a query that shares the stream
+constexpr double kStreamCost = 0.018;  // the stream itself, once for a block of queries
+constexpr double kJoinBucket = 90;     // visiting a bucket in a join, whatever the queries
+constexpr double kJoinShare = 0.3;     // of a lookup, for each query of a join
 
 double choose_bits(int n, int k) {
   double value = 1;

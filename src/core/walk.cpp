@@ -52,12 +52,14 @@ void Walk::move_on() {
     if (holds_rows(table)) {
       const std::uint32_t row = row_at(step, table);
       prefetch_line(ring_->codes + std::uint64_t{row} * ring_->bytes);
+      prefetch_line(queries_.codes + std::uint64_t{step.query} * ring_->bytes);
       pairs_.push_back({row, step.query});
     } else {
       Step moved = step;
       moved.slot = follow_link(step, table);
       ++moved.length;
       prefetch_line(ring_->sketches + moved.slot);
+      prefetch_line(queries_.chunks + std::uint64_t{step.query} * ring_->tables);
       steps_[kept++] = moved;
     }
   }

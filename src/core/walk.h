@@ -43,13 +43,12 @@ class Walk {
     followed_ = 0;
   }
 
-  // Adds the postings that `mask` selects of the line that begins at `line`, which one query's
-  // test with `limit` let through in `table`.
+  // Adds the postings that `mask` selects of the line that begins at `line`, which a query's
+  // test let through in `table`.
   void add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
-           int limit) {
-    const std::size_t next = (table + 1) % ring_->tables;
-    const std::uint32_t sketch = queries_.chunks[query * ring_->tables + next];
-    const int own = thresholds_->bound(table, 2) - limit;
+           std::uint32_t test) {
+    const std::uint32_t sketch = test & 0xffffu;
+    const int own = thresholds_->bound(table, 2) - static_cast<int>(test >> 16);
     for (; mask != 0; mask &= mask - 1) {
       const std::uint64_t slot = line + static_cast<std::uint32_t>(__builtin_ctz(mask));
       const std::uint32_t sum =
