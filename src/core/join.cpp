@@ -8,10 +8,11 @@
 namespace screener {
 namespace {
 
-constexpr std::size_t kRun = 1024;     // queries tested against a bucket at once
-constexpr std::size_t kWaiting = 512;  // steps that are followed together
-constexpr std::size_t kCopied = 4;     // queries copied from a list, there or not
-constexpr double kHeavy = 8;           // times the usual number of lines
+constexpr std::size_t kRun = 1024;         // queries tested against a bucket at once
+constexpr std::size_t kWaiting = 512;      // steps that are followed together
+constexpr std::size_t kCopied = 4;         // queries copied from a list, there or not
+constexpr std::size_t kCrowded = 1 << 20;  // pairs found, the same ones perhaps several times
+constexpr double kHeavy = 8;               // times the usual number of lines
 
 // The queries of one table in order of their chunks.
 struct Sorted {
@@ -37,15 +38,23 @@ struct Sorted {
   }
 };
 
+// In order, each once.
+void sort_once(std::vector<Found>& found) {
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+}
+
 // One table's part of the join, and what a thread keeps between tables.
 class TableJoin {
  public:
   TableJoin(const Ring& ring, const RingKernel& kernel, const QueryBlock& block,
-            const RadiusPlan& plan)
+            std::size_t queries, const RadiusPlan& plan)
       : ring_(ring),
         kernel_(kernel),
         block_(block),
         thresholds_(plan.thresholds),
+        most_candidates_(plan.most_candidates),
+        candidates(queries, 0),
         tests_(kRun + kCopied),
         numbers_(kRun + kCopied),
         masks_(kRun * kBucketLines + 16),
@@ -63,12 +72,21 @@ class TableJoin {
       if (start_ > end_ || start_ < starts[0] || end_ > starts[kBuckets]) refuse_damaged();
       if (start_ != end_) gather(key);
     }
-    walk_.finish(found);
+    finish();
   }
 
   std::vector<Found> found;
+  std::vector<std::uint32_t> candidates;  // how many each query met, or enough to be too many
 
  private:
+  // A code is found by several tables: the duplicates must not pile up.
+  void finish() {
+    walk_.finish(found);
+    if (found.size() < crowded_) return;
+    sort_once(found);
+    crowded_ = std::max(kCrowded, 2 * found.size());
+  }
+
   // Copies the queries that visit this bucket into one run, and tests the run when it is full.
   void gather(std::uint32_t key) {
     std::size_t count = 0;
@@ -119,9 +137,11 @@ class TableJoin {
     for (std::size_t i = 0; i < passed; ++i) {
       const std::uint32_t at = passed_[i];
       const std::uint32_t query = at / width;
-      walk_.add(table_, (line + (at - query * width)) * kLine, masks_[at], numbers_[query],
-                tests_[query]);
-      if (walk_.waiting() >= kWaiting) walk_.finish(found);
+      const std::uint32_t number = numbers_[query];
+      if (candidates[number] > most_candidates_) continue;
+      candidates[number] += static_cast<std::uint32_t>(__builtin_popcount(masks_[at]));
+      walk_.add(table_, (line + (at - query * width)) * kLine, masks_[at], number, tests_[query]);
+      if (walk_.waiting() >= kWaiting) finish();
     }
   }
 
@@ -129,6 +149,8 @@ class TableJoin {
   const RingKernel& kernel_;
   const QueryBlock& block_;
   const Thresholds& thresholds_;
+  std::size_t most_candidates_;
+  std::size_t crowded_ = kCrowded;
   Walk walk_;
   Sorted sorted_;
   std::size_t table_ = 0;
@@ -159,16 +181,26 @@ std::vector<std::uint32_t> lines_around(const std::uint32_t* starts, int flips) 
 
 }  // namespace
 
-void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block,
+void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, std::size_t count,
           const std::vector<std::uint32_t>& numbers, const RadiusPlan& plan, std::size_t threads,
-          std::vector<Found>& found) {
+          std::vector<Found>& found, std::vector<std::uint32_t>& left) {
   std::vector<TableJoin> joins;
+  joins.reserve(std::min<std::size_t>(threads, ring.tables));
   for (std::size_t i = 0; i < std::min<std::size_t>(threads, ring.tables); ++i)
-    joins.emplace_back(ring, kernel, block, plan);
+    joins.emplace_back(ring, kernel, block, count, plan);
   share_out(ring.tables, joins.size(), [&](std::size_t table, std::size_t thread) {
     if (plan.thresholds.of[table] >= 0) joins[thread].run(table, numbers);
   });
-  for (const TableJoin& one : joins) found.insert(found.end(), one.found.begin(), one.found.end());
+  std::vector<bool> crowded(count, false);
+  for (const std::uint32_t number : numbers) {
+    for (const TableJoin& one : joins)
+      if (one.candidates[number] > plan.most_candidates) crowded[number] = true;
+    if (crowded[number]) left.push_back(number);
+  }
+  for (const TableJoin& one : joins)
+    for (const Found& each : one.found)
+      if (!crowded[each.query]) found.push_back(each);
+  sort_once(found);
 }
 
 std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std::size_t queries,

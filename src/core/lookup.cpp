@@ -107,9 +107,9 @@ bool Lookup::sieve(const Thresholds& thresholds) {
       const std::size_t k = passed_[i];
       walk_.add(tables_[first + k], lines_[first + k] * std::uint64_t{kLine}, masks_[k], 0,
                 tests_[first + k]);
+      if (walk_.followed() + walk_.waiting() > plan_->most_candidates) return false;
     }
     walk_.finish(found_);
-    if (walk_.followed() > plan_->most_candidates) return false;
   }
   return true;
 }

@@ -60,8 +60,7 @@ class Search {
 
   // Rows ascending for each query, equal codes included, each pair once.
   ScanResult result() {
-    std::sort(found_.begin(), found_.end());
-    found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+    if (!std::is_sorted(found_.begin(), found_.end())) std::sort(found_.begin(), found_.end());
     add_repeats();
     add_flat();
     ScanResult result;
@@ -90,11 +89,12 @@ class Search {
     for (std::uint32_t i = 0; i < count; ++i)
       (heavy[i] ? others : light).push_back(heavy[i] ? i + static_cast<std::uint32_t>(first) : i);
     std::vector<Found> found;
-    join(ring_, kernels_.ring, block, light, plan_, threads_, found);
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
+    std::vector<std::uint32_t> crowded;
+    join(ring_, kernels_.ring, block, count, light, plan_, threads_, found, crowded);
     for (const Found& one : found)
       found_.push_back({one.query + static_cast<std::uint32_t>(first), one.row, one.distance});
+    for (const std::uint32_t number : crowded)
+      left_.push_back(number + static_cast<std::uint32_t>(first));
     look_up(others);
   }
 
@@ -160,7 +160,7 @@ class Search {
            k < static_cast<std::size_t>(result.offsets[i + 1]); ++k)
         found_.push_back(
             {left_[i], static_cast<std::uint32_t>(result.rows[k]), result.distances[k]});
-    std::sort(found_.begin(), found_.end());
+    if (!std::is_sorted(found_.begin(), found_.end())) std::sort(found_.begin(), found_.end());
   }
 
   const Ring& ring_;
