@@ -64,6 +64,8 @@ using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 const RingKernel* active_ring = nullptr;
 
+using QueryArray = nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu>;
+
 // Codes, and the tables to find them by, or empty arrays. Keeps the arrays and checks what a
 // search relies on.
 class Index {
@@ -83,16 +85,19 @@ class Index {
         ring_(view(link_bytes)),
         planner_(ring_) {}
 
-  nb::object search(Codes queries, std::uint32_t radius, std::size_t threads,
+  // Queries are (q, w), or (w) for one.
+  nb::object search(const QueryArray& queries, std::uint32_t radius, std::size_t threads,
                     const std::string& way) const {
-    if (queries.shape(1) != ring_.bytes) throw nb::value_error("codes and queries differ in width");
+    const std::size_t last = queries.ndim() - 1;
+    if (last > 1 || queries.shape(last) != ring_.bytes)
+      throw nb::value_error("codes and queries differ in width");
+    const std::size_t count = last == 0 ? 1 : queries.shape(0);
     ScanResult result;
     {
       nb::gil_scoped_release release;
-      const Way chosen =
-          way.empty() ? planner_.choose(queries.shape(0), radius).way : way_named(way);
+      const Way chosen = way.empty() ? planner_.choose(count, radius).way : way_named(way);
       result = screener::search(ring_, planner_.at(radius), chosen, {*active_scan, *active_ring},
-                                queries.data(), queries.shape(0), threads);
+                                queries.data(), count, threads);
     }
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();

@@ -54,7 +54,7 @@ class HammingIndex:
     open the same file share its memory.
     """
 
-    __slots__ = ("_codes", "_index", "_sections", "_tables")
+    __slots__ = ("_codes", "_index", "_one", "_sections", "_tables")
 
     def __init__(
         self, codes: Codes, tables: Tables | None = None, sections: Sections | None = None
@@ -64,6 +64,7 @@ class HammingIndex:
         self._tables = Tables.none() if tables is None else tables
         self._sections = sections
         self._index = self._tables.bind(codes)
+        self._one = codes.shape[1:]  # the shape of a lone query
 
     @classmethod
     def build(cls, codes: Codes, *, threads: int = 2) -> HammingIndex:
@@ -138,15 +139,20 @@ class HammingIndex:
         IndexFileError where a damaged file leads astray. The interpreter lock is released
         meanwhile.
         """
-        batch = _check_queries(queries, self._codes.shape[1])
+        # A lone query takes so little that looking at it closely would double its time.
+        if not (type(queries) is np.ndarray and queries.shape == self._one and queries.flags.forc):
+            queries = _check_queries(queries, self._codes.shape[1])
         bits, count = self._check_radius(radius), _check_threads(threads)
         try:
-            found = self._index.search(batch, bits, count)
+            found = self._index.search(queries, bits, count)
+        except TypeError:
+            raise HashError(f"queries are a uint8 array, not {queries.dtype}") from None
         except ValueError as error:
             raise IndexFileError(str(error)) from None
         if found is not None:
             return found  # type: ignore[no-any-return]
-        return np.zeros(len(batch) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
+        ends = 2 if queries.ndim == 1 else len(queries) + 1
+        return np.zeros(ends, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
 
     def explain(self, *, queries: int = 1, radius: int) -> Plan:
         """How a batch of so many queries would be searched, and what each is expected to cost.
@@ -159,6 +165,8 @@ class HammingIndex:
         return Plan(way, flat / 1e9, tables / 1e9)
 
     def _check_radius(self, radius: int) -> int:
+        if type(radius) is int and 0 <= radius <= 64:  # within every width, and the usual case
+            return radius
         try:
             whole = operator.index(radius)
         except TypeError:
@@ -191,6 +199,8 @@ def _check_queries(queries: Any, width: int) -> Codes:
 
 def _check_threads(threads: Any) -> int:
     """A number of threads; HashError unless it is a whole number from 1."""
+    if type(threads) is int and 1 <= threads <= 1024:
+        return threads
     try:
         whole = operator.index(threads)
     except TypeError:

@@ -92,7 +92,7 @@ class Sections:
 
     def verify(self) -> None:
         """Read the whole file and compare every checksum; IndexFileError names what differs."""
-        view = memoryview(self._bytes)
+        view = np.frombuffer(self._bytes, np.uint8).data
         end = _HEADER.size + _ENTRY.size * len(self.directory)
         for section in self.directory.values():
             if bytes(view[end : section.offset]).strip(b"\0"):

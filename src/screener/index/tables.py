@@ -34,8 +34,9 @@ class Tables:
     @classmethod
     def none(cls) -> Self:
         """No tables: every search compares with every code."""
-        types = (np.uint32, np.uint16, np.uint8, np.uint32, np.uint32, np.uint64, np.uint32)
-        return cls(*(np.empty(0, dtype) for dtype in types))
+        four = np.empty(0, np.uint32)
+        eight = np.empty(0, np.uint64)
+        return cls(four, np.empty(0, np.uint16), np.empty(0, np.uint8), four, four, eight, four)
 
     @classmethod
     def build(cls, codes: Codes, *, threads: int) -> Self:
