@@ -105,7 +105,8 @@ class Index {
                           to_array(std::move(result.distances)));
   }
 
-  nb::tuple plan(std::uint64_t queries, std::uint32_t radius) const {
+  nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
+                                                     std::uint32_t radius) const {
     const Plan plan = planner_.choose(queries, radius);
     const char* names[] = {"flat", "lookup", "join"};
     return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.index);
@@ -158,7 +159,11 @@ class Index {
   Planner planner_;
 };
 
-nb::tuple build_tables(Codes codes, std::size_t threads) {
+using BuiltTables = nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>,
+                              Array<std::uint8_t>, std::size_t, Array<std::uint32_t>,
+                              Array<std::uint32_t>, Array<std::uint64_t>, Array<std::uint32_t>>;
+
+BuiltTables build_tables(Codes codes, std::size_t threads) {
   BuiltRing built;
   {
     nb::gil_scoped_release release;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +150,7 @@ class HammingIndex:
         except ValueError as error:
             raise IndexFileError(str(error)) from None
         if found is not None:
-            return found  # type: ignore[no-any-return]
+            return cast("Found", found)
         ends = 2 if queries.ndim == 1 else len(queries) + 1
         return np.zeros(ends, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
 

@@ -43,8 +43,11 @@ class Tables:
         """The tables of `codes`, the same for any number of threads."""
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
             return cls.none()
-        directory, sketches, links, link_bytes, *others = _core.build_tables(codes, threads)
-        tables = cls(directory, sketches, links.view(_LINK_TYPES[link_bytes]), *others)
+        directory, sketches, links, link_bytes, rows, heads, repeat_starts, repeats = (
+            _core.build_tables(codes, threads)
+        )
+        links_of_width = links.view(_LINK_TYPES[link_bytes])
+        tables = cls(directory, sketches, links_of_width, rows, heads, repeat_starts, repeats)
         for field in fields(tables):
             getattr(tables, field.name).flags.writeable = False
         return tables
