@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from screener.errors import ListError
+from screener.index import held
 from screener.index.hamming import HammingIndex
 from screener.lists import database, generations
 from screener.lists.hashlist import HashList
@@ -239,7 +240,7 @@ def test_a_refresh_during_imports_never_sees_a_torn_list(known):
 
 def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
     """Between reading a name and opening it the file may go: the newest is opened instead."""
-    path, real = fifty(tmp_path).path, generations.hold
+    path, real = fifty(tmp_path).path, held.hold
     calls = []
 
     def hold(file):
@@ -249,7 +250,7 @@ def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypa
                 put(HashList.open(path), rows([60 + number]))
         return real(file)
 
-    monkeypatch.setattr(generations, "hold", hold)
+    monkeypatch.setattr(held, "hold", hold)
 
     assert HashList.open(path).generation == 7
     assert not calls[0].exists()
@@ -263,7 +264,7 @@ def test_a_file_that_goes_while_it_is_locked_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda *_: file.unlink())
 
     with pytest.raises(FileNotFoundError):
-        generations.hold(file)
+        held.hold(file)
 
 
 def test_a_killed_creation_leaves_no_list(tmp_path, monkeypatch):
