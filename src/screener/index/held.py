@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
+
+from screener.errors import IndexFileError
 
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is mapped cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
+
+WAIT_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -69,3 +74,27 @@ def remove_unheld(path: Path) -> None:
             path.unlink()
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock file of the one writer, also against other threads, while the body runs.
+
+    Waits some seconds for another writer, then raises IndexFileError. It goes with its process.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise IndexFileError(
+                        f"another writer is at work in {path.parent}; try again when it is done"
+                    ) from None
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
