@@ -1,5 +1,6 @@
 """SegmentedIndex: any order of changes equals a set and brute force; kills, readers, damage."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -11,7 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from screener.errors import HashError, IndexFileError
 from screener.index import held, segments, tiers
@@ -40,7 +47,7 @@ def answered(index, queries, radius):
     assert offsets[-1] == len(rows) == len(distances)
     codes = index.codes(rows)
     answers = []
-    for low, high in zip(offsets[:-1], offsets[1:], strict=True):
+    for low, high in itertools.pairwise(offsets):
         assert (np.diff(rows[low:high]) > 0).all()
         pairs = [(codes[at].tobytes(), int(distances[at])) for at in range(low, high)]
         assert len(set(pairs)) == len(pairs)
@@ -136,8 +143,6 @@ class Changes(RuleBasedStateMachine):
 
 def test_any_order_of_changes_equals_a_set(tmp_path):
     """The stateful test above, run on folders of this test's own."""
-    from hypothesis.stateful import run_state_machine_as_test
-
     Changes.place = tmp_path
     run_state_machine_as_test(
         Changes, settings=settings(max_examples=40, stateful_step_count=20, deadline=None)
