@@ -235,7 +235,11 @@ def compact(path: Path) -> int:
     """Merge the index files of a list into one for each kind.
 
     Imports keep them few by themselves, so there is seldom a need; it takes as long as building
-    the whole index. Scans may go on meanwhile.
+    the whole index. Scans go on meanwhile; imports wait their turn, and are refused after a while.
+
+    \b
+    Example:
+      screener compact known.list
     """
     changed = HashList.open(path).compact()
     click.echo("compacted" if changed else "all in one file already", err=True)
