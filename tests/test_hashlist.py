@@ -486,6 +486,12 @@ def test_a_refresh_opens_only_what_is_new(known, put, monkeypatch):
     assert len(shared) >= 1
     for name in shared - {n for n in shared if n.endswith(".gone")}:
         assert before._held[name] is after._held[name]
+    # The removed rows still are those of the first file, now that another stands behind it.
+    missing = [n for n in range(100) if not hits(after, "pdq", value(n, 32))]
+    assert missing == [3, 4]
+    for n in missing:
+        assert len(after.search("pdq", codes(value(n, 32)), radius=0)[1]) == 0
+    assert len(after.search("pdq", codes(value(5, 32)), radius=0)[1]) == 1
 
 
 def test_damaged_removed_rows_are_refused_and_made_anew(known, put, monkeypatch):
