@@ -1,9 +1,10 @@
 """Imports a file again and again, each time killed at a later write; for test_import_atomic.
 
-Usage: kill_an_import.py LIST FILE. Each write is a statement of SQLite's that changes something, a
-sync or a rename. A child process imports and kills itself before its n-th write, n = 1, 2, …,
-until one lives to the end. After each death the list must open at generation 1 with the values
-that it had, and a plain import into a copy must succeed. Prints the number of deaths.
+Usage: kill_an_import.py LIST FILE [tiers]. Each write is a statement of SQLite's that changes
+something, a sync or a rename. A child process imports and kills itself before its n-th write,
+n = 1, 2, …, until one lives to the end. After each death the list must open unchanged with the
+values that it had, and a plain import into a copy must succeed. Prints the number of deaths. With
+`tiers` these are small enough that the import writes removed rows and merges some of the files.
 """
 
 import os
@@ -13,6 +14,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from screener.index import tiers
 from screener.lists.hashlist import HashList
 
 
@@ -80,6 +82,8 @@ def state(one):
 def main():
     """Kill at every write there is."""
     folder, file = map(Path, sys.argv[1:3])
+    if sys.argv[3:] == ["tiers"]:
+        tiers.SMALLEST = tiers.FACTOR = 1
     before, deaths = state(HashList.open(folder)), 0
     trial, copy = folder.with_name("trial.list"), folder.with_name("copy.list")
     while True:

@@ -276,6 +276,16 @@ def test_info_counts_what_the_list_holds(known):
     assert "generation 1" in shown.stdout
 
 
+def test_compact_merges_and_says_whether_there_was_need(known):
+    """A list in one file a kind is left alone; what is no list is refused."""
+    done = screener("compact", known)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "in one file already" in done.stderr
+    assert json.loads(screener("info", known, "--json").stdout)["generation"] == 1
+    assert screener("compact", known / "segments").returncode == 2
+
+
 def test_help_teaches():
     """Each command's help has an example or the formats, and scan's and match's the exit codes."""
     for command in ("import", "scan", "match", "hash", "info"):

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError, ListError
+from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.lists.hashlist import HashList
 from screener.lists.records import Category, Record
@@ -392,7 +393,7 @@ def test_what_is_no_list_is_refused(tmp_path, known):
 def test_a_newer_format_is_refused_by_a_sentence(known, put):
     """For reading and for writing, saying which version is needed to do what."""
     with sqlite3.connect(known.path / "records.sqlite") as connection:
-        connection.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+        connection.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
     connection.close()
 
     with pytest.raises(ListError, match=r"newer version of screener.*upgrade"):
@@ -424,6 +425,105 @@ def test_a_damaged_or_lost_index_file_is_no_empty_list(known, put):
 
     assert hits(known.refresh(), "md5", value(1)) == [("demo", "x", "confirmed")]
     assert known.refresh().kinds == {"md5": 2}
+
+
+def several(put, monkeypatch):
+    """A hundred entries in two index files, of which two rows are removed."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    put("id,pdq\n" + "".join(f"e{n},{value(n, 32)}\n" for n in range(90)))
+    put("id,pdq\n" + "".join(f"e{n},{value(n, 32)}\n" for n in range(90, 100)))
+    put("id,pdq,status\ne3,,withdrawn\ne4,,withdrawn\n")
+
+
+def test_a_small_change_writes_small_files(known, put, monkeypatch):
+    """The big file stays; removed values are not found, not counted, and come back."""
+    several(put, monkeypatch)
+    one = known.refresh()
+    files = one.info().files
+    sizes = sorted(files.values())
+
+    assert (len(files), one.kinds) == (3, {"pdq": 98})
+    assert sum(name.endswith(".gone") for name in files) == 1
+    assert one.info().values == {"pdq": 98}
+    assert len(one.search("pdq", codes(value(3, 32)), radius=0)[1]) == 0
+    put(f"id,pdq\ne3,{value(3, 32)}\ne4,{value(4, 32)}\n")
+    back = known.refresh()
+    assert back.kinds == {"pdq": 100}
+    assert hits(back, "pdq", value(3, 32)) == [("demo", "e3", "confirmed")]
+    assert sorted(back.info().files.values()) == sizes[1:]
+
+
+def test_compact_merges_and_tells(known, put, monkeypatch):
+    """One file a kind, the same values; the generation goes up and the age stays."""
+    several(put, monkeypatch)
+    before = known.refresh()
+
+    assert before.compact()
+    after = before.refresh()
+
+    assert len(after.info().files) == 1
+    assert after.kinds == before.kinds == {"pdq": 98}
+    assert after.generation == before.generation + 1
+    assert before.age_s() <= after.age_s()
+    assert after.info().states == before.info().states
+    wanted = codes(*(value(n, 32) for n in range(100)))
+    for one in (before, after):
+        offsets, rows, _ = one.search("pdq", wanted, radius=0)
+        assert [n for n in range(100) if offsets[n] == offsets[n + 1]] == [3, 4]
+        assert all(one.holders("pdq", rows))
+    assert not after.compact()
+    assert after.refresh() is after
+
+
+def test_a_refresh_opens_only_what_is_new(known, put, monkeypatch):
+    """The index files of the generation before are not opened again."""
+    several(put, monkeypatch)
+    before = known.refresh()
+    put(f"id,pdq\nx,{value(200, 32)}\n")
+    after = before.refresh()
+
+    shared = before.info().files.keys() & after.info().files.keys()
+    assert len(shared) >= 1
+    for name in shared - {n for n in shared if n.endswith(".gone")}:
+        assert before._held[name] is after._held[name]
+    # The removed rows still are those of the first file, now that another stands behind it.
+    missing = [n for n in range(100) if not hits(after, "pdq", value(n, 32))]
+    assert missing == [3, 4]
+    for n in missing:
+        assert len(after.search("pdq", codes(value(n, 32)), radius=0)[1]) == 0
+    assert len(after.search("pdq", codes(value(5, 32)), radius=0)[1]) == 1
+
+
+def test_damaged_removed_rows_are_refused_and_made_anew(known, put, monkeypatch):
+    """They would hide a listed value: every byte is checked, and an import mends them."""
+    several(put, monkeypatch)
+    (name,) = (n for n in known.refresh().info().files if n.endswith(".gone"))
+    file = known.path / "segments" / name
+    whole = bytearray(file.read_bytes())
+    whole[-1] ^= 1
+    file.write_bytes(whole)
+    with pytest.raises(IndexFileError):
+        HashList.open(known.path)
+
+    put(f"id,pdq\nx,{value(200, 32)}\n")
+
+    assert HashList.open(known.path).kinds == {"pdq": 99}
+
+
+def test_a_list_of_the_first_format_is_read_and_brought_up_to_date(known, put):
+    """Format 1, with one index file a kind: readers take it as it is, the next import writes 2."""
+    put(f"id,md5\nx,{value(1)}\n")
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.execute("DROP INDEX segments_by_until")
+        connection.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
+    connection.close()
+    old = HashList.open(known.path)
+
+    assert old.info().format == 1
+    assert hits(old, "md5", value(1)) == [("demo", "x", "confirmed")]
+    put(f"id,md5\ny,{value(2)}\n")
+    assert old.refresh().info().format == 2
+    assert old.refresh().kinds == {"md5": 2}
 
 
 def test_a_segment_name_from_elsewhere_is_never_opened(known, put):
@@ -631,22 +731,30 @@ def model_import(model, rows):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS, st.sampled_from([1, 2, 5000]))
-def test_any_run_of_imports_equals_the_model(tmp_path_factory, steps, batch):
+@given(STEPS, st.sampled_from([1, 2, 5000]), st.sampled_from([1, 4096]))
+def test_any_run_of_imports_equals_the_model(tmp_path_factory, steps, batch, smallest):
     """After each import the values found and their holders are those of a few dicts."""
     place = tmp_path_factory.mktemp("model")
     one, model, patch = HashList.create(place / "m.list"), {}, pytest.MonkeyPatch()
     patch.setattr("screener.lists.importing._BATCH", batch)
+    patch.setattr(tiers, "SMALLEST", smallest)  # with 1, several files a kind and removed rows
+    patch.setattr(tiers, "FACTOR", 1)
     for rows in steps:
         (place / "s.csv").write_text(
             "id,md5,pdq,status\n" + "".join(",".join(row) + "\n" for row in rows)
         )
         before, generation = model, one.generation
+        if not any(md5 or pdq or state == "withdrawn" for _, md5, pdq, state in rows):
+            with pytest.raises(ListError, match="none of its"):
+                one.import_file(place / "s.csv")
+            continue
         model = model_import(model, rows)
-        good = any(row[1] or row[2] or row[3] == "withdrawn" for row in rows)
-        with nullcontext() if good else pytest.raises(ListError, match="none of its"):
-            one.import_file(place / "s.csv")
+        one.import_file(place / "s.csv")
         one = one.refresh()
+        if len(rows) == 3:  # now and then
+            one.compact()
+            generation += one.refresh().generation > one.generation
+            one = one.refresh()
         held = Counter()
         for entry, (state, values) in model.items():
             if state != "withdrawn":
@@ -658,6 +766,11 @@ def test_any_run_of_imports_equals_the_model(tmp_path_factory, steps, batch):
             for _, entry, _ in hits(one, kind, text)
         )
         assert found == held
+        for kind, size in (("md5", 16), ("pdq", 32)):
+            for text in (value(n, size) for n in range(4)):
+                ask = one.lookup if kind == "md5" else partial(one.search, radius=0)
+                rows_found = ask(kind, codes(text))[1]
+                assert len(rows_found) == any(k == kind and t == text for k, t, _ in held)
         expected = {kind: len({t for k, t, _ in held if k == kind}) for kind in ("md5", "pdq")}
         assert one.kinds == {kind: count for kind, count in expected.items() if count}
         states = Counter(state for state, _ in model.values())

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from screener.errors import ListError
+from screener.index import held, tiers
 from screener.index.hamming import HammingIndex
 from screener.lists import database, generations
 from screener.lists.hashlist import HashList
@@ -80,6 +81,45 @@ def test_killed_at_any_write_it_leaves_the_generation_before(known, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 20
+
+
+def test_killed_at_any_write_of_a_list_of_several_files(known, tmp_path, monkeypatch):
+    """The same where the import merges the newest files and removes rows of an older one."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    monkeypatch.setattr(tiers, "FACTOR", 1)
+    several = put(put(known, rows(range(50, 70))), rows([3], "withdrawn"))
+    assert len(segments(several)) == 6
+    file = tmp_path / "s.csv"
+    file.write_text(rows(range(70, 95)) + f"e3,{value(3)},,\ne4,,,withdrawn\ne60,,,withdrawn\n")
+    script = Path(__file__).with_name("kill_an_import.py")
+    call = [sys.executable, script, known.path, file, "tiers"]
+
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 30
+    after = put(several, file.read_text())
+    assert len(after.info().files) == 6
+    assert [found(after, n) for n in (4, 60, 5, 61, 94)] == [False, False, True, True, True]
+
+
+def test_a_killed_compaction_changes_nothing(known, monkeypatch):
+    """An error before its commit: the generation before stays, and the next one succeeds."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    several = put(known, rows([60]))
+
+    def full(self, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HammingIndex, "save", full)
+        with pytest.raises(ListError, match=r"nothing changed.*No space left"):
+            several.compact()
+    assert several.refresh() is several
+
+    assert several.compact()
+    assert len(several.refresh().info().files) == 2
+    assert not several.compact()
 
 
 def test_an_error_in_the_middle_changes_nothing(known, monkeypatch):
@@ -198,6 +238,26 @@ def test_old_files_go_and_the_last_generations_stay(tmp_path):
     assert len(list((path / "segments").iterdir())) <= 2 * (generations.KEPT + 1)
 
 
+def test_a_reader_keeps_its_generation_while_files_are_merged(tmp_path, monkeypatch):
+    """Imports that merge and remove, and compactions: an old reader answers as before."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    monkeypatch.setattr(tiers, "FACTOR", 2)
+    monkeypatch.setattr(tiers, "MOST", 3)
+    newest = known = fifty(tmp_path)
+    for number in range(12):
+        before, there = newest, {n for n in range(112) if found(newest, n)}
+        newest = put(newest, rows([100 + number]) + f"e{number},,,withdrawn\n")
+        if number % 5 == 4:
+            newest.compact()
+            newest = newest.refresh()
+        assert {n for n in range(112) if found(before, n)} == there
+        assert newest.kinds == {"md5": 50, "pdq": 50}
+        assert len(newest.info().files) <= 2 * (3 + 1)
+
+    assert all(found(known, number) for number in range(50))
+    assert [found(newest, n) for n in (0, 11, 12, 49, 100, 111)] == [False] * 2 + [True] * 4
+
+
 def test_orphans_are_swept_by_the_next_writer(known):
     """What a killed import left, whatever its name; but not what a generation names."""
     named = segments(known)
@@ -239,7 +299,7 @@ def test_a_refresh_during_imports_never_sees_a_torn_list(known):
 
 def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
     """Between reading a name and opening it the file may go: the newest is opened instead."""
-    path, real = fifty(tmp_path).path, generations.hold
+    path, real = fifty(tmp_path).path, held.hold
     calls = []
 
     def hold(file):
@@ -249,7 +309,7 @@ def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypa
                 put(HashList.open(path), rows([60 + number]))
         return real(file)
 
-    monkeypatch.setattr(generations, "hold", hold)
+    monkeypatch.setattr(held, "hold", hold)
 
     assert HashList.open(path).generation == 7
     assert not calls[0].exists()
@@ -263,7 +323,7 @@ def test_a_file_that_goes_while_it_is_locked_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda *_: file.unlink())
 
     with pytest.raises(FileNotFoundError):
-        generations.hold(file)
+        held.hold(file)
 
 
 def test_a_killed_creation_leaves_no_list(tmp_path, monkeypatch):

@@ -231,6 +231,23 @@ def info(path: Path, as_json: bool) -> int:
     return 0
 
 
+@cli.command()
+@click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+def compact(path: Path) -> int:
+    """Merge the index files of a list into one for each kind.
+
+    Imports keep them few by themselves, so there is seldom a need; it takes as long as building
+    the whole index. Scans go on meanwhile; imports wait their turn, and are refused after a while.
+
+    \b
+    Example:
+      screener compact known.list
+    """
+    changed = HashList.open(path).compact()
+    click.echo("compacted" if changed else "all in one file already", err=True)
+    return 0
+
+
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()

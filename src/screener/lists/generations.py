@@ -1,16 +1,16 @@
 """Generations: what makes a change to a list visible, who may still read an old one, sweeping.
 
-A list is a folder: `records.sqlite` is the truth, `segments/` holds index files that can be made
-again from it. Segment files are written and synced under names never used before; the commit
-that names them publishes them together with the records. A row of `records` or `segments`
-belongs to the generations from `since` up to, not including, `until`.
+A list is a folder: `records.sqlite` is the truth, `segments/` holds index files (`*.idx`) and the
+rows of them that no longer count (`*.gone`), both of which can be made again from it. They are
+written and synced under names never used before; the commit that names them publishes them
+together with the records. A row of `records` or `segments` belongs to the generations from `since`
+up to, not including, `until`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import sqlite3
@@ -22,25 +22,42 @@ from types import MappingProxyType
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect
+from screener.index.held import remove_unheld
+from screener.lists.database import SEGMENTS, check_folder, check_format, connect, upgrade
 from screener.version import __version__
 
-try:
-    import fcntl
-except ImportError:  # Windows, where a file that is mapped cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
-
 KEPT = 3  # generations whose segment files stay, the newest included
-_SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.idx", re.ASCII)
+_SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """An index file of one kind: its name in `segments/` and the values it holds."""
+    """A file of one kind: its name in `segments/`, and the values or removed rows it holds."""
 
     kind: str
     file: str
     rows: int
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one kind: indexes, oldest first, and which of their rows no longer count."""
+
+    parts: tuple[Segment, ...] = ()
+    removed: Segment | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many values can be searched."""
+        return sum(part.rows for part in self.parts) - (self.removed.rows if self.removed else 0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all of them."""
+        return tuple(one.file for one in (*self.parts, self.removed) if one is not None)
+
+
+NO_FILES = Files()
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,7 @@ class Generation:
     number: int
     time: float
     states: Mapping[str, int]
-    segments: Mapping[str, Segment]
+    segments: Mapping[str, Files]
 
 
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
@@ -62,19 +79,30 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
-    segments = {
-        kind: Segment(kind, file, rows)
-        for kind, file, rows in connection.execute(
-            "SELECT kind, file, rows FROM segments"
-            " WHERE since <= ? AND (until IS NULL OR until > ?)",
-            (row[0], row[0]),
-        )
-    }
-    for segment in segments.values():
-        if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
-            raise ListError(f"{folder} is damaged: it names a segment that no version writes")
+    segments = _files(connection, folder, row[0])
     states = MappingProxyType(json.loads(row[2]))
     return Generation(row[0], row[1], states, MappingProxyType(segments))
+
+
+def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
+    """The files of a generation by kind. Each import adds at most one index file of a kind."""
+    found: dict[str, Files] = {}
+    for segment in (
+        Segment(*row)
+        for row in connection.execute(
+            "SELECT kind, file, rows FROM segments"
+            " WHERE since <= ? AND (until IS NULL OR until > ?) ORDER BY since",
+            (number, number),
+        )
+    ):
+        if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
+            raise ListError(f"{folder} is damaged: it names a segment that no version writes")
+        have = found.get(segment.kind, NO_FILES)
+        if segment.file.endswith(".idx"):
+            found[segment.kind] = Files((*have.parts, segment), have.removed)
+        else:
+            found[segment.kind] = Files(have.parts, segment)
+    return found
 
 
 @contextlib.contextmanager
@@ -91,6 +119,7 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA cache_size = -262144")
             _begin(connection, folder)
             try:
+                upgrade(connection)
                 _sweep(connection, folder)
                 yield connection
                 connection.execute("COMMIT")
@@ -113,14 +142,22 @@ def _begin(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def publish(
-    connection: sqlite3.Connection, number: int, *, what: str, states: Mapping[str, int]
+    connection: sqlite3.Connection,
+    number: int,
+    *,
+    what: str,
+    states: Mapping[str, int],
+    confirmed: float | None = None,
 ) -> None:
-    """Name a new generation; the transaction's commit makes it visible."""
+    """Name a new generation; the transaction's commit makes it visible.
+
+    `confirmed` is when its records were last known to be current: now unless given.
+    """
     now = time.time()
     counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
     connection.execute(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)",
-        (number, now, now, what, counts, __version__),
+        (number, now, now if confirmed is None else confirmed, what, counts, __version__),
     )
 
 
@@ -131,25 +168,9 @@ def confirm(connection: sqlite3.Connection, number: int) -> None:
     )
 
 
-def new_segment_name(kind: str, number: int) -> str:
+def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
     """A file name that no segment has had or will have."""
-    return f"{kind}-{number:08d}-{secrets.token_hex(8)}.idx"
-
-
-def hold(path: Path) -> int:
-    """A descriptor that keeps a segment file from the sweeper until it is closed.
-
-    Raises FileNotFoundError where the file is gone, also when it went meanwhile.
-    """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    # Some network file systems have no locks; there the mapping alone has to do.
-    with contextlib.suppress(OSError):
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-    if os.fstat(descriptor).st_nlink == 0:
-        os.close(descriptor)
-        raise FileNotFoundError(str(path))
-    return descriptor
+    return f"{kind}-{number:08d}-{secrets.token_hex(8)}.{ending}"
 
 
 def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
@@ -167,16 +188,4 @@ def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     }
     for path in (folder / SEGMENTS).iterdir():
         if path.name not in kept:
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    # Where it is held by a reader, or not ours to remove, the next writer tries again.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-        finally:
-            os.close(descriptor)
+            remove_unheld(path)

@@ -7,7 +7,6 @@ import mmap
 import os
 import sqlite3
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -19,8 +18,7 @@ from numpy.typing import NDArray
 
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import HashKind, kind_named
-from screener.index.digests import DigestIndex
-from screener.index.hamming import HammingIndex
+from screener.index.snapshot import values_of
 from screener.lists import database, generations, importing, info, records, segments
 from screener.lists.generations import Generation
 from screener.lists.importing import ImportReport
@@ -38,13 +36,16 @@ class HashList:
     lives, its index files stay. Searching touches the index files only, `holders` the database.
     """
 
-    def __init__(self, path: Path, generation: Generation, held: dict[str, _Held]) -> None:
-        """Not for callers: use `create` or `open`."""
+    def __init__(self, path: Path, generation: Generation, have: segments.Open) -> None:
+        """Not for callers: use `create` or `open`. Files among `have` are open already."""
         self._path = path
         self._generation = generation
-        self._indexes = {kind: index for kind, (index, _) in held.items()}
-        descriptors = [descriptor for _, descriptor in held.values()]
-        weakref.finalize(self, _close, descriptors)
+        self._held = segments.open_all(path, generation, have)
+        opened = {name: held.opened for name, held in self._held.items()}
+        self._snapshots = {
+            kind: segments.snapshot_of(path, files, opened)
+            for kind, files in generation.segments.items()
+        }
 
     @classmethod
     def create(cls, path: str | PathLike[str]) -> HashList:
@@ -58,25 +59,20 @@ class HashList:
 
         Raises ListError where there is no list, IndexFileError where an index is damaged.
         """
-        folder = _absolute(path)
+        return cls._open(_absolute(path), generation, {})
+
+    @classmethod
+    def _open(cls, folder: Path, number: int | None, have: segments.Open) -> HashList:
         for _ in range(_ATTEMPTS):
-            found = database.ask(folder, partial(_at, folder, generation))
-            held: dict[str, _Held] = {}
-            try:
-                for segment in found.segments.values():
-                    held[segment.kind] = _hold(folder, segment)
-                return cls(folder, found, held)
-            except FileNotFoundError:
-                # An import made it old and swept it after we had read its name: look again.
-                _close([descriptor for _, descriptor in held.values()])
-            except BaseException:
-                _close([descriptor for _, descriptor in held.values()])
-                raise
+            found = database.ask(folder, partial(_at, folder, number))
+            # An import may make it old and sweep it after we have read its name: look again.
+            with contextlib.suppress(FileNotFoundError):
+                return cls(folder, found, have)
             if database.ask(folder, partial(_at, folder, None)).number == found.number:
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
-            if generation is not None:
+            if number is not None:
                 break
-        raise ListError(f"generation {generation} of {folder} is no longer kept; open the newest")
+        raise ListError(f"generation {number} of {folder} is no longer kept; open the newest")
 
     def __reduce__(self) -> tuple[partial[HashList], tuple[str]]:
         """A pickle opens the same generation again."""
@@ -107,10 +103,13 @@ class HashList:
         return max(0.0, time.time() - self._generation.time)
 
     def refresh(self) -> HashList:
-        """The newest generation: this very object where there is nothing newer to tell."""
+        """The newest generation: this very object where there is nothing newer to tell.
+
+        Only what changed is opened, so it takes milliseconds whatever the size of the list.
+        """
         newest = database.ask(self._path, partial(_at, self._path, None))
         same = (newest.number, newest.time) == (self.generation, self._generation.time)
-        return self if same else HashList.open(self._path)
+        return self if same else HashList._open(self._path, None, self._held)
 
     def import_file(
         self,
@@ -131,10 +130,20 @@ class HashList:
             self._path, Path(path), source=source, format=format, strict=strict
         )
 
+    def compact(self) -> bool:
+        """Merge the index files on disk into one a kind; whether there was anything to merge.
+
+        Imports keep the files few by themselves; this makes searches a little faster yet, and
+        takes as long as building all of the index. It raises the generation and leaves the age.
+        The files of the generations before stay for a while: see `open`.
+        """
+        return importing.compact(self._path)
+
     @property
     def kinds(self) -> Mapping[str, int]:
         """How many distinct values can be searched, by kind; kinds without any are left out."""
-        return MappingProxyType({kind: len(index) for kind, index in self._indexes.items()})
+        sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
+        return MappingProxyType({kind: size for kind, size in sizes.items() if size})
 
     @property
     def matchable(self) -> bool:
@@ -163,11 +172,11 @@ class HashList:
         """
         if not kind_named(kind).perceptual:
             raise HashError(f"{kind} has no distances to search by; use lookup")
-        index = self._indexes.get(kind)
-        if not isinstance(index, HammingIndex):
+        snapshot = self._snapshots.get(kind)
+        if snapshot is None:
             rows = np.empty(0, np.int64)
             return _no_offsets(kind_named(kind), codes), rows, np.empty(0, np.uint16)
-        return index.search(codes, radius=radius)
+        return snapshot.search(codes, radius=radius)
 
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
@@ -175,10 +184,10 @@ class HashList:
         """The rows of equal values of a digest kind, as CSR arrays: see `search`."""
         if not kind_named(kind).digest:
             raise HashError(f"{kind} is not a digest; use search")
-        index = self._indexes.get(kind)
-        if not isinstance(index, DigestIndex):
+        snapshot = self._snapshots.get(kind)
+        if snapshot is None:
             return _no_offsets(kind_named(kind), values), np.empty(0, np.int64)
-        return index.search(values)
+        return snapshot.lookup(values)
 
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]
@@ -190,11 +199,10 @@ class HashList:
         if not len(rows):
             return []
         found = kind_named(kind)
-        index = self._indexes.get(kind)
-        if index is None:
+        snapshot = self._snapshots.get(kind)
+        if snapshot is None:
             raise HashError(f"the list holds no {kind} to have rows")
-        codes = segments.codes_of(index)
-        values = [codes[row].tobytes() for row in rows]
+        values = [code.tobytes() for code in snapshot.codes(rows)]
         by_value = database.ask(
             self._path,
             lambda connection: records.holders(connection, found, values, self.generation),
@@ -203,18 +211,15 @@ class HashList:
 
     def warm(self) -> None:
         """Read the index files once, so that the first searches find them in memory."""
-        for index in self._indexes.values():
+        for held in self._held.values():
             # One byte of each page is enough to bring it in.
-            segments.codes_of(index).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
+            values_of(held.opened).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def info(self) -> ListInfo:
         """Counts by state, source and kind, and what the list can reach; reads all records."""
         return database.ask(
             self._path, lambda connection: info.gather(connection, self._path, self._generation)
         )
-
-
-_Held = tuple[HammingIndex | DigestIndex, int]
 
 
 def _absolute(path: str | PathLike[str]) -> Path:
@@ -224,26 +229,6 @@ def _absolute(path: str | PathLike[str]) -> Path:
 def _at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
     connection.execute("BEGIN")  # both questions see one state of the database
     return generations.at(connection, folder, number)
-
-
-def _hold(folder: Path, segment: generations.Segment) -> _Held:
-    path = folder / database.SEGMENTS / segment.file
-    descriptor = generations.hold(path)
-    try:
-        kind = kind_named(segment.kind)
-        index = segments.open_index(path, kind)
-        if len(index) != segment.rows or segments.codes_of(index).shape[1] != kind.size:
-            raise IndexFileError(f"{path} does not hold what the list says")
-        return index, descriptor
-    except BaseException:
-        _close([descriptor])
-        raise
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
 
 
 def _no_offsets(kind: HashKind, codes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -82,6 +82,22 @@ def import_file(
         return run.finish(report, content.sha256)
 
 
+def compact(folder: Path) -> bool:
+    """Merge the segments of a list into one a kind, as a generation of the same records.
+
+    Nothing is new, so the generation is as old as the one before. False where all is in one.
+    """
+    with generations.writing(folder) as connection:
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        changed = segments.compact(connection, folder, before, number)
+        if changed:
+            generations.publish(
+                connection, number, what="compact", states=before.states, confirmed=before.time
+            )
+        return changed
+
+
 class _Import:
     """One run of an import inside its transaction."""
 
@@ -160,7 +176,7 @@ class _Import:
             segments.write_changed(
                 self._connection,
                 self._folder,
-                self._before.segments,
+                self._before,
                 self._versions.changes,
                 number,
             )

@@ -75,14 +75,15 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         library=library,
         states=dict(generation.states),
         sources=_sources(connection, number),
-        values={kind: one.rows for kind, one in sorted(generation.segments.items())},
+        values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
         not_searched=_not_searched(connection, number),
         reached=reached,
         by_none=by_none,
         quarantined=_quarantined(connection, number),
         files={
-            one.file: (folder / SEGMENTS / one.file).stat().st_size
+            name: (folder / SEGMENTS / name).stat().st_size
             for one in generation.segments.values()
+            for name in one.names
         },
     )
 

@@ -1,8 +1,9 @@
-"""Which values of a kind can be hit in a generation, and the index file that holds them.
+"""Which values of a kind can be hit in a generation, and the files that hold them.
 
-A segment holds the distinct searchable values of one kind over the records that are not
-withdrawn, in ascending order. An import makes a new one from the last and what changed, so that
-a small change costs one copy of the file; where the last cannot be read, from the database.
+The distinct searchable values of one kind, over the records that are not withdrawn, stand in one
+or several index files, each in ascending order and none in two; one more file may name rows that
+no longer count. An import writes what changed, and now and then merges: see `screener.index.tiers`.
+Where a file of a kind cannot be read, the values come from the database anew.
 """
 
 from __future__ import annotations
@@ -10,17 +11,32 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from screener.errors import ScreenerError
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.errors import IndexFileError, ScreenerError
+from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
+from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
+from screener.index.held import Held
+from screener.index.snapshot import (
+    NONE_REMOVED,
+    Codes,
+    Index,
+    Snapshot,
+    Values,
+    as_codes,
+    contains,
+    open_removed,
+    save_removed,
+    values_of,
+)
+from screener.index.tiers import Step
 from screener.lists.database import SEGMENTS
-from screener.lists.generations import Segment, new_segment_name
+from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 
 _AT_ONCE = 500
 _HELD = (
@@ -28,17 +44,7 @@ _HELD = (
     " AND h.why_not IS NULL AND r.until IS NULL AND r.state <> 'withdrawn'"
 )
 
-Values = NDArray[np.bytes_]  # of dtype S<size>: compared as bytes, all of one length
-
-
-def open_index(path: Path, kind: HashKind) -> HammingIndex | DigestIndex:
-    """The index in a segment file."""
-    return HammingIndex.open(path) if kind.perceptual else DigestIndex.open(path)
-
-
-def codes_of(index: HammingIndex | DigestIndex) -> NDArray[np.uint8]:
-    """The values of an index, by row."""
-    return index.codes if isinstance(index, HammingIndex) else index.values
+Open = Mapping[str, Held[Index]]  # by file name
 
 
 class Changes:
@@ -78,67 +84,83 @@ def _distinct(packed: bytearray, kind: HashKind) -> Values:
     return np.unique(values)
 
 
-def write_changed(
-    connection: sqlite3.Connection,
-    folder: Path,
-    current: Mapping[str, Segment],
-    changes: Changes,
-    number: int,
-) -> None:
-    """Write a new segment for each kind whose values changed, and name it in the transaction.
+def open_all(folder: Path, generation: Generation, have: Open) -> dict[str, Held[Index]]:
+    """The index files of a generation, by name, held; those among `have` are not opened again.
 
-    A kind whose set of values is the same after all keeps its file.
+    Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
+    """
+    return {
+        segment.file: have.get(segment.file)
+        or Held(folder / SEGMENTS / segment.file, partial(_open_index, segment=segment))
+        for files in generation.segments.values()
+        for segment in files.parts
+    }
+
+
+def _open_index(path: Path, *, segment: Segment) -> Index:
+    kind = kind_named(segment.kind)
+    index: Index = HammingIndex.open(path) if kind.perceptual else DigestIndex.open(path)
+    if values_of(index).shape != (segment.rows, kind.size):
+        raise IndexFileError(f"{path} does not hold what the list says")
+    return index
+
+
+def snapshot_of(folder: Path, files: Files, opened: Mapping[str, Index]) -> Snapshot:
+    """The open index files of a kind, by name, as one; raises as `open_all`."""
+    removed = NONE_REMOVED
+    if files.removed is not None:
+        path = folder / SEGMENTS / files.removed.file
+        removed = open_removed(path)
+        if removed.size != files.removed.rows:
+            raise IndexFileError(f"{path} does not hold what the list says")
+    return Snapshot([opened[segment.file] for segment in files.parts], removed)
+
+
+def write_changed(
+    connection: sqlite3.Connection, folder: Path, current: Generation, changes: Changes, number: int
+) -> None:
+    """Write what changed of each kind, and name it in the transaction as of generation `number`.
+
+    A kind whose set of values is the same after all keeps its files.
     """
     for kind in changes.kinds():
-        old = _stored(folder, current.get(kind.name), kind)
-        intact = old is not None
-        if old is None:
-            old = held_values(connection, kind)
-        new = _changed(connection, old, changes, kind)
-        if new is None and intact:
-            continue
-        values = old if new is None else new
-        connection.execute(
-            "UPDATE segments SET until = ? WHERE kind = ? AND until IS NULL", (number, kind.name)
-        )
-        if values.size:
-            _write(connection, folder, kind, values, number)
+        files = current.segments.get(kind.name, NO_FILES)
+        try:
+            snapshot = _stored(folder, files, kind)
+            doubtful = changes.doubtful(kind)
+            gone = doubtful[~contains(_held_among(connection, kind, doubtful), doubtful)]
+            step = tiers.step(snapshot, changes.gained(kind), gone)
+        except (ScreenerError, OSError, ValueError):
+            step = _from_records(connection, kind)
+        if step is not None:
+            _write(connection, folder, kind, files, step, number)
 
 
-def _stored(folder: Path, segment: Segment | None, kind: HashKind) -> Values | None:
-    """The values of a segment, sorted; None where its file is lost or damaged."""
-    if segment is None:
-        return np.empty(0, dtype=f"S{kind.size}")
-    try:
-        codes = codes_of(open_index(folder / SEGMENTS / segment.file, kind))
-    except (ScreenerError, OSError, ValueError):
-        return None
-    if codes.shape != (segment.rows, kind.size):
-        return None
-    values: Values = np.ascontiguousarray(codes).reshape(-1).view(f"S{kind.size}")
-    return values if bool(np.all(values[1:] > values[:-1])) else None
+def compact(connection: sqlite3.Connection, folder: Path, current: Generation, number: int) -> bool:
+    """Write the values of each kind into one file as of generation `number`; whether any were."""
+    changed = False
+    for name, files in current.segments.items():
+        kind = kind_named(name)
+        try:
+            step = tiers.compacted(_stored(folder, files, kind))
+        except (ScreenerError, OSError, ValueError):
+            step = _from_records(connection, kind)
+        if step is not None:
+            _write(connection, folder, kind, files, step, number)
+            changed = True
+    return changed
 
 
-def _changed(
-    connection: sqlite3.Connection, old: Values, changes: Changes, kind: HashKind
-) -> Values | None:
-    """The new values, or None where they are the old ones."""
-    gained = changes.gained(kind)
-    gained = gained[~_contains(old, gained)]
-    doubtful = changes.doubtful(kind)
-    gone = doubtful[~_contains(_held_among(connection, kind, doubtful), doubtful)]
-    if not gained.size and not _contains(old, gone).any():
-        return None
-    new = np.insert(old, np.searchsorted(old, gained), gained)
-    return new[~_contains(gone, new)] if gone.size else new
-
-
-def _contains(where: Values, what: Values) -> NDArray[np.bool_]:
-    """Which of `what` are in the sorted `where`."""
-    if not where.size:
-        return np.zeros(what.size, dtype=bool)
-    places = np.minimum(np.searchsorted(where, what), where.size - 1)
-    return np.asarray(where[places] == what)
+def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
+    """The values of a kind as they stand; an error where a file is lost or damaged."""
+    if not files.parts:
+        return Snapshot([_build(kind, np.empty((0, kind.size), np.uint8))])
+    # The one writer sweeps, and it is this one: nothing needs to be held.
+    opened = {
+        segment.file: _open_index(folder / SEGMENTS / segment.file, segment=segment)
+        for segment in files.parts
+    }
+    return snapshot_of(folder, files, opened)
 
 
 def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) -> Values:
@@ -158,23 +180,43 @@ def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) 
     return _distinct(bytearray().join(held), kind)
 
 
-def held_values(connection: sqlite3.Connection, kind: HashKind) -> Values:
-    """Every searchable value of a kind that a visible record holds, from the database."""
+def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
+    """Every searchable value of a kind that a visible record holds, in one file to be."""
     rows: Iterator[tuple[bytes]] = connection.execute(f"SELECT h.value {_HELD}", (kind.name,))
     packed = bytearray()
     for (value,) in rows:
         packed += value
-    return _distinct(packed, kind)
+    return Step(0, _distinct(packed, kind), NONE_REMOVED)
+
+
+def _build(kind: HashKind, codes: Codes) -> Index:
+    return HammingIndex.build(codes) if kind.perceptual else DigestIndex.build(codes)
 
 
 def _write(
-    connection: sqlite3.Connection, folder: Path, kind: HashKind, values: Values, number: int
+    connection: sqlite3.Connection,
+    folder: Path,
+    kind: HashKind,
+    files: Files,
+    step: Step,
+    number: int,
 ) -> None:
-    path = folder / SEGMENTS / new_segment_name(kind.name, number)
-    codes = np.frombuffer(values.tobytes(), dtype=np.uint8).reshape(-1, kind.size)
-    index = HammingIndex.build(codes) if kind.perceptual else DigestIndex.build(codes)
-    index.save(path)  # synced, as its folder is, and readable by its owner only
-    connection.execute(
-        "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)",
-        (path.name, kind.name, values.size, number),
+    """Write the new files of a step, end those that it leaves out, and name them."""
+    ended = [segment.file for segment in files.parts[step.kept :]]
+    named: list[tuple[str, str, int, int]] = []
+    if step.fresh.size:
+        path = folder / SEGMENTS / new_segment_name(kind.name, number)
+        _build(kind, as_codes(step.fresh)).save(path)  # synced, as its folder is; 0600
+        named.append((path.name, kind.name, step.fresh.size, number))
+    if files.removed is not None:
+        ended.append(files.removed.file)
+    if step.removed.size:
+        path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
+        save_removed(path, step.removed)
+        named.append((path.name, kind.name, step.removed.size, number))
+    connection.executemany(
+        "UPDATE segments SET until = ? WHERE file = ?", [(number, file) for file in ended]
+    )
+    connection.executemany(
+        "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)", named
     )

@@ -1,13 +1,15 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
 The same content changes nothing, another makes a new version of the record, and a further row of
-the same file on an entry is united with what the file said of it before. Memory is bounded by
-the batch, one byte for each version there was, and the packed values that changed.
+the same file on an entry is united with what the file said of it before. Memory is bounded by the
+batch, one byte for each version there was, eight for each replaced, and the packed values that
+changed.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
@@ -56,6 +58,7 @@ class Versions:
         self._next = (newest or 0) + 1
         self._met = bytearray(self._next)  # which versions a row of this file met unchanged
         self._remade = False
+        self._replaced = array("q")  # versions of generations before that this import ended
         self._clear()
 
     def _clear(self) -> None:
@@ -123,6 +126,7 @@ class Versions:
             self._remade = True
         else:
             self._ended.append((self._number, have.record))
+            self._replaced.append(have.record)
         old = set() if have.state == State.WITHDRAWN else self._searchable(have.record)
         self.changes.doubt(old.difference(version.hittable))
         self._insert(entry, version, had=old)
@@ -158,13 +162,16 @@ class Versions:
 
     def _undo_round_trips(self) -> None:
         """Drop new versions that, once all rows of the entry were united, equal the old one."""
-        pairs = self._connection.execute(
-            "SELECT new.id, old.id FROM records new JOIN records old"
-            " ON old.until = new.since AND old.source = new.source AND old.entry = new.entry"
-            " WHERE new.since = ? AND new.source = ? AND new.until IS NULL"
-            " AND old.fingerprint = new.fingerprint",
-            (self._number, self._source),
-        ).fetchall()
+        pairs: list[tuple[int, int]] = []
+        for start in range(0, len(self._replaced), _AT_ONCE):
+            some = self._replaced[start : start + _AT_ONCE]
+            pairs += self._connection.execute(
+                "SELECT new.id, old.id FROM records old CROSS JOIN records new"
+                " ON new.source = old.source AND new.entry = old.entry AND new.until IS NULL"
+                f" WHERE old.id IN ({','.join('?' * len(some))})"
+                " AND old.fingerprint = new.fingerprint",
+                some,
+            )
         self._removed = [(new,) for new, _ in pairs]
         self._flush()
         self._connection.executemany(

@@ -1,0 +1,100 @@
+"""Index files that readers hold: the sweeper leaves a file alone while anybody has it open.
+
+A mapped file may be unlinked without harm to whoever has it mapped; holding it keeps it there for
+others who want to open the same generation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from screener.errors import IndexFileError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is mapped cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+WAIT_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+class Held(Generic[T]):
+    """What was opened from a file, and a hold on the file for as long as this object lives."""
+
+    __slots__ = ("__weakref__", "opened")
+
+    def __init__(self, path: Path, opening: Callable[[Path], T]) -> None:
+        """Hold the file, then open it; FileNotFoundError where it is gone."""
+        descriptor = hold(path)
+        try:
+            self.opened = opening(path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        weakref.finalize(self, _close, descriptor)
+
+
+def _close(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def hold(path: Path) -> int:
+    """A descriptor that keeps a file from the sweeper until it is closed.
+
+    Raises FileNotFoundError where the file is gone, also when it went meanwhile.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    # Some network file systems have no locks; there the mapping alone has to do.
+    with contextlib.suppress(OSError):
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    if os.fstat(descriptor).st_nlink == 0:
+        os.close(descriptor)
+        raise FileNotFoundError(str(path))
+    return descriptor
+
+
+def remove_unheld(path: Path) -> None:
+    """Remove a file unless somebody holds it; then the next sweep tries again."""
+    # Where it is not ours to remove, likewise.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock file of the one writer, also against other threads, while the body runs.
+
+    Waits some seconds for another writer, then raises IndexFileError. It goes with its process.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise IndexFileError(
+                        f"another writer is at work in {path.parent}; try again when it is done"
+                    ) from None
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)

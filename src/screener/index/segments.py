@@ -1,0 +1,287 @@
+"""SegmentedIndex: a folder of index files that codes can be added to and removed from.
+
+The folder holds index files, files of removed rows, and manifests. A change writes its files under
+names never used before, synced, and then a manifest with the next number that names all files of
+the new state: its appearance is the commit. The highest number is the state of the index; nothing
+that a manifest names is ever replaced, so a reader keeps what it has, and no reader waits. Writers
+take turns. The next one sweeps what no recent manifest names and no reader holds.
+
+`docs/segments.md` describes the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from screener.errors import HashError, IndexFileError
+from screener.index import tiers
+from screener.index.hamming import WIDTHS, HammingIndex
+from screener.index.held import Held, one_at_a_time, remove_unheld
+from screener.index.layout import open_sections, write_sections
+from screener.index.snapshot import (
+    NONE_REMOVED,
+    Codes,
+    Distances,
+    Rows,
+    Snapshot,
+    Values,
+    as_codes,
+    as_values,
+    open_removed,
+    save_removed,
+)
+from screener.index.tiers import Step
+
+KEPT: Final = 3  # manifests that stay, the newest included, with all their files
+_ATTEMPTS: Final = 5
+_CONTENT: Final = "manifest"
+_MANIFEST: Final = re.compile(r"([0-9]{8,})\.manifest", re.ASCII)
+_FILE: Final = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
+_OURS: Final = re.compile(rf"{_MANIFEST.pattern}|{_FILE.pattern}|\..*\.tmp", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """One state: files with their rows, oldest first, and the file of removed rows."""
+
+    generation: int
+    bits: int
+    parts: tuple[tuple[str, int], ...] = ()
+    removed: tuple[str, int] | None = None
+
+    @property
+    def files(self) -> set[str]:
+        """All names that it names."""
+        return {name for name, _ in (*self.parts, *([self.removed] if self.removed else []))}
+
+
+class SegmentedIndex:
+    """A set of codes of one width in a folder, searched exactly, as one state of it stood.
+
+    An object never changes: `add`, `remove` and `compact` give the one that follows, and
+    `refresh` the newest, whoever wrote it. Threads may share an object; while it lives, its files
+    stay. A code is in the set once, however often it was added.
+    """
+
+    __slots__ = ("_folder", "_held", "_manifest", "_snapshot")
+
+    def __init__(
+        self, folder: Path, manifest: _Manifest, have: Mapping[str, Held[HammingIndex]]
+    ) -> None:
+        """Not for callers: use `create` or `open`. Files among `have` are open already."""
+        self._folder = folder
+        self._manifest = manifest
+        self._held = {
+            name: have.get(name)
+            or Held(folder / name, partial(_open_part, rows=rows, bits=manifest.bits))
+            for name, rows in manifest.parts
+        }
+        removed = NONE_REMOVED
+        if manifest.removed is not None:
+            removed = open_removed(folder / manifest.removed[0])
+        parts = [self._held[name].opened for name, _ in manifest.parts]
+        if not parts:
+            parts = [HammingIndex.build(np.empty((0, manifest.bits // 8), np.uint8))]
+        self._snapshot = Snapshot(parts, removed)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], *, bits: int) -> SegmentedIndex:
+        """Make an empty index of codes of 64, 128, 256 or 512 bits in a new folder.
+
+        Raises HashError for another width, FileExistsError where the path exists.
+        """
+        if bits not in {8 * width for width in WIDTHS}:
+            raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits}")
+        folder = Path(os.path.abspath(path))
+        if os.path.lexists(folder):
+            raise FileExistsError(f"{folder} exists already")
+        fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
+        fresh.mkdir(mode=0o700)
+        _publish(fresh, _Manifest(0, bits))
+        fresh.rename(folder)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> SegmentedIndex:
+        """Open the newest state; IndexFileError where there is none or a file is damaged."""
+        return cls._open(Path(os.path.abspath(path)), {})
+
+    @classmethod
+    def _open(cls, folder: Path, have: Mapping[str, Held[HammingIndex]]) -> SegmentedIndex:
+        for _ in range(_ATTEMPTS):
+            number = _newest(folder)
+            # A writer may make it old and sweep it after we have seen its name: look again.
+            with contextlib.suppress(FileNotFoundError):
+                return cls(folder, _read(folder, number), have)
+            if _newest(folder) == number:
+                raise IndexFileError(f"{folder} has lost a file of its newest state")
+        raise IndexFileError(f"{folder} changes faster than it can be opened")
+
+    def __len__(self) -> int:
+        """How many codes."""
+        return len(self._snapshot)
+
+    def __repr__(self) -> str:
+        """Where, which and how many; never a code."""
+        return f"<SegmentedIndex {str(self._folder)!r}, generation {self.generation}>"
+
+    @property
+    def bits(self) -> int:
+        """The width of the codes."""
+        return self._manifest.bits
+
+    @property
+    def generation(self) -> int:
+        """The number of this state: 0 for a new index; every change raises it."""
+        return self._manifest.generation
+
+    @property
+    def parts(self) -> int:
+        """How many files a search visits."""
+        return len(self._manifest.parts)
+
+    def search(self, queries: Codes, *, radius: int) -> tuple[Rows, Rows, Distances]:
+        """All codes within `radius` bits (`<=`) of each query: see `HammingIndex.search`.
+
+        Rows are those of this object, ascending; `codes` tells what they hold.
+        """
+        return self._snapshot.search(queries, radius=radius)
+
+    def codes(self, rows: Sequence[int] | Rows) -> Codes:
+        """The codes of rows that a search of this object found, (n, bits / 8)."""
+        return self._snapshot.codes(rows)
+
+    def all_codes(self) -> Codes:
+        """All codes, ascending, (n, bits / 8); read from the files, which takes a while."""
+        return as_codes(self._snapshot.live())
+
+    def verify(self) -> None:
+        """Read all files; IndexFileError where a byte has changed."""
+        self._snapshot.verify()
+
+    def refresh(self) -> SegmentedIndex:
+        """The newest state, this very object if it is that. Opens only files that are new."""
+        if _newest(self._folder) == self.generation:
+            return self
+        return SegmentedIndex._open(self._folder, self._held)
+
+    def add(self, codes: Codes) -> SegmentedIndex:
+        """Add codes, uint8 (n, bits / 8), to the newest state on disk; the state that follows.
+
+        When it returns the change is on the disk and every reader's `refresh` sees it. Raises
+        HashError for codes of another form, IndexFileError where another writer is at work for
+        long, OSError where the disk is full; then nothing has changed.
+        """
+        values = self._values(codes)
+        return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
+
+    def remove(self, codes: Codes) -> SegmentedIndex:
+        """Remove codes, of which some may not be there; otherwise as `add`."""
+        values = self._values(codes)
+        return self._change(lambda snapshot: tiers.step(snapshot, values[:0], values))
+
+    def compact(self) -> SegmentedIndex:
+        """Merge all files into one without removed codes: takes as long as building it anew."""
+        return self._change(tiers.compacted)
+
+    def _values(self, codes: Any) -> Values:
+        size = self.bits // 8
+        if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
+            raise HashError("codes are a uint8 array")
+        if codes.ndim != 2 or codes.shape[1] != size:
+            raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
+        return np.unique(as_values(codes))
+
+    def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
+        with one_at_a_time(self._folder / "lock"):
+            newest = self.refresh()
+            _sweep(self._folder, newest.generation)
+            step = stepping(newest._snapshot)
+            if step is None:
+                return newest
+            manifest = _written(self._folder, newest._manifest, step)
+            after = SegmentedIndex(self._folder, manifest, newest._held)
+            _publish(self._folder, manifest)
+            return after
+
+
+def _open_part(path: Path, *, rows: int, bits: int) -> HammingIndex:
+    index = HammingIndex.open(path)
+    if (len(index), index.bits) != (rows, bits):
+        raise IndexFileError(f"{path} does not hold what the manifest says")
+    return index
+
+
+def _written(folder: Path, before: _Manifest, step: Step) -> _Manifest:
+    """Write the files of a step; the manifest to be published."""
+    number = before.generation + 1
+    parts, removed = before.parts[: step.kept], None
+    if step.fresh.size:
+        path = _new_name(folder, number, "idx")
+        HammingIndex.build(as_codes(step.fresh)).save(path)
+        parts = (*parts, (path.name, step.fresh.size))
+    if step.removed.size:
+        path = _new_name(folder, number, "gone")
+        save_removed(path, step.removed)
+        removed = path.name, step.removed.size
+    return _Manifest(number, before.bits, parts, removed)
+
+
+def _new_name(folder: Path, number: int, ending: str) -> Path:
+    return folder / f"{number:08d}-{secrets.token_hex(8)}.{ending}"
+
+
+def _publish(folder: Path, manifest: _Manifest) -> None:
+    """The commit: the manifest appears under its number whole and synced, or not at all."""
+    text = np.frombuffer(json.dumps(asdict(manifest)).encode(), np.uint8)
+    write_sections(folder / f"{manifest.generation:08d}.manifest", _CONTENT, {"json": text})
+
+
+def _numbers(folder: Path) -> Iterator[int]:
+    with os.scandir(folder) as names:
+        for entry in names:
+            if found := _MANIFEST.fullmatch(entry.name):
+                yield int(found[1])
+
+
+def _newest(folder: Path) -> int:
+    try:
+        return max(_numbers(folder))
+    except (ValueError, NotADirectoryError, FileNotFoundError):
+        raise IndexFileError(f"{folder} is not the folder of a segmented index") from None
+
+
+def _read(folder: Path, number: int) -> _Manifest:
+    """A manifest, every byte of it checked."""
+    path = folder / f"{number:08d}.manifest"
+    sections = open_sections(path, _CONTENT)
+    sections.verify()
+    said = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
+    removed = None if said["removed"] is None else (said["removed"][0], said["removed"][1])
+    parts = tuple((name, rows) for name, rows in said["parts"])
+    manifest = _Manifest(said["generation"], said["bits"], parts, removed)
+    if manifest.generation != number or not all(map(_FILE.fullmatch, manifest.files)):
+        raise IndexFileError(f"{path} makes no sense")
+    return manifest
+
+
+def _sweep(folder: Path, newest: int) -> None:
+    """Remove what no kept manifest names and no reader holds, among files of our own making."""
+    kept: set[str] = set()
+    for number in _numbers(folder):
+        if number > newest - KEPT:
+            kept |= {f"{number:08d}.manifest", *_read(folder, number).files}
+    for path in folder.iterdir():
+        if path.name not in kept and _OURS.fullmatch(path.name):
+            remove_unheld(path)

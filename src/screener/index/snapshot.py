@@ -1,0 +1,220 @@
+"""Snapshot: several immutable indexes searched as one, less the rows that no longer count.
+
+The parts stand one behind the other, oldest first: a row of the snapshot is a row of a part plus
+the lengths of the parts before. Parts that segments are made of hold distinct values in ascending
+order, so that `find` tells in a few steps where a value is. Nothing here changes or writes a file,
+but for `save_removed`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.errors import HashError, IndexFileError
+from screener.index.digests import DigestIndex
+from screener.index.hamming import HammingIndex
+from screener.index.layout import open_sections, write_sections
+
+REMOVED: Final = "removed"
+
+Index: TypeAlias = HammingIndex | DigestIndex
+Codes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+Distances = npt.NDArray[np.uint16]
+Values = npt.NDArray[np.bytes_]  # of dtype S<size>: compared as bytes, all of one length
+_Answer = tuple[npt.NDArray[Any], ...]  # offsets, rows, and perhaps distances
+
+NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
+
+
+class Snapshot:
+    """One consistent state of a set of codes or digests. It never changes; threads may share it.
+
+    `parts` are indexes of one class and width, at least one; `removed` the rows, ascending, that
+    are not to be found any more.
+    """
+
+    __slots__ = ("_bases", "_parts", "_removed")
+
+    def __init__(self, parts: Sequence[Index], removed: Rows = NONE_REMOVED) -> None:
+        """Take over both; IndexFileError where a removed row is out of order or beyond."""
+        self._parts = tuple(parts)
+        self._bases = np.cumsum([0, *map(len, self._parts)], dtype=np.int64)
+        self._removed = removed
+        if removed.size and not (
+            removed[0] >= 0 and removed[-1] < self._bases[-1] and (removed[1:] > removed[:-1]).all()
+        ):
+            raise IndexFileError("the removed rows are not those of these indexes")
+
+    def __len__(self) -> int:
+        """How many values can be found."""
+        return int(self._bases[-1]) - self._removed.size
+
+    def __repr__(self) -> str:
+        """Sizes, never a value."""
+        return f"<Snapshot of {len(self)} values in {len(self._parts)} parts>"
+
+    @property
+    def parts(self) -> tuple[Index, ...]:
+        """The indexes, oldest first."""
+        return self._parts
+
+    @property
+    def removed(self) -> Rows:
+        """The rows that do not count, ascending."""
+        return self._removed
+
+    @property
+    def size(self) -> int:
+        """The bytes of a value."""
+        return int(values_of(self._parts[0]).shape[1])
+
+    def search(self, queries: Codes, *, radius: int) -> tuple[Rows, Rows, Distances]:
+        """As `HammingIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        offsets, rows, distances = self._joined(
+            [part.search(queries, radius=radius) for part in self._all(HammingIndex)]
+        )
+        return offsets, rows, distances
+
+    def lookup(self, queries: Codes) -> tuple[Rows, Rows]:
+        """As `DigestIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        offsets, rows = self._joined([part.search(queries) for part in self._all(DigestIndex)])
+        return offsets, rows
+
+    def _all(self, wanted: type[Any]) -> Iterable[Any]:
+        if not isinstance(self._parts[0], wanted):
+            raise HashError("digests are looked up, codes of a perceptual kind are searched")
+        return self._parts
+
+    def _joined(self, answers: list[_Answer]) -> _Answer:
+        """The answers of the parts as one, without removed rows."""
+        hit = [part for part, answer in enumerate(answers) if len(answer[1])]
+        if not hit:
+            return answers[0]
+        if len(hit) == 1:
+            offsets, rows, *others = answers[hit[0]]
+            joined: _Answer = (offsets, rows + self._bases[hit[0]], *others)
+        else:
+            joined = _interleaved([answers[part] for part in hit], self._bases[hit])
+        return joined if not self._removed.size else _without(joined, self._removed)
+
+    def codes(self, rows: Sequence[int] | Rows) -> Codes:
+        """The values of rows, removed ones included, (n, size); HashError for a row beyond."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._bases[-1]:
+            raise HashError("a row beyond the index")
+        found = np.empty((wanted.size, self.size), np.uint8)
+        owners = np.searchsorted(self._bases, wanted, side="right") - 1
+        for part in np.unique(owners):
+            mine = owners == part
+            found[mine] = values_of(self._parts[part])[wanted[mine] - self._bases[part]]
+        return found
+
+    def find(self, values: Values) -> Rows:
+        """The row of each value, removed ones included; -1 where there is none."""
+        rows = np.full(values.size, -1, np.int64)
+        for part, base in zip(self._parts, self._bases, strict=False):
+            places, there = _places(as_values(values_of(part)), values)
+            rows[there] = places[there] + base
+        return rows
+
+    def live(self, start: int = 0) -> Values:
+        """The values of the parts from `start` on that are not removed, ascending, each once.
+
+        IndexFileError where a part is not in order, as only a damaged one is.
+        """
+        pieces = []
+        for part in range(start, len(self._parts)):
+            values = as_values(values_of(self._parts[part]))
+            if not bool((values[1:] > values[:-1]).all()):
+                raise IndexFileError("an index file is damaged: its values are not in order")
+            low, high = np.searchsorted(self._removed, self._bases[part : part + 2])
+            pieces.append(np.delete(values, self._removed[low:high] - self._bases[part]))
+        return merged(pieces, self.size)
+
+    def verify(self) -> None:
+        """Read all files; IndexFileError if a byte has changed or a value stands in two parts."""
+        for part in self._parts:
+            part.verify()
+        total = int(self._bases[-1])
+        if Snapshot(self._parts).live().size != total:
+            raise IndexFileError("an index file is damaged: two hold the same value")
+
+
+def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
+    """Answers of several parts: within each query those of the first part, then of the next."""
+    counts = [np.diff(answer[0]) for answer in answers]
+    offsets = np.concatenate(([0], np.cumsum(np.sum(counts, axis=0))))
+    columns = [np.empty(offsets[-1], column.dtype) for column in answers[0][1:]]
+    starts = offsets[:-1].copy()
+    for (inner, rows, *others), count, base in zip(answers, counts, bases, strict=True):
+        places = np.arange(len(rows)) + np.repeat(starts - inner[:-1], count)
+        for column, values in zip(columns, (rows + base, *others), strict=True):
+            column[places] = values
+        starts += count
+    return (offsets, *columns)
+
+
+def _without(answer: _Answer, removed: Rows) -> _Answer:
+    """An answer less the hits on removed rows."""
+    offsets, rows, *others = answer
+    keep = ~_places(removed, rows)[1]
+    kept_before = np.concatenate(([0], np.cumsum(keep)))
+    return (kept_before[offsets], rows[keep], *(column[keep] for column in others))
+
+
+def _places(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """Where each of `what` stands, or would stand, in the sorted `where`, and whether it does."""
+    if not where.size:
+        return np.zeros(what.size, np.int64), np.zeros(what.size, dtype=bool)
+    places = np.minimum(np.searchsorted(where, what), where.size - 1)
+    return places, np.asarray(where[places] == what)
+
+
+def contains(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which of `what` are in the sorted `where`."""
+    return _places(where, what)[1]
+
+
+def values_of(index: Index) -> Codes:
+    """The values of an index, by row, (n, size)."""
+    return index.codes if isinstance(index, HammingIndex) else index.values
+
+
+def as_values(codes: Codes) -> Values:
+    """Codes (n, size) as byte strings that compare as a whole; not copied where contiguous."""
+    values: Values = np.ascontiguousarray(codes).reshape(-1).view(f"S{codes.shape[1]}")
+    return values
+
+
+def as_codes(values: Values) -> Codes:
+    """The other way round: (n, size), read-only."""
+    return np.frombuffer(values.tobytes(), np.uint8).reshape(-1, values.dtype.itemsize)
+
+
+def merged(pieces: Sequence[Values], size: int) -> Values:
+    """Sorted values as one sorted array, each once."""
+    one: Values = np.concatenate([np.empty(0, f"S{size}"), *pieces])
+    # A stable sort finds the sorted runs and merges them.
+    one.sort(kind="stable")
+    return one[np.concatenate(([True], one[1:] != one[:-1]))] if one.size else one
+
+
+def save_removed(path: str | os.PathLike[str], removed: Rows) -> None:
+    """Write removed rows to a file that appears whole or not at all."""
+    write_sections(path, REMOVED, {"rows": removed.astype(np.uint64)})
+
+
+def open_removed(path: str | os.PathLike[str]) -> Rows:
+    """Read removed rows, checking every byte: a wrong one would hide a listed value."""
+    sections = open_sections(path, REMOVED)
+    sections.verify()
+    rows = sections.array("rows", dtype="u8", dimensions=1)
+    if rows.size and rows.max() >= 1 << 62:
+        raise IndexFileError(f"{path}: a row beyond any index")
+    return rows.astype(np.int64)

@@ -1,0 +1,365 @@
+"""SegmentedIndex: any order of changes equals a set and brute force; kills, readers, damage."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from screener.errors import HashError, IndexFileError
+from screener.index import held, segments, tiers
+from screener.index.segments import SegmentedIndex
+
+POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
+POOL[20:] = POOL[:20]
+POOL[20:, 3] ^= 0x11  # each of the first twenty has a neighbour two bits off
+CHOICES = st.lists(st.integers(0, 39), max_size=12)
+
+
+def brute(model, queries, radius):
+    """For each query, the (code, distance) pairs within the radius, straight from the set."""
+    answers = []
+    for query in queries:
+        pairs = [(code, sum((a ^ b).bit_count() for a, b in zip(code, query, strict=True)))
+                 for code in model]  # fmt: skip
+        answers.append({pair for pair in pairs if pair[1] <= radius})
+    return answers
+
+
+def answered(index, queries, radius):
+    """The same from an index; rows must ascend and offsets fit."""
+    offsets, rows, distances = index.search(queries, radius=radius)
+    assert offsets[0] == 0
+    assert offsets[-1] == len(rows) == len(distances)
+    codes = index.codes(rows)
+    answers = []
+    for low, high in itertools.pairwise(offsets):
+        assert (np.diff(rows[low:high]) > 0).all()
+        pairs = [(codes[at].tobytes(), int(distances[at])) for at in range(low, high)]
+        assert len(set(pairs)) == len(pairs)
+        answers.append(set(pairs))
+    return answers
+
+
+def agrees(index, model):
+    """Whether an index is exactly the set."""
+    assert len(index) == len(model)
+    assert [code.tobytes() for code in index.all_codes()] == sorted(model)
+    for radius in (0, 2, 30, 64):
+        assert answered(index, POOL, radius) == brute(model, [c.tobytes() for c in POOL], radius)
+
+
+@pytest.fixture(autouse=True)
+def small_tiers(monkeypatch):
+    """Tiers small enough that a few codes fill several parts."""
+    shrink(monkeypatch)
+
+
+def shrink(patch):
+    """Set the sizes of tiers so that a handful of codes reaches every branch."""
+    for name, number in (("FACTOR", 2), ("SMALLEST", 1), ("AT_ONCE", 12), ("MOST", 4)):
+        patch.setattr(tiers, name, number)
+
+
+class Changes(RuleBasedStateMachine):
+    """Adds, removals, merges, refreshes and reopening in any order, against a plain set."""
+
+    place = None
+
+    @initialize()
+    def create(self):
+        """Begin with an empty index."""
+        Changes.made = getattr(Changes, "made", 0) + 1
+        self.index = SegmentedIndex.create(Changes.place / str(Changes.made), bits=64)
+        self.path = Changes.place / str(Changes.made)
+        self.model = set()
+        self.others = []  # readers of older states, and what they must still answer
+
+    @rule(choice=CHOICES)
+    def add(self, choice):
+        """Some new, some repeated, some there already, some removed before."""
+        self.index = self.index.add(POOL[choice])
+        self.model |= {POOL[one].tobytes() for one in choice}
+
+    @rule(choice=CHOICES)
+    def remove(self, choice):
+        """Some that are there and some that are not."""
+        self.index = self.index.remove(POOL[choice])
+        self.model -= {POOL[one].tobytes() for one in choice}
+
+    @rule()
+    def compact(self):
+        """One part, nothing removed left, and the same set."""
+        self.index = self.index.compact()
+        assert self.index.parts <= 1
+        assert not self.index._snapshot.removed.size
+
+    @rule()
+    def reopen(self):
+        """From the disk alone."""
+        self.index = SegmentedIndex.open(self.path)
+
+    @rule()
+    def keep_a_reader(self):
+        """Somebody holds on to this state."""
+        self.others = [*self.others[-1:], (self.index, set(self.model))]
+
+    @rule()
+    def refresh_a_reader(self):
+        """An old reader comes up to date."""
+        if self.others:
+            agrees(self.others[0][0].refresh(), self.model)
+
+    @rule()
+    def change_through_an_old_reader(self):
+        """It works on the newest state, not on its own."""
+        if self.others:
+            self.index = self.others[0][0].add(POOL[:1])
+            self.model.add(POOL[0].tobytes())
+
+    @invariant()
+    def equals_the_model(self):
+        """The newest state, and each that somebody still reads."""
+        if hasattr(self, "index"):
+            agrees(self.index, self.model)
+            assert self.index.parts <= tiers.MOST
+            for index, model in self.others:
+                agrees(index, model)
+
+
+def test_any_order_of_changes_equals_a_set(tmp_path):
+    """The stateful test above, run on folders of this test's own."""
+    Changes.place = tmp_path
+    run_state_machine_as_test(
+        Changes, settings=settings(max_examples=40, stateful_step_count=20, deadline=None)
+    )
+
+
+def test_an_empty_index(tmp_path):
+    """It has a width and finds nothing; changes that change nothing make no generation."""
+    index = SegmentedIndex.create(tmp_path / "i", bits=256)
+
+    assert (index.bits, len(index), index.generation, index.parts) == (256, 0, 0, 0)
+    assert index.search(np.zeros((2, 32), np.uint8), radius=256)[0].tolist() == [0, 0, 0]
+    assert index.remove(np.zeros((1, 32), np.uint8)).generation == 0
+    assert index.compact() is index.refresh() is index
+
+
+def test_wrong_questions_are_refused(tmp_path):
+    """Widths that there are not, codes of another form, rows beyond, no folder, one there is."""
+    index = SegmentedIndex.create(tmp_path / "i", bits=64)
+    with pytest.raises(HashError, match="not 65"):
+        SegmentedIndex.create(tmp_path / "j", bits=65)
+    for codes in (np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8]):
+        with pytest.raises(HashError, match="codes"):
+            index.add(codes)
+    with pytest.raises(HashError, match="beyond"):
+        index.codes([0])
+    with pytest.raises(FileExistsError):
+        SegmentedIndex.create(tmp_path / "i", bits=64)
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(IndexFileError, match="not the folder"):
+            SegmentedIndex.open(path)
+
+
+def test_a_refresh_opens_only_what_is_new(tmp_path):
+    """Files that both states name are not opened a second time."""
+    index = SegmentedIndex.create(tmp_path / "i", bits=64).add(POOL[:20])
+    after = index.add(POOL[30:32])
+
+    assert after.parts == 2
+    assert after._snapshot.parts[0] is index._snapshot.parts[0]
+
+
+def test_files_go_when_nobody_needs_them(tmp_path):
+    """Recent states and held files stay; older ones and what a killed writer left do not."""
+    path = tmp_path / "i"
+    first = index = SegmentedIndex.create(path, bits=64).add(POOL[:3])
+    mine = set(first._held)
+    for name in ("00000009-0123456789abcdef.idx", ".x.tmp", "a note"):
+        (path / name).write_bytes(b"")
+    for number in range(8):
+        index = index.add(POOL[4 + number : 5 + number])
+
+    names = {one.name for one in path.iterdir()}
+    assert mine <= names
+    assert {"a note", "lock"} <= names
+    assert not names & {"00000009-0123456789abcdef.idx", ".x.tmp"}
+    manifests = sorted(name for name in names if name.endswith(".manifest"))
+    assert segments.KEPT <= len(manifests) <= segments.KEPT + 1
+    for name in manifests[-segments.KEPT :]:
+        assert segments._read(path, int(name[:8])).files <= names
+    del first
+    index = index.add(POOL[19:20])
+    assert not mine & {one.name for one in path.iterdir()} - set(index._held)
+
+
+def test_any_damaged_byte_of_what_is_read_at_once_is_refused(tmp_path):
+    """Manifest and removed rows are checked whole on opening: no silent miss."""
+    path = tmp_path / "i"
+    index = SegmentedIndex.create(path, bits=64).add(POOL).remove(POOL[:2])
+    assert index._manifest.removed is not None
+    for name in (f"{index.generation:08d}.manifest", index._manifest.removed[0]):
+        whole = (path / name).read_bytes()
+        for at in (*range(0, 200, 7), len(whole) - 1):
+            torn = bytearray(whole)
+            torn[at] ^= 1
+            (path / name).write_bytes(torn)
+            with pytest.raises(IndexFileError):
+                SegmentedIndex.open(path)
+        (path / name).write_bytes(whole[:-1])
+        with pytest.raises(IndexFileError):
+            SegmentedIndex.open(path)
+        (path / name).write_bytes(whole)
+    index.verify()
+    (path / index._manifest.parts[0][0]).unlink()
+    with pytest.raises(IndexFileError, match="lost a file"):
+        SegmentedIndex.open(path)
+
+
+def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
+    """Nothing changes, and afterwards it works."""
+    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    index = SegmentedIndex.create(tmp_path / "i", bits=64)
+    with (
+        held.one_at_a_time(tmp_path / "i/lock"),
+        pytest.raises(IndexFileError, match="another writer"),
+    ):
+        index.add(POOL)
+
+    assert len(index.refresh()) == 0
+    assert len(index.add(POOL)) == 40
+
+
+def test_readers_in_threads_see_whole_states(tmp_path):
+    """While a writer adds, removes and merges, each state that is met is one that was."""
+    path = tmp_path / "i"
+    index = SegmentedIndex.create(path, bits=64).add(POOL[[0, 20]])
+    stop, wrong = threading.Event(), []
+
+    def read():
+        mine = SegmentedIndex.open(path)
+        while not stop.is_set():
+            mine = mine.refresh()
+            codes = {code.tobytes() for code in mine.codes(mine.search(POOL[0], radius=64)[1])}
+            if len(codes) != len(mine) or len(codes) % 2:
+                wrong.append(mine.generation)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(2, 60):
+            pair = POOL[[number % 20, 20 + number % 20]]
+            index = index.remove(pair) if number % 3 == 0 else index.add(pair)
+            index = index.compact() if number % 20 == 0 else index
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+
+    assert wrong == []
+
+
+CHILD = """
+import sys
+import numpy as np
+from screener.index import tiers
+from screener.index.segments import SegmentedIndex
+tiers.FACTOR, tiers.SMALLEST, tiers.AT_ONCE, tiers.MOST = 2, 1, 12, 4
+index, number = SegmentedIndex.open(sys.argv[1]), 0
+while True:
+    code = np.frombuffer(number.to_bytes(8), np.uint8).reshape(1, 8)
+    index = index.add(code)
+    if number >= 5:
+        old = np.frombuffer((number - 5).to_bytes(8), np.uint8).reshape(1, 8)
+        index = index.remove(old)
+    print(number, flush=True)
+    number += 1
+    if number % 13 == 0:
+        index = index.compact()
+"""
+
+
+def test_a_writer_killed_at_any_moment_loses_nothing(tmp_path):
+    """SIGKILL at random moments: what it had said was done is there, and writing goes on."""
+    rng = np.random.default_rng(3)
+    for trial in range(5):
+        path = tmp_path / str(trial)
+        SegmentedIndex.create(path, bits=64)
+        writer = subprocess.Popen([sys.executable, "-c", CHILD, path], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        said = [int(writer.stdout.readline()) for _ in range(int(rng.integers(1, 40)))]
+        os.kill(writer.pid, signal.SIGKILL)
+        said += [int(line) for line in writer.stdout if line.endswith(b"\n")]
+        writer.stdout.close()
+        writer.wait()
+
+        index = SegmentedIndex.open(path)
+        index.verify()
+        numbers = [int.from_bytes(code.tobytes()) for code in index.all_codes()]
+        last = said[-1]
+        whole = list(range(max(0, last - 4), last + 1))
+        assert numbers in (whole, [*whole, last + 1], [*whole, last + 1][-5:])
+        index.add(POOL).verify()
+
+
+def killed(path, calls, change):
+    """Whether a change in a child died before its n-th sync or rename."""
+    child = os.fork()
+    if child == 0:
+        left = [calls]
+
+        def burning(call):
+            def burn(*rest, **settings):
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return call(*rest, **settings)
+
+            return burn
+
+        os.fsync, os.replace, os.unlink = map(burning, (os.fsync, os.replace, os.unlink))
+        change(SegmentedIndex.open(path))
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("what", ["add", "remove", "compact"])
+def test_killed_at_any_write_it_is_the_old_or_the_new_state(tmp_path, what):
+    """Before every sync and rename: never a torn state, and the same change then succeeds."""
+    change = {
+        "add": lambda index: index.add(POOL[18:36]),
+        "remove": lambda index: index.remove(POOL[3:5]),
+        "compact": lambda index: index.compact(),
+    }[what]
+    path, deaths = tmp_path / "i", 0
+    before = SegmentedIndex.create(path, bits=64).add(POOL[:17]).add(POOL[17:20]).remove(POOL[:1])
+    old = before.all_codes().tobytes()
+    assert before.parts > 1
+    while killed(path, deaths + 1, change):
+        deaths += 1
+        seen = SegmentedIndex.open(path)
+        seen.verify()
+        if seen.generation > before.generation:
+            break  # the rename is the commit; the sync of the folder comes after
+        assert seen.all_codes().tobytes() == old
+    after = change(SegmentedIndex.open(path))
+    assert after.generation == before.generation + 1
+    assert deaths >= 3
+    assert {one.name for one in Path(path).iterdir()} >= after._manifest.files
