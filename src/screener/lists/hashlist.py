@@ -155,7 +155,7 @@ class HashList:
         record holds one that is searched, with a quality of at least `floor` or none recorded.
         """
         found = kind_named(kind)
-        if kind not in self._indexes:
+        if kind not in self.kinds:
             return False
         return database.ask(
             self._path,
