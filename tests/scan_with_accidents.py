@@ -1,8 +1,9 @@
 """A scan whose files do to their worker what their names say; run by test_scan.py.
 
-python scan_with_accidents.py LIST FOLDER JOBS [STOP_AFTER]
+python scan_with_accidents.py LIST FOLDER JOBS [STOP_AFTER [KILL_AFTER]]
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -35,6 +36,7 @@ def main():
     """Scan, and write what comes to standard output."""
     known, folder, jobs = sys.argv[1:4]
     stop_after = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    kill_after = int(sys.argv[5]) if len(sys.argv) > 5 else None
     policy = Policy(seconds=2, memory=500 << 20)
     engine = Accident(HashList.open(known), policy=policy)
     with output.open_jsonl() as out:
@@ -42,6 +44,10 @@ def main():
             out.write(result)
             if number == stop_after:
                 break
+            if number == kill_after:
+                for worker in multiprocessing.active_children():
+                    worker.kill()
+                time.sleep(0.5)
 
 
 if __name__ == "__main__":

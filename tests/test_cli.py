@@ -145,13 +145,51 @@ def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
 
 def test_a_plain_list_file_serves_for_a_quick_try():
     """`--list` takes a file to import, and it may be given several times."""
-    lists = ["--list", ROOT / "fixtures/known.csv"]
-
-    done = screener("scan", IMAGES / "harbour.jpg", *lists)
+    done = screener("scan", IMAGES / "harbour.jpg", "--list", ROOT / "fixtures/known.csv")
 
     (line,) = map(json.loads, done.stdout.splitlines())
     assert done.returncode == 1
     assert {m["kind"] for m in line["matches"]} == {"md5", "sha256", "pdq"}
+
+
+def test_a_list_and_the_file_it_came_from_can_be_given_together(known):
+    """As in the help's own example."""
+    lists = ["--list", known, "--list", ROOT / "fixtures/known.csv"]
+
+    done = screener("scan", IMAGES / "kiosk-mirrored.jpg", *lists)
+
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert [m["list"] for m in line["matches"]] == ["known", "known.csv"]
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "code"),
+    [("scan", "1>&-", 2), ("scan", "2>&-", 1), ("match", "0<&-", 2), ("match", "1>&-", 2)],
+)
+def test_a_closed_stream_is_no_match_by_accident(known, command, closed, code):
+    """Python's own exit code for a traceback is 1, which here would say a match."""
+    main = "from screener.cli import main; main()"
+    arguments = f"scan {IMAGES}/harbour.jpg" if command == "scan" else "match"
+    call = f"{sys.executable} -c '{main}' {arguments} --list {known} {closed}"
+
+    done = subprocess.run(call, shell=True, input=b"", capture_output=True, timeout=60)
+
+    assert done.returncode == code, done.stderr
+
+
+def test_output_is_utf8_whatever_the_terminal_speaks(known, tmp_path):
+    """A name outside ASCII in an ASCII locale ends in no traceback."""
+    picture = tmp_path / "caf\u00e9.jpg"
+    picture.write_bytes((IMAGES / "alley.jpg").read_bytes())
+    call = [sys.executable, "-c", "from screener.cli import main; main()"]
+    call += ["scan", str(picture), "--list", str(known)]
+
+    done = subprocess.run(
+        call, capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["input"] == str(picture)
 
 
 def test_what_hash_prints_match_reads(known):
@@ -200,8 +238,20 @@ def test_hash_tells_a_file_that_it_could_not_hash(tmp_path):
 
     kinds = [line.split()[0] for line in done.stdout.splitlines()]
     assert done.returncode == 3
-    assert kinds == ["md5", "sha1", "sha256", "md5", "sha1", "sha256", "pdq"]
+    digests = ["md5", "sha1", "sha256"]
+    assert kinds == [*digests, "unscreened", *digests, "pdq"]
     assert "text.jpg: unsupported" in done.stderr
+
+
+def test_what_could_not_be_hashed_stays_unscreened_through_the_pipe(known):
+    """Half a picture and a missing one are not cleared by matching what there was."""
+    hashed = screener("hash", IMAGES / "truncated.jpg", IMAGES / "missing.jpg")
+
+    done = screener("match", "--list", known, input=hashed.stdout)
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert [line["reason"] for line in lines] == ["truncated", "unreadable"]
 
 
 def test_hash_makes_the_kinds_asked_for():
@@ -255,7 +305,13 @@ def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
     out = tmp_path / "results.jsonl"
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
     call += ["scan", str(folder), "--list", str(known), "-o", str(out), "--jobs", "2"]
-    with subprocess.Popen(call, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        call,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A shell that runs the tests in the background ignores it, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         while not (out.exists() and out.stat().st_size):
             time.sleep(0.05)
             assert process.poll() is None

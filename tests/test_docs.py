@@ -82,3 +82,14 @@ def test_the_policy_file_of_the_readme_is_the_default_but_for_the_age(folder):
     (folder / "policy.toml").write_text(shown)
 
     assert Policy.load(folder / "policy.toml") == Policy(max_list_age=86400)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_every_link_leads_to_a_file(page):
+    """Links within the repository, from the README and the pages of docs."""
+    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (path.parent / link).exists()] == []

@@ -170,7 +170,7 @@ def test_threads_share_an_index() -> None:
 def test_a_search_lets_other_threads_run() -> None:
     """The interpreter lock is released for the whole search."""
     index = HammingIndex.build(clustered(10, 200_000, 32, 200))
-    queries = np.random.default_rng(1).integers(0, 256, (2000, 32), np.uint8)
+    queries = np.random.default_rng(1).integers(0, 256, (60_000, 32), np.uint8)
     with ThreadPoolExecutor(1) as pool:
         search = pool.submit(index.search, queries, radius=20)
         turns = 0

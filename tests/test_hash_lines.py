@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener import Hash, hash_lines
+from screener import Hash, Reason, hash_lines
 from screener.hashing.hash import KINDS
 
 
@@ -51,6 +51,17 @@ def test_a_bad_line_is_told_without_its_value():
     assert hash_lines.read(2, b"pdq " + b"0" * 64 + b" high").hash is None
     assert hash_lines.read(3, b"pdq " + b"0" * 64 + b" 101").hash is None
     assert hash_lines.read(4, b"sha3 00").hash is None
+    assert hash_lines.read(5, b"pdq " + b"0" * 64 + b" " + b"9" * 5000).hash is None
+    assert hash_lines.read(6, b"pdq " + b"0" * 64 + "\u0665".encode()).hash is None
+    swapped = hash_lines.read(7, f"{value}0123456789abcdef pdq".encode())
+    assert value not in swapped.trouble
+
+
+def test_a_trouble_line_says_its_reason():
+    """What could not be hashed is known to whoever reads the lines."""
+    line = hash_lines.read(3, hash_lines.write_trouble(Reason.TRUNCATED, "a b.jpg").encode())
+
+    assert (line.hash, line.reason, line.input) == (None, Reason.TRUNCATED, "a b.jpg")
 
 
 def test_blank_lines_and_comments_are_no_items():

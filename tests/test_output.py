@@ -1,6 +1,7 @@
 """JSON Lines: one whole line a result, in a file that only its owner reads."""
 
 import json
+import os
 import stat
 
 from screener import HashList, Screener, output
@@ -31,6 +32,25 @@ def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == ""
+
+
+def test_a_device_keeps_its_mode(tmp_path):
+    """Only a regular file is made private: /dev/null is everybody's."""
+    before = os.stat(os.devnull).st_mode
+
+    output.open_jsonl(os.devnull).close()
+
+    assert os.stat(os.devnull).st_mode == before
+
+
+def test_a_name_that_is_no_text_makes_no_bad_line(tmp_path):
+    """Lines are UTF-8 whatever a caller names an input."""
+    engine = Screener(HashList.create(tmp_path / "known.list"))
+    with output.open_jsonl(tmp_path / "results.jsonl") as out:
+        out.write(engine.match([], input="odd \udcff name"))
+
+    (line,) = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["input"] == "odd ? name"
 
 
 def test_standard_output_stays_open(tmp_path, capsys):

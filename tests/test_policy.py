@@ -39,6 +39,8 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"limits": Limits(pixels=0)}, "limits.pixels"),
         ({"seconds": 0}, "seconds"),
         ({"memory": -1}, "memory"),
+        ({"memory": 1e9}, "whole number of bytes"),
+        ({"memory": 100 << 20}, "at least"),
         ({"max_list_age": 0}, "max_list_age"),
         ({"digests_only": 1}, "digests_only"),
     ],
@@ -61,13 +63,14 @@ def test_a_policy_cannot_be_changed():
 
 def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     """Whatever changes a setting changes the fingerprint; how it was written does not."""
-    assert Policy().fingerprint == Policy(radius={"pdq": 31}).fingerprint
+    same = [Policy(radius={"pdq": 31}), Policy(seconds=60), Policy(seconds=60.0)]
+    assert {one.fingerprint for one in same} == {Policy().fingerprint}
     others = [
         Policy(radius={"pdq": 30}),
         Policy(floor={"pdq": 51}),
         Policy(limits=Limits(bytes=1)),
         Policy(seconds=59),
-        Policy(memory=1),
+        Policy(memory=1 << 29),
         Policy(digests_only=True),
         Policy(max_list_age=1),
     ]

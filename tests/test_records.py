@@ -46,15 +46,15 @@ def row(state=State.CONFIRMED, *hashes, **said):
         ("withdrawn", "confirmed", "withdrawn"),
         ("withdrawn", "disputed", "withdrawn"),
         ("disputed", "seed", "disputed"),
-        ("confirmed", "known_good", "disputed"),
-        ("seed", "known_good", "disputed"),
+        ("confirmed", "known_good", "confirmed"),
+        ("seed", "known_good", "seed"),
         ("confirmed", "seed", "confirmed"),
         ("seed", "seed", "seed"),
         ("known_good", "known_good", "known_good"),
     ],
 )
 def test_states_of_one_entry_unite(first, second, both):
-    """A withdrawal wins, good against bad is a dispute, and the order does not matter."""
+    """A withdrawal wins, seeds and known files make no match, and the order does not matter."""
     assert united(row(State(first)), row(State(second))).state == both
     assert united(row(State(second)), row(State(first))).state == both
 
@@ -107,13 +107,14 @@ def test_any_difference_shows_in_the_fingerprint(other):
     assert version_of(other).fingerprint != version_of(row(State.CONFIRMED, A)).fingerprint
 
 
-def test_a_repeated_hash_keeps_its_best_quality():
-    """The same value with and without a quality is one hash with the quality."""
-    good = Hash.parse("pdq", "b2" * 32, quality=80)
+def test_a_repeated_hash_stays_as_usable_as_it_was():
+    """Of two qualities the better is kept; none recorded, which is always compared, wins."""
+    low, good = (Hash.parse("pdq", "b2" * 32, quality=quality) for quality in (10, 80))
 
-    for hashes in ((B, good), (good, B)):
-        (kept,) = version_of(row(State.CONFIRMED, *hashes)).hashes
-        assert kept.quality == 80
+    for hashes, quality in (((B, low), None), ((good, B), None), ((low, good), 80)):
+        for order in (hashes, hashes[::-1]):
+            (kept,) = version_of(row(State.CONFIRMED, *order)).hashes
+            assert kept.quality == quality
 
 
 def test_a_derived_entry_is_stable_and_tells_no_value():

@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import PolicyError
+from screener.hashing import pdq
 from screener.scan import find
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
@@ -91,11 +93,23 @@ def test_a_caller_that_stops_early_leaves_no_process_behind(known, tmp_path):
     assert time.monotonic() - begin < 30
 
 
+@pytest.mark.parametrize("kill_after", [1, 5, 12])
+def test_workers_that_are_killed_from_outside_cost_nothing(known, scene, tmp_path, kill_after):
+    """All workers die, idle ones and busy ones: files are handed to new ones, in order."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(14):
+        scene(number).save(folder / f"{number:02}.png")
+
+    results, done = accidents(known, folder, 2, "0", str(kill_after))
+
+    assert [Path(r["input"]).stem for r in results] == [f"{n:02}" for n in range(14)], done.stderr
+    # One that was killed in the middle of a file may have been killed by it.
+    assert [r["verdict"] for r in results].count("no_match") >= 12
+
+
 def test_a_scan_gives_what_single_calls_give(make_list, scene, tmp_path):
     """Workers answer as the caller's own process does, whatever their number."""
-    import numpy as np
-
-    from screener.hashing import pdq
 
     for seed in range(12):
         scene(seed).save(tmp_path / f"{seed:02}.png")

@@ -17,8 +17,10 @@ from PIL import Image, ImageOps
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict
 from screener.errors import ListError, PolicyError
+from screener.hashed import Hashed, Located
 from screener.hashing import pdq
 from screener.media.image import Limits
+from screener.media.source import Name
 
 PHOTODNA = ",".join(["7"] * 144)
 
@@ -128,14 +130,14 @@ def test_mirrored_and_turned_pictures_match(make_list, scene, orientation):
     assert match.orientation == orientation
 
 
-def test_a_picture_of_64_pixels_matches_its_reference_hash(make_list, scene):
-    """The reference leaves out its filter at exactly 64×64; the listed hash is found at 0."""
-    picture = scene(3).resize((64, 64))
-    engine = Screener(make_list([{"id": "small", "pdq": pdq_text(picture)}]))
+def test_among_equal_distances_the_first_orientation_is_told(engine, scene):
+    """The upright one, which comes first: a picture that is its own mirror image is not turned."""
+    value = Hash.parse("pdq", pdq_text(scene(1)), quality=100)
+    places = [Located(value, orientation) for orientation in pdq.ORIENTATIONS]
 
-    (match,) = engine.screen(picture).matches
+    (result,) = engine._decide([Hashed(Name(), tuple(places))])
 
-    assert (match.distance, match.orientation) == (0, "upright")
+    assert [m.orientation for m in result.matches] == ["upright"]
 
 
 def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
@@ -220,6 +222,27 @@ def test_digests_clear_a_picture_only_where_the_policy_says_so(make_list, scene)
     assert digests.screen(data).verdict == Verdict.NO_MATCH
     assert digests.screen(b"no picture").verdict == Verdict.NO_MATCH
     assert digests.screen(scene(1)).reason == Reason.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("status", ["known_good", "seed", "withdrawn"])
+def test_a_kind_by_which_nothing_can_match_clears_nothing(make_list, scene, status):
+    """A confirmed PhotoDNA value is not looked for by comparing a known file's PDQ."""
+    rows = [
+        {"id": "wanted", "photodna": PHOTODNA, "status": "confirmed"},
+        {"id": "other", "pdq": "0f" * 32, "status": status},
+    ]
+
+    assert Screener(make_list(rows)).screen(png(scene(1))).reason == Reason.NOT_COMPARABLE
+
+
+def test_a_list_of_nothing_but_low_quality_clears_nothing(make_list, scene):
+    """Its values are not compared at this floor; at a lower one they are."""
+    known = make_list([{"id": "low", "pdq": "0f" * 32, "pdq_quality": "49"}])
+    data = png(scene(1))
+
+    assert Screener(known).screen(data).reason == Reason.NOT_COMPARABLE
+    lower = Policy(floor={"pdq": 49})
+    assert Screener(known, policy=lower).screen(data).verdict == Verdict.NO_MATCH
 
 
 def test_an_empty_list_clears_nothing(tmp_path, scene):
@@ -311,6 +334,13 @@ def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
         Screener([])
 
 
+@pytest.mark.parametrize("item", [5, None, ["a.jpg"]])
+def test_what_is_no_input_is_the_callers_mistake(engine, item):
+    """It raises, and is not hidden in a Result."""
+    with pytest.raises(TypeError, match="not something to screen"):
+        engine.screen(item)
+
+
 def test_a_batch_gives_what_single_calls_give(engine, scene):
     """`screen_many` keeps the order and the answers, failures among them."""
     items = [png(scene(1)), b"", png(scene(2)), b"text", png(ImageOps.mirror(scene(1)))]
@@ -353,6 +383,7 @@ def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
 
     assert verdict(Hash.parse("pdq", with_bits_flipped(value, 31))) == (Verdict.MATCH, None)
     assert verdict(Hash.parse("pdq", with_bits_flipped(value, 32))) == (Verdict.NO_MATCH, None)
+    assert verdict(Hash.parse("pdq", value, quality=50)) == (Verdict.MATCH, None)
     low = Hash.parse("pdq", value, quality=49)
     assert verdict(low) == (Verdict.UNSCREENED, Reason.TOO_LITTLE_DETAIL)
     digest = Hash.parse("md5", "5a" * 16)

@@ -7,7 +7,10 @@
 #include <cstdlib>
 
 #include "kernel.h"
+#include "pages.h"
 #include "pdq.h"
+#include "ring_build.h"
+#include "ring_search.h"
 #include "scan.h"
 
 namespace nb = nanobind;
@@ -49,6 +52,158 @@ nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16
                         to_array(std::move(result.distances)));
 }
 
+template <class T>
+Array<T> to_array(Pages&& pages) {
+  auto* kept = new Pages(std::move(pages));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Pages*>(p); });
+  return Array<T>(kept->as<T>(), {kept->bytes() / sizeof(T)}, owner);
+}
+
+template <class T>
+using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+const RingKernel* active_ring = nullptr;
+
+using QueryArray = nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu>;
+
+// Codes, and the tables to find them by, or empty arrays. Keeps the arrays and checks what a
+// search relies on.
+class Index {
+ public:
+  Index(Codes codes, Values<std::uint32_t> directory, Values<std::uint16_t> sketches,
+        Values<std::uint8_t> links, std::uint32_t link_bytes, Values<std::uint32_t> rows,
+        Values<std::uint32_t> heads, Values<std::uint64_t> repeat_starts,
+        Values<std::uint32_t> repeats)
+      : codes_(codes),
+        directory_(directory),
+        sketches_(sketches),
+        links_(links),
+        rows_(rows),
+        heads_(heads),
+        repeat_starts_(repeat_starts),
+        repeats_(repeats),
+        ring_(view(link_bytes)),
+        planner_(ring_) {}
+
+  // Queries are (q, w), or (w) for one.
+  nb::object search(const QueryArray& queries, std::uint32_t radius, std::size_t threads,
+                    const std::string& way) const {
+    const std::size_t last = queries.ndim() - 1;
+    if (last > 1 || queries.shape(last) != ring_.bytes)
+      throw nb::value_error("codes and queries differ in width");
+    const std::size_t count = last == 0 ? 1 : queries.shape(0);
+    ScanResult result;
+    {
+      nb::gil_scoped_release release;
+      const Way chosen = way.empty() ? planner_.choose(count, radius).way : way_named(way);
+      result = screener::search(ring_, planner_.at(radius), chosen, {*active_scan, *active_ring},
+                                queries.data(), count, threads);
+    }
+    // Most searches find nothing, and making three arrays takes longer than a small search.
+    if (result.rows.empty()) return nb::none();
+    return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
+                          to_array(std::move(result.distances)));
+  }
+
+  nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
+                                                     std::uint32_t radius) const {
+    const Plan plan = planner_.choose(queries, radius);
+    const char* names[] = {"flat", "lookup", "join"};
+    return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.index);
+  }
+
+ private:
+  static Way way_named(const std::string& name) {
+    return name == "flat" ? Way::flat : name == "join" ? Way::join : Way::lookup;
+  }
+
+  Ring view(std::uint32_t link_bytes) const {
+    Ring ring{};
+    ring.codes = codes_.data();
+    ring.count = codes_.shape(0);
+    ring.bytes = static_cast<std::uint32_t>(codes_.shape(1));
+    if (ring.bytes != 8 && ring.bytes != 16 && ring.bytes != 32 && ring.bytes != 64)
+      throw nb::value_error("codes have 8, 16, 32 or 64 bytes");
+    ring.tables = ring.bytes / 2;
+    ring.directory = directory_.data();
+    ring.sketches = sketches_.data();
+    ring.slots = sketches_.size();
+    ring.links = links_.data();
+    ring.link_bytes = link_bytes;
+    ring.rows = rows_.data();
+    ring.heads = heads_.data();
+    ring.repeat_starts = repeat_starts_.data();
+    ring.repeats = repeats_.data();
+    ring.head_count = heads_.size();
+    ring.repeat_count = repeats_.size();
+    if (ring.slots == 0) return ring;
+    const bool fits = (link_bytes == 1 || link_bytes == 2 || link_bytes == 4) &&
+                      links_.size() % link_bytes == 0 &&
+                      reinterpret_cast<std::uintptr_t>(ring.sketches) % (2 * kLine) == 0 &&
+                      repeat_starts_.size() == heads_.size() + 1 &&
+                      directory_.size() == ring.tables * kDirectory &&
+                      set_bases(ring, links_.size() / link_bytes, rows_.size());
+    if (!fits) throw nb::value_error("the tables do not fit together");
+    return ring;
+  }
+
+  Codes codes_;
+  Values<std::uint32_t> directory_;
+  Values<std::uint16_t> sketches_;
+  Values<std::uint8_t> links_;
+  Values<std::uint32_t> rows_;
+  Values<std::uint32_t> heads_;
+  Values<std::uint64_t> repeat_starts_;
+  Values<std::uint32_t> repeats_;
+  Ring ring_;
+  Planner planner_;
+};
+
+using BuiltTables = nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>,
+                              Array<std::uint8_t>, std::size_t, Array<std::uint32_t>,
+                              Array<std::uint32_t>, Array<std::uint64_t>, Array<std::uint32_t>>;
+
+BuiltTables build_tables(Codes codes, std::size_t threads) {
+  BuiltRing built;
+  {
+    nb::gil_scoped_release release;
+    built = build_ring(codes.data(), codes.shape(0), codes.shape(1), threads);
+  }
+  return nb::make_tuple(to_array<std::uint32_t>(std::move(built.directory)),
+                        to_array<std::uint16_t>(std::move(built.sketches)),
+                        to_array<std::uint8_t>(std::move(built.links)), built.link_bytes,
+                        to_array<std::uint32_t>(std::move(built.rows)),
+                        to_array(std::move(built.heads)), to_array(std::move(built.repeat_starts)),
+                        to_array(std::move(built.repeats)));
+}
+
+void bind_index(nb::module_& m) {
+  nb::class_<Index>(m, "Index", "Codes and the tables to find them by.")
+      .def(nb::init<Codes, Values<std::uint32_t>, Values<std::uint16_t>, Values<std::uint8_t>,
+                    std::uint32_t, Values<std::uint32_t>, Values<std::uint32_t>,
+                    Values<std::uint64_t>, Values<std::uint32_t>>(),
+           "codes"_a.noconvert(), "directory"_a.noconvert(), "sketches"_a.noconvert(),
+           "links"_a.noconvert(), "link_bytes"_a, "rows"_a.noconvert(), "heads"_a.noconvert(),
+           "repeat_starts"_a.noconvert(), "repeats"_a.noconvert())
+      .def("search", &Index::search, "queries"_a.noconvert(), "radius"_a, "threads"_a = 1,
+           "way"_a = "",
+           "Offsets, rows and distances; None where nothing is found. `way` is for tests.")
+      .def("plan", &Index::plan, "queries"_a, "radius"_a,
+           "The way that a search goes, and the nanoseconds a query without and with the tables.");
+  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "threads"_a,
+        "The arrays of the tables of codes (n, w), in the order of the arguments of Index.");
+  m.def(
+      "can_build_tables",
+      [](std::uint64_t count, std::size_t bytes) { return can_build(count, bytes); }, "count"_a,
+      "bytes"_a, "Whether so many codes fit into one index.");
+  m.def(
+      "chunk_bits", [](std::size_t bytes) { return to_array(chunk_bits(bytes)); }, "bytes"_a,
+      "Which bit of a code is bit b of chunk c, at [16 * c + b].");
+  m.def(
+      "pages", [](std::size_t bytes) { return to_array<std::uint8_t>(Pages(bytes)); }, "bytes"_a,
+      "Zeroed memory, in huge pages where the system gives them.");
+}
+
 using PixelArray = nb::ndarray<const uint8_t, nb::ro, nb::device::cpu>;
 
 Pixels pixels_of(const PixelArray& array) {
@@ -88,6 +243,8 @@ NB_MODULE(_core, m) {
   const Isa active = choose_isa(std::getenv("SCREENER_KERNEL"));
   m.attr("KERNEL") = isa_name(active);
   active_scan = &scan_kernel(active);
+  active_ring = &ring_kernel(active);
+  bind_index(m);
   m.def("scan", &scan_arrays, "codes"_a.noconvert(), "queries"_a.noconvert(), "radius"_a,
         "Hits of queries (q, w) among codes (n, w) within the radius: offsets, rows, distances.");
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");

@@ -6,24 +6,22 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+import traceback
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from screener import console, hash_lines
-from screener.errors import ScreenerError
-from screener.hash_lines import HashLine
+from screener.errors import ListError, ScreenerError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.lists.hashlist import HashList
-from screener.media.source import Name
 from screener.output import open_jsonl
 from screener.policy import Policy
-from screener.result import Reason, Result, Verdict
+from screener.result import Reason
 from screener.scan import find
 from screener.scan import scan as scan_files
 from screener.screen import Screener
@@ -113,7 +111,7 @@ def import_(
            quality, category, category_scheme, status; others are kept as labels
       tx   lines of `type value`, as ThreatExchange's command line writes them
     """
-    known = HashList.open(into) if into.exists() else HashList.create(into)
+    known = _open_or_create(into)
     told = console.to_stderr()
     for file in files:
         report = known.import_file(file, source=source, format=format_, strict=strict)
@@ -182,9 +180,11 @@ def match(
     """
     tally = console.Tally()
     with ExitStack() as stack:
+        if sys.stdin is None:
+            raise click.UsageError("standard input is closed, and the hashes come from there")
         engine = _engine(stack, lists, policy_file, digests_only)
         out = stack.enter_context(open_jsonl(output))
-        for result in _match_lines(engine, sys.stdin.buffer):
+        for result in hash_lines.match(engine, sys.stdin.buffer):
             out.write(result)
             tally.add(result)
     tally.print(console.to_stderr())
@@ -197,18 +197,20 @@ def match(
 def hash_(files: tuple[str, ...], kinds: str) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
 
-    A file that cannot be hashed is named on standard error with the reason, and the exit code
-    is then 3. Files are opened in this process: of files that nobody trusts, use `scan`.
+    A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
+    `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
+    in this process: of files that nobody trusts, use `scan`.
     """
     wanted = _computed(kinds)
     failed = False
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=wanted)
         for located in hashed.hashes:
-            if located.orientation == "upright" and located.part == 0:
+            if located.orientation == "upright":
                 click.echo(hash_lines.write(located.hash, path))
         if hashed.trouble is not None:
             failed = True
+            click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
             click.echo(f"{console.printable(path)}: {hashed.trouble}", err=True)
     return 3 if failed else 0
 
@@ -248,6 +250,7 @@ def compact(path: Path) -> int:
 
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
+    console.fill_standard_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.Abort:
@@ -261,6 +264,10 @@ def main() -> None:
         code = 2
     except OSError as error:
         click.echo(f"screener: {error.filename or 'input or output'}: {error.strerror}", err=True)
+        code = 2
+    except Exception:
+        # A fault of ours; it must not end with Python's 1, which says a match.
+        traceback.print_exc()
         code = 2
     sys.exit(code)
 
@@ -279,10 +286,20 @@ def _open_list(stack: ExitStack, path: Path) -> HashList:
     if path.is_dir():
         return HashList.open(path)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
-    known = HashList.create(Path(folder) / f"{path.stem}.list")
+    known = HashList.create(Path(folder) / f"{path.name}.list")
     report = known.import_file(path)
     console.print_import(console.to_stderr(), str(path), report)
     return known.refresh()
+
+
+def _open_or_create(path: Path) -> HashList:
+    if not path.exists():
+        try:
+            return HashList.create(path)
+        except ListError:
+            if not path.exists():  # made meanwhile by another import
+                raise
+    return HashList.open(path)
 
 
 def _computed(names: str) -> tuple[HashKind, ...]:
@@ -292,31 +309,3 @@ def _computed(names: str) -> tuple[HashKind, ...]:
             made = ", ".join(one.name for one in KINDS.values() if one.computed)
             raise click.UsageError(f"--kinds: {kind.name} is not computed here; only {made}")
     return kinds
-
-
-def _match_lines(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
-    """One Result an item, in order; a line that cannot be read is an unscreened item."""
-    number = 0
-    last: list[HashLine] = []  # an item whose next line may still be on its way
-    for batch in hash_lines.batches(stream):
-        lines = list(last)
-        for raw in batch:
-            number += 1
-            if (line := hash_lines.read(number, raw)) is not None:
-                lines.append(line)
-        items = list(hash_lines.items(lines))
-        last = items.pop() if items and items[-1][0].input is not None else []
-        yield from _match_items(engine, items)
-    if last:
-        yield from _match_items(engine, [last])
-
-
-def _match_items(engine: Screener, items: list[list[HashLine]]) -> Iterator[Result]:
-    names = [item[0].input or f"stdin:{item[0].number}" for item in items]
-    hashes = [[line.hash for line in item if line.hash is not None] for item in items]
-    results = engine.match_many(hashes, inputs=names)
-    for item, name, result in zip(items, names, results, strict=True):
-        trouble = next((line.trouble for line in item if line.trouble is not None), None)
-        if trouble is not None and result.verdict != Verdict.MATCH:
-            result = engine.unscreened(Name(text=name), Reason.UNDECODABLE, trouble)
-        yield result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,6 +33,22 @@ def to_stderr() -> Console:
 def to_stdout() -> Console:
     """A console on standard output, for what was asked to be shown."""
     return Console(highlight=False)
+
+
+def fill_standard_streams() -> None:
+    """Put nothing where a standard stream was closed: else the next file that is opened takes
+    its place, and what a library prints ends up in it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Tally:
@@ -80,6 +98,8 @@ class Tally:
         hidden = sum(n for v, n in self.verdicts.items() if v != Verdict.NO_MATCH) - len(shown)
         if not few and hidden > 0:
             console.print(f"… and {hidden} more that matched or were not screened")
+        if not self.total:
+            console.print("nothing to screen was found")
         counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from screener.errors import HashError
-from screener.hashing.hash import Hash
+from screener.hashing.hash import KINDS, Hash
+from screener.result import Reason, Result, Verdict
+from screener.screen import Screener
 
 # The longest line that is read as one: a name of 4,096 bytes, base64 PhotoDNA, and room to spare.
 _LONGEST = 65536
+
+_QUALITY = re.compile("[0-9]{1,3}")
+_UNSCREENED = "unscreened"
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,23 @@ class HashLine:
     input: str | None
     hash: Hash | None
     trouble: str | None = None
+    reason: Reason = Reason.UNDECODABLE
 
 
 def write(hash: Hash, input: str) -> str:
     """The line for a hash of an input; characters that would break the line are escaped."""
     quality = "-" if hash.quality is None else str(hash.quality)
-    name = input.encode("utf-8", "backslashreplace").decode("utf-8")
-    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return f"{hash.kind.name} {hash.text} {quality} {name}"
+    return f"{hash.kind.name} {hash.text} {quality} {_printable(input)}"
+
+
+def write_trouble(reason: Reason, input: str) -> str:
+    """The line for an input that could not be hashed to its end, lest `match` should clear it."""
+    return f"{_UNSCREENED} {reason} - {_printable(input)}"
+
+
+def _printable(name: str) -> str:
+    name = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def read(number: int, line: bytes) -> HashLine | None:
@@ -46,14 +61,47 @@ def read(number: int, line: bytes) -> HashLine | None:
             raise HashError("the line is too long")
         if len(fields) < 2:
             raise HashError("a line is `kind value [quality [input]]`")
+        if fields[0] == _UNSCREENED and fields[1] in list(Reason):
+            return HashLine(number, input, None, "it could not be hashed", Reason(fields[1]))
+        if fields[0].lower() not in KINDS:  # and is not repeated: it may be a value
+            raise HashError(f"its first word is no kind; one of: {', '.join(KINDS)}")
         found = Hash.parse(fields[0].lower(), fields[1])
         if len(fields) > 2 and fields[2] != "-":
-            if not fields[2].isdecimal():
+            if not _QUALITY.fullmatch(fields[2]):
                 raise HashError("the quality is neither a number from 0 to 100 nor `-`")
             found = replace(found, quality=int(fields[2]))
     except HashError as error:
         return HashLine(number, input, None, str(error))
     return HashLine(number, input, found)
+
+
+def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
+    """Match the hash lines of a stream: one Result an item, in order, as lines arrive."""
+    number = 0
+    last: list[HashLine] = []  # an item whose next line may still be on its way
+    for batch in batches(stream):
+        lines = list(last)
+        for raw in batch:
+            number += 1
+            if (line := read(number, raw)) is not None:
+                lines.append(line)
+        found = list(items(lines))
+        last = found.pop() if found and found[-1][0].input is not None else []
+        yield from _match_items(engine, found)
+    if last:
+        yield from _match_items(engine, [last])
+
+
+def _match_items(engine: Screener, found: list[list[HashLine]]) -> Iterator[Result]:
+    names = [item[0].input or f"stdin:{item[0].number}" for item in found]
+    hashes = [[line.hash for line in item if line.hash is not None] for item in found]
+    results = engine.match_many(hashes, inputs=names)
+    for item, result in zip(found, results, strict=True):
+        bad = next((line for line in item if line.trouble is not None), None)
+        if bad is None or result.verdict is Verdict.MATCH:
+            yield result
+        else:
+            yield replace(result, verdict=Verdict.UNSCREENED, reason=bad.reason, detail=bad.trouble)
 
 
 def batches(stream: BinaryIO) -> Iterator[list[bytes]]:

@@ -72,27 +72,22 @@ def _facts(picture: image.Picture | None) -> MediaFacts | None:
 
 
 def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
-    """The digests of the file's bytes; none for pixels, which have no file."""
-    content = read.content
-    if content is None and read.stream is not None:
+    """The digests of the file's bytes that are wanted; none for pixels, which have no file."""
+    wants_any = any(kind.digest for kind in wanted)
+    made: tuple[Hash, ...] = ()
+    if read.stream is not None:
         try:
             with read.stream as stream:
-                made = digest.compute(stream)
+                made = digest.compute(stream) if wants_any else ()
         except OSError as error:
             raise MediaError("unreadable", error.strerror or "cannot be read") from None
-    elif isinstance(content, bytes):
-        made = digest.compute(content)
-    else:
-        return []
+    elif isinstance(read.content, bytes) and wants_any:
+        made = digest.compute(read.content)
     return [Located(one) for one in made if one.kind in wanted]
 
 
 def _orientations(frame: Frame) -> list[Located]:
-    hashes = list(pdq.compute_orientations(frame.pixels))
-    if frame.pixels.shape[:2] == (64, 64):
-        # The reference hashes a picture of exactly this size without its filter, but filters
-        # it for the orientations; a list holds what the former gives.
-        hashes[0] = pdq.compute(frame.pixels)
+    hashes = pdq.compute_orientations(frame.pixels)
     return [
         Located(replace(one, pixels=pixels.VERSION), orientation, frame.part, frame.time)
         for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)

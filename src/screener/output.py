@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import sys
 from os import PathLike
 from types import TracebackType
-from typing import IO
+from typing import BinaryIO
 
 from screener.result import Result
 
@@ -15,14 +17,15 @@ from screener.result import Result
 class JsonLines:
     """Writes one line a Result; a context manager. Made by `open_jsonl`."""
 
-    def __init__(self, stream: IO[str], *, owned: bool) -> None:
+    def __init__(self, stream: BinaryIO, *, owned: bool) -> None:
         self._stream = stream
         self._owned = owned
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
         line = json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
-        self._stream.write(line + "\n")
+        # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
+        self._stream.write((line + "\n").encode("utf-8", "replace"))
         self._stream.flush()
 
     def close(self) -> None:
@@ -48,8 +51,11 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     An existing file is written anew. Raises OSError where it cannot be opened.
     """
     if path is None:
-        return JsonLines(sys.stdout, owned=False)
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
+        sys.stdout.flush()
+        return JsonLines(sys.stdout.buffer, owned=False)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)
-    return JsonLines(open(descriptor, "w", encoding="utf-8", newline="\n"), owned=True)
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)  # a device keeps the mode that others need
+    return JsonLines(os.fdopen(descriptor, "wb"), owned=True)

@@ -17,6 +17,9 @@ from screener.errors import PolicyError
 from screener.hashing.hash import KINDS
 from screener.media.image import Limits
 
+# A worker needs about half of this before it has seen a file.
+LEAST_MEMORY = 128 << 20
+
 _PERCEPTUAL = {name: kind for name, kind in KINDS.items() if kind.perceptual}
 _DEFAULT_RADIUS = {name: kind.radius for name, kind in _PERCEPTUAL.items()}
 _DEFAULT_FLOOR = {name: kind.floor for name, kind in _PERCEPTUAL.items()}
@@ -49,12 +52,15 @@ class Policy:
         floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
         object.__setattr__(self, "radius", MappingProxyType(radius))
         object.__setattr__(self, "floor", MappingProxyType(floor))
-        for name in ("seconds", "memory"):
-            _check_positive(name, getattr(self, name))
+        _check_positive("seconds", self.seconds)
+        object.__setattr__(self, "seconds", float(self.seconds))
+        if not isinstance(self.memory, int) or self.memory < LEAST_MEMORY:
+            raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
         for limit in fields(self.limits):
             _check_positive(f"limits.{limit.name}", getattr(self.limits, limit.name))
         if self.max_list_age is not None:
             _check_positive("max_list_age", self.max_list_age)
+            object.__setattr__(self, "max_list_age", float(self.max_list_age))
         if not isinstance(self.digests_only, bool):
             raise PolicyError("digests_only is true or false")
 

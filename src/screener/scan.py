@@ -17,14 +17,14 @@ from screener.screen import Screener
 if TYPE_CHECKING:
     from screener.workers import Errand, Worker
 
-Path = str | PathLike[str]
+FilePath = str | PathLike[str]
 
 # Results that may wait behind a slow file, so that the order of the input costs little time and
 # bounded memory.
 _AHEAD = 256
 
 
-def find(paths: Path | Iterable[Path]) -> Iterator[str]:
+def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
     """The files under the paths, folders walked in order of name.
 
     Everything that is not a folder is named, readable or not, since each is to have a Result;
@@ -53,7 +53,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def scan(
-    engine: Screener, paths: Path | Iterable[Path], *, jobs: int | None = None
+    engine: Screener, paths: FilePath | Iterable[FilePath], *, jobs: int | None = None
 ) -> Iterator[Result]:
     """Screen every file under `paths` in worker processes; yield one Result a file, in order.
 

@@ -45,6 +45,7 @@ class Screener:
         for one in self.lists:
             _check_age(one, self.policy)
         held = {kind for one in self.lists for kind in one.kinds}
+        self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
         self._wanted = tuple(
             kind
             for kind in KINDS.values()
@@ -193,9 +194,11 @@ class Screener:
         return Verdict.NO_MATCH, None, None
 
     def _compared(self, one: HashList, item: Hashed) -> bool:
-        """Whether a hash of the item that can carry a `no_match` was looked up in the list."""
+        """Whether a hash of the item that can carry a `no_match` was looked up in the list: of a
+        kind by which the list can make a match, not merely one of its seeds or known files.
+        """
         return any(
-            located.hash.kind.name in one.kinds
+            located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
             and self._usable(located.hash)
             for located in item.hashes
@@ -205,12 +208,19 @@ class Screener:
         shared = [
             located.hash.kind
             for located in item.hashes
-            if located.hash.kind.perceptual and located.hash.kind.name in one.kinds
+            if located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
         ]
         if shared and not self.policy.digests_only:
             return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
+    """The kinds by which a list can make a match under the policy's floors."""
+    return frozenset(
+        kind for kind in one.kinds if one.can_match(kind, floor=policy.floor.get(kind, 0))
+    )
 
 
 def _check_age(one: HashList, policy: Policy) -> None:

@@ -3,4 +3,5 @@
 #pragma once
 
 bool check_pdq();
+bool check_ring();
 bool check_scan();

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   const struct {
     const char* name;
     bool (*run)();
-  } checks[] = {{"scan", check_scan}, {"pdq", check_pdq}};
+  } checks[] = {{"scan", check_scan}, {"pdq", check_pdq}, {"ring", check_ring}};
   bool good = true;
   for (const auto& check : checks) {
     const bool equal = check.run();

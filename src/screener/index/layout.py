@@ -15,7 +15,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ class Sections:
     version: int
     writer: str
     directory: Mapping[str, Section]
-    _mapped: mmap.mmap
+    _bytes: mmap.mmap | npt.NDArray[np.uint8]
 
     def array(self, name: str, *, dtype: str, dimensions: int) -> Array:
         """The section of that name; IndexFileError where it is absent or has another form."""
@@ -76,12 +76,23 @@ class Sections:
             empty.flags.writeable = False
             return empty
         count = section.length // section.dtype.itemsize
-        flat = np.frombuffer(self._mapped, section.dtype, count, section.offset)
+        flat = np.frombuffer(self._bytes, section.dtype, count, section.offset)
         return flat.reshape(section.shape)
+
+    @property
+    def size(self) -> int:
+        """The length of the file."""
+        return len(self._bytes)
+
+    def copied_to(self, memory: npt.NDArray[np.uint8]) -> Sections:
+        """The same sections in `memory` of that size, which is filled and made read-only."""
+        memory[:] = np.frombuffer(self._bytes, np.uint8)
+        memory.flags.writeable = False
+        return replace(self, _bytes=memory)
 
     def verify(self) -> None:
         """Read the whole file and compare every checksum; IndexFileError names what differs."""
-        view = memoryview(self._mapped)
+        view = np.frombuffer(self._bytes, np.uint8).data
         end = _HEADER.size + _ENTRY.size * len(self.directory)
         for section in self.directory.values():
             if bytes(view[end : section.offset]).strip(b"\0"):

@@ -90,7 +90,7 @@ class HashList:
     @property
     def name(self) -> str:
         """The folder's name without its ending: `known` for `lists/known.list`."""
-        return self._path.stem
+        return os.fsencode(self._path.stem).decode("utf-8", "replace")
 
     @property
     def generation(self) -> int:
@@ -149,6 +149,18 @@ class HashList:
     def matchable(self) -> bool:
         """Whether any record is confirmed or disputed, so that a match is possible at all."""
         return any(self._generation.states.get(state, 0) for state in MATCHING)
+
+    def can_match(self, kind: str, *, floor: int = 0) -> bool:
+        """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
+        record holds one that is searched, with a quality of at least `floor` or none recorded.
+        """
+        found = kind_named(kind)
+        if kind not in self.kinds:
+            return False
+        return database.ask(
+            self._path,
+            lambda connection: records.can_match(connection, found, floor, self.generation),
+        )
 
     def search(
         self, kind: str, codes: NDArray[np.uint8], *, radius: int

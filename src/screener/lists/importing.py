@@ -164,7 +164,7 @@ class _Import:
         if rows and rows == bad:
             line, why = self._first_bad[0]
             raise ListError(
-                f"{file}: none of its {rows} rows can be read, the first for: line {line}, {why};"
+                f"{file}: none of its {rows} rows can be read (line {line}: {why});"
                 " nothing was imported"
             )
 

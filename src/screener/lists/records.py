@@ -137,14 +137,14 @@ def united(first: Row, second: Row) -> Row:
     )
 
 
+# What a source says of one entry in several rows of a file: the state that weighs most counts. A
+# withdrawal is honoured whatever else is said; a state that makes no match never outweighs, nor
+# two of them together make, one that does.
+_WEIGHT = (State.KNOWN_GOOD, State.SEED, State.CONFIRMED, State.DISPUTED, State.WITHDRAWN)
+
+
 def _united_state(first: State, second: State) -> State:
-    states = {first, second}
-    for winner in (State.WITHDRAWN, State.DISPUTED):
-        if winner in states:
-            return winner
-    if len(states) == 2 and State.KNOWN_GOOD in states:
-        return State.DISPUTED
-    return State.CONFIRMED if State.CONFIRMED in states else first
+    return max(first, second, key=_WEIGHT.index)
 
 
 class Version(NamedTuple):
@@ -182,13 +182,19 @@ def version_of(row: Row) -> Version:
     return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
 
 
+def _usability(item: Hash) -> int:
+    return 101 if item.quality is None else item.quality
+
+
 def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
-    """Each hash once, with the best quality recorded, by kind and value."""
+    """Each hash once, by kind and value: without a quality, which is always compared, if one of
+    them is, or else with the best quality.
+    """
     distinct: dict[tuple[int, bytes], Hash] = {}
     for item in hashes:
         key = _ORDER[item.kind.name], item.value
         have = distinct.get(key)
-        if have is None or (item.quality or 0) > (have.quality or 0):
+        if have is None or _usability(item) > _usability(have):
             distinct[key] = item
     return tuple(distinct[key] for key in sorted(distinct))
 
@@ -210,6 +216,20 @@ def stored_row(connection: sqlite3.Connection, record: int) -> Row:
         )
     )
     return Row(0, entry, State(state), hashes, _categories(categories), json.loads(labels), updated)
+
+
+def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
+    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
+    compared at that floor. Ends at the first one found.
+    """
+    found = connection.execute(
+        "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
+        " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
+        f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
+        " AND r.since <= ? AND (r.until IS NULL OR r.until > ?) LIMIT 1",
+        (kind.name, floor, *map(str, MATCHING), generation, generation),
+    )
+    return found.fetchone() is not None
 
 
 def holders(

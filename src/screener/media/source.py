@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -65,7 +66,8 @@ def read(item: Item, *, limit: int) -> Source:
     """Read an input once, holding at most `limit` bytes of it.
 
     Raises MediaError: `unreadable` (missing, forbidden, not a regular file), `too_large` for a
-    stream beyond the limit. An array or Pillow image is passed on as it is.
+    stream beyond the limit. An array or Pillow image is passed on as it is; TypeError for what
+    is none of all these.
     """
     if isinstance(item, str | PathLike):
         return _read_file(os.fsencode(item), limit)
@@ -74,7 +76,9 @@ def read(item: Item, *, limit: int) -> Source:
         return Source(data) if len(data) <= limit else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         return Source(_read_stream(cast("BinaryIO", item), limit))
-    return Source(cast("Content", item))
+    if isinstance(item, Image.Image | np.ndarray):
+        return Source(item)
+    raise TypeError(f"not something to screen: {type(item).__name__}")
 
 
 def _read_file(path: bytes, limit: int) -> Source:

@@ -1,0 +1,99 @@
+// Ring-MIH: exact search that touches a small part of the codes.
+//
+// A code is cut into chunks of 16 bits that form a ring. Table i is keyed by chunk i; a posting
+// in its buckets carries chunk i + 1, its sketch. If two codes differ in at most `radius` bits
+// and thresholds t have sum(t + 1) = radius + 1, then there is a place i in the ring from where
+// every run of chunks i, i + 1, ... stays within its bound: the distances of the first l chunks
+// add up to at most the sum of their t + 1, less one. So it is enough to visit the buckets
+// within t[i] bits of the query's chunk i and to keep the postings whose sketch obeys the bound
+// for two chunks. What is left is compared in full.
+//
+// A posting is found by its slot, one number through all tables. Every fourth table also holds
+// the row of each posting. In the others a link leads to the posting of the same code in the
+// next table: its place in the bucket that the sketch names.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "chunks.h"
+#include "kernel.h"
+
+namespace screener {
+
+constexpr std::size_t kBuckets = 1 << 16;
+constexpr std::size_t kDirectory = kBuckets + 1;  // entries of one table: starts and the end
+constexpr std::size_t kLine = 32;                 // sketches in a cache line
+constexpr std::size_t kRowsEvery = 4;             // tables that hold rows: 3, 7, 11, ...
+constexpr std::size_t kAhead = 96;                // lines between a prefetch and its use
+constexpr std::size_t kBucketLines = 8;           // the most that sieve_bucket takes at once
+
+constexpr bool holds_rows(std::size_t table) { return table % kRowsEvery == kRowsEvery - 1; }
+
+// The arrays of an index, which somebody else owns. Nothing in them is trusted: a search checks
+// what it follows.
+struct Ring {
+  const std::uint8_t* codes;
+  std::uint64_t count;
+  std::uint32_t bytes;
+  std::uint32_t tables;            // bytes / 2
+  const std::uint32_t* directory;  // of table i at [i * kDirectory]; slots, ascending
+  const std::uint16_t* sketches;   // 64-aligned, whole lines
+  std::uint64_t slots;
+  const void* links;
+  std::uint32_t link_bytes;  // 1, 2 or 4
+  const std::uint32_t* rows;
+  // What to subtract from a slot to find its link or its row.
+  std::array<std::uint64_t, kMostChunks> base;
+  // Equal codes: only the first row of each has postings. It stands in `heads`, ascending, and
+  // its other rows in `repeats` from repeat_starts[k] to repeat_starts[k + 1].
+  const std::uint32_t* heads;
+  const std::uint64_t* repeat_starts;
+  const std::uint32_t* repeats;
+  std::uint64_t head_count;
+  std::uint64_t repeat_count;
+};
+
+// Sets the bases from the directory. False if the arrays of links and rows are too short for it.
+bool set_bases(Ring& ring, std::uint64_t link_count, std::uint64_t row_count);
+
+struct Pair {
+  std::uint32_t row;
+  std::uint32_t query;
+};
+
+// A sketch and the most bits in which another may differ from it.
+constexpr std::uint32_t make_test(std::uint32_t sketch, std::uint32_t limit) {
+  return sketch | limit << 16;
+}
+
+struct RingKernel {
+  // Tests all sketches of line lines[k] by tests[k]; bit j of masks[k] tells whether the j-th
+  // passed. Returns how many masks are not zero and writes which to `passed`. The kAhead
+  // entries of `lines` after the last are prefetched, so they must be there. `masks` and
+  // `passed` have room for 16 more than `count`.
+  std::size_t (*sieve_lines)(const std::uint16_t* sketches, const std::uint32_t* lines,
+                             const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
+                             std::uint32_t* passed);
+  // Every test on each of at most kBucketLines lines: test k on line l is masks[k * lines + l].
+  std::size_t (*sieve_bucket)(const std::uint16_t* sketches, std::size_t lines,
+                              const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
+                              std::uint32_t* passed);
+  // The distance of each pair.
+  void (*distances)(const std::uint8_t* codes, const std::uint8_t* queries, std::size_t bytes,
+                    const Pair* pairs, std::size_t count, std::uint16_t* distances);
+};
+
+extern const RingKernel kRingScalar;
+#if defined(__x86_64__)
+extern const RingKernel kRingAvx2;
+extern const RingKernel kRingAvx512;
+#elif defined(__aarch64__)
+extern const RingKernel kRingNeon;
+#endif
+
+// The kernel of an instruction set; std::logic_error where this build has none for it.
+const RingKernel& ring_kernel(Isa isa);
+
+}  // namespace screener

@@ -1,0 +1,99 @@
+#include "walk.h"
+
+#include <stdexcept>
+
+namespace screener {
+namespace {
+
+inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
+
+inline std::uint32_t link_at(const Ring& ring, std::uint64_t at) {
+  if (ring.link_bytes == 1) return static_cast<const std::uint8_t*>(ring.links)[at];
+  if (ring.link_bytes == 2) return static_cast<const std::uint16_t*>(ring.links)[at];
+  return static_cast<const std::uint32_t*>(ring.links)[at];
+}
+
+}  // namespace
+
+void refuse_damaged() { throw std::domain_error("the index is damaged: it leads astray"); }
+
+void Walk::prefetch(const Step& step, std::size_t table) const {
+  const std::uint64_t at = step.slot - ring_->base[table];
+  if (holds_rows(table)) {
+    prefetch_line(ring_->rows + at);
+  } else {
+    prefetch_line(static_cast<const char*>(ring_->links) + at * ring_->link_bytes);
+    prefetch_line(bucket((table + 1) % ring_->tables, ring_->sketches[step.slot]));
+  }
+}
+
+// Every slot that a step can stand on was checked to lie in its table, and so does its row.
+std::uint32_t Walk::row_at(const Step& step, std::size_t table) const {
+  const std::uint32_t row = ring_->rows[step.slot - ring_->base[table]];
+  if (row >= ring_->count) refuse_damaged();
+  return row;
+}
+
+std::uint32_t Walk::follow_link(const Step& step, std::size_t table) const {
+  const std::uint32_t* starts = bucket((table + 1) % ring_->tables, ring_->sketches[step.slot]);
+  const std::uint64_t slot =
+      std::uint64_t{starts[0]} + link_at(*ring_, step.slot - ring_->base[table]);
+  const std::uint32_t* table_starts = bucket((table + 1) % ring_->tables, 0);
+  if (slot >= starts[1] || starts[0] < table_starts[0] || starts[1] > table_starts[kBuckets])
+    refuse_damaged();
+  return static_cast<std::uint32_t>(slot);
+}
+
+// Steps in tables with rows become pairs; the others stand on the next table afterwards.
+void Walk::move_on() {
+  std::size_t kept = 0;
+  for (const Step& step : steps_) {
+    const std::size_t table = table_of(step);
+    if (holds_rows(table)) {
+      const std::uint32_t row = row_at(step, table);
+      prefetch_line(ring_->codes + std::uint64_t{row} * ring_->bytes);
+      prefetch_line(queries_.codes + std::uint64_t{step.query} * ring_->bytes);
+      pairs_.push_back({row, step.query});
+    } else {
+      Step moved = step;
+      moved.slot = follow_link(step, table);
+      ++moved.length;
+      prefetch_line(ring_->sketches + moved.slot);
+      prefetch_line(queries_.chunks + std::uint64_t{step.query} * ring_->tables);
+      steps_[kept++] = moved;
+    }
+  }
+  steps_.resize(kept);
+}
+
+// Adds the distance of one more chunk, unless all have been counted. False beyond the bound.
+bool Walk::extend(Step& step) const {
+  if (step.length > ring_->tables) return true;
+  const std::size_t chunk = (std::size_t{step.start} + step.length - 1) % ring_->tables;
+  step.sum = static_cast<std::uint16_t>(
+      step.sum +
+      count_bits(ring_->sketches[step.slot] ^ queries_.chunks[step.query * ring_->tables + chunk]));
+  return step.sum <= thresholds_->bound(step.start, step.length);
+}
+
+void Walk::finish(std::vector<Found>& found) {
+  followed_ += steps_.size();
+  while (!steps_.empty()) {
+    move_on();
+    std::size_t kept = 0;
+    for (Step& step : steps_)
+      if (extend(step)) {
+        prefetch(step, table_of(step));
+        steps_[kept++] = step;
+      }
+    steps_.resize(kept);
+  }
+  distances_.resize(pairs_.size());
+  kernel_->distances(ring_->codes, queries_.codes, ring_->bytes, pairs_.data(), pairs_.size(),
+                     distances_.data());
+  for (std::size_t i = 0; i < pairs_.size(); ++i)
+    if (distances_[i] <= radius_) found.push_back({pairs_[i].query, pairs_[i].row, distances_[i]});
+  pairs_.clear();
+}
+
+}  // namespace screener

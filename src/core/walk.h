@@ -1,0 +1,93 @@
+// Follows postings that passed the test of their sketch: along the links to the nearest table
+// that holds rows, with a stricter bound at every step, and then to the code itself.
+#pragma once
+#include "thresholds.h"
+
+namespace screener {
+
+// A search met something in the arrays of an index that building it cannot have made.
+[[noreturn]] void refuse_damaged();
+
+struct Found {
+  std::uint32_t query;
+  std::uint32_t row;
+  std::uint16_t distance;
+  friend auto operator<=>(const Found&, const Found&) = default;
+};
+
+struct Step {
+  std::uint32_t slot;
+  std::uint32_t query;
+  std::uint16_t sum;  // of the distances of `length` chunks from `start`
+  std::uint8_t start;
+  std::uint8_t length;
+};
+
+// What a step needs to know of the queries it belongs to.
+struct QueryBlock {
+  const std::uint8_t* codes;
+  const std::uint16_t* chunks;  // in the order of the ring, query after query
+};
+
+class Walk {
+ public:
+  void begin(const Ring& ring, const RingKernel& kernel, const QueryBlock& queries,
+             const Thresholds& thresholds, std::uint32_t radius) {
+    ring_ = &ring;
+    kernel_ = &kernel;
+    steps_.clear();
+    pairs_.clear();
+    queries_ = queries;
+    thresholds_ = &thresholds;
+    radius_ = radius;
+    followed_ = 0;
+  }
+
+  // Adds the postings that `mask` selects of the line that begins at `line`, which a query's
+  // test let through in `table`.
+  void add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
+           std::uint32_t test) {
+    const std::uint32_t sketch = test & 0xffffu;
+    const int own = thresholds_->bound(table, 2) - static_cast<int>(test >> 16);
+    for (; mask != 0; mask &= mask - 1) {
+      const std::uint64_t slot = line + static_cast<std::uint32_t>(__builtin_ctz(mask));
+      const std::uint32_t sum =
+          static_cast<std::uint32_t>(own) + count_bits(ring_->sketches[slot] ^ sketch);
+      steps_.push_back({static_cast<std::uint32_t>(slot), query, static_cast<std::uint16_t>(sum),
+                        static_cast<std::uint8_t>(table), 2});
+      prefetch(steps_.back(), table);
+    }
+  }
+
+  std::size_t waiting() const { return steps_.size(); }
+  std::size_t followed() const { return followed_; }
+
+  // Follows all that were added and appends what lies within the radius, in no order, the same
+  // pair perhaps several times.
+  void finish(std::vector<Found>& found);
+
+ private:
+  std::size_t table_of(const Step& step) const {
+    return (std::size_t{step.start} + step.length - 2) % ring_->tables;
+  }
+  const std::uint32_t* bucket(std::size_t table, std::uint32_t key) const {
+    return ring_->directory + table * kDirectory + key;
+  }
+  void prefetch(const Step& step, std::size_t table) const;
+  std::uint32_t row_at(const Step& step, std::size_t table) const;
+  std::uint32_t follow_link(const Step& step, std::size_t table) const;
+  void move_on();
+  bool extend(Step& step) const;
+
+  const Ring* ring_ = nullptr;
+  const RingKernel* kernel_ = nullptr;
+  QueryBlock queries_{};
+  const Thresholds* thresholds_ = nullptr;
+  std::uint32_t radius_ = 0;
+  std::size_t followed_ = 0;
+  std::vector<Step> steps_;
+  std::vector<Pair> pairs_;
+  std::vector<std::uint16_t> distances_;
+};
+
+}  // namespace screener

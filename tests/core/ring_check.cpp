@@ -1,0 +1,103 @@
+// Compares the tests of an index of the best kernel with the scalar ones on random sketches, at
+// every limit, and a whole search with both.
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "checks.h"
+#include "pages.h"
+#include "ring.h"
+#include "ring_build.h"
+#include "ring_search.h"
+
+using namespace screener;
+
+namespace {
+
+std::mt19937_64 random_bits(7);
+
+bool same_tests(const RingKernel& best) {
+  constexpr std::size_t kLines = 8;
+  constexpr std::size_t kTests = 300;
+  const Pages pages(kLines * kLine * sizeof(std::uint16_t));
+  auto* sketches = pages.as<std::uint16_t>();
+  for (std::size_t i = 0; i < kLines * kLine; ++i)
+    sketches[i] = static_cast<std::uint16_t>(random_bits());
+  std::vector<std::uint32_t> lines(kTests + kAhead, 0);
+  std::vector<std::uint32_t> tests(kTests);
+  for (std::size_t k = 0; k < kTests; ++k) {
+    lines[k] = static_cast<std::uint32_t>(random_bits() % kLines);
+    tests[k] = make_test(static_cast<std::uint32_t>(random_bits() & 0xffff),
+                         static_cast<std::uint32_t>(k % 18));
+  }
+  const std::size_t room = kTests * kLines + 16;
+  std::vector<std::uint32_t> masks[2] = {std::vector<std::uint32_t>(room),
+                                         std::vector<std::uint32_t>(room)};
+  std::vector<std::uint32_t> passed[2] = {std::vector<std::uint32_t>(room),
+                                          std::vector<std::uint32_t>(room)};
+  const RingKernel* kernels[2] = {&kRingScalar, &best};
+  for (std::size_t width = 0; width <= kLines; ++width) {  // 0: lines one by one
+    std::size_t listed[2];
+    for (int i = 0; i < 2; ++i)
+      listed[i] = width == 0 ? kernels[i]->sieve_lines(sketches, lines.data(), tests.data(), kTests,
+                                                       masks[i].data(), passed[i].data())
+                             : kernels[i]->sieve_bucket(sketches, width, tests.data(), kTests,
+                                                        masks[i].data(), passed[i].data());
+    if (listed[0] != listed[1]) return false;
+    for (std::size_t k = 0; k < listed[0]; ++k)
+      if (passed[0][k] != passed[1][k] || masks[0][passed[0][k]] != masks[1][passed[0][k]])
+        return false;
+  }
+  return true;
+}
+
+Ring ring_of(const BuiltRing& built, const std::vector<std::uint8_t>& codes, std::size_t bytes) {
+  Ring ring{};
+  ring.codes = codes.data();
+  ring.count = codes.size() / bytes;
+  ring.bytes = static_cast<std::uint32_t>(bytes);
+  ring.tables = ring.bytes / 2;
+  ring.directory = built.directory.as<std::uint32_t>();
+  ring.sketches = built.sketches.as<std::uint16_t>();
+  ring.slots = built.sketches.bytes() / sizeof(std::uint16_t);
+  ring.links = built.links.data();
+  ring.link_bytes = built.link_bytes;
+  ring.rows = built.rows.as<std::uint32_t>();
+  ring.heads = built.heads.data();
+  ring.head_count = built.heads.size();
+  ring.repeat_starts = built.repeat_starts.data();
+  ring.repeats = built.repeats.data();
+  ring.repeat_count = built.repeats.size();
+  return ring;
+}
+
+bool same_search(Isa isa, std::size_t bytes) {
+  std::vector<std::uint8_t> codes(3000 * bytes);
+  for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
+  const BuiltRing built = build_ring(codes.data(), 3000, bytes, 2);
+  Ring ring = ring_of(built, codes, bytes);
+  if (!set_bases(ring, built.links.bytes() / built.link_bytes,
+                 built.rows.bytes() / sizeof(std::uint32_t)))
+    return false;
+  const Planner planner(ring);
+  const Kernels kernels = {scan_kernel(isa), ring_kernel(isa)};
+  for (std::uint32_t radius = 0; radius < bytes; ++radius) {
+    const ScanResult right = scan(kScanScalar, codes.data(), 3000, codes.data(), 50, bytes, radius);
+    for (const Way way : {Way::lookup, Way::join}) {
+      const ScanResult found = search(ring, planner.at(radius), way, kernels, codes.data(), 50, 2);
+      if (found.offsets != right.offsets || found.rows != right.rows ||
+          found.distances != right.distances)
+        return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool check_ring() {
+  const Isa isa = supported_isas().front();
+  bool same = same_tests(ring_kernel(isa));
+  for (const std::size_t bytes : {8, 16, 32, 64}) same = same && same_search(isa, bytes);
+  return same;
+}

@@ -1,0 +1,254 @@
+"""The tables of an index answer as brute force does, whichever way a search goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screener import _core
+from screener.errors import HashError, IndexFileError
+from screener.index import tables
+from screener.index.hamming import WIDTHS, HammingIndex
+from screener.index.layout import open_sections, write_sections
+from screener.index.tables import Tables
+
+Codes = npt.NDArray[np.uint8]
+WAYS = ("lookup", "join", "flat", "")
+
+
+@pytest.fixture(autouse=True)
+def tables_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables however few the codes, so that small cases reach them."""
+    monkeypatch.setattr(tables, "LEAST_CODES", 0)
+
+
+def brute_force(codes: Codes, queries: Codes, radius: int) -> list[tuple[list[int], list[int]]]:
+    """The oracle: rows and distances for each query, by NumPy."""
+    expected = []
+    for query in queries:
+        found = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.uint16)
+        rows = np.flatnonzero(found <= radius)
+        expected.append((rows.tolist(), found[rows].tolist()))
+    return expected
+
+
+def check(
+    codes: Codes, queries: Codes, radii: list[int], index: HammingIndex | None = None
+) -> None:
+    """Each way and number of threads finds what brute force finds, in the same order."""
+    index = HammingIndex.build(codes) if index is None else index
+    for radius in radii:
+        expected = brute_force(codes, queries, radius)
+        for way in WAYS:
+            for threads in (1, 3):
+                found = index._index.search(queries, radius, threads, way)
+                if found is None:
+                    assert not any(rows for rows, _ in expected), (radius, way)
+                    continue
+                offsets, rows, distances = found
+                for i, (right_rows, right_distances) in enumerate(expected):
+                    part = slice(offsets[i], offsets[i + 1])
+                    assert rows[part].tolist() == right_rows, (radius, way, i)
+                    assert distances[part].tolist() == right_distances, (radius, way, i)
+
+
+def flipped(code: Codes, bits: npt.NDArray[np.integer]) -> Codes:
+    """A copy of one code with these bits changed, numbered as `_core.chunk_bits` does."""
+    changed = code.copy()
+    for bit in bits:
+        changed[bit // 8] ^= np.uint8(1 << (bit % 8))
+    return changed
+
+
+def near(rng: np.random.Generator, code: Codes, distance: int) -> Codes:
+    """A random code at exactly this distance."""
+    return flipped(code, rng.choice(len(code) * 8, distance, replace=False))
+
+
+def edges(bits: int) -> list[int]:
+    """The radii at which thresholds step, and those beside them."""
+    steps = [step * bits // 16 for step in range(1, 5)]
+    return sorted({0, 1, bits, *(step + d for step in steps for d in (-2, -1, 0, 1))})
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32), width=st.sampled_from(WIDTHS))
+def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -> None:
+    """Random codes, clusters and duplicates of any number, at any radius."""
+    tables.LEAST_CODES = 0
+    rng = np.random.default_rng(seed)
+    count = data.draw(st.sampled_from((0, 1, 2, 31, 32, 33, 100, 2000)))
+    centres = data.draw(st.sampled_from((1, 3, 50, 2000)))
+    flips = data.draw(st.sampled_from((0, 1, width // 4, width * 2)))
+    codes = rng.integers(0, 256, (centres, width), np.uint8)[rng.integers(0, centres, count)]
+    for _ in range(flips):
+        codes[np.arange(count), rng.integers(0, width, count)] ^= np.uint8(1) << rng.integers(
+            0, 8, count
+        ).astype(np.uint8)
+    queries = rng.integers(0, 256, (6, width), np.uint8)
+    for i in range(min(count, 4)):
+        queries[i] = near(rng, codes[rng.integers(0, count)], int(rng.integers(0, width * 2)))
+    radius = data.draw(st.integers(0, width * 8) | st.integers(0, width * 2))
+    check(codes, queries, [radius])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_planted_at_every_distance(width: int) -> None:
+    """Codes at every distance from a query are found from that radius on, and not before."""
+    rng = np.random.default_rng(width)
+    query = rng.integers(0, 256, width, np.uint8)
+    planted = [near(rng, query, distance) for distance in range(width * 8 + 1)]
+    codes = np.concatenate([rng.integers(0, 256, (3000, width), np.uint8), np.array(planted)])
+    index = HammingIndex.build(codes)
+    radii = range(width * 8 + 1) if width <= 16 else edges(width * 8)
+    check(codes, query[np.newaxis], list(radii), index)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_tightest_rings(width: int) -> None:
+    """Differences dealt to the chunks so that a single start of the ring finds them, each start."""
+    rng = np.random.default_rng(1)
+    chunks = width // 2
+    bits = np.array(_core.chunk_bits(width)).reshape(chunks, 16)
+    query = rng.integers(0, 256, width, np.uint8)
+    codes = []
+    for start in range(chunks):
+        for high in (1, 2, 3):
+            # All chunks at `high` bits but one: at the last radius of a step only one table
+            # sees a chunk within its threshold.
+            amounts = np.full(chunks, high)
+            amounts[start] = high - 1
+            codes.append(deal(rng, query, bits, amounts))
+            # A descending run, whose every prefix is at its bound only from `start` on.
+            amounts = np.roll(
+                np.array([high - 1] * (chunks // 2) + [high + 1] * (chunks // 2)), start
+            )
+            codes.append(deal(rng, query, bits, amounts))
+            amounts = np.roll(np.array([0] + [high] * (chunks - 1)), start)
+            codes.append(deal(rng, query, bits, amounts))
+    check(np.array(codes), query[np.newaxis], edges(width * 8))
+
+
+def deal(
+    rng: np.random.Generator,
+    query: Codes,
+    bits: npt.NDArray[np.integer],
+    amounts: npt.NDArray[np.integer],
+) -> Codes:
+    """The query with so many bits changed in each of its chunks."""
+    chosen = [
+        rng.choice(row, amount, replace=False) for row, amount in zip(bits, amounts, strict=True)
+    ]
+    return flipped(query, np.concatenate(chosen).astype(np.int64))
+
+
+@pytest.mark.parametrize("width", [8, 32])
+def test_hot_buckets(width: int) -> None:
+    """Thousands of codes that share most chunks, which make other thresholds or a scan cheaper."""
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 256, (30_000, width), np.uint8)
+    codes[:20_000, : width - 4] = codes[0, : width - 4]
+    queries = np.concatenate([codes[:3], codes[-2:], rng.integers(0, 256, (2, width), np.uint8)])
+    check(codes, queries, [0, width // 2, width - 1])
+
+
+def test_one_bucket_holds_more_than_a_wide_link() -> None:
+    """More than 2^8 and more than 2^16 codes in a bucket: links widen, answers stay."""
+    rng = np.random.default_rng(4)
+    for count, link in ((300, 2), (70_000, 4)):
+        codes = np.zeros((count, 8), np.uint8)
+        codes[:, -3:] = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3]
+        built = Tables.build(codes, threads=1)
+        assert built.links.dtype.itemsize in (link, link // 2)
+        check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
+
+
+def test_built_alike_by_any_number_of_threads() -> None:
+    """The arrays do not depend on how many threads built them."""
+    codes = np.random.default_rng(5).integers(0, 4, (5000, 16), np.uint8)
+    one, many = Tables.build(codes, threads=1), Tables.build(codes, threads=5)
+    for name in Tables.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
+
+
+@pytest.mark.parametrize("hugepages", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_saved_and_opened(tmp_path: Path, width: int, hugepages: bool) -> None:
+    """An opened index has the tables of the one that was saved, and passes its own check."""
+    rng = np.random.default_rng(6)
+    codes = rng.integers(0, 256, (3000, width), np.uint8)[rng.integers(0, 3000, 4000)]
+    HammingIndex.build(codes).save(tmp_path / "codes.idx")
+    opened = HammingIndex.open(tmp_path / "codes.idx", hugepages=hugepages)
+    opened.verify()
+    assert not opened.codes.flags.writeable
+    assert opened.explain(radius=3).tables < 1
+    check(codes, codes[:5], edges(width * 8), opened)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, None, 10**9])
+def test_threads_are_a_number(threads: object) -> None:
+    """Anything but a number of threads is the caller's mistake."""
+    codes = np.zeros((1, 32), np.uint8)
+    with pytest.raises(HashError):
+        HammingIndex.build(codes, threads=threads)  # type: ignore[arg-type]
+    with pytest.raises(HashError):
+        HammingIndex.build(codes).search(codes, radius=1, threads=threads)  # type: ignore[arg-type]
+
+
+def test_explained() -> None:
+    """The plan names the way, and says why in a sentence."""
+    codes = np.random.default_rng(7).integers(0, 256, (100_000, 32), np.uint8)
+    index = HammingIndex.build(codes)
+    assert index.explain(radius=31).way == "lookup"
+    assert index.explain(radius=31, queries=1_000_000).way == "join"
+    assert index.explain(radius=200).way == "flat"
+    assert "every code would take" in str(index.explain(radius=31))
+    assert "no tables serve" in str(index.explain(radius=200))
+
+
+def damaged(tmp_path: Path, name: str, seed: int) -> Path:
+    """A file with right checksums whose section `name` holds nonsense in places."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (3000, 16), np.uint8)[rng.integers(0, 3000, 4000)]
+    good = tmp_path / "good.idx"
+    HammingIndex.build(codes).save(good)
+    opened = open_sections(good, "hamming")
+    sections = {
+        section.name: opened.array(
+            section.name, dtype=section.dtype.str[1:], dimensions=len(section.shape)
+        ).copy()
+        for section in opened.directory.values()
+    }
+    flat = sections[name].reshape(-1)
+    places = rng.integers(0, len(flat), 1 + len(flat) // 50)
+    flat[places] = rng.integers(0, np.iinfo(flat.dtype).max, len(places), flat.dtype, endpoint=True)
+    path = tmp_path / "damaged.idx"
+    write_sections(path, "hamming", sections)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "name",
+    ["directory", "sketches", "links", "rows", "heads", "repeat-starts", "repeats", "chunks"],
+)
+def test_damage_leads_nowhere(tmp_path: Path, name: str, seed: int) -> None:
+    """Nonsense in a section is refused or makes a wrong answer, and is never followed outside."""
+    path = damaged(tmp_path, name, seed)
+    try:
+        index = HammingIndex.open(path)
+    except IndexFileError:
+        return
+    queries = np.random.default_rng(seed).integers(0, 4, (200, 16), np.uint8)
+    for way in WAYS:
+        for radius in (0, 7, 12, 20):
+            try:
+                found = index._index.search(queries, radius, 2, way)
+            except ValueError:
+                continue
+            assert found is None or found[1].max() < len(index)
