@@ -510,22 +510,6 @@ def test_damaged_removed_rows_are_refused_and_made_anew(known, put, monkeypatch)
     assert HashList.open(known.path).kinds == {"pdq": 99}
 
 
-def test_a_list_of_the_first_format_is_read_and_brought_up_to_date(known, put):
-    """Format 1, with one index file a kind: readers take it as it is, the next import writes 2."""
-    put(f"id,md5\nx,{value(1)}\n")
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
-        connection.execute("DROP INDEX segments_by_until")
-        connection.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
-    connection.close()
-    old = HashList.open(known.path)
-
-    assert old.info().format == 1
-    assert hits(old, "md5", value(1)) == [("demo", "x", "confirmed")]
-    put(f"id,md5\ny,{value(2)}\n")
-    assert old.refresh().info().format == 2
-    assert old.refresh().kinds == {"md5": 2}
-
-
 def test_a_segment_name_from_elsewhere_is_never_opened(known, put):
     """A database that names a file outside its folder is damaged."""
     put(f"id,md5\nx,{value(1)}\n")

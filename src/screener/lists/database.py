@@ -23,7 +23,7 @@ from typing import TypeVar
 from screener.errors import ListError
 from screener.version import __version__
 
-FORMAT = 2  # 1 had one segment a kind
+FORMAT = 1
 DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
@@ -201,14 +201,6 @@ def check_format(connection: sqlite3.Connection, folder: Path) -> None:
             f"{folder} was written by a newer version of screener (list format {row[0]}, and this"
             f" version reads up to {FORMAT}); upgrade screener to open it"
         )
-
-
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a list of an older format to this one, inside the writer's transaction."""
-    (found,) = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-    if int(found) == 1:
-        connection.execute("CREATE INDEX segments_by_until ON segments(until)")
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
 def sync_folder(folder: Path) -> None:

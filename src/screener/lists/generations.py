@@ -23,7 +23,7 @@ from types import MappingProxyType
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.index.held import remove_unheld
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect, upgrade
+from screener.lists.database import SEGMENTS, check_folder, check_format, connect
 from screener.version import __version__
 
 KEPT = 3  # generations whose segment files stay, the newest included
@@ -119,7 +119,6 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA cache_size = -262144")
             _begin(connection, folder)
             try:
-                upgrade(connection)
                 _sweep(connection, folder)
                 yield connection
                 connection.execute("COMMIT")
