@@ -49,12 +49,12 @@ class TableJoin {
  public:
   TableJoin(const Ring& ring, const RingKernel& kernel, const QueryBlock& block,
             std::size_t queries, const RadiusPlan& plan)
-      : ring_(ring),
+      : candidates(queries, 0),
+        ring_(ring),
         kernel_(kernel),
         block_(block),
         thresholds_(plan.thresholds),
         most_candidates_(plan.most_candidates),
-        candidates(queries, 0),
         tests_(kRun + kCopied),
         numbers_(kRun + kCopied),
         masks_(kRun * kBucketLines + 16),
