@@ -18,8 +18,10 @@ class Lookup {
   bool run(const std::uint8_t* query, std::uint32_t number, std::vector<Found>& found);
 
  private:
-  bool list_lines(const Thresholds& thresholds, std::size_t most);
-  bool list_bucket(std::size_t table, std::uint32_t key, std::uint32_t test, std::size_t most);
+  bool list_lines(const Probes& probes, std::size_t most);
+  void find_buckets(const Probes& probes);
+  template <std::uint32_t kWritten>
+  bool list_table(std::size_t first, std::size_t end, std::size_t most);
   bool sieve(const Thresholds& thresholds);
 
   const Ring* ring_ = nullptr;
@@ -28,10 +30,12 @@ class Lookup {
   Walk walk_;
   const std::uint8_t* query_ = nullptr;
   std::uint16_t chunks_[kMostChunks] = {};
+  std::vector<std::uint32_t> keys_;  // of each probe, counted through all tables
+  std::vector<std::uint32_t> bucket_tests_;
   std::size_t listed_ = 0;
+  std::array<std::size_t, kMostChunks + 1> ends_{};  // of what each table listed
   std::vector<std::uint32_t> lines_;
   std::vector<std::uint32_t> tests_;
-  std::vector<std::uint8_t> tables_;
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
   std::vector<Found> found_;

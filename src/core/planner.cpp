@@ -66,9 +66,10 @@ double flat_nanoseconds(std::uint64_t count, std::size_t bytes, std::uint64_t qu
 }  // namespace
 
 RadiusPlan Planner::make(std::uint32_t radius) const {
-  RadiusPlan plan{radius, spread_radius(ring_.tables, radius), false, {}, 0, 0, 0};
+  RadiusPlan plan{radius, spread_radius(ring_.tables, radius), {}, false, {}, 0, 0, 0};
   plan.usable = ring_.slots != 0 && plan.thresholds.widest <= kMostFlips;
   if (!plan.usable) return plan;
+  plan.probes = make_probes(plan.thresholds, ring_.tables);
   plan.cost = expected_cost(ring_, plan.thresholds);
   const double flat = flat_nanoseconds(ring_.count, ring_.bytes, 1);
   plan.usual_lines = static_cast<std::size_t>(3 * plan.cost.lines) + 1024;

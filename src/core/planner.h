@@ -18,6 +18,7 @@ struct Cost {
 struct RadiusPlan {
   std::uint32_t radius;
   Thresholds thresholds;
+  Probes probes;
   bool usable;  // whether tables are any good at this radius
   Cost cost;
   std::size_t usual_lines;  // more than these: look for other thresholds

@@ -55,6 +55,20 @@ Thresholds spread_radius(std::size_t tables, std::uint32_t radius) {
   return make_thresholds({values.data(), tables});
 }
 
+Probes make_probes(const Thresholds& thresholds, std::size_t tables) {
+  Probes probes;
+  for (std::size_t table = 0; table < tables; ++table) {
+    for (int flips = 0; flips <= thresholds.of[table]; ++flips) {
+      const auto limit = static_cast<std::uint32_t>(thresholds.bound(table, 2) - flips);
+      const auto masks = masks_of(flips);
+      probes.masks.insert(probes.masks.end(), masks.begin(), masks.end());
+      probes.limits.insert(probes.limits.end(), masks.size(), make_test(0, limit));
+    }
+    probes.starts[table + 1] = static_cast<std::uint32_t>(probes.masks.size());
+  }
+  return probes;
+}
+
 std::span<const std::uint16_t> masks_of(int flips) {
   static const std::vector<std::uint16_t> masks = sorted_masks();
   constexpr std::size_t kEnds[] = {0, 1, 17, 137, 697, 2517};

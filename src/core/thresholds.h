@@ -26,6 +26,15 @@ Thresholds make_thresholds(std::span<const int> values);
 // As even as can be, the larger ones spread round the ring.
 Thresholds spread_radius(std::size_t tables, std::uint32_t radius);
 
+// The buckets that a search visits, in terms of the chunks of a query that it will meet.
+struct Probes {
+  std::vector<std::uint16_t> masks;   // what to change in the chunk to have the key, by table
+  std::vector<std::uint32_t> limits;  // the test of each bucket, all but its sketch
+  std::array<std::uint32_t, kMostChunks + 1> starts{};  // where those of each table start
+};
+
+Probes make_probes(const Thresholds& thresholds, std::size_t tables);
+
 // The 16-bit masks with exactly `flips` bits set, 0 to kMostFlips.
 std::span<const std::uint16_t> masks_of(int flips);
 
