@@ -164,7 +164,8 @@ def test_one_bucket_holds_more_than_a_wide_link() -> None:
         codes = np.zeros((count, 8), np.uint8)
         codes[:, -3:] = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3]
         built = Tables.build(codes, threads=1)
-        assert built.links.dtype.itemsize in (link, link // 2)
+        assert built.main is not None
+        assert built.main.links.dtype.itemsize in (link, link // 2)
         check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
 
 
@@ -172,8 +173,65 @@ def test_built_alike_by_any_number_of_threads() -> None:
     """The arrays do not depend on how many threads built them."""
     codes = np.random.default_rng(5).integers(0, 4, (5000, 16), np.uint8)
     one, many = Tables.build(codes, threads=1), Tables.build(codes, threads=5)
-    for name in Tables.__dataclass_fields__:
-        np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
+    assert one.sections(128).keys() == many.sections(128).keys()
+    for name, array in one.sections(128).items():
+        np.testing.assert_array_equal(array, many.sections(128)[name])
+
+
+def of_weights(rng: np.random.Generator, width: int, weights: npt.NDArray[np.integer]) -> Codes:
+    """Random codes with so many bits set."""
+    bits = np.zeros((len(weights), width * 8), np.uint8)
+    for row, weight in zip(bits, weights, strict=True):
+        row[rng.choice(width * 8, weight, replace=False)] = 1
+    return np.packbits(bits, axis=1)
+
+
+@pytest.mark.parametrize("few", [0, 100_000])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_balanced_codes_stand_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, few: int
+) -> None:
+    """Codes with half of their bits set have tables of their own; the answers are the same.
+
+    Also for queries whose weight is just near enough to half, or just not, and at radii of either
+    parity; the others have tables, or are few and have none; a file keeps all of it.
+    """
+    rng = np.random.default_rng(width)
+    half = 4 * width
+    balanced = of_weights(rng, width, np.full(300, half))
+    others = of_weights(rng, width, rng.integers(0, 8 * width + 1, 150))
+    beside = np.concatenate([near(rng, code, 1)[np.newaxis] for code in balanced[:50]])
+    codes = rng.permutation(np.concatenate([balanced, others, beside, balanced[:9], others[:9]]))
+    monkeypatch.setattr(tables, "LEAST_CODES", min(few, 1))
+    if few:  # tables for the balanced, none for the others
+        built = _core.build_tables(codes, few, 1)
+        monkeypatch.setattr(_core, "build_tables", lambda *_: built)
+    index = HammingIndex.build(codes)
+    assert index._tables.balanced
+    assert (index._tables.rest is None) == bool(few)
+    assert bool(len(index._tables.few_rows)) == bool(few)
+    radii = [0, 1, width - 1, width, 2 * width - 1, 2 * width]
+    weights = [w for r in radii for w in (half - r - 1, half - r, half + r, half + r + 1)]
+    queries = np.concatenate(
+        [
+            of_weights(rng, width, np.clip(weights, 0, 8 * width)),
+            *(near(rng, code, d)[np.newaxis] for code in codes[:8] for d in (0, 1, 2, width)),
+        ]
+    )
+    check(codes, queries, radii, index)
+    index.save(tmp_path / "codes.idx")
+    check(codes, queries, [width - 1], HammingIndex.open(tmp_path / "codes.idx"))
+
+
+def test_most_codes_must_be_balanced_to_stand_apart() -> None:
+    """With fewer than half of the codes balanced there is one set of tables for all."""
+    rng = np.random.default_rng(7)
+    one = of_weights(rng, 32, np.full(99, 128))
+    other = of_weights(rng, 32, np.full(100, 120))
+    tables_of = Tables.build(np.concatenate([one, other]), threads=1)
+    assert not tables_of.balanced
+    assert tables_of.rest is None
+    assert Tables.build(np.concatenate([one, other[:99]]), threads=1).balanced
 
 
 @pytest.mark.parametrize("hugepages", [False, True])

@@ -10,8 +10,8 @@
 #include "pages.h"
 #include "pdq.h"
 #include "ring_build.h"
-#include "ring_search.h"
-#include "scan.h"
+#include "search.h"
+#include "threads.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -66,38 +66,75 @@ const RingKernel* active_ring = nullptr;
 
 using QueryArray = nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu>;
 
-// Codes, and the tables to find them by, or empty arrays. Keeps the arrays and checks what a
-// search relies on.
-class Index {
+// The arrays of tables, kept; Index checks what a search relies on.
+struct Tables {
+  Values<std::uint32_t> directory;
+  Values<std::uint16_t> sketches;
+  Values<std::uint8_t> links;
+  std::uint32_t link_bytes;
+  Values<std::uint32_t> rows;
+
+  Ring over(const Codes& codes) const {
+    Ring ring{codes.data(),
+              codes.shape(0),
+              static_cast<std::uint32_t>(codes.shape(1)),
+              static_cast<std::uint32_t>(codes.shape(1) / 2),
+              directory.data(),
+              sketches.data(),
+              sketches.size(),
+              links.data(),
+              link_bytes,
+              rows.data(),
+              {}};
+    if (!set_bases(ring, directory.size(), links.size(), rows.size()))
+      throw nb::value_error("the tables do not fit together");
+    return ring;
+  }
+};
+
+// Codes, and the tables to find them by. Keeps the arrays.
+class SearchableCodes {
  public:
-  Index(Codes codes, Values<std::uint32_t> directory, Values<std::uint16_t> sketches,
-        Values<std::uint8_t> links, std::uint32_t link_bytes, Values<std::uint32_t> rows,
-        Values<std::uint32_t> heads, Values<std::uint64_t> repeat_starts,
-        Values<std::uint32_t> repeats)
+  SearchableCodes(Codes codes, std::vector<Tables> tables, bool balanced,
+                  Values<std::uint32_t> few_rows, Codes few_codes, Values<std::uint32_t> heads,
+                  Values<std::uint64_t> repeat_starts, Values<std::uint32_t> repeats)
       : codes_(codes),
-        directory_(directory),
-        sketches_(sketches),
-        links_(links),
-        rows_(rows),
+        tables_(std::move(tables)),
+        few_rows_(few_rows),
+        few_codes_(few_codes),
         heads_(heads),
         repeat_starts_(repeat_starts),
         repeats_(repeats),
-        ring_(view(link_bytes)),
-        planner_(ring_) {}
+        index_({codes.data(),
+                codes.shape(0),
+                static_cast<std::uint32_t>(codes.shape(1)),
+                heads.data(),
+                repeat_starts.data(),
+                repeats.data(),
+                heads.size(),
+                repeats.size(),
+                {few_codes.data(), few_rows.data(), few_rows.size()}}) {
+    if (codes.shape(1) != 8 && codes.shape(1) != 16 && codes.shape(1) != 32 && codes.shape(1) != 64)
+      throw nb::value_error("codes have 8, 16, 32 or 64 bytes");
+    if (few_codes.shape(0) != few_rows.size() || few_codes.shape(1) != codes.shape(1) ||
+        repeat_starts.size() != heads.size() + !tables_.empty())
+      throw nb::value_error("the tables do not fit together");
+    for (const Tables& each : tables_)
+      index_.add(each.over(codes), balanced && &each == &tables_[0]);
+  }
 
   // Queries are (q, w), or (w) for one.
   nb::object search(const QueryArray& queries, std::uint32_t radius, std::size_t threads,
                     const std::string& way) const {
     const std::size_t last = queries.ndim() - 1;
-    if (last > 1 || queries.shape(last) != ring_.bytes)
-      throw nb::value_error("codes and queries differ in width");
-    const std::size_t count = last == 0 ? 1 : queries.shape(0);
+    if (last > 1 || queries.shape(last) != codes_.shape(1) || radius > 8 * codes_.shape(1) ||
+        threads < 1 || threads > kMostThreads)
+      throw nb::value_error("arguments that no search takes");
     ScanResult result;
     {
       nb::gil_scoped_release release;
-      const Way chosen = way.empty() ? planner_.choose(count, radius).way : way_named(way);
-      result = screener::search(ring_, planner_.at(radius), chosen, {*active_scan, *active_ring},
-                                queries.data(), count, threads);
+      result = screener::search(index_, radius, way_named(way), {*active_scan, *active_ring},
+                                queries.data(), last == 0 ? 1 : queries.shape(0), threads);
     }
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();
@@ -107,91 +144,68 @@ class Index {
 
   nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
                                                      std::uint32_t radius) const {
-    const Plan plan = planner_.choose(queries, radius);
+    const Plan plan = index_.choose(queries, radius);
     const char* names[] = {"flat", "lookup", "join"};
-    return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.index);
+    return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.tables);
   }
 
  private:
-  static Way way_named(const std::string& name) {
+  static std::optional<Way> way_named(const std::string& name) {
+    if (name.empty()) return std::nullopt;
     return name == "flat" ? Way::flat : name == "join" ? Way::join : Way::lookup;
   }
 
-  Ring view(std::uint32_t link_bytes) const {
-    Ring ring{};
-    ring.codes = codes_.data();
-    ring.count = codes_.shape(0);
-    ring.bytes = static_cast<std::uint32_t>(codes_.shape(1));
-    if (ring.bytes != 8 && ring.bytes != 16 && ring.bytes != 32 && ring.bytes != 64)
-      throw nb::value_error("codes have 8, 16, 32 or 64 bytes");
-    ring.tables = ring.bytes / 2;
-    ring.directory = directory_.data();
-    ring.sketches = sketches_.data();
-    ring.slots = sketches_.size();
-    ring.links = links_.data();
-    ring.link_bytes = link_bytes;
-    ring.rows = rows_.data();
-    ring.heads = heads_.data();
-    ring.repeat_starts = repeat_starts_.data();
-    ring.repeats = repeats_.data();
-    ring.head_count = heads_.size();
-    ring.repeat_count = repeats_.size();
-    if (ring.slots == 0) return ring;
-    const bool fits = (link_bytes == 1 || link_bytes == 2 || link_bytes == 4) &&
-                      links_.size() % link_bytes == 0 &&
-                      reinterpret_cast<std::uintptr_t>(ring.sketches) % (2 * kLine) == 0 &&
-                      repeat_starts_.size() == heads_.size() + 1 &&
-                      directory_.size() == ring.tables * kDirectory &&
-                      set_bases(ring, links_.size() / link_bytes, rows_.size());
-    if (!fits) throw nb::value_error("the tables do not fit together");
-    return ring;
-  }
-
   Codes codes_;
-  Values<std::uint32_t> directory_;
-  Values<std::uint16_t> sketches_;
-  Values<std::uint8_t> links_;
-  Values<std::uint32_t> rows_;
+  std::vector<Tables> tables_;
+  Values<std::uint32_t> few_rows_;
+  Codes few_codes_;
   Values<std::uint32_t> heads_;
   Values<std::uint64_t> repeat_starts_;
   Values<std::uint32_t> repeats_;
-  Ring ring_;
-  Planner planner_;
+  Index index_;
 };
 
-using BuiltTables = nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>,
-                              Array<std::uint8_t>, std::size_t, Array<std::uint32_t>,
-                              Array<std::uint32_t>, Array<std::uint64_t>, Array<std::uint32_t>>;
-
-BuiltTables build_tables(Codes codes, std::size_t threads) {
-  BuiltRing built;
-  {
-    nb::gil_scoped_release release;
-    built = build_ring(codes.data(), codes.shape(0), codes.shape(1), threads);
-  }
+nb::object to_tuple(BuiltTables&& built) {
+  if (built.directory.bytes() == 0) return nb::none();
   return nb::make_tuple(to_array<std::uint32_t>(std::move(built.directory)),
                         to_array<std::uint16_t>(std::move(built.sketches)),
                         to_array<std::uint8_t>(std::move(built.links)), built.link_bytes,
-                        to_array<std::uint32_t>(std::move(built.rows)),
-                        to_array(std::move(built.heads)), to_array(std::move(built.repeat_starts)),
+                        to_array<std::uint32_t>(std::move(built.rows)));
+}
+
+nb::tuple build_tables(Codes codes, std::uint64_t few, std::size_t threads) {
+  BuiltIndex built;
+  {
+    nb::gil_scoped_release release;
+    built = build_index(codes.data(), codes.shape(0), codes.shape(1), few, threads);
+  }
+  return nb::make_tuple(to_tuple(std::move(built.tables)), built.balanced,
+                        to_tuple(std::move(built.rest)), to_array(std::move(built.few_rows)),
+                        to_array(std::move(built.few_codes)), to_array(std::move(built.heads)),
+                        to_array(std::move(built.repeat_starts)),
                         to_array(std::move(built.repeats)));
 }
 
 void bind_index(nb::module_& m) {
-  nb::class_<Index>(m, "Index", "Codes and the tables to find them by.")
-      .def(nb::init<Codes, Values<std::uint32_t>, Values<std::uint16_t>, Values<std::uint8_t>,
-                    std::uint32_t, Values<std::uint32_t>, Values<std::uint32_t>,
-                    Values<std::uint64_t>, Values<std::uint32_t>>(),
-           "codes"_a.noconvert(), "directory"_a.noconvert(), "sketches"_a.noconvert(),
-           "links"_a.noconvert(), "link_bytes"_a, "rows"_a.noconvert(), "heads"_a.noconvert(),
-           "repeat_starts"_a.noconvert(), "repeats"_a.noconvert())
-      .def("search", &Index::search, "queries"_a.noconvert(), "radius"_a, "threads"_a = 1,
+  nb::class_<Tables>(m, "Tables", "The arrays of one set of tables.")
+      .def(nb::init<Values<std::uint32_t>, Values<std::uint16_t>, Values<std::uint8_t>,
+                    std::uint32_t, Values<std::uint32_t>>(),
+           "directory"_a.noconvert(), "sketches"_a.noconvert(), "links"_a.noconvert(),
+           "link_bytes"_a, "rows"_a.noconvert());
+  nb::class_<SearchableCodes>(m, "Index", "Codes and the tables to find them by.")
+      .def(nb::init<Codes, std::vector<Tables>, bool, Values<std::uint32_t>, Codes,
+                    Values<std::uint32_t>, Values<std::uint64_t>, Values<std::uint32_t>>(),
+           "codes"_a.noconvert(), "tables"_a, "balanced"_a, "few_rows"_a.noconvert(),
+           "few_codes"_a.noconvert(), "heads"_a.noconvert(), "repeat_starts"_a.noconvert(),
+           "repeats"_a.noconvert())
+      .def("search", &SearchableCodes::search, "queries"_a.noconvert(), "radius"_a, "threads"_a = 1,
            "way"_a = "",
            "Offsets, rows and distances; None where nothing is found. `way` is for tests.")
-      .def("plan", &Index::plan, "queries"_a, "radius"_a,
+      .def("plan", &SearchableCodes::plan, "queries"_a, "radius"_a,
            "The way that a search goes, and the nanoseconds a query without and with the tables.");
-  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "threads"_a,
-        "The arrays of the tables of codes (n, w), in the order of the arguments of Index.");
+  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "few"_a, "threads"_a,
+        "The tables of codes (n, w): arguments of Tables, whether they hold balanced codes only, "
+        "arguments of Tables for the others or None, and the other arguments of Index.");
   m.def(
       "can_build_tables",
       [](std::uint64_t count, std::size_t bytes) { return can_build(count, bytes); }, "count"_a,

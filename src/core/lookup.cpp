@@ -20,25 +20,51 @@ void Lookup::begin(const Ring& ring, const RingKernel& kernel, const RadiusPlan&
   plan_ = &plan;
 }
 
-bool Lookup::run(const std::uint8_t* query, std::uint32_t number, std::vector<Found>& found) {
-  query_ = query;
-  cut_chunks(query, ring_->bytes, chunks_);
-  if (list_lines(plan_->probes, plan_->usual_lines)) {
-    if (!sieve(plan_->thresholds)) return false;
-  } else {
-    // Buckets far longer than usual: other thresholds may go round them.
-    const Thresholds fitted = fit_thresholds(*ring_, chunks_, plan_->radius);
-    if (!list_lines(make_probes(fitted, ring_->tables), plan_->most_lines) || !sieve(fitted))
-      return false;
+void Lookup::run(const std::uint8_t* queries, std::span<const std::uint32_t> numbers,
+                 std::vector<Found>& found, std::vector<std::uint32_t>& left) {
+  size_ = numbers.size();
+  for (std::size_t i = 0; i < size_; ++i) {
+    std::uint8_t* code = codes_.data() + i * ring_->bytes;
+    std::copy_n(queries + std::size_t{numbers[i]} * ring_->bytes, ring_->bytes, code);
+    cut_chunks(code, ring_->bytes, chunks_.data() + i * ring_->tables);
   }
+  if (size_ > 1 && run_together()) return give(numbers, found);
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (run_alone(i))
+      give(numbers, found);
+    else
+      left.push_back(numbers[i]);
+  }
+}
+
+// Hands over what was found, in order and each once.
+void Lookup::give(std::span<const std::uint32_t> numbers, std::vector<Found>& found) {
   std::sort(found_.begin(), found_.end());
   found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
-  for (const Found& one : found_) found.push_back({number, one.row, one.distance});
-  return true;
+  for (const Found& one : found_) found.push_back({numbers[one.query], one.row, one.distance});
+}
+
+// False where one of the queries needs a closer look.
+bool Lookup::run_together() {
+  listed_ = 0;
+  for (std::size_t i = 0; i < size_; ++i)
+    if (!list_lines(i, plan_->probes, plan_->usual_lines)) return false;
+  return sieve(0, size_, plan_->thresholds);
+}
+
+bool Lookup::run_alone(std::size_t query) {
+  listed_ = 0;
+  if (list_lines(query, plan_->probes, plan_->usual_lines))
+    return sieve(query, query + 1, plan_->thresholds);
+  // Buckets far longer than usual: other thresholds may go round them.
+  const Thresholds fitted = fit_thresholds(*ring_, chunks(query), plan_->radius);
+  listed_ = 0;
+  return list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) &&
+         sieve(query, query + 1, fitted);
 }
 
 // The keys of all buckets to visit, and how to test them.
-void Lookup::find_buckets(const Probes& probes) {
+void Lookup::find_buckets(std::size_t query, const Probes& probes) {
   const std::size_t count = probes.masks.size();
   if (keys_.size() < count) {
     keys_.resize(count);
@@ -48,8 +74,8 @@ void Lookup::find_buckets(const Probes& probes) {
   std::uint32_t* tests = bucket_tests_.data();
   for (std::size_t table = 0; table < ring_->tables; ++table) {
     const auto base = static_cast<std::uint32_t>(table * kDirectory);
-    const std::uint32_t chunk = chunks_[table];
-    const std::uint32_t sketch = chunks_[(table + 1) % ring_->tables];
+    const std::uint32_t chunk = chunks(query)[table];
+    const std::uint32_t sketch = chunks(query)[(table + 1) % ring_->tables];
     for (std::size_t k = probes.starts[table]; k < probes.starts[table + 1]; ++k) {
       keys[k] = base + (chunk ^ probes.masks[k]);
       tests[k] = sketch | probes.limits[k];
@@ -98,44 +124,49 @@ bool Lookup::list_table(std::size_t first, std::size_t end, std::size_t most) {
   return true;
 }
 
-bool Lookup::list_lines(const Probes& probes, std::size_t most) {
-  listed_ = 0;
+// Adds the lines of one query to the list. False if they are more than `most`.
+bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t most) {
+  most += listed_;
   if (lines_.size() < most + kSlack) {
     lines_.resize(most + kSlack);
     tests_.resize(most + kSlack);
   }
-  find_buckets(probes);
+  find_buckets(query, probes);
   const bool one_line = ring_->slots < kLine * kBuckets * ring_->tables;  // in most buckets
   for (std::size_t table = 0; table < ring_->tables; ++table) {
     const std::uint32_t start = probes.starts[table];
     const std::uint32_t end = probes.starts[table + 1];
     if (!(one_line ? list_table<1>(start, end, most) : list_table<kMostWritten>(start, end, most)))
       return false;
-    ends_[table] = listed_;
+    ends_[query * ring_->tables + table] = listed_;
   }
-  std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
-              listed_ == 0 ? 0u : lines_[listed_ - 1]);
   return true;
 }
 
-// Tests what is listed and follows what passes. False if that became too much.
-bool Lookup::sieve(const Thresholds& thresholds) {
+// Tests what is listed, of the queries from `first` to `end`, and follows what passes. False if
+// that became too much.
+bool Lookup::sieve(std::size_t first, std::size_t end, const Thresholds& thresholds) {
+  std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
+              listed_ == 0 ? 0u : lines_[listed_ - 1]);
   found_.clear();
-  walk_.begin(*ring_, *kernel_, {query_, chunks_}, thresholds, plan_->radius);
-  std::size_t table = 0;
-  for (std::size_t first = 0; first < listed_; first += kBlock) {
-    const std::size_t count = std::min(kBlock, listed_ - first);
+  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
+  const std::size_t most = plan_->most_candidates * (end - first);
+  std::size_t at = first * ring_->tables;  // the query and table of what passed
+  for (std::size_t block = 0; block < listed_; block += kBlock) {
+    const std::size_t count = std::min(kBlock, listed_ - block);
     const std::size_t passed =
-        kernel_->sieve_lines(ring_->sketches, lines_.data() + first, tests_.data() + first, count,
+        kernel_->sieve_lines(ring_->sketches, lines_.data() + block, tests_.data() + block, count,
                              masks_.data(), passed_.data());
     for (std::size_t i = 0; i < passed; ++i) {
-      const std::size_t k = first + passed_[i];
-      while (k >= ends_[table]) ++table;
+      const std::size_t k = block + passed_[i];
+      while (k >= ends_[at]) ++at;
+      const std::size_t table = at % ring_->tables;
       const std::uint64_t slot = lines_[k] * std::uint64_t{kLine};
       const std::uint32_t* starts = ring_->directory + table * kDirectory;
       if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
-      walk_.add(table, slot, masks_[passed_[i]], 0, tests_[k]);
-      if (walk_.followed() + walk_.waiting() > plan_->most_candidates) return false;
+      walk_.add(table, slot, masks_[passed_[i]], static_cast<std::uint32_t>(at / ring_->tables),
+                tests_[k]);
+      if (walk_.followed() + walk_.waiting() > most) return false;
     }
     walk_.finish(found_);
   }

@@ -56,14 +56,15 @@ Cost expected_cost(const Ring& ring, const Thresholds& thresholds) {
   return cost;
 }
 
-double flat_nanoseconds(std::uint64_t count, std::size_t bytes, std::uint64_t queries) {
+}  // namespace
+
+double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) {
   const double all = static_cast<double>(count) * static_cast<double>(bytes);
+  if (count == 0) return 0;
   if (queries < 8) return all * kFlatCost + 100;
   return all *
          (kFlatShared + kStreamCost / static_cast<double>(std::min<std::uint64_t>(queries, 4096)));
 }
-
-}  // namespace
 
 RadiusPlan Planner::make(std::uint32_t radius) const {
   RadiusPlan plan{radius, spread_radius(ring_.tables, radius), {}, false, {}, 0, 0, 0};
@@ -71,7 +72,7 @@ RadiusPlan Planner::make(std::uint32_t radius) const {
   if (!plan.usable) return plan;
   plan.probes = make_probes(plan.thresholds, ring_.tables);
   plan.cost = expected_cost(ring_, plan.thresholds);
-  const double flat = flat_nanoseconds(ring_.count, ring_.bytes, 1);
+  const double flat = flat_cost(ring_.count, ring_.bytes, 1);
   plan.usual_lines = static_cast<std::size_t>(3 * plan.cost.lines) + 1024;
   plan.most_lines = std::max(static_cast<std::size_t>(flat / kLineCost), plan.usual_lines);
   plan.most_candidates = 1024 + static_cast<std::size_t>(
@@ -86,7 +87,7 @@ const RadiusPlan& Planner::at(std::uint32_t radius) const {
 }
 
 Plan Planner::choose(std::uint64_t queries, std::uint32_t radius) const {
-  Plan plan{Way::flat, flat_nanoseconds(ring_.count, ring_.bytes, queries),
+  Plan plan{Way::flat, flat_cost(ring_.count, ring_.bytes, queries),
             std::numeric_limits<double>::infinity()};
   const RadiusPlan& tables = at(radius);
   if (!tables.usable) return plan;
@@ -94,8 +95,8 @@ Plan Planner::choose(std::uint64_t queries, std::uint32_t radius) const {
   const double buckets = kJoinBucket * kBuckets * ring_.tables;
   const double joined =
       kJoinShare * lookup + buckets / static_cast<double>(std::max<std::uint64_t>(queries, 1));
-  plan.index = std::min(lookup, joined);
-  if (plan.index < plan.flat) plan.way = joined < lookup ? Way::join : Way::lookup;
+  plan.tables = std::min(lookup, joined);
+  if (plan.tables < plan.flat) plan.way = joined < lookup ? Way::join : Way::lookup;
   return plan;
 }
 

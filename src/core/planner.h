@@ -30,11 +30,14 @@ enum class Way { flat, lookup, join };  // all codes; query by query; bucket by 
 
 struct Plan {
   Way way;
-  double flat;   // nanoseconds expected for each query
-  double index;  // the same, infinite where the tables are no good
+  double flat;    // nanoseconds expected for each query if all codes are compared
+  double tables;  // the same with tables, infinite where they are no good
 };
 
-// Makes the plans of one index, each when it is first asked for. Threads may share it.
+// What comparing with `count` codes takes for each query of a batch, in nanoseconds.
+double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries);
+
+// Makes the plans of the tables of an index, each when it is first asked for. Threads may share it.
 class Planner {
  public:
   explicit Planner(const Ring& ring) : ring_(ring), slots_(8 * ring.bytes + 1) {}
@@ -44,7 +47,7 @@ class Planner {
 
   const RadiusPlan& at(std::uint32_t radius) const;
 
-  // How a batch is searched, as far as it can be told without seeing it.
+  // What is cheapest for a batch, as far as it can be told without seeing it.
   Plan choose(std::uint64_t queries, std::uint32_t radius) const;
 
  private:

@@ -46,17 +46,11 @@ struct Ring {
   const std::uint32_t* rows;
   // What to subtract from a slot to find its link or its row.
   std::array<std::uint64_t, kMostChunks> base;
-  // Equal codes: only the first row of each has postings. It stands in `heads`, ascending, and
-  // its other rows in `repeats` from repeat_starts[k] to repeat_starts[k + 1].
-  const std::uint32_t* heads;
-  const std::uint64_t* repeat_starts;
-  const std::uint32_t* repeats;
-  std::uint64_t head_count;
-  std::uint64_t repeat_count;
 };
 
-// Sets the bases from the directory. False if the arrays of links and rows are too short for it.
-bool set_bases(Ring& ring, std::uint64_t link_count, std::uint64_t row_count);
+// Sets the bases from the directory. False if arrays of so many elements, of links so many bytes,
+// do not fit together.
+bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows);
 
 struct Pair {
   std::uint32_t row;

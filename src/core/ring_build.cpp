@@ -11,50 +11,59 @@ namespace {
 
 using Counts = std::vector<std::uint32_t>;
 
+// All chunks of all codes, chunk by chunk.
+class Columns {
+ public:
+  Columns(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes, std::size_t threads)
+      : count_(count), tables_(bytes / 2), pages_(count * bytes) {
+    auto* columns = pages_.as<std::uint16_t>();
+    constexpr std::size_t kSome = 1 << 14;
+    share_out((count + kSome - 1) / kSome, threads, [&](std::size_t task, std::size_t) {
+      std::uint16_t chunks[kMostChunks];
+      const std::uint64_t end = std::min<std::uint64_t>(count, (task + 1) * kSome);
+      for (std::uint64_t row = task * kSome; row < end; ++row) {
+        cut_chunks(codes + row * bytes, bytes, chunks);
+        for (std::size_t table = 0; table < tables_; ++table)
+          columns[table * count + row] = chunks[table];
+      }
+    });
+  }
+
+  std::uint64_t count() const { return count_; }
+  std::size_t tables() const { return tables_; }
+  const std::uint16_t* of(std::size_t table) const {
+    return pages_.as<std::uint16_t>() + table % tables_ * count_;
+  }
+
+ private:
+  std::uint64_t count_;
+  std::size_t tables_;
+  Pages pages_;
+};
+
+// Builds the tables of all codes but those left out.
 class Builder {
  public:
-  Builder(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes, std::size_t threads)
-      : codes_(codes), count_(count), bytes_(bytes), threads_(threads), tables_(bytes / 2) {}
+  Builder(const Columns& columns, const std::vector<bool>& left_out, std::size_t threads)
+      : columns_(columns),
+        left_out_(left_out),
+        threads_(threads),
+        count_(columns.count()),
+        tables_(columns.tables()) {}
 
-  BuiltRing run() {
-    cut();
-    repeats_ = find_repeats(codes_, count_, bytes_, column(0), threads_);
+  BuiltTables run() {
     built_.directory = Pages(tables_ * kDirectory * sizeof(std::uint32_t));
     share_out(tables_, threads_, [this](std::size_t table, std::size_t) { size_buckets(table); });
     place_tables();
     share_out(tables_, threads_, [this](std::size_t table, std::size_t) { fill_table(table); });
-    built_.heads = std::move(repeats_.heads);
-    built_.repeat_starts = std::move(repeats_.starts);
-    built_.repeats = std::move(repeats_.rows);
     return std::move(built_);
   }
 
  private:
-  const std::uint16_t* column(std::size_t table) const {
-    return columns_.as<std::uint16_t>() + table % tables_ * count_;
-  }
   std::uint32_t* directory(std::size_t table) const {
     return built_.directory.as<std::uint32_t>() + table * kDirectory;
   }
-  bool repeated(std::uint64_t row) const {
-    return !repeats_.repeated.empty() && repeats_.repeated[row];
-  }
-
-  // All chunks of all codes, chunk by chunk.
-  void cut() {
-    columns_ = Pages(count_ * bytes_);
-    auto* columns = columns_.as<std::uint16_t>();
-    constexpr std::size_t kSome = 1 << 14;
-    share_out((count_ + kSome - 1) / kSome, threads_, [&](std::size_t task, std::size_t) {
-      std::uint16_t chunks[kMostChunks];
-      const std::uint64_t end = std::min<std::uint64_t>(count_, (task + 1) * kSome);
-      for (std::uint64_t row = task * kSome; row < end; ++row) {
-        cut_chunks(codes_ + row * bytes_, bytes_, chunks);
-        for (std::size_t table = 0; table < tables_; ++table)
-          columns[table * count_ + row] = chunks[table];
-      }
-    });
-  }
+  bool left_out(std::uint64_t row) const { return !left_out_.empty() && left_out_[row]; }
 
   // The starts of a table's buckets, as if its first slot were 0. A bucket that fits into a
   // cache line never lies across two, and a longer one begins with a line. Slots left free
@@ -79,9 +88,9 @@ class Builder {
 
   Counts count_keys(std::size_t table) const {
     Counts counts(kBuckets, 0);
-    const std::uint16_t* keys = column(table);
+    const std::uint16_t* keys = columns_.of(table);
     for (std::uint64_t row = 0; row < count_; ++row)
-      if (!repeated(row)) ++counts[keys[row]];
+      if (!left_out(row)) ++counts[keys[row]];
     return counts;
   }
 
@@ -131,12 +140,12 @@ class Builder {
   void fill(std::size_t table, Value* values, Choose choose) {
     auto* sketches = built_.sketches.as<std::uint16_t>();
     const std::uint64_t base = base_[table];
-    const std::uint16_t* keys = column(table);
-    const std::uint16_t* next_keys = column(table + 1);
+    const std::uint16_t* keys = columns_.of(table);
+    const std::uint16_t* next_keys = columns_.of(table + 1);
     Counts slots(directory(table), directory(table) + kBuckets);
     Counts places(kBuckets, 0);
     for (std::uint64_t row = 0; row < count_; ++row) {
-      if (repeated(row)) continue;
+      if (left_out(row)) continue;
       const std::uint16_t sketch = next_keys[row];
       const std::uint32_t slot = slots[keys[row]]++;
       sketches[slot] = sketch;
@@ -151,17 +160,45 @@ class Builder {
     }
   }
 
-  const std::uint8_t* codes_;
-  std::uint64_t count_;
-  std::size_t bytes_;
+  const Columns& columns_;
+  const std::vector<bool>& left_out_;
   std::size_t threads_;
+  std::uint64_t count_;
   std::size_t tables_;
-  Pages columns_;
-  Repeats repeats_;
   std::array<std::uint32_t, kMostChunks> largest_{};
   std::array<std::uint64_t, kMostChunks> base_{};
-  BuiltRing built_;
+  BuiltTables built_;
 };
+
+// The codes that stand for themselves and are not balanced, and how many are.
+struct Weighed {
+  std::vector<std::uint32_t> unbalanced;
+  std::uint64_t balanced = 0;
+};
+
+Weighed weigh(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes,
+              const std::vector<bool>& repeated) {
+  Weighed weighed;
+  for (std::uint64_t row = 0; row < count; ++row) {
+    if (!repeated.empty() && repeated[row]) continue;
+    if (weight_of(codes + row * bytes, bytes) == 4 * bytes)
+      ++weighed.balanced;
+    else
+      weighed.unbalanced.push_back(static_cast<std::uint32_t>(row));
+  }
+  return weighed;
+}
+
+// Those in `rows` by weight, then row, with their codes one behind the other.
+void set_few(BuiltIndex& built, const std::uint8_t* codes, std::size_t bytes,
+             std::vector<std::uint32_t>&& rows) {
+  std::stable_sort(rows.begin(), rows.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return weight_of(codes + a * bytes, bytes) < weight_of(codes + b * bytes, bytes);
+  });
+  for (const std::uint32_t row : rows)
+    built.few_codes.insert(built.few_codes.end(), codes + row * bytes, codes + (row + 1) * bytes);
+  built.few_rows = std::move(rows);
+}
 
 }  // namespace
 
@@ -172,10 +209,32 @@ bool can_build(std::uint64_t count, std::size_t bytes) {
   return count <= UINT32_MAX && count + gaps <= UINT32_MAX / (bytes / 2);
 }
 
-BuiltRing build_ring(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes,
-                     std::size_t threads) {
+BuiltIndex build_index(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes,
+                       std::uint64_t few, std::size_t threads) {
   if (!can_build(count, bytes)) throw std::length_error("too many codes for one index");
-  return Builder(codes, count, bytes, threads).run();
+  BuiltIndex built;
+  const Columns columns(codes, count, bytes, threads);
+  Repeats repeats = find_repeats(codes, count, bytes, columns.of(0), threads);
+  Weighed weighed = weigh(codes, count, bytes, repeats.repeated);
+  std::vector<bool>& left_out = repeats.repeated;
+  built.balanced = weighed.balanced >= weighed.unbalanced.size();
+  if (built.balanced) {
+    const bool tables = weighed.unbalanced.size() >= std::max<std::uint64_t>(few, 1);
+    std::vector<bool> balanced;
+    if (tables) {
+      balanced.assign(count, true);
+      for (const std::uint32_t row : weighed.unbalanced) balanced[row] = false;
+      built.rest = Builder(columns, balanced, threads).run();
+    }
+    if (!weighed.unbalanced.empty()) left_out.resize(count);
+    for (const std::uint32_t row : weighed.unbalanced) left_out[row] = true;
+    if (!tables) set_few(built, codes, bytes, std::move(weighed.unbalanced));
+  }
+  built.tables = Builder(columns, left_out, threads).run();
+  built.heads = std::move(repeats.heads);
+  built.repeat_starts = std::move(repeats.starts);
+  built.repeats = std::move(repeats.rows);
+  return built;
 }
 
 }  // namespace screener

@@ -8,7 +8,7 @@
 #include "pages.h"
 #include "ring.h"
 #include "ring_build.h"
-#include "ring_search.h"
+#include "search.h"
 
 using namespace screener;
 
@@ -51,7 +51,7 @@ bool same_tests(const RingKernel& best) {
   return true;
 }
 
-Ring ring_of(const BuiltRing& built, const std::vector<std::uint8_t>& codes, std::size_t bytes) {
+Ring ring_of(const BuiltTables& built, const std::vector<std::uint8_t>& codes, std::size_t bytes) {
   Ring ring{};
   ring.codes = codes.data();
   ring.count = codes.size() / bytes;
@@ -63,28 +63,35 @@ Ring ring_of(const BuiltRing& built, const std::vector<std::uint8_t>& codes, std
   ring.links = built.links.data();
   ring.link_bytes = built.link_bytes;
   ring.rows = built.rows.as<std::uint32_t>();
-  ring.heads = built.heads.data();
-  ring.head_count = built.heads.size();
-  ring.repeat_starts = built.repeat_starts.data();
-  ring.repeats = built.repeats.data();
-  ring.repeat_count = built.repeats.size();
   return ring;
 }
 
 bool same_search(Isa isa, std::size_t bytes) {
   std::vector<std::uint8_t> codes(3000 * bytes);
   for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
-  const BuiltRing built = build_ring(codes.data(), 3000, bytes, 2);
-  Ring ring = ring_of(built, codes, bytes);
-  if (!set_bases(ring, built.links.bytes() / built.link_bytes,
-                 built.rows.bytes() / sizeof(std::uint32_t)))
-    return false;
-  const Planner planner(ring);
+  const BuiltIndex built = build_index(codes.data(), 3000, bytes, 100, 2);
+  Index index({codes.data(),
+               3000,
+               static_cast<std::uint32_t>(bytes),
+               built.heads.data(),
+               built.repeat_starts.data(),
+               built.repeats.data(),
+               built.heads.size(),
+               built.repeats.size(),
+               {built.few_codes.data(), built.few_rows.data(), built.few_rows.size()}});
+  for (const BuiltTables* tables : {&built.tables, &built.rest}) {
+    if (tables->directory.bytes() == 0) continue;
+    Ring ring = ring_of(*tables, codes, bytes);
+    if (!set_bases(ring, tables->directory.bytes() / sizeof(std::uint32_t), tables->links.bytes(),
+                   tables->rows.bytes() / sizeof(std::uint32_t)))
+      return false;
+    index.add(ring, built.balanced && tables == &built.tables);
+  }
   const Kernels kernels = {scan_kernel(isa), ring_kernel(isa)};
   for (std::uint32_t radius = 0; radius < bytes; ++radius) {
     const ScanResult right = scan(kScanScalar, codes.data(), 3000, codes.data(), 50, bytes, radius);
     for (const Way way : {Way::lookup, Way::join}) {
-      const ScanResult found = search(ring, planner.at(radius), way, kernels, codes.data(), 50, 2);
+      const ScanResult found = search(index, radius, way, kernels, codes.data(), 50, 2);
       if (found.offsets != right.offsets || found.rows != right.rows ||
           found.distances != right.distances)
         return false;

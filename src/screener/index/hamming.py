@@ -22,6 +22,16 @@ Codes = npt.NDArray[np.uint8]
 Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16]]
 
 
+def _no_hits() -> Found:
+    nothing = np.zeros(2, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
+    for array in nothing:
+        array.flags.writeable = False
+    return nothing
+
+
+_NOTHING: Final = _no_hits()  # what most lone queries find, made once
+
+
 @dataclass(frozen=True)
 class Plan:
     """The way a search goes: what is estimated for a query, in seconds, with and without tables.
@@ -54,17 +64,16 @@ class HammingIndex:
     open the same file share its memory.
     """
 
-    __slots__ = ("_codes", "_index", "_one", "_sections", "_tables")
+    __slots__ = ("_codes", "_index", "_sections", "_tables")
 
     def __init__(
         self, codes: Codes, tables: Tables | None = None, sections: Sections | None = None
     ) -> None:
         """Take over arrays that nobody else may change; `build` and `open` see to that."""
         self._codes = codes
-        self._tables = Tables.none() if tables is None else tables
+        self._tables = Tables.none(codes.shape[1]) if tables is None else tables
         self._sections = sections
         self._index = self._tables.bind(codes)
-        self._one = codes.shape[1:]  # the shape of a lone query
 
     @classmethod
     def build(cls, codes: Codes, *, threads: int = 2) -> HammingIndex:
@@ -135,24 +144,31 @@ class HammingIndex:
         `queries` is uint8 of shape (q, bits / 8), or (bits / 8,) for one; `radius` is 0 to
         `bits`. Returns `(offsets, rows, distances)`, int64, int64 and uint16: query i hit
         `rows[offsets[i]:offsets[i + 1]]`, ascending, at those `distances`, whatever the number
-        of `threads`. Raises HashError for another type, shape, radius or number,
+        of `threads`; arrays without a hit may be read-only. Raises HashError for another type, shape, radius or number,
         IndexFileError where a damaged file leads astray. The interpreter lock is released
         meanwhile.
         """
-        # A lone query takes so little that looking at it closely would double its time.
-        if not (type(queries) is np.ndarray and queries.shape == self._one and queries.flags.forc):
-            queries = _check_queries(queries, self._codes.shape[1])
-        bits, count = self._check_radius(radius), _check_threads(threads)
+        # A lone query takes so little that looking at it closely first would double its time: the
+        # core refuses what is not as it should be, and only then we look what that was.
         try:
-            found = self._index.search(queries, bits, count)
-        except TypeError:
-            raise HashError(f"queries are a uint8 array, not {queries.dtype}") from None
-        except ValueError as error:
-            raise IndexFileError(str(error)) from None
+            found = self._index.search(queries, radius, threads)
+        except (TypeError, ValueError):
+            queries = _check_queries(queries, self._codes.shape[1])
+            found = self._search_checked(
+                queries, self._check_radius(radius), _check_threads(threads)
+            )
         if found is not None:
             return cast("Found", found)
-        ends = 2 if queries.ndim == 1 else len(queries) + 1
-        return np.zeros(ends, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
+        if queries.ndim == 1:
+            return _NOTHING
+        return np.zeros(len(queries) + 1, np.int64), _NOTHING[1], _NOTHING[2]
+
+    def _search_checked(self, queries: Codes, radius: int, threads: int) -> Found | None:
+        try:
+            found = self._index.search(queries, radius, threads)
+        except ValueError as error:
+            raise IndexFileError(str(error)) from None
+        return cast("Found | None", found)
 
     def explain(self, *, queries: int = 1, radius: int) -> Plan:
         """How a batch of so many queries would be searched, and what each is expected to cost.
@@ -165,8 +181,6 @@ class HammingIndex:
         return Plan(way, flat / 1e9, tables / 1e9)
 
     def _check_radius(self, radius: int) -> int:
-        if type(radius) is int and 0 <= radius <= 64:  # within every width, and the usual case
-            return radius
         try:
             whole = operator.index(radius)
         except TypeError:
@@ -199,8 +213,6 @@ def _check_queries(queries: Any, width: int) -> Codes:
 
 def _check_threads(threads: Any) -> int:
     """A number of threads; HashError unless it is a whole number from 1."""
-    if type(threads) is int and 1 <= threads <= 1024:
-        return threads
     try:
         whole = operator.index(threads)
     except TypeError:

@@ -1,8 +1,8 @@
-"""The tables by which an index finds codes, as arrays: built, and as sections of a file."""
+"""The tables by which a HammingIndex finds codes: arrays, built by the core, stored as sections."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -15,58 +15,131 @@ from screener.index.layout import Array, Sections
 LEAST_CODES: Final = 20_000  # fewer are compared one and all in less time than tables are worth
 BUCKETS: Final = 1 << 16
 _LINK_TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
+_REST: Final = "rest-"
 
 Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What `docs/format.md` says of each section; all empty where there are no tables."""
+class TableSet:
+    """The tables of some of the codes: what `docs/format.md` says of each section."""
 
     directory: npt.NDArray[np.uint32]
     sketches: npt.NDArray[np.uint16]
     links: npt.NDArray[Any]
     rows: npt.NDArray[np.uint32]
+
+    @classmethod
+    def built(
+        cls,
+        directory: npt.NDArray[np.uint32],
+        sketches: npt.NDArray[np.uint16],
+        links: npt.NDArray[np.uint8],
+        link_bytes: int,
+        rows: npt.NDArray[np.uint32],
+    ) -> Self:
+        """What the core has built."""
+        return cls(directory, sketches, links.view(_LINK_TYPES[link_bytes]), rows)
+
+    @classmethod
+    def read(cls, sections: Sections, prefix: str = "") -> Self | None:
+        """The tables in the sections whose names have this prefix; None where there are none."""
+        if prefix + "directory" not in sections.directory:
+            return None
+        links = sections.directory.get(prefix + "links")
+        link_type = links.dtype.str[1:] if links is not None else "u1"
+        return cls(
+            sections.array(prefix + "directory", dtype="u4", dimensions=2).reshape(-1),
+            sections.array(prefix + "sketches", dtype="u2", dimensions=1),
+            sections.array(prefix + "links", dtype=link_type, dimensions=1),
+            sections.array(prefix + "rows", dtype="u4", dimensions=1),
+        )
+
+    def sections(self, prefix: str = "") -> dict[str, Array]:
+        """The arrays by the names of their sections."""
+        return {
+            prefix + "directory": self.directory.reshape(-1, BUCKETS + 1),
+            prefix + "sketches": self.sketches,
+            prefix + "links": self.links,
+            prefix + "rows": self.rows,
+        }
+
+    def bind(self) -> _core.Tables:
+        """The core's view of them."""
+        return _core.Tables(
+            self.directory,
+            self.sketches,
+            self.links.view(np.uint8),
+            self.links.dtype.itemsize,
+            self.rows,
+        )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """How the codes of an index are found, other than by comparing with each.
+
+    `main` are the tables of all codes or, if the index is `balanced`, of those with exactly half
+    of their bits set. Then `rest` are those of the others, or, where they are few, `few_rows` and
+    `few_codes` in order of how many bits are set. All is empty where there are no tables.
+    """
+
+    main: TableSet | None
+    balanced: bool
+    rest: TableSet | None
+    few_rows: npt.NDArray[np.uint32]
+    few_codes: Codes
     heads: npt.NDArray[np.uint32]
     repeat_starts: npt.NDArray[np.uint64]
     repeats: npt.NDArray[np.uint32]
 
     @classmethod
-    def none(cls) -> Self:
-        """No tables: every search compares with every code."""
+    def none(cls, size: int) -> Self:
+        """No tables for codes of `size` bytes: every search compares with every code."""
         four = np.empty(0, np.uint32)
-        eight = np.empty(0, np.uint64)
-        return cls(four, np.empty(0, np.uint16), np.empty(0, np.uint8), four, four, eight, four)
+        few = np.empty((0, size), np.uint8)
+        return cls(None, False, None, four, few, four, np.empty(0, np.uint64), four)
 
     @classmethod
     def build(cls, codes: Codes, *, threads: int) -> Self:
         """The tables of `codes`, the same for any number of threads."""
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
-            return cls.none()
-        directory, sketches, links, link_bytes, rows, heads, repeat_starts, repeats = (
-            _core.build_tables(codes, threads)
+            return cls.none(codes.shape[1])
+        main, balanced, rest, few_rows, few_codes, *repeats = _core.build_tables(
+            codes, LEAST_CODES, threads
         )
-        links_of_width = links.view(_LINK_TYPES[link_bytes])
-        tables = cls(directory, sketches, links_of_width, rows, heads, repeat_starts, repeats)
-        for field in fields(tables):
-            getattr(tables, field.name).flags.writeable = False
+        tables = cls(
+            TableSet.built(*main),
+            balanced,
+            None if rest is None else TableSet.built(*rest),
+            few_rows,
+            few_codes.reshape(-1, codes.shape[1]),
+            *repeats,
+        )
+        for array in tables.sections(codes.shape[1] * 8).values():
+            array.flags.writeable = False
         return tables
 
     @classmethod
     def read(cls, sections: Sections, bits: int) -> Self:
         """The tables in a file; IndexFileError where they are not for codes of this width."""
-        if "directory" not in sections.directory:
-            return cls.none()
+        main = TableSet.read(sections)
+        if main is None:
+            return cls.none(bits // 8)
         permutation = sections.array("chunks", dtype="u2", dimensions=2)
         if not np.array_equal(permutation.reshape(-1), _core.chunk_bits(bits // 8)):
             raise IndexFileError(f"{sections.path}: its bits are in an order unknown here")
-        links = sections.directory.get("links")
-        link_type = links.dtype.str[1:] if links is not None else "u1"
+        rest = TableSet.read(sections, _REST)
+        few = "rest" in sections.directory
+        if rest is not None and few:
+            raise IndexFileError(f"{sections.path}: codes are both in tables and in none")
+        nothing = cls.none(bits // 8)
         return cls(
-            sections.array("directory", dtype="u4", dimensions=2).reshape(-1),
-            sections.array("sketches", dtype="u2", dimensions=1),
-            sections.array("links", dtype=link_type, dimensions=1),
-            sections.array("rows", dtype="u4", dimensions=1),
+            main,
+            few or rest is not None,
+            rest,
+            sections.array("rest", dtype="u4", dimensions=1) if few else nothing.few_rows,
+            sections.array("rest-codes", dtype="u1", dimensions=2) if few else nothing.few_codes,
             sections.array("heads", dtype="u4", dimensions=1),
             sections.array("repeat-starts", dtype="u8", dimensions=1),
             sections.array("repeats", dtype="u4", dimensions=1),
@@ -74,14 +147,14 @@ class Tables:
 
     def sections(self, bits: int) -> dict[str, Array]:
         """The arrays by the names of their sections; nothing where there are no tables."""
-        if not len(self.directory):
+        if self.main is None:
             return {}
-        return {
-            "chunks": _core.chunk_bits(bits // 8).reshape(-1, 16),
-            "directory": self.directory.reshape(-1, BUCKETS + 1),
-            "sketches": self.sketches,
-            "links": self.links,
-            "rows": self.rows,
+        sections = {"chunks": _core.chunk_bits(bits // 8).reshape(-1, 16), **self.main.sections()}
+        if self.rest is not None:
+            sections |= self.rest.sections(_REST)
+        elif self.balanced:
+            sections |= {"rest": self.few_rows, "rest-codes": self.few_codes}
+        return sections | {
             "heads": self.heads,
             "repeat-starts": self.repeat_starts,
             "repeats": self.repeats,
@@ -91,11 +164,10 @@ class Tables:
         """The core's view of these tables and the codes; ValueError where they do not fit."""
         return _core.Index(
             codes,
-            self.directory,
-            self.sketches,
-            self.links.view(np.uint8),
-            self.links.dtype.itemsize,
-            self.rows,
+            [tables.bind() for tables in (self.main, self.rest) if tables is not None],
+            self.balanced,
+            self.few_rows,
+            self.few_codes,
             self.heads,
             self.repeat_starts,
             self.repeats,

@@ -1,0 +1,43 @@
+#include "ring.h"
+
+#include <stdexcept>
+
+namespace screener {
+
+bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows) {
+  if (starts != ring.tables * kDirectory) return false;
+  if (ring.slots != 0 && reinterpret_cast<std::uintptr_t>(ring.sketches) % 64 != 0) return false;
+  if (ring.link_bytes != 1 && ring.link_bytes != 2 && ring.link_bytes != 4) return false;
+  std::uint64_t at = 0;
+  std::uint64_t link_slots = 0;
+  std::uint64_t row_slots = 0;
+  for (std::size_t table = 0; table < ring.tables; ++table) {
+    const std::uint32_t* own = ring.directory + table * kDirectory;
+    if (own[0] != at || own[kBuckets] < at || own[kBuckets] % kLine != 0) return false;
+    std::uint64_t& others = holds_rows(table) ? row_slots : link_slots;
+    ring.base[table] = at - others;
+    others += own[kBuckets] - at;
+    at = own[kBuckets];
+  }
+  return at == ring.slots && link_slots * ring.link_bytes == link_bytes && row_slots == rows;
+}
+
+const RingKernel& ring_kernel(Isa isa) {
+  switch (isa) {
+    case Isa::scalar:
+      return kRingScalar;
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return kRingAvx2;
+    case Isa::avx512:
+      return kRingAvx512;
+#elif defined(__aarch64__)
+    case Isa::neon:
+      return kRingNeon;
+#endif
+    default:
+      throw std::logic_error("this build has no index search for that instruction set");
+  }
+}
+
+}  // namespace screener
