@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -291,3 +293,44 @@ def test_no_code_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "codes.idx"
     index.save(path)
     assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_built_from_arrays_one_behind_the_other() -> None:
+    """An iterable of arrays makes the index of all of them, though the caller reuses one array."""
+    rng = np.random.default_rng(8)
+    codes = rng.integers(0, 256, (25_000, 32), np.uint8)
+
+    def pieces() -> Iterator[Codes]:
+        piece = np.empty((10_000, 32), np.uint8)
+        for start in (0, 10_000):
+            piece[:] = codes[start : start + 10_000]
+            yield piece
+        yield codes[20_000:20_000]
+        yield codes[20_000:]
+
+    index = HammingIndex.build(pieces())
+    np.testing.assert_array_equal(index.codes, codes)
+    offsets, rows, distances = index.search(codes[[3, 24_999]], radius=0)
+    assert (offsets.tolist(), rows.tolist(), distances.tolist()) == (
+        [0, 1, 2],
+        [3, 24_999],
+        [0, 0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ([], "nothing says how wide"),
+        (
+            [np.zeros((2, 8), np.uint8), np.zeros((2, 16), np.uint8)],
+            "codes of array 2 have 128 bits",
+        ),
+        ([np.zeros((2, 8), np.int64)], "codes of array 1 are a uint8 array"),
+        (7, "not int"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arrays: Any, text: str) -> None:
+    """The sentence says which array it was, counted from 1."""
+    with pytest.raises(HashError, match=text):
+        HammingIndex.build(arrays)

@@ -1,6 +1,7 @@
 // The only file that knows Python: arrays in, arrays out, the GIL released for the whole call.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -165,15 +166,21 @@ class SearchableCodes {
   Index index_;
 };
 
-nb::object to_tuple(BuiltTables&& built) {
-  if (built.directory.bytes() == 0) return nb::none();
+using TableArrays = nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>,
+                              Array<std::uint8_t>, std::uint32_t, Array<std::uint32_t>>;
+using IndexArrays = nb::typed<nb::tuple, TableArrays, bool, std::optional<TableArrays>,
+                              Array<std::uint32_t>, Array<std::uint8_t>, Array<std::uint32_t>,
+                              Array<std::uint64_t>, Array<std::uint32_t>>;
+
+std::optional<TableArrays> to_tuple(BuiltTables&& built) {
+  if (built.directory.bytes() == 0) return std::nullopt;
   return nb::make_tuple(to_array<std::uint32_t>(std::move(built.directory)),
                         to_array<std::uint16_t>(std::move(built.sketches)),
                         to_array<std::uint8_t>(std::move(built.links)), built.link_bytes,
                         to_array<std::uint32_t>(std::move(built.rows)));
 }
 
-nb::tuple build_tables(Codes codes, std::uint64_t few, std::size_t threads) {
+IndexArrays build_tables(Codes codes, std::uint64_t few, std::size_t threads) {
   BuiltIndex built;
   {
     nb::gil_scoped_release release;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -76,18 +78,18 @@ class HammingIndex:
         self._index = self._tables.bind(codes)
 
     @classmethod
-    def build(cls, codes: Codes, *, threads: int = 2) -> HammingIndex:
+    def build(cls, codes: Codes | Iterable[Codes], *, threads: int = 2) -> HammingIndex:
         """An index of a copy of `codes`, uint8 of shape (n, 8), (n, 16), (n, 32) or (n, 64).
 
-        n may be 0, and codes may repeat. A row of a result is a row of `codes`. Ten million
-        codes of 256 bits take seconds and, until they are done, another 1.5 GB. Raises HashError
-        for another type or shape.
+        n may be 0, and codes may repeat. A row of a result is a row of `codes`. Instead of one
+        array there may be an iterable of them, one behind the other, so that not all need to be
+        in memory twice. Ten million codes of 256 bits take seconds; at its peak, memory holds for
+        each code its bytes, once more its bytes, 24 bytes, and the index, some 100 bytes of a
+        256-bit code. Raises HashError for another type or shape.
         """
-        _check_codes(codes, "codes")
-        own = _core.pages(codes.nbytes).reshape(codes.shape)
-        own[:] = codes
-        own.flags.writeable = False
-        return cls(own, Tables.build(own, threads=_check_threads(threads)))
+        count = _check_threads(threads)
+        own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
+        return cls(own, Tables.build(own, threads=count))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, hugepages: bool = False) -> HammingIndex:
@@ -144,9 +146,9 @@ class HammingIndex:
         `queries` is uint8 of shape (q, bits / 8), or (bits / 8,) for one; `radius` is 0 to
         `bits`. Returns `(offsets, rows, distances)`, int64, int64 and uint16: query i hit
         `rows[offsets[i]:offsets[i + 1]]`, ascending, at those `distances`, whatever the number
-        of `threads`; arrays without a hit may be read-only. Raises HashError for another type, shape, radius or number,
-        IndexFileError where a damaged file leads astray. The interpreter lock is released
-        meanwhile.
+        of `threads`; arrays without a hit may be read-only. Raises HashError for another type,
+        shape, radius or number, IndexFileError where a damaged file leads astray. The interpreter
+        lock is released meanwhile.
         """
         # A lone query takes so little that looking at it closely first would double its time: the
         # core refuses what is not as it should be, and only then we look what that was.
@@ -188,6 +190,46 @@ class HammingIndex:
         if not 0 <= whole <= self.bits:
             raise HashError(f"radius {whole} is not within 0 to {self.bits} bits")
         return whole
+
+
+def _copy(codes: Codes) -> Codes:
+    """The codes in pages of their own, read-only."""
+    _check_codes(codes, "codes")
+    own: Codes = _core.pages(codes.nbytes).reshape(codes.shape)
+    own[:] = codes
+    own.flags.writeable = False
+    return own
+
+
+def _gathered(arrays: Iterable[Codes]) -> Codes:
+    """The codes of all arrays in pages of their own, read-only; each array goes when copied."""
+    waiting: deque[Codes] = deque()
+    try:
+        iterator = iter(arrays)
+    except TypeError:
+        raise HashError(
+            f"codes are a uint8 array or an iterable of them, not {type(arrays).__name__}"
+        ) from None
+    for number, codes in enumerate(iterator, start=1):
+        _check_codes(codes, f"codes of array {number}")
+        if waiting and codes.shape[1] != waiting[0].shape[1]:
+            raise HashError(
+                f"codes of array {number} have {codes.shape[1] * 8} bits,"
+                f" those before {waiting[0].shape[1] * 8}"
+            )
+        # A caller may fill the same array again and again.
+        waiting.append(codes.copy())
+    if not waiting:
+        raise HashError("no array of codes, so nothing says how wide they are")
+    width = waiting[0].shape[1]
+    own: Codes = _core.pages(sum(codes.nbytes for codes in waiting)).reshape(-1, width)
+    at = 0
+    while waiting:
+        codes = waiting.popleft()
+        own[at : at + len(codes)] = codes
+        at += len(codes)
+    own.flags.writeable = False
+    return own
 
 
 def _check_codes(codes: Any, what: str) -> None:

@@ -105,8 +105,8 @@ class Tables:
         """The tables of `codes`, the same for any number of threads."""
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
             return cls.none(codes.shape[1])
-        main, balanced, rest, few_rows, few_codes, *repeats = _core.build_tables(
-            codes, LEAST_CODES, threads
+        main, balanced, rest, few_rows, few_codes, heads, repeat_starts, repeats = (
+            _core.build_tables(codes, LEAST_CODES, threads)
         )
         tables = cls(
             TableSet.built(*main),
@@ -114,7 +114,9 @@ class Tables:
             None if rest is None else TableSet.built(*rest),
             few_rows,
             few_codes.reshape(-1, codes.shape[1]),
-            *repeats,
+            heads,
+            repeat_starts,
+            repeats,
         )
         for array in tables.sections(codes.shape[1] * 8).values():
             array.flags.writeable = False
