@@ -1,6 +1,7 @@
 #include "lookup.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace screener {
 namespace {
@@ -8,6 +9,9 @@ namespace {
 constexpr std::size_t kBlock = 2048;  // lines tested at once: the masks stay in the first cache
 constexpr std::uint32_t kMostWritten = 8;  // lines written for each bucket, there or not
 constexpr std::size_t kEarly = 4096;       // lines that the second cache has room for
+constexpr std::size_t kWaiting = 512;      // candidates that are followed together
+constexpr std::size_t kForetold = 16;      // the part of the lines that tells how much will pass
+constexpr std::size_t kFewPassed = 64;
 constexpr std::size_t kSlack = kAhead + kMostWritten;
 
 }  // namespace
@@ -49,18 +53,26 @@ bool Lookup::run_together() {
   listed_ = 0;
   for (std::size_t i = 0; i < size_; ++i)
     if (!list_lines(i, plan_->probes, plan_->usual_lines)) return false;
-  return sieve(0, size_, plan_->thresholds);
+  if (!sieve(plan_->most_candidates)) return false;
+  follow(0, plan_->thresholds);
+  return true;
 }
 
 bool Lookup::run_alone(std::size_t query) {
   listed_ = 0;
-  if (list_lines(query, plan_->probes, plan_->usual_lines))
-    return sieve(query, query + 1, plan_->thresholds);
+  if (list_lines(query, plan_->probes, plan_->usual_lines)) {
+    if (!sieve(plan_->most_candidates)) return false;
+    follow(query, plan_->thresholds);
+    return true;
+  }
   // Buckets far longer than usual: other thresholds may go round them.
   const Thresholds fitted = fit_thresholds(*ring_, chunks(query), plan_->radius);
   listed_ = 0;
-  return list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) &&
-         sieve(query, query + 1, fitted);
+  if (!list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) ||
+      !sieve(plan_->most_candidates))
+    return false;
+  follow(query, fitted);
+  return true;
 }
 
 // The keys of all buckets to visit, and how to test them.
@@ -143,34 +155,46 @@ bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t mos
   return true;
 }
 
-// Tests what is listed, of the queries from `first` to `end`, and follows what passes. False if
-// that became too much.
-bool Lookup::sieve(std::size_t first, std::size_t end, const Thresholds& thresholds) {
+// Tests what is listed. False if so much passes that comparing with all codes is cheaper, as soon
+// as a part of the lines lets expect it, so that little is lost on it.
+bool Lookup::sieve(std::size_t most) {
   std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
               listed_ == 0 ? 0u : lines_[listed_ - 1]);
-  found_.clear();
-  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
-  const std::size_t most = plan_->most_candidates * (end - first);
-  std::size_t at = first * ring_->tables;  // the query and table of what passed
+  candidates_.clear();
+  std::size_t count = 0;
   for (std::size_t block = 0; block < listed_; block += kBlock) {
-    const std::size_t count = std::min(kBlock, listed_ - block);
+    const std::size_t size = std::min(kBlock, listed_ - block);
     const std::size_t passed =
-        kernel_->sieve_lines(ring_->sketches, lines_.data() + block, tests_.data() + block, count,
+        kernel_->sieve_lines(ring_->sketches, lines_.data() + block, tests_.data() + block, size,
                              masks_.data(), passed_.data());
     for (std::size_t i = 0; i < passed; ++i) {
-      const std::size_t k = block + passed_[i];
-      while (k >= ends_[at]) ++at;
-      const std::size_t table = at % ring_->tables;
-      const std::uint64_t slot = lines_[k] * std::uint64_t{kLine};
-      const std::uint32_t* starts = ring_->directory + table * kDirectory;
-      if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
-      walk_.add(table, slot, masks_[passed_[i]], static_cast<std::uint32_t>(at / ring_->tables),
-                tests_[k]);
-      if (walk_.followed() + walk_.waiting() > most) return false;
+      const std::uint32_t mask = masks_[passed_[i]];
+      candidates_.push_back({static_cast<std::uint32_t>(block) + passed_[i], mask});
+      count += static_cast<std::size_t>(std::popcount(mask));
     }
-    walk_.finish(found_);
+    const std::size_t done = block + size;
+    if (count > most || (done >= listed_ / kForetold && count > most * done / listed_ + kFewPassed))
+      return false;
   }
   return true;
+}
+
+// Follows what passed, of the queries from `first` on.
+void Lookup::follow(std::size_t first, const Thresholds& thresholds) {
+  found_.clear();
+  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
+  std::size_t at = first * ring_->tables;  // the query and table of what passed
+  for (const Candidates& some : candidates_) {
+    while (some.line >= ends_[at]) ++at;
+    const std::size_t table = at % ring_->tables;
+    const std::uint64_t slot = lines_[some.line] * std::uint64_t{kLine};
+    const std::uint32_t* starts = ring_->directory + table * kDirectory;
+    if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
+    walk_.add(table, slot, some.mask, static_cast<std::uint32_t>(at / ring_->tables),
+              tests_[some.line]);
+    if (walk_.waiting() >= kWaiting) walk_.finish(found_);
+  }
+  walk_.finish(found_);
 }
 
 }  // namespace screener

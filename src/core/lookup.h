@@ -28,7 +28,8 @@ class Lookup {
   void find_buckets(std::size_t query, const Probes& probes);
   template <std::uint32_t kWritten>
   bool list_table(std::size_t first, std::size_t end, std::size_t most);
-  bool sieve(std::size_t first, std::size_t end, const Thresholds& thresholds);
+  bool sieve(std::size_t most);
+  void follow(std::size_t first, const Thresholds& thresholds);
   void give(std::span<const std::uint32_t> numbers, std::vector<Found>& found);
 
   const std::uint16_t* chunks(std::size_t query) const {
@@ -49,6 +50,11 @@ class Lookup {
   std::vector<std::uint32_t> tests_;
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
+  struct Candidates {
+    std::uint32_t line;  // of the list
+    std::uint32_t mask;
+  };
+  std::vector<Candidates> candidates_;
   std::vector<Found> found_;
 };
 

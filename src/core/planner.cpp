@@ -12,9 +12,7 @@ constexpr double kLineCost = 6;        // a cache line of sketches
 constexpr double kCandidateCost = 14;  // following a posting to the code or to its rejection
 constexpr double kQueryCost = 150;
 
-// The share of a flat scan that may be lost on candidates before one is made after all, and what
-// each costs where there are so many, most of them codes that lie within the radius.
-constexpr double kWaste = 0.1;
+// What a candidate costs where they are many, most of them codes that lie within the radius.
 constexpr double kManyCost = 30;
 
 constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
@@ -75,8 +73,8 @@ RadiusPlan Planner::make(std::uint32_t radius) const {
   const double flat = flat_cost(ring_.count, ring_.bytes, 1);
   plan.usual_lines = static_cast<std::size_t>(3 * plan.cost.lines) + 1024;
   plan.most_lines = std::max(static_cast<std::size_t>(flat / kLineCost), plan.usual_lines);
-  plan.most_candidates = 1024 + static_cast<std::size_t>(
-                                    std::max(kWaste * flat / kManyCost, 3 * plan.cost.candidates));
+  plan.most_candidates =
+      static_cast<std::size_t>(std::max(flat / kManyCost, 3 * plan.cost.candidates)) + 64;
   return plan;
 }
 
