@@ -43,7 +43,6 @@ from screener.version import __version__
 Distances = npt.NDArray[np.uint16]
 Answer = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Distances]
 
-MOST_HITS = 300_000  # in one search; fewer queries take part where there would be more
 MOST_CODES = 100_000
 MOST_QUERIES = 400_000  # more than are joined at once; in one case of twenty
 RELEASED_LEAST_CODES = tables.LEAST_CODES
@@ -79,7 +78,12 @@ class Case:
     @property
     def work(self) -> int:
         """How many buckets may be visited in one search, about."""
-        return 4 * self.pairs
+        return min(4 * self.pairs, 24_000_000)
+
+    @property
+    def hits(self) -> int:
+        """The most that one search may find; fewer queries take part where it would be more."""
+        return min(max(self.pairs // 20, 20_000), 300_000)
 
     @property
     def name(self) -> str:
@@ -110,11 +114,12 @@ def buckets_visited(width: int, radius: int) -> int:
     return sum(math.comb(16, flips) for share in shares for flips in range(min(int(share), 17)))
 
 
-def answer(distances: Distances, radius: int, most: int) -> tuple[int, Answer]:
+def answer(case: Case, distances: Distances, radius: int) -> tuple[int, Answer]:
     """How many queries take part, and what a search must return for them."""
-    within = distances[:most] <= radius
+    visits = buckets_visited(case.width, radius) if used(case, radius) else 1
+    within = distances[: max(20, case.work // visits)] <= radius
     ends = np.cumsum(within.sum(axis=1, dtype=np.int64))
-    count = max(int(np.searchsorted(ends, MOST_HITS, "right")), min(1, len(within)))
+    count = max(int(np.searchsorted(ends, case.hits, "right")), min(1, len(within)))
     owners, rows = np.nonzero(within[:count])
     offsets = np.concatenate([[0], ends[:count]]).astype(np.int64)
     return count, (offsets, rows.astype(np.int64), distances[owners, rows])
@@ -179,12 +184,12 @@ def run(case: Case, tally: Tally) -> None:
     most = 0
     for radius in radii:
         tally.radii[8 * case.width].add(radius)
-        visits = buckets_visited(case.width, radius) if used(case, radius) else 1
-        count, right = answer(distances, radius, max(20, case.work // visits))
+        count, right = answer(case, distances, radius)
         most = max(most, count)
         ways = list(searches(case, radius, aim, rng))
         # A join visits all buckets from all others near them, however few the queries.
-        if used(case, radius) and rng.random() < case.work / (visits * min(len(codes) + 1, 65536)):
+        visits = buckets_visited(case.width, radius) * min(len(codes) + 1, 65536)
+        if used(case, radius) and rng.random() < case.work / visits:
             ways.append(("join", int(rng.integers(1, 3))))
         for way, threads in ways:
             found = index._index.search(queries[:count], radius, threads, way)
@@ -222,12 +227,11 @@ def chosen(options: argparse.Namespace) -> Iterator[Case]:
 
 
 def put_through(options: argparse.Namespace) -> Tally:
-    """Whole rounds until there were enough pairs, on the kernel of this process."""
-    tally, start, number = Tally(_core.KERNEL), time.monotonic(), None
+    """A whole round, then more until there were enough pairs, on the kernel of this process."""
+    tally, start = Tally(_core.KERNEL), time.monotonic()
     for case in chosen(options):
-        if case.round != number and tally.pairs >= options.pairs and number is not None:
+        if case.round > 0 and tally.pairs >= options.pairs and options.round is None:
             break
-        number = case.round
         run(case, tally)
         if options.verbose:
             print(f"{case.name}: {time.monotonic() - start:.1f} s", file=sys.stderr)
@@ -279,7 +283,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.pairs = options.pairs or (1 if options.small else 10**9)
-    options.case_pairs = options.case_pairs or (40_000 if options.small else 6_000_000)
+    options.case_pairs = options.case_pairs or (40_000 if options.small else 20_000_000)
     options.width = options.width or list(WIDTHS)
     if options.only and options.round is None:
         options.round = 0
