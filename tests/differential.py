@@ -114,15 +114,21 @@ def buckets_visited(width: int, radius: int) -> int:
     return sum(math.comb(16, flips) for share in shares for flips in range(min(int(share), 17)))
 
 
-def answer(case: Case, distances: Distances, radius: int) -> tuple[int, Answer]:
-    """How many queries take part, and what a search must return for them."""
+def taking_part(case: Case, distances: Distances, radius: int) -> int:
+    """How many of the queries are searched within this radius, so that no search takes long."""
     visits = buckets_visited(case.width, radius) if used(case, radius) else 1
-    within = distances[: max(20, case.work // visits)] <= radius
+    found = (distances[: max(20, case.work // visits)] <= radius).sum(axis=1, dtype=np.int64)
+    few = int(np.searchsorted(np.cumsum(found), case.hits, "right"))
+    return max(few, min(1, len(found)))
+
+
+def answer(distances: Distances, radius: int) -> Answer:
+    """What a search of these queries must return."""
+    within = distances <= radius
     ends = np.cumsum(within.sum(axis=1, dtype=np.int64))
-    count = max(int(np.searchsorted(ends, case.hits, "right")), min(1, len(within)))
-    owners, rows = np.nonzero(within[:count])
-    offsets = np.concatenate([[0], ends[:count]]).astype(np.int64)
-    return count, (offsets, rows.astype(np.int64), distances[owners, rows])
+    owners, rows = np.nonzero(within)
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
+    return offsets, rows.astype(np.int64), distances[owners, rows]
 
 
 def differs(found: Answer | None, right: Answer) -> str | None:
@@ -184,7 +190,8 @@ def run(case: Case, tally: Tally) -> None:
     most = 0
     for radius in radii:
         tally.radii[8 * case.width].add(radius)
-        count, right = answer(case, distances, radius)
+        count = taking_part(case, distances, radius)
+        right = answer(distances[:count], radius)
         most = max(most, count)
         ways = list(searches(case, radius, aim, rng))
         # A join visits all buckets from all others near them, however few the queries.
