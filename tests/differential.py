@@ -26,6 +26,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -303,12 +304,13 @@ def main(arguments: list[str]) -> int:
     if options.child:
         print(json.dumps(as_row(put_through(options))))
         return 0
-    rows = []
-    for kernel in options.kernel or _core.kernels():
-        rows.append(on_kernel(kernel, arguments))
-        print(told(rows[-1]), flush=True)
-        for difference in rows[-1]["differences"][:20]:
-            print(f"  {difference} --kernel {kernel}")
+    kernels = options.kernel or _core.kernels()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(pool.map(lambda kernel: on_kernel(kernel, arguments), kernels))
+    for row in rows:
+        print(told(row))
+        for difference in row["differences"][:20]:
+            print(f"  {difference} --kernel {row['kernel']}")
     if options.receipt:
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         about = {"question": __doc__.partition("\n")[0], "arguments": arguments}

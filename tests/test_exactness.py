@@ -75,6 +75,17 @@ def test_hard_lists(
         check(held, queries, radius, way, threads)
 
 
+def test_more_queries_than_are_joined_at_once() -> None:
+    """A batch that is cut into blocks has the answers of each query by itself, in their order."""
+    rng = np.random.default_rng(1)
+    tables.LEAST_CODES = 0
+    codes, centres = hard_codes.families(rng, 40, 8, 3)
+    held = codes, HammingIndex.build(codes)
+    queries = hard_codes.aimed(rng, centres, (1 << 18) + 7, 8, 3)
+    for way in ("join", "lookup"):
+        check(held, queries, 3, way, 2)
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Indexes that are built, saved, opened, saved over and searched in any order."""
 
