@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import drawn_codes
 import hard_codes
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ LISTS: tuple[tuple[hard_codes.Maker, int, int], ...] = (
 
 
 @cache
-def good_file(number: int) -> tuple[bytes, dict[str, Array], hard_codes.Codes]:
+def good_file(number: int) -> tuple[bytes, dict[str, Array], drawn_codes.Codes]:
     """The bytes of an index file of one of the lists, its sections and queries for it."""
     maker, count, width = LISTS[number]
     rng = np.random.default_rng(number)
@@ -188,9 +189,9 @@ def check_answer(found: Any, count: int, queries: int, radius: int) -> None:
         raise AssertionError("a row or a distance that there is not")
 
 
-def search(rng: Generator, index: HammingIndex, queries: hard_codes.Codes) -> None:
+def search(rng: Generator, index: HammingIndex, queries: drawn_codes.Codes) -> None:
     """Search by all ways; a refusal is an answer too."""
-    steps = hard_codes.steps(queries.shape[1])
+    steps = drawn_codes.steps(queries.shape[1])
     for radius in rng.choice([0, 2, RADIUS, *steps[:3], steps[1] + 1], 2).tolist():
         for way in ("flat", "lookup", "", "join"):
             if way == "join" and radius > steps[1]:

@@ -31,10 +31,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import drawn_codes
 import hard_codes
 import numpy as np
 import numpy.typing as npt
-from hard_codes import Codes, Maker
+from drawn_codes import Codes
+from hard_codes import Maker
 
 from screener import _core
 from screener.index import tables
@@ -111,7 +113,7 @@ def brute_force(codes: Codes, queries: Codes) -> Distances:
 
 def buckets_visited(width: int, radius: int) -> int:
     """How many buckets a query visits in the tables, as thresholds are dealt round the ring."""
-    shares = hard_codes.spread(width // 2, radius)
+    shares = drawn_codes.spread(width // 2, radius)
     return sum(math.comb(16, flips) for share in shares for flips in range(min(int(share), 17)))
 
 
@@ -182,7 +184,7 @@ def make(case: Case, aim: int, rng: np.random.Generator) -> tuple[Codes, Codes, 
 def run(case: Case, tally: Tally) -> None:
     """Make the case, search it in all ways, and note what differs."""
     rng = case.generator()
-    edges = [step + by for step in hard_codes.steps(case.width)[:4] for by in (-1, 0, 1)]
+    edges = [step + by for step in drawn_codes.steps(case.width)[:4] for by in (-1, 0, 1)]
     aim = int(rng.choice(edges))
     codes, queries, index = make(case, aim, rng)
     distances = brute_force(codes, queries)

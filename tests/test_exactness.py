@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import differential
+import drawn_codes
 import hard_codes
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule
 from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex
 
-Held = tuple[hard_codes.Codes, HammingIndex]
+Held = tuple[drawn_codes.Codes, HammingIndex]
 
 SMALL_MAKERS = [maker for maker in hard_codes.MAKERS if not maker.__name__.startswith("rest_of")]
 makers = st.sampled_from(SMALL_MAKERS)
@@ -32,19 +33,19 @@ threads = st.integers(1, 3)
 @st.composite
 def radii(draw: st.DrawFn, width: int) -> int:
     """Any radius, those at which thresholds step more often."""
-    near = [step + by for step in hard_codes.steps(width) for by in (-1, 0, 1)]
+    near = [step + by for step in drawn_codes.steps(width) for by in (-1, 0, 1)]
     return draw(st.sampled_from(near) | st.integers(0, width * 8))
 
 
 def queries_for(
-    codes: hard_codes.Codes, centres: hard_codes.Codes, seed: int, radius: int, count: int
-) -> hard_codes.Codes:
+    codes: drawn_codes.Codes, centres: drawn_codes.Codes, seed: int, radius: int, count: int
+) -> drawn_codes.Codes:
     """Queries around these codes that are aimed at the radius."""
     rng = np.random.default_rng(seed)
     return hard_codes.aimed(rng, centres, count, codes.shape[1], radius)
 
 
-def check(held: Held, queries: hard_codes.Codes, radius: int, way: str, threads: int) -> None:
+def check(held: Held, queries: drawn_codes.Codes, radius: int, way: str, threads: int) -> None:
     """One search, by one way and by the public call, is what brute force gives."""
     codes, index = held
     right = differential.answer(differential.brute_force(codes, queries), radius)
@@ -95,7 +96,7 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         tables.LEAST_CODES = 0
         self.folder = Path(tempfile.mkdtemp())
-        self.files: dict[str, hard_codes.Codes] = {}
+        self.files: dict[str, drawn_codes.Codes] = {}
 
     @rule(target=indexes, maker=makers, seed=seeds, width=widths, threads=threads, data=st.data())
     def build(
@@ -134,7 +135,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Every index that was ever made answers as on its first day."""
         codes = held[0]
         radius = data.draw(radii(codes.shape[1]))
-        centres = hard_codes.some(np.random.default_rng(seed), codes, 5)
+        centres = drawn_codes.some(np.random.default_rng(seed), codes, 5)
         check(held, queries_for(codes, centres, seed, radius, 9), radius, way, threads)
 
     @rule(held=indexes)
@@ -187,28 +188,28 @@ def test_differences_are_seen() -> None:
 def test_makers_do_what_they_say(width: int) -> None:
     """Weights, distances and chains are what their names promise."""
     rng = np.random.default_rng(width)
-    assert (weigh(hard_codes.balanced(rng, 50, width)) == width * 4).all()
+    assert (weigh(drawn_codes.balanced(rng, 50, width)) == width * 4).all()
     assert (weigh(hard_codes.even_weights(rng, 50, width, 9)[0]) % 2 == 0).all()
-    code = hard_codes.balanced(rng, 1, width)
-    near = hard_codes.swapped(rng, code[0], np.arange(8))
+    code = drawn_codes.balanced(rng, 1, width)
+    near = drawn_codes.swapped(rng, code[0], np.arange(8))
     assert (weigh(near) == width * 4).all()
     assert (weigh(near ^ code) == 2 * np.arange(8)).all()
-    off = hard_codes.tilted(rng, code.repeat(3, axis=0), np.array([-5, 0, 5]))
+    off = drawn_codes.tilted(rng, code.repeat(3, axis=0), np.array([-5, 0, 5]))
     assert weigh(off).tolist() == [width * 4 - 5, width * 4, width * 4 + 5]
     rest, _ = hard_codes.rest_of(7, 30)(rng, 0, width, 9)
     assert (weigh(rest) != width * 4).sum() == 7
-    for radius in hard_codes.steps(width):
-        shares = hard_codes.spread(width // 2, radius)
+    for radius in drawn_codes.steps(width):
+        shares = drawn_codes.spread(width // 2, radius)
         for start in range(width // 2):
-            assert starts(hard_codes.chain(rng, shares, start, 3), shares) == [start]
+            assert starts(drawn_codes.chain(rng, shares, start, 3), shares) == [start]
 
 
-def weigh(codes: hard_codes.Codes) -> hard_codes.Numbers:
+def weigh(codes: drawn_codes.Codes) -> drawn_codes.Numbers:
     """How many bits of each code are set."""
     return np.bitwise_count(codes).sum(axis=1, dtype=np.int64)
 
 
-def starts(amounts: hard_codes.Numbers, shares: hard_codes.Numbers) -> list[int]:
+def starts(amounts: drawn_codes.Numbers, shares: drawn_codes.Numbers) -> list[int]:
     """The places of the ring from which every run of differences keeps below its bound."""
     over = amounts - shares
     return [i for i in range(len(over)) if (np.cumsum(np.roll(over, -i)) < 0).all()]
