@@ -172,6 +172,8 @@ def make(case: Case, aim: int, rng: np.random.Generator) -> tuple[Codes, Codes, 
     amount = min(max(8, case.pairs // max(1, len(codes))), most)
     queries = hard_codes.aimed(rng, centres, amount, case.width, aim)
     tables.LEAST_CODES = (0, RELEASED_LEAST_CODES)[int(rng.integers(0, 2))]
+    if case.pairs < 20 * RELEASED_LEAST_CODES and len(codes) < RELEASED_LEAST_CODES - 1:
+        tables.LEAST_CODES = 0  # a small run has few cases to spend on lists without tables
     index = HammingIndex.build(codes, threads=int(rng.integers(1, 4)))
     if rng.random() < 0.7:
         return codes, queries, index
