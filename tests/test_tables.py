@@ -169,6 +169,27 @@ def test_one_bucket_holds_more_than_a_wide_link() -> None:
         check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
 
 
+def test_every_row_of_every_repeated_code_is_found() -> None:
+    """Each of many codes that occur up to five times is found in all its rows."""
+    rng = np.random.default_rng(9)
+    distinct = rng.integers(0, 256, (300, 32), np.uint8)
+    codes = distinct[rng.permutation(np.repeat(np.arange(300), rng.integers(1, 6, 300)))]
+    check(codes, distinct, [0])
+
+
+@pytest.mark.parametrize("heavy", [0, 3, 7])
+def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
+    """A query that meets too much is answered by a flat scan, alone and among others."""
+    rng = np.random.default_rng(10)
+    centre = rng.integers(0, 256, 32, np.uint8)
+    crowd = np.stack([near(rng, centre, 3) for _ in range(4000)])
+    codes = np.concatenate([rng.integers(0, 256, (500, 32), np.uint8), crowd])
+    queries = np.concatenate([codes[:8]])
+    queries[heavy] = centre
+    check(codes, queries, [8, 31])
+    check(codes, queries[heavy : heavy + 1], [8, 31])
+
+
 def test_built_alike_by_any_number_of_threads() -> None:
     """The arrays do not depend on how many threads built them."""
     codes = np.random.default_rng(5).integers(0, 4, (5000, 16), np.uint8)
