@@ -151,12 +151,14 @@ class SegmentedIndex:
         """How many files a search visits."""
         return len(self._manifest.parts)
 
-    def search(self, queries: Codes, *, radius: int) -> tuple[Rows, Rows, Distances]:
+    def search(
+        self, queries: Codes, *, radius: int, threads: int = 1
+    ) -> tuple[Rows, Rows, Distances]:
         """All codes within `radius` bits (`<=`) of each query: see `HammingIndex.search`.
 
         Rows are those of this object, ascending; `codes` tells what they hold.
         """
-        return self._snapshot.search(queries, radius=radius)
+        return self._snapshot.search(queries, radius=radius, threads=threads)
 
     def codes(self, rows: Sequence[int] | Rows) -> Codes:
         """The codes of rows that a search of this object found, (n, bits / 8)."""

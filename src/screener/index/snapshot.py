@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from screener.errors import HashError, IndexFileError
 from screener.index.digests import DigestIndex
-from screener.index.hamming import HammingIndex
+from screener.index.hamming import HammingIndex, Plan
 from screener.index.layout import open_sections, write_sections
 
 REMOVED: Final = "removed"
@@ -74,12 +74,23 @@ class Snapshot:
         """The bytes of a value."""
         return int(values_of(self._parts[0]).shape[1])
 
-    def search(self, queries: Codes, *, radius: int) -> tuple[Rows, Rows, Distances]:
+    def search(
+        self, queries: Codes, *, radius: int, threads: int = 1
+    ) -> tuple[Rows, Rows, Distances]:
         """As `HammingIndex.search`, over all parts; rows are those of the snapshot, ascending."""
         offsets, rows, distances = self._joined(
-            [part.search(queries, radius=radius) for part in self._all(HammingIndex)]
+            [
+                part.search(queries, radius=radius, threads=threads)
+                for part in self._all(HammingIndex)
+            ]
         )
         return offsets, rows, distances
+
+    def explain(self, *, queries: int = 1, radius: int) -> tuple[Plan, ...]:
+        """How each part would be searched: see `HammingIndex.explain`."""
+        return tuple(
+            part.explain(queries=queries, radius=radius) for part in self._all(HammingIndex)
+        )
 
     def lookup(self, queries: Codes) -> tuple[Rows, Rows]:
         """As `DigestIndex.search`, over all parts; rows are those of the snapshot, ascending."""

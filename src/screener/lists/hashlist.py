@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import HashKind, kind_named
-from screener.index.snapshot import values_of
+from screener.index.snapshot import Snapshot, values_of
 from screener.lists import database, generations, importing, info, records, segments
 from screener.lists.generations import Generation
 from screener.lists.importing import ImportReport
@@ -32,15 +32,19 @@ class HashList:
     """One generation of a hash list: a folder with records in SQLite and index files beside.
 
     It never changes: an import makes a new generation, which `refresh` opens. It may be shared
-    between threads and carried over a fork; a pickle of it is its path and generation. While it
-    lives, its index files stay. Searching touches the index files only, `holders` the database.
+    between threads and carried over a fork; a pickle of it is its path and generation, whose
+    files are mapped where it is read. While it lives, its index files stay. Searching touches the
+    index files only, `holders` the database.
     """
 
-    def __init__(self, path: Path, generation: Generation, have: segments.Open) -> None:
+    def __init__(
+        self, path: Path, generation: Generation, have: segments.Open, *, hugepages: bool = False
+    ) -> None:
         """Not for callers: use `create` or `open`. Files among `have` are open already."""
         self._path = path
         self._generation = generation
-        self._held = segments.open_all(path, generation, have)
+        self._hugepages = hugepages
+        self._held = segments.open_all(path, generation, have, hugepages=hugepages)
         opened = {name: held.opened for name, held in self._held.items()}
         self._snapshots = {
             kind: segments.snapshot_of(path, files, opened)
@@ -54,20 +58,32 @@ class HashList:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, generation: int | None = None) -> HashList:
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        generation: int | None = None,
+        hugepages: bool = False,
+    ) -> HashList:
         """Open the newest generation of a list, or the one given while its files are kept.
 
-        Raises ListError where there is no list, IndexFileError where an index is damaged.
+        The index files are mapped: ready at once, and shared by all processes that open the list.
+        With `hugepages` those of perceptual kinds are copied into memory of this process instead,
+        about 100 bytes a code, in large pages that make searches faster; so does `refresh` of
+        what it gives. Raises ListError where there is no list, IndexFileError where an index is
+        damaged.
         """
-        return cls._open(_absolute(path), generation, {})
+        return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
 
     @classmethod
-    def _open(cls, folder: Path, number: int | None, have: segments.Open) -> HashList:
+    def _open(
+        cls, folder: Path, number: int | None, have: segments.Open, *, hugepages: bool
+    ) -> HashList:
         for _ in range(_ATTEMPTS):
             found = database.ask(folder, partial(_at, folder, number))
             # An import may make it old and sweep it after we have read its name: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, found, have)
+                return cls(folder, found, have, hugepages=hugepages)
             if database.ask(folder, partial(_at, folder, None)).number == found.number:
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
@@ -109,7 +125,9 @@ class HashList:
         """
         newest = database.ask(self._path, partial(_at, self._path, None))
         same = (newest.number, newest.time) == (self.generation, self._generation.time)
-        return self if same else HashList._open(self._path, None, self._held)
+        if same:
+            return self
+        return HashList._open(self._path, None, self._held, hugepages=self._hugepages)
 
     def import_file(
         self,
@@ -163,12 +181,13 @@ class HashList:
         )
 
     def search(
-        self, kind: str, codes: NDArray[np.uint8], *, radius: int
+        self, kind: str, codes: NDArray[np.uint8], *, radius: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
         """Values of a perceptual kind within `radius` bits of each code, as CSR arrays.
 
         `codes` is uint8 (q, bits / 8), or one code. Hits of query i are rows[offsets[i] :
-        offsets[i + 1]], with their distances in bits; `holders` tells whose they are.
+        offsets[i + 1]], with their distances in bits; `holders` tells whose they are. The answer
+        is the same for any number of `threads`, which only batches gain from.
         """
         if not kind_named(kind).perceptual:
             raise HashError(f"{kind} has no distances to search by; use lookup")
@@ -176,7 +195,7 @@ class HashList:
         if snapshot is None:
             rows = np.empty(0, np.int64)
             return _no_offsets(kind_named(kind), codes), rows, np.empty(0, np.uint16)
-        return snapshot.search(codes, radius=radius)
+        return snapshot.search(codes, radius=radius, threads=threads)
 
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
@@ -188,6 +207,16 @@ class HashList:
         if snapshot is None:
             return _no_offsets(kind_named(kind), values), np.empty(0, np.int64)
         return snapshot.lookup(values)
+
+    def snapshot(self, kind: str) -> Snapshot:
+        """The values of a kind that can be searched, as arrays; HashError where there are none.
+
+        For measuring and checking: it hands out listed values. Rows are those of `search`.
+        """
+        snapshot = self._snapshots.get(kind_named(kind).name)
+        if snapshot is None or not len(snapshot):
+            raise HashError(f"the list holds no {kind} that is searched")
+        return snapshot
 
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]

@@ -84,22 +84,30 @@ def _distinct(packed: bytearray, kind: HashKind) -> Values:
     return np.unique(values)
 
 
-def open_all(folder: Path, generation: Generation, have: Open) -> dict[str, Held[Index]]:
+def open_all(
+    folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
+) -> dict[str, Held[Index]]:
     """The index files of a generation, by name, held; those among `have` are not opened again.
 
-    Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
+    With `hugepages` the others are copied into memory: see `HammingIndex.open`. Raises
+    FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
     return {
         segment.file: have.get(segment.file)
-        or Held(folder / SEGMENTS / segment.file, partial(_open_index, segment=segment))
+        or Held(
+            folder / SEGMENTS / segment.file,
+            partial(_open_index, segment=segment, hugepages=hugepages),
+        )
         for files in generation.segments.values()
         for segment in files.parts
     }
 
 
-def _open_index(path: Path, *, segment: Segment) -> Index:
+def _open_index(path: Path, *, segment: Segment, hugepages: bool = False) -> Index:
     kind = kind_named(segment.kind)
-    index: Index = HammingIndex.open(path) if kind.perceptual else DigestIndex.open(path)
+    index: Index = (
+        HammingIndex.open(path, hugepages=hugepages) if kind.perceptual else DigestIndex.open(path)
+    )
     if values_of(index).shape != (segment.rows, kind.size):
         raise IndexFileError(f"{path} does not hold what the list says")
     return index
