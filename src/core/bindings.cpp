@@ -5,9 +5,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "floor.h"
 #include "kernel.h"
+#include "lookup.h"
 #include "pages.h"
 #include "pdq.h"
 #include "ring_build.h"
@@ -150,6 +153,19 @@ class SearchableCodes {
     return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.tables);
   }
 
+  // Of the first of the tables, which hold all codes or most.
+  Array<std::uint32_t> lines(const QueryArray& query, std::uint32_t radius) const {
+    if (query.ndim() != 1 || query.shape(0) != codes_.shape(1) || radius > 8 * codes_.shape(1))
+      throw nb::value_error("the query is not one code, or the radius is beyond it");
+    if (tables_.empty()) return to_array(std::vector<std::uint32_t>());
+    const Part& part = index_.parts().front();
+    const RadiusPlan& plan = part.planner.at(radius);
+    if (!plan.usable) return to_array(std::vector<std::uint32_t>());
+    Lookup lookup;
+    lookup.begin(part.ring, *active_ring, plan);
+    return to_array(lookup.lines(query.data()));
+  }
+
  private:
   static std::optional<Way> way_named(const std::string& name) {
     if (name.empty()) return std::nullopt;
@@ -209,7 +225,9 @@ void bind_index(nb::module_& m) {
            "way"_a = "",
            "Offsets, rows and distances; None where nothing is found. `way` is for tests.")
       .def("plan", &SearchableCodes::plan, "queries"_a, "radius"_a,
-           "The way that a search goes, and the nanoseconds a query without and with the tables.");
+           "The way that a search goes, and the nanoseconds a query without and with the tables.")
+      .def("lines", &SearchableCodes::lines, "query"_a.noconvert(), "radius"_a,
+           "The cache lines of sketches that looking up a query reads; for benchmarks.");
   m.def("build_tables", &build_tables, "codes"_a.noconvert(), "few"_a, "threads"_a,
         "The tables of codes (n, w): arguments of Tables, whether they hold balanced codes only, "
         "arguments of Tables for the others or None, and the other arguments of Index.");
@@ -223,6 +241,21 @@ void bind_index(nb::module_& m) {
   m.def(
       "pages", [](std::size_t bytes) { return to_array<std::uint8_t>(Pages(bytes)); }, "bytes"_a,
       "Zeroed memory, in huge pages where the system gives them.");
+}
+
+// The sum of the given cache lines of memory, or of all of it; for benchmarks.
+std::uint64_t read_memory(Values<std::uint8_t> data, std::optional<Values<std::uint32_t>> lines,
+                          std::size_t ahead, const std::string& hint) {
+  const Hint how = hint == "t0"    ? Hint::t0
+                   : hint == "t1"  ? Hint::t1
+                   : hint == "nta" ? Hint::nta
+                                   : Hint::none;
+  nb::gil_scoped_release release;
+  if (!lines) return read_all(data.data(), data.size());
+  const std::uint32_t* last = std::max_element(lines->data(), lines->data() + lines->size());
+  if (lines->size() != 0 && (std::size_t{*last} + 1) * 64 > data.size())
+    throw std::out_of_range("a line beyond the memory");
+  return read_lines(data.data(), lines->data(), lines->size(), ahead, how);
 }
 
 using PixelArray = nb::ndarray<const uint8_t, nb::ro, nb::device::cpu>;
@@ -268,6 +301,9 @@ NB_MODULE(_core, m) {
   bind_index(m);
   m.def("scan", &scan_arrays, "codes"_a.noconvert(), "queries"_a.noconvert(), "radius"_a,
         "Hits of queries (q, w) among codes (n, w) within the radius: offsets, rows, distances.");
+  m.def("read_memory", &read_memory, "data"_a.noconvert(),
+        "lines"_a.noconvert().none() = nb::none(), "ahead"_a = 0, "hint"_a = "",
+        "Reads cache lines of memory, hinting ahead (t0, t1, nta), or all; for benchmarks.");
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
 
   m.def(

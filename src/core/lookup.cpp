@@ -75,6 +75,17 @@ bool Lookup::run_alone(std::size_t query) {
   return true;
 }
 
+std::vector<std::uint32_t> Lookup::lines(const std::uint8_t* query) {
+  cut_chunks(query, ring_->bytes, chunks_.data());
+  listed_ = 0;
+  if (!list_lines(0, plan_->probes, plan_->usual_lines)) {
+    const Thresholds fitted = fit_thresholds(*ring_, chunks(0), plan_->radius);
+    listed_ = 0;
+    if (!list_lines(0, make_probes(fitted, ring_->tables), plan_->most_lines)) return {};
+  }
+  return {lines_.begin(), lines_.begin() + static_cast<std::ptrdiff_t>(listed_)};
+}
+
 // The keys of all buckets to visit, and how to test them.
 void Lookup::find_buckets(std::size_t query, const Probes& probes) {
   const std::size_t count = probes.masks.size();

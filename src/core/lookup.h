@@ -21,6 +21,9 @@ class Lookup {
   void run(const std::uint8_t* queries, std::span<const std::uint32_t> numbers,
            std::vector<Found>& found, std::vector<std::uint32_t>& left);
 
+  // The lines of sketches that `run` would read; none where it would leave the query alone.
+  std::vector<std::uint32_t> lines(const std::uint8_t* query);
+
  private:
   bool run_together();
   bool run_alone(std::size_t query);

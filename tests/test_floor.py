@@ -1,0 +1,57 @@
+"""What benchmarks ask of the core: the lines that a search reads, and memory read by itself."""
+
+import numpy as np
+import pytest
+
+from screener import HammingIndex, _core
+
+
+@pytest.mark.parametrize("hint", ["", "t0", "t1", "nta"])
+def test_the_lines_named_are_read(hint: str) -> None:
+    """The sum is that of the first word of each line, however far ahead the hint is given."""
+    words = np.random.default_rng(1).integers(0, 1 << 60, (1000, 8), np.uint64)
+    lines = np.random.default_rng(2).integers(0, 1000, 500).astype(np.uint32)
+    expected = int(words[lines, 0].sum(dtype=np.uint64))
+    for ahead in (0, 7, 499, 500, 10_000):
+        assert _core.read_memory(words.view(np.uint8).reshape(-1), lines, ahead, hint) == expected
+
+
+def test_all_memory_is_read() -> None:
+    """Without lines every word counts."""
+    words = np.random.default_rng(3).integers(0, 1 << 50, 8000, np.uint64)
+    assert _core.read_memory(words.view(np.uint8)) == int(words.sum(dtype=np.uint64))
+
+
+def test_no_line_beyond_the_memory_is_read() -> None:
+    """A line that is not wholly inside is refused, and no line at all is nothing."""
+    memory = np.zeros(640, np.uint8)
+    assert _core.read_memory(memory, np.array([9], np.uint32)) == 0
+    assert _core.read_memory(memory, np.empty(0, np.uint32)) == 0
+    with pytest.raises(IndexError):
+        _core.read_memory(memory, np.array([10], np.uint32))
+
+
+def test_the_lines_of_a_search_hold_its_sketches() -> None:
+    """A query's lines lie among the sketches, and more of them are read at a larger radius; an
+    index without tables has none.
+    """
+    codes = np.random.default_rng(4).integers(0, 256, (30_000, 32), np.uint8)
+    index = HammingIndex.build(codes)
+    assert index._tables.main is not None
+    sketches = index._tables.main.sketches
+    near, far = (index._index.lines(codes[0], radius) for radius in (0, 31))
+    assert 1 <= len(near) < len(far) <= 2 * 272
+    assert far.max() < len(sketches) // 32
+    # The chunk after the one that a table is keyed by is the sketch: it stands in a line read.
+    chunks = np.unpackbits(codes[0], bitorder="little")[_core.chunk_bits(32)].reshape(16, 16)
+    wanted = np.packbits(chunks, axis=1, bitorder="little").view(np.uint16).reshape(-1)
+    assert np.isin(wanted, sketches.reshape(-1, 32)[far]).all()
+    assert len(HammingIndex(codes)._index.lines(codes[0], 31)) == 0
+
+
+def test_lines_are_asked_for_one_code() -> None:
+    """A batch, or a code of another width, is refused."""
+    index = HammingIndex.build(np.zeros((10, 32), np.uint8))
+    for query in (np.zeros((1, 32), np.uint8), np.zeros(8, np.uint8)):
+        with pytest.raises(ValueError, match="one code"):
+            index._index.lines(query, 3)
