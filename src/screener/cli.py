@@ -19,6 +19,7 @@ from screener.errors import ListError, ScreenerError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.lists.hashlist import HashList
+from screener.measure import measure
 from screener.output import open_jsonl
 from screener.policy import Policy
 from screener.result import Reason
@@ -248,6 +249,47 @@ def compact(path: Path) -> int:
     return 0
 
 
+@cli.command()
+@click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="About how long it may take, once the list has been read.",
+)
+@click.option(
+    "--radius",
+    multiple=True,
+    type=click.IntRange(min=0),
+    help="Bits; 0, half of a kind's default and its default where left out. Repeatable.",
+)
+@click.option("--hugepages", is_flag=True, help="Copy the list into memory, in large pages.")
+def bench(
+    path: Path, as_json: bool, seconds: float, radius: tuple[int, ...], hugepages: bool
+) -> int:
+    """Measure how fast a list answers on this machine.
+
+    Single queries and batches, by one thread and by all cores, at several radii: random ones and
+    neighbours of what is listed. Nothing of the list is shown but sizes. What `flat`, `lookup`
+    and `join` mean: docs/benchmarks.md.
+
+    \b
+    Examples:
+      screener bench known.list
+      screener bench known.list --radius 31 --radius 40 --seconds 60 --hugepages --json
+    """
+    with ExitStack() as stack:
+        known = _open_list(stack, path, hugepages=hugepages)
+        report = measure(known, seconds=seconds, radius=radius)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        console.print_report(console.to_stdout(), report)
+    return 0
+
+
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
@@ -281,15 +323,15 @@ def _engine(
     return Screener([_open_list(stack, path) for path in lists], policy=policy)
 
 
-def _open_list(stack: ExitStack, path: Path) -> HashList:
+def _open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashList:
     """A list folder as it is; a list file imported into a folder that goes with the command."""
     if path.is_dir():
-        return HashList.open(path)
+        return HashList.open(path, hugepages=hugepages)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
     known = HashList.create(Path(folder) / f"{path.name}.list")
     report = known.import_file(path)
     console.print_import(console.to_stderr(), str(path), report)
-    return known.refresh()
+    return HashList.open(known.path, hugepages=hugepages)
 
 
 def _open_or_create(path: Path) -> HashList:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
+from screener.measure import Report, lines
 from screener.result import Result, Verdict
 
 # Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
@@ -32,7 +33,8 @@ def to_stderr() -> Console:
 
 def to_stdout() -> Console:
     """A console on standard output, for what was asked to be shown."""
-    return Console(highlight=False)
+    width = None if sys.stdout.isatty() else 200
+    return Console(highlight=False, width=width)
 
 
 def fill_standard_streams() -> None:
@@ -183,4 +185,21 @@ def print_info(console: Console, info: ListInfo) -> None:
     for kind, number in info.reached.items():
         table.add_row(f"reached by {kind}", str(number))
     table.add_row("reached by none that is computed here", str(info.by_none))
+    console.print(table)
+
+
+def print_report(console: Console, report: Report) -> None:
+    """How fast a list answers: a line for each kind, radius and number of threads."""
+    console.print(
+        f"{escape(report.list)}: generation {report.generation}, {report.cores} cores, "
+        f"kernel {report.versions['kernel']}; microseconds a query"
+    )
+    if not report.figures:
+        console.print("the list holds nothing to search for")
+        return
+    first = ("kind", "values", "radius", "way", "p50", "p99")
+    batch = ("batch", "threads", "way", "a query", "queries/s")
+    table = Table(*first, *batch, box=None, pad_edge=False)
+    for line in lines(report):
+        table.add_row(*line)
     console.print(table)
