@@ -1,208 +1,199 @@
 """How long does an exact search within a radius take, one query at a time and in batches?
 
-Against `faiss.IndexBinaryFlat` and the best exact setting of `faiss.IndexBinaryMultiHash` for
-256 bits and radius 31, eleven tables of 23 bits and two flips, one thread each. Codes are uniform
-random or in families: near-duplicates within 24 bits, sizes by Zipf from 1 to 1,000, and one code
-in twenty in ten big clusters; half of the queries are then taken from families. One query in a
-hundred is planted within the radius. All answers are compared before anything is timed.
+Against FAISS's flat and multi-index searches, pynear, usearch's exact search, NumPy and the index
+of python-threatexchange, one thread each, on uniform and on clustered lists, and beside what
+reading as many cache lines in the same runs takes on this machine. Answers are compared before
+anything is timed; contestants take turns; figures are medians of rounds.
 
-What this does not show: real lists, a machine with other work, and searches that find much, whose
-cost is that of their results.
+    python benchmarks/lookup.py [--n 1e6] [--only single,batch] [--radius 31]
+    python benchmarks/lookup.py --kernel avx512,avx2,scalar --only single,batch --no-rivals
+    python benchmarks/lookup.py --n 1e8 --only build,single --radius 31   # 24 GB of memory
+
+Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64, floor. Rows go to
+the receipt in place of older ones on the same question. All of it takes an hour or two. What this
+does not show: real lists, a machine with other work, a cold disk, and searches that find much,
+whose cost is that of their results.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import json
 import os
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import faiss
-import numpy as np
-import numpy.typing as npt
+import lookup_claims
+import lookup_codes
+import lookup_rivals
+import lookup_sections as sections
 import receipt
-from flat_scan import as_pairs
+from lookup_bed import Bed
+from lookup_sections import Effort, Row
 
 from screener import _core
-from screener.index.hamming import HammingIndex
 
 QUESTION = "How long does an exact search within a radius take?"
-SEED = 20260102
-BYTES = 32
-Codes = npt.NDArray[np.uint8]
+RECEIPT = Path(__file__).parent / "receipts" / "lookup.json"
+MATERIAL = lookup_codes.ROOT.parent / "shared" / "material"
+PACKAGES = ("faiss-cpu", "numpy", "pynear", "usearch", "threatexchange")
+SECTIONS = ("build", "single", "batch", "curve", "clustered", "bits64", "floor")
+RADII = [0, 8, 16, 31, 40, 52, 63]
+RADII_64 = list(range(11))
+# What tells one row of the receipt from another.
+KEYS = ("section", "kernel", "bits", "list", "codes", "radius")
 
 
-def flip(rng: np.random.Generator, codes: Codes, most: int) -> Codes:
-    """Each code with 0 to `most` of its bits changed."""
-    flips = rng.integers(0, most + 1, len(codes))
-    changed = codes.copy()
-    for step in range(most):
-        rows = np.flatnonzero(flips > step)
-        bits = rng.integers(0, BYTES * 8, len(rows))
-        changed[rows, bits // 8] ^= np.uint8(1) << (bits % 8).astype(np.uint8)
-    return changed
+def run(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """All rows that were asked for."""
+    effort = Effort(arguments.seconds, arguments.rounds, arguments.queries)
+    photos, said = lookup_codes.photos(arguments.material, 12 if arguments.small else 400)
+    rivals = [] if arguments.no_rivals else list(lookup_rivals.BUILDERS)
+    only = set(arguments.only)
+    if "clustered" in only:
+        print(f"clustered lists: {said}", flush=True)
+    if "floor" in only:
+        yield from sections.floor(effort)
+    for count in map(int, arguments.n):
+        for kind, size, wanted in (
+            ("uniform", 32, ("build", "single", "batch", "curve")),
+            ("clustered", 32, ("clustered",)),
+            ("uniform", 8, ("bits64",)),
+        ):
+            mine = [section for section in wanted if section in only]
+            if mine:
+                print(f"{count:,} {kind} codes of {size * 8} bits", flush=True)
+                bed = Bed(folder, count, size=size, kind=kind, photos=photos, rivals=rivals)
+                for section in mine:
+                    yield from section_rows(section, bed, arguments, effort)
+                bed.close()
 
 
-def make_codes(rng: np.random.Generator, count: int, kind: str) -> Codes:
-    """Uniform random codes, or families of near-duplicates."""
-    codes = rng.integers(0, 256, (count, BYTES), np.uint8)
-    if kind == "uniform":
-        return codes
-    sizes = np.minimum(rng.zipf(2.0, count), 1000)
-    family = np.repeat(np.arange(count), sizes)[:count]
-    codes = flip(rng, codes[family], 12)
-    big = rng.choice(count, count // 20, replace=False)
-    centres = rng.integers(0, 256, (10, BYTES), np.uint8)
-    codes[big] = flip(rng, centres[rng.integers(0, 10, len(big))], 12)
-    return codes
+def section_rows(
+    section: str, bed: Bed, arguments: argparse.Namespace, effort: Effort
+) -> Iterator[Row]:
+    """The rows of one section."""
+    if section in ("build", "curve"):
+        yield from getattr(sections, section)(bed, effort)
+    elif section == "batch":
+        sizes = tuple(size for size in sections.BATCHES if size <= arguments.most)
+        yield from sections.batch(bed, arguments.radius, effort, sizes)
+    elif section == "bits64":
+        yield from sections.bits64(bed, arguments.radius64, effort)
+    else:
+        yield from getattr(sections, section)(bed, arguments.radius, effort)
 
 
-def make_queries(
-    rng: np.random.Generator, codes: Codes, batch: int, radius: int, kind: str
-) -> Codes:
-    """Random queries; every hundredth, or every second one in families, is near a code."""
-    queries = rng.integers(0, 256, (batch, BYTES), np.uint8)
-    every = 100 if kind == "uniform" else 2
-    near = np.arange(0, batch, every)
-    queries[near] = flip(rng, codes[rng.integers(0, len(codes), len(near))], min(radius, 31))
-    return queries
+def show(row: Row) -> None:
+    """One line of what a person wants to see while it runs."""
+    named = [f"{row[name]}" for name in ("section", "radius") if name in row]
+    if row["section"] == "curve":
+        jumps = (15, 16, 31, 32, 47, 48, 63, 64)
+        told: dict[str, Any] = {str(radius): row["single_us"][radius] for radius in jumps}
+    else:
+        told = {name: value for name, value in row.items() if name not in (*KEYS, "date")}
+    print("  " + " ".join(named) + ": " + json.dumps(told).replace('"', ""), flush=True)
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    """What one call takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def header() -> dict[str, Any]:
+    """What all rows of one receipt have in common; each names its kernel itself."""
+    return receipt.receipt(QUESTION, [], PACKAGES) | {"kernel": "in each row"}
 
 
-def single(index: HammingIndex, queries: Codes, radius: int) -> dict[str, float]:
-    """Percentiles of single queries, each a call from Python, in microseconds."""
-    taken = [seconds(lambda query=query: index.search(query, radius=radius)) for query in queries]
-    points = np.percentile(taken, [50, 99, 99.9]) * 1e6
-    return dict(zip(("p50", "p99", "p99.9"), points.round(2).tolist(), strict=True))
+def stored(path: Path) -> list[Row]:
+    """The rows of a receipt of this machine and these versions; none of another's."""
+    if not path.exists():
+        return []
+    content = json.loads(path.read_text())
+    mine = header()
+    same = all(content.get(name) == mine[name] for name in ("cpu", "cores", "versions"))
+    return list(content["rows"]) if same else []
 
 
-def batched(index: HammingIndex, queries: Codes, radius: int, threads: int) -> float:
-    """Microseconds a query, the median of three."""
-    runs = [seconds(lambda: index.search(queries, radius=radius, threads=threads)) for _ in "123"]
-    return round(float(np.median(runs)) / len(queries) * 1e6, 3)
+def default_receipt() -> Path:
+    """The repository's, unless it is of another machine or of other versions."""
+    here = RECEIPT.with_name("lookup-here.json")
+    return RECEIPT if stored(RECEIPT) or not RECEIPT.exists() else here
 
 
-def faiss_indexes(codes: Codes) -> dict[str, tuple[Any, float]]:
-    """The rivals, built, with the seconds that building took."""
-    flat = faiss.IndexBinaryFlat(BYTES * 8)
-    hashed = faiss.IndexBinaryMultiHash(BYTES * 8, 11, 23)
-    hashed.nflip = 2
-    return {
-        "faiss-flat": (flat, seconds(lambda: flat.add(codes))),
-        "faiss-multihash": (hashed, seconds(lambda: hashed.add(codes))),
-    }
+def merge(path: Path, old: list[Row], rows: list[Row]) -> list[Row]:
+    """Write the receipt: older rows stay where nothing new is known. All rows, sorted."""
+    by_key = {tuple(row.get(name) for name in KEYS): row for row in (*old, *rows)}
+    merged = sorted(by_key.values(), key=lambda row: [str(row.get(k)) for k in KEYS])
+    receipt.write(path, header() | {"rows": merged})
+    return merged
 
 
-def rival_times(
-    rivals: dict[str, tuple[Any, float]], index: HammingIndex, queries: Codes, radius: int
-) -> dict[str, float]:
-    """Microseconds a query of rivals that are exact at this radius; their answers are compared."""
-    few, times = queries[:200], {}
-    expected = as_pairs(*index.search(few, radius=radius))
-    for name, (rival, _) in rivals.items():
-        if name == "faiss-multihash" and radius > 32:
-            continue  # not exact there
-        # FAISS finds what is strictly nearer than its radius.
-        limits, distances, rows = rival.range_search(few, radius + 1)
-        np.testing.assert_array_equal(as_pairs(limits, rows, distances), expected)
-        taken = seconds(lambda rival=rival: rival.range_search(few, radius + 1))
-        times[name] = round(taken / len(few) * 1e6, 2)
-    return times
-
-
-def check_ways(index: HammingIndex, queries: Codes, radius: int) -> None:
-    """All ways of our own search give one answer."""
-    some = queries[:200]
-    expected = index._index.search(some, radius, 1, "flat")
-    for way in ("lookup", "join"):
-        for part, right in zip(index._index.search(some, radius, 2, way), expected, strict=True):
-            np.testing.assert_array_equal(part, right)
-
-
-def compare(codes: Codes, kind: str, radii: list[int], batch: int, rivals: bool) -> list[Any]:
-    """The rows of one list: built, saved, opened, compared, timed."""
-    start = time.perf_counter()
-    built = HammingIndex.build(codes)
-    build_seconds = time.perf_counter() - start
-    others = faiss_indexes(codes) if rivals else {}
-    rng = np.random.default_rng(SEED + 1)
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "codes.idx"
-        built.save(path)
-        del built
-        size = os.path.getsize(path) / len(codes)
-        mapped = HammingIndex.open(path)
-        opened = HammingIndex.open(path, hugepages=True)
-        for radius in radii:
-            queries = make_queries(rng, codes, batch, radius, kind)
-            if opened.explain(radius=radius).way != "flat":
-                check_ways(opened, queries, radius)
-            times = rival_times(others, opened, queries, radius)
-            ones = queries[: min(batch, 20_000)]
-            row = {
-                "codes": len(codes),
-                "kind": kind,
-                "radius": radius,
-                "way": opened.explain(radius=radius).way,
-                "single_us": single(opened, ones, radius),
-                "single_mapped_us": single(mapped, ones, radius),
-                "batch": batch,
-                "batch_us": batched(opened, queries, radius, 1),
-                "batch_two_threads_us": batched(opened, queries, radius, 2),
-                "rivals_us": times,
-                "build_s": round(build_seconds, 2),
-                "rivals_build_s": {name: round(taken, 2) for name, (_, taken) in others.items()},
-                "bytes_a_code": round(size, 1),
-            }
-            show(row)
-            rows.append(row)
-    return rows
-
-
-def show(row: dict[str, Any]) -> None:
-    """One line of the table."""
-    best = min(row["rivals_us"].values(), default=float("nan"))
-    print(
-        f"{row['codes']:10} {row['kind']:8} {row['radius']:4} {row['single_us']['p50']:9}"
-        f" {row['single_us']['p99']:9} {row['single_mapped_us']['p50']:9} {row['batch_us']:9}"
-        f" {row['batch_two_threads_us']:9} {best:10.1f} {best / row['single_us']['p50']:7.0f}"
-        f" {best / row['batch_us']:7.0f}   {row['build_s']} s, {row['bytes_a_code']} bytes a code",
-        flush=True,
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """The arguments; `--small` is for CI."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--small", action="store_true", help="small sizes, less than a minute")
+    parser.add_argument("--n", type=float, nargs="*", default=[1e5, 1e6, 1e7])
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas")
+    parser.add_argument("--radius", type=int, nargs="*", default=RADII, help="at 256 bits")
+    parser.add_argument("--radius64", type=int, nargs="*", default=RADII_64, help="at 64 bits")
+    parser.add_argument("--kernel", default="", help="one, or several after another, with commas")
+    parser.add_argument("--queries", type=int, default=100_000, help="distinct single queries")
+    parser.add_argument("--most", type=float, default=1e6, help="queries in the largest batch")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for one contestant's figure")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-rivals", action="store_true")
+    parser.add_argument("--material", type=Path, default=MATERIAL, help="a folder with photos")
+    parser.add_argument("--folder", type=Path, help="where index files go; 100 bytes a code")
+    parser.add_argument("--receipt", type=Path, help="JSON; small runs write none unless told")
+    parser.add_argument("--fresh", action="store_true", help="keep no older rows of the receipt")
+    arguments = parser.parse_args(words)
+    if arguments.small:
+        arguments.n, arguments.radius, arguments.radius64 = [30_000], [8, 31], [0, 8]
+        arguments.queries, arguments.most = 500, 1000
+        arguments.seconds, arguments.rounds = 0.1, 2
+    elif arguments.receipt is None:
+        arguments.receipt = RECEIPT if arguments.fresh else default_receipt()
+    arguments.only = arguments.only.split(",")
+    if unknown := set(arguments.only) - set(SECTIONS):
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    return arguments
+
+
+def in_children(kernels: list[str]) -> None:
+    """The same call once for each kernel, which is chosen when the library is imported."""
+    words = sys.argv[1:]
+    for kernel in kernels:
+        again = [*words, "--kernel", ""]
+        if kernel != kernels[0]:
+            again = [word for word in again if word != "--fresh"]
+        call = [sys.executable, __file__, *again]
+        subprocess.run(call, check=True, env=os.environ | {"SCREENER_KERNEL": kernel})
 
 
 def main() -> None:
-    """Run, print the table and, if asked, write the receipt."""
-    parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("--small", action="store_true", help="small sizes, a few seconds")
-    parser.add_argument("--codes", type=float, nargs="*", default=[1e5, 1e6, 1e7])
-    parser.add_argument("--radius", type=int, nargs="*", default=[0, 8, 16, 31, 40, 52, 63])
-    parser.add_argument("--kind", nargs="*", default=["uniform", "families"])
-    parser.add_argument("--receipt", type=Path, help="write the figures to this JSON file")
-    arguments = parser.parse_args()
-    faiss.omp_set_num_threads(1)
-    if arguments.small:
-        arguments.codes, arguments.radius = [30_000], [8, 31]
-    print(f"kernel {_core.KERNEL}; microseconds a query; best rival and how many times as long")
-    print("     codes kind     radius single p50     p99    mapped     batch  2 threads   rival")
-    rows = []
-    for count in map(int, arguments.codes):
-        for kind in arguments.kind:
-            codes = make_codes(np.random.default_rng(SEED), count, kind)
-            batch = 1000 if arguments.small else 100_000
-            rows += compare(codes, kind, arguments.radius, batch, rivals=True)
+    """Run, print what comes, the claims at the end, and write the receipt."""
+    arguments = parse()
+    if arguments.kernel:
+        in_children(arguments.kernel.split(","))
+        return
+    print(f"kernel {_core.KERNEL}; microseconds a query unless it says otherwise", flush=True)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+    old = stored(arguments.receipt) if arguments.receipt and not arguments.fresh else []
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for row in run(arguments, Path(folder)):
+            row |= {"kernel": _core.KERNEL, "date": now}
+            show(row)
+            rows.append(row)
+            if arguments.receipt:  # after each row, so that a run cut short is not lost
+                merge(arguments.receipt, old, rows)
+    told = merge(arguments.receipt, old, rows) if arguments.receipt else rows
     if arguments.receipt:
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, rows, ("faiss-cpu", "numpy")))
+        print(f"receipt: {arguments.receipt}")
+    print("\n".join(lookup_claims.told(told)))
 
 
 if __name__ == "__main__":
