@@ -16,7 +16,7 @@ from rich.table import Table
 
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
-from screener.measure import Report, lines
+from screener.measure import Report
 from screener.result import Result, Verdict
 
 # Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
@@ -200,6 +200,23 @@ def print_report(console: Console, report: Report) -> None:
     first = ("kind", "values", "radius", "way", "p50", "p99")
     batch = ("batch", "threads", "way", "a query", "queries/s")
     table = Table(*first, *batch, box=None, pad_edge=False)
-    for line in lines(report):
+    for line in _figure_lines(report):
         table.add_row(*line)
     console.print(table)
+
+
+def _figure_lines(report: Report) -> Iterator[tuple[str, ...]]:
+    """A line for each batch; what its kind and radius share stands in the first."""
+    for one in report.figures:
+        radius = "-" if one.radius is None else str(one.radius)
+        times = (f"{one.p50_us:,.1f}", f"{one.p99_us:,.1f}")
+        shared = (one.kind, f"{one.values:,}", radius, one.way, *times)
+        for number, batch in enumerate(one.batches):
+            yield (
+                *(shared if number == 0 else ("",) * len(shared)),
+                f"{batch.queries:,}",
+                str(batch.threads),
+                batch.way,
+                f"{batch.query_us:,.2f}",
+                f"{batch.queries_per_s:,}",
+            )

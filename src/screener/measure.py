@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
@@ -210,25 +210,3 @@ def _timed(ask: Ask, batch: Codes) -> float:
     start = time.perf_counter()
     ask(batch)
     return time.perf_counter() - start
-
-
-def lines(report: Report) -> Iterator[tuple[str, ...]]:
-    """The rows of a table: kind, radius, way, p50, p99, hits, then a batch; one for each batch."""
-    for one in report.figures:
-        head = (
-            one.kind,
-            f"{one.values:,}",
-            "-" if one.radius is None else str(one.radius),
-            one.way,
-            f"{one.p50_us:,.1f}",
-            f"{one.p99_us:,.1f}",
-        )
-        for number, batch in enumerate(one.batches):
-            yield (
-                *(head if number == 0 else ("",) * len(head)),
-                f"{batch.queries:,}",
-                str(batch.threads),
-                batch.way,
-                f"{batch.query_us:,.2f}",
-                f"{batch.queries_per_s:,}",
-            )
