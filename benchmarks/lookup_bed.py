@@ -100,11 +100,13 @@ class Bed:
         """
         some = self.queries(COMPARED, radius, every=2)
         expected = as_pairs(*self.opened.search(some, radius=radius))
-        few = 4 if self.count <= 10**7 else 1
+        large = self.count > 10**7
+        few = 1 if large else 4
         right = lookup_rivals.search_in_pieces(self.codes, some[:few], radius)
         np.testing.assert_array_equal(right, expected[expected[:, 0] < few])
         for way in ("flat", "lookup", "join"):
-            for index in (self.opened, self.mapped):
+            # Reading a very large file through would push the copy out of memory.
+            for index in (self.opened,) if large else (self.opened, self.mapped):
                 found = index._index.search(some, radius, 2, way)
                 pairs = expected[:0] if found is None else as_pairs(*found)
                 np.testing.assert_array_equal(pairs, expected)

@@ -45,9 +45,10 @@ def clustered(count: int, photos: Codes) -> tuple[Codes, npt.NDArray[np.int64]]:
     """A clustered list of 256-bit codes, and the rows of it that have company."""
     rng = np.random.default_rng(SEED + 1)
     sizes = np.minimum(rng.zipf(2.0, count), 1000)
-    family = np.repeat(np.arange(count), sizes)[:count]
-    members = np.flatnonzero(np.bincount(family, minlength=count)[family] > 1)
-    centres = rng.integers(0, 256, (int(family[-1]) + 1, 32), np.uint8)
+    families = int(np.searchsorted(np.cumsum(sizes), count)) + 1
+    family = np.repeat(np.arange(families), sizes[:families])[:count]
+    members = np.flatnonzero(np.bincount(family)[family] > 1)
+    centres = rng.integers(0, 256, (families, 32), np.uint8)
     codes = flip(rng, centres[family], 12)
     big = rng.choice(count, count // 20, replace=False)
     blank = near_blank()

@@ -96,7 +96,7 @@ def measure(
         raise HashError(f"seconds are above 0, not {seconds!r}")
     if any(bits < 0 for bits in radius):
         raise HashError(f"a radius is 0 or more bits, not {min(radius)}")
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count() or 1
     counts = sorted(set(threads or (1, cores)))
     cells = [
         (kind, bits)
