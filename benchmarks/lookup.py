@@ -124,7 +124,7 @@ def default_receipt() -> Path:
 def merge(path: Path, old: list[Row], rows: list[Row]) -> list[Row]:
     """Write the receipt: older rows stay where nothing new is known. All rows, sorted."""
     by_key = {tuple(row.get(name) for name in KEYS): row for row in (*old, *rows)}
-    merged = sorted(by_key.values(), key=lambda row: [str(row.get(k)) for k in KEYS])
+    merged = sorted(by_key.values(), key=lambda row: [f"{row.get(k, '')!s:>12}" for k in KEYS])
     receipt.write(path, header() | {"rows": merged})
     return merged
 

@@ -144,11 +144,10 @@ def by_batch(axes: Axes, rows: Sequence[Row]) -> None:
         floor = single[0].get("floor_us") if single else None
         line(
             axes,
-            [(sizes[0], floor)],
-            f"{named}, lines only read",
+            [(n, floor) for n in sizes],
+            f"{named}, a single query's lines",
             color=colour,
-            linestyle="",
-            marker="_",
+            linestyle=(0, (1, 6)),
         )
     axes.set(xscale="log", yscale="log", xlabel="queries in the batch", title="Radius 31, 256 bits")
 
