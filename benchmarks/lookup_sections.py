@@ -42,7 +42,8 @@ class Floor:
     """The lines that queries read, read once more by themselves, with each prefetch hint."""
 
     def __init__(self, index: HammingIndex, queries: Codes, radius: int, rounds: int) -> None:
-        self._memory = index._tables.sketches.view(np.uint8)
+        tables = index._tables.main
+        self._memory = np.empty(0, np.uint8) if tables is None else tables.sketches.view(np.uint8)
         self._taken: dict[tuple[str, int], list[float]] = {hint: [] for hint in HINTS}
         if index.explain(radius=radius).way == "flat":
             queries = queries[:0]
