@@ -59,12 +59,11 @@ class Floor:
         """One round."""
         for place, (hint, ahead) in enumerate(HINTS):
             first = (number * len(HINTS) + place) * self._share
-            mine = self._lists[first : first + self._share]
-            if mine:
+            # In short calls: their median leaves out those that another program interrupted.
+            for start in range(first, first + self._share, 20):
+                mine = self._lists[start : min(start + 20, first + self._share)]
                 lines = np.concatenate(mine)
-                taken = seconds(
-                    lambda lines=lines, a=ahead, h=hint: _read(self._memory, lines, a, h)
-                )
+                taken = seconds(partial(_read, self._memory, lines, ahead, hint))
                 self._taken[hint, ahead].append(taken / len(mine))
 
     def row(self) -> Row:
