@@ -13,7 +13,7 @@ constexpr double kCandidateCost = 14;  // following a posting to the code or to 
 constexpr double kQueryCost = 150;
 
 // What a candidate costs where they are many, most of them codes that lie within the radius.
-constexpr double kManyCost = 30;
+constexpr double kManyCost = 90;
 
 constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
 constexpr double kFlatShared = 0.003;  // the same for a query that shares the stream
