@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from screener.errors import IndexFileError
+from screener.index import disk
 
 try:
     import fcntl
@@ -71,7 +72,7 @@ def remove_unheld(path: Path) -> None:
         try:
             if fcntl is not None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            disk.current.remove(path)
         finally:
             os.close(descriptor)
 

@@ -7,12 +7,13 @@ and every bound in milliseconds and reads no section; `Sections.verify` reads th
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
+import secrets
 import stat
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import IndexFileError
+from screener.index import disk
 from screener.version import __version__
 
 Array = npt.NDArray[Any]
@@ -112,20 +114,32 @@ def write_sections(
     """
     path = Path(path)
     arrays = {name: _storable(name, array) for name, array in sections.items()}
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    to = disk.current
+    handle = to.create(temporary)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_preamble(content, arrays))
-            for array in arrays.values():
-                file.write(bytes(-file.tell() % ALIGNMENT))
-                file.write(_raw(array))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            _write(handle, content, arrays)
+            to.sync(handle)
+        finally:
+            to.close(handle)
+        to.rename(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            to.remove(temporary)
         raise
-    _sync_folder(path.parent)
+    to.sync_folder(path.parent)
+
+
+def _write(handle: int, content: str, arrays: Mapping[str, Array]) -> None:
+    """The preamble, and each array where the preamble says that it lies."""
+    to, piece = disk.current, _preamble(content, arrays)
+    to.write(handle, piece)
+    end = len(piece)
+    for array in arrays.values():
+        to.write(handle, bytes(-end % ALIGNMENT))
+        to.write(handle, _raw(array))
+        end += -end % ALIGNMENT + array.nbytes
 
 
 def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
@@ -258,12 +272,3 @@ def _text(path: Path, raw: bytes) -> str:
         return raw.rstrip(b"\0").decode("ascii")
     except UnicodeDecodeError:
         raise IndexFileError(f"{path}: a name in it is not ASCII") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in the folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,58 @@
+"""Disk: the few calls by which index files come to be, become lasting, and go.
+
+Everything that an index writes passes through `current`, so that a test can put an object in its
+place that notes each call, or fails one, and can then show the folder as a power cut would leave
+it. The calls are plain; what makes a file appear whole and last is their order, in `layout`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class Disk:
+    """The calls themselves. OSError passes through; a handle is that of `os.open`."""
+
+    def create(self, path: Path) -> int:
+        """A handle to a new file, readable by its owner only; FileExistsError where it exists."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _CLOEXEC, 0o600)
+
+    def write(self, handle: int, data: bytes | memoryview) -> None:
+        """Write all of the data behind what was written before."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+
+    def sync(self, handle: int) -> None:
+        """Return when what was written to the file lasts through a power cut."""
+        os.fsync(handle)
+
+    def close(self, handle: int) -> None:
+        """Give the handle back."""
+        os.close(handle)
+
+    def make_folder(self, path: Path) -> None:
+        """A new folder, open to its owner only."""
+        path.mkdir(mode=0o700)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Have the new name mean what the old one did; a file of the new name is replaced."""
+        os.replace(old, new)
+
+    def remove(self, path: Path) -> None:
+        """Remove a name; FileNotFoundError where there is none."""
+        os.unlink(path)
+
+    def sync_folder(self, path: Path) -> None:
+        """Return when the names in a folder, and those gone from it, last through a power cut."""
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+current = Disk()
