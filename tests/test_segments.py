@@ -1,6 +1,7 @@
 """SegmentedIndex: any order of changes equals a set and brute force; kills, readers, damage."""
 
 import itertools
+import mmap
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from screener.errors import HashError, IndexFileError
-from screener.index import held, segments, tiers
+from screener.index import disk, held, segments, tiers
 from screener.index.segments import SegmentedIndex
 
 POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
@@ -363,3 +364,43 @@ def test_killed_at_any_write_it_is_the_old_or_the_new_state(tmp_path, what):
     assert after.generation == before.generation + 1
     assert deaths >= 3
     assert {one.name for one in Path(path).iterdir()} >= after._manifest.files
+
+
+def test_threads_and_huge_pages_change_no_answer(tmp_path):
+    """Any number of threads, mapped or copied: the same arrays; a refresh goes on copying."""
+    path = tmp_path / "i"
+    index = SegmentedIndex.create(path, bits=64).add(POOL[:30]).add(POOL[10:]).remove(POOL[3:5])
+    copied = SegmentedIndex.open(path, hugepages=True)
+    expected = index.search(POOL, radius=20)
+
+    for one in (index, copied):
+        for threads in (1, 2, 5):
+            for array, wanted in zip(
+                one.search(POOL, radius=20, threads=threads), expected, strict=True
+            ):
+                np.testing.assert_array_equal(array, wanted)
+    index.add(POOL[3:4])
+    after = copied.refresh()
+    assert after.generation == copied.generation + 1
+    assert all(not isinstance(part._sections._bytes, mmap.mmap) for part in after._snapshot.parts)
+    with pytest.raises(HashError, match="threads"):
+        index.search(POOL, radius=0, threads=0)
+
+
+def test_a_new_index_lasts_through_a_power_cut(tmp_path, monkeypatch):
+    """The name of its folder is synced too, after the folder has it."""
+    steps = []
+
+    class Noting(disk.Disk):
+        def rename(self, old, new):
+            super().rename(old, new)
+            steps.append(("rename", new))
+
+        def sync_folder(self, path):
+            super().sync_folder(path)
+            steps.append(("sync", path))
+
+    monkeypatch.setattr(disk, "current", Noting())
+    SegmentedIndex.create(tmp_path / "i", bits=64)
+
+    assert steps[-2:] == [("rename", tmp_path / "i"), ("sync", tmp_path)]

@@ -6,6 +6,7 @@ from screener import output
 from screener.errors import ScreenerError
 from screener.hashing.hash import Hash, HashKind
 from screener.index.hamming import HammingIndex
+from screener.index.segments import SegmentedIndex
 from screener.lists.hashlist import HashList
 from screener.policy import Policy
 from screener.result import Match, Reason, Result, Verdict
@@ -24,6 +25,7 @@ __all__ = [
     "Result",
     "Screener",
     "ScreenerError",
+    "SegmentedIndex",
     "Verdict",
     "__version__",
     "output",

@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 
 from screener.errors import HashError, IndexFileError
-from screener.index import tiers
+from screener.index import disk, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.held import Held, one_at_a_time, remove_unheld
 from screener.index.layout import open_sections, write_sections
@@ -71,20 +71,26 @@ class SegmentedIndex:
 
     An object never changes: `add`, `remove` and `compact` give the one that follows, and
     `refresh` the newest, whoever wrote it. Threads may share an object; while it lives, its files
-    stay. A code is in the set once, however often it was added.
+    stay. A code is in the set once, however often it was added, and its value is its name: rows
+    are those of one object, and the next may number the same codes otherwise.
     """
 
-    __slots__ = ("_folder", "_held", "_manifest", "_snapshot")
+    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_snapshot")
 
     def __init__(
-        self, folder: Path, manifest: _Manifest, have: Mapping[str, Held[HammingIndex]]
+        self,
+        folder: Path,
+        manifest: _Manifest,
+        have: Mapping[str, Held[HammingIndex]],
+        hugepages: bool,
     ) -> None:
         """Not for callers: use `create` or `open`. Files among `have` are open already."""
         self._folder = folder
         self._manifest = manifest
+        self._hugepages = hugepages
+        opening = partial(_open_part, bits=manifest.bits, hugepages=hugepages)
         self._held = {
-            name: have.get(name)
-            or Held(folder / name, partial(_open_part, rows=rows, bits=manifest.bits))
+            name: have.get(name) or Held(folder / name, partial(opening, rows=rows))
             for name, rows in manifest.parts
         }
         removed = NONE_REMOVED
@@ -107,23 +113,30 @@ class SegmentedIndex:
         if os.path.lexists(folder):
             raise FileExistsError(f"{folder} exists already")
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
-        fresh.mkdir(mode=0o700)
+        disk.current.make_folder(fresh)
         _publish(fresh, _Manifest(0, bits))
-        fresh.rename(folder)
+        disk.current.rename(fresh, folder)
+        disk.current.sync_folder(folder.parent)
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> SegmentedIndex:
-        """Open the newest state; IndexFileError where there is none or a file is damaged."""
-        return cls._open(Path(os.path.abspath(path)), {})
+    def open(cls, path: str | os.PathLike[str], *, hugepages: bool = False) -> SegmentedIndex:
+        """Open the newest state; IndexFileError where there is none or a file is damaged.
+
+        With `hugepages` the files, and those that `refresh` and changes open later, are copied
+        into memory of this process: see `HammingIndex.open`.
+        """
+        return cls._open(Path(os.path.abspath(path)), {}, hugepages)
 
     @classmethod
-    def _open(cls, folder: Path, have: Mapping[str, Held[HammingIndex]]) -> SegmentedIndex:
+    def _open(
+        cls, folder: Path, have: Mapping[str, Held[HammingIndex]], hugepages: bool
+    ) -> SegmentedIndex:
         for _ in range(_ATTEMPTS):
             number = _newest(folder)
             # A writer may make it old and sweep it after we have seen its name: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, _read(folder, number), have)
+                return cls(folder, _read(folder, number), have, hugepages)
             if _newest(folder) == number:
                 raise IndexFileError(f"{folder} has lost a file of its newest state")
         raise IndexFileError(f"{folder} changes faster than it can be opened")
@@ -176,14 +189,15 @@ class SegmentedIndex:
         """The newest state, this very object if it is that. Opens only files that are new."""
         if _newest(self._folder) == self.generation:
             return self
-        return SegmentedIndex._open(self._folder, self._held)
+        return SegmentedIndex._open(self._folder, self._held, self._hugepages)
 
     def add(self, codes: Codes) -> SegmentedIndex:
         """Add codes, uint8 (n, bits / 8), to the newest state on disk; the state that follows.
 
         When it returns the change is on the disk and every reader's `refresh` sees it. Raises
         HashError for codes of another form, IndexFileError where another writer is at work for
-        long, OSError where the disk is full; then nothing has changed.
+        long, OSError where the disk is full or broken; then nothing has changed, but that the
+        failure of the very last step, the sync of a folder, leaves open whether it has.
         """
         values = self._values(codes)
         return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
@@ -213,13 +227,13 @@ class SegmentedIndex:
             if step is None:
                 return newest
             manifest = _written(self._folder, newest._manifest, step)
-            after = SegmentedIndex(self._folder, manifest, newest._held)
+            after = SegmentedIndex(self._folder, manifest, newest._held, self._hugepages)
             _publish(self._folder, manifest)
             return after
 
 
-def _open_part(path: Path, *, rows: int, bits: int) -> HammingIndex:
-    index = HammingIndex.open(path)
+def _open_part(path: Path, *, rows: int, bits: int, hugepages: bool) -> HammingIndex:
+    index = HammingIndex.open(path, hugepages=hugepages)
     if (len(index), index.bits) != (rows, bits):
         raise IndexFileError(f"{path} does not hold what the manifest says")
     return index

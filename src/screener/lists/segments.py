@@ -89,15 +89,13 @@ def open_all(
 ) -> dict[str, Held[Index]]:
     """The index files of a generation, by name, held; those among `have` are not opened again.
 
-    With `hugepages` the others are copied into memory: see `HammingIndex.open`. Raises
-    FileNotFoundError where one is gone, IndexFileError where one is damaged.
+    With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
+    Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
+    opening = partial(_open_index, hugepages=hugepages)
     return {
         segment.file: have.get(segment.file)
-        or Held(
-            folder / SEGMENTS / segment.file,
-            partial(_open_index, segment=segment, hugepages=hugepages),
-        )
+        or Held(folder / SEGMENTS / segment.file, partial(opening, segment=segment))
         for files in generation.segments.values()
         for segment in files.parts
     }
@@ -105,9 +103,11 @@ def open_all(
 
 def _open_index(path: Path, *, segment: Segment, hugepages: bool = False) -> Index:
     kind = kind_named(segment.kind)
-    index: Index = (
-        HammingIndex.open(path, hugepages=hugepages) if kind.perceptual else DigestIndex.open(path)
-    )
+    index: Index
+    if kind.perceptual:
+        index = HammingIndex.open(path, hugepages=hugepages)
+    else:
+        index = DigestIndex.open(path)
     if values_of(index).shape != (segment.rows, kind.size):
         raise IndexFileError(f"{path} does not hold what the list says")
     return index
