@@ -681,7 +681,7 @@ def test_a_list_on_read_only_media_can_be_searched(known, put, tmp_path_factory)
         place.chmod(0o700)
         place.rename(known.path)
     assert done.stdout.splitlines() == ["x 1 True", "ListError True"], done.stderr
-    assert names == {"records.sqlite", "segments"}
+    assert names == {"lock", "records.sqlite", "segments"}
 
 
 STEPS = st.lists(

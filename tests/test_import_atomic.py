@@ -348,3 +348,137 @@ def test_a_pending_log_is_read(known):
     assert (known.path / "records.sqlite-wal").stat().st_size > 0
     assert found(after, 60)
     source.close()
+
+
+def small_write(one):
+    """A change of records alone, as an operator's note would be: a generation of its own."""
+    with generations.transaction(one.path) as connection:
+        now = generations.at(connection, one.path)
+        generations.publish(connection, now.number + 1, what="note", states=now.states)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Nobody waits for long, so that a lock that is held shows."""
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
+
+
+def on_save(monkeypatch, act):
+    """Do something whenever an index of PDQs has been built and is about to be saved."""
+    real = HammingIndex.save
+
+    def save(self, path):
+        act(self)
+        real(self, path)
+
+    monkeypatch.setattr(HammingIndex, "save", save)
+
+
+def test_a_small_write_does_not_wait_for_a_compaction(known, monkeypatch, patient):
+    """The files are built while others may write; what they wrote and the merged files stand."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    several = put(known, rows([60]))
+    on_save(monkeypatch, lambda _: small_write(several))
+
+    assert several.compact()
+
+    after = several.refresh()
+    assert after.generation == several.generation + 2
+    assert len(after.info().files) == 2
+    assert all(found(after, number) for number in (*range(50), 60))
+    assert found(HashList.open(known.path, generation=several.generation + 1), 60)
+
+
+def test_an_import_waits_for_a_compaction_and_says_so(known, monkeypatch, patient):
+    """Two who write index files take turns, so that neither sweeps the other's."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    several, refused = put(known, rows([60])), []
+
+    def importing(_):
+        with pytest.raises(ListError, match=r"another import into .* is running"):
+            put(several, rows([61]))
+        refused.append(True)
+
+    with monkeypatch.context() as patch:
+        on_save(patch, importing)
+        assert several.compact()
+
+    assert refused
+    assert found(put(several, rows([61])), 61)
+
+
+def test_a_compaction_yields_to_other_files_of_the_kind(known, monkeypatch):
+    """If the files that it merged are no longer those of the list, its own are not named."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    several = put(known, rows([60]))
+
+    def replaced(_):
+        with generations.transaction(known.path) as connection:
+            now = generations.at(connection, known.path)
+            connection.execute("UPDATE segments SET until = ? WHERE kind = 'pdq'", (3,))
+            generations.publish(connection, now.number + 1, what="note", states=now.states)
+
+    on_save(monkeypatch, replaced)
+
+    several.compact()
+    after = HashList.open(known.path)
+    assert "pdq" not in after.kinds
+    assert len(after.info().files) == 1  # the digests', which nobody else had changed
+
+
+@pytest.fixture
+def crowded(tmp_path, monkeypatch):
+    """A list of as many index files a kind as there may be, none small enough to be merged."""
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    monkeypatch.setattr(tiers, "FACTOR", 1)
+    monkeypatch.setattr(tiers, "AT_ONCE", 10)
+    one = HashList.create(tmp_path / "known.list")
+    for part in range(tiers.MOST):
+        size = 30 - part
+        one = put(one, rows(range(100 * part, 100 * part + size)))
+    assert len(one.info().files) == 2 * tiers.MOST
+    return one
+
+
+def test_much_is_merged_after_the_import_and_nobody_waits(crowded, monkeypatch, patient):
+    """The import writes its own; then the files are merged, all alike, and others may write."""
+    written = []
+
+    def act(index):
+        if written:
+            small_write(crowded)
+        written.append(len(index))
+
+    on_save(monkeypatch, act)
+    before = crowded.generation
+    file = crowded.path.with_name("one.csv")
+    file.write_text(rows([5000]))
+
+    report = crowded.import_file(file)
+
+    assert written == [1, 1 + sum(30 - part for part in range(tiers.MOST))]
+    after = crowded.refresh()
+    assert report.generation == after.generation == before + 3  # import, note, merge
+    assert len(after.info().files) == 2
+    assert all(found(after, 100 * part) for part in range(tiers.MOST))
+    assert found(after, 5000)
+
+
+def test_an_import_stands_where_the_merge_after_it_fails(crowded, monkeypatch, caplog):
+    """A disk that is full by then: a warning, no error, and the next import merges."""
+
+    def full(index):
+        if len(index) > 10:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        on_save(patch, full)
+        after = put(crowded, rows([5000]))
+    assert found(after, 5000)
+    assert len(after.info().files) == 2 * (tiers.MOST + 1)
+    assert "could not be merged" in caplog.text
+    assert "No space left" in caplog.text
+
+    last = put(after, rows([5001]))
+    assert len(last.info().files) <= 2 * tiers.MOST
+    assert all(found(last, number) for number in (0, 100, 700, 5000, 5001))

@@ -78,14 +78,15 @@ def remove_unheld(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
+def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]:
     """Hold the lock file of the one writer, also against other threads, while the body runs.
 
-    Waits some seconds for another writer, then raises IndexFileError. It goes with its process.
+    Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError.
+    The lock goes with its process.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
         while fcntl is not None:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

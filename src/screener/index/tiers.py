@@ -4,7 +4,9 @@ A change writes one new part behind the others and names the rows of older parts
 count. So that a search has few parts to visit, the newest ones are merged into the new part while
 they are small beside it: part sizes fall by `FACTOR` or more, and each value is copied only a few
 times for each tier that it climbs. A merge inside a change stops at `AT_ONCE` values, so that a
-small change stays quick; where that leaves too many parts, the one that tips it over merges more.
+small change stays quick; where that leaves too many parts, or too many rows that do not count, more
+is merged: by the change that tips it over, or, where others would have to wait for it, right after
+(`step` with `at_once`, and then `overdue`).
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ class Step:
     removed: Rows
 
 
-def step(snapshot: Snapshot, gained: Values, gone: Values) -> Step | None:
+def step(snapshot: Snapshot, gained: Values, gone: Values, *, at_once: bool = False) -> Step | None:
     """What gaining and losing values makes of a snapshot; None where it is the same after all.
 
-    Both are sorted, each once; what is in both is gone.
+    Both are sorted, each once; what is in both is gone. With `at_once` no more than `AT_ONCE`
+    values are written, or twice those gained, and what more there is to merge becomes `overdue`.
     """
     gained = gained[~contains(gone, gained)]
     at, lost = snapshot.find(gained), snapshot.find(gone)
@@ -47,15 +50,29 @@ def step(snapshot: Snapshot, gained: Values, gone: Values) -> Step | None:
     if not fresh.size and np.array_equal(removed, snapshot.removed):
         return None
     after = Snapshot(snapshot.parts, removed)
-    kept = kept_parts([len(part) for part in snapshot.parts], fresh.size, removed.size)
+    sizes = [len(part) for part in snapshot.parts]
+    kept = kept_parts(sizes, fresh.size, removed.size)
+    if at_once and fresh.size + sum(sizes[kept:]) > max(AT_ONCE, 2 * fresh.size):
+        kept = _kept_beside(sizes, fresh.size)
     return _merging(after, kept, fresh)
+
+
+def overdue(snapshot: Snapshot) -> Step | None:
+    """The merging that is due whatever it costs; None where none is."""
+    sizes = [len(part) for part in snapshot.parts]
+    kept = kept_when_due(sizes, snapshot.removed.size)
+    return None if kept == len(sizes) else _merging(snapshot, kept, np.empty(0, _type(snapshot)))
 
 
 def compacted(snapshot: Snapshot) -> Step | None:
     """All of a snapshot in one part; None where it is in one already."""
     if len(snapshot.parts) == 1 and not snapshot.removed.size:
         return None
-    return _merging(snapshot, 0, np.empty(0, f"S{snapshot.size}"))
+    return _merging(snapshot, 0, np.empty(0, _type(snapshot)))
+
+
+def _type(snapshot: Snapshot) -> str:
+    return f"S{snapshot.size}"
 
 
 def _merging(snapshot: Snapshot, kept: int, fresh: Values) -> Step:
@@ -68,18 +85,32 @@ def _merging(snapshot: Snapshot, kept: int, fresh: Values) -> Step:
 def kept_parts(sizes: Sequence[int], fresh: int, removed: int) -> int:
     """How many of the oldest parts a change that adds `fresh` values leaves as they are."""
     if removed * 4 > sum(sizes):
+        return 0
+    kept = _kept_beside(sizes, fresh)
+    return min(kept, kept_when_due([*sizes[:kept], fresh + sum(sizes[kept:])], 0))
+
+
+def kept_when_due(sizes: Sequence[int], removed: int) -> int:
+    """How many of the oldest parts need no merging: all of them, as a rule."""
+    if removed * 4 > sum(sizes):
         return 0  # more than a quarter of what is searched would be in vain
+    kept = len(sizes)
+    if kept > MOST:
+        # Leave half of them, and none that is smaller than what comes of the others.
+        kept = MOST // 2
+        total = sum(sizes[kept:])
+        while kept and sizes[kept - 1] < total:
+            kept -= 1
+            total += sizes[kept]
+    return kept
+
+
+def _kept_beside(sizes: Sequence[int], fresh: int) -> int:
+    """How many of the oldest parts are large beside `fresh` values and the parts behind them."""
     kept, total = len(sizes), fresh
     while kept and sizes[kept - 1] < max(SMALLEST, FACTOR * total):
         if total + sizes[kept - 1] > max(AT_ONCE, 2 * fresh):
             break
         kept -= 1
         total += sizes[kept]
-    if kept + 1 > MOST:
-        # Too many after all. Leave half of them, and none that is smaller than what comes of it.
-        kept = MOST // 2
-        total = fresh + sum(sizes[kept:])
-        while kept and sizes[kept - 1] < total:
-            kept -= 1
-            total += sizes[kept]
     return kept

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from screener.errors import ListError
+from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
-from screener.index.held import remove_unheld
+from screener.index.held import one_at_a_time, remove_unheld
+from screener.lists import database
 from screener.lists.database import SEGMENTS, check_folder, check_format, connect
 from screener.version import __version__
 
+LOCK = "lock"
 KEPT = 3  # generations whose segment files stay, the newest included
 _SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 
@@ -107,37 +109,65 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The one writer's transaction: committed at the end, rolled back on any error.
+    """The transaction of the one writer of index files: `one_writer` and `transaction`."""
+    with one_writer(folder), transaction(folder) as connection:
+        yield connection
 
-    Waits some seconds for another writer, then raises ListError. Sweeps before anything else.
+
+@contextlib.contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of the one who may write and sweep index files; sweeps before anything else.
+
+    Whoever changes records alone needs no more than a `transaction`, and does not wait for this.
+    Waits some seconds for another writer, then raises ListError.
     """
     check_folder(folder)
+    with contextlib.ExitStack() as stack, _list_errors(folder):
+        try:
+            lock = one_at_a_time(folder / LOCK, seconds=database.WAIT_SECONDS)
+            stack.enter_context(lock)
+        except IndexFileError as error:
+            raise _another(folder) from error
+        database.ask(folder, lambda connection: _sweep(connection, folder))
+        yield
+
+
+@contextlib.contextmanager
+def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that writes: committed and synced at the end, rolled back on any error.
+
+    Waits some seconds for another one, then raises ListError.
+    """
+    check_folder(folder)
+    with _list_errors(folder), contextlib.closing(connect(folder, "rw")) as connection:
+        check_format(connection, folder)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -262144")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise _another(folder) from error
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def _list_errors(folder: Path) -> Iterator[None]:
+    """What the system or SQLite reports, as a ListError."""
     try:
-        with contextlib.closing(connect(folder, "rw")) as connection:
-            check_format(connection, folder)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA cache_size = -262144")
-            _begin(connection, folder)
-            try:
-                _sweep(connection, folder)
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        yield
     except (sqlite3.Error, OSError) as error:
         raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
 
 
-def _begin(connection: sqlite3.Connection, folder: Path) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise
-        raise ListError(
-            f"another import into {folder} is running; try again when it has finished"
-        ) from error
+def _another(folder: Path) -> ListError:
+    return ListError(f"another import into {folder} is running; try again when it has finished")
 
 
 def publish(
@@ -175,7 +205,7 @@ def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
 def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     """Remove the segment files that no kept generation names and that no reader holds.
 
-    Only the writer may: a file that another one has written but not yet published has no row.
+    Only the one writer may: a file that another has written but not yet published has no row.
     The rows stay, so that a generation whose files went can never be taken for an empty one.
     """
     newest = connection.execute("SELECT max(number) FROM generations").fetchone()[0]

@@ -1,28 +1,37 @@
 """Importing a file into a list: one transaction, from its rows to a new generation.
 
 Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
-kept for ever, as a record that nothing hits.
+kept for ever, as a record that nothing hits. Where index files are due to be merged beyond what the
+import itself writes, that is done after it and outside a transaction, so that nobody who writes a
+little waits for it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from screener.errors import ListError
+from screener.errors import ListError, ScreenerError
+from screener.index import tiers
+from screener.index.snapshot import Snapshot
+from screener.index.tiers import Step
 from screener.lists import generations, segments
+from screener.lists.database import ask
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.records import BadRow, Row, State, derived_entry, of_empty_input, united
 from screener.lists.versions import Versions
 
+_log = logging.getLogger(__name__)
 _BATCH = 5_000  # rows held at once
 _SHOWN = 20  # bad rows that a report lists
 _COUNTS = (
@@ -79,23 +88,53 @@ def import_file(
         run = _Import(connection, folder, source)
         run.take(reader, file=name, strict=strict)
         run.check_any_good(name)
-        return run.finish(report, content.sha256)
+        report = run.finish(report, content.sha256)
+        current = generations.at(connection, folder)
+        due = any(map(segments.is_due, current.segments.values()))
+    return _tidied(folder, report) if due else report
+
+
+def _tidied(folder: Path, report: ImportReport) -> ImportReport:
+    """Merge index files, which is due; the report with the generation that comes of it.
+
+    The import is done: if this fails it stands, searches are slower, and the next one tries again.
+    """
+    try:
+        number = _merge(folder, tiers.overdue)
+        return report if number is None else replace(report, generation=number)
+    except ScreenerError as error:
+        _log.warning("imported into %s; its index files could not be merged: %s", folder, error)
+        return report
 
 
 def compact(folder: Path) -> bool:
-    """Merge the segments of a list into one a kind, as a generation of the same records.
+    """Merge the segments of a list into one a kind. False where all is in one."""
+    return _merge(folder, tiers.compacted) is not None
 
-    Nothing is new, so the generation is as old as the one before. False where all is in one.
+
+def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | None:
+    """Merge segments, as a generation of the same records; its number, None where there is none.
+
+    The files are written before the transaction begins, which only names them: others may write
+    to the database meanwhile. If one of them made other files of a kind, those stand. Nothing
+    is new, so the generation is as old as the one before.
     """
-    with generations.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
-        changed = segments.compact(connection, folder, before, number)
-        if changed:
+    with generations.one_writer(folder):
+        before = ask(folder, partial(generations.at, folder=folder))
+        written = segments.merge(folder, before, stepping)
+        if not written:
+            return None
+        with generations.transaction(folder) as connection:
+            now = generations.at(connection, folder)
+            valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
+            for one in valid:
+                segments.name(connection, one, now.number + 1)
+            if not valid:
+                return None
             generations.publish(
-                connection, number, what="compact", states=before.states, confirmed=before.time
+                connection, now.number + 1, what="compact", states=now.states, confirmed=now.time
             )
-        return changed
+            return now.number + 1
 
 
 class _Import:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from screener.index.snapshot import (
     values_of,
 )
 from screener.index.tiers import Step
-from screener.lists.database import SEGMENTS
+from screener.lists.database import SEGMENTS, ask
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 
 _AT_ONCE = 500
@@ -124,12 +125,23 @@ def snapshot_of(folder: Path, files: Files, opened: Mapping[str, Index]) -> Snap
     return Snapshot([opened[segment.file] for segment in files.parts], removed)
 
 
+@dataclass(frozen=True)
+class Written:
+    """New files of a kind, on the disk and not yet named: behind the oldest `kept` of `before`."""
+
+    kind: HashKind
+    before: Files
+    kept: int
+    new: tuple[Segment, ...]
+
+
 def write_changed(
     connection: sqlite3.Connection, folder: Path, current: Generation, changes: Changes, number: int
 ) -> None:
     """Write what changed of each kind, and name it in the transaction as of generation `number`.
 
-    A kind whose set of values is the same after all keeps its files.
+    A kind whose set of values is the same after all keeps its files. What is written is in
+    proportion to the change; the merging of many values is left to `merge`, see `is_due`.
     """
     for kind in changes.kinds():
         files = current.segments.get(kind.name, NO_FILES)
@@ -137,26 +149,51 @@ def write_changed(
             snapshot = _stored(folder, files, kind)
             doubtful = changes.doubtful(kind)
             gone = doubtful[~contains(_held_among(connection, kind, doubtful), doubtful)]
-            step = tiers.step(snapshot, changes.gained(kind), gone)
+            step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
         except (ScreenerError, OSError, ValueError):
             step = _from_records(connection, kind)
         if step is not None:
-            _write(connection, folder, kind, files, step, number)
+            name(connection, _write(folder, kind, files, step, number), number)
 
 
-def compact(connection: sqlite3.Connection, folder: Path, current: Generation, number: int) -> bool:
-    """Write the values of each kind into one file as of generation `number`; whether any were."""
-    changed = False
-    for name, files in current.segments.items():
-        kind = kind_named(name)
+def is_due(files: Files) -> bool:
+    """Whether files of a kind are to be merged, whatever that costs: `tiers.overdue` says how."""
+    sizes = [part.rows for part in files.parts]
+    removed = files.removed.rows if files.removed else 0
+    return tiers.kept_when_due(sizes, removed) < len(sizes)
+
+
+def merge(
+    folder: Path, current: Generation, stepping: Callable[[Snapshot], Step | None]
+) -> list[Written]:
+    """Write the files that a step makes of each kind, for the one writer, in no transaction.
+
+    Nothing is named yet: until then they are what the next sweep removes.
+    """
+    written = []
+    for kind_name, files in current.segments.items():
+        kind = kind_named(kind_name)
         try:
-            step = tiers.compacted(_stored(folder, files, kind))
+            step = stepping(_stored(folder, files, kind))
         except (ScreenerError, OSError, ValueError):
-            step = _from_records(connection, kind)
+            step = ask(folder, partial(_from_records, kind=kind))
         if step is not None:
-            _write(connection, folder, kind, files, step, number)
-            changed = True
-    return changed
+            written.append(_write(folder, kind, files, step, current.number + 1))
+    return written
+
+
+def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
+    """Name new files in the transaction, and end those that they stand for."""
+    ended = [segment.file for segment in written.before.parts[written.kept :]]
+    if written.before.removed is not None:
+        ended.append(written.before.removed.file)
+    connection.executemany(
+        "UPDATE segments SET until = ? WHERE file = ?", [(number, file) for file in ended]
+    )
+    connection.executemany(
+        "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)",
+        [(one.file, one.kind, one.rows, number) for one in written.new],
+    )
 
 
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
@@ -201,30 +238,15 @@ def _build(kind: HashKind, codes: Codes) -> Index:
     return HammingIndex.build(codes) if kind.perceptual else DigestIndex.build(codes)
 
 
-def _write(
-    connection: sqlite3.Connection,
-    folder: Path,
-    kind: HashKind,
-    files: Files,
-    step: Step,
-    number: int,
-) -> None:
-    """Write the new files of a step, end those that it leaves out, and name them."""
-    ended = [segment.file for segment in files.parts[step.kept :]]
-    named: list[tuple[str, str, int, int]] = []
+def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) -> Written:
+    """Write the new files of a step; when it returns they are synced, and so are their names."""
+    new: list[Segment] = []
     if step.fresh.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number)
-        _build(kind, as_codes(step.fresh)).save(path)  # synced, as its folder is; 0600
-        named.append((path.name, kind.name, step.fresh.size, number))
-    if files.removed is not None:
-        ended.append(files.removed.file)
+        _build(kind, as_codes(step.fresh)).save(path)
+        new.append(Segment(kind.name, path.name, step.fresh.size))
     if step.removed.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
         save_removed(path, step.removed)
-        named.append((path.name, kind.name, step.removed.size, number))
-    connection.executemany(
-        "UPDATE segments SET until = ? WHERE file = ?", [(number, file) for file in ended]
-    )
-    connection.executemany(
-        "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)", named
-    )
+        new.append(Segment(kind.name, path.name, step.removed.size))
+    return Written(kind, files, step.kept, tuple(new))
