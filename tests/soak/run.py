@@ -1,0 +1,99 @@
+"""The long fault and kill runs: `scripts/soak` calls this.
+
+    python tests/soak/run.py [--tenth] [--only readers,kills,canary,power,fail] [--receipt FILE]
+
+readers  a reader in another process for a minute while a writer adds, removes and compacts
+kills    SIGKILL of the writer at random moments, 200 times
+power    the folder as a power cut may leave it, at every call by which a writer writes
+canary   the same with a writer that forgets a sync, which the cuts must notice
+fail     every such call failing once, with a full disk and with a broken one
+
+Each for a SegmentedIndex and for a HashList. It ends at the first wrong answer, with exit code 1.
+With --tenth everything is a tenth as long, as CI runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import kills
+import power
+import readers
+from subjects import SUBJECTS, Wrong
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import receipt
+
+QUESTION = "Does anybody ever see a torn state, and is anything lost that was committed?"
+
+
+def canary(subject_name: str, folder: Path, *, seed: int) -> dict[str, object]:
+    """The power cuts find a writer that forgets a sync; else they would show nothing."""
+    noticed = []
+    for forgets in ("sync", "sync_folder"):
+        with contextlib.suppress(Wrong):
+            power.soak(subject_name, folder / forgets, steps=4, seed=seed, forgets=forgets)
+            raise SystemExit(f"the power cuts do not notice that {forgets} is missing")
+        noticed.append(forgets)
+    return {"missing_calls_noticed": noticed}
+
+
+def runs(seed: int, tenth: bool) -> dict[str, Callable[[str, Path], dict[str, object]]]:
+    """What is to be run, by name."""
+    share = 10 if tenth else 1
+    return {
+        "readers": lambda name, at: readers.soak(name, at, seconds=60 / share, seed=seed),
+        "kills": lambda name, at: kills.soak(name, at, kills=200 // share, seed=seed),
+        "canary": lambda name, at: canary(name, at, seed=seed),
+        "power": lambda name, at: power.soak(name, at, steps=40 // share, seed=seed),
+        "fail": lambda name, at: power.fail(name, at, steps=20 // share),
+    }
+
+
+def main() -> None:
+    """Run what is asked for, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tenth", action="store_true", help="a tenth of it, for CI")
+    parser.add_argument("--only", default="readers,kills,canary,power,fail", help="some of them")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices")
+    parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
+    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.write:
+        name, folder, seconds = arguments.write
+        readers.write(name, Path(folder), float(seconds))
+        return
+    rows = []
+    # Killed writers write to a disk; what only plays one is quicker in memory.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    prefix = "screener-soak-"
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix) as on_disk,
+        tempfile.TemporaryDirectory(prefix=prefix, dir=memory) as in_memory,
+    ):
+        for what, run in runs(arguments.seed, arguments.tenth).items():
+            for name in SUBJECTS if what in arguments.only.split(",") else ():
+                work = on_disk if what in ("readers", "kills") else in_memory
+                start = time.monotonic()
+                try:
+                    told = run(name, Path(work) / f"{what}-{name}")
+                except Wrong as wrong:
+                    raise SystemExit(f"{what}, {SUBJECTS[name].name}: {wrong}") from wrong
+                took = round(time.monotonic() - start, 1)
+                rows.append({"what": what, "of": SUBJECTS[name].name, **told, "seconds": took})
+                print(*(f"{key}: {value}" for key, value in rows[-1].items()), sep=", ", flush=True)
+    if arguments.receipt:
+        content = receipt.receipt(QUESTION, rows, ["numpy", "pillow"])
+        content |= {"seed": arguments.seed, "system": " ".join(os.uname()[::2])}
+        receipt.write(arguments.receipt, content)
+
+
+if __name__ == "__main__":
+    main()
