@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import HashError, IndexFileError
+from screener.index.invariants import check_digests
 from screener.index.layout import Array, Sections, open_sections, write_sections
 
 CONTENT: Final = "digests"
@@ -82,9 +83,19 @@ class DigestIndex:
         write_sections(path, CONTENT, arrays)
 
     def verify(self) -> None:
-        """Read the whole file that it was opened from; IndexFileError if a byte has changed."""
+        """Check that each value can be found by its order and prefix, and the file's checksums.
+
+        Raises IndexFileError with a sentence that says which section is wrong, and how. Serves a
+        built index as well as an opened one.
+        """
+        where = "the index"
         if self._sections is not None:
             self._sections.verify()
+            where = str(self._sections.path)
+        try:
+            check_digests(self._values, self._prefixes, self._order)
+        except IndexFileError as error:
+            raise IndexFileError(f"{where}: {error}") from None
 
     def __len__(self) -> int:
         """How many values, repeated ones counted each time."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from screener import _core
 from screener.errors import HashError, IndexFileError
+from screener.index.invariants import check_codes
 from screener.index.layout import Sections, open_sections, write_sections
 from screener.index.tables import Tables
 
@@ -118,9 +119,20 @@ class HammingIndex:
         write_sections(path, CONTENT, {"codes": self._codes, **tables})
 
     def verify(self) -> None:
-        """Read the whole file that it was opened from; IndexFileError if a byte has changed."""
+        """Check every array that a search relies on against the codes, and the file's checksums.
+
+        Raises IndexFileError with a sentence that says which section is wrong, and how. Serves a
+        built index as well as an opened one. Ten million codes of 256 bits take under a minute
+        and some 40 bytes of memory a code.
+        """
+        where = "the index"
         if self._sections is not None:
             self._sections.verify()
+            where = str(self._sections.path)
+        try:
+            check_codes(self._codes, self._tables.sections(self.bits))
+        except IndexFileError as error:
+            raise IndexFileError(f"{where}: {error}") from None
 
     def __len__(self) -> int:
         """How many codes."""
