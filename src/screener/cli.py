@@ -290,6 +290,35 @@ def bench(
     return 0
 
 
+@cli.command()
+@click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--seed", type=int, help="Draw the queries of an earlier run again.")
+def verify(path: Path, as_json: bool, seed: int | None) -> int:
+    """Check a list on disk: every byte, every table, the records, and a sample of searches.
+
+    For each kind, hashes of the list are changed in 0 bits, in 1, and so on to the radius, and
+    searched; the answers must be those of comparing with every value. No hash is printed.
+
+    \b
+    Exit codes:
+      0  all is well
+      2  something is damaged, and a sentence says what
+
+    \b
+    Example:
+      screener verify known.list
+    """
+    found = HashList.open(path).verify(seed=seed)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        console.print_verification(console.to_stdout(), found)
+    for sentence in found.damage:
+        click.echo(f"screener: {console.printable(sentence)}", err=True)
+    return 2 if found.damage else 0
+
+
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()

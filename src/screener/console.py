@@ -16,6 +16,7 @@ from rich.table import Table
 
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
+from screener.lists.verifying import Verification
 from screener.measure import Report
 from screener.result import Result, Verdict
 
@@ -220,3 +221,17 @@ def _figure_lines(report: Report) -> Iterator[tuple[str, ...]]:
                 f"{batch.query_us:,.2f}",
                 f"{batch.queries_per_s:,}",
             )
+
+
+def print_verification(console: Console, found: Verification) -> None:
+    """What was checked of a list, kind by kind, and how many pairs were compared; never a value."""
+    held = " ".join(found.database)
+    console.print(f"{escape(printable(found.name))}: generation {found.generation}; {held}")
+    columns = ("kind", "files", "values", "bytes", "checks", "pairs compared", "differences")
+    table = Table(*columns, box=None, pad_edge=False)
+    for kind in found.kinds:
+        numbers = (kind.files, kind.values, kind.bytes)
+        compared = (kind.pairs, kind.differences)
+        table.add_row(kind.kind, *map(str, numbers), " ".join(kind.checks), *map(str, compared))
+    console.print(table)
+    console.print(f"{found.pairs} pairs compared with brute force, {found.differences} differences")

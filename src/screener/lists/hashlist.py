@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot, values_of
-from screener.lists import database, generations, importing, info, records, segments
+from screener.lists import database, generations, importing, info, records, segments, verifying
 from screener.lists.generations import Generation
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.records import MATCHING, Record
+from screener.lists.verifying import Verification
 
 _ATTEMPTS = 5
 
@@ -249,6 +251,16 @@ class HashList:
         return database.ask(
             self._path, lambda connection: info.gather(connection, self._path, self._generation)
         )
+
+    def verify(self, *, seed: int | None = None) -> Verification:
+        """Check the records, the index files against them, and a sample of searches by brute force.
+
+        A million codes take some ten seconds and a hundred megabytes of memory or so. What is
+        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed` draws
+        the queries: a random one unless given.
+        """
+        chosen = secrets.randbits(32) if seed is None else seed
+        return verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
 
 
 def _absolute(path: str | PathLike[str]) -> Path:

@@ -1,0 +1,152 @@
+"""Comparison: a sample of searches against brute force, which knows nothing of tables.
+
+Queries are drawn from what is listed, changed in 0 bits, in 1, and so on to the radius, so that
+each has a neighbour at that distance; some are removed values, some are random. Each is searched
+alone and with all others, and compared with every value there is, in NumPy and in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.index.snapshot import Codes, Rows, Snapshot, contains, values_of
+
+_PAIRS: Final = 1 << 31  # of a query and a value, as many as take some seconds
+_FEWEST: Final = 320  # queries, so that every distance has some however long the list
+_MOST: Final = 4_096
+_BLOCK: Final = 1 << 14  # values at once, so that what is made of them stays in the cache
+
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many queries were searched, pairs of query and value compared, hits that differed."""
+
+    queries: int
+    pairs: int
+    differences: int
+
+
+def compare_distances(snapshot: Snapshot, *, radius: int, seed: int) -> Comparison:
+    """Search codes at that radius, and compare with the distances of all of them."""
+    rng = np.random.default_rng(seed)
+    queries = _queries(snapshot, rng)
+    planted = _draw(snapshot, rng, len(queries) * 7 // 8)
+    for distance, query in zip(np.arange(len(planted)) % (radius + 1), planted, strict=True):
+        _flip(query, rng.choice(query.size * 8, distance, replace=False))
+    queries[: len(planted)] = planted
+    expected = _brute_force(snapshot, queries, radius)
+    together = _hits(snapshot, [snapshot.search(queries, radius=radius)])
+    alone = _hits(snapshot, (snapshot.search(query, radius=radius) for query in queries))
+    return _compared(snapshot, queries, expected, together, alone)
+
+
+def compare_equality(snapshot: Snapshot, *, seed: int) -> Comparison:
+    """Look up digests, listed ones and others that begin like them, and compare with all."""
+    rng = np.random.default_rng(seed)
+    queries = _queries(snapshot, rng)
+    listed = _draw(snapshot, rng, len(queries) * 7 // 8)
+    for query in listed[::2]:
+        _flip(query, rng.integers(0, query.size * 8, 1))
+    queries[: len(listed)] = listed
+    expected = _brute_force(snapshot, queries, 0)
+    together = _hits(snapshot, [snapshot.lookup(queries)])
+    alone = _hits(snapshot, (snapshot.lookup(query) for query in queries))
+    return _compared(snapshot, queries, expected, together, alone)
+
+
+def _queries(snapshot: Snapshot, rng: np.random.Generator) -> Codes:
+    """So many random queries as the list is compared by, the last ones removed values."""
+    values = max(1, sum(map(len, snapshot.parts)))
+    count = min(max(_PAIRS // values, _FEWEST), _MOST)
+    queries = rng.integers(0, 256, (count, snapshot.size), np.uint8)
+    removed = snapshot.removed
+    if removed.size:
+        last = snapshot.codes(rng.choice(removed, count // 16))
+        queries[count - len(last) :] = last
+    return queries
+
+
+def _draw(snapshot: Snapshot, rng: np.random.Generator, count: int) -> Codes:
+    """Values that are listed and not removed, with repetition; none where there is none."""
+    rows = np.setdiff1d(
+        rng.integers(0, max(1, sum(map(len, snapshot.parts))), 4 * count), snapshot.removed
+    )
+    return (
+        snapshot.codes(rng.choice(rows, count)) if len(snapshot) and rows.size else _none(snapshot)
+    )
+
+
+def _none(snapshot: Snapshot) -> Codes:
+    return np.empty((0, snapshot.size), np.uint8)
+
+
+def _flip(query: Codes, bits: npt.NDArray[np.integer[Any]]) -> None:
+    for bit in bits.tolist():
+        query[bit // 8] ^= np.uint8(1 << bit % 8)
+
+
+def _brute_force(snapshot: Snapshot, queries: Codes, radius: int) -> Rows:
+    """The hits, as `_keys` makes them, of comparing each query with each value."""
+    wanted = _words(queries)
+    first = max(1, wanted.shape[1] // 2)  # of the words, by which most values are out already
+    found, base = [np.empty(0, np.int64)], 0
+    for part in snapshot.parts:
+        values = values_of(part)
+        for start in range(0, len(values), _BLOCK):
+            words = np.ascontiguousarray(_words(values[start : start + _BLOCK]).T)
+            for number, query in enumerate(wanted):
+                bits = np.bitwise_count(words[0] ^ query[0])
+                for word, other in zip(words[1:first], query[1:first], strict=True):
+                    bits += np.bitwise_count(word ^ other)
+                near = np.flatnonzero(bits <= radius)
+                if near.size:
+                    differ = np.bitwise_count(words[:, near] ^ query[:, np.newaxis])
+                    distances = differ.sum(axis=0, dtype=np.int64)
+                    rows = near[distances <= radius] + base + start
+                    rows_at = distances[distances <= radius]
+                    found.append(_keys(snapshot, np.full(rows.size, number), rows, rows_at))
+        base += len(values)
+    keys = np.sort(np.concatenate(found))
+    return keys[~contains(snapshot.removed, keys // 1024 % max(1, base))]
+
+
+def _words(values: Codes) -> Words:
+    """Values as numbers of eight bytes, the last one filled with zeros."""
+    padded = np.zeros((len(values), -(-values.shape[1] // 8) * 8), np.uint8)
+    padded[:, : values.shape[1]] = values
+    return padded.view(np.uint64)
+
+
+def _keys(snapshot: Snapshot, queries: Rows, rows: Rows, distances: Rows) -> Rows:
+    """Query, row and distance as one number, ascending as hits are."""
+    return (queries * sum(map(len, snapshot.parts)) + rows) * 1024 + distances
+
+
+def _hits(snapshot: Snapshot, answers: Iterable[tuple[npt.NDArray[Any], ...]]) -> Rows:
+    """The hits of the answers to all queries, in their order, as `_keys` makes them."""
+    found, number = [np.empty(0, np.int64)], 0
+    for offsets, rows, *distances in answers:
+        if rows.size or len(offsets) > 2:
+            owners = np.repeat(np.arange(number, number + len(offsets) - 1), np.diff(offsets))
+            at = distances[0] if distances else np.zeros(len(rows), np.int64)
+            found.append(_keys(snapshot, owners, rows, at.astype(np.int64)))
+        number += len(offsets) - 1
+    return np.concatenate(found)
+
+
+def _compared(
+    snapshot: Snapshot, queries: Codes, expected: Rows, together: Rows, alone: Rows
+) -> Comparison:
+    pairs = len(queries) * sum(map(len, snapshot.parts))
+    differences = 0
+    for hits in (together, alone):
+        if not np.array_equal(hits, expected):  # the same in another order is wrong as well
+            differences += max(1, np.setxor1d(hits, expected).size)
+    return Comparison(len(queries), pairs, differences)

@@ -1,0 +1,215 @@
+"""Verifying a list: is everything on disk as written, right, and does the search find it.
+
+What is damaged is told in sentences that hold no value. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from screener.errors import ScreenerError
+from screener.hashing.hash import KINDS, HashKind
+from screener.index.comparison import Comparison, compare_distances, compare_equality
+from screener.index.snapshot import Snapshot, Values
+from screener.lists import database
+from screener.lists.database import SEGMENTS
+from screener.lists.generations import NO_FILES, Generation
+
+_VISIBLE = "r.since <= :number AND (r.until IS NULL OR r.until > :number)"
+# What the rows of one table say of another; the schema leaves this to the code.
+_ORPHANS = {
+    # Counted from the records, whose hashes lie side by side: much faster than from the hashes.
+    "hashes": "SELECT (SELECT count(*) FROM hashes)"
+    " - (SELECT count(*) FROM records r CROSS JOIN hashes h ON h.record = r.id)",
+    "records": "SELECT count(*) FROM records WHERE import NOT IN (SELECT id FROM imports)",
+    "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
+}
+_AT_ONCE = 10_000  # rows of the database
+
+
+@dataclass(frozen=True)
+class KindCheck:
+    """What was checked of one kind: `checks` by name, in order, as far as they held.
+
+    `pairs` of a query and a value were compared by brute force and by search, for so many
+    `queries`; `differences` are hits that only one of the two had.
+    """
+
+    kind: str
+    files: int
+    values: int
+    bytes: int
+    checks: tuple[str, ...]
+    queries: int
+    pairs: int
+    differences: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verifying a generation of a list found; all is well where `damage` is empty.
+
+    `damage` are sentences. `database` are the checks of the records that held, `seed` is what
+    the queries were drawn from: the same one gives the same queries.
+    """
+
+    name: str
+    generation: int
+    database: tuple[str, ...]
+    kinds: tuple[KindCheck, ...]
+    seed: int
+    damage: tuple[str, ...]
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a query and a value were compared, over all kinds."""
+        return sum(kind.pairs for kind in self.kinds)
+
+    @property
+    def differences(self) -> int:
+        """How many hits differed, over all kinds."""
+        return sum(kind.differences for kind in self.kinds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain dicts, strings and numbers."""
+        return {**asdict(self), "pairs": self.pairs, "differences": self.differences}
+
+
+def verify(
+    folder: Path, generation: Generation, snapshots: Mapping[str, Snapshot], *, seed: int
+) -> Verification:
+    """Check the records, the index files and a sample of searches of an open generation.
+
+    ListError where the database cannot be read at all.
+    """
+    passed, damage = _run(
+        folder.name,
+        {
+            "integrity": lambda: _check_integrity(folder),
+            "references": lambda: _check_references(folder),
+            "states": lambda: _check_states(folder, generation),
+        },
+    )
+    kinds: list[KindCheck] = []
+    for kind in KINDS.values():
+        if kind.perceptual or kind.digest:
+            one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
+            kinds += [] if one is None else [one]
+            damage += found
+    name = folder.stem
+    return Verification(name, generation.number, passed, tuple(kinds), seed, damage)
+
+
+class _Damaged(ScreenerError):
+    """A sentence for `Verification.damage`."""
+
+
+def _run(
+    where: str, checks: Mapping[str, Callable[[], None]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the checks that held, and what the first one that did not says."""
+    passed: list[str] = []
+    for name, check in checks.items():
+        try:
+            check()
+        except (ScreenerError, OSError) as error:
+            return tuple(passed), (f"{where}: {error}",)
+        passed.append(name)
+    return tuple(passed), ()
+
+
+def _check_integrity(folder: Path) -> None:
+    faults = database.ask(folder, lambda c: c.execute("PRAGMA integrity_check").fetchall())
+    if faults != [("ok",)]:
+        raise _Damaged(f"the database of records is damaged: SQLite names {len(faults)} faults")
+
+
+def _check_references(folder: Path) -> None:
+    def orphans(connection: sqlite3.Connection) -> dict[str, int]:
+        return {name: connection.execute(sql).fetchone()[0] for name, sql in _ORPHANS.items()}
+
+    for name, count in database.ask(folder, orphans).items():
+        if count:
+            raise _Damaged(f"{count} rows of the table {name} belong to nothing")
+
+
+def _check_states(folder: Path, generation: Generation) -> None:
+    counted = database.ask(
+        folder,
+        lambda c: c.execute(
+            f"SELECT state, count(*) FROM records r WHERE {_VISIBLE} GROUP BY 1",
+            {"number": generation.number},
+        ).fetchall(),
+    )
+    if dict(counted) != {state: n for state, n in generation.states.items() if n}:
+        raise _Damaged("the records are not as many of each state as their generation says")
+
+
+def _check_kind(
+    folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None, seed: int
+) -> tuple[KindCheck | None, tuple[str, ...]]:
+    """What was checked of a kind, if the list has it, and what is damaged."""
+    done = Comparison(0, 0, 0)
+
+    def compare() -> None:
+        nonlocal done
+        if snapshot is not None:
+            done = _compare(kind, snapshot, seed)
+        if done.differences:
+            raise _Damaged(f"search and brute force differ in {done.differences} hits, seed {seed}")
+
+    checks: dict[str, Callable[[], None]] = {}
+    if snapshot is not None:
+        checks["files"] = snapshot.verify
+    checks["records"] = lambda: _check_values(folder, generation, kind, snapshot)
+    if snapshot is not None:
+        checks["search"] = compare
+    passed, damage = _run(kind.name, checks)
+    files = generation.segments.get(kind.name, NO_FILES).names
+    if snapshot is None:
+        return None, damage
+    size = sum((folder / SEGMENTS / name).stat().st_size for name in files)
+    counts = (done.queries, done.pairs, done.differences)
+    return KindCheck(kind.name, len(files), len(snapshot), size, passed, *counts), damage
+
+
+def _compare(kind: HashKind, snapshot: Snapshot, seed: int) -> Comparison:
+    if kind.perceptual:
+        return compare_distances(snapshot, radius=kind.radius, seed=seed)
+    return compare_equality(snapshot, seed=seed)
+
+
+def _check_values(
+    folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None
+) -> None:
+    """The values that the files hold are those that the records call for, no more, no fewer."""
+    packed = database.ask(folder, lambda c: b"".join(_pieces(c, generation.number, kind)))
+    if len(packed) % kind.size:
+        raise _Damaged("a value of the records has another size than its kind")
+    wanted: Values = np.unique(np.frombuffer(packed, f"S{kind.size}"))
+    held = wanted[:0] if snapshot is None else snapshot.live()
+    if not np.array_equal(wanted, held):
+        missing = np.setdiff1d(wanted, held, assume_unique=True).size
+        more = np.setdiff1d(held, wanted, assume_unique=True).size
+        raise _Damaged(
+            f"the index files lack {missing} values that records hold,"
+            f" and have {more} that none holds"
+        )
+
+
+def _pieces(connection: sqlite3.Connection, number: int, kind: HashKind) -> Iterator[bytes]:
+    """The searchable values of the records of a generation, joined some thousands at a time."""
+    # Record by record, since the hashes of neighbours are neighbours in the file.
+    rows = connection.execute(
+        "SELECT h.value FROM records r CROSS JOIN hashes h ON r.id = h.record WHERE h.kind = :kind"
+        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {_VISIBLE}",
+        {"kind": kind.name, "number": number},
+    )
+    while some := rows.fetchmany(_AT_ONCE):
+        yield b"".join(value for (value,) in some)

@@ -1,0 +1,258 @@
+"""Verifying a list: a sound one passes, and each kind of damage is told in a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from screener.index import comparison, tables, tiers
+from screener.index.comparison import compare_distances, compare_equality
+from screener.index.digests import DigestIndex
+from screener.index.hamming import HammingIndex
+from screener.index.layout import open_sections, write_sections
+from screener.index.snapshot import Snapshot
+from screener.lists.hashlist import HashList
+
+
+def value(number: int, size: int) -> str:
+    """A well-mixed value of so many bytes, in hex."""
+    return hashlib.shake_128(str(number).encode()).hexdigest(size)
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
+    """A list of several kinds in several files, with tables, and with values that were removed."""
+    monkeypatch.setattr(tables, "LEAST_CODES", 100)
+    monkeypatch.setattr(tiers, "SMALLEST", 1)
+    monkeypatch.setattr(comparison, "_MOST", 512)
+    made = HashList.create(tmp_path / "known.list")
+    for name, numbers in (("a", range(400)), ("b", range(1000, 1030)), ("c", range(5))):
+        lines = ["id,pdq,phash,md5,status"]
+        for n in numbers:
+            state = "withdrawn" if name == "c" else "confirmed"
+            lines.append(f"{n},{value(n, 32)},{value(n, 8)},{value(n, 16)},{state}")
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+        made.import_file(tmp_path / f"{name}.csv", source="demo")
+    return made.refresh()
+
+
+def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    """The command `verify`, in a process of its own."""
+    code = "from screener.cli import main; main()"
+    call = [sys.executable, "-c", code, "verify", *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=True, timeout=120)
+
+
+def segment(known: HashList, kind: str, ending: str = "idx") -> Path:
+    """The oldest file of a kind in the newest generation."""
+    (found, *_) = sorted((known.path / "segments").glob(f"{kind}-*.{ending}"))
+    return found
+
+
+def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
+    """Every check of every kind holds, and the pairs are queries times values, removed included."""
+    found = known.verify(seed=5)
+
+    assert found.damage == ()
+    assert found.database == ("integrity", "references", "states")
+    assert [kind.kind for kind in found.kinds] == ["pdq", "phash", "md5"]
+    for kind in found.kinds:
+        assert kind.checks == ("files", "records", "search")
+        assert (kind.files, kind.values, kind.queries) == (3, 425, 512)
+        assert (kind.pairs, kind.differences) == (512 * 430, 0)
+        assert kind.bytes > 425 * 8
+    assert known.verify(seed=5) == found
+    assert known.verify().seed != known.verify().seed
+
+
+def test_the_command_prints_a_table_or_an_object_and_no_value(known: HashList) -> None:
+    """Exit code 0, a line a kind, the pairs; the same as JSON; nothing that is listed."""
+    shown = run(known.path)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^pdq +3 +425 +\d+ +files records search +1761280 +0", shown.stdout, re.M)
+    assert "pairs compared with brute force, 0 differences" in shown.stdout
+
+    told = run(known.path, "--json", "--seed", "7")
+    assert (told.returncode, told.stderr) == (0, "")
+    answer = json.loads(told.stdout)
+    assert (answer["seed"], answer["differences"], answer["damage"]) == (7, 0, [])
+    assert answer["pairs"] == sum(kind["pairs"] for kind in answer["kinds"]) > 0
+    listed = {value(n, size)[:12] for n in range(400) for size in (8, 16, 32)}
+    assert not any(one in shown.stdout + told.stdout for one in listed)
+
+
+def test_an_empty_list_passes(tmp_path: Path) -> None:
+    """A list without a record has nothing that could be wrong, and its exit code is 0."""
+    HashList.create(tmp_path / "new.list")
+    done = run(tmp_path / "new.list")
+    assert done.returncode == 0, done.stderr
+    assert "0 pairs compared" in done.stdout
+
+
+def sql(text: str) -> Callable[[HashList], None]:
+    """Changes the database behind the list's back."""
+
+    def damage(known: HashList) -> None:
+        with sqlite3.connect(known.path / "records.sqlite") as connection:
+            connection.execute(text)
+        connection.close()
+
+    return damage
+
+
+def a_byte(kind: str) -> Callable[[HashList], None]:
+    """Changes the last byte of an index file in place."""
+
+    def damage(known: HashList) -> None:
+        with segment(known, kind).open("r+b") as file:
+            file.seek(-1, 2)
+            last = file.read(1)
+            file.seek(-1, 2)
+            file.write(bytes([last[0] ^ 1]))
+
+    return damage
+
+
+def well_sealed(kind: str, content: str, section: str) -> Callable[[HashList], None]:
+    """Changes the last element of a section, and writes the file anew with right checksums."""
+
+    def damage(known: HashList) -> None:
+        path = segment(known, kind)
+        opened = open_sections(path, content)
+        arrays = {
+            name: opened.array(name, dtype=s.dtype.str[1:], dimensions=len(s.shape)).copy()
+            for name, s in opened.directory.items()
+        }
+        arrays[section].reshape(-1)[-1] ^= 1
+        write_sections(path, content, arrays)
+
+    return damage
+
+
+def lost_link(known: HashList) -> None:
+    """Makes an index file of one value less and one more than the records say."""
+    path = segment(known, "phash")
+    codes = HammingIndex.open(path).codes.copy()
+    codes[-1, -1] ^= 1
+    HammingIndex.build(codes).save(path)
+
+
+DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
+    (a_byte("pdq"), r"pdq: .* is damaged"),
+    (a_byte("md5"), r"md5: .*section 'order' is damaged"),
+    (well_sealed("pdq", "hamming", "sketches"), "pdq: .*section 'sketches' is wrong: one of table"),
+    (well_sealed("md5", "digests", "order"), "md5: .*section '(order|prefixes)' is wrong"),
+    (lost_link, "phash: the index files lack 1 values .* and have 1 that none holds"),
+    (sql("DELETE FROM hashes WHERE kind = 'md5' AND record = 300"), "md5: .* have 1 that none"),
+    (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
+    (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
+    (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),
+    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
+]
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGE)
+def test_damage_is_told_in_a_sentence(
+    known: HashList, damage: Callable[[HashList], None], sentence: str
+) -> None:
+    """Whatever is wrong is found by some check, and no value is in what it says."""
+    damage(known)
+    found = HashList.open(known.path).verify()
+    assert re.search(sentence, "\n".join(found.damage)), found.damage
+    assert not re.search("[0-9a-f]{12}", re.sub(r"-[0-9a-f]{16}\.idx", "", str(found.damage)))
+
+
+def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> None:
+    """The sentence is on standard error, and what was checked is shown still."""
+    a_byte("pdq")(known)
+    done = run(known.path)
+    assert done.returncode == 2
+    assert re.search("^screener: pdq: .* is damaged$", done.stderr, re.M)
+    assert re.search("^md5 .*files records search", done.stdout, re.M)
+
+
+def test_an_index_in_the_database_that_misses_a_row_is_found(known: HashList) -> None:
+    """SQLite's own check is asked: here a page of the database is overwritten."""
+    path = known.path / "records.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'segments_by_until'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size + 3)
+        file.write(b"\0\1")  # the page says that it holds one entry
+    done = run(known.path)
+    assert done.returncode == 2
+    assert "SQLite names" in done.stderr or "cannot read the list" in done.stderr
+
+
+class Forgetful:
+    """An index that leaves out every hit at one distance, as a wrong search might."""
+
+    def __init__(self, index: HammingIndex, distance: int) -> None:
+        self.index, self.distance = index, distance
+
+    def search(self, queries: Any, *, radius: int) -> Any:
+        """As the index does, but for those hits."""
+        offsets, rows, distances = self.index.search(queries, radius=radius)
+        kept = distances != self.distance
+        before = np.concatenate(([0], np.cumsum(kept)))
+        return before[offsets], rows[kept], distances[kept]
+
+
+@pytest.mark.parametrize("distance", [0, 1, 17, 30, 31])
+def test_a_search_that_misses_one_distance_is_caught(
+    monkeypatch: pytest.MonkeyPatch, distance: int
+) -> None:
+    """Neighbours are planted at every distance, so whichever is missed, it shows."""
+    codes = np.random.default_rng(0).integers(0, 256, (300, 32), np.uint8)
+    snapshot = Snapshot([HammingIndex.build(codes)])
+    assert compare_distances(snapshot, radius=31, seed=1).differences == 0
+    wrong = Forgetful(snapshot.parts[0], distance)  # type: ignore[arg-type]
+    monkeypatch.setattr(
+        Snapshot, "search", lambda _, queries, radius: wrong.search(queries, radius=radius)
+    )
+    found = compare_distances(snapshot, radius=31, seed=1)
+    assert found.differences >= 2 * 4096 * 7 // 8 // 32
+
+
+def test_a_look_up_that_takes_the_beginning_for_the_whole_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Digests that differ from a listed one in a late bit must not be found."""
+    values = np.random.default_rng(0).integers(0, 256, (300, 16), np.uint8)
+    values = values[np.lexsort(values.T[::-1])]
+    snapshot = Snapshot([DigestIndex.build(values)])
+    assert compare_equality(snapshot, seed=1).differences == 0
+    beginnings = DigestIndex.build(values[:, :8].copy())
+    monkeypatch.setattr(
+        Snapshot,
+        "lookup",
+        lambda _, queries: beginnings.search(np.ascontiguousarray(queries[..., :8])),
+    )
+    assert compare_equality(snapshot, seed=1).differences > 100
+
+
+def test_removed_values_are_among_the_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds what was removed is caught."""
+    codes = np.random.default_rng(0).integers(0, 256, (300, 8), np.uint8)
+    part = HammingIndex.build(codes)
+    snapshot = Snapshot([part], np.arange(0, 300, 100))
+    assert compare_distances(snapshot, radius=8, seed=1).differences == 0
+    monkeypatch.setattr(
+        Snapshot, "search", lambda _, queries, radius: part.search(queries, radius=radius)
+    )
+    assert compare_distances(snapshot, radius=8, seed=1).differences >= 2 * 256
