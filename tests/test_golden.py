@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -93,6 +94,23 @@ def test_every_form_has_a_golden_file() -> None:
     assert sorted(made.GOLDEN) == NAMES
     assert {content_of(name) for name in NAMES} == {"hamming", "digests", "removed", "manifest"}
     assert TABLES
+
+
+def test_the_golden_files_have_the_sections_that_they_are_named_for(
+    golden: Callable[[str], Path],
+) -> None:
+    """Every section that `docs/format.md` names is in some file, with something in it."""
+    filled: dict[str, set[str]] = {}
+    for name in NAMES:
+        arrays = reader.read(golden(name), content_of(name))
+        filled[name] = {section for section, array in arrays.items() if array.size}
+    page = (HERE.parent / "docs" / "format.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", page, re.MULTILINE)
+    wanted = {section for names in named for section in re.findall("[a-z-]+", names)}
+    assert set().union(*filled.values()) == wanted
+    assert not any("rest" in s for s in filled["tables-64-balanced"])
+    assert {"rest", "rest-codes"} < filled["tables-64-balanced-few"]
+    assert "rest-directory" in filled["tables-64-balanced-rest"]
 
 
 @pytest.mark.parametrize("name", NAMES)

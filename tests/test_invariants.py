@@ -183,6 +183,56 @@ def test_each_wrong_array_is_named(tmp_path: Path, section: str, change: Change,
         assert any(part in sentence for part in what.split("|")), sentence
 
 
+def balanced_codes() -> npt.NDArray[np.uint8]:
+    """Codes of which most have half of their bits set, and one in eight has not."""
+    codes = some_codes(2400)
+    codes[:, 1] = np.random.default_rng(1).integers(0, 256, 2400)
+    codes[:, 4:] = ~codes[:, :4]
+    codes[::8, 0] ^= np.arange(300, dtype=np.uint16).astype(np.uint8) | np.uint8(1)
+    return codes
+
+
+FEW: list[tuple[str, Change, str]] = [
+    ("rest", swapped("rest", 0, -1), "by weight and row"),
+    ("rest", shortened("rest", "rest-codes"), "it is not the codes that the tables leave out"),
+    ("rest-codes", bump("rest-codes", 3), "not those of its rows"),
+]
+REST: list[tuple[str, Change, str]] = [
+    ("rest-sketches", bump("rest-sketches", 3), "one of table 0 is of another code"),
+    ("rest-links", bump("rest-links"), "one of table 2 leads to another code"),
+    ("rest-rows", bump("rest-rows", 3), "one of table 3 is not the row"),
+    ("rest-directory", put("rest-directory", (3, 70), 0), "does not ascend"),
+    ("sketches", bump("sketches"), "one of table 3 is of another code"),
+]
+
+
+@pytest.mark.parametrize(
+    ("least", "section", "change", "what"),
+    [*((1000, *one) for one in FEW), *((0, *one) for one in REST)],
+)
+def test_each_wrong_array_of_codes_that_are_not_balanced_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    least: int,
+    section: str,
+    change: Change,
+    what: str,
+) -> None:
+    """Both forms in which a file leads to the others: right as built, named where wrong."""
+    monkeypatch.setattr(tables, "LEAST_CODES", least)
+    path = tmp_path / "a.idx"
+    index = HammingIndex.build(balanced_codes())
+    index.verify()
+    index.save(path)
+    HammingIndex.open(path).verify()
+    rewritten(path, "hamming", change)
+    with pytest.raises(IndexFileError) as caught:
+        HammingIndex.open(path).verify()
+    if "do not fit together" not in str(caught.value):
+        assert f"section '{section}' is wrong" in str(caught.value)
+        assert what in str(caught.value)
+
+
 def test_wrong_codes_are_found_by_their_tables(tmp_path: Path) -> None:
     """A code changed under a right checksum no longer stands where its tables say."""
     path = tmp_path / "a.idx"

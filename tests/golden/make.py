@@ -57,6 +57,17 @@ def families(seed: str, count: int, width: int, centres: int) -> Codes:
     return codes
 
 
+def balanced(seed: str, count: int, others: int) -> Codes:
+    """64-bit codes with half of their bits set, `others` between them without, some repeated."""
+    codes = families(seed, count + others, 8, 500)
+    codes[:, 4:] = ~codes[:, :4]
+    between = np.arange(others) * ((count + others) // max(1, others))
+    codes[between, 7] ^= np.uint8(1) << (np.arange(others) % 8).astype(np.uint8)
+    codes[between, 6] ^= drawn(f"{seed}, others", others, 1)[:, 0] & np.uint8(0x77)
+    codes[-100:] = codes[:100]
+    return codes
+
+
 def counted(count: int) -> Codes:
     """64-bit codes with one chunk in common, so that one bucket holds them all."""
     codes = np.zeros((count, 8), np.uint8)
@@ -107,7 +118,9 @@ GOLDEN: dict[str, Callable[[Path], None]] = {
     "tables-64": hamming(drawn("uniform", 20_000, 8)),
     "tables-64-families": hamming(families("families", 24_000, 8, 40)),
     "tables-64-one-bucket": hamming(counted(70_000)),
-    "tables-128-families": hamming(families("families of 128", 20_000, 16, 300)),
+    "tables-64-balanced": hamming(balanced("balanced", 20_000, 0)),
+    "tables-64-balanced-few": hamming(balanced("some others", 21_000, 700)),
+    "tables-64-balanced-rest": hamming(balanced("many others", 36_000, 27_000)),
     "tables-256-families": hamming(families("families of 256", 20_000, 32, 100)),
 }
 
