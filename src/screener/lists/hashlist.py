@@ -255,7 +255,7 @@ class HashList:
     def verify(self, *, seed: int | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
-        A million codes take some ten seconds and a hundred megabytes of memory or so. What is
+        A million codes take some twenty seconds and 300 MB of memory. What is
         wrong is in the `damage` of the answer; ListError where nothing can be read. `seed` draws
         the queries: a random one unless given.
         """
