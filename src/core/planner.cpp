@@ -12,6 +12,9 @@ constexpr double kLineCost = 6;        // a cache line of sketches
 constexpr double kCandidateCost = 14;  // following a posting to the code or to its rejection
 constexpr double kQueryCost = 150;
 
+// The share of a flat scan that may go into long buckets of which too much may pass all the same.
+constexpr double kWaste = 0.25;
+
 // What a candidate costs where they are many, most of them codes that lie within the radius.
 constexpr double kManyCost = 90;
 
@@ -72,7 +75,7 @@ RadiusPlan Planner::make(std::uint32_t radius) const {
   plan.cost = expected_cost(ring_, plan.thresholds);
   const double flat = flat_cost(ring_.count, ring_.bytes, 1);
   plan.usual_lines = static_cast<std::size_t>(3 * plan.cost.lines) + 1024;
-  plan.most_lines = std::max(static_cast<std::size_t>(flat / kLineCost), plan.usual_lines);
+  plan.most_lines = std::max(static_cast<std::size_t>(kWaste * flat / kLineCost), plan.usual_lines);
   plan.most_candidates =
       static_cast<std::size_t>(std::max(flat / kManyCost, 3 * plan.cost.candidates)) + 64;
   return plan;
