@@ -62,6 +62,47 @@ constexpr std::uint32_t make_test(std::uint32_t sketch, std::uint32_t limit) {
   return sketch | limit << 16;
 }
 
+// The lines of a bucket, at most kBucketLines of them, and which places of the first and the last
+// one belong to it.
+struct BucketLines {
+  const std::uint16_t* sketches;
+  std::size_t lines;
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+// A query of a block as one table sees it.
+struct QueryEntry {
+  std::uint32_t chunks;  // the sketch that it looks for and, in the upper half, the next one
+  std::uint32_t number;
+};
+
+// Queries that visit one bucket, those with fewer flips first: of flips f the ones from
+// ends[f - 1] to ends[f], whose sketch may differ in limit - f bits.
+struct QueryRun {
+  const QueryEntry* entries;
+  const std::uint32_t* ends;
+  std::uint32_t levels;
+  std::uint32_t limit;
+  std::size_t count() const { return ends[levels - 1]; }
+};
+
+// Entry and place of a posting whose sketch passed.
+constexpr std::uint32_t kPlaces = kBucketLines * kLine;
+constexpr std::uint32_t make_hit(std::size_t entry, std::uint32_t place) {
+  return static_cast<std::uint32_t>(entry) * kPlaces + place;
+}
+
+// A posting that passed and waits for its next sketch, the one at `slot`, to come from memory:
+// the first half of `rest` differs from 0 where its sketch and the query's do, the second half
+// is what the next sketch should be.
+struct Waiting {
+  std::uint32_t slot;
+  std::uint32_t rest;
+  std::uint32_t query;  // its number and, from kFlipsAt on, the flips
+};
+constexpr std::uint32_t kFlipsAt = 28;
+
 struct RingKernel {
   // Tests all sketches of line lines[k] by tests[k]; bit j of masks[k] tells whether the j-th
   // passed. Returns how many masks are not zero and writes which to `passed`. The kAhead
@@ -70,10 +111,15 @@ struct RingKernel {
   std::size_t (*sieve_lines)(const std::uint16_t* sketches, const std::uint32_t* lines,
                              const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
                              std::uint32_t* passed);
-  // Every test on each of at most kBucketLines lines: test k on line l is masks[k * lines + l].
-  std::size_t (*sieve_bucket)(const std::uint16_t* sketches, std::size_t lines,
-                              const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
-                              std::uint32_t* passed);
+  // Tests every query of a run on every posting of a bucket. Returns how many passed and writes
+  // which to `hits`. `masks` and `passed` have room for 16 more than the lines times the
+  // queries.
+  std::size_t (*sieve_bucket)(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
+                              std::uint32_t* passed, std::uint32_t* hits);
+  // Writes to `passed` which of those waiting differ in at most limit - flips bits in two chunks
+  // together, and returns how many.
+  std::size_t (*sieve_waiting)(const std::uint16_t* sketches, const Waiting* waiting,
+                               std::size_t count, std::uint32_t limit, std::uint32_t* passed);
   // The distance of each pair.
   void (*distances)(const std::uint8_t* codes, const std::uint8_t* queries, std::size_t bytes,
                     const Pair* pairs, std::size_t count, std::uint16_t* distances);

@@ -77,17 +77,126 @@ std::size_t sieve_lines(const std::uint16_t* sketches, const std::uint32_t* line
   return listed;
 }
 
-std::size_t sieve_bucket(const std::uint16_t* sketches, std::size_t lines,
-                         const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
-                         std::uint32_t* passed) {
-  std::size_t listed = 0;
-  std::size_t at = 0;
-  for (std::size_t k = 0; k < count; ++k) {
-    for (std::size_t l = 0; l < lines; ++l, ++at) {
-      masks[at] = test_line(sketches + l * kLine, tests[k]);
-      passed[listed] = static_cast<std::uint32_t>(at);
-      listed += masks[at] != 0;
+// The two halves of a line, such that packing what comes of them keeps the order of places.
+struct Line {
+  __m256i a;
+  __m256i b;
+};
+
+template <std::uint32_t kLimit>
+inline __attribute__((always_inline)) void test_level(const Line* lines, std::size_t count,
+                                                      const QueryEntry* entries,
+                                                      std::size_t queries, std::uint32_t* masks) {
+  for (std::size_t k = 0; k < queries; ++k) {
+    const __m256i sketch = _mm256_set1_epi16(static_cast<short>(entries[k].chunks));
+    for (std::size_t l = 0; l < count; ++l) {
+      const __m256i a = few_bits<kLimit>(_mm256_xor_si256(lines[l].a, sketch));
+      const __m256i b = few_bits<kLimit>(_mm256_xor_si256(lines[l].b, sketch));
+      *masks++ = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(a, b)));
     }
+  }
+}
+
+void test_counted(const Line* lines, std::size_t count, const QueryEntry* entries,
+                  std::size_t queries, std::uint32_t most, std::uint32_t* masks) {
+  const __m256i limit = _mm256_set1_epi16(static_cast<short>(most));
+  for (std::size_t k = 0; k < queries; ++k) {
+    const __m256i sketch = _mm256_set1_epi16(static_cast<short>(entries[k].chunks));
+    for (std::size_t l = 0; l < count; ++l) {
+      const __m256i a = counted(_mm256_xor_si256(lines[l].a, sketch), limit);
+      const __m256i b = counted(_mm256_xor_si256(lines[l].b, sketch), limit);
+      *masks++ = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(a, b)));
+    }
+  }
+}
+
+template <std::size_t kLines>
+inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucket,
+                                                        const QueryRun& run, std::uint32_t* masks,
+                                                        std::uint32_t* passed,
+                                                        std::uint32_t* hits) {
+  Line lines[kLines];
+  for (std::size_t l = 0; l < kLines; ++l) {
+    const auto* line = reinterpret_cast<const __m256i*>(bucket.sketches + l * kLine);
+    const __m256i low = _mm256_load_si256(line);
+    const __m256i high = _mm256_load_si256(line + 1);
+    lines[l] = {_mm256_permute2x128_si256(low, high, 0x20),
+                _mm256_permute2x128_si256(low, high, 0x31)};
+  }
+  std::uint32_t from = 0;
+  for (std::uint32_t level = 0; level < run.levels; ++level) {
+    const QueryEntry* entries = run.entries + from;
+    const std::size_t count = run.ends[level] - from;
+    std::uint32_t* to = masks + from * kLines;
+    switch (run.limit - level) {
+      case 0:
+        test_level<0>(lines, kLines, entries, count, to);
+        break;
+      case 1:
+        test_level<1>(lines, kLines, entries, count, to);
+        break;
+      case 2:
+        test_level<2>(lines, kLines, entries, count, to);
+        break;
+      case 3:
+        test_level<3>(lines, kLines, entries, count, to);
+        break;
+      default:
+        test_counted(lines, kLines, entries, count, run.limit - level, to);
+    }
+    from = run.ends[level];
+  }
+  // Masks that are not zero are few; a branch on each would cost more than the tests.
+  std::size_t some = 0;
+  for (std::size_t at = 0; at < from * kLines; ++at) {
+    passed[some] = static_cast<std::uint32_t>(at);
+    some += masks[at] != 0;
+  }
+  std::size_t listed = 0;
+  for (std::size_t i = 0; i < some; ++i) {
+    const std::uint32_t entry = passed[i] / kLines;
+    const auto line = static_cast<std::uint32_t>(passed[i] - entry * kLines);
+    std::uint32_t mask = masks[passed[i]];
+    if (line == 0) mask &= bucket.first;
+    if (line + 1 == kLines) mask &= bucket.last;
+    for (; mask != 0; mask &= mask - 1)
+      hits[listed++] =
+          make_hit(entry, line * kLine + static_cast<std::uint32_t>(__builtin_ctz(mask)));
+  }
+  return listed;
+}
+
+std::size_t sieve_bucket(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
+                         std::uint32_t* passed, std::uint32_t* hits) {
+  switch (bucket.lines) {
+    case 1:
+      return sieve<1>(bucket, run, masks, passed, hits);
+    case 2:
+      return sieve<2>(bucket, run, masks, passed, hits);
+    case 3:
+      return sieve<3>(bucket, run, masks, passed, hits);
+    case 4:
+      return sieve<4>(bucket, run, masks, passed, hits);
+    case 5:
+      return sieve<5>(bucket, run, masks, passed, hits);
+    case 6:
+      return sieve<6>(bucket, run, masks, passed, hits);
+    case 7:
+      return sieve<7>(bucket, run, masks, passed, hits);
+    default:
+      return sieve<8>(bucket, run, masks, passed, hits);
+  }
+}
+
+std::size_t sieve_waiting(const std::uint16_t* sketches, const Waiting* waiting, std::size_t count,
+                          std::uint32_t limit, std::uint32_t* passed) {
+  std::size_t listed = 0;
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::uint32_t next = std::uint32_t{sketches[waiting[k].slot]} << 16;
+    passed[listed] = static_cast<std::uint32_t>(k);
+    listed += static_cast<std::uint32_t>(_mm_popcnt_u32(waiting[k].rest ^ next)) +
+                  (waiting[k].query >> kFlipsAt) <=
+              limit;
   }
   return listed;
 }
@@ -111,7 +220,7 @@ void distances(const std::uint8_t* codes, const std::uint8_t* queries, std::size
 
 }  // namespace
 
-extern const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, distances};
+extern const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 

@@ -41,17 +41,34 @@ std::size_t sieve_lines(const std::uint16_t* sketches, const std::uint32_t* line
   return listed;
 }
 
-std::size_t sieve_bucket(const std::uint16_t* sketches, std::size_t lines,
-                         const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
-                         std::uint32_t* passed) {
+std::size_t sieve_bucket(const BucketLines& bucket, const QueryRun& run, std::uint32_t* /*masks*/,
+                         std::uint32_t* /*passed*/, std::uint32_t* hits) {
   std::size_t listed = 0;
-  std::size_t at = 0;
+  std::size_t k = 0;
+  for (std::uint32_t level = 0; level < run.levels; ++level)
+    for (; k < run.ends[level]; ++k)
+      for (std::size_t l = 0; l < bucket.lines; ++l) {
+        std::uint32_t mask =
+            test_line(bucket.sketches + l * kLine,
+                      make_test(run.entries[k].chunks & 0xffffu, run.limit - level));
+        if (l == 0) mask &= bucket.first;
+        if (l + 1 == bucket.lines) mask &= bucket.last;
+        for (; mask != 0; mask &= mask - 1)
+          hits[listed++] = make_hit(k, static_cast<std::uint32_t>(l * kLine) +
+                                           static_cast<std::uint32_t>(__builtin_ctz(mask)));
+      }
+  return listed;
+}
+
+std::size_t sieve_waiting(const std::uint16_t* sketches, const Waiting* waiting, std::size_t count,
+                          std::uint32_t limit, std::uint32_t* passed) {
+  std::size_t listed = 0;
   for (std::size_t k = 0; k < count; ++k) {
-    for (std::size_t l = 0; l < lines; ++l, ++at) {
-      masks[at] = test_line(sketches + l * kLine, tests[k]);
-      passed[listed] = static_cast<std::uint32_t>(at);
-      listed += masks[at] != 0;
-    }
+    const std::uint32_t next = std::uint32_t{sketches[waiting[k].slot]} << 16;
+    const std::uint32_t x = waiting[k].rest ^ next;
+    passed[listed] = static_cast<std::uint32_t>(k);
+    listed +=
+        count_bits(x & 0xffffu) + count_bits(x >> 16) + (waiting[k].query >> kFlipsAt) <= limit;
   }
   return listed;
 }
@@ -79,6 +96,6 @@ void distances(const std::uint8_t* codes, const std::uint8_t* queries, std::size
 
 }  // namespace
 
-extern const RingKernel kRingScalar = {sieve_lines, sieve_bucket, distances};
+extern const RingKernel kRingScalar = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener

@@ -59,6 +59,21 @@ class Walk {
     }
   }
 
+  // Adds a step that is within its bound.
+  void add(const Step& step) {
+    steps_.push_back(step);
+    prefetch(step, table_of(step));
+  }
+
+  // Adds a code to compare with a query.
+  void compare(std::uint32_t row, std::uint32_t query) {
+    if (row >= ring_->count) refuse_damaged();
+    __builtin_prefetch(ring_->codes + std::uint64_t{row} * ring_->bytes, 0, 2);
+    __builtin_prefetch(queries_.codes + std::uint64_t{query} * ring_->bytes, 0, 2);
+    pairs_.push_back({row, query});
+  }
+
+  std::size_t comparing() const { return pairs_.size(); }
   std::size_t waiting() const { return steps_.size(); }
   std::size_t followed() const { return followed_; }
 

@@ -36,17 +36,62 @@ bool same_tests(const RingKernel& best) {
   std::vector<std::uint32_t> passed[2] = {std::vector<std::uint32_t>(room),
                                           std::vector<std::uint32_t>(room)};
   const RingKernel* kernels[2] = {&kRingScalar, &best};
-  for (std::size_t width = 0; width <= kLines; ++width) {  // 0: lines one by one
-    std::size_t listed[2];
-    for (int i = 0; i < 2; ++i)
-      listed[i] = width == 0 ? kernels[i]->sieve_lines(sketches, lines.data(), tests.data(), kTests,
-                                                       masks[i].data(), passed[i].data())
-                             : kernels[i]->sieve_bucket(sketches, width, tests.data(), kTests,
-                                                        masks[i].data(), passed[i].data());
-    if (listed[0] != listed[1]) return false;
-    for (std::size_t k = 0; k < listed[0]; ++k)
-      if (passed[0][k] != passed[1][k] || masks[0][passed[0][k]] != masks[1][passed[0][k]])
-        return false;
+  std::size_t listed[2];
+  for (int i = 0; i < 2; ++i)
+    listed[i] = kernels[i]->sieve_lines(sketches, lines.data(), tests.data(), kTests,
+                                        masks[i].data(), passed[i].data());
+  if (listed[0] != listed[1]) return false;
+  for (std::size_t k = 0; k < listed[0]; ++k)
+    if (passed[0][k] != passed[1][k] || masks[0][passed[0][k]] != masks[1][passed[0][k]])
+      return false;
+  return true;
+}
+
+// Buckets of every number of lines, of whole lines and of parts, with runs of every length up to
+// some, at every limit, and the postings that pass followed on.
+bool same_joins(const RingKernel& best) {
+  constexpr std::size_t kQueries = 150;
+  constexpr std::size_t kSlack = 128;
+  const Pages pages(kPlaces * sizeof(std::uint16_t));
+  auto* sketches = pages.as<std::uint16_t>();
+  for (std::size_t i = 0; i < kPlaces; ++i) sketches[i] = static_cast<std::uint16_t>(random_bits());
+  std::vector<QueryEntry> entries(kQueries + kSlack);
+  for (QueryEntry& entry : entries) entry = {static_cast<std::uint32_t>(random_bits()), 0};
+  const std::size_t room = kQueries * kBucketLines + 16;
+  std::vector<std::uint32_t> masks(room);
+  std::vector<std::uint32_t> passed[2] = {std::vector<std::uint32_t>(kQueries * kPlaces + 16),
+                                          std::vector<std::uint32_t>(kQueries * kPlaces + 16)};
+  std::vector<std::uint32_t> hits[2] = {std::vector<std::uint32_t>(kQueries * kPlaces),
+                                        std::vector<std::uint32_t>(kQueries * kPlaces)};
+  const RingKernel* kernels[2] = {&kRingScalar, &best};
+  for (std::uint32_t count = 1; count <= kQueries; ++count) {
+    const std::uint32_t levels = 1 + count % 5;
+    std::uint32_t ends[5];
+    for (std::uint32_t level = 0; level < levels; ++level)
+      ends[level] = count * (level + 1) / levels;
+    const QueryRun run{entries.data(), ends, levels, levels - 1 + count % 13};
+    for (std::size_t lines = 1; lines <= kBucketLines; ++lines) {
+      const auto first = static_cast<std::uint32_t>(random_bits() % 16);
+      const BucketLines bucket{sketches, lines, ~0u << first, ~0u >> (random_bits() % 16)};
+      std::size_t found[2];
+      for (int i = 0; i < 2; ++i)
+        found[i] =
+            kernels[i]->sieve_bucket(bucket, run, masks.data(), passed[i].data(), hits[i].data());
+      if (found[0] != found[1]) return false;
+      for (std::size_t k = 0; k < found[0]; ++k)
+        if (hits[0][k] != hits[1][k]) return false;
+      std::vector<Waiting> waiting(found[0]);
+      for (std::size_t k = 0; k < found[0]; ++k)
+        waiting[k] = {static_cast<std::uint32_t>(random_bits() % kPlaces),
+                      static_cast<std::uint32_t>(random_bits()),
+                      static_cast<std::uint32_t>(random_bits() % 5) << kFlipsAt | count};
+      for (int i = 0; i < 2; ++i)
+        found[i] = kernels[i]->sieve_waiting(sketches, waiting.data(), waiting.size(), count % 20,
+                                             passed[i].data());
+      if (found[0] != found[1]) return false;
+      for (std::size_t k = 0; k < found[0]; ++k)
+        if (passed[0][k] != passed[1][k]) return false;
+    }
   }
   return true;
 }
@@ -104,7 +149,7 @@ bool same_search(Isa isa, std::size_t bytes) {
 
 bool check_ring() {
   const Isa isa = supported_isas().front();
-  bool same = same_tests(ring_kernel(isa));
+  bool same = same_tests(ring_kernel(isa)) && same_joins(ring_kernel(isa));
   for (const std::size_t bytes : {8, 16, 32, 64}) same = same && same_search(isa, bytes);
   return same;
 }
