@@ -11,7 +11,8 @@
 namespace screener {
 namespace {
 
-constexpr std::size_t kJoinQueries = 1 << 18;  // joined at once
+constexpr std::size_t kJoinQueries = 1 << 20;  // joined at once
+constexpr std::size_t kCutQueries = 1 << 14;   // cut into chunks by one thread at a time
 constexpr std::size_t kTaskQueries = 64;       // looked up by one thread at a time
 
 using Numbers = std::vector<std::uint32_t>;  // of queries, ascending
@@ -156,8 +157,12 @@ class Search {
         queries = codes.data();
       }
       chunks.resize(count * ring.tables);
-      for (std::size_t i = 0; i < count; ++i)
-        cut_chunks(queries + i * ring.bytes, ring.bytes, &chunks[i * ring.tables]);
+      share_out((count + kCutQueries - 1) / kCutQueries, threads_,
+                [&](std::size_t task, std::size_t) {
+                  const std::size_t end = std::min(count, (task + 1) * kCutQueries);
+                  for (std::size_t i = task * kCutQueries; i < end; ++i)
+                    cut_chunks(queries + i * ring.bytes, ring.bytes, &chunks[i * ring.tables]);
+                });
       join_block(ring, plan, {queries, chunks.data()}, some);
     }
   }
