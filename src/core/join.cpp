@@ -28,6 +28,22 @@ std::vector<std::uint32_t> lines_around(const std::uint32_t* starts, int flips) 
   return sums;
 }
 
+// Whether a query could meet more lines than that, were all its buckets the longest ones.
+bool can_be_heavy(const Ring& ring, const Thresholds& thresholds, double most) {
+  double sum = 0;
+  for (std::size_t table = 0; table < ring.tables; ++table) {
+    const std::uint32_t* starts = ring.directory + table * kDirectory;
+    std::uint32_t longest = 0;
+    for (std::size_t key = 0; key < kBuckets; ++key)
+      longest = std::max(longest, starts[key + 1] - starts[key]);
+    double buckets = 0;
+    for (int flips = 0; flips <= thresholds.of[table]; ++flips)
+      buckets += static_cast<double>(masks_of(flips).size());
+    sum += buckets * (longest / kLine + 1);
+  }
+  return sum > most;
+}
+
 }  // namespace
 
 void sort_once(std::vector<Found>& found) {
@@ -67,6 +83,9 @@ void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, s
 std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std::size_t queries,
                              const RadiusPlan& plan, std::size_t threads) {
   const Thresholds& thresholds = plan.thresholds;
+  const double most = kHeavy * plan.cost.lines + 64;
+  std::vector<bool> heavy(queries, false);
+  if (!can_be_heavy(ring, thresholds, most)) return heavy;
   std::vector<std::vector<std::uint64_t>> lines(std::max<std::size_t>(threads, 1),
                                                 std::vector<std::uint64_t>(queries, 0));
   share_out(ring.tables, threads, [&](std::size_t table, std::size_t thread) {
@@ -75,8 +94,6 @@ std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std:
     for (std::size_t i = 0; i < queries; ++i)
       lines[thread][i] += around[chunks[i * ring.tables + table]];
   });
-  const double most = kHeavy * plan.cost.lines + 64;
-  std::vector<bool> heavy(queries);
   for (std::size_t i = 0; i < queries; ++i) {
     std::uint64_t sum = 0;
     for (const auto& part : lines) sum += part[i];
