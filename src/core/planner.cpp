@@ -21,8 +21,9 @@ constexpr double kManyCost = 90;
 constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
 constexpr double kFlatShared = 0.003;  // the same for a query that shares the stream
 constexpr double kStreamCost = 0.018;  // the stream itself, once for a block of queries
-constexpr double kJoinBucket = 90;     // visiting a bucket in a join, whatever the queries
-constexpr double kJoinShare = 0.3;     // of a lookup, for each query of a join
+constexpr double kJoinBucket = 45;     // visiting a bucket in a join, whatever the queries
+constexpr double kJoinSlot = 0.65;     // and each slot in it
+constexpr double kJoinShare = 0.2;     // of a lookup, for each query of a join
 
 double choose_bits(int n, int k) {
   double value = 1;
@@ -93,7 +94,8 @@ Plan Planner::choose(std::uint64_t queries, std::uint32_t radius) const {
   const RadiusPlan& tables = at(radius);
   if (!tables.usable) return plan;
   const double lookup = tables.cost.nanoseconds;
-  const double buckets = kJoinBucket * kBuckets * ring_.tables;
+  const double buckets =
+      kJoinBucket * kBuckets * ring_.tables + kJoinSlot * static_cast<double>(ring_.slots);
   const double joined =
       kJoinShare * lookup + buckets / static_cast<double>(std::max<std::uint64_t>(queries, 1));
   plan.tables = std::min(lookup, joined);
