@@ -82,7 +82,7 @@ def test_more_queries_than_are_joined_at_once() -> None:
     tables.LEAST_CODES = 0
     codes, centres = hard_codes.families(rng, 40, 8, 3)
     held = codes, HammingIndex.build(codes)
-    queries = hard_codes.aimed(rng, centres, (1 << 18) + 7, 8, 3)
+    queries = hard_codes.aimed(rng, centres, (1 << 20) + 7, 8, 3)
     for way in ("join", "lookup"):
         check(held, queries, 3, way, 2)
 
