@@ -177,6 +177,26 @@ def test_every_row_of_every_repeated_code_is_found() -> None:
     check(codes, distinct, [0])
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_batch_crowds_one_bucket(width: int) -> None:
+    """More equal queries than are tested at once find what each finds alone, at every step.
+
+    Some codes lie at exactly the radius, so that no table but one may lead to them.
+    """
+    rng = np.random.default_rng(width)
+    centre = rng.integers(0, 256, width, np.uint8)
+    radii = [radius for radius in edges(width * 8) if 0 <= radius <= 5 * width // 2 - 1]
+    codes = np.concatenate(
+        [
+            rng.integers(0, 256, (400, width), np.uint8),
+            *(near(rng, centre, radius)[np.newaxis] for radius in radii for _ in range(4)),
+        ]
+    )
+    others = rng.integers(0, 256, (200, width), np.uint8)
+    queries = np.concatenate([others[:100], np.repeat(centre[np.newaxis], 1500, 0), others[100:]])
+    check(codes, queries, radii)
+
+
 @pytest.mark.parametrize("heavy", [0, 3, 7])
 def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
     """A query that meets too much is answered by a flat scan, alone and among others."""

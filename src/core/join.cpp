@@ -86,8 +86,8 @@ std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std:
   const double most = kHeavy * plan.cost.lines + 64;
   std::vector<bool> heavy(queries, false);
   if (!can_be_heavy(ring, thresholds, most)) return heavy;
-  std::vector<std::vector<std::uint64_t>> lines(std::max<std::size_t>(threads, 1),
-                                                std::vector<std::uint64_t>(queries, 0));
+  threads = std::clamp<std::size_t>(threads, 1, ring.tables);
+  std::vector<std::vector<std::uint64_t>> lines(threads, std::vector<std::uint64_t>(queries, 0));
   share_out(ring.tables, threads, [&](std::size_t table, std::size_t thread) {
     if (thresholds.of[table] < 0) return;
     const auto around = lines_around(ring.directory + table * kDirectory, thresholds.of[table]);

@@ -127,7 +127,8 @@ void TableJoin::run(std::size_t table, std::uint32_t key, std::uint32_t end,
 
 // A run that ends in this level.
 void TableJoin::test(std::uint32_t level, std::size_t count) {
-  ends_[level] = static_cast<std::uint32_t>(count);
+  // In the levels that it does not reach are none: what stands there is of another run.
+  std::fill(ends_.begin() + level, ends_.end(), static_cast<std::uint32_t>(count));
   const QueryRun run{entries_.data(), ends_.data(), level + 1,
                      static_cast<std::uint32_t>(thresholds_.bound(table_, 2))};
   const std::size_t first = start_ / kLine;

@@ -89,10 +89,8 @@ std::vector<std::uint32_t> Lookup::lines(const std::uint8_t* query) {
 // The keys of all buckets to visit, and how to test them.
 void Lookup::find_buckets(std::size_t query, const Probes& probes) {
   const std::size_t count = probes.masks.size();
-  if (keys_.size() < count) {
-    keys_.resize(count);
-    bucket_tests_.resize(count);
-  }
+  keys_.resize(std::max(keys_.size(), count));
+  bucket_tests_.resize(std::max(bucket_tests_.size(), count));
   std::uint32_t* keys = keys_.data();
   std::uint32_t* tests = bucket_tests_.data();
   for (std::size_t table = 0; table < ring_->tables; ++table) {
@@ -150,10 +148,8 @@ bool Lookup::list_table(std::size_t first, std::size_t end, std::size_t most) {
 // Adds the lines of one query to the list. False if they are more than `most`.
 bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t most) {
   most += listed_;
-  if (lines_.size() < most + kSlack) {
-    lines_.resize(most + kSlack);
-    tests_.resize(most + kSlack);
-  }
+  lines_.resize(std::max(lines_.size(), most + kSlack));
+  tests_.resize(std::max(tests_.size(), most + kSlack));
   find_buckets(query, probes);
   const bool one_line = ring_->slots < kLine * kBuckets * ring_->tables;  // in most buckets
   for (std::size_t table = 0; table < ring_->tables; ++table) {

@@ -13,7 +13,7 @@ constexpr double kCandidateCost = 14;  // following a posting to the code or to 
 constexpr double kQueryCost = 150;
 
 // The share of a flat scan that may go into long buckets of which too much may pass all the same.
-constexpr double kWaste = 0.25;
+constexpr double kWaste = 0.08;
 
 // What a candidate costs where they are many, most of them codes that lie within the radius.
 constexpr double kManyCost = 90;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kJoinQueries = 1 << 20;  // joined at once
 constexpr std::size_t kCutQueries = 1 << 14;   // cut into chunks by one thread at a time
-constexpr std::size_t kTaskQueries = 64;       // looked up by one thread at a time
+constexpr std::size_t kTaskQueries = 128;      // looked up by one thread at a time
 
 using Numbers = std::vector<std::uint32_t>;  // of queries, ascending
 
@@ -29,7 +29,7 @@ class Search {
         radius_(radius),
         threads_(std::max<std::size_t>(threads, 1)) {}
 
-  ScanResult flat() const { return scan_all(queries_, count_); }
+  ScanResult flat() const { return scan_all({holding_.codes, holding_.count}, queries_, count_); }
 
   // Of queries that find the same within a smaller radius, each is searched within that.
   void search_part(const Part& part, std::optional<Way> way) {
@@ -43,28 +43,14 @@ class Search {
       if (!groups[below].empty()) search_some(part, radius_ - below, groups[below], way);
   }
 
-  // The codes without tables: those whose weight is near enough to one of the queries'.
+  // The codes without tables: those whose weight is near enough to the query's.
   void search_few() {
-    const Few& few = holding_.few;
-    if (few.count == 0) return;
-    std::uint32_t least = UINT32_MAX;
-    std::uint32_t most = 0;
-    for (std::uint32_t i = 0; i < count_; ++i) {
-      const std::uint32_t weight = weight_of(query(i), holding_.bytes);
-      least = std::min(least, weight);
-      most = std::max(most, weight);
-    }
-    const std::uint64_t first = first_of_weight(least - std::min(least, radius_));
-    const std::uint64_t end = std::max(first, first_of_weight(most + radius_ + 1));
-    const ScanResult result = scan(kernels_.scan, few.codes + first * holding_.bytes, end - first,
-                                   queries_, count_, holding_.bytes, radius_);
+    if (holding_.few.count == 0) return;
+    std::vector<Numbers> of_weight(8 * holding_.bytes + 1);
     for (std::uint32_t i = 0; i < count_; ++i)
-      for (auto k = static_cast<std::size_t>(result.offsets[i]);
-           k < static_cast<std::size_t>(result.offsets[i + 1]); ++k) {
-        const std::uint32_t row = few.rows[first + static_cast<std::uint64_t>(result.rows[k])];
-        if (row >= holding_.count) refuse_damaged();
-        found_.push_back({i, row, result.distances[k]});
-      }
+      of_weight[weight_of(query(i), holding_.bytes)].push_back(i);
+    for (std::uint32_t weight = 0; weight < of_weight.size(); ++weight)
+      if (!of_weight[weight].empty()) search_few_within(weight, of_weight[weight]);
   }
 
   // Rows ascending for each query, equal codes included, each pair once.
@@ -86,6 +72,11 @@ class Search {
   }
 
  private:
+  struct Codes {
+    const std::uint8_t* first;
+    std::uint64_t count;
+  };
+
   struct Share {
     std::vector<Found> found;
     Numbers left;
@@ -110,6 +101,21 @@ class Search {
         high = middle;
     }
     return low;
+  }
+
+  void search_few_within(std::uint32_t weight, const Numbers& numbers) {
+    const Few& few = holding_.few;
+    const std::uint64_t first = first_of_weight(weight - std::min(weight, radius_));
+    const std::uint64_t end = first_of_weight(weight + radius_ + 1);
+    if (first >= end) return;
+    const ScanResult result = scan_some({few.codes + first * holding_.bytes, end - first}, numbers);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      for (auto k = static_cast<std::size_t>(result.offsets[i]);
+           k < static_cast<std::size_t>(result.offsets[i + 1]); ++k) {
+        const std::uint32_t row = few.rows[first + static_cast<std::uint64_t>(result.rows[k])];
+        if (row >= holding_.count) refuse_damaged();
+        found_.push_back({numbers[i], row, result.distances[k]});
+      }
   }
 
   void search_some(const Part& part, std::uint32_t radius, const Numbers& numbers,
@@ -201,19 +207,27 @@ class Search {
     }
   }
 
-  ScanResult scan_all(const std::uint8_t* queries, std::size_t count) const {
-    const std::size_t threads = std::min(threads_, std::max<std::size_t>(1, count / 8));
-    if (threads == 1)
-      return scan(kernels_.scan, holding_.codes, holding_.count, queries, count, holding_.bytes,
-                  radius_);
+  // Some codes against some queries. A thread is worth starting for a tenth of a millisecond.
+  ScanResult scan_all(const Codes& codes, const std::uint8_t* queries, std::size_t count) const {
+    const double work = flat_cost(codes.count, holding_.bytes, count) * static_cast<double>(count);
+    const auto worth = static_cast<std::size_t>(std::clamp(work / 1e5, 1.0, 1e6));
+    const std::size_t threads = std::min({threads_, std::max<std::size_t>(1, count / 8), worth});
     std::vector<ScanResult> parts(threads);
     share_out(threads, threads, [&](std::size_t task, std::size_t) {
       const std::size_t first = count * task / threads;
-      parts[task] =
-          scan(kernels_.scan, holding_.codes, holding_.count, queries + first * holding_.bytes,
-               count * (task + 1) / threads - first, holding_.bytes, radius_);
+      parts[task] = scan(kernels_.scan, codes.first, codes.count, queries + first * holding_.bytes,
+                         count * (task + 1) / threads - first, holding_.bytes, radius_);
     });
     return joined(parts);
+  }
+
+  ScanResult scan_some(const Codes& codes, const Numbers& numbers) const {
+    if (numbers.back() - numbers.front() + 1 == numbers.size())
+      return scan_all(codes, query(numbers.front()), numbers.size());
+    std::vector<std::uint8_t> some;
+    for (const std::uint32_t number : numbers)
+      some.insert(some.end(), query(number), query(number) + holding_.bytes);
+    return scan_all(codes, some.data(), numbers.size());
   }
 
   static ScanResult joined(std::vector<ScanResult>& parts) {
@@ -237,10 +251,7 @@ class Search {
     std::erase_if(found_, [this](const Found& one) {
       return std::binary_search(left_.begin(), left_.end(), one.query);
     });
-    std::vector<std::uint8_t> some;
-    for (const std::uint32_t number : left_)
-      some.insert(some.end(), query(number), query(number) + holding_.bytes);
-    const ScanResult result = scan_all(some.data(), left_.size());
+    const ScanResult result = scan_some({holding_.codes, holding_.count}, left_);
     for (std::size_t i = 0; i < left_.size(); ++i)
       for (auto k = static_cast<std::size_t>(result.offsets[i]);
            k < static_cast<std::size_t>(result.offsets[i + 1]); ++k)

@@ -165,7 +165,10 @@ class HammingIndex:
         # A lone query takes so little that looking at it closely first would double its time: the
         # core refuses what is not as it should be, and only then we look what that was.
         try:
-            found = self._index.search(queries, radius, threads)
+            # Whatever has a buffer would do for the core.
+            found = self._index.search(
+                queries if type(queries) is np.ndarray else None, radius, threads
+            )
         except (TypeError, ValueError):
             queries = _check_queries(queries, self._codes.shape[1])
             found = self._search_checked(
@@ -191,7 +194,11 @@ class HammingIndex:
         buckets is searched in another way by itself, so that no query takes much longer than
         comparing it with every code.
         """
-        way, flat, tables = self._index.plan(queries, self._check_radius(radius))
+        bits = self._check_radius(radius)
+        try:
+            way, flat, tables = self._index.plan(queries, bits)
+        except TypeError:
+            raise HashError(f"queries are a number from 0, not {queries!r}") from None
         return Plan(way, flat / 1e9, tables / 1e9)
 
     def _check_radius(self, radius: int) -> int:

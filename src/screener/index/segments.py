@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -42,6 +43,8 @@ from screener.index.snapshot import (
     save_removed,
 )
 from screener.index.tiers import Step
+
+logger = logging.getLogger(__name__)
 
 KEPT: Final = 3  # manifests that stay, the newest included, with all their files
 _ATTEMPTS: Final = 5
@@ -297,7 +300,12 @@ def _sweep(folder: Path, newest: int) -> None:
     kept: set[str] = set()
     for number in _numbers(folder):
         if number > newest - KEPT:
-            kept |= {f"{number:08d}.manifest", *_read(folder, number).files}
+            try:
+                kept |= {f"{number:08d}.manifest", *_read(folder, number).files}
+            except IndexFileError as error:
+                # Nobody knows what it names, so nothing goes until it is old itself.
+                logger.warning("nothing is removed from %s: %s", folder, error)
+                return
     for path in folder.iterdir():
         if path.name not in kept and _OURS.fullmatch(path.name):
             remove_unheld(path)

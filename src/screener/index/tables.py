@@ -13,6 +13,7 @@ from screener.errors import IndexFileError
 from screener.index.layout import Array, Sections
 
 LEAST_CODES: Final = 20_000  # fewer are compared one and all in less time than tables are worth
+FEW_CODES: Final = 1_000  # beside tables of balanced codes, fewer of the others need none
 BUCKETS: Final = 1 << 16
 _LINK_TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
 _REST: Final = "rest-"
@@ -106,7 +107,7 @@ class Tables:
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
             return cls.none(codes.shape[1])
         main, balanced, rest, few_rows, few_codes, heads, repeat_starts, repeats = (
-            _core.build_tables(codes, LEAST_CODES, threads)
+            _core.build_tables(codes, min(FEW_CODES, LEAST_CODES), threads)
         )
         tables = cls(
             TableSet.built(*main),
