@@ -171,6 +171,8 @@ def make(case: Case, aim: int, rng: np.random.Generator) -> tuple[Codes, Codes, 
     most = MOST_QUERIES if rng.random() < 0.05 else 20_000
     amount = min(max(8, case.pairs // max(1, len(codes))), most)
     queries = hard_codes.aimed(rng, centres, amount, case.width, aim)
+    if rng.random() < 0.2:  # few different ones, each again and again: they crowd their buckets
+        queries = queries[rng.integers(0, 3, len(queries))]
     tables.LEAST_CODES = (0, RELEASED_LEAST_CODES)[int(rng.integers(0, 2))]
     if case.pairs < 20 * RELEASED_LEAST_CODES and len(codes) < RELEASED_LEAST_CODES - 1:
         tables.LEAST_CODES = 0  # a small run has few cases to spend on lists without tables

@@ -39,7 +39,7 @@ _NOTHING: Final = _no_hits()  # what most lone queries find, made once
 class Plan:
     """The way a search goes: what is estimated for a query, in seconds, with and without tables.
 
-    `way` is "flat" (every code is compared), "lookup" (the tables, query by query) or "join"
+    `way` is "flat" (every code is compared, by its leading bits first), "lookup" (the tables, query by query) or "join"
     (the tables, bucket by bucket for all queries together).
     """
 
