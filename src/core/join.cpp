@@ -8,7 +8,7 @@
 namespace screener {
 namespace {
 
-constexpr std::size_t kParts = 4;  // of a table, for many threads
+constexpr std::size_t kParts = 4;  // of a table that threads share
 constexpr double kHeavy = 8;       // times the usual number of lines
 
 // For each key the lines in all buckets within `flips` bits of it: level by level, bit by bit.
@@ -44,6 +44,28 @@ bool can_be_heavy(const Ring& ring, const Thresholds& thresholds, double most) {
   return sum > most;
 }
 
+// A table, or the buckets of a part of it.
+struct Task {
+  std::size_t table;
+  std::uint32_t key;
+  std::uint32_t end;
+};
+
+// Whole tables, since each part of one sorts the queries again; the last ones in parts, so that no
+// thread waits long for another, and all where threads are many.
+std::vector<Task> share_tables(std::size_t tables, std::size_t threads) {
+  const std::size_t whole = threads == 1 ? tables : 2 * threads > tables ? 0 : tables - threads;
+  std::vector<Task> tasks;
+  for (std::size_t table = 0; table < tables; ++table) {
+    const std::size_t parts = table < whole ? 1 : kParts;
+    const std::size_t size = kBuckets / parts;
+    for (std::size_t part = 0; part < parts; ++part)
+      tasks.push_back({table, static_cast<std::uint32_t>(part * size),
+                       static_cast<std::uint32_t>((part + 1) * size)});
+  }
+  return tasks;
+}
+
 }  // namespace
 
 void sort_once(std::vector<Found>& found) {
@@ -54,19 +76,15 @@ void sort_once(std::vector<Found>& found) {
 void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, std::size_t count,
           const std::vector<std::uint32_t>& numbers, const RadiusPlan& plan, std::size_t threads,
           std::vector<Found>& found, std::vector<std::uint32_t>& left) {
-  // Whole tables where they are enough to keep all threads busy: each part of one sorts the
-  // queries again.
-  const std::size_t parts = 2 * threads <= ring.tables ? 1 : kParts;
-  const std::size_t tasks = parts * ring.tables;
+  const std::vector<Task> tasks = share_tables(ring.tables, threads);
   std::vector<TableJoin> joins;
-  joins.reserve(std::min(threads, tasks));
-  for (std::size_t i = 0; i < std::min(threads, tasks); ++i)
+  joins.reserve(std::min(threads, tasks.size()));
+  for (std::size_t i = 0; i < std::min(threads, tasks.size()); ++i)
     joins.emplace_back(ring, kernel, block, count, plan);
-  share_out(tasks, joins.size(), [&](std::size_t task, std::size_t thread) {
-    const std::size_t table = task / parts;
-    const auto key = static_cast<std::uint32_t>(task % parts * (kBuckets / parts));
-    if (plan.thresholds.of[table] >= 0)
-      joins[thread].run(table, key, key + static_cast<std::uint32_t>(kBuckets / parts), numbers);
+  share_out(tasks.size(), joins.size(), [&](std::size_t number, std::size_t thread) {
+    const Task& task = tasks[number];
+    if (plan.thresholds.of[task.table] >= 0)
+      joins[thread].run(task.table, task.key, task.end, numbers);
   });
   std::vector<bool> crowded(count, false);
   for (const std::uint32_t number : numbers) {
