@@ -334,3 +334,15 @@ def test_arrays_that_do_not_fit_are_refused(arrays: Any, text: str) -> None:
     """The sentence says which array it was, counted from 1."""
     with pytest.raises(HashError, match=text):
         HammingIndex.build(arrays)
+
+
+def test_queries_are_an_array_though_bytes_would_have_the_form() -> None:
+    """Bytes are refused whether or not they would find something; so is a number that is none."""
+    codes = np.zeros((3, 32), np.uint8)
+    index = HammingIndex.build(codes)
+    for query in (bytes(32), bytearray(b"\xff" * 32), memoryview(bytes(32))):
+        with pytest.raises(HashError, match="uint8 array"):
+            index.search(query, radius=31)  # type: ignore[arg-type]
+    for queries in (-1, 1.5, None):
+        with pytest.raises(HashError, match="a number from 0"):
+            index.explain(queries=queries, radius=31)  # type: ignore[arg-type]

@@ -39,8 +39,8 @@ _NOTHING: Final = _no_hits()  # what most lone queries find, made once
 class Plan:
     """The way a search goes: what is estimated for a query, in seconds, with and without tables.
 
-    `way` is "flat" (every code is compared, by its leading bits first), "lookup" (the tables, query by query) or "join"
-    (the tables, bucket by bucket for all queries together).
+    `way` is "flat" (every code is compared, by its leading bits first), "lookup" (the tables,
+    query by query) or "join" (the tables, bucket by bucket for all queries together).
     """
 
     way: str
@@ -164,11 +164,10 @@ class HammingIndex:
         """
         # A lone query takes so little that looking at it closely first would double its time: the
         # core refuses what is not as it should be, and only then we look what that was.
+        if type(queries) is not np.ndarray:  # whatever has a buffer would do for the core
+            queries = _check_queries(queries, self._codes.shape[1])
         try:
-            # Whatever has a buffer would do for the core.
-            found = self._index.search(
-                queries if type(queries) is np.ndarray else None, radius, threads
-            )
+            found = self._index.search(queries, radius, threads)
         except (TypeError, ValueError):
             queries = _check_queries(queries, self._codes.shape[1])
             found = self._search_checked(
