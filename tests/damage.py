@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import drawn_codes
 import hard_codes
@@ -70,8 +71,8 @@ def good_file(number: int) -> tuple[bytes, dict[str, Array], drawn_codes.Codes]:
     maker, count, width = LISTS[number]
     rng = np.random.default_rng(number)
     codes, centres = maker(rng, count, width, RADIUS)
-    tables.LEAST_CODES = 0  # tables however few the codes
-    with tempfile.TemporaryDirectory() as folder:
+    least_codes = patch.object(tables, "LEAST_CODES", 0)  # tables however few the codes
+    with least_codes, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "good.idx"
         HammingIndex.build(codes).save(path)
         opened = open_sections(path, "hamming")
