@@ -179,22 +179,22 @@ def test_every_row_of_every_repeated_code_is_found() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_batch_crowds_one_bucket(width: int) -> None:
-    """More equal queries than are tested at once find what each finds alone, at every step.
+    """More equal queries than are tested at once find what each finds alone.
 
-    Some codes lie at exactly the radius, so that no table but one may lead to them.
+    Each listed code is found from one start of the ring only, whose chunk equals the query's, and
+    only if what the next chunks may differ in is counted to the last bit.
     """
     rng = np.random.default_rng(width)
-    centre = rng.integers(0, 256, width, np.uint8)
-    radii = [radius for radius in edges(width * 8) if 0 <= radius <= 5 * width // 2 - 1]
-    codes = np.concatenate(
-        [
-            rng.integers(0, 256, (400, width), np.uint8),
-            *(near(rng, centre, radius)[np.newaxis] for radius in radii for _ in range(4)),
-        ]
-    )
-    others = rng.integers(0, 256, (200, width), np.uint8)
-    queries = np.concatenate([others[:100], np.repeat(centre[np.newaxis], 1500, 0), others[100:]])
-    check(codes, queries, radii)
+    chunks = width // 2
+    bits = np.array(_core.chunk_bits(width)).reshape(chunks, 16)
+    query = rng.integers(0, 256, width, np.uint8)
+    tight = np.array([0, 5] + [3] * (chunks - 2))
+    near_codes = [deal(rng, query, bits, np.roll(tight, start)) for start in range(chunks)]
+    codes = np.concatenate([rng.integers(0, 256, (2000, width), np.uint8), near_codes])
+    others = rng.integers(0, 256, (400, width), np.uint8)
+    queries = np.concatenate([others[:200], np.repeat(query[np.newaxis], 1100, 0), others[200:]])
+    assert tight.sum() == 3 * chunks - 1
+    check(codes, queries, [3 * chunks - 1])
 
 
 @pytest.mark.parametrize("heavy", [0, 3, 7])
