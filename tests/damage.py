@@ -53,7 +53,8 @@ def one_bucket(rng: Generator, count: int, width: int, radius: int) -> hard_code
     return codes, codes[:5]
 
 
-# What the damaged files hold: links of one, two and four bytes, repeats, both classes of weight.
+# What the damaged files hold: links of one, two and four bytes, repeats, both classes of weight,
+# large tables.
 LISTS: tuple[tuple[hard_codes.Maker, int, int], ...] = (
     (hard_codes.few_values, 3000, 32),
     (hard_codes.repeated, 3000, 16),
@@ -62,7 +63,9 @@ LISTS: tuple[tuple[hard_codes.Maker, int, int], ...] = (
     (hard_codes.families, 2000, 64),
     (hard_codes.near_blank, 3000, 32),
     (one_bucket, 70_000, 8),
+    (hard_codes.hot_buckets, 4000, 16),
 )
+LARGE = len(LISTS) - 1  # the list whose tables are in the form of large ones
 
 
 @cache
@@ -72,7 +75,8 @@ def good_file(number: int) -> tuple[bytes, dict[str, Array], drawn_codes.Codes]:
     rng = np.random.default_rng(number)
     codes, centres = maker(rng, count, width, RADIUS)
     least_codes = patch.object(tables, "LEAST_CODES", 0)  # tables however few the codes
-    with least_codes, tempfile.TemporaryDirectory() as folder:
+    large_codes = patch.object(tables, "LARGE_CODES", 0 if number == LARGE else tables.LARGE_CODES)
+    with least_codes, large_codes, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "good.idx"
         HammingIndex.build(codes).save(path)
         opened = open_sections(path, "hamming")

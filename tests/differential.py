@@ -49,6 +49,7 @@ Answer = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Distances]
 MOST_CODES = 100_000
 MOST_QUERIES = 400_000  # more than are joined at once; in one case of twenty
 RELEASED_LEAST_CODES = tables.LEAST_CODES
+RELEASED_LARGE_CODES = tables.LARGE_CODES
 
 
 @dataclass
@@ -176,6 +177,7 @@ def make(case: Case, aim: int, rng: np.random.Generator) -> tuple[Codes, Codes, 
     tables.LEAST_CODES = (0, RELEASED_LEAST_CODES)[int(rng.integers(0, 2))]
     if case.pairs < 20 * RELEASED_LEAST_CODES and len(codes) < RELEASED_LEAST_CODES - 1:
         tables.LEAST_CODES = 0  # a small run has few cases to spend on lists without tables
+    tables.LARGE_CODES = (0, RELEASED_LARGE_CODES)[int(rng.integers(0, 2))]
     index = HammingIndex.build(codes, threads=int(rng.integers(1, 4)))
     if rng.random() < 0.7:
         return codes, queries, index

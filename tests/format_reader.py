@@ -113,7 +113,8 @@ def follow(file: Arrays, prefix: str, table: int, slots: Numbers) -> Numbers:
     while not holds[table]:
         places = slots - directory[table, 0] + sizes[:table][~holds[:table]].sum()
         keys, table = file[prefix + "sketches"][slots], table + 1
-        slots = directory[table, keys] + file[prefix + "links"][places]
+        links = file[prefix + "links"]
+        slots = directory[table, keys] + (links[:, 0] if links.ndim == 2 else links)[places]
     places = slots - directory[table, 0] + sizes[:table][holds[:table]].sum()
     return file[prefix + "rows"][places].astype(np.int64)
 

@@ -34,6 +34,7 @@ def test_every_section_is_damaged() -> None:
         for _, sections, _ in map(damage.good_file, range(len(damage.LISTS)))
     }
     assert link_sizes == {1, 2, 4}
+    assert "weights" in damage.good_file(damage.LARGE)[1]
 
 
 def test_grief_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

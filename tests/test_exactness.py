@@ -58,6 +58,7 @@ def check(held: Held, queries: drawn_codes.Codes, radius: int, way: str, threads
 def tables_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts back how many codes have tables, which the tests here change."""
     monkeypatch.setattr(tables, "LEAST_CODES", tables.LEAST_CODES)
+    monkeypatch.setattr(tables, "LARGE_CODES", tables.LARGE_CODES)
 
 
 @settings(max_examples=25, deadline=None)
@@ -69,6 +70,7 @@ def test_hard_lists(
     count = data.draw(st.sampled_from((0, 1, 33, 1000, 20_000, 100_000)) | st.integers(0, 3000))
     radius = data.draw(radii(width))
     tables.LEAST_CODES = data.draw(st.sampled_from((0, 20_000)))
+    tables.LARGE_CODES = data.draw(st.sampled_from((0, 1 << 24)))
     codes, centres = maker(np.random.default_rng(seed), count, width, radius)
     held = codes, HammingIndex.build(codes, threads=threads)
     queries = queries_for(codes, centres, seed, radius, 12)
@@ -106,6 +108,7 @@ class AnyOrder(RuleBasedStateMachine):
         count = data.draw(st.integers(0, 1500))
         codes, _ = maker(np.random.default_rng(seed), count, width, width)
         given = codes.copy()
+        tables.LARGE_CODES = data.draw(st.sampled_from((0, 1 << 24)))
         index = HammingIndex.build(given, threads=threads)
         given[:] = 0
         return codes, index

@@ -111,6 +111,7 @@ def test_the_golden_files_have_the_sections_that_they_are_named_for(
     assert not any("rest" in s for s in filled["tables-64-balanced"])
     assert {"rest", "rest-codes"} < filled["tables-64-balanced-few"]
     assert "rest-directory" in filled["tables-64-balanced-rest"]
+    assert {"weights", "rest-weights"} < filled["tables-64-large"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,8 @@ def test_what_was_built_passes(seed: int, width: int, count: int, centres: int) 
     codes = rng.integers(0, 256, (centres, width), np.uint8)[rng.integers(0, centres, count)]
     codes[:, 0] ^= rng.integers(0, 256, count, np.uint8)
     HammingIndex.build(codes).verify()
+    with patch.object(tables, "LARGE_CODES", 0):
+        HammingIndex.build(codes).verify()
     DigestIndex.build(codes).verify()
 
 
@@ -169,6 +172,34 @@ WRONG: list[tuple[str, Change, str]] = [
 ]
 
 
+LARGE: list[tuple[str, Change, str]] = [
+    ("weights", bump("weights", 0), "one of table 0 names another line"),
+    ("weights", bump("weights"), "one of table 3 names another line"),
+    ("weights", lambda a: a.update(weights=a["weights"].reshape(-1, 32)), "their shape"),
+    ("links", lambda a: a.update(links=a["links"].reshape(-1, 4)), "their shape"),
+    ("links", bump("links", 0), "one of table 0 leads to another code"),
+    ("links", bump("links", 1), "one of table 0 tells another sketch"),
+    ("sketches", bump("sketches", 3), "one of table 0 is of another code"),
+]
+
+
+@pytest.mark.parametrize(("section", "change", "what"), LARGE)
+def test_each_wrong_array_of_large_tables_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, change: Change, what: str
+) -> None:
+    """The order by weights, the lines where each starts and what links tell are checked too."""
+    monkeypatch.setattr(tables, "LARGE_CODES", 1)
+    path = tmp_path / "a.idx"
+    HammingIndex.build(some_codes()).save(path)
+    HammingIndex.open(path).verify()
+    rewritten(path, "hamming", change)
+    with pytest.raises(IndexFileError) as caught:
+        HammingIndex.open(path).verify()
+    if "their shape" not in str(caught.value):  # what `open` says already
+        assert f"section '{section}' is wrong" in str(caught.value)
+        assert what in str(caught.value)
+
+
 @pytest.mark.parametrize(("section", "change", "what"), WRONG)
 def test_each_wrong_array_is_named(tmp_path: Path, section: str, change: Change, what: str) -> None:
     """A wrong array under right checksums is refused with its name and what is wrong with it."""
@@ -242,8 +273,10 @@ def test_wrong_codes_are_found_by_their_tables(tmp_path: Path) -> None:
         HammingIndex.open(path).verify()
 
 
-def test_any_one_changed_element_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [1 << 24, 0])
+def test_any_one_changed_element_is_found(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
     """Whatever element of whichever array is changed: no other value would be right."""
+    monkeypatch.setattr(tables, "LARGE_CODES", large)
     codes = some_codes(700)
     built = HammingIndex.build(codes)._tables.sections(64)
     rng = np.random.default_rng(4)

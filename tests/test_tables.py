@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,12 @@ def tables_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "LEAST_CODES", 0)
 
 
+def built_large(codes: Codes) -> HammingIndex:
+    """An index whose tables have the form of large ones, however few the codes."""
+    with patch.object(tables, "LARGE_CODES", 1):
+        return HammingIndex.build(codes)
+
+
 def brute_force(codes: Codes, queries: Codes, radius: int) -> list[tuple[list[int], list[int]]]:
     """The oracle: rows and distances for each query, by NumPy."""
     expected = []
@@ -40,11 +48,14 @@ def brute_force(codes: Codes, queries: Codes, radius: int) -> list[tuple[list[in
 def check(
     codes: Codes, queries: Codes, radii: list[int], index: HammingIndex | None = None
 ) -> None:
-    """Each way and number of threads finds what brute force finds, in the same order."""
-    index = HammingIndex.build(codes) if index is None else index
+    """Each way and number of threads finds what brute force finds, in the same order.
+
+    Where no index is given, in tables of either form.
+    """
+    indexes = [HammingIndex.build(codes), built_large(codes)] if index is None else [index]
     for radius in radii:
         expected = brute_force(codes, queries, radius)
-        for way in WAYS:
+        for index, way in itertools.product(indexes, WAYS):
             for threads in (1, 3):
                 found = index._index.search(queries, radius, threads, way)
                 if found is None:
@@ -169,6 +180,58 @@ def test_one_bucket_holds_more_than_a_wide_link() -> None:
         check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
 
 
+def hot_keys(rng: np.random.Generator, count: int, width: int, keys: int) -> Codes:
+    """Codes of which every chunk takes few values, so that all buckets are long."""
+    chunks = rng.integers(0, 1 << 16, keys, np.uint16)[rng.integers(0, keys, (count, width // 2))]
+    bits = np.zeros((count, width * 8), np.uint8)
+    places = np.arange(16, dtype=np.uint16)
+    for chunk, order in enumerate(_core.chunk_bits(width).reshape(-1, 16)):
+        bits[:, order] = (chunks[:, chunk, np.newaxis] >> places) & 1
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+def in_one_bucket(rng: np.random.Generator, count: int) -> Codes:
+    """Different codes of 64 bits that table 0 holds in one bucket."""
+    bits = rng.integers(0, 2, (count, 64), np.uint8)
+    bits[:, _core.chunk_bits(8)[:16]] = 0
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_large_tables_find_the_same_in_fewer_lines(width: int) -> None:
+    """Of long buckets only the lines of sketches that weigh about as much are read."""
+    rng = np.random.default_rng(width)
+    codes = hot_keys(rng, 40_000, width, 12 if width > 8 else 40)
+    index, large = HammingIndex.build(codes), built_large(codes)
+    assert large._tables.main is not None
+    assert large._tables.main.large
+    queries = np.concatenate([near(rng, codes[i], d)[np.newaxis] for i in range(6) for d in (0, 2)])
+    radius = width // 4
+    check(codes, queries, [0, radius, width - 1], large)
+    lines = [[len(i._index.lines(query, radius)) for query in queries] for i in (index, large)]
+    assert sum(lines[1]) < 0.8 * sum(lines[0])
+
+
+def test_a_weight_that_starts_beyond_what_can_be_told() -> None:
+    """A bucket of more lines than a byte can number is read to its end."""
+    rng = np.random.default_rng(8)
+    codes = in_one_bucket(rng, 60_000)
+    large = built_large(codes)
+    assert large._tables.main is not None
+    assert large._tables.main.weights.max() == 255
+    queries = np.concatenate([near(rng, codes[i], d)[np.newaxis] for i in range(9) for d in (0, 3)])
+    check(codes, queries, [0, 3, 7], large)
+    large.verify()
+
+
+def test_a_bucket_that_no_large_table_can_have() -> None:
+    """Links of large tables number 2^16 places; with more in a bucket the tables are not large."""
+    main = built_large(in_one_bucket(np.random.default_rng(9), 70_000))._tables.main
+    assert main is not None
+    assert not main.large
+    assert main.links.dtype.itemsize == 4
+
+
 def test_every_row_of_every_repeated_code_is_found() -> None:
     """Each of many codes that occur up to five times is found in all its rows."""
     rng = np.random.default_rng(9)
@@ -245,7 +308,7 @@ def test_balanced_codes_stand_apart(
     codes = rng.permutation(np.concatenate([balanced, others, beside, balanced[:9], others[:9]]))
     monkeypatch.setattr(tables, "LEAST_CODES", min(few, 1))
     if few:  # tables for the balanced, none for the others
-        built = _core.build_tables(codes, few, 1)
+        built = _core.build_tables(codes, few, 1 << 24, 1)
         monkeypatch.setattr(_core, "build_tables", lambda *_: built)
     index = HammingIndex.build(codes)
     assert index._tables.balanced

@@ -77,6 +77,7 @@ struct Tables {
   Values<std::uint8_t> links;
   std::uint32_t link_bytes;
   Values<std::uint32_t> rows;
+  Values<std::uint8_t> weights;
 
   Ring over(const Codes& codes) const {
     Ring ring{codes.data(),
@@ -89,8 +90,9 @@ struct Tables {
               links.data(),
               link_bytes,
               rows.data(),
+              weights.size() == 0 ? nullptr : weights.data(),
               {}};
-    if (!set_bases(ring, directory.size(), links.size(), rows.size()))
+    if (!set_bases(ring, directory.size(), links.size(), rows.size(), weights.size()))
       throw nb::value_error("the tables do not fit together");
     return ring;
   }
@@ -182,8 +184,9 @@ class SearchableCodes {
   Index index_;
 };
 
-using TableArrays = nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>,
-                              Array<std::uint8_t>, std::uint32_t, Array<std::uint32_t>>;
+using TableArrays =
+    nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>, Array<std::uint8_t>,
+              std::uint32_t, Array<std::uint32_t>, Array<std::uint8_t>>;
 using IndexArrays = nb::typed<nb::tuple, TableArrays, bool, std::optional<TableArrays>,
                               Array<std::uint32_t>, Array<std::uint8_t>, Array<std::uint32_t>,
                               Array<std::uint64_t>, Array<std::uint32_t>>;
@@ -193,14 +196,15 @@ std::optional<TableArrays> to_tuple(BuiltTables&& built) {
   return nb::make_tuple(to_array<std::uint32_t>(std::move(built.directory)),
                         to_array<std::uint16_t>(std::move(built.sketches)),
                         to_array<std::uint8_t>(std::move(built.links)), built.link_bytes,
-                        to_array<std::uint32_t>(std::move(built.rows)));
+                        to_array<std::uint32_t>(std::move(built.rows)),
+                        to_array<std::uint8_t>(std::move(built.weights)));
 }
 
-IndexArrays build_tables(Codes codes, std::uint64_t few, std::size_t threads) {
+IndexArrays build_tables(Codes codes, std::uint64_t few, std::uint64_t large, std::size_t threads) {
   BuiltIndex built;
   {
     nb::gil_scoped_release release;
-    built = build_index(codes.data(), codes.shape(0), codes.shape(1), few, threads);
+    built = build_index(codes.data(), codes.shape(0), codes.shape(1), {few, large}, threads);
   }
   return nb::make_tuple(to_tuple(std::move(built.tables)), built.balanced,
                         to_tuple(std::move(built.rest)), to_array(std::move(built.few_rows)),
@@ -212,9 +216,9 @@ IndexArrays build_tables(Codes codes, std::uint64_t few, std::size_t threads) {
 void bind_index(nb::module_& m) {
   nb::class_<Tables>(m, "Tables", "The arrays of one set of tables.")
       .def(nb::init<Values<std::uint32_t>, Values<std::uint16_t>, Values<std::uint8_t>,
-                    std::uint32_t, Values<std::uint32_t>>(),
+                    std::uint32_t, Values<std::uint32_t>, Values<std::uint8_t>>(),
            "directory"_a.noconvert(), "sketches"_a.noconvert(), "links"_a.noconvert(),
-           "link_bytes"_a, "rows"_a.noconvert());
+           "link_bytes"_a, "rows"_a.noconvert(), "weights"_a.noconvert());
   nb::class_<SearchableCodes>(m, "Index", "Codes and the tables to find them by.")
       .def(nb::init<Codes, std::vector<Tables>, bool, Values<std::uint32_t>, Codes,
                     Values<std::uint32_t>, Values<std::uint64_t>, Values<std::uint32_t>>(),
@@ -228,7 +232,7 @@ void bind_index(nb::module_& m) {
            "The way that a search goes, and the nanoseconds a query without and with the tables.")
       .def("lines", &SearchableCodes::lines, "query"_a.noconvert(), "radius"_a,
            "The cache lines of sketches that looking up a query reads; for benchmarks.");
-  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "few"_a, "threads"_a,
+  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "few"_a, "large"_a, "threads"_a,
         "The tables of codes (n, w): arguments of Tables, whether they hold balanced codes only, "
         "arguments of Tables for the others or None, and the other arguments of Index.");
   m.def(

@@ -161,7 +161,10 @@ void TableJoin::follow_links(std::size_t line, const std::uint32_t* hits, std::s
   const std::uint32_t* ends = ends_.data();
   const int most_flips = thresholds_.of[table_];
   Waiting* waiting = waiting_.data() + waiting_count_;
-  const auto go = [&]<class Link>(const Link* links) {
+  std::size_t kept = 0;
+  const int limit = thresholds_.bound(table_, 3);
+  // `told` is where links tell the next sketch, if they do: what fails by that goes no further.
+  const auto go = [&]<class Link>(const Link* links, const std::uint16_t* told, std::size_t step) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t at = hits[i] / kPlaces;
       const QueryEntry entry = entries_[at];
@@ -169,21 +172,29 @@ void TableJoin::follow_links(std::size_t line, const std::uint32_t* hits, std::s
       for (int level = 0; level < most_flips; ++level) flips += at >= ends[level];
       const std::uint64_t slot = first + hits[i] % kPlaces;
       const std::uint32_t sketch = ring_.sketches[slot];
-      const std::uint64_t next = std::uint64_t{starts[sketch]} + links[slot - base];
+      const std::uint32_t rest = entry.chunks ^ sketch;
+      if (told != nullptr) {
+        const std::uint32_t next = told[(slot - base) * step] ^ rest >> 16;
+        if (static_cast<int>(flips + count_bits(rest & 0xffffu) + count_bits(next)) > limit)
+          continue;
+      }
+      const std::uint64_t next = std::uint64_t{starts[sketch]} + links[(slot - base) * step];
       astray |= next >= starts[sketch + 1];
       __builtin_prefetch(ring_.sketches + next, 0, 2);
-      waiting[i] = {static_cast<std::uint32_t>(next), entry.chunks ^ sketch,
-                    entry.number | flips << kFlipsAt};
+      waiting[kept++] = {static_cast<std::uint32_t>(next), rest, entry.number | flips << kFlipsAt};
     }
   };
-  if (ring_.link_bytes == 1)
-    go(static_cast<const std::uint8_t*>(ring_.links));
+  const auto* halves = static_cast<const std::uint16_t*>(ring_.links);
+  if (ring_.weights != nullptr)
+    go(halves, halves + 1, 2);
+  else if (ring_.link_bytes == 1)
+    go(static_cast<const std::uint8_t*>(ring_.links), nullptr, 1);
   else if (ring_.link_bytes == 2)
-    go(static_cast<const std::uint16_t*>(ring_.links));
+    go(halves, nullptr, 1);
   else
-    go(static_cast<const std::uint32_t*>(ring_.links));
+    go(static_cast<const std::uint32_t*>(ring_.links), nullptr, 1);
   if (astray != 0) refuse_damaged();
-  waiting_count_ += count;
+  waiting_count_ += kept;
 }
 
 // A table with rows leads to the code itself.

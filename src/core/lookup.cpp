@@ -9,7 +9,6 @@ namespace {
 constexpr std::size_t kBlock = 2048;  // lines tested at once: the masks stay in the first cache
 constexpr std::uint32_t kMostWritten = 8;  // lines written for each bucket, there or not
 constexpr std::size_t kEarly = 4096;       // lines that the second cache has room for
-constexpr std::size_t kWaiting = 512;      // candidates that are followed together
 constexpr std::size_t kForetold = 16;      // the part of the lines that tells how much will pass
 constexpr std::size_t kFewPassed = 64;
 constexpr std::size_t kSlack = kAhead + kMostWritten;
@@ -53,26 +52,17 @@ bool Lookup::run_together() {
   listed_ = 0;
   for (std::size_t i = 0; i < size_; ++i)
     if (!list_lines(i, plan_->probes, plan_->usual_lines)) return false;
-  if (!sieve(plan_->most_candidates)) return false;
-  follow(0, plan_->thresholds);
-  return true;
+  return sieve(0, plan_->thresholds);
 }
 
 bool Lookup::run_alone(std::size_t query) {
   listed_ = 0;
-  if (list_lines(query, plan_->probes, plan_->usual_lines)) {
-    if (!sieve(plan_->most_candidates)) return false;
-    follow(query, plan_->thresholds);
-    return true;
-  }
+  if (list_lines(query, plan_->probes, plan_->usual_lines)) return sieve(query, plan_->thresholds);
   // Buckets far longer than usual: other thresholds may go round them.
   const Thresholds fitted = fit_thresholds(*ring_, chunks(query), plan_->radius);
   listed_ = 0;
-  if (!list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) ||
-      !sieve(plan_->most_candidates))
-    return false;
-  follow(query, fitted);
-  return true;
+  return list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) &&
+         sieve(query, fitted);
 }
 
 std::vector<std::uint32_t> Lookup::lines(const std::uint8_t* query) {
@@ -104,6 +94,16 @@ void Lookup::find_buckets(std::size_t query, const Probes& probes) {
   }
   for (std::size_t k = 0; k < std::min(count, kEarly); ++k)
     __builtin_prefetch(ring_->directory + keys[k], 0, 2);
+  if (ring_->weights == nullptr) return;
+  for (std::size_t table = 0; table < ring_->tables; ++table)
+    for (std::size_t k = probes.starts[table]; k < probes.starts[table + 1]; ++k)
+      __builtin_prefetch(ring_->weights + (keys[k] - table) * kWeights, 0, 2);
+}
+
+// Memory works on these while the next table's are written down.
+void Lookup::prefetch_lines(std::size_t first, std::size_t end) const {
+  for (std::size_t k = first; k < std::min(end, kEarly); ++k)
+    __builtin_prefetch(ring_->sketches + lines_[k] * std::size_t{kLine}, 0, 2);
 }
 
 // Writes down the cache lines of the buckets from `first` to `end`, and how to test them; kWritten
@@ -138,9 +138,48 @@ bool Lookup::list_table(std::size_t first, std::size_t end, std::size_t most) {
     listed += count;
   }
   if (last > ring_->slots) refuse_damaged();
-  // Memory works on these while the next table's are written down.
-  for (std::size_t k = listed_; k < std::min(listed, kEarly); ++k)
-    __builtin_prefetch(ring_->sketches + lines[k] * std::size_t{kLine}, 0, 2);
+  prefetch_lines(listed_, listed);
+  listed_ = listed;
+  return true;
+}
+
+// The same of large tables: of each bucket only the lines where sketches may have few enough bits
+// more or fewer than the query's.
+bool Lookup::list_large(std::size_t table, std::size_t first, std::size_t end, std::size_t most) {
+  const std::uint32_t* directory = ring_->directory;
+  const std::uint8_t* weights = ring_->weights;
+  std::uint32_t* __restrict lines = lines_.data();
+  std::uint32_t* __restrict tests = tests_.data();
+  std::size_t listed = listed_;
+  std::uint32_t last = 0;
+  for (std::size_t k = first; k < end; ++k) {
+    const std::uint32_t key = keys_[k];
+    const std::uint32_t bucket_start = directory[key];
+    const std::uint32_t bucket_end = directory[key + 1];
+    if (bucket_start > bucket_end) refuse_damaged();
+    const std::uint32_t test = bucket_tests_[k];
+    const std::uint32_t weight = count_bits(test & 0xffffu);
+    const std::uint32_t limit = test >> 16;
+    const std::uint8_t* starts = weights + (key - table) * kWeights;
+    std::uint32_t line = bucket_start / kLine;
+    std::uint32_t count = lines_between(bucket_start, bucket_end);
+    if (weight + limit < kWeights && starts[weight + limit] != kManyLines)
+      count = std::min<std::uint32_t>(count, starts[weight + limit] + 1u);
+    if (weight > limit) {
+      const std::uint32_t before = std::min<std::uint32_t>(count, starts[weight - limit - 1]);
+      line += before;
+      count -= before;
+    }
+    if (count > most - listed) return false;
+    last = std::max(last, bucket_end);
+    for (std::uint32_t l = 0; l < count; ++l) {
+      lines[listed + l] = line + l;
+      tests[listed + l] = test;
+    }
+    listed += count;
+  }
+  if (last > ring_->slots) refuse_damaged();
+  prefetch_lines(listed_, listed);
   listed_ = listed;
   return true;
 }
@@ -151,57 +190,69 @@ bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t mos
   lines_.resize(std::max(lines_.size(), most + kSlack));
   tests_.resize(std::max(tests_.size(), most + kSlack));
   find_buckets(query, probes);
+  const bool large = ring_->weights != nullptr;
   const bool one_line = ring_->slots < kLine * kBuckets * ring_->tables;  // in most buckets
   for (std::size_t table = 0; table < ring_->tables; ++table) {
     const std::uint32_t start = probes.starts[table];
     const std::uint32_t end = probes.starts[table + 1];
-    if (!(one_line ? list_table<1>(start, end, most) : list_table<kMostWritten>(start, end, most)))
-      return false;
+    const bool listed = large      ? list_large(table, start, end, most)
+                        : one_line ? list_table<1>(start, end, most)
+                                   : list_table<kMostWritten>(start, end, most);
+    if (!listed) return false;
     ends_[query * ring_->tables + table] = listed_;
   }
   return true;
 }
 
-// Tests what is listed. False if so much passes that comparing with all codes is cheaper, as soon
-// as a part of the lines lets expect it, so that little is lost on it.
-bool Lookup::sieve(std::size_t most) {
+// Tests what is listed, of the queries from `first` on, and follows what passes. False if so much
+// passes that comparing with all codes is cheaper, as soon as a part of the lines lets expect it,
+// so that little is lost on it.
+bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
   std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
               listed_ == 0 ? 0u : lines_[listed_ - 1]);
-  candidates_.clear();
+  found_.clear();
+  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
+  const std::size_t most = plan_->most_candidates;
+  std::size_t at = first * ring_->tables;  // the query and table of what passed
   std::size_t count = 0;
   for (std::size_t block = 0; block < listed_; block += kBlock) {
     const std::size_t size = std::min(kBlock, listed_ - block);
     const std::size_t passed =
         kernel_->sieve_lines(ring_->sketches, lines_.data() + block, tests_.data() + block, size,
                              masks_.data(), passed_.data());
-    for (std::size_t i = 0; i < passed; ++i) {
-      const std::uint32_t mask = masks_[passed_[i]];
-      candidates_.push_back({static_cast<std::uint32_t>(block) + passed_[i], mask});
-      count += static_cast<std::size_t>(std::popcount(mask));
+    walk_.advance();
+    for (std::size_t i = 0; i < passed;) {
+      while (block + passed_[i] >= ends_[at]) ++at;
+      const std::size_t end = ends_[at] - block;
+      std::size_t same = i + 1;
+      while (same < passed && passed_[same] < end) ++same;
+      count += add_to_walk(block, {passed_.data() + i, same - i}, at);
+      i = same;
     }
     const std::size_t done = block + size;
     if (count > most || (done >= listed_ / kForetold && count > most * done / listed_ + kFewPassed))
       return false;
   }
+  walk_.finish(found_);
   return true;
 }
 
-// Follows what passed, of the queries from `first` on.
-void Lookup::follow(std::size_t first, const Thresholds& thresholds) {
-  found_.clear();
-  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
-  std::size_t at = first * ring_->tables;  // the query and table of what passed
-  for (const Candidates& some : candidates_) {
-    while (some.line >= ends_[at]) ++at;
-    const std::size_t table = at % ring_->tables;
-    const std::uint64_t slot = lines_[some.line] * std::uint64_t{kLine};
-    const std::uint32_t* starts = ring_->directory + table * kDirectory;
-    if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
-    walk_.add(table, slot, some.mask, static_cast<std::uint32_t>(at / ring_->tables),
-              tests_[some.line]);
-    if (walk_.waiting() >= kWaiting) walk_.finish(found_);
+// Adds what passed in some lines of a block, all of table and query `at`. Returns how much.
+std::size_t Lookup::add_to_walk(std::size_t block, std::span<const std::uint32_t> passed,
+                                std::size_t at) {
+  const std::size_t table = ring_->around(at);
+  const auto query = static_cast<std::uint32_t>(at / ring_->tables);
+  const std::uint64_t first = ring_->directory[table * kDirectory];
+  const std::uint64_t size = ring_->directory[table * kDirectory + kBuckets] - first;
+  const std::uint32_t* lines = lines_.data() + block;
+  const std::uint32_t* tests = tests_.data() + block;
+  std::size_t count = 0;
+  for (const std::uint32_t line : passed) {
+    const std::uint64_t slot = lines[line] * std::uint64_t{kLine};
+    if (slot - first >= size) refuse_damaged();
+    count += walk_.add(table, slot, masks_[line], query, tests[line]);
   }
-  walk_.finish(found_);
+  return count;
 }
 
 }  // namespace screener

@@ -31,8 +31,10 @@ class Lookup {
   void find_buckets(std::size_t query, const Probes& probes);
   template <std::uint32_t kWritten>
   bool list_table(std::size_t first, std::size_t end, std::size_t most);
-  bool sieve(std::size_t most);
-  void follow(std::size_t first, const Thresholds& thresholds);
+  bool list_large(std::size_t table, std::size_t first, std::size_t end, std::size_t most);
+  void prefetch_lines(std::size_t first, std::size_t end) const;
+  bool sieve(std::size_t first, const Thresholds& thresholds);
+  std::size_t add_to_walk(std::size_t block, std::span<const std::uint32_t> passed, std::size_t at);
   void give(std::span<const std::uint32_t> numbers, std::vector<Found>& found);
 
   const std::uint16_t* chunks(std::size_t query) const {
@@ -53,11 +55,6 @@ class Lookup {
   std::vector<std::uint32_t> tests_;
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
-  struct Candidates {
-    std::uint32_t line;  // of the list
-    std::uint32_t mask;
-  };
-  std::vector<Candidates> candidates_;
   std::vector<Found> found_;
 };
 

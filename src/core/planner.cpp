@@ -25,6 +25,9 @@ constexpr double kJoinBucket = 45;     // visiting a bucket in a join, whatever 
 constexpr double kJoinSlot = 0.65;     // and each slot in it
 constexpr double kJoinShare = 0.2;     // of a lookup, for each query of a join
 
+// The share of a large bucket whose sketches weigh about as much as the query's.
+constexpr double kNearWeights = 0.62;
+
 double choose_bits(int n, int k) {
   double value = 1;
   for (int i = 0; i < k; ++i) value = value * (n - i) / (i + 1);
@@ -41,7 +44,9 @@ double ball(int flips) {
 Cost expected_cost(const Ring& ring, const Thresholds& thresholds) {
   const double slots = static_cast<double>(ring.slots) / ring.tables;
   const double in_bucket = slots / kBuckets;
-  const double lines_each = std::max(std::min(1.0, in_bucket), in_bucket / kLine);
+  const double all_lines = std::max(std::min(1.0, in_bucket), in_bucket / kLine);
+  const double lines_each =
+      ring.weights == nullptr ? all_lines : std::min(all_lines, 1 + kNearWeights * all_lines);
   const double tested = std::max(in_bucket, kLine * lines_each);
   Cost cost{kQueryCost, 0, 0};
   for (std::size_t i = 0; i < ring.tables; ++i) {

@@ -4,10 +4,13 @@
 
 namespace screener {
 
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows) {
+bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
+               std::uint64_t weights) {
   if (starts != ring.tables * kDirectory) return false;
   if (ring.slots != 0 && reinterpret_cast<std::uintptr_t>(ring.sketches) % 64 != 0) return false;
   if (ring.link_bytes != 1 && ring.link_bytes != 2 && ring.link_bytes != 4) return false;
+  if (weights != (ring.weights == nullptr ? 0 : ring.tables * kBuckets * kWeights)) return false;
+  if (ring.weights != nullptr && ring.link_bytes != 4) return false;
   std::uint64_t at = 0;
   std::uint64_t link_slots = 0;
   std::uint64_t row_slots = 0;

@@ -11,6 +11,11 @@
 // A posting is found by its slot, one number through all tables. Every fourth table also holds
 // the row of each posting. In the others a link leads to the posting of the same code in the
 // next table: its place in the bucket that the sketch names.
+//
+// Large tables, whose buckets have many lines, are searched with less of memory. In a bucket the
+// postings stand in order of their sketch's weight, so that only lines near the weight of the
+// query's sketch are read. A link has a second half, the sketch of the posting it leads to, so
+// that few are followed.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -29,6 +34,9 @@ constexpr std::size_t kRowsEvery = 4;             // tables that hold rows: 3, 7
 constexpr std::size_t kAhead = 96;                // lines between a prefetch and its use
 constexpr std::size_t kBucketLines = 8;           // the most that sieve_bucket takes at once
 
+constexpr std::size_t kWeights = 16;       // of a sketch, besides 0
+constexpr std::uint32_t kManyLines = 255;  // in a bucket, or more
+
 constexpr bool holds_rows(std::size_t table) { return table % kRowsEvery == kRowsEvery - 1; }
 
 // The arrays of an index, which somebody else owns. Nothing in them is trusted: a search checks
@@ -44,13 +52,20 @@ struct Ring {
   const void* links;
   std::uint32_t link_bytes;  // 1, 2 or 4
   const std::uint32_t* rows;
+  // Of large tables, for each bucket and each weight from 1 on: in which of its lines the sketches
+  // of that weight and more start, kManyLines if no earlier. Null where tables are not large.
+  const std::uint8_t* weights;
   // What to subtract from a slot to find its link or its row.
   std::array<std::uint64_t, kMostChunks> base;
+
+  // The table after the last is the first: there are 4, 8, 16 or 32.
+  std::size_t around(std::size_t table) const { return table & (tables - 1); }
 };
 
 // Sets the bases from the directory. False if arrays of so many elements, of links so many bytes,
 // do not fit together.
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows);
+bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
+               std::uint64_t weights);
 
 struct Pair {
   std::uint32_t row;

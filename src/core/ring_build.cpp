@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "places.h"
 #include "repeats.h"
 #include "threads.h"
 
 namespace screener {
 namespace {
-
-using Counts = std::vector<std::uint32_t>;
 
 // All chunks of all codes, chunk by chunk.
 class Columns {
@@ -44,9 +43,11 @@ class Columns {
 // Builds the tables of all codes but those left out.
 class Builder {
  public:
-  Builder(const Columns& columns, const std::vector<bool>& left_out, std::size_t threads)
+  Builder(const Columns& columns, const std::vector<bool>& left_out, std::uint64_t large,
+          std::size_t threads)
       : columns_(columns),
         left_out_(left_out),
+        large_(large),
         threads_(threads),
         count_(columns.count()),
         tables_(columns.tables()) {}
@@ -110,7 +111,11 @@ class Builder {
       slots += size;
     }
     const std::uint32_t largest = *std::max_element(largest_.begin(), largest_.end());
-    built_.link_bytes = largest <= 1 << 8 ? 1 : largest <= 1 << 16 ? 2 : 4;
+    const auto left_out = std::count(left_out_.begin(), left_out_.end(), true);
+    const bool large =
+        largest <= 1 << 16 && count_ - static_cast<std::uint64_t>(left_out) >= large_;
+    built_.link_bytes = large ? 4 : largest <= 1 << 8 ? 1 : largest <= 1 << 16 ? 2 : 4;
+    built_.weights = Pages(large ? tables_ * kBuckets * kWeights : 0);
     built_.sketches = Pages(slots * sizeof(std::uint16_t));
     built_.links = Pages(links * built_.link_bytes);
     built_.rows = Pages(rows * sizeof(std::uint32_t));
@@ -119,49 +124,68 @@ class Builder {
   void fill_table(std::size_t table) {
     if (holds_rows(table)) {
       auto* rows = built_.rows.as<std::uint32_t>();
-      fill(table, rows, [](std::uint64_t row, std::uint32_t) { return row; });
+      fill(table, rows, [](std::uint64_t row) { return row; });
+    } else if (large()) {
+      // The place comes first, as on all machines that this runs on a number's lower half does.
+      const std::uint16_t* told = columns_.of(table + 2);
+      fill_links(table, built_.links.as<std::uint32_t>(),
+                 [told](std::uint64_t row) { return std::uint32_t{told[row]} << 16; });
     } else if (built_.link_bytes == 1) {
-      fill_links(table, built_.links.as<std::uint8_t>());
+      fill_links(table, built_.links.as<std::uint8_t>(), [](std::uint64_t) { return 0u; });
     } else if (built_.link_bytes == 2) {
-      fill_links(table, built_.links.as<std::uint16_t>());
+      fill_links(table, built_.links.as<std::uint16_t>(), [](std::uint64_t) { return 0u; });
     } else {
-      fill_links(table, built_.links.as<std::uint32_t>());
+      fill_links(table, built_.links.as<std::uint32_t>(), [](std::uint64_t) { return 0u; });
     }
   }
 
-  template <class Link>
-  void fill_links(std::size_t table, Link* links) {
-    fill(table, links, [](std::uint64_t, std::uint32_t place) { return place; });
+  Places places(std::size_t table) const {
+    return {large(), columns_.of(table), columns_.of(table + 1), count_, left_out_};
   }
 
-  // Postings stand in order of their rows in every bucket, so counting along the rows tells
-  // each one's place in this table and in the next.
+  // Postings of a bucket are dealt their places in order of their rows, so going along the rows
+  // tells each one's place in this table and in the next.
+  template <class Link, class Tell>
+  void fill_links(std::size_t table, Link* links, Tell tell) {
+    Places following = places(table + 1);
+    const std::uint16_t* keys = columns_.of(table + 1);
+    const std::uint16_t* sketches = columns_.of(table + 2);
+    fill(table, links,
+         [&](std::uint64_t row) { return following.deal(keys[row], sketches[row]) | tell(row); });
+  }
+
   template <class Value, class Choose>
   void fill(std::size_t table, Value* values, Choose choose) {
     auto* sketches = built_.sketches.as<std::uint16_t>();
     const std::uint64_t base = base_[table];
+    const std::uint32_t* starts = directory(table);
     const std::uint16_t* keys = columns_.of(table);
     const std::uint16_t* next_keys = columns_.of(table + 1);
-    Counts slots(directory(table), directory(table) + kBuckets);
-    Counts places(kBuckets, 0);
+    Places own = places(table);
+    if (large()) own.write_lines(built_.weights.as<std::uint8_t>() + table * kBuckets * kWeights);
+    Counts filled(kBuckets, 0);
     for (std::uint64_t row = 0; row < count_; ++row) {
       if (left_out(row)) continue;
       const std::uint16_t sketch = next_keys[row];
-      const std::uint32_t slot = slots[keys[row]]++;
+      const std::uint32_t slot = starts[keys[row]] + own.deal(keys[row], sketch);
+      ++filled[keys[row]];
       sketches[slot] = sketch;
-      values[slot - base] = static_cast<Value>(choose(row, places[sketch]++));
+      values[slot - base] = static_cast<Value>(choose(row));
     }
     // Free slots repeat the posting before them: a test that they pass finds nothing new.
     for (std::size_t key = 0; key < kBuckets; ++key) {
-      for (std::uint32_t slot = slots[key]; slot < directory(table)[key + 1]; ++slot) {
+      for (std::uint32_t slot = starts[key] + filled[key]; slot < starts[key + 1]; ++slot) {
         sketches[slot] = sketches[slot - 1];
         values[slot - base] = values[slot - 1 - base];
       }
     }
   }
 
+  bool large() const { return built_.weights.bytes() != 0; }
+
   const Columns& columns_;
   const std::vector<bool>& left_out_;
+  std::uint64_t large_;
   std::size_t threads_;
   std::uint64_t count_;
   std::size_t tables_;
@@ -210,7 +234,7 @@ bool can_build(std::uint64_t count, std::size_t bytes) {
 }
 
 BuiltIndex build_index(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes,
-                       std::uint64_t few, std::size_t threads) {
+                       const BuildLimits& limits, std::size_t threads) {
   if (!can_build(count, bytes)) throw std::length_error("too many codes for one index");
   BuiltIndex built;
   const Columns columns(codes, count, bytes, threads);
@@ -219,18 +243,18 @@ BuiltIndex build_index(const std::uint8_t* codes, std::uint64_t count, std::size
   std::vector<bool>& left_out = repeats.repeated;
   built.balanced = weighed.balanced >= weighed.unbalanced.size();
   if (built.balanced) {
-    const bool tables = weighed.unbalanced.size() >= std::max<std::uint64_t>(few, 1);
+    const bool tables = weighed.unbalanced.size() >= std::max<std::uint64_t>(limits.few, 1);
     std::vector<bool> balanced;
     if (tables) {
       balanced.assign(count, true);
       for (const std::uint32_t row : weighed.unbalanced) balanced[row] = false;
-      built.rest = Builder(columns, balanced, threads).run();
+      built.rest = Builder(columns, balanced, limits.large, threads).run();
     }
     if (!weighed.unbalanced.empty()) left_out.resize(count);
     for (const std::uint32_t row : weighed.unbalanced) left_out[row] = true;
     if (!tables) set_few(built, codes, bytes, std::move(weighed.unbalanced));
   }
-  built.tables = Builder(columns, left_out, threads).run();
+  built.tables = Builder(columns, left_out, limits.large, threads).run();
   built.heads = std::move(repeats.heads);
   built.repeat_starts = std::move(repeats.starts);
   built.repeats = std::move(repeats.rows);

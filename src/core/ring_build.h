@@ -11,6 +11,7 @@ struct BuiltTables {
   Pages links;      // of link_bytes each
   Pages rows;       // uint32
   std::uint32_t link_bytes = 1;
+  Pages weights;  // uint8; empty where tables are not large
 };
 
 struct BuiltIndex {
@@ -25,13 +26,18 @@ struct BuiltIndex {
   std::vector<std::uint32_t> repeats;
 };
 
+struct BuildLimits {
+  std::uint64_t few;    // fewer codes than these have no tables of their own
+  std::uint64_t large;  // so many codes make large tables, unless a bucket's links have no room
+};
+
 // Whether so many codes fit: slots are numbered by 32 bits.
 bool can_build(std::uint64_t count, std::size_t bytes);
 
 // The same arrays for any number of threads. Besides what it returns it takes, at its peak,
 // memory for the codes a second time and 24 bytes a code. `codes` hold `count` codes of
-// `bytes` bytes; can_build() must hold. Fewer than `few` codes have no tables of their own.
+// `bytes` bytes; can_build() must hold.
 BuiltIndex build_index(const std::uint8_t* codes, std::uint64_t count, std::size_t bytes,
-                       std::uint64_t few, std::size_t threads);
+                       const BuildLimits& limits, std::size_t threads);
 
 }  // namespace screener

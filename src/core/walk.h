@@ -36,19 +36,20 @@ class Walk {
     ring_ = &ring;
     kernel_ = &kernel;
     steps_.clear();
+    moved_.clear();
     pairs_.clear();
     queries_ = queries;
     thresholds_ = &thresholds;
     radius_ = radius;
-    followed_ = 0;
   }
 
   // Adds the postings that `mask` selects of the line that begins at `line`, which a query's
-  // test let through in `table`.
-  void add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
-           std::uint32_t test) {
+  // test let through in `table`, and returns how many.
+  std::size_t add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
+                  std::uint32_t test) {
     const std::uint32_t sketch = test & 0xffffu;
     const int own = thresholds_->bound(table, 2) - static_cast<int>(test >> 16);
+    const std::size_t before = steps_.size();
     for (; mask != 0; mask &= mask - 1) {
       const std::uint64_t slot = line + static_cast<std::uint32_t>(__builtin_ctz(mask));
       const std::uint32_t sum =
@@ -57,6 +58,7 @@ class Walk {
                         static_cast<std::uint8_t>(table), 2});
       prefetch(steps_.back(), table);
     }
+    return steps_.size() - before;
   }
 
   // Adds a step that is within its bound.
@@ -74,8 +76,11 @@ class Walk {
   }
 
   std::size_t comparing() const { return pairs_.size(); }
-  std::size_t waiting() const { return steps_.size(); }
-  std::size_t followed() const { return followed_; }
+  std::size_t waiting() const { return steps_.size() + moved_.size(); }
+
+  // Takes all that were added half a step further: to what was asked of memory the last time.
+  // Worth calling between two other pieces of work, which memory has the length of for it.
+  void advance();
 
   // Follows all that were added and appends what lies within the radius, in no order, the same
   // pair perhaps several times.
@@ -83,7 +88,7 @@ class Walk {
 
  private:
   std::size_t table_of(const Step& step) const {
-    return (std::size_t{step.start} + step.length - 2) % ring_->tables;
+    return ring_->around(std::size_t{step.start} + step.length - 2);
   }
   const std::uint32_t* bucket(std::size_t table, std::uint32_t key) const {
     return ring_->directory + table * kDirectory + key;
@@ -91,16 +96,19 @@ class Walk {
   void prefetch(const Step& step, std::size_t table) const;
   std::uint32_t row_at(const Step& step, std::size_t table) const;
   std::uint32_t follow_link(const Step& step, std::size_t table) const;
+  std::uint32_t distance(const Step& step, std::size_t length, std::uint32_t sketch) const;
+  bool may_go_on(const Step& step, std::size_t table) const;
   void move_on();
-  bool extend(Step& step) const;
+  void extend(std::size_t count);
+  bool count_chunk(Step& step) const;
 
   const Ring* ring_ = nullptr;
   const RingKernel* kernel_ = nullptr;
   QueryBlock queries_{};
   const Thresholds* thresholds_ = nullptr;
   std::uint32_t radius_ = 0;
-  std::size_t followed_ = 0;
-  std::vector<Step> steps_;
+  std::vector<Step> steps_;  // wait for their link or row
+  std::vector<Step> moved_;  // stand on the next table and wait for its sketch
   std::vector<Pair> pairs_;
   std::vector<std::uint16_t> distances_;
 };

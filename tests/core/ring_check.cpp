@@ -107,14 +107,15 @@ Ring ring_of(const BuiltTables& built, const std::vector<std::uint8_t>& codes, s
   ring.slots = built.sketches.bytes() / sizeof(std::uint16_t);
   ring.links = built.links.data();
   ring.link_bytes = built.link_bytes;
+  ring.weights = built.weights.bytes() == 0 ? nullptr : built.weights.as<std::uint8_t>();
   ring.rows = built.rows.as<std::uint32_t>();
   return ring;
 }
 
-bool same_search(Isa isa, std::size_t bytes) {
+bool same_search(Isa isa, std::size_t bytes, std::uint64_t large) {
   std::vector<std::uint8_t> codes(3000 * bytes);
   for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
-  const BuiltIndex built = build_index(codes.data(), 3000, bytes, 100, 2);
+  const BuiltIndex built = build_index(codes.data(), 3000, bytes, {100, large}, 2);
   Index index({codes.data(),
                3000,
                static_cast<std::uint32_t>(bytes),
@@ -128,7 +129,7 @@ bool same_search(Isa isa, std::size_t bytes) {
     if (tables->directory.bytes() == 0) continue;
     Ring ring = ring_of(*tables, codes, bytes);
     if (!set_bases(ring, tables->directory.bytes() / sizeof(std::uint32_t), tables->links.bytes(),
-                   tables->rows.bytes() / sizeof(std::uint32_t)))
+                   tables->rows.bytes() / sizeof(std::uint32_t), tables->weights.bytes()))
       return false;
     index.add(ring, built.balanced && tables == &built.tables);
   }
@@ -150,6 +151,7 @@ bool same_search(Isa isa, std::size_t bytes) {
 bool check_ring() {
   const Isa isa = supported_isas().front();
   bool same = same_tests(ring_kernel(isa)) && same_joins(ring_kernel(isa));
-  for (const std::size_t bytes : {8, 16, 32, 64}) same = same && same_search(isa, bytes);
+  for (const std::size_t bytes : {8, 16, 32, 64})
+    for (const std::uint64_t large : {1000, 10'000}) same = same && same_search(isa, bytes, large);
   return same;
 }

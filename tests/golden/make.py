@@ -15,10 +15,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 
+from screener.index import tables
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import write_sections
@@ -80,9 +82,14 @@ def counted(count: int) -> Codes:
     return codes
 
 
-def hamming(codes: Codes) -> Callable[[Path], None]:
-    """Writes an index of these codes."""
-    return lambda path: HammingIndex.build(codes).save(path)
+def hamming(codes: Codes, *, large: bool = False) -> Callable[[Path], None]:
+    """Writes an index of these codes, with tables in the form of large ones if asked."""
+
+    def write(path: Path) -> None:
+        with patch.object(tables, "LARGE_CODES", 1 if large else tables.LARGE_CODES):
+            HammingIndex.build(codes).save(path)
+
+    return write
 
 
 def digests(values: Codes) -> Callable[[Path], None]:
@@ -121,6 +128,7 @@ GOLDEN: dict[str, Callable[[Path], None]] = {
     "tables-64-balanced": hamming(balanced("balanced", 20_000, 0)),
     "tables-64-balanced-few": hamming(balanced("some others", 21_000, 700)),
     "tables-64-balanced-rest": hamming(balanced("many others", 36_000, 27_000)),
+    "tables-64-large": hamming(balanced("large", 20_000, 1_500), large=True),
     "tables-256-families": hamming(families("families of 256", 20_000, 32, 100)),
 }
 

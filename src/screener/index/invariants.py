@@ -25,6 +25,8 @@ Flags = npt.NDArray[np.bool_]
 
 _BUCKETS: Final = 1 << 16
 _LINE: Final = 32  # slots in a cache line
+_WEIGHTS: Final = 16  # of a sketch, besides 0
+_MANY_LINES: Final = 255  # the last line that a weight can be said to start in
 _ROWS_EVERY: Final = 4  # tables 3, 7, 11, … hold rows
 _BLOCK: Final = 1 << 16  # codes or slots at once, so that what is made of them stays in the cache
 _REST: Final = "rest-"  # before the names of the tables of codes of other weights
@@ -159,9 +161,9 @@ def _check_rest(codes: Codes, among: Flags, weights: Array, sections: Mapping[st
 class _Tables:
     """The tables of some of the codes, compared with what these call for, table by table.
 
-    Whatever order the codes of a bucket may have in memory, on paper it is that of their rows:
-    so a stable sort by the key gives all of a table, and the place of each code in its bucket is
-    what the links of the table before must say.
+    A stable sort of the rows by the key, in large tables by the key and the weight of the sketch,
+    gives all of a table, and the place of each code in its bucket is what the links of the table
+    before must say.
     """
 
     def __init__(
@@ -178,25 +180,48 @@ class _Tables:
         self._directory, self._sketches, self._links, self._rows = (
             sections[prefix + name] for name in names
         )
+        self._weights = sections.get(prefix + "weights")  # of large tables
 
     def check(self) -> None:
         self._check_directory()
         last = len(self._chunks) - 1
-        following = self._column(0)
+        following, told = self._column(0), self._column(1)
         places: Array = np.empty(0, np.uint32)
         for table in range(last, -1, -1):
             column = self._column(table)
             keys = column[self._members]
-            order = np.argsort(keys, kind="stable")
+            order = np.argsort(self._ranks(keys, following), kind="stable")
             counts = np.bincount(keys, minlength=_BUCKETS)
             self._check_buckets(table, counts)
             rows = self._members[order]
             firsts = np.cumsum(counts) - counts
-            self._check_slots(table, rows, counts, firsts, following, places)
+            self._check_slots(table, rows, counts, firsts, following, places, told)
+            self._check_weights(table, keys, following)
             if table % _ROWS_EVERY:  # the table before has links
                 places = np.empty(len(self._codes), np.uint32)
                 places[rows] = np.arange(len(rows)) - np.repeat(firsts, counts)
-            following = column
+            following, told = column, following
+
+    def _ranks(self, keys: Array, following: Array) -> Array:
+        """What the codes of a table stand in order of: small numbers, which sort fast."""
+        if self._weights is None:
+            return keys
+        return self._groups(keys, following).astype(np.uint32)
+
+    def _groups(self, keys: Array, following: Array) -> Array:
+        """The key and, after it, the weight of the sketch, as one number for each code."""
+        weights = np.bitwise_count(following[self._members])
+        return keys.astype(np.int64) * (_WEIGHTS + 1) + weights
+
+    def _check_weights(self, table: int, keys: Array, following: Array) -> None:
+        """In which line of its bucket each weight starts."""
+        if self._weights is None:
+            return
+        groups = np.bincount(self._groups(keys, following), minlength=_BUCKETS * (_WEIGHTS + 1))
+        starts = np.cumsum(groups.reshape(_BUCKETS, -1), axis=1)[:, :-1]
+        own = self._weights[table * _BUCKETS : (table + 1) * _BUCKETS]
+        right = _equal(own, np.minimum(starts // _LINE, _MANY_LINES))
+        self._demand("weights", f"one of table {table} names another line", right)
 
     def _demand(self, section: str, what: str, holds: bool) -> None:
         _demand(self._prefix + section, what, holds)
@@ -218,6 +243,9 @@ class _Tables:
             ("rows", self._rows, sizes[with_rows].sum()),
         ):
             self._demand(name, "its length is not that of its tables", len(array) == size)
+        if self._weights is not None:
+            shapes = self._weights.shape, self._links.shape[1:]
+            self._demand("weights", "its shape", shapes == ((tables * _BUCKETS, _WEIGHTS), (2,)))
         # Where the first slot of each table is in `rows` or in `links`, whichever it has.
         before = [np.where(with_rows == with_rows[t], sizes, 0)[:t].sum() for t in range(tables)]
         self._bases = [int(base) for base in before]
@@ -252,6 +280,7 @@ class _Tables:
         firsts: Array,
         following: Array,
         places: Array,
+        told: Array,
     ) -> None:
         """Every slot of a table: the code that belongs there, free ones repeating the last."""
         starts = self._directory[table].astype(np.int64)
@@ -270,4 +299,9 @@ class _Tables:
                 self._demand("rows", what, _equal(self._rows[there], own))
             else:
                 what = f"one of table {table} leads to another code"
-                self._demand("links", what, _equal(self._links[there], places[own]))
+                links = self._links[there]
+                if self._weights is not None:
+                    tells = f"one of table {table} tells another sketch than the one it leads to"
+                    self._demand("links", tells, _equal(links[:, 1], told[own]))
+                    links = links[:, 0]
+                self._demand("links", what, _equal(links, places[own]))

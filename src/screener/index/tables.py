@@ -15,7 +15,9 @@ from screener.index.layout import Array, Sections
 LEAST_CODES: Final = 20_000  # fewer are compared one and all in less time than tables are worth
 FEW_CODES: Final = 1_000  # beside tables of balanced codes, fewer of the others need none
 BUCKETS: Final = 1 << 16
-_LINK_TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
+WEIGHTS: Final = 16  # of a sketch, besides 0
+LARGE_CODES: Final = 1 << 24  # in tables of so many a bucket has many lines
+_TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
 _REST: Final = "rest-"
 
 Codes = npt.NDArray[np.uint8]
@@ -29,6 +31,7 @@ class TableSet:
     sketches: npt.NDArray[np.uint16]
     links: npt.NDArray[Any]
     rows: npt.NDArray[np.uint32]
+    weights: npt.NDArray[np.uint8]  # no row where the tables are not large
 
     @classmethod
     def built(
@@ -38,9 +41,11 @@ class TableSet:
         links: npt.NDArray[np.uint8],
         link_bytes: int,
         rows: npt.NDArray[np.uint32],
+        weights: npt.NDArray[np.uint8],
     ) -> Self:
         """What the core has built."""
-        return cls(directory, sketches, links.view(_LINK_TYPES[link_bytes]), rows)
+        typed = links.view("u2").reshape(-1, 2) if len(weights) else links.view(_TYPES[link_bytes])
+        return cls(directory, sketches, typed, rows, weights.reshape(-1, WEIGHTS))
 
     @classmethod
     def read(cls, sections: Sections, prefix: str = "") -> Self | None:
@@ -49,12 +54,24 @@ class TableSet:
             return None
         links = sections.directory.get(prefix + "links")
         link_type = links.dtype.str[1:] if links is not None else "u1"
-        return cls(
+        large = prefix + "weights" in sections.directory
+        tables = cls(
             sections.array(prefix + "directory", dtype="u4", dimensions=2).reshape(-1),
             sections.array(prefix + "sketches", dtype="u2", dimensions=1),
-            sections.array(prefix + "links", dtype=link_type, dimensions=1),
+            sections.array(prefix + "links", dtype=link_type, dimensions=1 + large),
             sections.array(prefix + "rows", dtype="u4", dimensions=1),
+            sections.array(prefix + "weights", dtype="u1", dimensions=2)
+            if large
+            else np.empty((0, WEIGHTS), np.uint8),
         )
+        if tables.weights.shape[1:] != (WEIGHTS,) or tables.links.shape[1:] != (2,) * large:
+            raise IndexFileError(f"{sections.path}: {prefix}weights or {prefix}links: their shape")
+        return tables
+
+    @property
+    def large(self) -> bool:
+        """Whether links tell the sketch they lead to, and buckets stand in order of weights."""
+        return len(self.weights) > 0
 
     def sections(self, prefix: str = "") -> dict[str, Array]:
         """The arrays by the names of their sections."""
@@ -63,6 +80,7 @@ class TableSet:
             prefix + "sketches": self.sketches,
             prefix + "links": self.links,
             prefix + "rows": self.rows,
+            **({prefix + "weights": self.weights} if self.large else {}),
         }
 
     def bind(self) -> _core.Tables:
@@ -70,9 +88,10 @@ class TableSet:
         return _core.Tables(
             self.directory,
             self.sketches,
-            self.links.view(np.uint8),
-            self.links.dtype.itemsize,
+            self.links.reshape(-1).view(np.uint8),
+            4 if self.large else self.links.dtype.itemsize,
             self.rows,
+            self.weights.reshape(-1),
         )
 
 
@@ -107,7 +126,7 @@ class Tables:
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
             return cls.none(codes.shape[1])
         main, balanced, rest, few_rows, few_codes, heads, repeat_starts, repeats = (
-            _core.build_tables(codes, min(FEW_CODES, LEAST_CODES), threads)
+            _core.build_tables(codes, min(FEW_CODES, LEAST_CODES), LARGE_CODES, threads)
         )
         tables = cls(
             TableSet.built(*main),
