@@ -224,6 +224,22 @@ def test_a_mapped_file_may_be_removed_under_a_reader(known):
     assert all(found(known, number) for number in range(50))
 
 
+def test_what_others_put_beside_the_index_files_stays(known):
+    """Files are removed by names that only we give; a note or a folder of somebody's is theirs."""
+    place = known.path / "segments"
+    (place / "README").write_text("of the backup")
+    (place / "sub").mkdir()
+    left = place / f".md5-00000001-{'0' * 16}.idx.{'0' * 16}.tmp"
+    left.write_bytes(b"of a writer that was killed")
+    newest = known
+    for number in range(6):
+        newest = put(newest, rows([70 + number]))
+
+    assert (place / "README").exists()
+    assert (place / "sub").is_dir()
+    assert not left.exists()
+
+
 def test_old_files_go_and_the_last_generations_stay(tmp_path):
     """As many generations as are kept can be opened, and nothing else lies about."""
     one = fifty(tmp_path)

@@ -387,6 +387,19 @@ def test_threads_and_huge_pages_change_no_answer(tmp_path):
         index.search(POOL, radius=0, threads=0)
 
 
+def test_an_index_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    """No half of a folder stays where the disk fails while it is made."""
+
+    class Full(disk.Disk):
+        def rename(self, old, new):
+            raise OSError("no space")
+
+    monkeypatch.setattr(disk, "current", Full())
+    with pytest.raises(OSError, match="no space"):
+        SegmentedIndex.create(tmp_path / "a", bits=64)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_new_index_lasts_through_a_power_cut(tmp_path, monkeypatch):
     """The name of its folder is synced too, after the folder has it."""
     steps = []

@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -117,8 +118,12 @@ class SegmentedIndex:
             raise FileExistsError(f"{folder} exists already")
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
         disk.current.make_folder(fresh)
-        _publish(fresh, _Manifest(0, bits))
-        disk.current.rename(fresh, folder)
+        try:
+            _publish(fresh, _Manifest(0, bits))
+            disk.current.rename(fresh, folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         disk.current.sync_folder(folder.parent)
         return cls.open(folder)
 

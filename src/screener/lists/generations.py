@@ -30,6 +30,7 @@ from screener.version import __version__
 LOCK = "lock"
 KEPT = 3  # generations whose segment files stay, the newest included
 _SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
+_OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.tmp", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
 def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     """Remove the segment files that no kept generation names and that no reader holds.
 
+    Only files whose names are of our own making: what else somebody put there is left alone.
     Only the one writer may: a file that another has written but not yet published has no row.
     The rows stay, so that a generation whose files went can never be taken for an empty one.
     """
@@ -216,5 +218,5 @@ def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
         )
     }
     for path in (folder / SEGMENTS).iterdir():
-        if path.name not in kept:
+        if path.name not in kept and _OURS.fullmatch(path.name):
             remove_unheld(path)

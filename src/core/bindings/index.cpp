@@ -1,72 +1,12 @@
-// The only file that knows Python: arrays in, arrays out, the GIL released for the whole call.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
-
-#include <algorithm>
-#include <cstdlib>
-
-#include "floor.h"
-#include "kernel.h"
+// The tables of codes, and searching them.
+#include "arrays.h"
 #include "lookup.h"
-#include "pages.h"
-#include "pdq.h"
 #include "ring_build.h"
 #include "search.h"
 #include "threads.h"
 
-namespace nb = nanobind;
-using namespace nb::literals;
-using namespace screener;
-
+namespace screener {
 namespace {
-
-std::vector<std::string> kernel_names() {
-  std::vector<std::string> names;
-  for (Isa isa : supported_isas()) names.emplace_back(isa_name(isa));
-  return names;
-}
-
-using Codes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-template <class T>
-Array<T> to_array(std::vector<T>&& values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return Array<T>(kept->data(), {kept->size()}, owner);
-}
-
-const ScanKernel* active_scan = nullptr;
-
-nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16_t>> scan_arrays(
-    Codes codes, Codes queries, std::uint32_t radius) {
-  if (codes.shape(1) != queries.shape(1))
-    throw nb::value_error("codes and queries differ in width");
-  ScanResult result;
-  {
-    nb::gil_scoped_release release;
-    result = scan(*active_scan, codes.data(), codes.shape(0), queries.data(), queries.shape(0),
-                  codes.shape(1), radius);
-  }
-  return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
-                        to_array(std::move(result.distances)));
-}
-
-template <class T>
-Array<T> to_array(Pages&& pages) {
-  auto* kept = new Pages(std::move(pages));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Pages*>(p); });
-  return Array<T>(kept->as<T>(), {kept->bytes() / sizeof(T)}, owner);
-}
-
-template <class T>
-using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-const RingKernel* active_ring = nullptr;
 
 using QueryArray = nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu>;
 
@@ -139,7 +79,7 @@ class SearchableCodes {
     ScanResult result;
     {
       nb::gil_scoped_release release;
-      result = screener::search(index_, radius, way_named(way), {*active_scan, *active_ring},
+      result = screener::search(index_, radius, way_named(way), {*active.scan, *active.ring},
                                 queries.data(), last == 0 ? 1 : queries.shape(0), threads);
     }
     // Most searches find nothing, and making three arrays takes longer than a small search.
@@ -164,7 +104,7 @@ class SearchableCodes {
     const RadiusPlan& plan = part.planner.at(radius);
     if (!plan.usable) return to_array(std::vector<std::uint32_t>());
     Lookup lookup;
-    lookup.begin(part.ring, *active_ring, plan);
+    lookup.begin(part.ring, *active.ring, plan);
     return to_array(lookup.lines(query.data()));
   }
 
@@ -213,6 +153,8 @@ IndexArrays build_tables(Codes codes, std::uint64_t few, std::uint64_t large, st
                         to_array(std::move(built.repeats)));
 }
 
+}  // namespace
+
 void bind_index(nb::module_& m) {
   nb::class_<Tables>(m, "Tables", "The arrays of one set of tables.")
       .def(nb::init<Values<std::uint32_t>, Values<std::uint16_t>, Values<std::uint8_t>,
@@ -247,83 +189,4 @@ void bind_index(nb::module_& m) {
       "Zeroed memory, in huge pages where the system gives them.");
 }
 
-// The sum of the given cache lines of memory, or of all of it; for benchmarks.
-std::uint64_t read_memory(Values<std::uint8_t> data, std::optional<Values<std::uint32_t>> lines,
-                          std::size_t ahead, const std::string& hint) {
-  const Hint how = hint == "t0"    ? Hint::t0
-                   : hint == "t1"  ? Hint::t1
-                   : hint == "nta" ? Hint::nta
-                                   : Hint::none;
-  nb::gil_scoped_release release;
-  if (!lines) return read_all(data.data(), data.size());
-  const std::uint32_t* last = std::max_element(lines->data(), lines->data() + lines->size());
-  if (lines->size() != 0 && (std::size_t{*last} + 1) * 64 > data.size())
-    throw std::out_of_range("a line beyond the memory");
-  return read_lines(data.data(), lines->data(), lines->size(), ahead, how);
-}
-
-using PixelArray = nb::ndarray<const uint8_t, nb::ro, nb::device::cpu>;
-
-Pixels pixels_of(const PixelArray& array) {
-  const bool colour = array.ndim() == 3;
-  if (!(array.ndim() == 2 || (colour && array.shape(2) == 3)))
-    throw nb::value_error("pixels must be uint8 of shape (height, width) or (height, width, 3)");
-  return {array.data(),
-          static_cast<int64_t>(array.shape(0)),
-          static_cast<int64_t>(array.shape(1)),
-          colour ? 3 : 1,
-          array.stride(0),
-          array.stride(1),
-          colour ? array.stride(2) : 0};
-}
-
-using HashesAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
-
-template <class Hashes>
-HashesAndQuality hashes_and_quality(const Hashes& hashes, int quality) {
-  return nb::make_tuple(nb::bytes(reinterpret_cast<const char*>(&hashes), sizeof hashes), quality);
-}
-
-// Runs a PDQ function with the GIL released.
-template <class Result>
-Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
-              Isa isa) {
-  const Pixels pixels = pixels_of(array);
-  nb::gil_scoped_release release;
-  return function(pixels, pdq_kernel(isa));
-}
-
-}  // namespace
-
-NB_MODULE(_core, m) {
-  nb::set_leak_warnings(false);
-  // Chosen once, here: an unknown SCREENER_KERNEL fails the import with the list of choices.
-  const Isa active = choose_isa(std::getenv("SCREENER_KERNEL"));
-  m.attr("KERNEL") = isa_name(active);
-  active_scan = &scan_kernel(active);
-  active_ring = &ring_kernel(active);
-  bind_index(m);
-  m.def("scan", &scan_arrays, "codes"_a.noconvert(), "queries"_a.noconvert(), "radius"_a,
-        "Hits of queries (q, w) among codes (n, w) within the radius: offsets, rows, distances.");
-  m.def("read_memory", &read_memory, "data"_a.noconvert(),
-        "lines"_a.noconvert().none() = nb::none(), "ahead"_a = 0, "hint"_a = "",
-        "Reads cache lines of memory, hinting ahead (t0, t1, nta), or all; for benchmarks.");
-  m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
-
-  m.def(
-      "pdq",
-      [active](const PixelArray& pixels) {
-        const PdqResult result = hashed(pdq, pixels, active);
-        return hashes_and_quality(result.hash, result.quality);
-      },
-      "pixels"_a.noconvert(),
-      "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
-  m.def(
-      "pdq_orientations",
-      [active](const PixelArray& pixels) {
-        const PdqOrientations result = hashed(pdq_orientations, pixels, active);
-        return hashes_and_quality(result.hashes, result.quality);
-      },
-      "pixels"_a.noconvert(),
-      "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
-}
+}  // namespace screener
