@@ -56,7 +56,8 @@ def test_the_sdist_has_what_builds_and_tests_it(tmp_path):
         names = {name.partition("/")[2] for name in tar.getnames()}
     wanted = {
         "src/core/bindings/module.cpp", "src/core/scan_neon.cpp", "src/screener/cli.py",
-        "CMakeLists.txt", "pyproject.toml", "LICENSE", "README.md", "tests/test_screen.py", "fixtures/known.csv",
+        "CMakeLists.txt", "pyproject.toml", "LICENSE", "README.md", "tests/test_screen.py",
+        "fixtures/known.csv",
         "fixtures/images/harbour.jpg", "docs/result.schema.json", "scripts/test",
     }  # fmt: skip
     assert wanted <= names
