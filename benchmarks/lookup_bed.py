@@ -40,6 +40,9 @@ print(kilobytes() - before)
 """
 
 
+ALONE_FROM = 50_000_000  # codes
+
+
 class Bed:
     """A list of `count` codes of `size` bytes, `uniform` or `clustered`."""
 
@@ -65,6 +68,15 @@ class Bed:
     def opened(self) -> HammingIndex:
         """The index in large pages."""
         return HammingIndex.open(self.path, hugepages=True)
+
+    @property
+    def alone(self) -> bool:
+        """Whether memory may have no room for the copy beside the mapped file."""
+        return self.count > ALONE_FROM
+
+    def forget_copy(self) -> None:
+        """Give back the index in large pages, unless somebody still has it."""
+        self.__dict__.pop("opened", None)
 
     @property
     def codes(self) -> Codes:
@@ -140,6 +152,6 @@ class Bed:
     def close(self) -> None:
         """Give back memory and disk."""
         self._rivals = None
-        self.__dict__.pop("opened", None)
+        self.forget_copy()
         del self.mapped
         os.unlink(self.path)

@@ -19,7 +19,7 @@ from screener import _core
 from screener.index.hamming import HammingIndex
 
 Row = dict[str, Any]
-HINTS = [(hint, ahead) for ahead in (64, 128) for hint in ("t0", "t1", "nta")]
+HINTS = [(hint, ahead) for ahead in (64, 128, 1024) for hint in ("t0", "t1", "nta")]
 MOST_LINES = 4_000_000  # of the floor's queries together
 BATCHES = (100, 1000, 10_000, 100_000, 1_000_000)
 CURVE = range(81)
@@ -85,16 +85,22 @@ def single(bed: Bed, radii: list[int], effort: Effort) -> Iterator[Row]:
     for radius in radii:
         queries = bed.queries(effort.queries, radius)
         rivals, recalls = bed.exact_rivals(radius)
-        contestants = {
-            "hugepages": Lone(_searching(bed.opened, radius), list(queries)),
-            "mapped": Lone(_searching(bed.mapped, radius), list(queries)),
-        } | {rival.name: _lone(rival, queries, radius) for rival in rivals}
+        contestants = {"hugepages": Lone(_searching(bed.opened, radius), list(queries))}
+        mapped = {"mapped": Lone(_searching(bed.mapped, radius), list(queries))}
+        if not bed.alone:
+            contestants |= mapped
+        contestants |= {rival.name: _lone(rival, queries, radius) for rival in rivals}
         floor = Floor(bed.opened, queries, radius, effort.rounds)
         times = take_turns(contestants, effort.limit, effort.rounds, floor.read)
+        told = floor.row()
+        del contestants, floor
+        if bed.alone:
+            bed.forget_copy()
+            times |= take_turns(mapped, effort.limit, effort.rounds)
         yield bed.label("single", radius=radius) | {
-            "way": bed.opened.explain(radius=radius).way,
+            "way": bed.mapped.explain(radius=radius).way,
             "single_us": {name: times.pop(name) for name in ("hugepages", "mapped")},
-            **floor.row(),
+            **told,
             "rivals_us": times,
             "rivals_batch_us": _rival_batches(rivals, queries, radius, times, effort),
             "recall": recalls,

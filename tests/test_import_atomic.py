@@ -229,6 +229,7 @@ def test_what_others_put_beside_the_index_files_stays(known):
     place = known.path / "segments"
     (place / "README").write_text("of the backup")
     (place / "sub").mkdir()
+    (place / ".notes.tmp").write_text("of an editor")
     left = place / f".md5-00000001-{'0' * 16}.idx.{'0' * 16}.tmp"
     left.write_bytes(b"of a writer that was killed")
     newest = known
@@ -237,6 +238,7 @@ def test_what_others_put_beside_the_index_files_stays(known):
 
     assert (place / "README").exists()
     assert (place / "sub").is_dir()
+    assert (place / ".notes.tmp").exists()
     assert not left.exists()
 
 
@@ -275,10 +277,10 @@ def test_a_reader_keeps_its_generation_while_files_are_merged(tmp_path, monkeypa
 
 
 def test_orphans_are_swept_by_the_next_writer(known):
-    """What a killed import left, whatever its name; but not what a generation names."""
+    """What a killed import left, whichever file it was at; but not what a generation names."""
     named = segments(known)
     folder = known.path / "segments"
-    for name in ("md5-00000002-0123456789abcdef.idx", ".x.tmp"):
+    for name in ("md5-00000002-0123456789abcdef.idx", ".x.0123456789abcdef.tmp"):
         (folder / name).write_bytes(b"left by a killed import")
 
     after = put(known, rows([60]))

@@ -191,7 +191,7 @@ def test_files_go_when_nobody_needs_them(tmp_path):
     path = tmp_path / "i"
     first = index = SegmentedIndex.create(path, bits=64).add(POOL[:3])
     mine = set(first._held)
-    for name in ("00000009-0123456789abcdef.idx", ".x.tmp", "a note"):
+    for name in ("00000009-0123456789abcdef.idx", ".x.0123456789abcdef.tmp", "a note"):
         (path / name).write_bytes(b"")
     for number in range(8):
         index = index.add(POOL[4 + number : 5 + number])
@@ -199,7 +199,7 @@ def test_files_go_when_nobody_needs_them(tmp_path):
     names = {one.name for one in path.iterdir()}
     assert mine <= names
     assert {"a note", "lock"} <= names
-    assert not names & {"00000009-0123456789abcdef.idx", ".x.tmp"}
+    assert not names & {"00000009-0123456789abcdef.idx", ".x.0123456789abcdef.tmp"}
     manifests = sorted(name for name in names if name.endswith(".manifest"))
     assert segments.KEPT <= len(manifests) <= segments.KEPT + 1
     for name in manifests[-segments.KEPT :]:

@@ -11,6 +11,8 @@ constexpr std::uint32_t kMostWritten = 8;  // lines written for each bucket, the
 constexpr std::size_t kEarly = 4096;       // lines that the second cache has room for
 constexpr std::size_t kForetold = 16;      // the part of the lines that tells how much will pass
 constexpr std::size_t kFewPassed = 64;
+constexpr std::size_t kWaiting = 512;  // candidates that are followed together
+constexpr std::size_t kNone = SIZE_MAX;
 constexpr std::size_t kSlack = kAhead + kMostWritten;
 
 }  // namespace
@@ -205,54 +207,60 @@ bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t mos
 }
 
 // Tests what is listed, of the queries from `first` on, and follows what passes. False if so much
-// passes that comparing with all codes is cheaper, as soon as a part of the lines lets expect it,
-// so that little is lost on it.
+// passes that comparing with all codes is cheaper, as soon as a part of the lines lets expect it
+// and before more than usual was followed, so that little is lost on it.
 bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
   std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(listed_), kAhead,
               listed_ == 0 ? 0u : lines_[listed_ - 1]);
   found_.clear();
+  candidates_.clear();
+  followed_ = 0;
+  at_ = first * ring_->tables;
   walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
   const std::size_t most = plan_->most_candidates;
-  std::size_t at = first * ring_->tables;  // the query and table of what passed
   std::size_t count = 0;
   for (std::size_t block = 0; block < listed_; block += kBlock) {
     const std::size_t size = std::min(kBlock, listed_ - block);
     const std::size_t passed =
         kernel_->sieve_lines(ring_->sketches, lines_.data() + block, tests_.data() + block, size,
                              masks_.data(), passed_.data());
-    walk_.advance();
-    for (std::size_t i = 0; i < passed;) {
-      while (block + passed_[i] >= ends_[at]) ++at;
-      const std::size_t end = ends_[at] - block;
-      std::size_t same = i + 1;
-      while (same < passed && passed_[same] < end) ++same;
-      count += add_to_walk(block, {passed_.data() + i, same - i}, at);
-      i = same;
+    for (std::size_t i = 0; i < passed; ++i) {
+      const std::uint32_t mask = masks_[passed_[i]];
+      candidates_.push_back({static_cast<std::uint32_t>(block) + passed_[i], mask});
+      count += static_cast<std::size_t>(std::popcount(mask));
     }
     const std::size_t done = block + size;
     if (count > most || (done >= listed_ / kForetold && count > most * done / listed_ + kFewPassed))
       return false;
+    if (count > plan_->usual_candidates) continue;
+    walk_.advance();  // memory works on what these ask for while the next lines are tested
+    follow();
   }
+  follow();
   walk_.finish(found_);
   return true;
 }
 
-// Adds what passed in some lines of a block, all of table and query `at`. Returns how much.
-std::size_t Lookup::add_to_walk(std::size_t block, std::span<const std::uint32_t> passed,
-                                std::size_t at) {
-  const std::size_t table = ring_->around(at);
-  const auto query = static_cast<std::uint32_t>(at / ring_->tables);
-  const std::uint64_t first = ring_->directory[table * kDirectory];
-  const std::uint64_t size = ring_->directory[table * kDirectory + kBuckets] - first;
-  const std::uint32_t* lines = lines_.data() + block;
-  const std::uint32_t* tests = tests_.data() + block;
-  std::size_t count = 0;
-  for (const std::uint32_t line : passed) {
-    const std::uint64_t slot = lines[line] * std::uint64_t{kLine};
-    if (slot - first >= size) refuse_damaged();
-    count += walk_.add(table, slot, masks_[line], query, tests[line]);
+// Begins to follow all that passed and was not followed yet.
+void Lookup::follow() {
+  std::uint64_t first_slot = 0;
+  std::uint64_t slots = 0;
+  for (std::size_t table_at = kNone; followed_ < candidates_.size(); ++followed_) {
+    const Candidates& some = candidates_[followed_];
+    while (some.line >= ends_[at_]) ++at_;
+    const std::size_t table = ring_->around(at_);
+    if (at_ != table_at) {
+      const std::uint32_t* starts = ring_->directory + table * kDirectory;
+      first_slot = starts[0];
+      slots = starts[kBuckets] - first_slot;
+      table_at = at_;
+    }
+    const std::uint64_t slot = lines_[some.line] * std::uint64_t{kLine};
+    if (slot - first_slot >= slots) refuse_damaged();
+    const auto query = static_cast<std::uint32_t>(at_ / ring_->tables);
+    walk_.add(table, slot, some.mask, query, tests_[some.line]);
+    if (walk_.waiting() >= kWaiting) walk_.finish(found_);
   }
-  return count;
 }
 
 }  // namespace screener

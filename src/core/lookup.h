@@ -34,7 +34,7 @@ class Lookup {
   bool list_large(std::size_t table, std::size_t first, std::size_t end, std::size_t most);
   void prefetch_lines(std::size_t first, std::size_t end) const;
   bool sieve(std::size_t first, const Thresholds& thresholds);
-  std::size_t add_to_walk(std::size_t block, std::span<const std::uint32_t> passed, std::size_t at);
+  void follow();
   void give(std::span<const std::uint32_t> numbers, std::vector<Found>& found);
 
   const std::uint16_t* chunks(std::size_t query) const {
@@ -55,6 +55,13 @@ class Lookup {
   std::vector<std::uint32_t> tests_;
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
+  struct Candidates {
+    std::uint32_t line;  // of the list
+    std::uint32_t mask;
+  };
+  std::vector<Candidates> candidates_;
+  std::size_t followed_ = 0;  // of them
+  std::size_t at_ = 0;        // the query and table of the next to follow
   std::vector<Found> found_;
 };
 

@@ -15,8 +15,9 @@ constexpr double kQueryCost = 150;
 // The share of a flat scan that may go into long buckets of which too much may pass all the same.
 constexpr double kWaste = 0.08;
 
-// What a candidate costs where they are many, most of them codes that lie within the radius.
-constexpr double kManyCost = 90;
+// What a candidate costs where they are many: most are followed far, to a code that lies within
+// the radius or just beyond.
+constexpr double kManyCost = 150;
 
 constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
 constexpr double kFlatShared = 0.003;  // the same for a query that shares the stream
@@ -74,7 +75,7 @@ double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) 
 }
 
 RadiusPlan Planner::make(std::uint32_t radius) const {
-  RadiusPlan plan{radius, spread_radius(ring_.tables, radius), {}, false, {}, 0, 0, 0};
+  RadiusPlan plan{radius, spread_radius(ring_.tables, radius), {}, false, {}, 0, 0, 0, 0};
   plan.usable = ring_.slots != 0 && plan.thresholds.widest <= kMostFlips;
   if (!plan.usable) return plan;
   plan.probes = make_probes(plan.thresholds, ring_.tables);
@@ -82,8 +83,9 @@ RadiusPlan Planner::make(std::uint32_t radius) const {
   const double flat = flat_cost(ring_.count, ring_.bytes, 1);
   plan.usual_lines = static_cast<std::size_t>(3 * plan.cost.lines) + 1024;
   plan.most_lines = std::max(static_cast<std::size_t>(kWaste * flat / kLineCost), plan.usual_lines);
+  plan.usual_candidates = static_cast<std::size_t>(3 * plan.cost.candidates) + 64;
   plan.most_candidates =
-      static_cast<std::size_t>(std::max(flat / kManyCost, 3 * plan.cost.candidates)) + 64;
+      std::max(static_cast<std::size_t>(flat / kManyCost) + 64, plan.usual_candidates);
   return plan;
 }
 

@@ -21,9 +21,10 @@ struct RadiusPlan {
   Probes probes;
   bool usable;  // whether tables are any good at this radius
   Cost cost;
-  std::size_t usual_lines;      // more than these: look for other thresholds
-  std::size_t most_lines;       // more than these: compare with all codes
-  std::size_t most_candidates;  // so many cost as much as comparing with all codes
+  std::size_t usual_lines;       // more than these: look for other thresholds
+  std::size_t most_lines;        // more than these: compare with all codes
+  std::size_t usual_candidates;  // as many as these are followed while others are looked for
+  std::size_t most_candidates;   // so many cost as much as comparing with all codes
 };
 
 enum class Way { flat, lookup, join };  // all codes; query by query; bucket by bucket

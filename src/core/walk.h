@@ -44,12 +44,11 @@ class Walk {
   }
 
   // Adds the postings that `mask` selects of the line that begins at `line`, which a query's
-  // test let through in `table`, and returns how many.
-  std::size_t add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
-                  std::uint32_t test) {
+  // test let through in `table`.
+  void add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
+           std::uint32_t test) {
     const std::uint32_t sketch = test & 0xffffu;
     const int own = thresholds_->bound(table, 2) - static_cast<int>(test >> 16);
-    const std::size_t before = steps_.size();
     for (; mask != 0; mask &= mask - 1) {
       const std::uint64_t slot = line + static_cast<std::uint32_t>(__builtin_ctz(mask));
       const std::uint32_t sum =
@@ -58,7 +57,6 @@ class Walk {
                         static_cast<std::uint8_t>(table), 2});
       prefetch(steps_.back(), table);
     }
-    return steps_.size() - before;
   }
 
   // Adds a step that is within its bound.

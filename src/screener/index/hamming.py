@@ -85,8 +85,8 @@ class HammingIndex:
         n may be 0, and codes may repeat. A row of a result is a row of `codes`. Instead of one
         array there may be an iterable of them, one behind the other, so that not all need to be
         in memory twice. Ten million codes of 256 bits take seconds; at its peak, memory holds for
-        each code its bytes, once more its bytes, 24 bytes, and the index, some 100 bytes of a
-        256-bit code. Raises HashError for another type or shape.
+        each code its bytes, once more its bytes, 24 bytes, and the index: some 100 bytes of a
+        256-bit code, 130 from 16,777,216 codes on. Raises HashError for another type or shape.
         """
         count = _check_threads(threads)
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
@@ -121,9 +121,10 @@ class HammingIndex:
     def verify(self) -> None:
         """Check every array that a search relies on against the codes, and the file's checksums.
 
-        Raises IndexFileError with a sentence that says which section is wrong, and how. Serves a
-        built index as well as an opened one. Ten million codes of 256 bits take under a minute
-        and some 40 bytes of memory a code.
+        Raises IndexFileError with a sentence that says which section is wrong, and how. Checked is
+        what this process holds: of an index in huge pages the copy. Serves a built index as well
+        as an opened one. Ten million codes of 256 bits take under a minute and some 40 bytes of
+        memory a code.
         """
         where = "the index"
         if self._sections is not None:

@@ -130,7 +130,7 @@ def _check_repeats(codes: Codes, sections: Mapping[str, Array]) -> Flags:
 
 def _all_differ(codes: Codes, among: Flags) -> bool:
     """Whether no two of the codes are equal: by fingerprints, then by the codes of equal ones."""
-    words = codes.reshape(-1).view("<u8").reshape(len(codes), -1)
+    words = codes.reshape(-1).view("<u8").reshape(len(codes), codes.shape[1] // 8)
     prints = np.zeros(len(codes), np.uint64)
     for word in words.T:
         prints = (prints ^ word) * np.uint64(0x9E3779B97F4A7C15)

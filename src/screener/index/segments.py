@@ -52,7 +52,9 @@ _ATTEMPTS: Final = 5
 _CONTENT: Final = "manifest"
 _MANIFEST: Final = re.compile(r"([0-9]{8,})\.manifest", re.ASCII)
 _FILE: Final = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-_OURS: Final = re.compile(rf"{_MANIFEST.pattern}|{_FILE.pattern}|\..*\.tmp", re.ASCII)
+_OURS: Final = re.compile(
+    rf"{_MANIFEST.pattern}|{_FILE.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,10 @@ class SegmentedIndex:
         try:
             _publish(fresh, _Manifest(0, bits))
             disk.current.rename(fresh, folder)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
+            if os.path.lexists(folder):  # somebody else was first
+                raise FileExistsError(f"{folder} exists already") from error
             raise
         disk.current.sync_folder(folder.parent)
         return cls.open(folder)

@@ -19,6 +19,13 @@ WEIGHTS: Final = 16  # of a sketch, besides 0
 LARGE_CODES: Final = 1 << 24  # in tables of so many a bucket has many lines
 _TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
 _REST: Final = "rest-"
+_OF_TABLES: Final = ("directory", "sketches", "links", "rows", "weights")
+_SECTIONS: Final = frozenset(
+    (
+        *("codes", "chunks", "rest", "rest-codes", "heads", "repeat-starts", "repeats"),
+        *(prefix + name for prefix in ("", _REST) for name in _OF_TABLES),
+    )
+)
 
 Codes = npt.NDArray[np.uint8]
 
@@ -146,6 +153,9 @@ class Tables:
     def read(cls, sections: Sections, bits: int) -> Self:
         """The tables in a file; IndexFileError where they are not for codes of this width."""
         main = TableSet.read(sections)
+        for name in sections.directory:
+            if name not in _SECTIONS or (main is None and name != "codes"):
+                raise IndexFileError(f"{sections.path}: section {name!r} is not known here")
         if main is None:
             return cls.none(bits // 8)
         permutation = sections.array("chunks", dtype="u2", dimensions=2)

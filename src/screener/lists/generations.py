@@ -30,7 +30,7 @@ from screener.version import __version__
 LOCK = "lock"
 KEPT = 3  # generations whose segment files stay, the newest included
 _SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-_OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.tmp", re.ASCII)
+_OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class HashList:
 
         The index files are mapped: ready at once, and shared by all processes that open the list.
         With `hugepages` those of perceptual kinds are copied into memory of this process instead,
-        about 100 bytes a code, in large pages that make searches faster; so does `refresh` of
+        100 to 130 bytes a code, in large pages that make searches faster; so does `refresh` of
         what it gives. Raises ListError where there is no list, IndexFileError where an index is
         damaged.
         """
