@@ -288,6 +288,25 @@ def test_any_one_changed_element_is_found(monkeypatch: pytest.MonkeyPatch, large
                 check_codes(codes, changed)
 
 
+def test_tables_of_no_codes_are_named(tmp_path: Path) -> None:
+    """A file whose codes are gone and whose tables stand is refused in a sentence."""
+    path = tmp_path / "a.idx"
+    HammingIndex.build(some_codes()).save(path)
+    rewritten(path, "hamming", lambda a: a.update(codes=a["codes"][:0]))
+    with pytest.raises(IndexFileError, match="is wrong"):
+        HammingIndex.open(path).verify()
+
+
+@pytest.mark.parametrize("count", [0, 3000])
+def test_a_section_that_this_version_does_not_know_is_refused(tmp_path: Path, count: int) -> None:
+    """Nobody can say what a search would have to do with it."""
+    path = tmp_path / "a.idx"
+    HammingIndex.build(some_codes()[:count]).save(path)
+    rewritten(path, "hamming", lambda a: a.update(colours=np.zeros(3, np.uint8)))
+    with pytest.raises(IndexFileError, match="section 'colours' is not known here"):
+        HammingIndex.open(path)
+
+
 def test_a_chunk_that_holds_a_bit_twice_is_named() -> None:
     """The chunks are a permutation of the bits."""
     codes = some_codes(100)
