@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import click
 
-from screener import console, hash_lines
+from screener import console, hash_lines, list_commands, list_pages
 from screener.errors import ListError, ScreenerError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
@@ -22,7 +23,7 @@ from screener.lists.hashlist import HashList
 from screener.measure import measure
 from screener.output import open_jsonl
 from screener.policy import Policy
-from screener.result import Reason
+from screener.result import Reason, Result
 from screener.scan import find
 from screener.scan import scan as scan_files
 from screener.screen import Screener
@@ -58,6 +59,9 @@ _OUTPUT = click.option(
 )
 _DIGESTS_ONLY = click.option(
     "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
+)
+_COUNT = click.option(
+    "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
 )
 
 
@@ -98,9 +102,20 @@ def cli() -> None:
 @click.option("--format", "format_", help="csv or tx; found from the content where left out.")
 @click.option("--source", help="Who says so; the file's name where left out.")
 @click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
+@click.option("--full", is_flag=True, help="The file is all its source has: withdraw the rest.")
+@click.option("--accept-shrink", is_flag=True, help="Take a full file that leaves out many.")
+@click.option("--by", help="Who asks for it; kept in the log.")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An Ed25519 public key in a PEM file: take only what its holder signed.",
+)
+@list_commands.terms_options
 def import_(
-    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None, strict: bool
-) -> int:
+    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None, strict: bool,
+    full: bool, accept_shrink: bool, by: str | None, key: Path | None, tlp: str | None,
+    redistribution: str | None, expires: str | None, terms_file: Path | None,
+) -> int:  # fmt: skip
     """Import list files into a hash list, which is made where there is none.
 
     A row that cannot be read is quarantined, counted and named by its line; the rest is
@@ -112,10 +127,14 @@ def import_(
            quality, category, category_scheme, status; others are kept as labels
       tx   lines of `type value`, as ThreatExchange's command line writes them
     """
+    terms = list_commands.terms_of(tlp, redistribution, expires, terms_file)
     known = _open_or_create(into)
     told = console.to_stderr()
     for file in files:
-        report = known.import_file(file, source=source, format=format_, strict=strict)
+        report = known.import_file(
+            file, source=source, format=format_, strict=strict, full=full,
+            accept_shrink=accept_shrink, by=by, terms=terms, key=key,
+        )  # fmt: skip
         console.print_import(told, str(file), report)
         known = known.refresh()
     return 0
@@ -127,6 +146,7 @@ def import_(
 @_OUTPUT
 @_POLICY
 @_DIGESTS_ONLY
+@_COUNT
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
 def scan(
     paths: tuple[str, ...],
@@ -134,6 +154,7 @@ def scan(
     output: Path | None,
     policy_file: Path | None,
     digests_only: bool,
+    count: bool,
     jobs: int | None,
 ) -> int:
     """Screen files and folders; one JSON line a file.
@@ -153,7 +174,7 @@ def scan(
         total = sum(1 for _ in find(paths))
         bar = stack.enter_context(console.progress(told, total))
         out = stack.enter_context(open_jsonl(output))
-        for result in scan_files(engine, paths, jobs=jobs):
+        for result in _counted(stack, scan_files(engine, paths, jobs=jobs), engine, count):
             out.write(result)
             tally.add(result)
             bar.update(bar.task_ids[0], advance=1, tally=tally.short)
@@ -166,9 +187,11 @@ def scan(
 @_OUTPUT
 @_POLICY
 @_DIGESTS_ONLY
+@_COUNT
 def match(
-    lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool
-) -> int:
+    lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool,
+    count: bool,
+) -> int:  # fmt: skip
     """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
@@ -185,7 +208,8 @@ def match(
             raise click.UsageError("standard input is closed, and the hashes come from there")
         engine = _engine(stack, lists, policy_file, digests_only)
         out = stack.enter_context(open_jsonl(output))
-        for result in hash_lines.match(engine, sys.stdin.buffer):
+        found = hash_lines.match(engine, sys.stdin.buffer)
+        for result in _counted(stack, found, engine, count):
             out.write(result)
             tally.add(result)
     tally.print(console.to_stderr())
@@ -319,6 +343,10 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     return 2 if found.damage else 0
 
 
+for _command in list_commands.COMMANDS:
+    cli.add_command(_command)
+
+
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
@@ -350,6 +378,31 @@ def _engine(
     if digests_only:
         policy = replace(policy, digests_only=True)
     return Screener([_open_list(stack, path) for path in lists], policy=policy)
+
+
+def _counted(
+    stack: ExitStack, results: Iterable[Result], engine: Screener, count: bool
+) -> Iterator[Result]:
+    """The results as they are; where asked to, their matches are counted when the run is over,
+    also by an interruption.
+    """
+    if not count:
+        return iter(results)
+    kept: list[Result] = []
+
+    def tell() -> None:
+        for one in engine.lists:
+            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
+
+    stack.callback(tell)
+    return _kept(results, kept)
+
+
+def _kept(results: Iterable[Result], kept: list[Result]) -> Iterator[Result]:
+    for result in results:
+        if result.matches or result.beside:
+            kept.append(result)
+        yield result
 
 
 def _open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashList:

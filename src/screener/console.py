@@ -161,8 +161,11 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
     )
     for what, number in (
         ("repeated rows of an entry, joined", report.repeated),
+        ("rows older than what is held, left", report.outdated),
+        ("entries that the file no longer names, withdrawn", report.absent),
         ("digests of an empty file, dropped", report.dropped),
         ("values with too little information, never searched", report.low_information),
+        ("placeholders that stand for many files, never searched", report.placeholders),
     ):
         if number:
             console.print(f"  {number} {what}")

@@ -30,6 +30,7 @@ class Policy:
     """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
 
     `radius`: bits, per perceptual kind; a distance up to and including it is a match.
+    `known_good_radius`: the same for hits on `known_good` records, `radius` where it says nothing.
     `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared.
     `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
     `seconds` and `memory` (bytes): what a scan's worker may spend on one file.
@@ -40,6 +41,7 @@ class Policy:
     """
 
     radius: Mapping[str, int] = field(default_factory=dict)
+    known_good_radius: Mapping[str, int] = field(default_factory=dict)
     floor: Mapping[str, int] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     seconds: float = 60.0
@@ -49,8 +51,12 @@ class Policy:
 
     def __post_init__(self) -> None:
         radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: kind.bits)
+        allowed = _merged(
+            "known_good_radius", radius, self.known_good_radius, lambda kind: kind.bits
+        )
         floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
         object.__setattr__(self, "radius", MappingProxyType(radius))
+        object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))
         _check_positive("seconds", self.seconds)
         object.__setattr__(self, "seconds", float(self.seconds))
@@ -67,21 +73,24 @@ class Policy:
     def __reduce__(self) -> tuple[partial[Policy], tuple[()]]:
         # A mapping proxy cannot be pickled, and a policy travels to worker processes.
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        settings |= {"radius": dict(self.radius), "floor": dict(self.floor)}
+        for name in ("radius", "known_good_radius", "floor"):
+            settings[name] = dict(settings[name])
         return partial(Policy, **settings), ()
 
     @property
     def fingerprint(self) -> str:
         """Eight hex digits of the SHA-256 of all settings: equal policies have equal ones."""
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        settings |= {"radius": dict(self.radius), "floor": dict(self.floor)}
+        for name in ("radius", "known_good_radius", "floor"):
+            settings[name] = dict(settings[name])
         settings["limits"] = asdict(self.limits)
         text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Policy:
-        """Read a TOML file: the fields above as keys, `[radius]`, `[floor]` and `[limits]` tables.
+        """Read a TOML file: the fields above as keys, `[radius]`, `[known_good_radius]`,
+        `[floor]` and `[limits]` tables.
 
         Raises PolicyError naming the file and the setting.
         """

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from screener.lists.records import Category
+from screener.lists.states import Opinion
 
 SCHEMA = 1
 
@@ -43,7 +44,8 @@ class Match:
 
     `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
     turned to match; `region` is `full`; `part` counts pages and animation frames from 0, shown
-    at `time` seconds. `state` is that of the record.
+    at `time` seconds. `state` is the record's in effect. Where we hold opinions of our own of the
+    entry, they are `opinions`, and `said` is its state by its source alone.
     """
 
     list: str
@@ -58,11 +60,20 @@ class Match:
     part: int
     time: float
     category: tuple[Category, ...]
+    said: str | None = None
+    opinions: tuple[Opinion, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The match as it stands in a result line."""
+        """The match as it stands in a result line; `said` and `opinions` where there are any."""
         line = {name: getattr(self, name) for name in self.__dataclass_fields__}
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
+        del line["said"], line["opinions"]
+        if self.opinions:
+            line["said"] = self.said
+            line["opinions"] = [
+                {"state": str(one.state), "by": one.by, "reason": one.reason, "time": one.time}
+                for one in self.opinions
+            ]
         return line
 
 

@@ -12,6 +12,7 @@ from screener.hashed import Hashed, Located, hash_item
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
+from screener.lists.states import State
 from screener.media import pixels
 from screener.media.source import Item, Name
 from screener.policy import Policy
@@ -127,7 +128,7 @@ class Screener:
             return
         values = b"".join(located.hash.value for _, located in queries)
         codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
-        radius = self.policy.radius.get(kind.name, 0)
+        radius = self._widest(one, kind)
         if kind.digest:
             offsets, rows = one.lookup(kind.name, codes)
             distances = np.zeros(len(rows), np.uint16)
@@ -139,9 +140,20 @@ class Screener:
         for query, (number, located) in enumerate(queries):
             for hit in range(int(offsets[query]), int(offsets[query + 1])):
                 for record in holders[hit]:
-                    if self._counts(record, kind):
-                        match = _match(one, record, kind, int(distances[hit]), radius, located)
+                    allowed = self._radius(record.state, kind)
+                    if int(distances[hit]) <= allowed and self._counts(record, kind):
+                        match = _match(one, record, kind, int(distances[hit]), allowed, located)
                         _keep_nearest(found[number], match)
+
+    def _radius(self, state: str, kind: HashKind) -> int:
+        """The radius in bits for hits on records of a state; 0 for digests."""
+        good = state == State.KNOWN_GOOD
+        table = self.policy.known_good_radius if good else self.policy.radius
+        return table.get(kind.name, 0)
+
+    def _widest(self, one: HashList, kind: HashKind) -> int:
+        """The largest radius that a hit of that kind in a list may have."""
+        return max(self._radius(state, kind) for state in one.states or ("",))
 
     def _usable(self, hash: Hash) -> bool:
         """Whether a query is compared: digests always, perceptual kinds by their floor.
@@ -253,6 +265,8 @@ def _match(
         part=located.part,
         time=located.time,
         category=record.categories,
+        said=None if record.said is None else str(record.said),
+        opinions=record.opinions,
     )
 
 

@@ -23,7 +23,7 @@ from typing import TypeVar
 from screener.errors import ListError
 from screener.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
@@ -37,21 +37,25 @@ CREATE TABLE generations(
   confirmed REAL NOT NULL,      -- when it was made, or an import last found nothing to change
   what TEXT NOT NULL,
   states TEXT NOT NULL,         -- JSON: how many records are in each state
-  library TEXT NOT NULL);
+  library TEXT NOT NULL,
+  who TEXT, note TEXT);         -- who asked for it, and why
 CREATE TABLE imports(
   id INTEGER PRIMARY KEY,
   generation INTEGER NOT NULL, time REAL NOT NULL,
   file TEXT NOT NULL, format TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
-  counts TEXT NOT NULL);        -- JSON
+  counts TEXT NOT NULL,         -- JSON
+  who TEXT);
 CREATE TABLE records(
   id INTEGER PRIMARY KEY,
-  source TEXT NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL,
+  source TEXT NOT NULL, entry TEXT NOT NULL,
+  state TEXT NOT NULL,          -- in effect: what the source says, with our opinions
   categories TEXT NOT NULL,     -- JSON: [[scheme, code], ...]
   labels TEXT NOT NULL,         -- JSON: the source's other columns, unchanged
   updated TEXT,                 -- the source's own time, as written
-  fingerprint BLOB NOT NULL,    -- of all the above but source and entry, and of the hashes
+  fingerprint BLOB NOT NULL,    -- of what the source says: not of source, entry and our opinions
   import INTEGER NOT NULL,
-  since INTEGER NOT NULL, until INTEGER);
+  since INTEGER NOT NULL, until INTEGER,
+  said TEXT NOT NULL);          -- the state by the source alone
 CREATE UNIQUE INDEX records_current ON records(source, entry) WHERE until IS NULL;
 CREATE TABLE hashes(
   record INTEGER NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
@@ -63,8 +67,40 @@ CREATE TABLE segments(
   file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
   since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX segments_by_until ON segments(until);
+"""
+# What format 2 has and format 1 had not. Rows of `opinions` belong to generations as records do.
+_NEW_TABLES = """
 CREATE TABLE quarantine(
-  import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL);
+  id INTEGER PRIMARY KEY,
+  import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL,
+  row TEXT,                     -- JSON: what could be read of it; NULL where nothing could
+  released INTEGER);            -- the generation that took it in
+CREATE TABLE opinions(
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL, entry TEXT NOT NULL,
+  who TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, time REAL NOT NULL,
+  since INTEGER NOT NULL, until INTEGER);
+CREATE INDEX opinions_by_entry ON opinions(source, entry);
+CREATE TABLE judged(            -- values that are searched, or not, whatever else speaks for it
+  kind TEXT NOT NULL, value BLOB NOT NULL,
+  why_not TEXT,                 -- NULL: searched
+  PRIMARY KEY(kind, value)) WITHOUT ROWID;
+CREATE TABLE terms(
+  source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
+  who TEXT, time REAL NOT NULL) WITHOUT ROWID;
+"""
+_UPGRADE = f"""
+ALTER TABLE generations ADD COLUMN who TEXT;
+ALTER TABLE generations ADD COLUMN note TEXT;
+ALTER TABLE imports ADD COLUMN who TEXT;
+ALTER TABLE records ADD COLUMN said TEXT NOT NULL DEFAULT 'confirmed';
+UPDATE records SET said = state;
+ALTER TABLE quarantine RENAME TO old_quarantine;
+{_NEW_TABLES}
+INSERT INTO quarantine(import, line, field, reason)
+  SELECT import, line, field, reason FROM old_quarantine;
+DROP TABLE old_quarantine;
+UPDATE meta SET value = '2' WHERE name = 'format';
 """
 
 T = TypeVar("T")
@@ -93,15 +129,29 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    connection.executescript(f"BEGIN; {_SCHEMA} {_NEW_TABLES} COMMIT;")
     connection.execute(
-        "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?)",
+        "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
     )
     # Last, and by itself: a database without it is one whose making was interrupted.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
     )
+
+
+def upgrade(folder: Path) -> bool:
+    """Bring a list of an older format to this one, in place; whether there was anything to do."""
+    check_folder(folder)
+    try:
+        with contextlib.closing(connect(folder, "rw")) as connection:
+            if _format_of(connection, folder) == FORMAT:
+                return False
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")
+            return True
+    except sqlite3.Error as error:
+        raise ListError(f"cannot upgrade the list {folder}, nothing changed: {error}") from error
 
 
 def _remove_fresh(fresh: Path) -> None:
@@ -187,7 +237,15 @@ def check_folder(folder: Path) -> None:
 
 
 def check_format(connection: sqlite3.Connection, folder: Path) -> None:
-    """ListError where the database is not a list's, or of a format that is not known here."""
+    """ListError where the database is not a list's, or of another format than this version's."""
+    if _format_of(connection, folder) < FORMAT:
+        raise ListError(
+            f"{folder} was written by an older version of screener; `screener upgrade {folder}`"
+            " brings it to this one's format, once"
+        )
+
+
+def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
     try:
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.OperationalError as error:
@@ -201,6 +259,7 @@ def check_format(connection: sqlite3.Connection, folder: Path) -> None:
             f"{folder} was written by a newer version of screener (list format {row[0]}, and this"
             f" version reads up to {FORMAT}); upgrade screener to open it"
         )
+    return int(row[0])
 
 
 def sync_folder(folder: Path) -> None:

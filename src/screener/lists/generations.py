@@ -23,7 +23,7 @@ from types import MappingProxyType
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.held import one_at_a_time, remove_unheld
-from screener.lists import database
+from screener.lists import database, erasing
 from screener.lists.database import SEGMENTS, check_folder, check_format, connect
 from screener.version import __version__
 
@@ -129,6 +129,9 @@ def one_writer(folder: Path) -> Iterator[None]:
             stack.enter_context(lock)
         except IndexFileError as error:
             raise _another(folder) from error
+        if database.ask(folder, erasing.is_due):
+            with contextlib.closing(connect(folder, "rw")) as connection:
+                erasing.finish(connection, folder)
         database.ask(folder, lambda connection: _sweep(connection, folder))
         yield
 
@@ -178,16 +181,19 @@ def publish(
     what: str,
     states: Mapping[str, int],
     confirmed: float | None = None,
+    by: str | None = None,
+    note: str | None = None,
 ) -> None:
     """Name a new generation; the transaction's commit makes it visible.
 
-    `confirmed` is when its records were last known to be current: now unless given.
+    `confirmed` is when its records were last known to be current: now unless given. `by` is who
+    asked for it, `note` why.
     """
     now = time.time()
     counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
     connection.execute(
-        "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)",
-        (number, now, now if confirmed is None else confirmed, what, counts, __version__),
+        "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
 
 

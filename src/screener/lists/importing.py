@@ -24,31 +24,39 @@ from screener.errors import ListError, ScreenerError
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists import generations, segments
+from screener.lists import generations, manifest, quarantine, segments, terms
 from screener.lists.database import ask
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import Content
-from screener.lists.records import BadRow, Row, State, derived_entry, of_empty_input, united
+from screener.lists.records import BadRow, Row, derived_entry, of_empty_input, united
+from screener.lists.states import State
+from screener.lists.terms import Terms
 from screener.lists.versions import Versions
 
 _log = logging.getLogger(__name__)
 _BATCH = 5_000  # rows held at once
 _SHOWN = 20  # bad rows that a report lists
+_SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
-    "rows", "added", "changed", "unchanged", "repeated", "withdrawn", "dropped", "low_information"
+    "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
+    "dropped", "low_information", "placeholders",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did. `rows` = added + changed + unchanged + repeated + quarantined.
+    """What an import did. `rows` = added + changed + unchanged + repeated + outdated + quarantined.
 
     `repeated`: further rows of the file on an entry it had already, united with the first.
-    `withdrawn`: rows, among those kept, that withdraw an entry. `quarantined`: rows set aside,
-    by reason; `first_bad` are the line and trouble of the first of them. `dropped`: digests of
-    empty input, not kept. `low_information`: hashes of blank pictures, kept and never compared.
-    `unknown_columns` are kept as labels. `generation` is the list's after the import: higher
-    where anything changed, the one before where nothing did.
+    `outdated`: rows that by the source's own time are older than what the list holds, and change
+    nothing. `absent`: entries that a full list no longer names, withdrawn. `withdrawn`: rows,
+    among those kept, that withdraw an entry. `quarantined`: rows set aside, by reason;
+    `first_bad` are the line and trouble of the first of them. `dropped`: digests of empty input,
+    not kept. `low_information`: hashes of blank pictures, kept and never compared.
+    `placeholders`: values found to stand for nothing, since the source repeats each over many
+    different files; kept and never compared. `unknown_columns` are kept as labels. `generation`
+    is the list's after the import: higher where anything changed, the one before where nothing
+    did.
     """
 
     file: str
@@ -60,21 +68,37 @@ class ImportReport:
     changed: int = 0
     unchanged: int = 0
     repeated: int = 0
+    outdated: int = 0
+    absent: int = 0
     withdrawn: int = 0
     dropped: int = 0
     low_information: int = 0
+    placeholders: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
     first_bad: tuple[tuple[int, str], ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller of an import asks for: see `HashList.import_file`."""
+
+    strict: bool = False
+    full: bool = False
+    accept_shrink: bool = False
+    by: str | None = None
+    terms: Terms | None = None
+    key: Path | None = None
+
+
 def import_file(
-    folder: Path, path: Path, *, source: str | None, format: str | None, strict: bool
+    folder: Path, path: Path, *, source: str | None, format: str | None, wishes: Wishes
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
     source = path.stem if source is None else source
     if not source.strip() or not source.isprintable():
         raise ListError("a source is named by one line of printable text")
+    signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
     try:
         stream = path.open("rb")
     except OSError as error:
@@ -85,9 +109,16 @@ def import_file(
         format = format or sniff(content)
         reader = open_reader(content, source=source, format=format)
         report = ImportReport(name, format, source, 0, unknown_columns=reader.unknown_columns)
-        run = _Import(connection, folder, source)
-        run.take(reader, file=name, strict=strict)
+        run = _Import(connection, folder, source, wishes)
+        run.take(reader, file=name)
         run.check_any_good(name)
+        if wishes.full:
+            run.end_absent(name)
+        if signed is not None:
+            signed.check_digest(content.sha256, path)
+        given = wishes.terms or (signed.terms if signed is not None else None)
+        if given is not None:
+            terms.store(connection, source, given, by=wishes.by)
         report = run.finish(report, content.sha256)
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
@@ -140,7 +171,10 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
 class _Import:
     """One run of an import inside its transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, source: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, source: str, wishes: Wishes
+    ) -> None:
+        self._wishes = wishes
         self._connection = connection
         self._folder = folder
         self._before = generations.at(connection, folder)
@@ -157,7 +191,7 @@ class _Import:
         self._quarantined: Counter[str] = Counter()
         self._first_bad: list[tuple[int, str]] = []
 
-    def take(self, rows: Iterable[Row | BadRow], *, file: str, strict: bool) -> None:
+    def take(self, rows: Iterable[Row | BadRow], *, file: str) -> None:
         """Store all rows, a batch at a time."""
         waiting = iter(rows)
         while batch := list(islice(waiting, _BATCH)):
@@ -166,7 +200,7 @@ class _Import:
             for found in batch:
                 row = found if isinstance(found, BadRow) else self._checked(found)
                 if isinstance(row, BadRow):
-                    if strict:
+                    if self._wishes.strict:
                         raise ListError(f"{file}, line {row.line}: {row}; nothing was imported")
                     bad.append(row)
                     continue
@@ -192,10 +226,7 @@ class _Import:
     def _set_aside(self, bad: list[BadRow]) -> None:
         self._quarantined.update(row.reason for row in bad)
         self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
-        self._connection.executemany(
-            "INSERT INTO quarantine VALUES (?, ?, ?, ?)",
-            [(self._id, row.line, row.field, row.reason) for row in bad],
-        )
+        quarantine.keep(self._connection, self._id, bad)
 
     def check_any_good(self, file: str) -> None:
         """Refuse a file of which no row can be read: it is of another format than it seemed."""
@@ -205,6 +236,15 @@ class _Import:
             raise ListError(
                 f"{file}: none of its {rows} rows can be read (line {line}: {why});"
                 " nothing was imported"
+            )
+
+    def end_absent(self, file: str) -> None:
+        """Withdraw what a full list no longer names; refuse one that shrinks sharply."""
+        before, after = self._versions.withdraw_absent()
+        if after < before * (1 - _SHRINK) and not self._wishes.accept_shrink:
+            raise ListError(
+                f"{file} would leave {after} of the source's {before} entries; if it is whole,"
+                " import it with --accept-shrink; nothing was imported"
             )
 
     def finish(self, report: ImportReport, sha256: str) -> ImportReport:
@@ -220,7 +260,11 @@ class _Import:
                 number,
             )
             generations.publish(
-                self._connection, number, what="import", states=self._versions.states
+                self._connection,
+                number,
+                what="import",
+                states=self._versions.states,
+                by=self._wishes.by,
             )
         else:
             generations.confirm(self._connection, number)
@@ -239,6 +283,6 @@ class _Import:
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
-            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._id, report.generation, time.time(), *origin, json.dumps(kept)),
+            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._id, report.generation, time.time(), *origin, json.dumps(kept), self._wishes.by),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from screener.hashing.hash import KINDS
 from screener.lists.database import SEGMENTS
 from screener.lists.generations import Generation
-from screener.lists.records import MATCHING
+from screener.lists.states import MATCHING
 
 _VISIBLE = "r.since <= :number AND (r.until IS NULL OR r.until > :number)"
 _CAN_MATCH = f"{_VISIBLE} AND r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"

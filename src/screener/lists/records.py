@@ -7,30 +7,18 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.lists.states import MATCHING, Opinion
+from screener.lists.states import State as State
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
-
-
-class State(StrEnum):
-    """What a source holds of an item; only `confirmed` and `disputed` make a match."""
-
-    CONFIRMED = "confirmed"
-    DISPUTED = "disputed"
-    SEED = "seed"
-    KNOWN_GOOD = "known_good"
-    WITHDRAWN = "withdrawn"
-
-
-MATCHING = (State.CONFIRMED, State.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +36,8 @@ class Record:
     `labels` are the columns of the source that have no meaning here, unchanged. `updated` is
     the source's own time, as it wrote it. `quality` (0–100) is that of the hash that was hit,
     None where the source recorded none. `generation` is the one that brought this version.
+    `state` is the one in effect; `opinions` are our own, and where there are any, `said` is the
+    state by the source alone.
     """
 
     source: str
@@ -58,6 +48,8 @@ class Record:
     updated: str | None = None
     quality: int | None = None
     generation: int = 0
+    said: State | None = None
+    opinions: tuple[Opinion, ...] = ()
 
 
 class Row(NamedTuple):
@@ -74,11 +66,16 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that was set aside: where it starts, which field, and why; never its content."""
+    """A row that was set aside: where it starts, which field, and why; its text never says more.
+
+    `row` is what can be read of it, where that is of use by itself: it is kept with the list, and
+    taken in when somebody releases it.
+    """
 
     line: int
     field: str | None
     reason: str
+    row: Row | None = None
 
     def __str__(self) -> str:
         """The trouble, in words."""
@@ -117,7 +114,7 @@ def why_not_searchable(item: Hash) -> str | None:
 def united(first: Row, second: Row) -> Row:
     """Two rows of one file on the same entry as one: nothing that either says is lost.
 
-    A withdrawal wins; known good against anything else is a dispute. A label with two
+    The state that weighs most counts: see `_WEIGHT`. A label with two
     different values keeps both, one a line; the later `updated` stands.
     """
     labels = dict(first.labels)
@@ -207,7 +204,7 @@ def _categories_text(categories: tuple[Category, ...]) -> str:
 def stored_row(connection: sqlite3.Connection, record: int) -> Row:
     """A stored version as a row again, for uniting it with another row on the same entry."""
     entry, state, categories, labels, updated = connection.execute(
-        "SELECT entry, state, categories, labels, updated FROM records WHERE id = ?", (record,)
+        "SELECT entry, said, categories, labels, updated FROM records WHERE id = ?", (record,)
     ).fetchone()
     hashes = tuple(
         Hash(KINDS[kind], value, quality)
@@ -215,7 +212,9 @@ def stored_row(connection: sqlite3.Connection, record: int) -> Row:
             "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
         )
     )
-    return Row(0, entry, State(state), hashes, _categories(categories), json.loads(labels), updated)
+    return Row(
+        0, entry, State(state), hashes, categories_of(categories), json.loads(labels), updated
+    )
 
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
@@ -238,41 +237,54 @@ def holders(
     """The records of a generation that hold each value and can be hit, by source and entry."""
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
+    own = opinions_at(connection, generation)
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
-        for (
-            value,
-            quality,
-            source,
-            entry,
-            state,
-            categories,
-            labels,
-            updated,
-            since,
-        ) in connection.execute(
-            "SELECT h.value, h.quality, r.source, r.entry, r.state, r.categories, r.labels,"
-            " r.updated, r.since FROM hashes h JOIN records r ON r.id = h.record"
+        for value, quality, source, entry, state, said, *rest, since in connection.execute(
+            "SELECT h.value, h.quality, r.source, r.entry, r.state, r.said, r.categories,"
+            " r.labels, r.updated, r.since FROM hashes h JOIN records r ON r.id = h.record"
             f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
             " AND h.why_not IS NULL AND r.state <> 'withdrawn'"
             " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)"
             " ORDER BY r.source, r.entry",
             (kind.name, *some, generation, generation),
         ):
+            categories, labels, updated = rest
+            opinions = own.get((source, entry), ())
             found[value].append(
                 Record(
                     source,
                     entry,
                     State(state),
-                    _categories(categories),
+                    categories_of(categories),
                     json.loads(labels),
                     updated,
                     quality,
                     since,
+                    State(said) if opinions else None,
+                    opinions,
                 )
             )
     return {value: tuple(records) for value, records in found.items()}
 
 
-def _categories(text: str) -> tuple[Category, ...]:
+def opinions_at(
+    connection: sqlite3.Connection, generation: int
+) -> dict[tuple[str, str], tuple[Opinion, ...]]:
+    """Our own opinions in a generation, by source and entry, oldest first; people write them,
+    so that they are few.
+    """
+    found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
+    for source, entry, who, state, reason, time in connection.execute(
+        "SELECT source, entry, who, state, reason, time FROM opinions"
+        " WHERE since <= ? AND (until IS NULL OR until > ?) ORDER BY id",
+        (generation, generation),
+    ):
+        held = found.get((source, entry), ())
+        found[source, entry] = (*held, Opinion(who, State(state), reason, time))
+    return found
+
+
+def categories_of(text: str) -> tuple[Category, ...]:
+    """The categories in the form that is stored."""
     return tuple(Category(scheme, code) for scheme, code in json.loads(text))

@@ -196,6 +196,13 @@ def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
     )
 
 
+def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number: int) -> None:
+    """Write a kind from the records alone, and name nothing older any more, in any generation."""
+    connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
+    step = _from_records(connection, kind)
+    name(connection, _write(folder, kind, NO_FILES, step, number), number)
+
+
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     """The values of a kind as they stand; an error where a file is lost or damaged."""
     if not files.parts:

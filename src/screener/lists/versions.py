@@ -12,11 +12,14 @@ import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.records import Row, State, Version, stored_row, united, version_of
+from screener.lists import placeholders
+from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
 from screener.lists.segments import Changes
+from screener.lists.states import State, effective
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 
@@ -26,6 +29,8 @@ class _Stored(NamedTuple):
 
     record: int
     state: str
+    said: str
+    updated: str | None
     fingerprint: bytes
     since: int
 
@@ -33,8 +38,10 @@ class _Stored(NamedTuple):
 class Versions:
     """The records of a source, as one import changes them towards generation `number`.
 
-    `counts` are added, changed, unchanged, repeated and low_information; `states` follows how
-    many records of the whole list are in each state, and `changes` its searchable values.
+    `counts` are added, changed, unchanged, repeated, outdated, absent, low_information and
+    placeholders;
+    `states` follows how many records of the whole list are in each state, and `changes` its
+    searchable values.
     """
 
     def __init__(
@@ -45,11 +52,12 @@ class Versions:
         number: int,
         import_id: int,
         states: Mapping[str, int],
+        changes: Changes | None = None,
     ) -> None:
-        """Begin with the states of the generation before."""
+        """Begin with the states of the generation before, and what else changes in this one."""
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
-        self.changes = Changes()
+        self.changes = Changes() if changes is None else changes
         self._connection = connection
         self._source = source
         self._number = number
@@ -59,6 +67,13 @@ class Versions:
         self._met = bytearray(self._next)  # which versions a row of this file met unchanged
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
+        self._judged = placeholders.judged(connection)
+        self._seen = placeholders.Seen()
+        self._opinions = {
+            entry: [opinion.state for opinion in held]
+            for (whose, entry), held in opinions_at(connection, number).items()
+            if whose == source
+        }
         self._clear()
 
     def _clear(self) -> None:
@@ -75,7 +90,7 @@ class Versions:
             if have is not None and self._touched(have):
                 self._unite(entry, have, row)
                 continue
-            version = version_of(row)
+            version = self._judge(version_of(row))
             self.counts["low_information"] += version.why_not.count("low information")
             if have is None:
                 self.counts["added"] += 1
@@ -83,22 +98,74 @@ class Versions:
             elif have.fingerprint == version.fingerprint:
                 self.counts["unchanged"] += 1
                 self._met[have.record] = True
+            elif _outdated(have, row):
+                self.counts["outdated"] += 1
+                self._met[have.record] = True
             else:
                 self.counts["changed"] += 1
                 self._replace(entry, have, version)
         self._flush()
 
+    def add_to(self, entries: Mapping[str, Row]) -> None:
+        """Add to entries what further rows say of them, whichever file these are from."""
+        stored = dict(self._lookup(list(entries)))
+        for entry, have in stored.items():
+            self._unite(entry, have, entries[entry])
+        self._flush()
+        self.take({entry: row for entry, row in entries.items() if entry not in stored})
+
+    def withdraw_absent(self) -> tuple[int, int]:
+        """Withdraw every entry that no row of the file named: the file was all that the source
+        has. How many entries were not withdrawn before, and how many are now.
+        """
+        count = "SELECT count(*) FROM records WHERE source = ? AND state <> ?"
+        whose = (self._source, State.WITHDRAWN)
+        before = self._connection.execute(
+            f"{count} AND since < ? AND (until IS NULL OR until >= ?)",
+            (*whose, self._number, self._number),
+        ).fetchone()[0]
+        waiting = self._connection.execute(
+            "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
+            " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
+            (*whose, self._number),
+        ).fetchall()
+        for entry, *have in waiting:
+            stored = _Stored(*have)
+            if not self._met[stored.record]:
+                self.counts["absent"] += 1
+                self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
+        self._flush()
+        after = self._connection.execute(f"{count} AND until IS NULL", whose).fetchone()[0]
+        return before, after
+
     def finish(self) -> bool:
         """Whether anything changed after all."""
         if self._remade:
             self._undo_round_trips()
-        return bool(self.counts["added"] or self.counts["changed"])
+        if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
+            return False
+        found = self._seen.shared(self._connection, self._source)
+        placeholders.judge(
+            self._connection, self._number, self.changes, dict.fromkeys(found, "placeholder")
+        )
+        self.counts["placeholders"] += len(found)
+        return True
+
+    def _judge(self, version: Version) -> Version:
+        """Whether its hashes are compared, also by what was found or decided of their values."""
+        if not self._judged:
+            return version
+        why_not = tuple(
+            self._judged.get((item.kind.name, item.value), why)
+            for item, why in zip(version.hashes, version.why_not, strict=True)
+        )
+        return version._replace(why_not=why_not)
 
     def _lookup(self, entries: list[str]) -> Iterator[tuple[str, _Stored]]:
         for start in range(0, len(entries), _AT_ONCE):
             some = entries[start : start + _AT_ONCE]
             for entry, *have in self._connection.execute(
-                "SELECT entry, id, state, fingerprint, since FROM records"
+                "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
                 " WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({','.join('?' * len(some))})",
                 (self._source, *some),
@@ -111,7 +178,7 @@ class Versions:
     def _unite(self, entry: str, have: _Stored, row: Row) -> None:
         """Add to an entry what a row of a later batch says of it."""
         self.counts["repeated"] += 1
-        version = version_of(united(stored_row(self._connection, have.record), row))
+        version = self._judge(version_of(united(stored_row(self._connection, have.record), row)))
         if version.fingerprint == have.fingerprint:
             return
         if have.since < self._number:
@@ -142,10 +209,12 @@ class Versions:
     def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
         record = self._next
         self._next += 1
-        self.states[version.state] += 1
+        state = effective(version.state, self._opinions.get(entry, ()))
+        self.states[state] += 1
+        self._seen.add(version.hashes)
         self.changes.gain(item for item in version.hittable if not had or item not in had)
-        said = (version.state, version.categories, version.labels, version.updated)
-        made = (version.fingerprint, self._import, self._number)
+        said = (state, version.categories, version.labels, version.updated)
+        made = (version.fingerprint, self._import, self._number, version.state)
         self._records.append((record, self._source, entry, *said, *made))
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
@@ -156,7 +225,7 @@ class Versions:
         write("UPDATE records SET until = ? WHERE id = ?", self._ended)
         write("DELETE FROM hashes WHERE record = ?", self._removed)
         write("DELETE FROM records WHERE id = ?", self._removed)
-        write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", self._records)
+        write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)", self._records)
         write("INSERT INTO hashes VALUES (?, ?, ?, ?, ?)", self._hashes)
         self._clear()
 
@@ -179,3 +248,30 @@ class Versions:
         )
         self.counts["changed"] -= len(pairs)
         self.counts["unchanged"] += len(pairs)
+
+
+def _outdated(have: _Stored, row: Row) -> bool:
+    """Whether the source itself says that a row is older than what the list holds of the entry;
+    at one time a withdrawal stands. Without times that compare, the later import counts.
+    """
+    if have.updated is None or row.updated is None:
+        return False
+    held, said = _moment(have.updated), _moment(row.updated)
+    if held is None or said is None:
+        return False
+    stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
+    return said < held or (said == held and stands)
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since 1970 of a time as sources write it, None where that cannot be told.
+
+    A time without an offset is taken for UTC: it compares with others of the same source.
+    """
+    try:
+        if text.isdecimal():
+            return float(text)
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

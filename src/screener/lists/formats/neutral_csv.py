@@ -83,6 +83,11 @@ def header_of(line: str) -> Header | None:
     return max(found, key=lambda header: len(header.roles), default=None)
 
 
+def has_meaning(name: str) -> bool:
+    """Whether a column of that name is more than a label."""
+    return name.casefold().translate(_NO_SEPARATORS) in _ROLES
+
+
 def _header(line: str, delimiter: Delimiter) -> Header | None:
     try:
         names = [cleaned(cell) for cell in next(csv.reader([line], delimiter=delimiter), [])]

@@ -1,0 +1,158 @@
+"""EdgeFilter: a Bloom filter of digests, to be carried where the list itself must not be.
+
+The file is a line of JSON that says what it holds, then the filter as `pybloom_live` writes it: a
+header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it.
+
+It answers for exact digests only: a picture that was saved anew has another digest, and only the
+list with its perceptual kinds finds it. `may_contain` is never wrong when it says no. When it says
+yes it is wrong at the filter's error rate, so that a yes is a reason to ask the list and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Callable, Iterable
+from functools import partial
+from os import PathLike
+from typing import Any, BinaryIO
+
+from screener.errors import HashError, ListError
+from screener.hashing.hash import Hash, HashKind, kind_named
+from screener.lists.formats.writers.entry import Entry, Tally
+
+NAME = "bloom"
+SCHEMA = "screener-bloom/1"
+_LONGEST_LINE = 1024
+# That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
+_HEADER = struct.Struct("<dQQQQ")
+_MOST_SLICES = 64
+
+
+class EdgeFilter:
+    """A set of digests of one kind that may say yes in error, and never no.
+
+    `kind` is the kind of digest, `count` how many it was made of, `error_rate` the share of other
+    digests that it takes for one of them, `generation` that of the list it was made from.
+    """
+
+    def __init__(self, bloom: Any, kind: HashKind, generation: int) -> None:
+        """Not for callers: use `open`."""
+        self._bloom = bloom
+        self.kind = kind
+        self.generation = generation
+
+    @property
+    def count(self) -> int:
+        """How many digests it was made of."""
+        return int(self._bloom.count)
+
+    @property
+    def error_rate(self) -> float:
+        """The share of digests not among them for which it says yes."""
+        return float(self._bloom.error_rate)
+
+    def may_contain(self, digest: bytes | str) -> bool:
+        """Whether a digest may be one of the list: False is certain, True is not.
+
+        Bytes, or hex in either case. Raises HashError for a digest of another size.
+        """
+        try:
+            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(digest)
+        except ValueError:
+            raise HashError(f"not a {self.kind.name} digest: bad characters") from None
+        if len(value) != self.kind.size:
+            raise HashError(f"a {self.kind.name} digest has {self.kind.size} bytes")
+        return value.hex() in self._bloom
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> EdgeFilter:
+        """Read a filter that `screener export --format bloom` wrote; ListError."""
+        bloom = _library()
+        try:
+            with open(path, "rb") as stream:
+                facts = _checked_facts(stream.readline(_LONGEST_LINE))
+                size = os.fstat(stream.fileno()).st_size - stream.tell()
+                start = stream.tell()
+                _check_header(stream.read(_HEADER.size), size)
+                stream.seek(start)
+                found = bloom.fromfile(stream)
+        except (OSError, ValueError, KeyError, TypeError, struct.error, EOFError) as error:
+            raise ListError(f"{path} is no filter, or is damaged") from error
+        return cls(found, kind_named(facts["kind"]), facts["generation"])
+
+
+def _checked_facts(line: bytes) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(line)
+    if facts["schema"] != SCHEMA or not kind_named(facts["kind"]).digest:
+        raise ValueError
+    if not isinstance(facts["generation"], int):
+        raise ValueError
+    return facts
+
+
+def _check_header(header: bytes, size: int) -> None:
+    """ValueError unless the five numbers are what a filter of that many bytes has."""
+    rate, slices, bits, capacity, count = _HEADER.unpack(header)
+    if not (0 < rate < 1 and 0 < slices <= _MOST_SLICES and bits and count <= capacity):
+        raise ValueError
+    if size != _HEADER.size + (slices * bits + 7) // 8:
+        raise ValueError
+
+
+def filling(
+    name: str, error_rate: float, generation: int
+) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
+    """What writes a filter of the digests of a kind that confirmed and disputed entries hold."""
+    kind = kind_named(name)
+    if not kind.digest:
+        raise ListError(
+            f"a filter finds equal values only, and {kind.name} values are not compared by"
+            " equality; choose md5, sha1 or sha256"
+        )
+    if not (math.isfinite(error_rate) and 1e-9 <= error_rate <= 0.5):
+        raise ListError("an error rate lies between 0.000000001 and 0.5")
+    return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
+
+
+def _write(
+    out: BinaryIO,
+    entries: Iterable[Entry],
+    tally: Tally,
+    *,
+    kind: HashKind,
+    error_rate: float,
+    generation: int,
+) -> None:
+    tally.lost |= {"everything but whether a digest may be listed"}
+    found = _library()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
+    for entry in entries:
+        digests = _digests(entry, kind)
+        if not entry.matching:
+            tally.left_out[f"{entry.state} records"] += 1
+        elif not digests:
+            tally.left_out[f"records without {kind.name}"] += 1
+        else:
+            for value in digests:
+                found.add(value.hex())
+            tally.wrote(entry, [Hash(kind, value) for value in digests])
+    facts = {"schema": SCHEMA, "kind": kind.name, "generation": generation}
+    out.write(json.dumps(facts).encode() + b"\n")
+    found.tofile(out)
+
+
+def _digests(entry: Entry, kind: HashKind) -> set[bytes]:
+    if not entry.matching:
+        return set()
+    held = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
+    return {one.hash.value for one in held}
+
+
+def _library() -> Any:
+    try:
+        from pybloom_live import BloomFilter  # type: ignore[import-untyped]
+    except ImportError:
+        raise ListError("filters need an extra: pip install 'screener[edge]'") from None
+    return BloomFilter

@@ -1,0 +1,240 @@
+"""Exporting: the records of a generation into a file of another format, as far as they may go.
+
+The terms of each source bind every format alike. What may not go on, and what the format has no
+place for, is left out and counted; a manifest beside the file says so too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS, Hash
+from screener.lists import database, manifest, terms
+from screener.lists.formats.writers import WRITERS
+from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
+from screener.lists.generations import Generation
+from screener.lists.records import categories_of
+from screener.lists.states import State
+from screener.lists.terms import AUDIENCES, Terms
+from screener.version import __version__
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote. `records` by state and `hashes` by kind went on; `withheld` are
+    records that their source's terms keep back, by source and reason; `left_out` what the format
+    cannot hold, by reason; `lost` what it does not say of what went on.
+    """
+
+    file: str
+    format: str
+    generation: int
+    records: Mapping[str, int] = field(default_factory=dict)
+    hashes: Mapping[str, int] = field(default_factory=dict)
+    withheld: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an export is to be: the format, for whom, of which sources (all where empty), and what
+    the format wants; `fill` writes a format of bytes in place of a text.
+    """
+
+    format: str
+    audience: str
+    sources: Sequence[str] = ()
+    wants: Wants = field(default_factory=Wants)
+    sign: Path | None = None
+    fill: Callable[[BinaryIO, Entries, Tally], None] | None = None
+
+
+class Entries:
+    """The records of a generation of some sources, to be gone through any number of times.
+
+    In a file of several sources an entry is named `source/entry`: its id is the source's own.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, generation: int, sources: Sequence[str]
+    ) -> None:
+        """Nothing is read yet."""
+        self._connection = connection
+        self._generation = generation
+        self._sources = sources
+        times = connection.execute("SELECT number, time FROM generations")
+        self._times: dict[int, float] = dict(times.fetchall())
+
+    def __iter__(self) -> Iterator[Entry]:
+        """In the order in which the list came to know them; one at a time in memory."""
+        rows = self._connection.execute(
+            "SELECT r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since,"
+            " h.kind, h.value, h.quality, h.why_not"
+            " FROM records r LEFT JOIN hashes h ON h.record = r.id"
+            " WHERE r.since <= ? AND (r.until IS NULL OR r.until > ?)"
+            f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
+            (self._generation, self._generation, *self._sources),
+        )
+        for _, group in groupby(rows, key=itemgetter(0)):
+            some = list(group)
+            _, source, entry, state, categories, labels, updated, since, *_ = some[0]
+            yield Entry(
+                source,
+                entry if len(self._sources) == 1 else f"{source}/{entry}",
+                State(state),
+                tuple(Listed(Hash(KINDS[k], v, q), why) for *_, k, v, q, why in some if k),
+                categories_of(categories),
+                json.loads(labels),
+                updated,
+                self._times[since],
+            )
+
+
+def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
+    """Write the records of a generation into a file, and its manifest beside; ListError."""
+    if order.audience not in AUDIENCES:
+        raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
+    if order.format not in WRITERS and order.fill is None:
+        raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
+    key = None if order.sign is None else manifest.private_key(order.sign)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        report, facts = database.ask(
+            folder, lambda connection: _fill(connection, fresh, path, generation, order)
+        )
+        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh)}]
+        text = manifest.encode({"list": folder.stem} | facts)
+        signature = manifest.signature_of(path)
+        # A signature that stands there is of another file.
+        signature.unlink(missing_ok=True)
+        _write(manifest.manifest_of(path), text)
+        if key is not None:
+            _write(signature, manifest.sign(text, key=key))
+        os.replace(fresh, path)
+        database.sync_folder(path.parent)
+    except OSError as error:
+        raise ListError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+    return report
+
+
+def _fill(
+    connection: sqlite3.Connection, fresh: Path, path: Path, generation: Generation, order: Order
+) -> tuple[ExportReport, dict[str, Any]]:
+    """Write the file under another name; what was written, and what the manifest says of it."""
+    connection.execute("BEGIN")  # all passes see one state of the database
+    allowed, withheld = _sorted_by_terms(connection, generation.number, order)
+    entries, tally = Entries(connection, generation.number, list(allowed)), Tally()
+    with open(fresh, "wb", opener=_private) as stream:
+        if order.fill is not None:
+            order.fill(stream, entries, tally)
+        else:
+            _write_text(stream, order, entries, tally)
+        stream.flush()
+        os.fsync(stream.fileno())
+    report = ExportReport(
+        path.name, order.format, generation.number,
+        dict(tally.states), dict(tally.hashes), withheld, dict(tally.left_out),
+        tuple(sorted(tally.lost)), order.sign is not None,
+    )  # fmt: skip
+    return report, {
+        "generation": generation.number,
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "library": __version__,
+        "format": order.format,
+        "audience": order.audience,
+        "records": report.records,
+        "hashes": report.hashes,
+        "withheld": {source: sum(counts.values()) for source, counts in withheld.items()},
+        "left_out": report.left_out,
+        "terms": {source: held.to_dict() for source, held in allowed.items()},
+    }
+
+
+def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) -> None:
+    # Detached and not closed: closing it would close the stream beneath.
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
+    try:
+        WRITERS[order.format](text, entries, tally, order.wants)
+        text.flush()
+    finally:
+        text.detach()
+
+
+def _sorted_by_terms(
+    connection: sqlite3.Connection, number: int, order: Order
+) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
+    """The sources whose records may go on, with their terms; and the records of the others."""
+    kept = terms.stored(connection)
+    counts = dict(
+        connection.execute(
+            "SELECT source, count(*) FROM records WHERE since <= ?"
+            " AND (until IS NULL OR until > ?) GROUP BY source ORDER BY source",
+            (number, number),
+        ).fetchall()
+    )
+    for source in order.sources:
+        if source not in counts:
+            raise ListError(f"the list has no source {source!r}; it has {', '.join(counts)}")
+    allowed: dict[str, Terms] = {}
+    withheld: dict[str, dict[str, int]] = {}
+    for source in order.sources or counts:
+        held = kept.get(source, Terms())
+        why_not = held.why_not(order.audience)
+        if why_not is None:
+            allowed[source] = held
+        else:
+            withheld[source] = {why_not: counts[source]}
+    if withheld and not allowed:
+        reasons = "; ".join(f"{source}: {next(iter(why))}" for source, why in withheld.items())
+        raise ListError(
+            f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
+            " at import or by `screener terms`"
+        )
+    return allowed, withheld
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A small file that appears whole under its name, readable by its owner only."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with open(fresh, "wb", opener=_private) as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(fresh, path)
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

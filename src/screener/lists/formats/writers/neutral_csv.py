@@ -1,0 +1,81 @@
+"""Writes the neutral CSV: all that a record says, so that it reads back equal.
+
+A text cell that a spreadsheet would take for a formula gets an apostrophe in front, as
+spreadsheets write it themselves. The reader takes it off again, but for labels, which it keeps as
+they are; the tally says so. Hashes are never touched.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from typing import TextIO
+
+from screener.hashing.hash import KINDS
+from screener.lists.formats.neutral_csv import has_meaning
+from screener.lists.formats.writers.entry import Entry, Tally, Wants
+
+NAME = "csv"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
+    """Write a header and, for each entry, as many rows as one of its kinds has hashes, or it has
+    categories.
+
+    All the labels of the list must be known before the first row, so `entries` is gone through
+    twice: it is a collection, not an iterator.
+    """
+    kinds, labels = _columns(entries)
+    qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
+    fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
+    names = {label: f"{label} (label)" if has_meaning(label) else label for label in labels}
+    rows = csv.DictWriter(out, [*fixed, *names.values()], restval="", lineterminator="\n")
+    rows.writeheader()
+    for entry in entries:
+        for row in _rows(entry):
+            labelled = {names[label]: value for label, value in entry.labels.items()}
+            if any(value.startswith(_FORMULA) for value in labelled.values()):
+                tally.lost.add("labels that look like formulas get an apostrophe in front")
+            rows.writerow(row | {k: _guarded(v) for k, v in labelled.items()})
+        tally.wrote(entry, [one.hash for one in entry.hashes])
+
+
+def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
+    """The kinds and labels that there are, kinds in their fixed order."""
+    kinds: set[str] = set()
+    labels: dict[str, None] = {}
+    for entry in entries:
+        kinds.update(one.hash.kind.name for one in entry.hashes)
+        labels |= dict.fromkeys(entry.labels)
+    # A file that names no kind is not of this format, even if all that it has is withdrawn.
+    return [name for name in KINDS if name in kinds] or ["pdq"], list(labels)
+
+
+def _rows(entry: Entry) -> list[dict[str, str]]:
+    """The rows of an entry: one, unless it has two hashes of a kind or two categories."""
+    rows: list[dict[str, str]] = [{}]
+
+    def put(cells: dict[str, str]) -> None:
+        for row in rows:
+            if not row.keys() & cells.keys():
+                row |= cells
+                return
+        rows.append(cells)
+
+    for one in entry.hashes:
+        name = one.hash.kind.name
+        quality = "" if one.hash.quality is None else str(one.hash.quality)
+        put({name: one.hash.text} | ({f"{name}_quality": quality} if quality else {}))
+    for category in entry.categories:
+        put({"category": _guarded(category.code), "category_scheme": _guarded(category.scheme)})
+    # An import sets a row without a hash aside, so a further category has the first hash again.
+    first = {key: cell for key, cell in rows[0].items() if not key.startswith("category")}
+    rows = [row if row.keys() - {"category", "category_scheme"} else first | row for row in rows]
+    said = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
+    said |= {"status": str(entry.state)}
+    return [row | said for row in rows]
+
+
+def _guarded(cell: str) -> str:
+    return "'" + cell if cell.startswith(_FORMULA) else cell

@@ -1,0 +1,150 @@
+"""History: what was done to a list, by whom; and going back to an earlier generation."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS, Hash
+from screener.lists import generations, segments
+from screener.lists.placeholders import copied
+from screener.lists.records import opinions_at
+from screener.lists.states import State, effective
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One thing that was done: `what`, at `time` (seconds since 1970), and the generation after.
+
+    `by` is who asked and `note` why, as far as was said. An import also has its `file`, `format`,
+    `source`, the file's `sha256` and its `counts`.
+    """
+
+    generation: int
+    time: float
+    what: str
+    by: str | None
+    note: str | None
+    states: Mapping[str, int]
+    file: str | None = None
+    format: str | None = None
+    source: str | None = None
+    sha256: str | None = None
+    counts: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain values, without what is not known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def log(connection: sqlite3.Connection) -> list[LogEntry]:
+    """All that was done, oldest first; an import that changed nothing is there too."""
+    rows = connection.execute(
+        "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
+    )
+    by_number = {
+        number: LogEntry(number, time, what, by, note, json.loads(states))
+        for number, time, what, by, note, states in rows
+    }
+    imports = [
+        LogEntry(
+            generation,
+            time,
+            "import",
+            who,
+            None,
+            by_number[generation].states,
+            file,
+            form,
+            source,
+            sha256,
+            json.loads(counts),
+        )
+        for generation, time, who, file, form, source, sha256, counts in connection.execute(
+            "SELECT generation, time, who, file, format, source, sha256, counts"
+            " FROM imports ORDER BY id"
+        )
+    ]
+    others = [one for one in by_number.values() if one.what != "import"]
+    return sorted(imports + others, key=lambda one: (one.generation, one.time))
+
+
+def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
+    """Write a generation with the records of an earlier one, less what was withdrawn or purged
+    since; its number. Our opinions stay as they are. It is as old as the earlier one.
+    """
+    with generations.writing(folder) as connection:
+        before = generations.at(connection, folder)
+        earlier = generations.at(connection, folder, to)
+        if earlier.number >= before.number:
+            raise ListError(f"generation {to} is the newest: there is nothing to go back from")
+        number = before.number + 1
+        changes = segments.Changes()
+        for record in _ended_by_rollback(connection, to):
+            changes.doubt(_searchable(connection, record))
+            connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
+        own = opinions_at(connection, number)
+        for record, source, entry, said in _brought_back(connection, to):
+            fresh = copied(connection, number, record)
+            state = effective(State(said), (one.state for one in own.get((source, entry), ())))
+            connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
+            _judge_again(connection, fresh)
+            if state is not State.WITHDRAWN:
+                changes.gain(_searchable(connection, fresh))
+        segments.write_changed(connection, folder, before, changes, number)
+        generations.publish(
+            connection, number, what=f"rollback to {to}", states=states_at(connection, number),
+            confirmed=earlier.time, by=by, note=reason,
+        )  # fmt: skip
+        return number
+
+
+def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
+    """Current versions newer than a generation, but for withdrawals, which stand."""
+    rows = connection.execute(
+        "SELECT id FROM records WHERE until IS NULL AND since > ? AND state <> ?",
+        (to, State.WITHDRAWN),
+    )
+    return [record for (record,) in rows]
+
+
+def _brought_back(connection: sqlite3.Connection, to: int) -> list[tuple[int, str, str, str]]:
+    """The versions of a generation whose entries have no current one: a withdrawn entry has."""
+    return connection.execute(
+        "SELECT r.id, r.source, r.entry, r.said FROM records r"
+        " WHERE r.since <= ? AND r.until > ? AND NOT EXISTS (SELECT 1 FROM records c"
+        " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL) ORDER BY r.id",
+        (to, to),
+    ).fetchall()
+
+
+def _judge_again(connection: sqlite3.Connection, record: int) -> None:
+    """What was found or decided of a value since holds for an old version of a record too."""
+    connection.execute(
+        "UPDATE hashes SET why_not = (SELECT j.why_not FROM judged j"
+        " WHERE j.kind = hashes.kind AND j.value = hashes.value)"
+        " WHERE record = ? AND (kind, value) IN (SELECT kind, value FROM judged)",
+        (record,),
+    )
+
+
+def _searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:
+    rows = connection.execute(
+        "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL", (record,)
+    )
+    return [Hash(KINDS[kind], value) for kind, value in rows]
+
+
+def states_at(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+    """How many records of a generation are in each state."""
+    rows = connection.execute(
+        "SELECT state, count(*) FROM records WHERE since <= ? AND (until IS NULL OR until > ?)"
+        " GROUP BY state",
+        (number, number),
+    )
+    return dict(rows.fetchall())

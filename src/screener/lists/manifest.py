@@ -1,0 +1,151 @@
+"""The manifest beside an exported file: what is in it, under which terms, and its signature.
+
+`FILE.manifest.json` carries the file's SHA-256; `FILE.manifest.json.sig` is an Ed25519 signature of
+the manifest's bytes, in base64. An import that is given a key checks both before it parses a byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screener.errors import ListError
+from screener.lists.terms import Terms, strictest
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+SCHEMA = "screener-manifest/1"
+_LARGEST = 1 << 20  # bytes of a manifest
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a signed manifest says of one file: its SHA-256 in hex, and the terms it goes under."""
+
+    sha256: str
+    terms: Terms
+
+    def check_digest(self, found: str, path: Path) -> None:
+        """ListError where a file's digest is not the one that was signed."""
+        if found != self.sha256:
+            raise ListError(f"{path} is not the file that its manifest was signed for")
+
+
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of a file stands."""
+    return path.with_name(f"{path.name}.manifest.json")
+
+
+def signature_of(path: Path) -> Path:
+    """Where the signature of a file's manifest stands."""
+    return path.with_name(f"{path.name}.manifest.json.sig")
+
+
+def encode(facts: Mapping[str, Any]) -> bytes:
+    """A manifest's bytes."""
+    return json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def sign(text: bytes, *, key: Ed25519PrivateKey) -> bytes:
+    """The signature of a manifest's bytes, as it is written."""
+    return base64.b64encode(key.sign(text)) + b"\n"
+
+
+def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
+    """The manifest of a file, signed by the holder of a key and true of the file; ListError."""
+    public = public_key(key)
+    text, signature = _read(manifest_of(path)), _read(signature_of(path))
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        public.verify(base64.b64decode(signature.strip(), validate=True), text)
+    except (InvalidSignature, binascii.Error, ValueError):
+        raise ListError(f"the manifest of {path} is not signed with the key {key}") from None
+    found = _parsed(text, path)
+    found.check_digest(_digest(path), path)
+    return found
+
+
+def _parsed(text: bytes, path: Path) -> Manifest:
+    """What a manifest says of the one file that it is of."""
+    try:
+        facts = json.loads(text)
+        if facts["schema"] != SCHEMA:
+            raise ListError(f"the manifest of {path} is of another schema than {SCHEMA}")
+        (part,) = facts["parts"]
+        digest = part["sha256"]
+        held = strictest(Terms(**one) for one in facts["terms"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ListError(f"the manifest of {path} cannot be read") from None
+    return Manifest(str(digest), held)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise ListError(f"a key was given, and {path} cannot be read: {error.strerror}") from error
+    if len(text) > _LARGEST:
+        raise ListError(f"{path} is too large for a manifest")
+    return text
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while piece := stream.read(_CHUNK):
+                digest.update(piece)
+    except OSError as error:
+        raise ListError(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
+    """The key of a PEM file that signs; ListError where there is none, or of another type."""
+    _check_library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        found = load_pem_private_key(Path(path).read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        raise ListError(f"cannot read the private key {path}: not an Ed25519 PEM file") from None
+    if not isinstance(found, Ed25519PrivateKey):
+        raise ListError(f"the private key {path} is not an Ed25519 one")
+    return found
+
+
+def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
+    """The key of a PEM file that checks signatures; ListError as `private_key`."""
+    _check_library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        found = load_pem_public_key(Path(path).read_bytes())
+    except (OSError, ValueError, TypeError):
+        raise ListError(f"cannot read the public key {path}: not an Ed25519 PEM file") from None
+    if not isinstance(found, Ed25519PublicKey):
+        raise ListError(f"the public key {path} is not an Ed25519 one")
+    return found
+
+
+def _check_library() -> None:
+    """ListError without `cryptography`, which is loaded only where something is signed."""
+    if importlib.util.find_spec("cryptography") is None:
+        raise ListError("signatures need an extra: pip install 'screener[sign]'")

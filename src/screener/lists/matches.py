@@ -1,0 +1,177 @@
+"""How often entries have matched: counts a day, in a database of their own beside the list.
+
+They are no part of a generation and no reader of the list touches them: whoever has results and
+wants them counted hands them over, once, when a run is over. Entries are counted, hashes are not
+kept, and neither is what matched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from screener.errors import ListError
+from screener.lists.database import WAIT_SECONDS
+
+COUNTS = "matches.sqlite"
+MANY = 50  # matches in a day below which no entry is remarkable
+TIMES = 20  # as often as is usual, for an entry to be remarkable
+
+Key = tuple[str, str, str]  # source, entry, kind
+
+
+@dataclass(frozen=True)
+class Flood:
+    """An entry that on a day matched far more often than others by its kind, and than before:
+    its hash may be that of something harmless. `usual` is the median of the others' counts.
+    """
+
+    source: str
+    entry: str
+    kind: str
+    day: str
+    count: int
+    usual: float
+
+
+class CountedMatch(Protocol):
+    """What is read of a match."""
+
+    @property
+    def list(self) -> str:
+        """The name of the list."""
+
+    @property
+    def source(self) -> str:
+        """Who said so."""
+
+    @property
+    def entry(self) -> str:
+        """Of what."""
+
+    @property
+    def kind(self) -> str:
+        """By which kind of hash."""
+
+
+class CountedResult(Protocol):
+    """What is read of a result: a `screener.Result` has it."""
+
+    @property
+    def matches(self) -> Sequence[CountedMatch]:
+        """The records that made a match."""
+
+    @property
+    def beside(self) -> Sequence[CountedMatch]:
+        """Those that stand beside it."""
+
+
+def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
+    """Which entries of a list each result met: once by each kind, however many parts of it did."""
+    for result in results:
+        met = (one for one in (*result.matches, *result.beside) if one.list == name)
+        yield from {(one.source, one.entry, one.kind) for one in met}
+
+
+def count(folder: Path, hits: Iterable[Key], *, day: str | None = None) -> list[Flood]:
+    """Add one match for each hit, on a day (today, UTC) in ISO 8601; what is remarkable of it."""
+    added = Counter(hits)
+    day = day or datetime.now(UTC).date().isoformat()
+    if not added:
+        return []
+    with _open(folder, "rwc") as connection, connection:
+        connection.executemany(
+            "INSERT INTO matches VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET count = count + excluded.count",
+            [(day, *key, number) for key, number in added.items()],
+        )
+        return _floods(connection, day)
+
+
+def floods(folder: Path) -> list[Flood]:
+    """The remarkable entries of the last day that has counts."""
+    if not (folder / COUNTS).exists():
+        return []
+    with _open(folder, "ro") as connection:
+        day = connection.execute("SELECT max(day) FROM matches").fetchone()[0]
+        return [] if day is None else _floods(connection, day)
+
+
+def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
+    """The counts of an entry, by kind and day."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    if (folder / COUNTS).exists():
+        with _open(folder, "ro") as connection:
+            for kind, day, number in connection.execute(
+                "SELECT kind, day, count FROM matches WHERE source = ? AND entry = ?"
+                " ORDER BY kind, day",
+                (source, entry),
+            ):
+                found[kind][day] = number
+    return dict(found)
+
+
+def forget(folder: Path, source: str) -> None:
+    """Erase the counts of a source's entries."""
+    if (folder / COUNTS).exists():
+        with _open(folder, "rw") as connection:
+            with connection:
+                connection.execute("DELETE FROM matches WHERE source = ?", (source,))
+            connection.execute("VACUUM")
+
+
+def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
+    """The entries of a day that matched at least `MANY` times, `TIMES` as often as the other
+    entries by their kind did, and `TIMES` as often as they did on the days before.
+    """
+    counts: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for source, entry, kind, number in connection.execute(
+        "SELECT source, entry, kind, count FROM matches WHERE day = ?", (day,)
+    ):
+        counts[kind][source, entry] = number
+    found = []
+    for kind, by_entry in counts.items():
+        for (source, entry), number in by_entry.items():
+            if number < MANY:
+                continue
+            others = [n for key, n in by_entry.items() if key != (source, entry)]
+            usual = statistics.median(others) if others else 0.0
+            (before,) = connection.execute(
+                "SELECT coalesce(avg(count), 0) FROM matches WHERE source = ? AND entry = ?"
+                " AND kind = ? AND day < ?",
+                (source, entry, kind, day),
+            ).fetchone()
+            if number >= TIMES * max(usual, before):
+                found.append(Flood(source, entry, kind, day, number, usual))
+    return sorted(found, key=lambda flood: -flood.count)
+
+
+@contextlib.contextmanager
+def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    path = folder / COUNTS
+    try:
+        if mode == "rwc":
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
+        with contextlib.closing(
+            sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
+        ) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA secure_delete = ON")
+            if mode == "rwc":
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS matches(day TEXT, source TEXT, entry TEXT,"
+                    " kind TEXT, count INTEGER NOT NULL, PRIMARY KEY(source, entry, kind, day))"
+                    " WITHOUT ROWID"
+                )
+            yield connection
+    except (OSError, sqlite3.Error) as error:
+        raise ListError(f"cannot count matches in {folder}: {error}") from error

@@ -1,0 +1,81 @@
+"""Purging: what a source gave is erased from the list's folder for good; the counts stay.
+
+The transaction takes away all versions of its records, what was set aside of its files, and our
+opinions of its entries, and names new index files for every kind; `screener.lists.erasing` does the
+rest.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists import erasing, generations, segments
+from screener.lists.history import states_at
+
+
+@dataclass(frozen=True)
+class PurgeReport:
+    """What a purge took: `records` are entries, `versions` all that was ever said of them."""
+
+    source: str
+    generation: int
+    records: int
+    versions: int
+    hashes: int
+
+
+def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> PurgeReport:
+    """Erase what a source gave; ListError where the list has nothing of it, or a reader stands in
+    the way of erasing the log, in which case the next writer completes it.
+    """
+    with generations.writing(folder) as connection:
+        # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
+        connection.execute("PRAGMA secure_delete = ON")
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        counts = _counts(connection, source)
+        if not any(counts):
+            raise ListError(f"the list has nothing of the source {source!r}")
+        _delete(connection, source)
+        for kind in KINDS.values():
+            segments.rewrite(connection, folder, kind, number)
+        erasing.note(connection, source)
+        records, versions, hashes = counts
+        note = f"{source}: {records} records" + (f": {reason}" if reason else "")
+        generations.publish(
+            connection, number, what="purge", states=states_at(connection, number),
+            confirmed=before.time, by=by, note=note,
+        )  # fmt: skip
+    with generations.one_writer(folder):
+        pass  # who begins to write first erases what is due
+    return PurgeReport(source, number, records, versions, hashes)
+
+
+def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
+    found = connection.execute(
+        "SELECT count(DISTINCT entry), count(*),"
+        " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record WHERE r.source = ?1)"
+        " FROM records WHERE source = ?1",
+        (source,),
+    ).fetchone()
+    return found[0], found[1], found[2]
+
+
+def _delete(connection: sqlite3.Connection, source: str) -> None:
+    """Take away all rows of a source but the notes of its imports, which hold counts only."""
+    for statement in (
+        "DELETE FROM judged WHERE (kind, value) IN (SELECT h.kind, h.value FROM hashes h"
+        " JOIN records r ON r.id = h.record WHERE r.source = ?1) AND NOT EXISTS (SELECT 1"
+        " FROM hashes o JOIN records p ON p.id = o.record WHERE o.kind = judged.kind"
+        " AND o.value = judged.value AND p.source <> ?1)",
+        "DELETE FROM hashes WHERE record IN (SELECT id FROM records WHERE source = ?1)",
+        "DELETE FROM records WHERE source = ?1",
+        "DELETE FROM opinions WHERE source = ?1",
+        "DELETE FROM terms WHERE source = ?1",
+        "DELETE FROM quarantine WHERE import IN (SELECT id FROM imports WHERE source = ?1)",
+    ):
+        connection.execute(statement, (source,))

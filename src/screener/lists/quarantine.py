@@ -1,0 +1,109 @@
+"""Quarantine: rows that an import set aside and values that are not compared; and their release."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that an import set aside. `id` is its number in the list, `file` and `line` where it
+    stood; `releasable` whether some of it could be read, so that it can be taken in without the
+    rest; `released` the generation that did.
+    """
+
+    id: int
+    file: str
+    line: int
+    field: str | None
+    reason: str
+    source: str
+    releasable: bool
+    released: int | None
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """A hash that is kept and not compared: whose, its kind and why; never its value."""
+
+    source: str
+    entry: str
+    kind: str
+    reason: str
+
+
+def keep(connection: sqlite3.Connection, import_id: int, bad: Iterable[BadRow]) -> None:
+    """Store rows that were set aside."""
+    connection.executemany(
+        "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)",
+        [
+            (import_id, one.line, one.field, one.reason, None if one.row is None else pack(one.row))
+            for one in bad
+        ],
+    )
+
+
+def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
+    """All rows that were set aside, in order."""
+    for number, file, line, field, reason, source, kept, released in connection.execute(
+        "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
+        " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
+    ):
+        yield SetAside(number, file, line, field, reason, source, bool(kept), released)
+
+
+def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
+    """The hashes of a generation that could be compared by their kind and are not."""
+    for facts in connection.execute(
+        "SELECT r.source, r.entry, h.kind, h.why_not FROM hashes h JOIN records r"
+        " ON r.id = h.record WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
+        " AND r.since <= ? AND (r.until IS NULL OR r.until > ?) AND r.state <> ?"
+        " ORDER BY r.id, h.kind",
+        (number, number, State.WITHDRAWN),
+    ):
+        yield NotCompared(*facts)
+
+
+def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, Row]]:
+    """The rows of these numbers that can be taken in and were not yet: their source, and what
+    could be read of them.
+    """
+    found = {}
+    for one in ids:
+        held = connection.execute(
+            "SELECT i.source, q.row FROM quarantine q JOIN imports i ON i.id = q.import"
+            " WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
+            (one,),
+        ).fetchone()
+        if held is not None:
+            found[one] = held[0], unpack(held[1])
+    return found
+
+
+def pack(row: Row) -> str:
+    """A row as JSON."""
+    hashes = [[item.kind.name, item.value.hex(), item.quality] for item in row.hashes]
+    categories = [[one.scheme, one.code] for one in row.categories]
+    said = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
+
+def unpack(text: str) -> Row:
+    """The row of a JSON text that `pack` made."""
+    line, entry, state, hashes, categories, labels, updated = json.loads(text)
+    return Row(
+        line,
+        entry,
+        State(state),
+        tuple(Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in hashes),
+        tuple(Category(scheme, code) for scheme, code in categories),
+        labels,
+        updated,
+    )

@@ -1,0 +1,101 @@
+"""Releasing from quarantine: somebody decides that a row, or a value, is sound after all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from screener.errors import ListError
+from screener.hashing.hash import kind_named
+from screener.lists import generations, quarantine, segments
+from screener.lists.placeholders import Value, judge
+from screener.lists.records import Row, derived_entry, united
+from screener.lists.versions import Versions
+
+
+@dataclass(frozen=True)
+class Release:
+    """What was asked to be released, and by whom and why."""
+
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        """A release is somebody's decision: ListError without a name and a reason."""
+        for text in (self.by, self.reason):
+            if not text.strip() or not text.isprintable():
+                raise ListError("a release needs who decided it and why, a line each")
+
+
+def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
+    """Take in what could be read of rows that were set aside; the generation that has them."""
+    with generations.writing(folder) as connection:
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        found = quarantine.releasable(connection, ids)
+        for one in ids:
+            if one not in found:
+                raise ListError(f"row {one} cannot be released: nothing of use, or released before")
+        by_source: dict[str, dict[str, Row]] = defaultdict(dict)
+        for source, row in found.values():
+            entry = row.entry or derived_entry(row.hashes)
+            have = by_source[source].get(entry)
+            by_source[source][entry] = row if have is None else united(have, row)
+        changes = segments.Changes()
+        states = before.states
+        for source, entries in by_source.items():
+            origin = _last_import(connection, source)
+            versions = Versions(
+                connection, source, number=number, import_id=origin, states=states, changes=changes
+            )
+            versions.add_to(entries)
+            versions.finish()
+            states = versions.states
+        connection.executemany(
+            "UPDATE quarantine SET released = ? WHERE id = ?", [(number, one) for one in ids]
+        )
+        segments.write_changed(connection, folder, before, changes, number)
+        generations.publish(
+            connection, number, what="release", states=states, confirmed=before.time,
+            by=asked.by, note=f"{len(ids)} rows: {asked.reason}",
+        )  # fmt: skip
+        return number
+
+
+def _last_import(connection: sqlite3.Connection, source: str) -> int:
+    row = connection.execute("SELECT max(id) FROM imports WHERE source = ?", (source,)).fetchone()
+    return int(row[0])
+
+
+def release_value(
+    folder: Path, entry: str, kind: str, asked: Release, *, source: str | None = None
+) -> int:
+    """Have the hashes of one kind that an entry holds compared, in every record that holds them,
+    now and later; the generation that does.
+    """
+    found = kind_named(kind)
+    if not (found.perceptual or found.digest):
+        raise ListError(f"{kind} values are carried and never compared here")
+    with generations.writing(folder) as connection:
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        values = connection.execute(
+            "SELECT DISTINCT h.value FROM hashes h JOIN records r ON r.id = h.record"
+            " WHERE r.entry = ? AND (? IS NULL OR r.source = ?) AND r.until IS NULL"
+            " AND h.kind = ? AND h.why_not IS NOT NULL",
+            (entry, source, source, kind),
+        ).fetchall()
+        if not values:
+            raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
+        changes = segments.Changes()
+        verdicts: dict[Value, str | None] = {(kind, value): None for (value,) in values}
+        judge(connection, number, changes, verdicts)
+        segments.write_changed(connection, folder, before, changes, number)
+        generations.publish(
+            connection, number, what="release", states=before.states, confirmed=before.time,
+            by=asked.by, note=f"{kind} of {entry}: {asked.reason}",
+        )  # fmt: skip
+        return number

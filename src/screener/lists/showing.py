@@ -1,0 +1,143 @@
+"""Showing an entry: all that a list knows of it, and where each piece came from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS, Hash
+from screener.lists import matches, terms
+from screener.lists.records import Category, categories_of, opinions_at
+from screener.lists.states import Opinion
+
+
+@dataclass(frozen=True)
+class ShownHash:
+    """A hash of an entry: its kind, quality, and why it is not compared (None where it is).
+
+    `value` is its text, None unless values were asked for. `also_by` are the other entries that
+    hold the same value, as (source, entry, state).
+    """
+
+    kind: str
+    quality: int | None
+    why_not: str | None
+    also_by: tuple[tuple[str, str, str], ...]
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """One version of a record: the generations from `since` up to, not including, `until` (None:
+    still), its state in effect, and the import that it came from.
+    """
+
+    since: int
+    until: int | None
+    state: str
+    file: str
+    format: str
+    time: float
+    by: str | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record as one generation has it, and its past.
+
+    `state` is in effect, `said` by the source alone; `matched` how often it did, by kind and day,
+    as far as scans were told to count.
+    """
+
+    source: str
+    entry: str
+    state: str
+    said: str
+    opinions: tuple[Opinion, ...]
+    categories: tuple[Category, ...]
+    labels: Mapping[str, str]
+    updated: str | None
+    terms: Mapping[str, Any]
+    hashes: tuple[ShownHash, ...]
+    versions: tuple[ShownVersion, ...]
+    matched: Mapping[str, Mapping[str, int]]
+    flood: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain values."""
+        return asdict(self)
+
+
+def show(
+    connection: sqlite3.Connection,
+    folder: Path,
+    number: int,
+    entry: str,
+    *,
+    source: str | None,
+    values: bool,
+) -> list[Shown]:
+    """What generation `number` says of an entry, one for each source that has it; ListError."""
+    connection.execute("BEGIN")
+    rows = connection.execute(
+        "SELECT id, source, state, said, categories, labels, updated FROM records"
+        " WHERE entry = ? AND (? IS NULL OR source = ?) AND since <= ?"
+        " AND (until IS NULL OR until > ?) ORDER BY source",
+        (entry, source, source, number, number),
+    ).fetchall()
+    if not rows:
+        raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
+    own, kept = opinions_at(connection, number), terms.stored(connection)
+    remarkable = {(one.source, one.entry) for one in matches.floods(folder)}
+    return [
+        Shown(
+            whose,
+            entry,
+            state,
+            said,
+            own.get((whose, entry), ()),
+            categories_of(categories),
+            json.loads(labels),
+            updated,
+            kept.get(whose, terms.Terms()).to_dict(),
+            _hashes(connection, record, number, values),
+            _versions(connection, whose, entry),
+            matches.of_entry(folder, whose, entry),
+            (whose, entry) in remarkable,
+        )
+        for record, whose, state, said, categories, labels, updated in rows
+    ]
+
+
+def _hashes(
+    connection: sqlite3.Connection, record: int, number: int, values: bool
+) -> tuple[ShownHash, ...]:
+    shown = []
+    for kind, value, quality, why_not in connection.execute(
+        "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
+    ).fetchall():
+        others = connection.execute(
+            "SELECT r.source, r.entry, r.state FROM hashes h JOIN records r ON r.id = h.record"
+            " WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND r.since <= ?"
+            " AND (r.until IS NULL OR r.until > ?) ORDER BY 1, 2",
+            (kind, value, record, number, number),
+        ).fetchall()
+        text = Hash(KINDS[kind], value).text if values else None
+        shown.append(ShownHash(kind, quality, why_not, tuple(others), text))
+    return tuple(shown)
+
+
+def _versions(connection: sqlite3.Connection, source: str, entry: str) -> tuple[ShownVersion, ...]:
+    return tuple(
+        ShownVersion(*row)
+        for row in connection.execute(
+            "SELECT r.since, r.until, r.state, i.file, i.format, i.time, i.who FROM records r"
+            " JOIN imports i ON i.id = r.import WHERE r.source = ? AND r.entry = ? ORDER BY r.id",
+            (source, entry),
+        )
+    )

@@ -1,0 +1,129 @@
+"""Terms: what a source allows to be done with what it gave, and what may therefore go on.
+
+They stay with the list and bind every export. A source without terms is held to the narrowest
+that makes sense: it is for the team that imported it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, date, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from screener.errors import ListError
+
+# The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
+TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")
+# Who an export is for, and the narrowest level that may reach them. RED is for the persons it was
+# given to, and so for no file.
+AUDIENCES: Mapping[str, str] = {
+    "own": "AMBER+STRICT",
+    "clients": "AMBER",
+    "community": "GREEN",
+    "public": "CLEAR",
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a source allows; None is what it does not say.
+
+    `tlp` is a level of the Traffic Light Protocol; `redistribution` whether what it gave may go to
+    others than the own team (where it does not say, the level decides, and without one nothing
+    goes); `expires` the last day, ISO 8601, on which it may be exported at
+    all; `note` is for people. Raises ListError for a level or a day that is none.
+    """
+
+    tlp: str | None = None
+    redistribution: bool | None = None
+    expires: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values, and bring the level to its present name."""
+        if self.tlp is not None:
+            level = self.tlp.upper().removeprefix("TLP:").replace("WHITE", "CLEAR")
+            if level not in TLP:
+                raise ListError(f"tlp is one of {', '.join(TLP)}")
+            object.__setattr__(self, "tlp", level)
+        if self.redistribution is not None and not isinstance(self.redistribution, bool):
+            raise ListError("redistribution is true or false")
+        if self.expires is not None:
+            try:
+                date.fromisoformat(self.expires)
+            except ValueError:
+                raise ListError("expires is a day such as 2030-12-31") from None
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Terms:
+        """Read a TOML file with the fields above as keys; ListError names file and trouble."""
+        try:
+            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ListError(f"cannot read the terms {path}: {error}") from error
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(found.keys() - known):
+            raise ListError(f"{path}: unknown key {unknown[0]!r}; one of: {', '.join(known)}")
+        if isinstance(found.get("expires"), date):
+            found["expires"] = found["expires"].isoformat()
+        if not all(isinstance(found.get(k, ""), str) for k in ("tlp", "expires", "note")):
+            raise ListError(f"{path}: tlp, expires and note are texts")
+        return cls(**found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What it says, without what it does not."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def why_not(self, audience: str, *, today: date | None = None) -> str | None:
+        """Why what the source gave may not go to an audience; None where it may."""
+        if self.expires is not None:
+            now = datetime.now(UTC).date() if today is None else today
+            if now > date.fromisoformat(self.expires):
+                return "expired"
+        unsaid = self.redistribution is None and self.tlp is None
+        if audience != "own" and (self.redistribution is False or unsaid):
+            return "not for redistribution"
+        level = "AMBER+STRICT" if self.tlp is None and audience == "own" else self.tlp
+        # Who allows redistribution and names no level allows it to everybody but the public.
+        if TLP.index(level or "GREEN") < TLP.index(AUDIENCES[audience]):
+            return f"TLP:{level or 'GREEN'}"
+        return None
+
+
+def strictest(several: Iterable[Terms]) -> Terms:
+    """The terms that obey all of several."""
+    held = list(several)
+    levels = [one.tlp for one in held if one.tlp is not None]
+    days = [one.expires for one in held if one.expires is not None]
+    spread = [one.redistribution for one in held]
+    return Terms(
+        min(levels, key=TLP.index, default=None),
+        False if False in spread else None if None in spread else True,
+        min(days, default=None),
+        "; ".join(dict.fromkeys(one.note for one in held if one.note)) or None,
+    )
+
+
+def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
+    """The terms that a list keeps, by source."""
+    rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
+    return {
+        source: Terms(tlp, None if spread is None else bool(spread), expires, note)
+        for source, tlp, spread, expires, note in rows
+    }
+
+
+def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
+    """Keep the terms of a source: what they say replaces, what they do not say stays."""
+    held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
+    connection.execute(
+        "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (source, held.tlp, held.redistribution, held.expires, held.note, by, time.time()),
+    )
+    return held

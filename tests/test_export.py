@@ -1,0 +1,327 @@
+"""Exports: terms bind them, manifests describe and sign them, nothing leaks."""
+
+import hashlib
+import json
+import os
+import stat
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from screener.errors import ListError
+from screener.lists.edge import EdgeFilter
+from screener.lists.hashlist import HashList
+from screener.lists.terms import AUDIENCES, TLP, Terms, strictest
+
+FORMATS = ["csv", "tx", "ncmec", "vics", "hma", "bloom"]
+
+
+def value(number, size=16):
+    """A well-mixed value of so many bytes, in hex."""
+    return hashlib.shake_128(str(number).encode()).hexdigest(size)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A list of two sources: `open` lets its records go on, `closed` does not."""
+    made = HashList.create(tmp_path / "known.list")
+    for source, first in (("open", 0), ("closed", 100)):
+        file = tmp_path / f"{source}.csv"
+        rows = [
+            f"{source}{n},{value(n, 32)},{value(n)},{value(n, 32)}" for n in range(first, first + 3)
+        ]
+        file.write_text("id,pdq,md5,sha256\n" + "\n".join(rows) + "\n")
+        terms = Terms(tlp="GREEN", redistribution=source == "open")
+        made.import_file(file, source=source, terms=terms)
+    return made.refresh()
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A pair of key files, as `openssl genpkey -algorithm ed25519` makes them."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    private, public = tmp_path / "key.pem", tmp_path / "key.pub.pem"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, public
+
+
+def manifest(path):
+    """The manifest beside a file."""
+    return json.loads(path.with_name(f"{path.name}.manifest.json").read_text())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_terms_of_each_source_bind_every_format(known, tmp_path, format):
+    """What `closed` gave is in no byte of the file, and is counted as withheld, by reason."""
+    path = tmp_path / "out"
+
+    report = known.export(path, format=format, categories={})
+
+    content = path.read_bytes().lower()
+    assert dict(report.withheld) == {"closed": {"not for redistribution": 3}}
+    assert manifest(path)["withheld"] == {"closed": 3}
+    for number in range(100, 103):
+        assert b"closed" not in content
+        assert value(number).encode() not in content
+    if format == "bloom":
+        held = EdgeFilter.open(path)
+        assert [held.may_contain(value(n, 32)) for n in (0, 1, 2, 100, 101)] == [True] * 3 + [
+            False
+        ] * 2
+    else:
+        assert all(value(n).encode() in content for n in range(3))
+    assert sum(report.records.values()) == 3
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_where_nothing_may_go_on_nothing_is_written(known, tmp_path, format):
+    """The sentence says why and what to do; neither a file nor a manifest appears."""
+    with pytest.raises(ListError, match=r"nothing may go on.*closed: not for redistribution"):
+        known.export(tmp_path / "out", format=format, sources=["closed"], categories={})
+
+    assert not [name for name in os.listdir(tmp_path) if name.startswith((".out", "out"))]
+
+
+def test_a_source_without_terms_is_for_the_own_team_only(make_list, tmp_path):
+    """Default: nothing leaves to others; the own team's export holds it."""
+    one = make_list([{"id": "a", "md5": value(1)}])
+
+    for audience in ("clients", "community", "public"):
+        with pytest.raises(ListError, match="nothing may go on"):
+            one.export(tmp_path / "out", format="csv", audience=audience)
+    assert one.export(tmp_path / "out", format="csv", audience="own").records == {"confirmed": 1}
+
+
+@pytest.mark.parametrize("level", TLP)
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_the_traffic_light_decides_how_far_it_goes(level, audience):
+    """RED nowhere, AMBER+STRICT to the own team, AMBER to clients, GREEN to peers, CLEAR to all."""
+    reach = {"RED": 0, "AMBER+STRICT": 1, "AMBER": 2, "GREEN": 3, "CLEAR": 4}[level]
+
+    allowed = Terms(tlp=level).why_not(audience) is None
+
+    assert allowed == (list(AUDIENCES).index(audience) < reach)
+    assert Terms(tlp=level, redistribution=False).why_not("clients") == "not for redistribution"
+
+
+def test_what_has_expired_goes_nowhere():
+    """The last day counts; from the next on not even to the own team."""
+    terms = Terms(tlp="CLEAR", expires="2030-06-30")
+
+    assert terms.why_not("public", today=date(2030, 6, 30)) is None
+    assert terms.why_not("own", today=date(2030, 7, 1)) == "expired"
+
+
+def test_an_older_name_of_a_level_is_understood_and_another_refused():
+    """WHITE is CLEAR; a prefix is fine; what is no level, day or flag is refused."""
+    assert Terms(tlp="tlp:white").tlp == "CLEAR"
+    for wrong in ({"tlp": "PINK"}, {"expires": "soon"}, {"redistribution": "no"}):
+        with pytest.raises(ListError):
+            Terms(**wrong)
+
+
+def test_the_strictest_of_several_terms():
+    """The narrowest level, no wherever one says no, the first day."""
+    several = Terms("GREEN", True, "2031-01-01"), Terms("AMBER", False), Terms(None, True)
+
+    assert strictest(several) == Terms("AMBER", False, "2031-01-01")
+    assert strictest([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
+
+
+def test_terms_come_from_a_file_and_stay_until_said_otherwise(known, tmp_path):
+    """A TOML file with the same keys; a later import that says nothing leaves them."""
+    file = tmp_path / "terms.toml"
+    file.write_text('tlp = "AMBER"\nexpires = 2031-01-01\nnote = "contract 7"\n')
+
+    known.set_terms("open", Terms.load(file), by="ann")
+
+    assert known.terms()["open"] == Terms("AMBER", True, "2031-01-01", "contract 7")
+    file.write_text('tpl = "AMBER"\n')
+    with pytest.raises(ListError, match="tpl"):
+        Terms.load(file)
+
+
+def test_several_sources_in_one_file_keep_their_entries_apart(known, tmp_path):
+    """The same entry of two sources is two entries, named by source."""
+    known.set_terms("closed", Terms(redistribution=True))
+
+    report = known.export(tmp_path / "out.csv", format="csv")
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(tmp_path / "out.csv", source="team")
+
+    assert sum(report.records.values()) == 6
+    assert back.refresh().show("open/open1")[0].source == "team"
+
+
+def test_a_single_source_comes_back_as_it_went(known, tmp_path):
+    """Export and import: the same kinds, values, entries and states."""
+    known.export(tmp_path / "out.csv", format="csv", sources=["open"])
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(tmp_path / "out.csv", source="open")
+
+    def told(one):
+        return [
+            (s.entry, s.state, [(h.kind, h.value) for h in s.hashes])
+            for n in range(3)
+            for s in one.show(f"open{n}", values=True)
+        ]
+
+    assert told(back.refresh()) == told(known)
+
+
+def test_the_manifest_is_true_of_the_file(known, tmp_path):
+    """Its SHA-256, the counts, the generation and the terms under which it goes."""
+    path = tmp_path / "out.txt"
+    known.export(path, format="tx")
+    found = manifest(path)
+
+    assert found["schema"] == "screener-manifest/1"
+    assert found["parts"] == [
+        {"name": "out.txt", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    ]
+    assert (found["generation"], found["list"], found["format"]) == (2, "known", "tx")
+    assert found["hashes"] == {"pdq": 3, "md5": 3, "sha256": 3}
+    assert found["records"] == {"confirmed": 3}
+    assert found["terms"] == {"open": {"tlp": "GREEN", "redistribution": True}}
+    assert not path.with_name("out.txt.manifest.json.sig").exists()
+
+
+def test_files_are_for_their_owner_only(known, tmp_path, keys):
+    """File, manifest and signature are 0600, whatever the umask."""
+    old = os.umask(0)
+    try:
+        known.export(tmp_path / "out.csv", format="csv", key=keys[0])
+    finally:
+        os.umask(old)
+
+    made = sorted(p for p in tmp_path.iterdir() if p.name.startswith("out.csv"))
+    assert [p.name for p in made] == [
+        "out.csv",
+        "out.csv.manifest.json",
+        "out.csv.manifest.json.sig",
+    ]
+    assert {stat.S_IMODE(p.stat().st_mode) for p in made} == {0o600}
+
+
+def test_a_signed_export_imports_with_its_key_and_brings_its_terms(known, tmp_path, keys):
+    """The signature and the digest hold; the terms stay with the records."""
+    path = tmp_path / "out.csv"
+    assert known.export(path, format="csv", key=keys[0]).signed
+    back = HashList.create(tmp_path / "back.list")
+
+    report = back.import_file(path, source="peer", key=keys[1])
+
+    assert report.added == 3
+    assert back.terms() == {"peer": Terms("GREEN", True)}
+
+
+def _change_file(path: Path):
+    path.write_bytes(path.read_bytes().replace(b"open1", b"open9"))
+
+
+def _change_manifest(path: Path):
+    beside = path.with_name(f"{path.name}.manifest.json")
+    beside.write_text(beside.read_text().replace("GREEN", "CLEAR"))
+
+
+def _drop_signature(path: Path):
+    path.with_name(f"{path.name}.manifest.json.sig").unlink()
+
+
+def _garble_signature(path: Path):
+    path.with_name(f"{path.name}.manifest.json.sig").write_text("not base64!")
+
+
+def _drop_manifest(path: Path):
+    path.with_name(f"{path.name}.manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [_change_file, _change_manifest, _drop_signature, _garble_signature, _drop_manifest],
+)
+def test_what_is_not_as_it_was_signed_is_refused(known, tmp_path, keys, harm):
+    """A changed file or manifest, or a missing or broken signature: nothing is imported."""
+    path = tmp_path / "out.csv"
+    known.export(path, format="csv", key=keys[0])
+    harm(path)
+    back = HashList.create(tmp_path / "back.list")
+
+    with pytest.raises(ListError):
+        back.import_file(path, source="peer", key=keys[1])
+
+    assert back.refresh().generation == 0
+
+
+def test_a_signature_of_another_key_is_refused_and_so_is_no_key_at_all(known, tmp_path, keys):
+    """Keys of other types, files that are no keys, and the private in place of the public one."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    path = tmp_path / "out.csv"
+    known.export(path, format="csv", key=keys[0])
+    other = tmp_path / "other.pem"
+    key = Ed25519PrivateKey.generate().public_key()
+    other.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    for wrong in (other, path, keys[0], tmp_path / "missing.pem"):
+        with pytest.raises(ListError):
+            known.import_file(path, source="peer", key=wrong)
+    with pytest.raises(ListError, match="private key"):
+        known.export(path, format="csv", key=keys[1])
+
+
+def test_an_unsigned_export_leaves_no_older_signature(known, tmp_path, keys):
+    """A signature beside a file is always of that file's manifest."""
+    path = tmp_path / "out.csv"
+    known.export(path, format="csv", key=keys[0])
+    known.export(path, format="csv")
+
+    assert not path.with_name("out.csv.manifest.json.sig").exists()
+
+
+def test_an_export_that_fails_leaves_what_was_there(known, tmp_path):
+    """An unknown format, source or audience, or VICS without a table: the old file stays."""
+    path = tmp_path / "out"
+    path.write_text("old")
+
+    for wrong in (
+        {"format": "xls"},
+        {"format": "csv", "sources": ["nobody"]},
+        {"format": "csv", "audience": "everyone"},
+        {"format": "vics"},
+        {"format": "bloom", "kind": "pdq"},
+        {"format": "bloom", "error_rate": 0.0},
+    ):
+        with pytest.raises(ListError):
+            known.export(path, **wrong)
+
+    assert path.read_text() == "old"
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_nothing_an_export_tells_holds_a_hash(known, tmp_path):
+    """Neither report, manifest nor error has a value of the list in it."""
+    told = []
+    for format in FORMATS:
+        told.append(str(known.export(tmp_path / "out", format=format, categories={})))
+        told.append(json.dumps(manifest(tmp_path / "out")))
+        with pytest.raises(ListError) as error:
+            known.export(tmp_path / "no" / "out", format=format, categories={})
+        told.append(str(error.value))
+
+    for number in (*range(3), *range(100, 103)):
+        for size in (16, 32):
+            assert not any(value(number, size) in text for text in told)
