@@ -235,10 +235,8 @@ class NeutralCsv:
         state = _STATES.get(word.replace(" ", "_").replace("-", "_"))
         if state is None:
             return BadRow(number, "state", "unknown state")
-        hashes = self._hashes(number, cells, forgiving=bool(entry) and state is State.WITHDRAWN)
-        if isinstance(hashes, BadRow):
-            return hashes
-        return Row(
+        hashes, trouble = self._hashes(cells)
+        row = Row(
             number,
             entry or None,
             state,
@@ -247,11 +245,14 @@ class NeutralCsv:
             {name: cells[column] for name, column in self._header.labels if cells[column]},
             (cleaned(cells[roles["updated"]]) or None) if "updated" in roles else None,
         )
+        if trouble is None or (entry and state is State.WITHDRAWN):
+            return row
+        return BadRow(number, *trouble, row if hashes else None)
 
-    def _hashes(
-        self, number: int, cells: list[str], *, forgiving: bool
-    ) -> tuple[Hash, ...] | BadRow:
+    def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], tuple[str, str] | None]:
+        """The hashes that can be read, and the field and reason of the first that cannot."""
         hashes = []
+        trouble = None
         for kind, column, quality_column in self._header.hashes:
             cell = cells[column]
             if not cell or not cleaned(cell):
@@ -265,9 +266,8 @@ class NeutralCsv:
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
             except BadCell as bad:
-                if not forgiving:
-                    return BadRow(number, field, str(bad))
-        return tuple(hashes)
+                trouble = trouble or (field, str(bad))
+        return tuple(hashes), trouble
 
     def _categories(self, cells: list[str]) -> tuple[Category, ...]:
         roles = self._header.roles
