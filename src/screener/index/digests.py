@@ -119,10 +119,7 @@ class DigestIndex:
         """
         batch = self._check_queries(queries)
         wanted = _prefixes(batch)
-        first = np.searchsorted(self._prefixes, wanted, side="left")
-        counts = np.searchsorted(self._prefixes, wanted, side="right") - first
-        if (counts < 0).any():
-            raise IndexFileError("the index is damaged: its prefixes are not in order")
+        first, counts = self._ranges(wanted)
         # Every candidate of every query in one run: whose it is, and where it stands.
         owners = np.repeat(np.arange(len(batch)), counts)
         starts = np.cumsum(counts) - counts
@@ -134,6 +131,26 @@ class DigestIndex:
         offsets = np.zeros(len(batch) + 1, np.int64)
         np.cumsum(np.bincount(owners[equal], minlength=len(batch)), out=offsets[1:])
         return offsets, rows[equal]
+
+    def _ranges(self, wanted: Prefixes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Where the values of each prefix begin in order, and how many there are.
+
+        In ascending order each search begins where the one before ended, in memory just read.
+        Most prefixes have no value, so only for the others is the end searched for.
+        """
+        ascending = np.argsort(wanted)
+        ordered = wanted[ascending]
+        first = np.empty(len(wanted), np.int64)
+        counts = np.zeros(len(wanted), np.int64)
+        begin = np.searchsorted(self._prefixes, ordered, side="left")
+        met = begin < len(self)
+        met[met] = self._prefixes[begin[met]] == ordered[met]
+        end = np.searchsorted(self._prefixes, ordered[met], side="right")
+        if (end <= begin[met]).any():
+            raise IndexFileError("the index is damaged: its prefixes are not in order")
+        first[ascending] = begin
+        counts[ascending[met]] = end - begin[met]
+        return first, counts
 
     def _check_queries(self, queries: Any) -> Values:
         if isinstance(queries, np.ndarray) and queries.ndim == 1:

@@ -29,6 +29,8 @@ _LONGEST_LINE = 1024
 # That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
 _HEADER = struct.Struct("<dQQQQ")
 _MOST_SLICES = 64
+# What reading a file that is no filter, or no longer, can raise.
+_BROKEN = (OSError, ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
 
 class EdgeFilter:
