@@ -1,10 +1,10 @@
 """Imports a file again and again, each time killed at a later write; for test_import_atomic.
 
 Usage: kill_an_import.py LIST FILE [tiers]. Each write is a statement of SQLite's that changes
-something, a sync or a rename. A child process imports and kills itself before its n-th write,
-n = 1, 2, …, until one lives to the end. After each death the list must open unchanged with the
-values that it had, and a plain import into a copy must succeed. Prints the number of deaths. With
-`tiers` these are small enough that the import writes removed rows and merges some of the files.
+something, a sync, a rename or a removal. A child process imports and kills itself before its n-th
+write, n = 1, 2, …, until one lives to the end. After each death the list must open unchanged with
+the values that it had, and a plain import into a copy must succeed. Prints the number of deaths.
+With `tiers` these are small enough that the import writes removed rows and merges some files.
 """
 
 import os
@@ -37,7 +37,7 @@ def wire(fuse):
 
     class Connection(sqlite3.Connection):
         def execute(self, statement, *rest):
-            if not statement.startswith(("SELECT", "PRAGMA")):
+            if statement.startswith("PRAGMA wal") or not statement.startswith(("SELECT", "PRAGMA")):
                 fuse.burn()
             return super().execute(statement, *rest)
 
@@ -49,7 +49,7 @@ def wire(fuse):
                 fuse.burn()
                 super().executemany(statement, some)
 
-    connect, fsync, replace = sqlite3.connect, os.fsync, os.replace
+    connect = sqlite3.connect
 
     def burning(call):
         def burn(*rest, **settings):
@@ -59,7 +59,7 @@ def wire(fuse):
         return burn
 
     sqlite3.connect = lambda *rest, **settings: connect(*rest, factory=Connection, **settings)
-    os.fsync, os.replace = burning(fsync), burning(replace)
+    os.fsync, os.replace, os.unlink = map(burning, (os.fsync, os.replace, os.unlink))
 
 
 def killed(folder, file, calls):

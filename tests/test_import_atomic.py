@@ -103,6 +103,26 @@ def test_killed_at_any_write_of_a_list_of_several_files(known, tmp_path, monkeyp
     assert [found(after, n) for n in (4, 60, 5, 61, 94)] == [False, False, True, True, True]
 
 
+@pytest.mark.parametrize("change", ["opinion", "rollback", "purge", "release"])
+def test_killed_at_any_write_of_another_change(known, tmp_path, change):
+    """The list is at the generation before or after it; a purge is completed by the next writer."""
+    file = tmp_path / "mine.csv"
+    first = [f"a{n},{value(700 + n)},\n" for n in range(20)]
+    for text in (
+        f"{''.join(first)}x,zz,{value(799, 32)}\n",
+        f"a0,{value(790)},\nb,{value(791)},\n",
+    ):
+        file.write_text(f"id,md5,pdq\n{text}")
+        known.import_file(file, source="mine")
+    script = Path(__file__).with_name("kill_a_change.py")
+    call = [sys.executable, script, known.path, change]
+
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 4
+
+
 def test_a_killed_compaction_changes_nothing(known, monkeypatch):
     """An error before its commit: the generation before stays, and the next one succeeds."""
     monkeypatch.setattr(tiers, "SMALLEST", 1)
