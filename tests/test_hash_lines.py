@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from screener import Hash, Reason, hash_lines
 from screener.hashing.hash import KINDS
 
+OF_ANY_BYTES = sorted(set(KINDS) - {"vpdq", "tmk_pdqf"})
 
-@given(kind=st.sampled_from(sorted(KINDS)), data=st.data(), quality=st.none() | st.integers(0, 100))
+
+@given(kind=st.sampled_from(OF_ANY_BYTES), data=st.data(), quality=st.none() | st.integers(0, 100))
 def test_a_line_that_was_written_reads_back(kind, data, quality):
     """Kind, value, quality and a plain name survive, whatever the kind."""
     value = data.draw(st.binary(min_size=KINDS[kind].size, max_size=KINDS[kind].size))

@@ -16,6 +16,7 @@ from screener.lists.segments import Changes
 from screener.lists.states import State
 
 FILES = 100  # different files of one source that one value may be of
+_LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
 _LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
 
 Value = tuple[str, bytes]  # the kind's name, and the value
@@ -40,7 +41,7 @@ class Seen:
             return
         for item in hashes:
             values = self._values[item.kind.name]
-            if values is not None:
+            if values is not None and len(item.value) <= _LONGEST:
                 values.add(item.value)
                 if len(values) > _LISTED:
                     self._values[item.kind.name] = None

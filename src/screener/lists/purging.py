@@ -42,7 +42,8 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             raise ListError(f"the list has nothing of the source {source!r}")
         _delete(connection, source)
         for kind in KINDS.values():
-            segments.rewrite(connection, folder, kind, number)
+            if kind.perceptual or kind.digest:  # others have no index files
+                segments.rewrite(connection, folder, kind, number)
         erasing.note(connection, source)
         records, versions, hashes = counts
         note = f"{source}: {records} records" + (f": {reason}" if reason else "")

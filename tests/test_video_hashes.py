@@ -1,0 +1,92 @@
+"""vPDQ and TMK values: what is read is written back, and what cannot be one is refused."""
+
+import base64
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.errors import HashError
+from screener.hashing import video
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import VideoFrame
+
+frames = st.lists(
+    st.builds(
+        VideoFrame,
+        number=st.just(-1),
+        time=st.integers(0, 10**9).map(lambda thousandths: thousandths / 1000),
+        quality=st.integers(0, 100),
+        pdq=st.binary(min_size=32, max_size=32),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(frames)
+def test_a_vpdq_is_read_back(made):
+    """From its text, to the thousandth of a second; the text has no space."""
+    one = Hash(KINDS["vpdq"], video.pack_vpdq(made))
+
+    assert list(video.vpdq_frames(one.value)) == made
+    assert Hash.parse("vpdq", one.text) == one
+    assert " " not in one.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "3", '["a"]', '["a,b,c"]', '{"0": 1}', '[["x"]]', "[" * 10_000, '["é,1,2"]'],
+)
+def test_what_is_no_vpdq_is_refused(text):
+    """In words that do not repeat it."""
+    with pytest.raises(HashError, match="not a vpdq value") as caught:
+        Hash.parse("vpdq", text)
+    assert len(text) < 2 or text not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "frame", [(0, 1.0, 101), (-2, 1.0, 50), (0, -1.0, 50), (0, float("nan"), 50), (2**40, 1.0, 5)]
+)
+def test_a_frame_that_cannot_be_is_refused(frame):
+    """A quality over 100, a time or number below zero, or that is none."""
+    with pytest.raises(HashError):
+        video.pack_vpdq([VideoFrame(*frame, bytes(32))])
+
+
+def tmk(*, rate=15, periods=4, frames=300, number=0.5, size=video.TMK_BYTES):
+    """A TMK file."""
+    head = struct.pack("<12s5i4i", b"TMK1FVECPDQF", rate, periods, 32, 256, frames, 1, 2, 3, 4)
+    rest = struct.pack("<f", number) * (video.TMK_BYTES // 4)
+    return (head + rest)[:size]
+
+
+def test_a_tmk_is_read_back():
+    """In base64 as a whole, and after its magic."""
+    value = tmk()
+    one = Hash.parse("tmk_pdqf", base64.b64encode(value).decode())
+
+    assert one.value == value
+    assert Hash.parse("tmk_pdqf", one.text) == one
+    rest = base64.b64encode(value[12:]).decode()
+    assert Hash.parse("tmk_pdqf", f"TMK1FVECPDQF|{rest}") == one
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        tmk(periods=2**31 - 1),
+        tmk(frames=-1),
+        tmk(rate=0),
+        tmk(number=float("nan")),
+        tmk(number=float("inf")),
+        tmk(size=-1),
+        b"TMK1",
+        tmk().replace(b"TMK1", b"TMK2"),
+    ],
+)
+def test_a_lying_tmk_is_refused(value):
+    """Counts, numbers and length are checked before anything is believed."""
+    with pytest.raises(HashError, match="not a tmk_pdqf value"):
+        video.check_tmk(value)
