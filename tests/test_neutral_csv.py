@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from screener.errors import ListError
-from screener.lists.formats import neutral_csv, open_reader, sniff
+from screener.lists.formats import csv_rows, open_reader, sniff
 from screener.lists.formats.content import LONGEST_LINE, Content
 from screener.lists.records import BadRow, Category, Row, State
 
@@ -267,11 +267,11 @@ def test_the_quality_of_an_absent_kind_is_a_label():
 
 def test_unknown_columns_are_kept_unchanged():
     """Kinds that are not known here too, and formulas and spaces as they are."""
-    text = f"id,md5,sha512,vpdq,note\nx,{MD5},{'ab' * 64},[],  =1+1 \n"
+    text = f"id,md5,sha512,ssdeep,note\nx,{MD5},{'ab' * 64},[],  =1+1 \n"
     (row,) = good(text)
 
-    assert row.labels == {"sha512": "ab" * 64, "vpdq": "[]", "note": "  =1+1 "}
-    assert reader_of(text).unknown_columns == ("sha512", "vpdq", "note")
+    assert row.labels == {"sha512": "ab" * 64, "ssdeep": "[]", "note": "  =1+1 "}
+    assert reader_of(text).unknown_columns == ("sha512", "ssdeep", "note")
 
 
 def test_category_schemes_and_times():
@@ -368,7 +368,7 @@ def test_a_line_without_end_is_never_held():
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_field_over_the_limit_is_set_aside(quote):
     """With and without quotes."""
-    big = quote + "y" * (neutral_csv.LONGEST_CELL + 1) + quote
+    big = quote + "y" * (csv_rows.LONGEST_CELL + 1) + quote
 
     rows = read(f"id,md5,note\nx,{MD5},{big}\nz,{MD5},\n")
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import struct
 import zlib
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import TMK_BYTES, TMK_MAGIC, VideoFrame, pack_vpdq
 from screener.lists.formats import open_reader
 from screener.lists.formats.content import Content
 from screener.lists.formats.writers import WRITERS
@@ -126,6 +128,35 @@ def test_tx_text_reads_back_equal(hashes):
 
     assert back == {(item,) for item in hashes}
     assert "quality" in tally.lost
+
+
+def of_video(count, time=1.5):
+    """A vPDQ value of so many frames, without their numbers, and a TMK value."""
+    frames = [VideoFrame(-1, n * time, n % 101, bytes(range(32))) for n in range(count)]
+    head = struct.pack("<12s5i4i", TMK_MAGIC, 15, 4, 32, 256, 9, 1, 2, 3, 4)
+    tmk = head + bytes(TMK_BYTES - len(head))
+    return Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash(KINDS["tmk_pdqf"], tmk)
+
+
+@pytest.mark.parametrize("format", ["csv", "tx"])
+def test_hashes_of_videos_read_back_equal(format):
+    """In lines; what the text of vPDQ does not say is told."""
+    vpdq, tmk = of_video(3)
+    text, tally = written(format, [entry("a", vpdq), entry("b", tmk)])
+
+    assert {row.hashes for row in read(format, text)} == {(vpdq,), (tmk,)}
+    assert any("vpdq" in lost for lost in tally.lost)
+
+
+@pytest.mark.parametrize("format", ["csv", "tx"])
+def test_a_vpdq_that_no_reader_would_take_is_left_out(format):
+    """Of a film of hours; the entry's other hashes are written, and it is counted."""
+    vpdq, _ = of_video(8_000)
+    text, tally = written(format, [entry("a", vpdq, made("md5", 1))])
+
+    assert [row.hashes for row in read(format, text)] == [(made("md5", 1),)]
+    assert dict(tally.left_out) == {"vpdq: too long for a line": 1}
+    assert dict(tally.hashes) == {"md5": 1}
 
 
 def test_tx_text_is_lower_case_with_line_feeds_and_nothing_else():

@@ -19,6 +19,7 @@ from screener import console, hash_lines, list_commands, list_pages
 from screener.errors import ListError, ScreenerError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.lists.formats import FORMATS
 from screener.lists.hashlist import HashList
 from screener.measure import measure
 from screener.output import open_jsonl
@@ -99,8 +100,25 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="The list's folder.")
-@click.option("--format", "format_", help="csv or tx; found from the content where left out.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
+    help="Found from the content where left out.",
+)
 @click.option("--source", help="Who says so; the file's name where left out.")
+@click.option("--scheme", help="Whose categories they are, where the file does not say.")
+@click.option(
+    "--state",
+    type=click.Choice(["confirmed", "disputed", "seed", "known_good"]),
+    help="Of rows that would match: known_good for an exclude list, seed for leads.",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file that tells what the columns of a CSV mean.",
+)
 @click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
 @click.option("--full", is_flag=True, help="The file is all its source has: withdraw the rest.")
 @click.option("--accept-shrink", is_flag=True, help="Take a full file that leaves out many.")
@@ -112,8 +130,9 @@ def cli() -> None:
 )
 @list_commands.terms_options
 def import_(
-    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None, strict: bool,
-    full: bool, accept_shrink: bool, by: str | None, key: Path | None, tlp: str | None,
+    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None,
+    scheme: str | None, state: str | None, mapping: Path | None, strict: bool, full: bool,
+    accept_shrink: bool, by: str | None, key: Path | None, tlp: str | None,
     redistribution: str | None, expires: str | None, terms_file: Path | None,
 ) -> int:  # fmt: skip
     """Import list files into a hash list, which is made where there is none.
@@ -125,15 +144,21 @@ def import_(
     Formats:
       csv  a header names the columns: id, pdq, md5, sha1, sha256, photodna, phash …,
            quality, category, category_scheme, status; others are kept as labels
-      tx   lines of `type value`, as ThreatExchange's command line writes them
+      tx, tx-csv          lines of `type value`, and the CSV of `tx dataset`
+      ncmec               NCMEC Hash Sharing v2, XML
+      vics, icse          Project VIC, JSON; INTERPOL ICSE, CSV
+      threatexchange, stopncii, tat, hma     JSON of these services
+      pdq-lines, vpdq, tmk                   what the hashing tools write
+      md5sum, sha1sum, sha256sum, bsd-sums, hashdeep     checksum files
+      nsrl                NIST's known files, CSV or SQLite
     """
     terms = list_commands.terms_of(tlp, redistribution, expires, terms_file)
     known = _open_or_create(into)
     told = console.to_stderr()
     for file in files:
         report = known.import_file(
-            file, source=source, format=format_, strict=strict, full=full,
-            accept_shrink=accept_shrink, by=by, terms=terms, key=key,
+            file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
+            strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
         )  # fmt: skip
         console.print_import(told, str(file), report)
         known = known.refresh()

@@ -166,6 +166,7 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
         ("digests of an empty file, dropped", report.dropped),
         ("values with too little information, never searched", report.low_information),
         ("placeholders that stand for many files, never searched", report.placeholders),
+        ("hashes of a quality below the usual floor", report.low_quality),
     ):
         if number:
             console.print(f"  {number} {what}")
@@ -175,7 +176,9 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
     if report.quarantined:
         console.print(f"  [yellow]{sum(report.quarantined.values())} rows quarantined[/]:")
         for line, reason in report.first_bad:
-            console.print(f"    line {line}: {escape(printable(reason))}")
+            console.print(f"    {report.unit} {line}: {escape(printable(reason))}")
+    for note in report.notes:
+        console.print(f"  [yellow]{escape(printable(note))}[/]")
 
 
 def print_info(console: Console, info: ListInfo) -> None:

@@ -62,7 +62,6 @@ CREATE TABLE hashes(
   quality INTEGER,              -- 0 to 100, where recorded
   why_not TEXT,                 -- why it is not compared; NULL where it is
   PRIMARY KEY(record, kind, value)) WITHOUT ROWID;
-CREATE INDEX hashes_by_value ON hashes(kind, value);
 CREATE TABLE segments(
   file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
   since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
@@ -103,6 +102,9 @@ DROP TABLE old_quarantine;
 UPDATE meta SET value = '2' WHERE name = 'format';
 """
 
+_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
+_MOST_IN_MEMORY = 30_000_000  # hashes that are sorted there, 70 bytes each
+
 T = TypeVar("T")
 
 
@@ -129,7 +131,7 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {_SCHEMA} {_NEW_TABLES} COMMIT;")
+    connection.executescript(f"BEGIN; {_SCHEMA} {_INDEX}; {_NEW_TABLES} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
@@ -161,6 +163,16 @@ def _remove_fresh(fresh: Path) -> None:
     for folder in (fresh / SEGMENTS, fresh):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def index_hashes(connection: sqlite3.Connection) -> None:
+    """Make the index that an import dropped.
+
+    Sorted in memory up to a bound, since SQLite's temporary files would be outside of the list.
+    """
+    count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
+    connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
+    connection.execute(_INDEX)
 
 
 def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:

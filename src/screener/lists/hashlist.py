@@ -40,6 +40,7 @@ from screener.lists import (
 )
 from screener.lists import terms as storing
 from screener.lists.exporting import ExportReport, Order
+from screener.lists.formats.options import options_of
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.generations import Generation
 from screener.lists.history import LogEntry
@@ -165,6 +166,9 @@ class HashList:
         *,
         source: str | None = None,
         format: str | None = None,
+        scheme: str | None = None,
+        state: str | None = None,
+        mapping: str | PathLike[str] | None = None,
         strict: bool = False,
         full: bool = False,
         accept_shrink: bool = False,
@@ -174,8 +178,11 @@ class HashList:
     ) -> ImportReport:
         """Import a file into the list on disk: all of it or, with ListError, nothing.
 
-        The format is told by content unless `format` names it (`csv`, `tx`); the source is the
-        file's name without its ending unless given. A row that cannot be read is set aside and
+        The format is told by content unless `format` names it (see `docs/formats.md`); the source
+        is the file's name without its ending unless given. `scheme` names whose categories a file
+        has that does not say. `state` is that of the rows that would match, where the file is of
+        another sort: `known_good` for an exclude list, `seed` for leads. `mapping` is a TOML file
+        that tells what the columns of a CSV mean. A row that cannot be read is set aside and
         reported; with `strict` the first one refuses the file. This object stays as it is:
         `refresh` gives the new generation.
 
@@ -184,10 +191,9 @@ class HashList:
         who asked, for the log; `terms` what the source allows. With a `key`, an Ed25519 public
         key in a PEM file, the file must have a manifest that is signed with it.
         """
+        options = options_of(Path(path), source, scheme, state, mapping)
         wishes = Wishes(strict, full, accept_shrink, by, terms, None if key is None else Path(key))
-        return importing.import_file(
-            self._path, Path(path), source=source, format=format, wishes=wishes
-        )
+        return importing.import_file(self._path, Path(path), options, format=format, wishes=wishes)
 
     def export(
         self,

@@ -14,20 +14,22 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from screener.errors import ListError, ScreenerError
+from screener.hashing.hash import Hash
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists import generations, manifest, quarantine, segments, terms
+from screener.lists import database, generations, manifest, quarantine, segments, terms
 from screener.lists.database import ask
-from screener.lists.formats import open_reader, sniff
+from screener.lists.formats import Reader, open_reader, sniff
 from screener.lists.formats.content import Content
+from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, derived_entry, of_empty_input, united
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -39,7 +41,7 @@ _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "dropped", "low_information", "placeholders",
+    "dropped", "low_information", "low_quality", "placeholders",
 )  # fmt: skip
 
 
@@ -51,12 +53,14 @@ class ImportReport:
     `outdated`: rows that by the source's own time are older than what the list holds, and change
     nothing. `absent`: entries that a full list no longer names, withdrawn. `withdrawn`: rows,
     among those kept, that withdraw an entry. `quarantined`: rows set aside, by reason;
-    `first_bad` are the line and trouble of the first of them. `dropped`: digests of empty input,
-    not kept. `low_information`: hashes of blank pictures, kept and never compared.
+    `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
+    lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
+    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
+    a recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values found to stand for nothing, since the source repeats each over many
-    different files; kept and never compared. `unknown_columns` are kept as labels. `generation`
-    is the list's after the import: higher where anything changed, the one before where nothing
-    did.
+    different files; kept and never compared. `unknown_columns` are kept as labels. `notes` say
+    what else a user should know. `generation` is the list's after the import: higher where
+    anything changed, the one before where nothing did.
     """
 
     file: str
@@ -77,6 +81,9 @@ class ImportReport:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     first_bad: tuple[tuple[int, str], ...] = ()
     unknown_columns: tuple[str, ...] = ()
+    unit: str = "line"
+    low_quality: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,10 @@ class Wishes:
 
 
 def import_file(
-    folder: Path, path: Path, *, source: str | None, format: str | None, wishes: Wishes
+    folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
-    source = path.stem if source is None else source
+    source = options.source
     if not source.strip() or not source.isprintable():
         raise ListError("a source is named by one line of printable text")
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
@@ -106,12 +113,20 @@ def import_file(
     name = os.fsencode(path.name).decode("utf-8", "replace")
     with stream, generations.writing(folder) as connection:
         content = Content(stream, name)
-        format = format or sniff(content)
-        reader = open_reader(content, source=source, format=format)
-        report = ImportReport(name, format, source, 0, unknown_columns=reader.unknown_columns)
+        format = format or sniff(content, options)
+        reader = open_reader(content, options, format=format)
         run = _Import(connection, folder, source, wishes)
         run.take(reader, file=name)
-        run.check_any_good(name)
+        report = ImportReport(
+            name,
+            format,
+            source,
+            0,
+            unit=reader.unit,
+            unknown_columns=reader.unknown_columns,
+            notes=reader.notes,
+        )
+        run.check_any_good(report)
         if wishes.full:
             run.end_absent(name)
         if signed is not None:
@@ -168,6 +183,10 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
             return now.number + 1
 
 
+def _below_floor(item: Hash) -> bool:
+    return item.quality is not None and item.quality < item.kind.floor
+
+
 class _Import:
     """One run of an import inside its transaction."""
 
@@ -187,36 +206,46 @@ class _Import:
             import_id=self._id,
             states=self._before.states,
         )
+        # The index of a list's first hashes is built at once, when they are known: adding to it
+        # value by value would read and write all of it again and again.
+        self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
+        if self._first:
+            connection.execute("DROP INDEX hashes_by_value")
         self._counts: Counter[str] = Counter()
         self._quarantined: Counter[str] = Counter()
         self._first_bad: list[tuple[int, str]] = []
 
-    def take(self, rows: Iterable[Row | BadRow], *, file: str) -> None:
+    def take(self, reader: Reader, *, file: str) -> None:
         """Store all rows, a batch at a time."""
-        waiting = iter(rows)
+        unit = reader.unit
+        waiting = iter(reader)
         while batch := list(islice(waiting, _BATCH)):
             entries: dict[str, Row] = {}
             bad = []
+            low = 0
             for found in batch:
                 row = found if isinstance(found, BadRow) else self._checked(found)
                 if isinstance(row, BadRow):
                     if self._wishes.strict:
-                        raise ListError(f"{file}, line {row.line}: {row}; nothing was imported")
+                        raise ListError(f"{file}, {unit} {row.line}: {row}; nothing was imported")
                     bad.append(row)
                     continue
+                low += sum(map(_below_floor, row.hashes))
                 entry = row.entry or derived_entry(row.hashes)
                 have = entries.get(entry)
                 entries[entry] = row if have is None else united(have, row)
                 self._counts["repeated"] += have is not None
                 self._counts["withdrawn"] += row.state is State.WITHDRAWN
             self._counts["rows"] += len(batch)
+            self._counts["low_quality"] += low
             self._versions.take(entries)
             self._set_aside(bad)
 
     def _checked(self, row: Row) -> Row | BadRow:
         """A row without digests of empty input; or why it is of no use."""
-        hashes = tuple([item for item in row.hashes if not of_empty_input(item)])
-        if len(hashes) < len(row.hashes):
+        hashes = row.hashes
+        if any(map(of_empty_input, hashes)):
+            hashes = tuple([item for item in hashes if not of_empty_input(item)])
             self._counts["dropped"] += len(row.hashes) - len(hashes)
             row = row._replace(hashes=hashes)
         if not hashes and (row.state is not State.WITHDRAWN or row.entry is None):
@@ -228,13 +257,13 @@ class _Import:
         self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
         quarantine.keep(self._connection, self._id, bad)
 
-    def check_any_good(self, file: str) -> None:
+    def check_any_good(self, report: ImportReport) -> None:
         """Refuse a file of which no row can be read: it is of another format than it seemed."""
         rows, bad = self._counts["rows"], self._quarantined.total()
         if rows and rows == bad:
             line, why = self._first_bad[0]
             raise ListError(
-                f"{file}: none of its {rows} rows can be read (line {line}: {why});"
+                f"{report.file}: none of its {rows} rows can be read ({report.unit} {line}: {why});"
                 " nothing was imported"
             )
 
@@ -249,6 +278,8 @@ class _Import:
 
     def finish(self, report: ImportReport, sha256: str) -> ImportReport:
         """Write the segments and name the generation, or confirm the one there is."""
+        if self._first:
+            database.index_hashes(self._connection)
         number = self._before.number
         if self._versions.finish():
             number += 1

@@ -7,7 +7,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from dataclasses import field as field_of  # where a class has a `field` of its own
 from functools import lru_cache
+from operator import lt
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -75,7 +77,7 @@ class BadRow:
     line: int
     field: str | None
     reason: str
-    row: Row | None = None
+    row: Row | None = field_of(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         """The trouble, in words."""
@@ -171,11 +173,11 @@ def version_of(row: Row) -> Version:
     hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
     categories = _categories_text(row.categories)
     labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
-    said = f"{row.state}\0{categories}\0{labels}\0{row.updated}"
+    said = f"{row.state.value}\0{categories}\0{labels}\0{row.updated}"
     for item in hashes:
         said += f"\0{item.kind.name}\0{item.quality}\0{item.value.hex()}"
     fingerprint = hashlib.blake2b(said.encode(), digest_size=16).digest()
-    why_not = tuple(map(why_not_searchable, hashes))
+    why_not = tuple([why_not_searchable(item) for item in hashes])
     return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
 
 
@@ -187,6 +189,9 @@ def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
     """Each hash once, by kind and value: without a quality, which is always compared, if one of
     them is, or else with the best quality.
     """
+    places = [_ORDER[item.kind.name] for item in hashes]
+    if all(map(lt, places, places[1:])):  # one of each kind, in order: as most rows are
+        return hashes
     distinct: dict[tuple[int, bytes], Hash] = {}
     for item in hashes:
         key = _ORDER[item.kind.name], item.value

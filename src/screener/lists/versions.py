@@ -212,7 +212,8 @@ class Versions:
         state = effective(version.state, self._opinions.get(entry, ()))
         self.states[state] += 1
         self._seen.add(version.hashes)
-        self.changes.gain(item for item in version.hittable if not had or item not in had)
+        new = version.hittable
+        self.changes.gain([item for item in new if item not in had] if had else new)
         said = (state, version.categories, version.labels, version.updated)
         made = (version.fingerprint, self._import, self._number, version.state)
         self._records.append((record, self._source, entry, *said, *made))

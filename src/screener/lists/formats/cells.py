@@ -7,9 +7,14 @@ import re
 from screener.errors import HashError
 from screener.hashing.hash import Hash, HashKind
 
-_SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
+LONGEST_ENTRY = 1_024  # characters of a source's own id
+SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
 _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
+# A value that damage has joined to other text.
+_WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)
+_OF_VIDEOS = ("vpdq", "tmk_pdqf")
+_QUALITIES = {str(quality): quality for quality in range(101)}
 _QUALITY = re.compile(r"(\d{1,3})(?:\.0*)?", re.ASCII)
 
 
@@ -19,18 +24,20 @@ class BadCell(Exception):
 
 def cleaned(cell: str) -> str:
     """The cell without quotes, spaces and invisible characters round it."""
-    return cell.strip(_SURROUNDINGS)
+    return cell.strip(SURROUNDINGS)
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
-    """The hash in a cell that is not empty; raises BadCell.
+    """The hash in a cell that is not empty; raises BadCell. The quality is one.
 
     Surroundings, a `0x` and spaces between hex digits are forgiven; nothing else is.
     """
+    if kind.name in _OF_VIDEOS:
+        return _read_video(kind, cell, quality)
     try:
         value = bytes.fromhex(cell)
         if len(value) == kind.size:
-            return Hash(kind, value, quality)
+            return Hash.of_checked(kind, value, quality)
     except ValueError:
         pass
     text = cleaned(cell)
@@ -44,6 +51,13 @@ def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
         raise BadCell(_why_not_a_hash(text, kind)) from None
 
 
+def _read_video(kind: HashKind, cell: str, quality: int | None) -> Hash:
+    try:
+        return Hash.parse(kind.name, cleaned(cell), quality=quality)
+    except HashError as error:
+        raise BadCell(str(error).rpartition(": ")[2]) from None
+
+
 def _why_not_a_hash(text: str, kind: HashKind) -> str:
     if _SPREADSHEET.fullmatch(text):
         return "damaged by a spreadsheet"
@@ -54,6 +68,8 @@ def _why_not_a_hash(text: str, kind: HashKind) -> str:
 
 def read_quality(cell: str) -> int | None:
     """A detail score from 0 to 100, None where the cell is empty; raises BadCell."""
+    if cell in _QUALITIES:  # as they are written as a rule
+        return _QUALITIES[cell]
     text = cleaned(cell)
     if not text:
         return None
@@ -70,4 +86,5 @@ def looks_like_a_value(cell: str) -> bool:
         re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", text, re.ASCII | re.IGNORECASE)
         or (re.fullmatch(r"[A-Za-z0-9+/=]{32,}", text, re.ASCII) and re.search(r"[0-9+/=]", text))
         or _SPREADSHEET.fullmatch(text)
+        or _WITHIN.search(text)
     )

@@ -8,6 +8,8 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
 from typing import BinaryIO
 
 from screener.errors import ListError
@@ -31,6 +33,8 @@ class Content:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         """`name` is what error texts call the file."""
         self.name = name
+        named = getattr(stream, "name", None)
+        self.path = Path(named) if isinstance(named, str | PathLike) else None
         self._stream = stream
         self._digest = hashlib.sha256()
         self.head = self._take(HEAD)
@@ -42,6 +46,14 @@ class Content:
             piece, self._ahead = self._ahead[:size], self._ahead[size:]
             return piece
         return self._take(size)
+
+    @property
+    def text_start(self) -> bytes:
+        """The head of a text in UTF-8 from its first character on; of another, as it is."""
+        encoding, mark = encoding_of(self.head)
+        if encoding in (None, "utf-8"):
+            return self.head[mark:].lstrip()
+        return self.head[mark:].decode(encoding, "ignore").encode("utf-8", "ignore").lstrip()
 
     @property
     def sha256(self) -> str:
@@ -87,9 +99,10 @@ class Lines:
     surrogates; `broken` finds them.
     """
 
-    def __init__(self, content: Content) -> None:
-        """ListError where the content is not text."""
-        encoding, mark = encoding_of(content.head)
+    def __init__(self, content: Content, *, encoding: str | None = None) -> None:
+        """`encoding` is that of a text without a mark; ListError where it is not text."""
+        found, mark = encoding_of(content.head)
+        encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
             raise ListError(
                 f"{content.name} is not text in UTF-8 or UTF-16; save it as UTF-8, or name its"
@@ -126,7 +139,7 @@ class Lines:
             yield number, None if too_long else rest
 
     def _texts(self, encoding: str, mark: int) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder(encoding)(_ERRORS[encoding])
+        decoder = codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
         ends = io.IncrementalNewlineDecoder(decoder, translate=True)
         self._content.read(mark)
         while chunk := self._content.read(_CHUNK):

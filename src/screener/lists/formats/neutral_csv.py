@@ -10,42 +10,35 @@ Columns known by name, whatever their case, spaces, hyphens and quotes:
     updated, updated_at        the source's own time, kept as written
 
 The delimiter is a comma, semicolon or tab, told from the header. A row that withdraws an entry
-by its id is honoured even where its hashes are damaged.
+by its id is honoured even where its hashes are damaged. `mapping.py` reads other columns.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from screener.errors import ListError
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
+    LONGEST_ENTRY,
+    SURROUNDINGS,
     BadCell,
     cleaned,
-    looks_like_a_value,
     read_hash,
     read_quality,
 )
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
+from screener.lists.formats.header import Header, names_of
+from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
 
 NAME = "csv"
-LONGEST_CELL = 131_072  # characters; also the bound that Python's csv module has of its own
-LONGEST_ENTRY = 1_024
-_MOST_LINES = 100  # that one row may span in quotes
+# What a cell that says nothing may begin with; asked first, since most begin with a digit.
+_EMPTY_STARTS = frozenset(SURROUNDINGS)
+_MOST_CACHED = 10_000  # categories that are made once
 
-Delimiter = Literal[",", ";", "\t"]
-_STATES = {
-    "": State.CONFIRMED,
-    **dict.fromkeys(("active", "confirmed"), State.CONFIRMED),
-    "disputed": State.DISPUTED,
-    "seed": State.SEED,
-    **dict.fromkeys(("known", "known_good"), State.KNOWN_GOOD),
-    **dict.fromkeys(("withdrawn", "removed", "deleted"), State.WITHDRAWN),
-}
 _ROLES = {
     **dict.fromkeys(("id", "entry", "entryid"), "entry"),
     **dict.fromkeys(("status", "state"), "state"),
@@ -53,26 +46,15 @@ _ROLES = {
     "category": "category",
     "categoryscheme": "category_scheme",
     "quality": "pdq_quality",
-    **{name: name for name in KINDS},
+    **{name.replace("_", ""): name for name in KINDS},
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
-
-
-@dataclass(frozen=True)
-class Header:
-    """Which column says what; `delimiter` is None where there is one column only."""
-
-    delimiter: Delimiter | None
-    width: int
-    roles: dict[str, int]
-    hashes: tuple[tuple[HashKind, int, int | None], ...]  # the kind, its column, its quality's
-    labels: tuple[tuple[str, int], ...]
 
 
 def recognises(lines: list[str]) -> bool:
     """Whether the first lines of a text are of this format: the first is a header."""
     for line in lines:
-        if not _skipped(line):
+        if not skipped(line):
             return header_of(line) is not None
     return False
 
@@ -80,7 +62,7 @@ def recognises(lines: list[str]) -> bool:
 def header_of(line: str) -> Header | None:
     """Read a header; None where a line names no kind of hash, or holds what may be a hash."""
     found = [header for mark in get_args(Delimiter) if (header := _header(line, mark)) is not None]
-    return max(found, key=lambda header: len(header.roles), default=None)
+    return max(found, key=lambda header: header.known, default=None)
 
 
 def has_meaning(name: str) -> bool:
@@ -89,13 +71,8 @@ def has_meaning(name: str) -> bool:
 
 
 def _header(line: str, delimiter: Delimiter) -> Header | None:
-    try:
-        names = [cleaned(cell) for cell in next(csv.reader([line], delimiter=delimiter), [])]
-    except csv.Error:
-        return None
-    while names and not names[-1]:
-        names.pop()
-    if any(map(looks_like_a_value, names)) or broken(line):
+    names = names_of(line, delimiter)
+    if names is None:
         return None
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
@@ -131,31 +108,43 @@ def _planned(
     for role, column in list(roles.items()):
         if role.endswith("_quality") and role.removesuffix("_quality") not in roles:
             labels[names[column]] = roles.pop(role)
-    ordered = tuple(sorted(labels.items(), key=lambda label: label[1]))
-    return Header(delimiter if len(names) > 1 else None, len(names), roles, hashes, ordered)
-
-
-def _skipped(line: str) -> bool:
-    """Blank lines, comments, and the hint that some spreadsheets write before the header."""
-    return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
+    category = roles.get("category")
+    return Header(
+        delimiter if len(names) > 1 else None,
+        len(names),
+        hashes,
+        tuple(sorted(labels.items(), key=lambda label: label[1])),
+        roles.get("entry"),
+        roles.get("state"),
+        roles.get("updated"),
+        () if category is None else ((category, None, roles.get("category_scheme")),),
+        known=len(roles),
+    )
 
 
 class NeutralCsv:
-    """The rows of a neutral CSV file."""
+    """The rows of a neutral CSV file, or of one whose columns a mapping names."""
 
-    def __init__(self, content: Content, source: str) -> None:
+    unit = "line"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where there is none."""
-        self._lines = Lines(content)
-        self._scheme = f"operator:{source}"
+        lines = Lines(content)
+        self._scheme = options.scheme or f"operator:{options.source}"
         try:
-            self._header = self._read_header()
+            self._header = self._header_in(lines, options)
         except ListError as error:
             raise ListError(f"{content.name}: {error}") from None
+        self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
+        self._made: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
 
-    def _read_header(self) -> Header:
-        for _, line in self._lines:
-            if line is None or not _skipped(line):
+    def _header_in(self, lines: Lines, options: Options) -> Header:
+        if options.mapping is not None and options.mapping.columns:
+            return options.mapping.header_in(lines)
+        for _, line in lines:
+            if line is None or not skipped(line):
                 header = None if line is None else header_of(line)
                 if header is not None:
                     return header
@@ -167,87 +156,40 @@ class NeutralCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
-        for number, line in self._lines:
-            if line is None:
-                yield BadRow(number, None, "line too long")
-            elif line.strip():
-                cells = self._cells(number, line)
-                if isinstance(cells, BadRow):
-                    yield cells
-                elif not (line.startswith("#") and len(cells) != self._header.width):
-                    yield self._row(number, cells)
-
-    def _cells(self, number: int, line: str) -> list[str] | BadRow:
-        delimiter = self._header.delimiter
-        if delimiter is None:
-            cells = [line]
-        elif '"' in line:
-            quoted = self._quoted(number, line, delimiter)
-            if isinstance(quoted, BadRow):
-                return quoted
-            cells = quoted
-        else:
-            cells = line.split(delimiter)
-        text = line if len(line) <= LONGEST_CELL and '"' not in line else "".join(cells)
-        reason = broken(text)
-        if reason is None and len(text) > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL:
-            reason = "field too long"
-        return cells if reason is None else BadRow(number, None, reason)
-
-    def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
-        """The cells of a row with quotes, which may run over several lines.
-
-        If they do not make a good row, only the first line is bad and the others are read
-        again: a stray quote must not swallow the rows after it.
-        """
-        taken: list[tuple[int, str | None]] = []
-        reader = csv.reader(self._feed(line, taken), delimiter=delimiter, strict=True)
-        reason = "wrong number of columns"
-        try:
-            cells = next(reader)
-            if not taken or self._fits(cells):
-                return cells
-        except csv.Error:
-            reason = "field too long" if len(line) > LONGEST_CELL else "bad quoting"
-        self._lines.put_back(taken)
-        return BadRow(number, None, reason)
-
-    def _feed(self, line: str, taken: list[tuple[int, str | None]]) -> Iterator[str]:
-        yield line + "\n"
-        for number, following in self._lines:
-            taken.append((number, following))
-            if following is None or len(taken) >= _MOST_LINES:
-                return
-            yield following + "\n"
-
-    def _fits(self, cells: list[str]) -> bool:
-        width = self._header.width
-        return len(cells) == width or (len(cells) > width and not any(cells[width:]))
+        for found in self._rows:
+            yield found if isinstance(found, BadRow) else self._row(*found)
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
-        if not self._fits(cells):
-            return BadRow(number, None, "wrong number of columns")
-        roles = self._header.roles
-        entry = cleaned(cells[roles["entry"]]) if "entry" in roles else ""
+        header = self._header
+        entry = "" if header.entry is None else cleaned(cells[header.entry])
         if len(entry) > LONGEST_ENTRY:
             return BadRow(number, "entry", "field too long")
-        word = cleaned(cells[roles["state"]]).casefold() if "state" in roles else ""
-        state = _STATES.get(word.replace(" ", "_").replace("-", "_"))
-        if state is None:
-            return BadRow(number, "state", "unknown state")
+        state = State.CONFIRMED
+        if header.state is not None:
+            said = self._state(cells[header.state])
+            if said is None:
+                return BadRow(number, "state", "unknown state")
+            state = said
         hashes, trouble = self._hashes(cells)
         row = Row(
             number,
             entry or None,
             state,
             hashes,
-            self._categories(cells),
-            {name: cells[column] for name, column in self._header.labels if cells[column]},
-            (cleaned(cells[roles["updated"]]) or None) if "updated" in roles else None,
+            self._categories(cells) if header.categories else (),
+            {name: cells[column] for name, column in header.labels if cells[column]},
+            None if header.updated is None else cleaned(cells[header.updated]) or None,
         )
         if trouble is None or (entry and state is State.WITHDRAWN):
             return row
         return BadRow(number, *trouble, row if hashes else None)
+
+    def _state(self, cell: str) -> State | None:
+        found = self._header.states.get(cell)
+        if found is not None:
+            return found
+        word = cleaned(cell).casefold()
+        return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
     def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], tuple[str, str] | None]:
         """The hashes that can be read, and the field and reason of the first that cannot."""
@@ -255,7 +197,7 @@ class NeutralCsv:
         trouble = None
         for kind, column, quality_column in self._header.hashes:
             cell = cells[column]
-            if not cell or not cleaned(cell):
+            if not cell or (cell[0] in _EMPTY_STARTS and not cleaned(cell)):
                 continue
             field = kind.name
             try:
@@ -270,9 +212,18 @@ class NeutralCsv:
         return tuple(hashes), trouble
 
     def _categories(self, cells: list[str]) -> tuple[Category, ...]:
-        roles = self._header.roles
-        code = cleaned(cells[roles["category"]]) if "category" in roles else ""
-        if not code:
-            return ()
-        scheme = cleaned(cells[roles["category_scheme"]]) if "category_scheme" in roles else ""
-        return (Category(scheme or self._scheme, code),)
+        found: tuple[Category, ...] = ()
+        for column, scheme, scheme_column in self._header.categories:
+            code = cleaned(cells[column])
+            if code:
+                said = "" if scheme_column is None else cleaned(cells[scheme_column])
+                found += self._category(said or scheme or self._scheme, code)
+        return found
+
+    def _category(self, scheme: str, code: str) -> tuple[Category, ...]:
+        made = self._made.get((scheme, code))
+        if made is None:
+            made = (Category(scheme, code),)
+            if len(self._made) < _MOST_CACHED:
+                self._made[scheme, code] = made
+        return made

@@ -12,6 +12,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAME = "tx"
@@ -19,6 +20,8 @@ _JUDGED = 100  # lines that sniffing looks at
 _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
     **{name: (kind, {}) for name, kind in KINDS.items()},
     "video_md5": (KINDS["md5"], {"media": "video"}),
+    "video_sha256": (KINDS["sha256"], {"media": "video"}),
+    "tmk": (KINDS["tmk_pdqf"], {}),
 }
 
 
@@ -35,9 +38,11 @@ def recognises(lines: list[str]) -> bool:
 class TxText:
     """The rows of a file of `type value` lines."""
 
+    unit = "line"
+    notes: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
-    def __init__(self, content: Content, source: str) -> None:
+    def __init__(self, content: Content, options: Options) -> None:
         """Every row says the same of its source, which is therefore not needed here."""
         self._content = content
 

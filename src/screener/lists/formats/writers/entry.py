@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from screener.hashing.hash import Hash
+from screener.lists.formats.csv_rows import LONGEST_CELL
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, State
 
@@ -64,7 +65,17 @@ class Tally:
         """Count an entry, and which of its hashes went with it."""
         self.records += 1
         self.states[entry.state] += 1
-        self.hashes.update(item.kind.name for item in hashes)
+        for item in hashes:
+            self.hashes[item.kind.name] += 1
+            if item.kind.name == "vpdq":
+                self.lost.add("numbers of vpdq frames, and their times below a millisecond")
+
+    def fits(self, item: Hash) -> bool:
+        """Whether a hash can be read back from a line; if not, it is counted as left out."""
+        if item.kind.size or len(item.text) <= LONGEST_CELL:
+            return True
+        self.left_out[f"{item.kind.name}: too long for a line"] += 1
+        return False
 
     def of_kinds(self, entry: Entry, kinds: Iterable[str]) -> list[Hash]:
         """The sound hashes of an entry that a format knows; the others are counted as left out."""

@@ -2,7 +2,8 @@
 
 A text cell that a spreadsheet would take for a formula gets an apostrophe in front, as
 spreadsheets write it themselves. The reader takes it off again, but for labels, which it keeps as
-they are; the tally says so. Hashes are never touched.
+they are; the tally says so. Hashes are never touched, but for vPDQ, whose text says less than its
+value; the tally says so too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from screener.hashing.hash import KINDS
+from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.neutral_csv import has_meaning
 from screener.lists.formats.writers.entry import Entry, Tally, Wants
 
@@ -33,12 +34,13 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     rows = csv.DictWriter(out, [*fixed, *names.values()], restval="", lineterminator="\n")
     rows.writeheader()
     for entry in entries:
-        for row in _rows(entry):
+        hashes = [one.hash for one in entry.hashes if tally.fits(one.hash)]
+        for row in _rows(entry, hashes):
             labelled = {names[label]: value for label, value in entry.labels.items()}
             if any(value.startswith(_FORMULA) for value in labelled.values()):
                 tally.lost.add("labels that look like formulas get an apostrophe in front")
             rows.writerow(row | {k: _guarded(v) for k, v in labelled.items()})
-        tally.wrote(entry, [one.hash for one in entry.hashes])
+        tally.wrote(entry, hashes)
 
 
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
@@ -52,7 +54,7 @@ def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
     return [name for name in KINDS if name in kinds] or ["pdq"], list(labels)
 
 
-def _rows(entry: Entry) -> list[dict[str, str]]:
+def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
     """The rows of an entry: one, unless it has two hashes of a kind or two categories."""
     rows: list[dict[str, str]] = [{}]
 
@@ -63,10 +65,10 @@ def _rows(entry: Entry) -> list[dict[str, str]]:
                 return
         rows.append(cells)
 
-    for one in entry.hashes:
-        name = one.hash.kind.name
-        quality = "" if one.hash.quality is None else str(one.hash.quality)
-        put({name: one.hash.text} | ({f"{name}_quality": quality} if quality else {}))
+    for item in hashes:
+        name = item.kind.name
+        quality = "" if item.quality is None else str(item.quality)
+        put({name: item.text} | ({f"{name}_quality": quality} if quality else {}))
     for category in entry.categories:
         put({"category": _guarded(category.code), "category_scheme": _guarded(category.scheme)})
     # An import sets a row without a hash aside, so a further category has the first hash again.

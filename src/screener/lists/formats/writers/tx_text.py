@@ -18,7 +18,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
         if not entry.matching:
             tally.left_out[f"{entry.state} records: the format has no states"] += 1
             continue
-        hashes = tally.of_kinds(entry, KINDS)
+        hashes = [item for item in tally.of_kinds(entry, KINDS) if tally.fits(item)]
         for item in hashes:
             video = item.kind.name == "md5" and entry.video
             out.write(f"{'video_md5' if video else item.kind.name} {item.text}\n")

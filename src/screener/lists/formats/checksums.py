@@ -1,0 +1,112 @@
+"""Checksum files of `md5sum`, `sha1sum` and `sha256sum`, and what BSD's tools write.
+
+BSD's lines name the digest: `MD5 (name) = HEX`. GNU's do not, but are of one of these three
+tools, told apart by how many digits all their lines have; 64 digits of which every value has
+half its bits set are PDQ in the dress of a checksum, and are not taken for a digest. A file of
+bare digests is read where its format is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAMES = {"md5sum": "md5", "sha1sum": "sha1", "sha256sum": "sha256"}
+BSD = "bsd-sums"
+_JUDGED = 100
+_FEW = 4  # values that may all have half their bits set by chance
+_GNU = re.compile(r"\\?(?:\d+ +)?(?P<hash>[0-9a-f]{32,64}) [ *](?P<name>.+)", re.I | re.A | re.S)
+_SIZED = re.compile(r"(?:\d+\s+)?(?P<hash>\S+)(?:\s+\*?(?P<name>.*))?", re.A | re.S)
+_BSD = re.compile(r"\\?(?P<kind>MD5|SHA-?1|SHA2?-?256) ?\((?P<name>.*)\) ?= ?(?P<hash>\S+)", re.I)
+_BSD_KINDS = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha2256": "sha256"}
+
+
+def recognises_bsd(lines: list[str]) -> bool:
+    """Whether most of the first lines are BSD's."""
+    filled = _filled(lines)
+    return bool(filled) and 2 * sum(bool(_BSD.fullmatch(line)) for line in filled) > len(filled)
+
+
+def gnu_format(lines: list[str]) -> str | None:
+    """Which tool wrote the first lines, all of one length of digest; None where none did."""
+    filled = _filled(lines)
+    found = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
+    if not found or 2 * len(found) < len(filled) or len({len(value) for value in found}) > 1:
+        return None
+    named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(found[0]))
+    if named == "sha256sum" and len(set(found)) >= _FEW and all(map(_half_set, found)):
+        raise ListError(
+            "its lines look like those of a checksum tool, but its values are those of PDQ; write"
+            " them as `pdq VALUE`"
+        )
+    return named
+
+
+def _half_set(value: str) -> bool:
+    return int(value, 16).bit_count() == 2 * len(value)
+
+
+def _filled(lines: list[str]) -> list[str]:
+    return [one for line in lines[:_JUDGED] if (one := line.strip()) and not one.startswith("#")]
+
+
+def opener(name: str) -> Callable[[Content, Options], Checksums]:
+    """What opens a file of the tool of that name."""
+    return lambda content, options: Checksums(content, NAMES.get(name))
+
+
+class Checksums:
+    """The rows of a checksum file; without a kind, its lines name it."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+    unknown_columns = ("file",)
+
+    def __init__(self, content: Content, kind: str | None) -> None:
+        """The kind is that of the tool's name."""
+        self._lines = Lines(content)
+        self._kind = kind
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each line that is neither blank nor a comment, in order."""
+        for number, line in self._lines:
+            if line is None:
+                yield BadRow(number, None, "line too long")
+            elif line.strip() and not line.lstrip().startswith("#"):
+                yield self._row(number, line.strip(" \t"))
+
+    def _row(self, number: int, line: str) -> Row | BadRow:
+        reason = broken(line)
+        if reason is not None:
+            return BadRow(number, None, reason)
+        match = _BSD.fullmatch(line)
+        kind = self._kind
+        if match is not None:
+            named = _BSD_KINDS[match["kind"].casefold().replace("-", "")]
+            if kind not in (None, named):
+                return BadRow(number, None, "another digest than the file's")
+            kind = named
+        elif kind is not None:
+            match = _SIZED.fullmatch(line.removeprefix("\\"))
+        if match is None or kind is None:
+            return BadRow(number, None, "not a line of a checksum tool")
+        try:
+            item = read_hash(KINDS[kind], match["hash"])
+        except BadCell as bad:
+            return BadRow(number, kind, str(bad))
+        name = _unescaped(match["name"] or "") if line.startswith("\\") else match["name"] or ""
+        labels = {"file": name} if cleaned(name) else {}
+        return Row(number, None, State.CONFIRMED, (item,), labels=labels)
+
+
+def _unescaped(name: str) -> str:
+    """GNU writes `\\n`, `\\r` and `\\\\` in names, and a backslash before the line."""
+    meant = {"n": "\n", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\([nr\\])", lambda match: meant[match[1]], name)

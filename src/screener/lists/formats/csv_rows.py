@@ -1,0 +1,123 @@
+"""The rows of a delimited text: split into cells, quotes honoured, damage confined to its row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Literal
+
+from screener.lists.formats.content import Lines, broken
+from screener.lists.records import BadRow
+
+LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
+_MOST_LINES = 100  # that one row may span in quotes
+
+Delimiter = Literal[",", ";", "\t"]
+
+# Python's own bound is shorter than a TMK value. It is one for the whole process, so that it is
+# only ever raised, and ours is checked on top.
+csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+
+
+def skipped(line: str) -> bool:
+    """Blank lines, comments, and the hint that some spreadsheets write before the header."""
+    return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
+
+
+def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
+    """The cells of one line that is whole by itself; None where its quotes are not."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return None
+
+
+class CsvRows:
+    """The rows of a delimited text after its header: (line, cells), or a BadRow."""
+
+    def __init__(
+        self, lines: Lines, *, delimiter: Delimiter | None, width: int, ragged: bool = False
+    ) -> None:
+        """`delimiter` is None where there is one column; `ragged` rows may have any width."""
+        self._lines = lines
+        self._delimiter = delimiter
+        self._width = width
+        self._ragged = ragged
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
+        """Each row that is neither blank nor a comment, in order."""
+        width, delimiter = self._width, self._delimiter
+        for number, line in self._lines:
+            if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
+                if not line.strip():
+                    continue
+                cells = [line] if delimiter is None else line.split(delimiter)
+                if len(cells) == width:  # the usual row, on the shortest way
+                    reason = broken(line)
+                    yield (number, cells) if reason is None else BadRow(number, None, reason)
+                    continue
+            found = self._unusual(number, line)
+            if found is not None:
+                yield found
+
+    def _unusual(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
+        if line is None:
+            return BadRow(number, None, "line too long")
+        if not line.strip():
+            return None
+        cells = self._cells(number, line)
+        if isinstance(cells, BadRow):
+            return cells
+        if line.startswith("#") and len(cells) != self._width:
+            return None
+        if not self._fits(cells):
+            return BadRow(number, None, "wrong number of columns")
+        return number, cells
+
+    def _cells(self, number: int, line: str) -> list[str] | BadRow:
+        if self._delimiter is None:
+            cells = [line]
+        elif '"' in line:
+            quoted = self._quoted(number, line, self._delimiter)
+            if isinstance(quoted, BadRow):
+                return quoted
+            cells = quoted
+        else:
+            cells = line.split(self._delimiter)
+        text = line if len(line) <= LONGEST_CELL and '"' not in line else "".join(cells)
+        reason = broken(text)
+        if reason is None and len(text) > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL:
+            reason = "field too long"
+        return cells if reason is None else BadRow(number, None, reason)
+
+    def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
+        """The cells of a row with quotes, which may run over several lines.
+
+        If they do not make a good row, only the first line is bad and the others are read
+        again: a stray quote must not swallow the rows after it.
+        """
+        taken: list[tuple[int, str | None]] = []
+        reader = csv.reader(self._feed(line, taken), delimiter=delimiter, strict=True)
+        reason = "wrong number of columns"
+        try:
+            cells = next(reader)
+            if not taken or self._fits(cells):
+                return cells
+        except csv.Error:
+            reason = "field too long" if len(line) > LONGEST_CELL else "bad quoting"
+        self._lines.put_back(taken)
+        return BadRow(number, None, reason)
+
+    def _feed(self, line: str, taken: list[tuple[int, str | None]]) -> Iterator[str]:
+        yield line + "\n"
+        for number, following in self._lines:
+            taken.append((number, following))
+            if following is None or len(taken) >= _MOST_LINES:
+                return
+            yield following + "\n"
+
+    def _fits(self, cells: list[str]) -> bool:
+        width = self._width
+        return (
+            self._ragged or len(cells) == width or (len(cells) > width and not any(cells[width:]))
+        )

@@ -1,0 +1,77 @@
+"""hashdeep's files: a line that says so, one that names the columns, `#` comments, no quotes.
+
+Every comma after the last column belongs to the file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists.formats.cells import BadCell, cleaned, looks_like_a_value, read_hash
+from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAME = "hashdeep"
+_MAGIC = "%%%% HASHDEEP-1."
+_HEADER = "%%%%"
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether the first line says so."""
+    return bool(lines) and lines[0].startswith(_MAGIC)
+
+
+class Hashdeep:
+    """The rows of such a file."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Reads the two lines of the header; ListError where they are not there."""
+        self._lines = Lines(content)
+        first = next(self._lines, (0, ""))[1] or ""
+        second = next(self._lines, (0, ""))[1] or ""
+        names = [cleaned(name).casefold() for name in second.removeprefix(_HEADER).split(",")]
+        if not first.startswith(_MAGIC) or not second.startswith(_HEADER):
+            raise ListError(f"{content.name} does not begin like a file of hashdeep")
+        if not set(names) & set(KINDS):
+            raise ListError(f"{content.name} has no column of a kind that is read here")
+        if broken(second) or any(map(looks_like_a_value, names)):
+            raise ListError(
+                f"{content.name} has names of columns that are damaged, or may be a hash"
+            )
+        self._names = names
+        self.unknown_columns = tuple(name for name in names if name not in KINDS)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each line that is neither blank nor a comment, in order."""
+        for number, line in self._lines:
+            if line is None:
+                yield BadRow(number, None, "line too long")
+            elif line.strip() and not line.startswith("#"):
+                yield self._row(number, line)
+
+    def _row(self, number: int, line: str) -> Row | BadRow:
+        reason = broken(line)
+        cells = line.split(",", len(self._names) - 1)
+        if reason is None and len(cells) < len(self._names):
+            reason = "wrong number of columns"
+        if reason is not None:
+            return BadRow(number, None, reason)
+        hashes = []
+        labels = {}
+        for name, cell in zip(self._names, cells, strict=True):
+            if name not in KINDS:
+                labels[name] = cell
+            elif cleaned(cell):
+                try:
+                    hashes.append(read_hash(KINDS[name], cell))
+                except BadCell as bad:
+                    return BadRow(number, name, str(bad))
+        if not hashes:
+            return BadRow(number, None, "no usable hash")
+        return Row(number, None, State.CONFIRMED, tuple(hashes), labels=labels)

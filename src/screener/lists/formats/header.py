@@ -1,0 +1,47 @@
+"""Which column of a delimited text says what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from screener.hashing.hash import HashKind
+from screener.lists.formats.cells import cleaned, looks_like_a_value
+from screener.lists.formats.content import broken
+from screener.lists.formats.csv_rows import Delimiter, split_line
+from screener.lists.records import State
+
+STATES: Mapping[str, State] = {
+    "": State.CONFIRMED,
+    **dict.fromkeys(("active", "confirmed"), State.CONFIRMED),
+    "disputed": State.DISPUTED,
+    "seed": State.SEED,
+    **dict.fromkeys(("known", "known_good"), State.KNOWN_GOOD),
+    **dict.fromkeys(("withdrawn", "removed", "deleted"), State.WITHDRAWN),
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """Which column says what; `delimiter` is None where there is one column only."""
+
+    delimiter: Delimiter | None
+    width: int
+    hashes: tuple[tuple[HashKind, int, int | None], ...]  # the kind, its column, its quality's
+    labels: tuple[tuple[str, int], ...]
+    entry: int | None = None
+    state: int | None = None
+    updated: int | None = None
+    # A category's column, whose it is, and the column that says so.
+    categories: tuple[tuple[int, str | None, int | None], ...] = ()
+    states: Mapping[str, State] = field(default_factory=lambda: STATES)
+    known: int = 0  # how many columns have a meaning
+
+
+def names_of(line: str, delimiter: Delimiter) -> list[str] | None:
+    """The names in a header line; None where it holds what may be a hash, or cannot be read."""
+    cells = split_line(line, delimiter)
+    names = [] if cells is None else [cleaned(cell) for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return None if not names or any(map(looks_like_a_value, names)) or broken(line) else names

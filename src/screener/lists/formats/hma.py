@@ -1,0 +1,70 @@
+"""HMA's bank content: objects with their signals, one, an array of them, or one a line.
+
+HMA cannot list a bank, so that a file is put together from its answers to single questions:
+`{"id": 17, "bank": {"name": …}, "signals": {"pdq": …}, "disable_until_ts": 1, …}`. What is sent to
+its `/signal`, an object of signals by type with a note, is read too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
+from screener.lists.formats.json_text import JsonHead
+from screener.lists.formats.options import Options
+from screener.lists.formats.threatexchange import SIGNALS
+from screener.lists.records import BadRow, Row, State
+
+NAME = "hma"
+_ENABLED = 1
+_READ = frozenset(("id", "bank", "signals"))
+_BESIDE = frozenset(("note", "metadata"))  # a signal in what is sent to `/signal`
+
+
+def recognises(head: JsonHead) -> bool:
+    """Whether a JSON text is such content: `signals` by known types, or these alone."""
+    first = head.first
+    if not isinstance(first, dict):
+        return False
+    if isinstance(first.get("signals"), dict):
+        return "bank" in first or "disable_until_ts" in first or "id" in first
+    names = set(first) - _BESIDE
+    return bool(names) and names <= set(SIGNALS) and all(isinstance(first[n], str) for n in names)
+
+
+def open_rows(content: Content, options: Options) -> JsonRows:
+    """The reader of such content."""
+    return JsonRows(content, None, _read)
+
+
+def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+    signals = item.get("signals")
+    if "signals" not in item:
+        signals = {name: value for name, value in item.items() if name not in _BESIDE}
+    if not isinstance(signals, dict):
+        return [BadRow(gathered.number, "signals", "not an object")]
+    for name, value in signals.items():
+        found = SIGNALS.get(name.casefold())
+        if found is None:
+            gathered.label(f"signal {name}", value)
+            continue
+        gathered.hash(found[0], value)
+        if found[1] is not None:
+            gathered.label("media", found[1])
+    bank = item.get("bank")
+    bank_name = text_of(bank.get("name")) if isinstance(bank, dict) else text_of(bank)
+    for name, value in item.items():
+        if name not in _READ and name not in signals and value not in (None, ""):
+            gathered.label(name, value)
+    gathered.label("bank", bank_name)
+    number = text_of(item.get("id"))
+    entry = "/".join(filter(None, (bank_name, number))) if number else None
+    try:
+        until = int(text_of(item.get("disable_until_ts")) or _ENABLED)
+    except ValueError:
+        return [BadRow(gathered.number, "disable_until_ts", "not a number")]
+    off = until == 0 or until > max(_ENABLED, time.time())
+    return gathered.rows(entry, State.WITHDRAWN if off else State.CONFIRMED)

@@ -1,0 +1,91 @@
+"""INTERPOL's ICSE set: a CSV with semicolons, whose rows may have more or fewer columns.
+
+Every row is notable. `Baseline` says whether the picture met the INTERPOL Baseline, and is kept
+as a category: a false one is not innocent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.lists.formats.cells import cleaned
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.csv_rows import CsvRows, skipped
+from screener.lists.formats.header import names_of
+from screener.lists.formats.json_rows import Gathered, truth_of
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Category, Row, State
+
+NAME = "icse"
+SCHEME = "interpol-baseline"
+_KINDS = {"md5": "md5", "sha1": "sha1", "photodna": "photodna"}
+_FLAGS = ("is distributed", "victim identified", "offender identified", "file available")
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether the first line is the header of such a file."""
+    return any(_names(line) is not None for line in lines[:10] if not skipped(line))
+
+
+def _names(line: str) -> list[str] | None:
+    names = names_of(line, ";")
+    folded = {name.casefold() for name in names or ()}
+    return names if {"md5", "image id", "baseline"} <= folded else None
+
+
+class IcseCsv:
+    """The rows of such a file."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Reads the header; ListError where it is another's."""
+        lines = Lines(content)
+        names = None
+        for _, line in lines:
+            if line is None or not skipped(line):
+                names = None if line is None else _names(line)
+                break
+        if names is None:
+            raise ListError(f"{content.name}: its first line is not the header of an ICSE set")
+        self._names = names
+        self._rows = CsvRows(lines, delimiter=";", width=len(names), ragged=True)
+        known = {*_KINDS, "image id", "baseline"}
+        self.unknown_columns = tuple(name for name in names if name.casefold() not in known)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each row in order; what a short row lacks is empty, what a long one has is kept."""
+        for found in self._rows:
+            if isinstance(found, BadRow):
+                yield found
+            else:
+                yield self._row(*found)
+
+    def _row(self, number: int, cells: list[str]) -> Row | BadRow:
+        gathered = Gathered(number)
+        entry: str | None = None
+        categories: tuple[Category, ...] = ()
+        for place, cell in enumerate(cells):
+            name = self._names[place] if place < len(self._names) else f"column {place + 1}"
+            folded = name.casefold()
+            text = cleaned(cell)
+            if folded in _KINDS:
+                gathered.hash(_KINDS[folded], cell)
+            elif folded == "image id":
+                entry = text or None
+            elif folded == "baseline" and text:
+                categories = (Category(SCHEME, _flag(text)),)
+            else:
+                gathered.label(name, _flag(text) if folded in _FLAGS else text)
+        # A row of a line format is good as a whole or set aside as a whole.
+        if gathered.bad:
+            return gathered.bad[0]
+        return gathered.rows(entry, State.CONFIRMED, categories)[0]
+
+
+def _flag(text: str) -> str:
+    """`true` or `false` for the words that mean them, in any case; others as they are."""
+    truth = truth_of(text)
+    return text if truth is None else str(truth).lower()

@@ -1,0 +1,148 @@
+"""Rows from the items of a JSON text: what a record's fields hold, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.formats.cells import (
+    LONGEST_ENTRY,
+    BadCell,
+    cleaned,
+    looks_like_a_value,
+    read_hash,
+    read_quality,
+)
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_text import JsonText
+from screener.lists.records import BadRow, Category, Row, State
+
+_LONGEST_LABEL = 65_536  # characters
+_MOST_NAMES = 1_000  # of labels that a report names
+
+
+class Gathered:
+    """One record on its way: its hashes, its labels, and those of its fields that are bad.
+
+    A record of these formats may hold several hashes. One that is damaged is set aside by
+    itself, so that it does not take with it those that can be matched.
+    """
+
+    def __init__(self, number: int) -> None:
+        """`number` is where the record stands."""
+        self.number = number
+        self.hashes: list[Hash] = []
+        self.labels: dict[str, str] = {}
+        self.bad: list[BadRow] = []
+
+    def hash(self, kind: str, value: object, *, quality: object = None) -> None:
+        """Take the hash in a field; none where it is empty."""
+        if value is None or (isinstance(value, str) and not cleaned(value)):
+            return
+        try:
+            if not isinstance(value, str):
+                raise BadCell("not a text")
+            detail = None if quality is None else read_quality(str(quality))
+            self.hashes.append(read_hash(KINDS[kind], value, detail))
+        except BadCell as bad:
+            self.bad.append(BadRow(self.number, kind, str(bad)))
+
+    def label(self, name: str, value: object) -> None:
+        """Keep a field as it is: text as text, anything else as JSON."""
+        try:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        except RecursionError:
+            self.bad.append(BadRow(self.number, None, "nested too deeply"))
+            return
+        if len(text) > _LONGEST_LABEL or len(name) > LONGEST_ENTRY:
+            self.bad.append(BadRow(self.number, None, "field too long"))
+        elif text:
+            self.labels[name] = text
+
+    def rows(
+        self,
+        entry: str | None,
+        state: State,
+        categories: tuple[Category, ...] = (),
+        updated: object = None,
+    ) -> list[Row | BadRow]:
+        """The record as a row, and its bad fields; a withdrawal by its entry needs no hash."""
+        if entry is not None and len(entry) > LONGEST_ENTRY:
+            return [BadRow(self.number, "entry", "field too long")]
+        withdrawn = state is State.WITHDRAWN and entry is not None
+        if not self.hashes and not withdrawn:
+            return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
+        when = None if updated is None else str(updated) or None
+        hashes = tuple(self.hashes)
+        row = Row(self.number, entry, state, hashes, categories, self.labels, when)
+        return [row] if withdrawn else [row, *self.bad]
+
+
+class JsonRows:
+    """The rows of a JSON text, each made by `read` from one item of it."""
+
+    unit = "record"
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        content: Content,
+        keys: Collection[str] | None,
+        read: Callable[[Gathered, Mapping[str, Any]], list[Row | BadRow]],
+    ) -> None:
+        """`keys` are as for `JsonText.items`; a record's own are folded before `read` has it."""
+        self._text = JsonText(content)
+        self._keys = keys
+        self._read = read
+        self._names: dict[str, None] = {}
+
+    @property
+    def unknown_columns(self) -> tuple[str, ...]:
+        """The labels of the rows read so far; no name that may be a hash."""
+        return tuple(name for name in self._names if not looks_like_a_value(name))
+
+    @property
+    def root(self) -> Mapping[str, Any]:
+        """The short values that stand beside the records."""
+        return self._text.root
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each record in order; ListError where the text cannot be read to its end."""
+        for number, item, trouble in self._text.items(self._keys):
+            if trouble is None and not isinstance(item, dict):
+                trouble = "not an object"
+            if trouble is not None:
+                yield BadRow(number, None, trouble)
+                continue
+            gathered = Gathered(number)
+            yield from self._read(gathered, item)
+            if gathered.labels and len(self._names) < _MOST_NAMES:
+                self._names.update(dict.fromkeys(gathered.labels))
+
+
+def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An object's fields by folded name; the first of two that differ in case only."""
+    found: dict[str, Any] = {}
+    for name, value in item.items():
+        found.setdefault(name.casefold(), value)
+    return found
+
+
+def text_of(value: object) -> str:
+    """A field as text, "" where it is absent or null; a number as it is written."""
+    return "" if value is None or isinstance(value, (dict, list)) else cleaned(str(value))
+
+
+def truth_of(value: object) -> bool | None:
+    """Whether a field says yes: a bool, or the text of one; None where it says neither.
+
+    `bool("false")` is true, which is why nothing else may be used.
+    """
+    if isinstance(value, bool):
+        return value
+    return {
+        **dict.fromkeys(("true", "yes", "y", "t", "1"), True),
+        **dict.fromkeys(("false", "no", "n", "f", "0"), False),
+    }.get(text_of(value).casefold())

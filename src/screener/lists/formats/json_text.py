@@ -1,0 +1,275 @@
+"""JSON read value by value from a file of any size, on one line or many.
+
+The frame round the items is walked here, and each item given to Python's own parser, which is
+quick and bounded: what is held at once is one item, at most `LONGEST_ITEM` characters, and the
+piece of the file that it came in. Several documents in a row, and JSON Lines, are read like one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import json
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+from screener.errors import ListError
+from screener.lists.formats.content import Content, broken, encoding_of
+
+LONGEST_ITEM = 8 << 20  # characters
+_PIECE = 1 << 20  # bytes read at a time
+_SPACE = re.compile(r"[ \t\r\n]*")
+# What may be in a text that no text should hold: escapes that make it, and what is undecodable.
+_SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
+_ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
+
+
+class Item(NamedTuple):
+    """A value of a JSON text: `number` counts from 1, `trouble` says why it cannot be used."""
+
+    number: int
+    value: Any
+    trouble: str | None
+
+
+class JsonText:
+    """A JSON text; `root` are the short values of the root objects that are not items."""
+
+    def __init__(self, content: Content) -> None:
+        """ListError where the content is not text."""
+        encoding, mark = encoding_of(content.head)
+        if encoding is None:
+            raise ListError(f"{content.name} is not text in UTF-8 or UTF-16")
+        self.root: dict[str, Any] = {}
+        self._content = content
+        self._text = codecs.getincrementaldecoder(encoding)(_ERRORS[encoding])
+        content.read(mark)
+        self._buffer = ""
+        self._at = 0
+        self._before = 0  # characters let go
+        self._ended = False
+        self._suspect = False
+        self._twice = False
+        self._number = 0
+        self._decode = json.JSONDecoder(
+            object_pairs_hook=self._object, parse_int=_whole, parse_float=str, parse_constant=str
+        ).raw_decode
+
+    def items(self, keys: Collection[str] | None) -> Iterator[Item]:
+        """The elements of the arrays that stand under these keys, folded, of the root objects.
+
+        Without keys: each root value, or each element where it is an array. ListError where it
+        cannot be read to its end.
+        """
+        while start := self.peek():
+            if start == "[":
+                yield from self._elements(wanted=keys is None)
+            elif start == "{" and keys is not None:
+                yield from self._members(keys)
+            elif keys is None:
+                yield self._item()
+            else:
+                self._value()
+
+    def children(self) -> Iterator[Item]:
+        """The members of the root object, or the elements of the root array, whose name is -1:
+        each as (name, value).
+        """
+        array = self.peek() == "["
+        self._take("[" if array else "{")
+        more = self.peek() != ("]" if array else "}")
+        while more:
+            name = -1 if array else str(self._value())
+            if not array:
+                self._take(":")
+            number, value, trouble = self._item()
+            yield Item(number, (name, value), trouble)
+            more = self.peek() == ","
+            self._at += more
+        self._take("]" if array else "}")
+
+    def first_values(self, said: dict[str, Any]) -> None:
+        """Put the members of the root object into `said` as they are read, the first element of
+        each array only; the first element of a root array under "".
+        """
+        if self.peek() == "[":
+            said[""] = None if self._next_is_end() else self._value()
+            return
+        self._take("{")
+        more = self.peek() != "}"
+        while more:
+            key = str(self._value()).casefold()
+            self._take(":")
+            if self.peek() == "[":
+                said[key] = []
+                if not self._next_is_end():
+                    said[key].append(self._value())
+                while self.peek() == ",":
+                    self._at += 1
+                    self._value()
+                self._take("]")
+            else:
+                said[key] = self._value()
+            more = self.peek() == ","
+            self._at += more
+
+    def _next_is_end(self) -> bool:
+        self._at += 1
+        return self.peek() == "]"
+
+    def _members(self, keys: Collection[str]) -> Iterator[Item]:
+        self._at += 1
+        more = self.peek() != "}"
+        while more:
+            if self.peek() != '"':
+                raise self._wrong()
+            key = str(self._value()).casefold()
+            self._take(":")
+            if key in keys and self.peek() == "[":
+                yield from self._elements(wanted=True)
+            else:
+                value = self._value()
+                if not isinstance(value, (dict, list)) and len(str(value)) < 1_000:
+                    self.root.setdefault(key, value)
+            more = self.peek() == ","
+            self._at += more
+        self._take("}")
+
+    def _elements(self, *, wanted: bool) -> Iterator[Item]:
+        self._at += 1
+        more = self.peek() != "]"
+        while more:
+            if wanted:
+                yield self._item()
+            else:
+                self._value()
+            more = self.peek() == ","
+            self._at += more
+        self._take("]")
+
+    def _item(self) -> Item:
+        self._number += 1
+        self._twice = False
+        value = self._value()
+        trouble = "a field given twice" if self._twice else None
+        if self._suspect and trouble is None:
+            trouble = _trouble_in(value)
+        return Item(self._number, value, trouble)
+
+    def _value(self) -> Any:
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._buffer, self._at)
+            except RecursionError:
+                raise ListError(f"{self._content.name}: its JSON is nested too deeply") from None
+            except ValueError:
+                if not self._fill():
+                    raise self._wrong() from None
+                continue
+            # A number may go on in the next piece.
+            if end < len(self._buffer) or not self._fill():
+                self._at = end
+                return value
+
+    def peek(self) -> str:
+        """The next character that is not a space, "" at the end."""
+        while True:
+            found = _SPACE.match(self._buffer, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if not self._fill():
+                return ""
+
+    def _take(self, mark: str) -> None:
+        if self.peek() != mark:
+            raise self._wrong()
+        self._at += 1
+
+    def _fill(self) -> bool:
+        """Read on, letting go of what was read; False at the end, or where one value is too long.
+
+        A value that does not end is read in ever larger pieces, lest it be tried too often.
+        """
+        rest = self._buffer[self._at :]
+        if self._ended or len(rest) > LONGEST_ITEM:
+            return False
+        piece = self._read(max(_PIECE, len(rest)))
+        self._before += self._at
+        self._buffer, self._at = rest + piece, 0
+        self._suspect = _SUSPECT.search(self._buffer) is not None or "\0" in self._buffer
+        return True
+
+    def _read(self, size: int) -> str:
+        piece = ""
+        while not piece and not self._ended:
+            raw = self._content.read(size)
+            self._ended = not raw
+            try:
+                piece = self._text.decode(raw, final=self._ended)
+            except UnicodeDecodeError:  # the file ends within a character
+                piece = "\udc80"
+        return piece
+
+    def _wrong(self) -> ListError:
+        name = self._content.name
+        if len(self._buffer) - self._at > LONGEST_ITEM:
+            return ListError(
+                f"{name}: a value of its JSON, at character {self._before + self._at + 1}, is not"
+                f" well-formed or longer than {LONGEST_ITEM} characters"
+            )
+        if self._ended and self._at >= len(self._buffer.rstrip()):
+            return ListError(f"{name}: its JSON ends too early; was it cut short?")
+        return ListError(
+            f"{name}: its JSON cannot be read from character {self._before + self._at + 1} on;"
+            " it is damaged, or was cut short"
+        )
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        self._twice |= len(made) != len(pairs)
+        return made
+
+
+def _whole(digits: str) -> int | str:
+    """A number; a long one stays text: ids must, and Python refuses thousands of digits."""
+    return int(digits) if len(digits) < 16 else digits
+
+
+def _trouble_in(value: Any) -> str | None:
+    """Why a text anywhere in a value cannot be used; without recursion, however deep it is."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            reason = broken(one)
+            if reason is not None:
+                return reason
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += [*one, *one.values()]
+    return None
+
+
+class JsonHead(NamedTuple):
+    """What the head of a JSON text shows: `first` is the first element of a root array, or a
+    root object as far as it goes, keys folded, arrays with their first element only.
+    """
+
+    array: bool
+    first: Any
+
+
+def head_of(content: Content) -> JsonHead:
+    """What the first bytes of a JSON text show."""
+    text = JsonText(Content(io.BytesIO(content.head), content.name))
+    said: dict[str, Any] = {}
+    array = False
+    with contextlib.suppress(ListError):
+        array = text.peek() == "["
+        text.first_values(said)
+    return JsonHead(array, said.get("") if array else said)

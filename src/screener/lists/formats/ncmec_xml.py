@@ -1,0 +1,138 @@
+"""NCMEC Hash Sharing v2: the XML of `/v2/entries`, one page of a window or several.
+
+An entry is known by its member and its id, which is unique within the member only. A fingerprint
+that is damaged is set aside by itself; one that is not known here, and a link to a large one, is
+kept as a label without the link, which is not to be kept. A vote against a fingerprint disputes
+the entry, which still matches: votes delete nothing. What deletes is a tombstone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_rows import Gathered
+from screener.lists.formats.options import Options
+from screener.lists.formats.xml_text import Element, XmlText, root_of
+from screener.lists.records import BadRow, Category, Row, State
+
+NAME = "ncmec"
+NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
+SCHEME = "industry-classification"
+_ROOT = "queryResult"
+_LIVE = {"image": "image", "video": "video"}
+_DELETED = {"deletedImage": "image", "deletedVideo": "video"}
+_NEXT = "paging"
+_KINDS = {
+    "md5": "md5",
+    "sha1": "sha1",
+    "sha256": "sha256",
+    "pdna": "photodna",
+    "pdq": "pdq",
+    "tmk-pdqf": "tmk_pdqf",
+}
+_READ = frozenset(("member", "timestamp", "id", "classification", "fingerprints", "feedback"))
+_MOST_NAMES = 1_000
+
+
+def recognises(root: tuple[str, str]) -> bool:
+    """Whether a document with that root is of this format."""
+    return root[1] == _ROOT and root[0] in (NAMESPACE, "")
+
+
+class NcmecXml:
+    """The entries of one page; `notes` say whether another follows."""
+
+    unit = "line"
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """ListError where it is another answer of the service, or of another version."""
+        if not recognises(root_of(content)):
+            raise ListError(
+                f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
+                " of its entries"
+            )
+        self._text = XmlText(content, frozenset((*_LIVE, *_DELETED, _NEXT)))
+        self._names: dict[str, None] = {}
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def unknown_columns(self) -> tuple[str, ...]:
+        """The labels of the entries read so far."""
+        return tuple(self._names)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each entry and each tombstone, in order."""
+        for element in self._text.elements():
+            if element.name == _NEXT:
+                if element.said("next"):
+                    self.notes = ("another page of the same window follows; import it too",)
+                continue
+            gathered = Gathered(element.line)
+            yield from _read(gathered, element)
+            if len(self._names) < _MOST_NAMES:
+                self._names.update(dict.fromkeys(gathered.labels))
+
+
+def _read(gathered: Gathered, element: Element) -> list[Row | BadRow]:
+    member = element.child("member")
+    owner = "" if member is None else member.attributes.get("id", "").strip()
+    number = element.said("id")
+    if not owner or not number:
+        return [BadRow(gathered.number, "id" if owner else "member", "missing")]
+    entry = f"{owner}/{number}"
+    updated = element.said("timestamp")
+    gathered.label("media", _LIVE.get(element.name) or _DELETED[element.name])
+    if element.name in _DELETED:
+        return gathered.rows(entry, State.WITHDRAWN, updated=updated)
+    for fingerprint in _all(element, "fingerprints"):
+        _take(gathered, fingerprint)
+    against = [vote for vote in _all(element, "feedback") if vote.name == "negativeFeedback"]
+    for vote in _all(element, "feedback"):
+        gathered.label(f"{vote.name} {vote.attributes.get('type', '')}".strip(), _votes(vote))
+    for child in element.children:
+        if child.name not in _READ:
+            gathered.label(child.name, _flat(child))
+    code = element.said("classification")
+    categories = (Category(SCHEME, code),) if code else ()
+    return gathered.rows(entry, State.DISPUTED if against else State.CONFIRMED, categories, updated)
+
+
+def _all(element: Element, name: str) -> Iterator[Element]:
+    for child in element.children:
+        if child.name == name:
+            yield from child.children
+
+
+def _take(gathered: Gathered, fingerprint: Element) -> None:
+    text = fingerprint.text.strip()
+    kind = _KINDS.get(fingerprint.name.casefold())
+    if not text:
+        if "href" in fingerprint.attributes:
+            gathered.label(f"fingerprint {fingerprint.name}", "by link")
+    elif kind is not None:
+        gathered.hash(kind, text)
+    else:
+        gathered.label(f"fingerprint {fingerprint.name}", text)
+
+
+def _votes(vote: Element) -> str:
+    """The members who voted, and their reasons by name."""
+    names = [one.attributes["name"] for one in _within(vote, "reason") if "name" in one.attributes]
+    members = [one.attributes["id"] for one in _within(vote, "member") if "id" in one.attributes]
+    return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(members))}".strip()))
+
+
+def _within(element: Element, name: str) -> Iterator[Element]:
+    for child in element.children:
+        if child.name == name:
+            yield child
+        yield from _within(child, name)
+
+
+def _flat(element: Element) -> str:
+    """What an unknown element says, its attributes too, on lines of their own."""
+    said = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
+    said += [element.text.strip(), *map(_flat, element.children)]
+    return "\n".join(filter(None, said))

@@ -1,0 +1,137 @@
+"""NIST's NSRL reference data set, as known files: CSV of versions 1.5 and 2, SQLite of version 3.
+
+Known is not good, so that no row cancels a match; every record is `known_good`, which means just
+that it is reported beside one. A file stands in hundreds of rows, one a product: names and
+products are not kept. A row with a special code, which may be malicious, is set aside. The
+database is opened for reading only and as immutable, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.csv_rows import CsvRows
+from screener.lists.formats.header import names_of
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAME = "nsrl"
+MAGIC = b"SQLite format 3\0"
+_KINDS = {"sha-1": "sha1", "sha1": "sha1", "md5": "md5", "sha-256": "sha256", "sha256": "sha256"}
+_NEEDED = {"sha-1", "md5", "filename", "specialcode"}
+_TABLES = ("FILE", "METADATA")
+_ORDINARY = ("", "0")  # special codes that say nothing
+_LONGEST_VALUE = 1_024  # of a database's texts
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether the first line is the header of such a CSV."""
+    names = names_of(lines[0], ",") if lines else None
+    return {name.casefold() for name in names or ()} >= _NEEDED
+
+
+def open_rows(content: Content, options: Options) -> NsrlCsv | NsrlDatabase:
+    """The reader of either form."""
+    return (NsrlDatabase if content.head.startswith(MAGIC) else NsrlCsv)(content)
+
+
+class NsrlCsv:
+    """The rows of a CSV."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+    def __init__(self, content: Content) -> None:
+        """Reads the header; ListError where it is another's."""
+        # File names are in Latin-1: they are not kept, and must not make their rows undecodable.
+        lines = Lines(content, encoding="latin-1")
+        first = next(lines, (0, None))[1]
+        if first is None or not recognises([first]):
+            raise ListError(f"{content.name}: its first line is not the header of an NSRL set")
+        names = [name.casefold() for name in names_of(first, ",") or ()]
+        self._columns = [(at, _KINDS[name]) for at, name in enumerate(names) if name in _KINDS]
+        self._special = names.index("specialcode")
+        self._rows = CsvRows(lines, delimiter=",", width=len(names))
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each row in order."""
+        for found in self._rows:
+            if isinstance(found, BadRow):
+                yield found
+                continue
+            number, cells = found
+            values = {kind: cells[at] for at, kind in self._columns}
+            yield _row(number, values, cleaned(cells[self._special]))
+
+
+class NsrlDatabase:
+    """The rows of a database of version 3."""
+
+    unit = "record"
+    notes: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+    def __init__(self, content: Content) -> None:
+        """ListError where the content is not a file of its own, or not such a database."""
+        if content.path is None:
+            raise ListError(
+                f"{content.name} is an SQLite database, which must be a file of its own"
+            )
+        self._content = content
+        address = f"{content.path.absolute().as_uri()}?mode=ro&immutable=1"
+        self._database = sqlite3.connect(address, uri=True)
+        try:
+            self._query = self._question()
+        except sqlite3.DatabaseError as error:
+            raise ListError(f"{content.name} cannot be read: {error}") from None
+
+    def _question(self) -> str:
+        for setting in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
+            self._database.execute(f"PRAGMA {setting}")
+        for table in _TABLES:
+            columns = {
+                row[1].lower() for row in self._database.execute(f"PRAGMA table_info({table})")
+            }
+            kinds = [kind for kind in ("sha256", "sha1", "md5") if kind in columns]
+            if kinds:
+                self._kinds = kinds
+                return f"SELECT {', '.join(kinds)} FROM {table}"
+        raise ListError(f"{self._content.name} is a database, but not one of NSRL's")
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each row in order."""
+        with contextlib.closing(self._database):
+            try:
+                for number, values in enumerate(self._database.execute(self._query), 1):
+                    yield self._row(number, values)
+            except sqlite3.DatabaseError as error:
+                raise ListError(f"{self._content.name} cannot be read: {error}") from None
+        while self._content.read(1 << 20):  # for its digest
+            pass
+
+    def _row(self, number: int, values: tuple[object, ...]) -> Row | BadRow:
+        texts = ["" if value is None else str(value)[:_LONGEST_VALUE] for value in values]
+        return _row(number, dict(zip(self._kinds, texts, strict=True)), "")
+
+
+def _row(number: int, values: dict[str, str], special: str) -> Row | BadRow:
+    hashes: list[Hash] = []
+    for kind, value in values.items():
+        if cleaned(value):
+            try:
+                hashes.append(read_hash(KINDS[kind], value))
+            except BadCell as bad:
+                return BadRow(number, kind, str(bad))
+    if not hashes:
+        return BadRow(number, None, "no usable hash")
+    row = Row(number, None, State.KNOWN_GOOD, tuple(hashes))
+    if special not in _ORDINARY:
+        return BadRow(number, "SpecialCode", "a special file, perhaps malicious", row)
+    return row

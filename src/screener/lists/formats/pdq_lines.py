@@ -1,0 +1,91 @@
+"""What PDQ's own tools print: `hash,quality,file`, or `hash=…,norm=…,delta=…,quality=…,file=…`.
+
+Only these lines and the header `FilePath,Hash` of its web page; a value and a file's name alone do
+not say that the value is PDQ, and are read where the format is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.formats.cells import BadCell, cleaned, read_hash, read_quality
+from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.csv_rows import split_line
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAME = "pdq-lines"
+_JUDGED = 100
+_VALUE = r"(?P<hash>[0-9a-f]{64})"
+_PLAIN = re.compile(rf"{_VALUE},(?P<quality>\d{{1,3}}),(?P<file>.*)", re.I | re.A | re.S)
+_NAMED = re.compile(
+    rf"hash={_VALUE},norm=[^,]*,delta=[^,]*,quality=(?P<quality>[^,]*)(?:,filename=(?P<file>.*))?",
+    re.I | re.A | re.S,
+)
+_HEADER = "filepath,hash"
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether half of the first lines are such a tool's, with a quality that can be one."""
+    filled = [one for line in lines[:_JUDGED] if (one := line.strip()) and one[0] != "#"]
+    known = sum(_is_known(line) for line in filled)
+    return known > 0 and 2 * known >= len(filled)
+
+
+def _is_known(line: str) -> bool:
+    found = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
+    return found is not None and found["quality"].isdecimal() and int(found["quality"]) <= 100
+
+
+class PdqLines:
+    """The rows of such a file."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+    unknown_columns = ("file",)
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Nothing is read yet."""
+        self._lines = Lines(content)
+        self._hash_last = False
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each line that is neither blank nor a comment, in order."""
+        for number, line in self._lines:
+            if line is None:
+                yield BadRow(number, None, "line too long")
+            elif line.strip().casefold().replace('"', "") == _HEADER:
+                self._hash_last = True
+            elif line.strip() and not line.startswith("#"):
+                yield self._row(number, line.strip())
+
+    def _row(self, number: int, line: str) -> Row | BadRow:
+        reason = broken(line)
+        if reason is not None:
+            return BadRow(number, None, reason)
+        try:
+            item, name = self._parts(line)
+        except BadCell as bad:
+            return BadRow(number, "pdq", str(bad))
+        labels = {"file": name} if name else {}
+        return Row(number, None, State.CONFIRMED, (item,), labels=labels)
+
+    def _parts(self, line: str) -> tuple[Hash, str]:
+        pdq = KINDS["pdq"]
+        if self._hash_last:
+            cells = split_line(line, ",") or [""]
+            return read_hash(pdq, cells[-1]), ",".join(cells[:-1])
+        named = _NAMED.fullmatch(line)
+        if named is not None:
+            return read_hash(pdq, named["hash"], read_quality(named["quality"])), named[
+                "file"
+            ] or ""
+        value, _, rest = line.removeprefix("hash=").partition(",")
+        if not cleaned(value):
+            raise BadCell("no usable hash")  # what the tools print for a picture without detail
+        head, comma, file = rest.partition(",")
+        if comma and re.fullmatch(r"\d{1,3}", head.strip(), re.A):
+            return read_hash(pdq, value, read_quality(head)), file
+        return read_hash(pdq, value), rest

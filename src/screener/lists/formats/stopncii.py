@@ -1,0 +1,83 @@
+"""StopNCII's hash records: a `hashRecords` array, each a full snapshot of one hash.
+
+What counts is `hashStatus`, and the status of its cases: a hash all of whose cases are withdrawn
+is withdrawn. The numbers of the cases are personal and are not kept. These are intimate pictures
+of adults: keep them in a list of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
+from screener.lists.formats.json_text import JsonHead
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Category, Row, State, derived_entry
+
+NAME = "stopncii"
+_TYPES = {
+    "imagepdq": ("pdq", "image"),
+    "videomd5": ("md5", "video"),
+    "videotmk": ("tmk_pdqf", "video"),
+}
+_STATES = {
+    "active": State.CONFIRMED,
+    "received": State.SEED,
+    "unknown": State.SEED,
+    "withdrawn": State.WITHDRAWN,
+    "deleted": State.WITHDRAWN,
+}
+_GONE = ("withdrawn", "deleted")
+_READ = frozenset(
+    ("lastmodtimestamp", "signaltype", "hashvalue", "hashstatus", "casenumbers", "cspfeedbacks")
+)
+
+
+def recognises(head: JsonHead) -> bool:
+    """Whether a JSON text holds such records."""
+    return isinstance(head.first, dict) and not head.array and "hashrecords" in head.first
+
+
+def open_rows(content: Content, options: Options) -> JsonRows:
+    """The reader of one page of records, or of several in a row."""
+    return JsonRows(content, ("hashrecords",), _read)
+
+
+def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+    fields = {name.casefold(): value for name, value in item.items()}
+    found = _TYPES.get(text_of(fields.get("signaltype")).casefold())
+    if found is None:
+        return [BadRow(gathered.number, "signalType", "unsupported type")]
+    status = text_of(fields.get("hashstatus"))
+    state = _STATES.get(status.casefold())
+    if state is None:
+        return [BadRow(gathered.number, "hashStatus", "unknown state")]
+    cases = fields.get("casenumbers")
+    if isinstance(cases, dict) and cases and all(map(_gone, cases.values())):
+        state = State.WITHDRAWN
+    gathered.hash(found[0], fields.get("hashvalue"))
+    gathered.label("media", found[1])
+    for name, value in item.items():
+        if name.casefold() not in _READ:
+            gathered.label(name, value)
+    feedbacks = fields.get("cspfeedbacks")
+    said = (
+        [one for one in feedbacks if isinstance(one, dict)] if isinstance(feedbacks, list) else []
+    )
+    if said:
+        gathered.label("CSPFeedbacks", said)
+    if state is State.CONFIRMED and any(_against(one) for one in said):
+        state = State.DISPUTED
+    entry = derived_entry(gathered.hashes) if gathered.hashes else None
+    categories = (Category("stopncii-status", status),)
+    return gathered.rows(entry, state, categories, fields.get("lastmodtimestamp"))
+
+
+def _gone(case: object) -> bool:
+    return text_of(case).casefold() in _GONE
+
+
+def _against(feedback: Mapping[str, Any]) -> bool:
+    return text_of(feedback.get("feedbackValue")).casefold() == "notblocked"

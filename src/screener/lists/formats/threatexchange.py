@@ -1,0 +1,126 @@
+"""ThreatExchange's answers to `threat_updates`: a `data` array of indicators with descriptors.
+
+An indicator without a descriptor is deleted, whatever it says. Its status is what its owners
+hold of it: malicious is a match, not malicious against it a dispute, anything else a lead. The
+address of the next page holds the reader's own secret and is never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_rows import Gathered, JsonRows, text_of, truth_of
+from screener.lists.formats.json_text import JsonHead
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Category, Row, State
+
+NAME = "threatexchange"
+_TYPES = {
+    "HASH_PDQ": ("pdq", "image"),
+    "HASH_MD5": ("md5", None),
+    "HASH_VIDEO_MD5": ("md5", "video"),
+    "HASH_SHA1": ("sha1", None),
+    "HASH_SHA256": ("sha256", None),
+    "HASH_VIDEO_SHA256": ("sha256", "video"),
+    "HASH_PHOTODNA": ("photodna", "image"),
+    "HASH_TMK": ("tmk_pdqf", "video"),
+}
+SIGNALS = {
+    "pdq": ("pdq", "image"),
+    "md5": ("md5", None),
+    "video_md5": ("md5", "video"),
+    "sha1": ("sha1", None),
+    "sha256": ("sha256", None),
+    "video_sha256": ("sha256", "video"),
+    "photodna": ("photodna", "image"),
+    "tmk": ("tmk_pdqf", "video"),
+    "tmk_pdqf": ("tmk_pdqf", "video"),
+    "vpdq": ("vpdq", "video"),
+}
+_READ = frozenset(("id", "indicator", "type", "last_updated", "should_delete", "descriptors"))
+
+
+def recognises(head: JsonHead) -> bool:
+    """Whether a JSON text is such an answer: its first item has an indicator and a type."""
+    data = head.first.get("data") if isinstance(head.first, dict) and not head.array else None
+    first = data[0] if isinstance(data, list) and data else None
+    return isinstance(first, dict) and {"indicator", "type"} <= set(first)
+
+
+def open_rows(content: Content, options: Options) -> JsonRows:
+    """The reader of such an answer, or of several in a row."""
+    return JsonRows(content, ("data",), _read)
+
+
+def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+    descriptors = list(_listed(item.get("descriptors")))
+    tags = sorted({tag for one in descriptors for tag in _tags(one)})
+    found = _kind(text_of(item.get("type")).upper(), tags)
+    entry = text_of(item.get("id")) or None
+    deleted = truth_of(item.get("should_delete")) is True or not descriptors
+    if found is None and not (deleted and entry):
+        return [BadRow(gathered.number, "type", "unsupported type")]
+    kind, media = found or (None, None)
+    if kind is not None:
+        gathered.hash(kind, item.get("indicator"))
+    if media is not None:
+        gathered.label("media", media)
+    for name, value in item.items():
+        if name not in _READ:
+            gathered.label(name, value)
+    gathered.label("tags", " ".join(tags))
+    gathered.label("owners", " ".join(sorted({o for one in descriptors if (o := _owner(one))})))
+    statuses = sorted({text_of(one.get("status")).upper() for one in descriptors} - {""})
+    state = State.WITHDRAWN if deleted else _state(descriptors)
+    categories = tuple(Category("te-status", status) for status in statuses)
+    return gathered.rows(entry, state, categories, item.get("last_updated"))
+
+
+def _kind(type_: str, tags: list[str]) -> tuple[str, str | None] | None:
+    if type_ == "DEBUG_STRING":
+        named = [tag.partition(":")[2] for tag in tags if tag.startswith("signal_type:")]
+        return SIGNALS.get(named[0].casefold()) if len(named) == 1 else None
+    found = _TYPES.get(type_)
+    if found is None or found[1] is not None:
+        return found
+    for tag, media in (("media_type_photo", "image"), ("media_type_video", "video")):
+        if tag in tags:
+            return found[0], media
+    return found
+
+
+def _state(descriptors: list[Mapping[str, Any]]) -> State:
+    """What the owners and those who react hold of an indicator together."""
+    statuses = {text_of(one.get("status")).upper() for one in descriptors}
+    reactions = {
+        text_of(reaction.get("key")).upper()
+        for one in descriptors
+        for reaction in _listed(one.get("reactions"))
+    }
+    negative = "NON_MALICIOUS" in statuses or "DISAGREE_WITH_TAGS" in reactions
+    if "MALICIOUS" in statuses:
+        return State.DISPUTED if negative else State.CONFIRMED
+    return State.KNOWN_GOOD if statuses == {"NON_MALICIOUS"} else State.SEED
+
+
+def _tags(descriptor: Mapping[str, Any]) -> Iterator[str]:
+    for tag in _listed(descriptor.get("tags")):
+        text = text_of(tag.get("text"))
+        if text:
+            yield text
+
+
+def _owner(descriptor: Mapping[str, Any]) -> str:
+    owner = descriptor.get("owner")
+    return text_of(owner.get("id")) if isinstance(owner, dict) else ""
+
+
+def _listed(said: object) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list, which may stand under `data`."""
+    if isinstance(said, dict):
+        said = said.get("data")
+    for one in said if isinstance(said, list) else ():
+        if isinstance(one, dict):
+            yield one

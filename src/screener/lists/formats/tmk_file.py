@@ -1,0 +1,39 @@
+"""The TMK+PDQF of one video, a `.tmk` file; it is carried, and not compared here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import HashError, ListError
+from screener.hashing import video
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.formats.content import Content
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAME = "tmk"
+MAGIC = video.TMK_MAGIC
+
+
+class TmkFile:
+    """The one record of such a file."""
+
+    unit = "record"
+    notes: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Nothing is read yet."""
+        self._content = content
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """The record; ListError where the file is damaged. No more is held than one can have."""
+        value = b""
+        while len(value) <= video.TMK_BYTES and (piece := self._content.read(1 << 16)):
+            value += piece
+        try:
+            video.check_tmk(value)
+        except HashError as error:
+            raise ListError(f"{self._content.name}: {error}") from None
+        item = Hash(KINDS["tmk_pdqf"], value)
+        yield Row(1, None, State.CONFIRMED, (item,), labels={"media": "video"})

@@ -1,0 +1,71 @@
+"""The CSV of `tx dataset --csv`: `signal_type,signal_str,collab,category,tags`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.csv_rows import CsvRows, skipped
+from screener.lists.formats.header import names_of
+from screener.lists.formats.options import Options
+from screener.lists.formats.threatexchange import SIGNALS
+from screener.lists.records import BadRow, Category, Row, State
+
+NAME = "tx-csv"
+_HEADER = ["signal_type", "signal_str", "collab", "category", "tags"]
+_STATES = {
+    "POSITIVE_CLASS": State.CONFIRMED,
+    "DISPUTED": State.DISPUTED,
+    "INVESTIGATION_SEED": State.SEED,
+    "NEGATIVE_CLASS": State.KNOWN_GOOD,
+}
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether the first line is its header."""
+    return any(_is_header(line) for line in lines[:1])
+
+
+def _is_header(line: str) -> bool:
+    return [name.casefold() for name in names_of(line, ",") or ()] == _HEADER
+
+
+class TxCsv:
+    """The rows of such a file."""
+
+    unit = "line"
+    notes: tuple[str, ...] = ()
+    unknown_columns = ("collab", "tags")
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Reads the header; ListError where it is another's."""
+        lines = Lines(content)
+        first = next((line for _, line in lines if line is None or not skipped(line)), None)
+        if first is None or not _is_header(first):
+            raise ListError(f"{content.name}: its first line is not {','.join(_HEADER)}")
+        self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """Each row in order."""
+        for found in self._rows:
+            yield found if isinstance(found, BadRow) else _row(*found)
+
+
+def _row(number: int, cells: list[str]) -> Row | BadRow:
+    found = SIGNALS.get(cleaned(cells[0]).casefold())
+    if found is None:
+        return BadRow(number, "signal_type", "unsupported type")
+    word = cleaned(cells[3]).upper()
+    if word not in _STATES:
+        return BadRow(number, "category", "unknown state")
+    try:
+        item = read_hash(KINDS[found[0]], cells[1])
+    except BadCell as bad:
+        return BadRow(number, found[0], str(bad))
+    labels = {"collab": cells[2], "tags": cells[4], "media": found[1] or ""}
+    labels = {name: value for name, value in labels.items() if value}
+    categories = (Category("te-opinion", word),)
+    return Row(number, None, _STATES[word], (item,), categories, labels)

@@ -1,0 +1,139 @@
+"""Project VIC's VICS hash sets, 1.x and 2.0: a `value` array of media in an OData envelope.
+
+Names of fields are compared without case. An entry is known by its MD5, since `MediaID` repeats;
+rows on one MD5 are further opinions on it. What a category means depends on the scheme: a 2.0
+file of the US or the UK names it, and every other must have it named, for 0 and 5 are exchanged
+between two of them. Files of a case, paths, thumbnails and Exif data are personal, and dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from screener.errors import ListError
+from screener.hashing.hash import KINDS
+from screener.lists.formats.content import Content
+from screener.lists.formats.json_rows import Gathered, JsonRows, fields_of, text_of
+from screener.lists.formats.json_text import JsonHead, head_of
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Category, Row, State, derived_entry
+
+NAME = "vics"
+_CONTEXTS = ("@odata.context", "odata.metadata")
+_ADDRESS = re.compile(
+    r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
+    re.IGNORECASE,
+)
+_HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "photodna": "photodna"}
+_ALTERNATIVE = {**_HASHES, **{name: name for name in KINDS}}
+_DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
+_READ = frozenset((*_HASHES, "category", "alternativehashes", "dateupdated"))
+
+# Uncategorized, and what is not a picture of abuse, is no match; nor is what no table knows.
+SCHEMES: Mapping[str, Mapping[str, State]] = {
+    "vics-us-2.0": {
+        "0": State.KNOWN_GOOD,  # non-pertinent
+        "1": State.CONFIRMED,
+        "2": State.CONFIRMED,
+        "3": State.SEED,  # drawn or computer-made
+        "4": State.SEED,  # comparison
+        "5": State.SEED,  # uncategorized
+    },
+    "vics-us-legacy": {
+        "0": State.SEED,  # uncategorized
+        "1": State.CONFIRMED,
+        "2": State.DISPUTED,  # not illegal, or the age is in doubt
+        "3": State.SEED,
+        "4": State.SEED,
+        "5": State.KNOWN_GOOD,  # non-pertinent
+    },
+    "vics-uk": {
+        "1": State.CONFIRMED,  # A, B and C
+        "2": State.CONFIRMED,
+        "3": State.CONFIRMED,
+    },
+}
+_BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
+
+
+def recognises(head: JsonHead) -> bool:
+    """Whether a JSON text is one of VICS: by its context, or by its media."""
+    if head.array or not isinstance(head.first, dict):
+        return False
+    if any(_ADDRESS.fullmatch(text_of(head.first.get(name))) for name in _CONTEXTS):
+        return True
+    media = head.first.get("value")
+    first = media[0] if isinstance(media, list) and media else None
+    return isinstance(first, dict) and {"mediaid", "md5"} <= set(fields_of(first))
+
+
+def open_rows(content: Content, options: Options) -> JsonRows:
+    """The reader of a hash set; ListError for a case, or where the scheme is not known."""
+    first = head_of(content).first
+    said = first if isinstance(first, dict) else {}
+    found = [_ADDRESS.fullmatch(text_of(said.get(name))) for name in _CONTEXTS]
+    address = next((match for match in found if match is not None), None)
+    version = "" if address is None else address["version"]
+    if address is not None and address["what"].casefold() == "cases":
+        raise ListError(
+            f"{content.name} is the export of a case, not a hash set; it holds what was found on"
+            " someone's disk, innocent files too"
+        )
+    if version.startswith("1.2") and options.state is None:
+        raise ListError(
+            f"{content.name} is VICS {version}, in which sets of known innocent files go round"
+            " too; say which it is with --state confirmed or --state known_good"
+        )
+    region = (address["region"] or "").casefold() if address and version == "2.0" else ""
+    scheme = options.scheme or (options.mapping and options.mapping.scheme)
+    scheme = scheme or _BY_REGION.get(region)
+    if options.state is State.KNOWN_GOOD:
+        scheme = scheme or f"operator:{options.source}"
+    states = SCHEMES.get(scheme or "") or (options.mapping and options.mapping.states)
+    if scheme is None or (not states and options.state is None):
+        raise ListError(
+            f"{content.name} does not say what its categories mean; name their scheme with"
+            f" --scheme, one of {', '.join(SCHEMES)}, or your own with a [states] table in a"
+            " mapping file"
+        )
+    media = _Media(scheme, states or {}, options.state)
+    return JsonRows(content, ("value",), media.read)
+
+
+class _Media:
+    """How one item of a hash set becomes a row."""
+
+    def __init__(self, scheme: str, states: Mapping[str, State], otherwise: State | None) -> None:
+        self._scheme = scheme
+        self._states = states
+        self._otherwise = State.SEED if states or otherwise is None else otherwise
+
+    def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+        fields = fields_of(item)
+        for field, kind in _HASHES.items():
+            gathered.hash(kind, fields.get(field))
+        self._alternatives(gathered, fields.get("alternativehashes"))
+        for name, value in item.items():
+            folded = name.casefold()
+            if folded not in _READ and folded not in _DROPPED:
+                gathered.label(name, value)
+        # 0 is a category, and no reason to take it for none.
+        category = fields.get("category")
+        code = text_of(category)
+        state = self._states.get(code, self._otherwise)
+        categories = () if category is None or not code else (Category(self._scheme, code),)
+        digests = [item for item in gathered.hashes if item.kind.digest]
+        entry = derived_entry(digests[:1]) if digests else None
+        return gathered.rows(entry, state, categories, fields.get("dateupdated"))
+
+    def _alternatives(self, gathered: Gathered, said: object) -> None:
+        for one in said if isinstance(said, list) else ():
+            fields = fields_of(one) if isinstance(one, dict) else {}
+            name = text_of(fields.get("hashname"))
+            kind = _ALTERNATIVE.get(name.casefold().replace("-", "").replace(" ", "_"))
+            if kind is not None:
+                gathered.hash(kind, fields.get("hashvalue"))
+            else:
+                gathered.label(f"AlternativeHashes {name}".strip(), fields.get("hashvalue"))

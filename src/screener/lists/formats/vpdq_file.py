@@ -1,0 +1,110 @@
+"""The vPDQ of one video, in any of its four layouts; it is carried, and not compared here.
+
+Lines of `frame,quality,pdq,time` (the C++ tool) or `frame,pdq,quality,time` (the Python one), told
+apart by which column holds the PDQ; a JSON array of `pdq,quality,time`; a JSON object of frames by
+number. One record comes of it. A frame that is damaged is set aside, and the others are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from screener.errors import HashError, ListError
+from screener.hashing import video
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import VideoFrame
+from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.json_text import JsonHead, JsonText
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow, Row, State
+
+NAME = "vpdq"
+_JUDGED = 100
+_PDQ = "[0-9a-f]{64}"
+_TIME = r"\s*\d+(?:\.\d*)?(?:e[+-]?\d+)?\s*"
+_LAYOUTS = (
+    re.compile(rf"\s*(?P<n>\d+),\s*(?P<q>\d+),\s*(?P<pdq>{_PDQ}),(?P<t>{_TIME})", re.I | re.A),
+    re.compile(rf"\s*(?P<n>\d+),\s*(?P<pdq>{_PDQ}),\s*(?P<q>\d+),(?P<t>{_TIME})", re.I | re.A),
+)
+_PACKED = re.compile(rf"{_PDQ},\d+,{_TIME}", re.I | re.A)
+
+
+def recognises(lines: list[str]) -> bool:
+    """Whether half of the first lines are of one of the two layouts of lines."""
+    filled = [one for line in lines[:_JUDGED] if (one := line.strip())]
+    known = sum(any(layout.fullmatch(line) for layout in _LAYOUTS) for line in filled)
+    return known > 0 and 2 * known >= len(filled)
+
+
+def recognises_json(head: JsonHead) -> bool:
+    """Whether a JSON text is of one of the two layouts of JSON."""
+    if head.array:
+        return isinstance(head.first, str) and _PACKED.fullmatch(head.first) is not None
+    frames = list(head.first.items())[:_JUDGED] if isinstance(head.first, dict) else []
+    return bool(frames) and all(
+        name.isdecimal() and isinstance(one, dict) and {"hash", "quality", "timestamp"} <= set(one)
+        for name, one in frames
+    )
+
+
+class VpdqFile:
+    """The one record of a video, after the frames of it that are damaged."""
+
+    unit = "frame"
+    notes: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Nothing is read yet."""
+        self._content = content
+        self._json = content.text_start[:1] in (b"[", b"{")
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """The damaged frames, then the record; ListError where there are too many frames."""
+        frames: list[VideoFrame] = []
+        for found in self._from_json() if self._json else self._from_lines():
+            if isinstance(found, BadRow):
+                yield found
+            else:
+                frames.append(found)
+            if len(frames) > video.MOST_FRAMES:
+                raise ListError(f"{self._content.name} has too many frames for one video")
+        if not frames:
+            yield BadRow(1, "vpdq", "no usable hash")
+            return
+        item = Hash(KINDS["vpdq"], video.pack_vpdq(frames))
+        yield Row(1, None, State.CONFIRMED, (item,), labels={"media": "video"})
+
+    def _from_lines(self) -> Iterator[VideoFrame | BadRow]:
+        for number, line in Lines(self._content):
+            if line is None or broken(line):
+                yield BadRow(number, "vpdq", "line too long" if line is None else "bad characters")
+            elif line.strip():
+                found = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)
+                if found is None:
+                    yield BadRow(number, "vpdq", "not a frame")
+                else:
+                    yield _frame(number, found["n"], found["pdq"], found["q"], found["t"])
+
+    def _from_json(self) -> Iterator[VideoFrame | BadRow]:
+        for number, value, trouble in JsonText(self._content).children():
+            if trouble is not None:
+                yield BadRow(number, "vpdq", trouble)
+                continue
+            name, one = value
+            if isinstance(one, str) and one.count(",") == 2:
+                yield _frame(number, -1, *one.split(","))
+            elif isinstance(one, dict) and {"hash", "quality", "timestamp"} <= set(one):
+                yield _frame(number, name, one["hash"], one["quality"], one["timestamp"])
+            else:
+                yield BadRow(number, "vpdq", "not a frame")
+
+
+def _frame(
+    line: int, number: int | str, pdq: object, quality: object, time: object
+) -> VideoFrame | BadRow:
+    try:
+        return video.vpdq_frame(number, str(pdq), str(quality), str(time))
+    except (ValueError, HashError):
+        return BadRow(line, "vpdq", "not a frame")

@@ -1,0 +1,166 @@
+"""What holds for every format, and the CSV of `tx`."""
+
+import base64
+import contextlib
+import json
+import sqlite3
+
+import pytest
+from exchange import (
+    HMA,
+    ICSE,
+    LAYOUTS,
+    MD5,
+    NCMEC,
+    NSRL,
+    PDQ,
+    PDQ_LINES,
+    SHA1,
+    SHA256,
+    STOPNCII,
+    TAT,
+    UPDATES,
+    VICS20,
+    content,
+    imported,
+    kinds,
+    read,
+)
+
+from screener import HashList
+from screener.errors import ListError
+from screener.lists.formats import FORMATS, sniff
+from screener.lists.records import State
+
+
+def test_tx_csv_the_documented_sample():
+    """Opinions become states, tags are kept."""
+    first, second = read(
+        "signal_type,signal_str,collab,category,tags\n"
+        f"pdq,{PDQ},synthetic_collab,POSITIVE_CLASS,tag_a tag_b\n"
+        f"video_md5,{MD5},synthetic_collab,DISPUTED,\n"
+    )
+
+    assert (first.state, kinds(first), first.labels["tags"]) == (
+        State.CONFIRMED,
+        {"pdq": PDQ},
+        "tag_a tag_b",
+    )
+    assert (second.state, second.labels["media"]) == (State.DISPUTED, "video")
+
+
+def test_upper_case_pdq_folds_and_base64_does_not():
+    """Base64 that survives lower-casing decodes to other bytes, and is not the same hash."""
+    raw = bytes.fromhex(PDQ)
+    text = base64.b64encode(raw).decode()
+    upper, exact, lower = read(
+        {
+            "hashRecords": [
+                {"signalType": "ImagePDQ", "hashValue": value, "hashStatus": "Active"}
+                for value in (PDQ.upper(), text, text.lower())
+            ]
+        }
+    )
+
+    assert kinds(upper) == kinds(exact) == {"pdq": PDQ}
+    assert kinds(lower) != {"pdq": PDQ}
+
+
+@pytest.mark.parametrize("state", ["known_good", "seed"])
+def test_a_state_for_a_whole_file(tmp_path, state):
+    """An exclude list in any format never matches; withdrawals stay withdrawals."""
+    data = f"id,md5,status\nx,{MD5},active\ny,,withdrawn\n"
+    known, report = imported(tmp_path, data, state=state)
+
+    assert (report.added, report.withdrawn, known.matchable) == (2, 1, False)
+
+
+def test_a_state_for_a_whole_file_holds_for_what_is_set_aside(tmp_path):
+    """A bad row of an exclude list that somebody releases is no match either."""
+    known, _ = imported(tmp_path, f"id,md5,sha1\nx,{MD5},\ny,{MD5},bad\n", state="known_good")
+    (aside,), _ = known.quarantined()
+    known.release_rows([aside.id], by="someone", reason="sound")
+
+    assert known.refresh().info().states == {"known_good": 2}
+
+
+def test_a_state_that_is_none_is_told(tmp_path):
+    """With those there are."""
+    with pytest.raises(ListError, match="known_good"):
+        imported(tmp_path, f"md5\n{MD5}\n", state="withdrawn")
+
+
+SAMPLES = {
+    "ncmec": NCMEC.encode(),
+    "vics": json.dumps(VICS20).encode(),
+    "threatexchange": json.dumps(UPDATES).encode(),
+    "stopncii": json.dumps(STOPNCII).encode(),
+    "tat": json.dumps(TAT).encode(),
+    "hma": json.dumps(HMA).encode(),
+    "icse": ICSE.encode(),
+    "nsrl": NSRL.encode("latin-1"),
+    "pdq-lines": PDQ_LINES.encode(),
+    "vpdq": LAYOUTS["C++"].encode(),
+    "md5sum": f"{MD5}  a\n".encode(),
+    "bsd-sums": f"MD5 (a) = {MD5}\n".encode(),
+    "hashdeep": f"%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n1,{MD5},a\n".encode(),
+    "tx": f"pdq {PDQ}\n".encode(),
+    "tx-csv": (
+        f"signal_type,signal_str,collab,category,tags\npdq,{PDQ},c,POSITIVE_CLASS,\n".encode()
+    ),
+    "csv": f"id,md5\nx,{MD5}\n".encode(),
+    "sha1sum": f"{SHA1}  a\n".encode(),
+    "sha256sum": f"{SHA256}  a\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_format_is_told_by_its_content(name):
+    """And every format that is text has a sample here."""
+    assert sniff(content(SAMPLES[name])) == name
+    assert set(FORMATS) - set(SAMPLES) == {"tmk"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_file_imports_twice_to_the_same_list(tmp_path, name):
+    """The second time nothing changes."""
+    known, first = imported(tmp_path, SAMPLES[name])
+    second = known.import_file(tmp_path / "a.file")
+
+    assert first.added
+    assert (second.added, second.changed, second.generation) == (0, 0, first.generation)
+
+
+def held(known):
+    """What the records of a list say, but for labels; of vPDQ, only that there is one."""
+    with contextlib.closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
+        return connection.execute(
+            "SELECT entry, state, categories, updated, h.kind, h.quality, iif(h.kind = 'vpdq', '',"
+            " h.value) FROM records r LEFT JOIN hashes h ON h.record = r.id ORDER BY 1, 5, 7"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_is_read_goes_out_as_csv_and_comes_back(tmp_path, name):
+    """Whatever labels it has, the neutral CSV of it is told by its content and says the same."""
+    known, _ = imported(tmp_path, SAMPLES[name], source="demo")
+    out = tmp_path / "out.csv"
+    known.export(out, format="csv", audience="own")
+    again = HashList.create(tmp_path / "again.list")
+
+    report = again.import_file(out, source="demo")
+
+    assert (report.format, dict(report.quarantined)) == ("csv", {})
+    assert held(again) == held(known) != []
+
+
+@pytest.mark.parametrize("name", sorted({*SAMPLES} - {"ncmec", "vpdq"}))
+def test_bom_and_crlf_change_nothing(name):
+    """A mark and other line ends, for every text."""
+    if name == "nsrl":
+        return
+    data = SAMPLES[name].decode()
+    plain = [(row.entry, row.state, kinds(row)) for row in read(data)]
+    marked = ("\ufeff" + data.replace("\n", "\r\n")).encode()
+
+    assert [(row.entry, row.state, kinds(row)) for row in read(marked)] == plain

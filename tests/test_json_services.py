@@ -1,0 +1,206 @@
+"""The JSON of ThreatExchange, StopNCII, Tech Against Terrorism and HMA."""
+
+import json
+
+import pytest
+from exchange import DESCRIPTOR, HMA, MD5, PDQ, STOPNCII, TAT, UPDATES, imported, kinds, read
+
+from screener.lists.records import BadRow, Category, Row, State
+
+
+def indicator(*descriptors, **said):
+    """An answer with one indicator."""
+    item = {"id": "5", "indicator": MD5, "type": "HASH_MD5", "should_delete": False}
+    return {"data": [{**item, "descriptors": {"data": list(descriptors)}, **said}]}
+
+
+def test_threatexchange_the_documented_sample():
+    """An indicator and a tombstone; the address of the next page is nowhere."""
+    first, gone = read(UPDATES)
+
+    assert (first.entry, first.state, kinds(first)) == (
+        "500000000000001",
+        State.CONFIRMED,
+        {"pdq": PDQ},
+    )
+    assert first.labels["tags"] == "synthetic_tag"
+    assert first.labels["owners"] == "700000000000001"
+    assert (gone.entry, gone.state) == ("500000000000002", State.WITHDRAWN)
+    assert "graph.example" not in repr((first, gone))
+
+
+def test_threatexchange_no_descriptor_is_deleted():
+    """Whatever `should_delete` says."""
+    (row,) = read(indicator())
+
+    assert row.state is State.WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        (("MALICIOUS",), State.CONFIRMED),
+        (("NON_MALICIOUS",), State.KNOWN_GOOD),
+        (("MALICIOUS", "NON_MALICIOUS"), State.DISPUTED),
+        (("UNKNOWN",), State.SEED),
+        (("SUSPICIOUS", "NON_MALICIOUS"), State.SEED),
+    ],
+)
+def test_threatexchange_statuses(statuses, state):
+    """What the owners hold of it together; every one is kept, also where the owner is missing."""
+    (row,) = read(indicator(*({"status": status} for status in statuses)))
+
+    assert row.state is state
+    assert {category.code for category in row.categories} == set(statuses)
+
+
+def test_threatexchange_a_disagreement_is_a_dispute():
+    """A reaction against the tags of a malicious one."""
+    against = {**DESCRIPTOR, "reactions": [{"key": "DISAGREE_WITH_TAGS", "value": "7"}]}
+
+    assert read(indicator(against))[0].state is State.DISPUTED
+
+
+def test_threatexchange_the_media_of_a_digest_are_kept():
+    """An MD5 alone does not say whether it is of a photo or a video."""
+    photo = {**DESCRIPTOR, "tags": {"data": [{"text": "media_type_photo"}]}}
+
+    assert read(indicator(photo))[0].labels["media"] == "image"
+    assert read(indicator(DESCRIPTOR, type="HASH_VIDEO_MD5"))[0].labels["media"] == "video"
+    assert "media" not in read(indicator(DESCRIPTOR))[0].labels
+
+
+def test_threatexchange_a_debug_string_carries_any_signal():
+    """Its tag names the kind; text and addresses are no hashes."""
+    tagged = {**DESCRIPTOR, "tags": {"data": [{"text": "signal_type:pdq"}]}}
+
+    assert kinds(read(indicator(tagged, type="DEBUG_STRING", indicator=PDQ))[0]) == {"pdq": PDQ}
+    for type_ in ("DEBUG_STRING", "URI", "TEXT_STRING", "HASH_PDQ_OCR"):
+        (bad,) = read(indicator(DESCRIPTOR, type=type_))
+        assert bad == BadRow(1, "type", "unsupported type")
+
+
+def test_threatexchange_long_ids_stay_what_they_are():
+    """Past 2^53, as text and as number."""
+    for number in ("900719925474099312345", 900719925474099312345):
+        assert read(indicator(DESCRIPTOR, id=number))[0].entry == "900719925474099312345"
+
+
+def ncii(**said):
+    """A page with one record."""
+    record = {"signalType": "ImagePDQ", "hashValue": PDQ, "hashStatus": "Active"}
+    return {"hashRecords": [{**record, **said}]}
+
+
+def test_stopncii_the_documented_sample():
+    """The status counts, feedback is kept, and the numbers of cases are nowhere."""
+    active, gone = read(STOPNCII)
+
+    assert (active.state, kinds(active)) == (State.CONFIRMED, {"pdq": PDQ})
+    assert active.categories == (Category("stopncii-status", "Active"),)
+    assert "Synthetic CSP" in active.labels["CSPFeedbacks"]
+    assert "444444444444" not in repr(active)
+    assert (gone.state, gone.labels["media"]) == (State.WITHDRAWN, "video")
+
+
+def test_stopncii_a_withdrawal_stops_the_match(tmp_path):
+    """By `hashStatus`, not by the value: the same hash in a later page is withdrawn."""
+    known, _ = imported(tmp_path, json.dumps(ncii()), source="s")
+    assert dict(known.kinds) == {"pdq": 1}
+    file = tmp_path / "later"
+    file.write_text(json.dumps(ncii(hashStatus="Withdrawn")))
+
+    report = known.import_file(file, source="s")
+
+    assert (report.changed, report.withdrawn) == (1, 1)
+    assert dict(known.refresh().kinds) == {}
+
+
+def test_stopncii_cases_all_withdrawn_are_a_withdrawal():
+    """But not while one is active."""
+    assert read(ncii(caseNumbers={"a": "Withdrawn", "b": "Deleted"}))[0].state == "withdrawn"
+    assert read(ncii(caseNumbers={"a": "Withdrawn", "b": "Active"}))[0].state == "confirmed"
+
+
+def test_stopncii_a_short_value_of_zeros_is_set_aside():
+    """The corrupt record on public record: 32 zeros for a PDQ; the others are read."""
+    page = ncii(hashValue="0" * 32)
+    page["hashRecords"] += ncii()["hashRecords"]
+
+    bad, good = read(page)
+
+    assert bad == BadRow(1, "pdq", "wrong length")
+    assert isinstance(good, Row)
+
+
+@pytest.mark.parametrize("name", ["stopncii_page1.json", "stopncii_page2.json"])
+def test_stopncii_the_exchange_documents(material, tmp_path, name):
+    """Hashes that were only received are leads; the active one matches."""
+    known, report = imported(tmp_path, (material / "exchange" / name).read_bytes())
+
+    assert (report.format, report.quarantined) == ("stopncii", {})
+    assert known.can_match("pdq") == (name == "stopncii_page2.json")
+
+
+def test_stopncii_pages_in_a_row():
+    """Several documents in one file are read like one."""
+    assert len(read(json.dumps(STOPNCII) + "\n" + json.dumps(STOPNCII))) == 4
+
+
+def test_tat_the_documented_sample():
+    """A hash and a deletion, by id."""
+    live, gone = read(TAT)
+
+    assert (live.entry, live.state, kinds(live)) == ("41", State.CONFIRMED, {"pdq": PDQ})
+    assert live.categories == (Category("tcap-ideology", "far-right"),)
+    assert live.updated == "2030-01-02T03:04:05Z"
+    assert (gone.entry, gone.state) == ("42", State.WITHDRAWN)
+
+
+def test_tat_the_text_false_is_false():
+    """`bool("false")` is true; a deletion is never guessed."""
+    row = {**TAT["results"][0], "deleted": "false"}
+    odd = {**TAT["results"][0], "deleted": "perhaps"}
+
+    first, second = read({"results": [row, odd]})
+
+    assert first.state is State.CONFIRMED
+    assert second == BadRow(2, "deleted", "neither true nor false")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [json.dumps(HMA), json.dumps([HMA]), json.dumps(HMA, indent=1), json.dumps(HMA) + "\n"],
+)
+def test_hma_the_documented_sample(text):
+    """One object, an array, or one a line."""
+    (row,) = read(text)
+
+    assert (row.entry, row.state, kinds(row)) == (
+        "SYNTHETIC_BANK/17",
+        State.CONFIRMED,
+        {"pdq": PDQ},
+    )
+    assert row.labels["note"] == "synthetic"
+
+
+def test_hma_what_is_sent_to_signal():
+    """Signals by type, one object a line; an empty one is no usable hash."""
+    first, second = read(f'{{"pdq": "{PDQ}", "note": "n"}}\n{{"video_md5": ""}}\n')
+
+    assert (kinds(first), first.labels["note"]) == ({"pdq": PDQ}, "n")
+    assert second == BadRow(2, None, "no usable hash")
+
+
+@pytest.mark.parametrize(
+    ("until", "state"),
+    [
+        (0, "withdrawn"),
+        (1, "confirmed"),
+        (1_000_000_000, "confirmed"),
+        (9_999_999_999, "withdrawn"),
+    ],
+)
+def test_hma_disabled_content_does_not_match(until, state):
+    """0 is off, 1 is on, and a time is off until then."""
+    assert read({**HMA, "disable_until_ts": until})[0].state == state

@@ -1,0 +1,80 @@
+"""Mapping files: what the columns of a contract's own CSV mean."""
+
+import pytest
+from exchange import MD5, PDQ, SHA256, kinds, read, refused
+
+from screener.errors import ListError
+from screener.lists.formats.mapping import ColumnMapping
+from screener.lists.records import Category, State
+
+
+def mapping(**said):
+    """A mapping of these columns."""
+    return ColumnMapping.from_dict(said)
+
+
+def test_mapping_the_documented_profile(tmp_path):
+    """The profile of the neutral CSV as TOML: schemes, states and kinds by the operator."""
+    file = tmp_path / "m.toml"
+    file.write_text(
+        'delimiter = ","\nscheme = "operator:x"\n[columns]\nref = "entry_id"\n'
+        'h1 = {field = "hash", algorithm = "md5", encoding = "hex"}\n'
+        'h2 = "pdq"\nd = "pdq_quality"\n'
+        'grade = {field = "category", scheme = "uk-sentencing-council"}\nother = "category"\n'
+        'status = {field = "state", deleted_values = ["Out"]}\nsecret = "drop"\n'
+    )
+    data = (
+        "Ref,H1,H2,D,Grade,Other,Status,Secret,Age\n"
+        f"1,{MD5},{PDQ},70,A,9,active,s,7-10\n2,{MD5},,,C,,out,s,\n"
+    )
+
+    live, gone = read(data, mapping=ColumnMapping.load(file))
+
+    assert (live.entry, kinds(live)) == ("1", {"md5": MD5, "pdq": PDQ})
+    assert {item.kind.name: item.quality for item in live.hashes} == {"md5": None, "pdq": 70}
+    assert live.categories == (Category("uk-sentencing-council", "A"), Category("operator:x", "9"))
+    assert live.labels == {"Age": "7-10"}
+    assert gone.state is State.WITHDRAWN
+
+
+def test_mapping_columns_without_a_header():
+    """By number from 1; the first line is data."""
+    said = mapping(header=False, delimiter=";", columns={"1": "entry", "3": "sha256"})
+
+    first, second = read(f"a;x;{SHA256}\nb;;{SHA256}\n", mapping=said)
+
+    assert (first.entry, kinds(first), first.labels) == ("a", {"sha256": SHA256}, {"2": "x"})
+    assert second.entry == "b"
+
+
+def test_mapping_names_the_kind_of_one_unnamed_column():
+    """What is refused without one is read with it."""
+    refused(f"{PDQ}\n", "what kind of hash")
+
+    (row,) = read(f"{PDQ}\n", mapping=mapping(header=False, columns={"1": "pdq"}))
+
+    assert kinds(row) == {"pdq": PDQ}
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"columns": {"a": "sha3"}}, "means one of"),
+        ({"columns": {"b": {"field": "md5", "seed": ["x"]}}}, "list of words"),
+        ({"columns": {"a": "entry", "b": "id"}}, "two columns"),
+        ({"columns": {"a": "md5"}, "header": False}, "number"),
+        ({"column": {}}, "unknown key"),
+        ({"delimiter": "|", "columns": {}}, "delimiter"),
+        ({"states": {"1": "good"}}, "unknown state"),
+        ({"columns": {"s": {"field": "state", "gone": ["x"]}}}, "unknown state"),
+    ],
+)
+def test_mapping_mistakes_are_told(said, match):
+    """In words that say what may stand there."""
+    with pytest.raises(ListError, match=match):
+        ColumnMapping.from_dict(said)
+
+
+def test_mapping_a_column_that_is_gone_is_told():
+    """A renamed column must not go unread."""
+    refused(f"id,md5\nx,{MD5}\n", "every column", mapping=mapping(columns={"hash": "md5"}))

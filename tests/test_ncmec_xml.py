@@ -1,0 +1,153 @@
+"""NCMEC's XML: every fingerprint, tombstones, votes, and documents made to do harm."""
+
+import pytest
+from exchange import MD5, NCMEC, PDQ, PHOTODNA, SHA1, imported, kinds, read, reader_of, refused
+
+from screener import HashList
+from screener.errors import ListError
+from screener.lists.records import BadRow, Category, State
+
+
+def ncmec(*entries, kind="images"):
+    """A page of these entries."""
+    space = "https://hashsharing.ncmec.org/hashsharing/v2"
+    return f'<queryResult xmlns="{space}"><{kind}>{"".join(entries)}</{kind}></queryResult>'
+
+
+def image(fingerprints, *, member="1", number="x", more="", name="image"):
+    """An entry."""
+    return (
+        f'<{name}><member id="{member}">M</member><id>{number}</id>{more}'
+        f"<fingerprints>{fingerprints}</fingerprints></{name}>"
+    )
+
+
+def test_ncmec_the_documented_sample():
+    """Hashes, class, votes, a tombstone, a video, and the next page are read as documented."""
+    reader = reader_of(NCMEC)
+    first, gone, clip = list(reader)
+
+    assert (first.entry, first.state) == ("9001/syn-img-1", State.DISPUTED)
+    assert kinds(first) == {"md5": MD5, "sha1": SHA1, "photodna": PHOTODNA, "pdq": PDQ}
+    assert first.categories == (Category("industry-classification", "B2"),)
+    assert first.labels["negativeFeedback Pdq"] == "Synthetic reason; members 9003"
+    assert first.labels["affirmativeFeedback Md5"] == "members 9002"
+    assert (first.updated, first.line) == ("2030-01-02T03:00:00Z", 4)
+    assert (gone.entry, gone.state, gone.hashes) == ("9002/syn-img-2", State.WITHDRAWN, ())
+    assert (clip.entry, kinds(clip)) == ("9001/syn-vid-1", {"md5": MD5})
+    assert clip.state is State.CONFIRMED
+    assert clip.labels == {"media": "video", "fingerprint tmk-pdqf": "by link"}
+    assert "another page" in reader.notes[0]
+
+
+def test_ncmec_upstream_documents(material, tmp_path):
+    """Four entries, of which two tombstones; the shortened PhotoDNA is set aside by itself."""
+    data = (material / "exchange" / "ncmec_entries_xml.xml").read_bytes()
+    known, report = imported(tmp_path, data)
+
+    assert (report.format, report.added, report.withdrawn) == ("ncmec", 4, 2)
+    assert report.quarantined == {"wrong length": 1} or report.quarantined == {"bad characters": 1}
+    assert dict(known.kinds) == {"md5": 2, "sha1": 2}
+    assert report.notes
+
+
+def test_ncmec_an_empty_page_changes_nothing(material, tmp_path):
+    """No entries are no error."""
+    data = (material / "exchange" / "ncmec_entries_no_data_xml.xml").read_bytes()
+    known, report = imported(tmp_path, data)
+
+    assert (report.rows, known.generation) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["ncmec_feedback_reasons_xml.xml", "ncmec_status_xml.xml"])
+def test_ncmec_other_answers_are_refused(material, name):
+    """They hold no entries, and must not be taken for an empty page."""
+    refused((material / "exchange" / name).read_bytes(), "no answer")
+
+
+def test_ncmec_one_id_under_two_members_is_two_entries():
+    """An id is unique within its member only."""
+    page = ncmec(image(f"<md5>{MD5}</md5>", member="1"), image(f"<md5>{MD5}</md5>", member="2"))
+
+    assert [row.entry for row in read(page)] == ["1/x", "2/x"]
+
+
+def test_ncmec_every_fingerprint_is_kept():
+    """Image digests too, and kinds that are not known here; an empty entry is set aside."""
+    marks = f"<md5>{MD5}</md5><netclean>some</netclean><ssvh_safer_hash>other</ssvh_safer_hash>"
+    good, bare = read(ncmec(image(marks), image("", number="y")))
+
+    assert kinds(good) == {"md5": MD5}
+    assert good.labels["fingerprint netclean"] == "some"
+    assert good.labels["fingerprint ssvh_safer_hash"] == "other"
+    assert bare == BadRow(1, None, "no usable hash")
+
+
+def test_ncmec_a_damaged_fingerprint_does_not_take_the_others():
+    """It is set aside by itself."""
+    good, bad = read(ncmec(image(f"<md5>{MD5}</md5><pdq>{'0' * 32}</pdq>")))
+
+    assert kinds(good) == {"md5": MD5}
+    assert bad == BadRow(1, "pdq", "wrong length")
+
+
+def test_ncmec_prefixes_and_unknown_elements():
+    """The namespace counts, not its prefix; what is not known is kept."""
+    page = (
+        '<h:queryResult xmlns:h="https://hashsharing.ncmec.org/hashsharing/v2"><h:images>'
+        '<h:image><h:member id="1"/><h:id>x</h:id><h:categorizations><h:c guid="g">Viral</h:c>'
+        f"</h:categorizations><h:fingerprints><h:md5>{MD5}</h:md5></h:fingerprints></h:image>"
+        "</h:images></h:queryResult>"
+    )
+    (row,) = read(page)
+
+    assert (row.entry, kinds(row)) == ("1/x", {"md5": MD5})
+    assert row.labels["categorizations"] == "guid=g\nViral"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_ncmec_encodings(encoding):
+    """UTF-8 with and without a mark, and UTF-16."""
+    page = NCMEC.replace('encoding="UTF-8" ', "").encode(encoding)
+
+    assert len(read(page)) == 3
+
+
+BOMBS = {
+    "doctype": "<!DOCTYPE queryResult><queryResult/>",
+    "entities": '<!DOCTYPE q [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><q>&b;</q>',
+    "external": '<!DOCTYPE q SYSTEM "file:///etc/passwd"><q/>',
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_xml_with_a_dtd_is_refused(bomb):
+    """Before anything in it is expanded or fetched, sniffed or with the format named."""
+    refused(bomb, "document type")
+    refused(bomb, "document type", format="ncmec")
+
+
+def test_xml_with_a_dtd_after_the_root_is_known_is_refused():
+    """A page like any other but for its DTD."""
+    page = NCMEC.replace("<queryResult", "<!DOCTYPE queryResult [<!ENTITY a 'b'>]><queryResult", 1)
+    refused(page, "document type")
+    refused(page, "document type", format="ncmec")
+
+
+def test_xml_nested_deeply_is_refused():
+    """In and outside an entry."""
+    deep = "<a>" * 100_000
+    refused(ncmec(deep), "nested too deeply")
+    refused(ncmec(image(deep)), "nested too deeply")
+
+
+@pytest.mark.parametrize("cut", [100, 900, 1500, -20])
+def test_truncated_xml_is_refused(tmp_path, cut):
+    """And changes nothing."""
+    known = HashList.create(tmp_path / "known.list")
+    file = tmp_path / "a.file"
+    file.write_text(NCMEC[:cut])
+
+    with pytest.raises(ListError):
+        known.import_file(file, format="ncmec")
+    assert known.refresh().generation == 0

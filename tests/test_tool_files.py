@@ -1,0 +1,295 @@
+"""ICSE, and what tools write: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
+
+import json
+import sqlite3
+
+import pytest
+from exchange import (
+    ICSE,
+    LAYOUTS,
+    MD5,
+    NSRL,
+    PDQ,
+    PDQ_LINES,
+    PHOTODNA,
+    SHA1,
+    SHA256,
+    content,
+    imported,
+    kinds,
+    read,
+    refused,
+)
+
+from screener import HashList
+from screener.errors import ListError
+from screener.hashing import video
+from screener.lists.formats import sniff
+from screener.lists.records import BadRow, Category, Row, State
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_icse_the_documented_sample(encoding, ends):
+    """Both rows are notable, the one that is short too; flags fold, the baseline is kept."""
+    first, second = read(ICSE.replace("\n", ends).encode(encoding))
+
+    assert (first.entry, first.state) == ("1001", State.CONFIRMED)
+    assert kinds(first) == {"md5": MD5, "sha1": SHA1, "photodna": PHOTODNA}
+    assert first.labels["Is distributed"] == "true"
+    assert first.labels["File Available"] == "false"
+    assert first.categories == (Category("interpol-baseline", "true"),)
+    assert (second.entry, second.state, second.categories) == ("1002", State.CONFIRMED, ())
+
+
+def test_icse_ragged_rows():
+    """Longer rows keep what they have over; a false baseline is not innocent."""
+    header = ICSE.splitlines()[0]
+    short, long = read(f"{header}\n{MD5}\n{MD5};;;7;;;;;;;;no;more\n")
+
+    assert kinds(short) == {"md5": MD5}
+    assert (long.state, long.labels["column 13"]) == (State.CONFIRMED, "more")
+
+
+def test_pdq_lines_the_documented_sample(tmp_path):
+    """Names may hold commas; a low quality is kept, and counted."""
+    first, second = read(PDQ_LINES)
+
+    assert (kinds(first), first.hashes[0].quality) == ({"pdq": PDQ}, 97)
+    assert second.labels == {"file": "synthetic, with comma.jpg"}
+    assert second.hashes[0].quality == 12
+    _, report = imported(tmp_path, PDQ_LINES)
+    assert report.low_quality == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "quality", "file"),
+    [
+        (f"hash={PDQ},norm=1,delta=2,quality=88,filename=a,b.jpg", 88, "a,b.jpg"),
+        (f"{PDQ},a,b.jpg", None, "a,b.jpg"),
+        (f"hash={PDQ}", None, None),
+        (f"hash={PDQ},x", None, "x"),
+        (f"{PDQ.upper()},100,x\r", 100, "x"),
+        (PDQ, None, None),
+    ],
+)
+def test_pdq_lines_of_every_tool(line, quality, file):
+    """Those that do not say what they are, too, where the format is named."""
+    (row,) = read(line + "\n", format="pdq-lines")
+
+    assert (kinds(row), row.hashes[0].quality) == ({"pdq": PDQ}, quality)
+    assert row.labels.get("file") == file
+
+
+def test_pdq_lines_of_the_web_page():
+    """A header, and the hash last."""
+    (row,) = read(f'FilePath,Hash\n"a,b.jpg",{PDQ}\n', format="pdq-lines")
+
+    assert (kinds(row), row.labels) == ({"pdq": PDQ}, {"file": "a,b.jpg"})
+
+
+def test_pdq_lines_without_detail_are_no_error():
+    """The tools write nothing for a picture without detail."""
+    good, bad = read(f"{PDQ},90,x\n,3,y\n", format="pdq-lines")
+
+    assert isinstance(good, Row)
+    assert bad == BadRow(2, "pdq", "no usable hash")
+
+
+def test_a_value_and_a_name_do_not_say_what_they_are():
+    """64 digits may be of three kinds."""
+    refused(f"{PDQ},a.jpg\n", "no format|in no format")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_vpdq_in_its_four_layouts(layout):
+    """One record with all frames; the array does not number them."""
+    (row,) = read(LAYOUTS[layout])
+
+    (item,) = row.hashes
+    assert (item.kind.name, row.labels) == ("vpdq", {"media": "video"})
+    frames = list(video.vpdq_frames(item.value))
+    assert [(frame.quality, frame.time, frame.pdq.hex()) for frame in frames] == [
+        (100, 0.0, PDQ),
+        (98, 1.0, PDQ),
+    ]
+    assert [frame.number for frame in frames] == ([-1, -1] if layout == "array" else [0, 30])
+
+
+def test_vpdq_a_time_of_three_digits():
+    """`1.23e+03` is what ThreatExchange's tools make of 1234.567 seconds; ours is in full."""
+    (row,) = read(json.dumps([f"{PDQ},100,1.23e+03"]))
+
+    assert next(video.vpdq_frames(row.hashes[0].value)).time == 1230.0
+    assert row.hashes[0].text == f'["{PDQ},100,1230.000"]'
+
+
+def test_vpdq_a_damaged_frame_does_not_take_the_others():
+    """It is set aside with its number."""
+    bad, row = read(LAYOUTS["C++"] + f"60,101,{PDQ},2.0\n")
+
+    assert bad == BadRow(3, "vpdq", "not a frame")
+    assert len(list(video.vpdq_frames(row.hashes[0].value))) == 2
+
+
+def test_vpdq_no_frames_is_no_usable_hash():
+    """An empty text or array means that."""
+    for text in ("[]", "\n"):
+        assert read(text, format="vpdq") == [BadRow(1, "vpdq", "no usable hash")]
+
+
+def test_vpdq_the_reference_files(material):
+    """Every file of the reference is one record with as many frames as it has lines."""
+    files = sorted((material / "vpdq").glob("*.txt"))
+    for file in files:
+        data = file.read_bytes()
+        (row,) = read(data)
+        assert len(list(video.vpdq_frames(row.hashes[0].value))) == data.count(b"\n")
+    assert files
+
+
+def test_vpdq_in_a_line_of_tx_has_spaces_and_commas():
+    """It is split at its first space only."""
+    (row,) = read(f"vpdq {LAYOUTS['array']}\n", format="tx")
+
+    assert len(list(video.vpdq_frames(row.hashes[0].value))) == 2
+
+
+def test_tmk_the_reference_files(material, tmp_path):
+    """Carried whole, and not searched."""
+    for file in sorted((material / "tmk").glob("*.tmk"))[:1]:
+        known, report = imported(tmp_path, file.read_bytes())
+        assert (report.format, report.added, dict(known.kinds)) == ("tmk", 1, {})
+
+
+def test_tmk_with_a_lying_count_is_refused(material):
+    """Counts, length and numbers are checked before anything is believed."""
+    data = bytearray(next((material / "tmk").glob("*.tmk")).read_bytes())
+    for place, value in (
+        (16, b"\xff\xff\xff\x7f"),
+        (28, b"\xff\xff\xff\xff"),
+        (48, b"\0\0\xc0\x7f"),
+    ):
+        refused(bytes(data[:place] + value + data[place + 4 :]), "tmk_pdqf")
+    refused(bytes(data[:-1]), "length")
+    refused(bytes(data + b"\0"), "length")
+
+
+def test_checksums_the_documented_sample():
+    """GNU's two forms, BSD's, and a bare one, of one kind."""
+    rows = read(
+        f"{MD5}  synthetic one.bin\n{MD5} *synthetic-two.bin\n"
+        f"MD5 (synthetic three.bin) = {MD5}\n{MD5.upper()}\n"
+    )
+
+    assert [kinds(row) for row in rows] == [{"md5": MD5}] * 4
+    assert [row.labels.get("file") for row in rows] == [
+        "synthetic one.bin",
+        "synthetic-two.bin",
+        "synthetic three.bin",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "format", "kind", "value"),
+    [
+        (f"{SHA1}  x", "sha1sum", "sha1", SHA1),
+        (f"{SHA256}  x", "sha256sum", "sha256", SHA256),
+        (f"SHA256 (x) = {SHA256}", "bsd-sums", "sha256", SHA256),
+        (f"2048  {MD5}  x", "md5sum", "md5", MD5),
+    ],
+)
+def test_checksums_of_each_tool(line, format, kind, value):
+    """The tool is told from the form of its lines."""
+    assert sniff(content(line + "\n")) == format
+    (row,) = read(line + "\n")
+    assert (kinds(row), row.labels) == ({kind: value}, {"file": "x"})
+
+
+def test_checksums_pdq_in_their_dress_is_not_taken_for_a_digest():
+    """A PDQ has half its bits set; a file where every value does is asked about."""
+    values = [PDQ[n:] + PDQ[:n] for n in range(4)]
+    refused("".join(f"{value}  {value[0]}.jpg\n" for value in values), "PDQ")
+
+
+def test_checksums_escaped_names():
+    """A backslash before the line says that its name is escaped."""
+    (row,) = read(f"\\{MD5}  a\\nb\\\\c\n")
+
+    assert row.labels == {"file": "a\nb\\c"}
+
+
+def test_checksums_another_digest_in_a_file():
+    """A line that names another kind than the file's is set aside."""
+    good, bad = read(f"{MD5}  a\nSHA1 (b) = {SHA1}\n")
+
+    assert isinstance(good, Row)
+    assert bad == BadRow(2, None, "another digest than the file's")
+
+
+def test_hashdeep_the_documented_sample():
+    """Every comma after the last column belongs to the name."""
+    (row,) = read(
+        "%%%% HASHDEEP-1.0\n%%%% size,md5,sha256,filename\n## synthetic example\n"
+        f"2048,{MD5},{SHA256},/synthetic/a,b.bin\n"
+    )
+
+    assert kinds(row) == {"md5": MD5, "sha256": SHA256}
+    assert row.labels == {"size": "2048", "filename": "/synthetic/a,b.bin"}
+
+
+def test_nsrl_the_documented_sample(tmp_path):
+    """Known files never match; names are in Latin-1; a special file is set aside."""
+    first, second, special = read(NSRL.encode("latin-1"))
+
+    assert (first.state, kinds(first), first.labels) == (
+        State.KNOWN_GOOD,
+        {"md5": MD5, "sha1": SHA1},
+        {},
+    )
+    assert isinstance(second, Row)
+    assert (special.field, special.row.hashes) == ("SpecialCode", first.hashes)
+    known, report = imported(tmp_path, NSRL.encode("latin-1"))
+    assert (report.added, report.repeated, known.matchable) == (1, 1, False)
+
+
+def nsrl_database(path, schema):
+    """A database with the tables or views of NSRL's version 3."""
+    made = sqlite3.connect(path)
+    made.executescript(schema)
+    made.execute("INSERT INTO METADATA VALUES (?, ?, ?)", (SHA256.upper(), SHA1.upper(), MD5))
+    made.commit()
+    made.close()
+
+
+def test_nsrl_database(tmp_path):
+    """Version 3 is read, known, and not written to."""
+    file = tmp_path / "rds.db"
+    nsrl_database(
+        file,
+        "CREATE TABLE METADATA(sha256, sha1, md5); CREATE VIEW FILE AS SELECT * FROM METADATA;",
+    )
+    before = file.read_bytes()
+    known = HashList.create(tmp_path / "known.list")
+
+    report = known.import_file(file)
+
+    assert (report.format, report.added) == ("nsrl", 1)
+    assert dict(known.refresh().kinds) == {"md5": 1, "sha1": 1, "sha256": 1}
+    assert not known.refresh().matchable
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["known.list", "rds.db"]
+
+
+def test_nsrl_another_database_is_refused(tmp_path):
+    """A database without the columns, and one that is damaged."""
+    known = HashList.create(tmp_path / "known.list")
+    for number, data in enumerate((b"SQLite format 3\0" + b"x" * 4096, None)):
+        file = tmp_path / f"{number}.db"
+        if data is None:
+            sqlite3.connect(file).executescript("CREATE TABLE a(b);")
+        else:
+            file.write_bytes(data)
+        with pytest.raises(ListError, match=r"NSRL|cannot be read"):
+            known.import_file(file)
