@@ -162,6 +162,7 @@ def import_(
         )  # fmt: skip
         console.print_import(told, str(file), report)
         known = known.refresh()
+    console.print_hubs(told, known.hubs())
     return 0
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -179,6 +179,15 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
             console.print(f"    {report.unit} {line}: {escape(printable(reason))}")
     for note in report.notes:
         console.print(f"  [yellow]{escape(printable(note))}[/]")
+
+
+def print_hubs(console: Console, hubs: Mapping[str, int]) -> None:
+    """Which kinds of a list have codes that are near very many others."""
+    for kind, count in hubs.items():
+        console.print(
+            f"  [yellow]{count} {kind} codes of the list are near one in fifty of its others[/], as"
+            " those of blank pictures are"
+        )
 
 
 def print_info(console: Console, info: ListInfo) -> None:

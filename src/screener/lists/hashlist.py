@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import HashError, IndexFileError, ListError
-from screener.hashing.hash import HashKind, kind_named
+from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.snapshot import Snapshot, values_of
 from screener.lists import (
     database,
@@ -44,6 +44,7 @@ from screener.lists.formats.options import options_of
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.generations import Generation
 from screener.lists.history import LogEntry
+from screener.lists.hubs import hubs
 from screener.lists.importing import ImportReport, Wishes
 from screener.lists.info import ListInfo
 from screener.lists.matches import CountedResult, Flood
@@ -290,6 +291,17 @@ class HashList:
     ) -> PurgeReport:
         """Erase all that a source gave, in every generation, for good; only counts stay."""
         return purging.purge(self._path, source, by=by, reason=reason)
+
+    def hubs(self) -> Mapping[str, int]:
+        """How many codes of each perceptual kind lie within its radius of one in fifty of the
+        others, as those of blank pictures do; kinds without any are left out.
+        """
+        counts = {
+            kind: len(hubs(snapshot, radius=KINDS[kind].radius))
+            for kind, snapshot in self._snapshots.items()
+            if KINDS[kind].perceptual
+        }
+        return MappingProxyType({kind: count for kind, count in counts.items() if count})
 
     def compact(self) -> bool:
         """Merge the index files on disk into one a kind; whether there was anything to merge.
