@@ -43,6 +43,29 @@ def test_import_says_what_it_did_and_where_the_bad_row_is(tmp_path):
     assert "0123" not in done.stderr
 
 
+def test_import_takes_a_scheme_a_state_and_a_mapping(tmp_path):
+    """Each where the file does not say; a format that is none is told with those there are."""
+    vics = tmp_path / "vics.json"
+    vics.write_text(json.dumps({"value": [{"MediaID": 1, "MD5": "ab" * 16, "Category": 1}]}))
+    own = tmp_path / "own.csv"
+    own.write_text(f"Ref;H\n1;{'cd' * 16}\n")
+    columns = tmp_path / "own.toml"
+    columns.write_text('[columns]\nRef = "entry"\nH = "md5"\n')
+    into = ("--into", tmp_path / "new.list")
+
+    refused = screener("import", vics, *into)
+    taken = screener("import", vics, *into, "--scheme", "vics-us-2.0")
+    mapped = screener("import", own, *into, "--mapping", columns, "--state", "known_good")
+    odd = screener("import", own, *into, "--format", "odd")
+
+    assert (refused.returncode, "--scheme" in refused.stderr) == (2, True)
+    assert (taken.returncode, "1 added" in taken.stderr) == (0, True)
+    assert (mapped.returncode, "1 added" in mapped.stderr) == (0, True)
+    assert (odd.returncode, "stopncii" in odd.stderr) == (2, True)
+    told = json.loads(screener("info", tmp_path / "new.list", "--json").stdout)
+    assert told["states"] == {"confirmed": 1, "known_good": 1}
+
+
 def test_strict_import_refuses_the_file_and_changes_nothing(known):
     """The bad row is fatal, named by file and line; the generation stays."""
     before = screener("info", known, "--json").stdout

@@ -176,6 +176,19 @@ def test_damage_in_a_json_record_is_confined_to_it(tmp_path, damage):
     assert PDQ not in repr(report)
 
 
+def test_json_a_field_given_twice_is_set_aside(tmp_path):
+    """Which of the two is meant is not guessed."""
+    file = tmp_path / "list.json"
+    file.write_text(
+        f'{{"results": [{{"id": 1, "hash_digest": "{MD5}", "hash_digest": "{"ab" * 16}",'
+        f' "algorithm": "MD5"}}, {{"id": 2, "hash_digest": "{MD5}", "algorithm": "MD5"}}]}}'
+    )
+
+    report = HashList.create(tmp_path / "known.list").import_file(file)
+
+    assert (report.added, report.quarantined) == (1, {"a field given twice": 1})
+
+
 def refuse(tmp_path, data, **settings):
     """A file is refused, with a message that holds no value, and changes nothing."""
     file = tmp_path / "hostile"

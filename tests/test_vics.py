@@ -77,6 +77,19 @@ def test_vics_0_and_5_are_exchanged_between_two_schemes():
     assert [row.state for row in read(media, scheme="vics-us-legacy")] == ["seed", "known_good"]
 
 
+def test_vics_an_entry_is_its_md5_whatever_else_is_known_of_it():
+    """A later release that adds a digest is of the same entry; `MediaID` says nothing."""
+    plain, more = read(
+        vics(
+            {"MediaID": 1, "MD5": MD5, "Category": 1},
+            {"MediaID": 2, "MD5": MD5, "SHA1": SHA1, "Category": 1},
+        )
+    )
+
+    assert plain.entry == more.entry
+    assert MD5 not in plain.entry
+
+
 def test_vics_nsrl_in_its_dress_is_not_notable():
     """Innocent files as VICS with category 0."""
     assert read(vics({"MD5": MD5, "Category": 0}))[0].state is State.KNOWN_GOOD
