@@ -72,6 +72,22 @@ def test_ncmec_one_id_under_two_members_is_two_entries():
     assert [row.entry for row in read(page)] == ["1/x", "2/x"]
 
 
+def test_ncmec_a_tombstone_and_a_later_page(tmp_path):
+    """An entry that was deleted on one page and is live again on a later one matches again."""
+    gone = ncmec(image("", more="<timestamp>2030-01-01T00:00:00Z</timestamp>", name="deletedImage"))
+    later = "<timestamp>2030-01-02T00:00:00Z</timestamp>"
+    live = ncmec(image(f"<md5>{MD5}</md5>", more=later))
+    known, first = imported(tmp_path, gone, source="s")
+    assert (first.withdrawn, dict(known.kinds)) == (1, {})
+    file = tmp_path / "page 2"
+    file.write_text(live)
+
+    second = known.import_file(file, source="s")
+
+    assert second.changed == 1
+    assert dict(known.refresh().kinds) == {"md5": 1}
+
+
 def test_ncmec_every_fingerprint_is_kept():
     """Image digests too, and kinds that are not known here; an empty entry is set aside."""
     marks = f"<md5>{MD5}</md5><netclean>some</netclean><ssvh_safer_hash>other</ssvh_safer_hash>"
