@@ -78,3 +78,9 @@ def test_mapping_mistakes_are_told(said, match):
 def test_mapping_a_column_that_is_gone_is_told():
     """A renamed column must not go unread."""
     refused(f"id,md5\nx,{MD5}\n", "every column", mapping=mapping(columns={"hash": "md5"}))
+
+
+def test_mapping_of_another_format_is_told():
+    """It must not go unread."""
+    with pytest.raises(ListError, match="a mapping tells"):
+        read(f"pdq {MD5}\n", format="tx", mapping=mapping(columns={"hash": "md5"}))

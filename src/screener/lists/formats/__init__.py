@@ -179,6 +179,10 @@ def open_reader(
     name = format or sniff(content, options)
     if name not in FORMATS:
         raise ListError(f"unknown format {name!r}; one of: {', '.join(FORMATS)}")
+    if options.mapping_names_columns and name != neutral_csv.NAME:
+        raise ListError(
+            f"a mapping tells the columns of a CSV; a file of format {name} has its own"
+        )
     reader = FORMATS[name](content, options)
     return reader if options.state in (None, State.CONFIRMED) else _Restated(reader, options.state)
 

@@ -25,7 +25,7 @@ NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"
 _KINDS = {"sha-1": "sha1", "sha1": "sha1", "md5": "md5", "sha-256": "sha256", "sha256": "sha256"}
 _NEEDED = {"sha-1", "md5", "filename", "specialcode"}
-_TABLES = ("FILE", "METADATA")
+_TABLES = ("METADATA", "FILE")  # the second is a view of the first
 _ORDINARY = ("", "0")  # special codes that say nothing
 _LONGEST_VALUE = 1_024  # of a database's texts
 
