@@ -103,7 +103,7 @@ UPDATE meta SET value = '2' WHERE name = 'format';
 """
 
 _INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
-_MOST_IN_MEMORY = 30_000_000  # hashes that are sorted there, 70 bytes each
+_MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
 T = TypeVar("T")
 
@@ -168,7 +168,8 @@ def _remove_fresh(fresh: Path) -> None:
 def index_hashes(connection: sqlite3.Connection) -> None:
     """Make the index that an import dropped.
 
-    Sorted in memory up to a bound, since SQLite's temporary files would be outside of the list.
+    Sorted in memory up to a bound. Beyond it SQLite sorts in a file of its own, without a name,
+    in the folder for temporary files: see SECURITY.md.
     """
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
     connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
