@@ -1,0 +1,1 @@
+"""The commands of the command line, by what they are about; one short function a command."""

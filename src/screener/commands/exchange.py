@@ -1,0 +1,171 @@
+"""The commands by which files come into a list and go out of it: import, export, terms."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import click
+
+from screener import console, list_pages
+from screener.commands.opening import open_or_create
+from screener.commands.options import BY, FILE, LIST, terms_of, terms_options
+from screener.errors import ListError
+from screener.lists.formats import FORMATS
+from screener.lists.hashlist import HashList
+from screener.lists.terms import AUDIENCES
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--into", required=True, type=click.Path(path_type=Path), help="The list's folder.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
+    help="Found from the content where left out.",
+)
+@click.option("--source", help="Who says so; the file's name where left out.")
+@click.option("--scheme", help="Whose categories they are, where the file does not say.")
+@click.option(
+    "--state",
+    type=click.Choice(["confirmed", "disputed", "seed", "known_good"]),
+    help="Of rows that would match: known_good for an exclude list, seed for leads.",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file that tells what the columns of a CSV mean.",
+)
+@click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
+@click.option("--full", is_flag=True, help="The file is all its source has: withdraw the rest.")
+@click.option("--accept-shrink", is_flag=True, help="Take a full file that leaves out many.")
+@click.option("--by", help="Who asks for it; kept in the log.")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An Ed25519 public key in a PEM file: take only what its holder signed.",
+)
+@terms_options
+def import_(
+    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None,
+    scheme: str | None, state: str | None, mapping: Path | None, strict: bool, full: bool,
+    accept_shrink: bool, by: str | None, key: Path | None, tlp: str | None,
+    redistribution: str | None, expires: str | None, terms_file: Path | None,
+) -> int:  # fmt: skip
+    """Import list files into a hash list, which is made where there is none.
+
+    A row that cannot be read is quarantined, counted and named by its line; the rest is
+    imported. Each file becomes one generation of the list, whole or not at all.
+
+    \b
+    Formats:
+      csv  a header names the columns: id, pdq, md5, sha1, sha256, photodna, phash …,
+           quality, category, category_scheme, status; others are kept as labels
+      tx, tx-csv          lines of `type value`, and the CSV of `tx dataset`
+      ncmec               NCMEC Hash Sharing v2, XML
+      vics, icse          Project VIC, JSON; INTERPOL ICSE, CSV
+      threatexchange, stopncii, tat, hma     JSON of these services
+      pdq-lines, vpdq, tmk                   what the hashing tools write
+      md5sum, sha1sum, sha256sum, bsd-sums, hashdeep     checksum files
+      nsrl                NIST's known files, CSV or SQLite
+    """
+    terms = terms_of(tlp, redistribution, expires, terms_file)
+    known = open_or_create(into)
+    told = console.to_stderr()
+    for file in files:
+        report = known.import_file(
+            file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
+            strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
+        )  # fmt: skip
+        console.print_import(told, str(file), report)
+        known = known.refresh()
+    console.print_hubs(told, known.hubs())
+    return 0
+
+
+@click.command()
+@LIST
+@click.option("--format", "format_", required=True, help="csv, tx, ncmec, vics, hma or bloom.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write, readable by you only; its manifest goes beside.",
+)  # fmt: skip
+@click.option("--source", "sources", multiple=True, help="Only what this source gave. Repeatable.")
+@click.option(
+    "--audience",
+    type=click.Choice(list(AUDIENCES)),
+    default="community",
+    show_default=True,
+    help="Whom it is for; own is the own team.",
+)
+@click.option("--categories", type=FILE, help="For vics: a TOML table, see below.")
+@click.option("--kind", default="sha256", show_default=True, help="For bloom: which digests.")
+@click.option(
+    "--error-rate", type=float, default=0.001, show_default=True,
+    help="For bloom: the share of other digests that it takes for listed ones.",
+)  # fmt: skip
+@click.option("--sign", type=FILE, help="An Ed25519 private key in a PEM file.")
+def export(
+    path: Path, format_: str, output: Path, sources: tuple[str, ...], audience: str,
+    categories: Path | None, kind: str, error_rate: float, sign: Path | None,
+) -> int:  # fmt: skip
+    """Write a list in another format, as far as the terms of its sources allow.
+
+    What may not go on is left out and counted, and so is what the format has no place for. The
+    manifest, FILE.manifest.json, holds the counts, the generation and the SHA-256 of the file.
+
+    \b
+    The table for vics gives, for each scheme, the number of each code:
+      ["uk-sentencing-council"]
+      A = 1
+
+    \b
+    Examples:
+      screener export known.list --format csv -o known.csv --sign key.pem
+      screener export known.list --format bloom --kind sha256 -o known.bloom --audience own
+    """
+    report = HashList.open(path).export(
+        output, format=format_, audience=audience, sources=sources,
+        categories=None if categories is None else _table(categories),
+        kind=kind, error_rate=error_rate, key=sign,
+    )  # fmt: skip
+    list_pages.print_export(console.to_stderr(), report)
+    return 0
+
+
+def _table(path: Path) -> dict[tuple[str, str], int]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = {(s, str(code)): n for s, codes in found.items() for code, n in codes.items()}
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
+        raise ListError(f"cannot read the categories {path}: {error}") from error
+    if not all(type(number) is int for number in table.values()):
+        raise ListError(f"{path}: a category's number is a whole number")
+    return table
+
+
+@click.command()
+@LIST
+@click.option("--source", help="Set the terms of this source.")
+@terms_options
+@BY
+def terms(
+    path: Path, source: str | None, tlp: str | None, redistribution: str | None,
+    expires: str | None, terms_file: Path | None, by: str | None,
+) -> int:  # fmt: skip
+    """Show what each source allows to be done with what it gave, or set it for one."""
+    known = HashList.open(path)
+    given = terms_of(tlp, redistribution, expires, terms_file)
+    if given is None:
+        click.echo(json.dumps({s: t.to_dict() for s, t in known.terms().items()}))
+    elif source is None:
+        raise click.UsageError("terms are of one source: name it by --source")
+    else:
+        known.set_terms(source, given, by=by)
+    return 0
+
+
+COMMANDS = (import_, export, terms)

@@ -1,0 +1,49 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from screener.lists.terms import TLP, Terms
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LIST = click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+SOURCE = click.option("--source", help="Whose entry is meant, where several sources have one.")
+BY = click.option("--by", help="Who asks for it; kept in the log.")
+WHO = click.option("--by", required=True, help="Who decides it; kept in the log.")
+WHY = click.option("--reason", required=True, help="Why, in a line; kept in the log.")
+REASON = click.option("--reason", help="Why, in a line; kept in the log.")
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+
+
+def terms_options(command: Any) -> Any:
+    """The options that say what a source allows."""
+    for option in (
+        click.option("--terms", "terms_file", type=FILE, help="A TOML file with these as keys."),
+        click.option("--expires", help="The last day on which it may be exported: 2030-12-31."),
+        click.option(
+            "--redistribution",
+            type=click.Choice(["yes", "no"]),
+            help="Whether the source lets it go on to others than the own team.",
+        ),
+        click.option("--tlp", help=f"Its level in the Traffic Light Protocol: {', '.join(TLP)}."),
+    ):
+        command = option(command)
+    return command
+
+
+def terms_of(
+    tlp: str | None, redistribution: str | None, expires: str | None, terms_file: Path | None
+) -> Terms | None:
+    """The terms that options and file give together, options first; None where there are none."""
+    given = {} if terms_file is None else Terms.load(terms_file).to_dict()
+    if tlp is not None:
+        given["tlp"] = tlp
+    if redistribution is not None:
+        given["redistribution"] = redistribution == "yes"
+    if expires is not None:
+        given["expires"] = expires
+    return Terms(**given) if given else None

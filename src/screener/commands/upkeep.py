@@ -1,0 +1,130 @@
+"""The commands about a list as files on this machine: info, verify, compact, bench, upgrade."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from screener import console
+from screener.commands.opening import open_list
+from screener.commands.options import JSON, LIST
+from screener.lists import database
+from screener.lists.hashlist import HashList
+from screener.measure import measure
+
+
+@click.command()
+@LIST
+@JSON
+def info(path: Path, as_json: bool) -> int:
+    """Show what a list holds: records by state, values by kind, and which records no hash that
+    is computed here can reach.
+    """
+    with ExitStack() as stack:
+        found = open_list(stack, path).info()
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        console.print_info(console.to_stdout(), found)
+    return 0
+
+
+@click.command()
+@LIST
+def compact(path: Path) -> int:
+    """Merge the index files of a list into one for each kind.
+
+    Imports keep them few by themselves, so there is seldom a need; it takes as long as building
+    the whole index. Scans go on meanwhile; imports wait their turn, and are refused after a while.
+
+    \b
+    Example:
+      screener compact known.list
+    """
+    changed = HashList.open(path).compact()
+    click.echo("compacted" if changed else "all in one file already", err=True)
+    return 0
+
+
+@click.command()
+@LIST
+@JSON
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="About how long it may take, once the list has been read.",
+)
+@click.option(
+    "--radius",
+    multiple=True,
+    type=click.IntRange(min=0),
+    help="Bits; 0, half of a kind's default and its default where left out. Repeatable.",
+)
+@click.option("--hugepages", is_flag=True, help="Copy the list into memory, in large pages.")
+def bench(
+    path: Path, as_json: bool, seconds: float, radius: tuple[int, ...], hugepages: bool
+) -> int:
+    """Measure how fast a list answers on this machine.
+
+    Single queries and batches, by one thread and by all cores, at several radii: random ones and
+    neighbours of what is listed. Nothing of the list is shown but sizes. What `flat`, `lookup`
+    and `join` mean: docs/benchmarks.md.
+
+    \b
+    Examples:
+      screener bench known.list
+      screener bench known.list --radius 31 --radius 40 --seconds 60 --hugepages --json
+    """
+    with ExitStack() as stack:
+        known = open_list(stack, path, hugepages=hugepages)
+        report = measure(known, seconds=seconds, radius=radius)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        console.print_report(console.to_stdout(), report)
+    return 0
+
+
+@click.command()
+@LIST
+@JSON
+@click.option("--seed", type=int, help="Draw the queries of an earlier run again.")
+def verify(path: Path, as_json: bool, seed: int | None) -> int:
+    """Check a list on disk: every byte, every table, the records, and a sample of searches.
+
+    For each kind, hashes of the list are changed in 0 bits, in 1, and so on to the radius, and
+    searched; the answers must be those of comparing with every value. No hash is printed.
+
+    \b
+    Exit codes:
+      0  all is well
+      2  something is damaged, and a sentence says what
+
+    \b
+    Example:
+      screener verify known.list
+    """
+    found = HashList.open(path).verify(seed=seed)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        console.print_verification(console.to_stdout(), found)
+    for sentence in found.damage:
+        click.echo(f"screener: {console.printable(sentence)}", err=True)
+    return 2 if found.damage else 0
+
+
+@click.command()
+@LIST
+def upgrade(path: Path) -> int:
+    """Bring a list that an older version wrote to the format of this one."""
+    click.echo("upgraded" if database.upgrade(path) else "of this format already", err=True)
+    return 0
+
+
+COMMANDS = (info, verify, compact, bench, upgrade)
