@@ -7,7 +7,9 @@ from screener.errors import ScreenerError
 from screener.hashing.hash import Hash, HashKind
 from screener.index.hamming import HammingIndex
 from screener.index.segments import SegmentedIndex
+from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
+from screener.lists.terms import Terms
 from screener.policy import Policy
 from screener.result import Match, Reason, Result, Verdict
 from screener.scan import scan
@@ -15,6 +17,7 @@ from screener.screen import Screener
 from screener.version import __version__
 
 __all__ = [
+    "EdgeFilter",
     "HammingIndex",
     "Hash",
     "HashKind",
@@ -26,6 +29,7 @@ __all__ = [
     "Screener",
     "ScreenerError",
     "SegmentedIndex",
+    "Terms",
     "Verdict",
     "__version__",
     "output",

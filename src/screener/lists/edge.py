@@ -81,15 +81,7 @@ class EdgeFilter:
                 _check_header(stream.read(_HEADER.size), size)
                 stream.seek(start)
                 found = bloom.fromfile(stream)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            struct.error,
-            EOFError,
-            RecursionError,
-        ) as error:
+        except _BROKEN as error:
             raise ListError(f"{path} is no filter, or is damaged") from error
         return cls(found, kind_named(facts["kind"]), facts["generation"])
 
