@@ -200,7 +200,9 @@ def few_values(rng: np.random.Generator, count: int, width: int, radius: int) ->
     values[:, 3:] = values[:, :3] ^ (np.uint16(1) << rng.integers(0, 16, (chunks, 3), np.uint16))
     picked = rng.integers(0, 6, (count, chunks))
     fields = values[np.arange(chunks), picked].astype("<u2")
-    bits = np.unpackbits(fields.view(np.uint8).reshape(count, -1), axis=1, bitorder="little")
+    bits = np.unpackbits(
+        fields.view(np.uint8).reshape(count, 2 * chunks), axis=1, bitorder="little"
+    )
     placed = np.empty_like(bits)
     placed[:, np.array(_core.chunk_bits(width))] = bits
     codes = np.packbits(placed, axis=1, bitorder="little")
