@@ -85,6 +85,10 @@ def quarantine(
       screener quarantine known.list --release 12 --by ann --reason "the MD5 is sound"
       screener quarantine known.list --release-entry demo-3 --kind pdq --by ann --reason "checked"
     """
+    if ids and entry is not None:
+        raise click.UsageError("--release or --release-entry, not both at once")
+    if not ids and entry is None and (by or reason or kind or source):
+        raise click.UsageError("nothing is released: name what by --release or --release-entry")
     known = HashList.open(path)
     if ids:
         number = known.release_rows(ids, by=by or "", reason=reason or "")
