@@ -151,8 +151,11 @@ class KeptList:
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
-        """Keep what a source allows; what the terms do not say stays as it was."""
+        """Keep what a source allows; what the terms do not say stays as it was. ListError for a
+        source of which nothing was ever imported: its name is a slip, and nobody would be bound.
+        """
         with generations.transaction(self._path) as connection:
+            storing.check_known(connection, source)
             return storing.store(connection, source, terms, by=by)
 
     def terms(self) -> dict[str, Terms]:

@@ -119,6 +119,13 @@ def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
     }
 
 
+def check_known(connection: sqlite3.Connection, source: str) -> None:
+    """ListError where nothing was ever imported of a source."""
+    row = connection.execute("SELECT 1 FROM imports WHERE source = ? LIMIT 1", (source,)).fetchone()
+    if row is None:
+        raise ListError(f"the list has nothing of the source {source!r}")
+
+
 def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
     """Keep the terms of a source: what they say replaces, what they do not say stays."""
     held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
