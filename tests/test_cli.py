@@ -10,17 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from command import screener
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
-
-
-def screener(*arguments, input=None, cwd=None):
-    """Run the command with the arguments; the finished process, its output as text."""
-    call = [sys.executable, "-c", "from screener.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(
-        call, input=input, cwd=cwd, capture_output=True, text=True, timeout=120, errors="replace"
-    )
 
 
 @pytest.fixture
