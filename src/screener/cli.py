@@ -67,8 +67,14 @@ def main() -> None:
     except OSError as error:
         click.echo(f"screener: {error.filename or 'input or output'}: {error.strerror}", err=True)
         code = 2
-    except Exception:
+    except Exception as error:
         # A fault of ours; it must not end with Python's 1, which says a match.
-        traceback.print_exc()
+        _tell_fault(error)
         code = 2
     sys.exit(code)
+
+
+def _tell_fault(error: Exception) -> None:
+    """Where an exception arose and of which type it is; not its words, which may hold a hash."""
+    click.echo("screener: a fault of screener itself, please report it:", err=True)
+    click.echo("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__, err=True)

@@ -66,12 +66,17 @@ KINDS: Mapping[str, HashKind] = MappingProxyType(
 )
 
 
+_LONGEST_NAME = 12  # of a kind, in characters
+
+
 def kind_named(name: str) -> HashKind:
     """The kind of that name; HashError lists the names there are."""
     try:
         return KINDS[name]
     except KeyError:
-        raise HashError(f"unknown kind {name!r}; one of: {', '.join(KINDS)}") from None
+        # A long one may be a value in the place of a kind, and is not repeated.
+        said = f"unknown kind {name!r}" if len(name) <= _LONGEST_NAME else "a kind has a short name"
+        raise HashError(f"{said}; one of: {', '.join(KINDS)}") from None
 
 
 @dataclass(frozen=True)
