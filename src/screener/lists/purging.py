@@ -7,6 +7,7 @@ rest.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import erasing, generations, segments
 from screener.lists.history import states_at
+
+_MAY_BE_HASH = re.compile(r"[0-9A-Fa-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         counts = _counts(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")
+        _forget_words(connection, source)
         _delete(connection, source)
         for kind in KINDS.values():
             if kind.perceptual or kind.digest:  # others have no index files
@@ -64,6 +68,36 @@ def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]
         (source,),
     ).fetchone()
     return found[0], found[1], found[2]
+
+
+def _forget_words(connection: sqlite3.Connection, source: str) -> None:
+    """Take away the words that name an entry of a source, which may be named by its hash: notes
+    of opinions and releases, and file names that look as if they held one.
+    """
+    connection.execute(
+        "UPDATE generations SET note = ?1 || ': purged' WHERE what = 'opinion'"
+        " AND substr(note, 1, length(?1) + 1) = ?1 || '/'",
+        (source,),
+    )
+    for number, note in connection.execute(
+        "SELECT number, note FROM generations WHERE what = 'release' AND note LIKE '% of %: %'"
+    ).fetchall():
+        entry = note.split(" of ", 1)[1]
+        # The entry ends at one of the colons; which one, no rule says.
+        ends = [at for at in range(len(entry)) if entry.startswith(": ", at)]
+        heads = [entry[:at] for at in ends]
+        named = (
+            f"SELECT 1 FROM records WHERE source = ? AND entry IN ({', '.join('?' * len(heads))})"
+        )
+        if connection.execute(named, (source, *heads)).fetchone():
+            connection.execute(
+                "UPDATE generations SET note = ? WHERE number = ?", (f"{source}: purged", number)
+            )
+    for number, file in connection.execute(
+        "SELECT id, file FROM imports WHERE source = ?", (source,)
+    ).fetchall():
+        if _MAY_BE_HASH.search(file):
+            connection.execute("UPDATE imports SET file = 'purged' WHERE id = ?", (number,))
 
 
 def _delete(connection: sqlite3.Connection, source: str) -> None:
