@@ -11,13 +11,15 @@ disk or its snapshots keep of removed files is beyond a program: encrypt the dis
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
 
 from screener.errors import ListError
+from screener.index import disk
 from screener.lists import matches
-from screener.lists.database import DATABASE, SEGMENTS, WAIT_SECONDS, sync_folder
+from screener.lists.database import DATABASE, SEGMENTS, WAIT_SECONDS
 
 _DUE = "erase"
 
@@ -34,19 +36,27 @@ def is_due(connection: sqlite3.Connection) -> bool:
 
 def finish(connection: sqlite3.Connection, folder: Path) -> None:
     """Erase what is due, if anything is; for the one writer, outside of a transaction. ListError
-    where a reader keeps the log from being emptied: it is still due then.
+    where a reader or the disk stands in the way: it is still due then.
     """
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (_DUE,)).fetchone()
     if row is None:
         return
+    try:
+        _erase(connection, folder, row[0])
+    except (OSError, sqlite3.Error) as error:
+        raise _still_due(folder, str(error)) from error
+
+
+def _erase(connection: sqlite3.Connection, folder: Path, source: str) -> None:
     named = {
         file for (file,) in connection.execute("SELECT file FROM segments WHERE until IS NULL")
     }
     for path in (folder / SEGMENTS).iterdir():
         if path.name not in named:
-            path.unlink(missing_ok=True)
-    sync_folder(folder / SEGMENTS)
-    matches.forget(folder, row[0])
+            with contextlib.suppress(FileNotFoundError):
+                disk.current.remove(path)
+    disk.current.sync_folder(folder / SEGMENTS)
+    matches.forget(folder, source)
     connection.execute("VACUUM")
     _empty_the_log(connection, folder)
     connection.execute("DELETE FROM meta WHERE name = ?", (_DUE,))
@@ -61,8 +71,12 @@ def _empty_the_log(connection: sqlite3.Connection, folder: Path) -> None:
         if not busy and not (log.exists() and log.stat().st_size):
             return
         if time.monotonic() > deadline:
-            raise ListError(
-                f"the records are purged from {folder}, but a reader keeps its log from being"
-                " erased; the next import or `screener compact` does it, once the reader is gone"
-            )
+            raise _still_due(folder, "a reader keeps its log from being erased")
         time.sleep(0.05)
+
+
+def _still_due(folder: Path, why: str) -> ListError:
+    return ListError(
+        f"the records are purged from {folder}, but not every trace is erased yet: {why}; the next"
+        " import or `screener compact` completes it"
+    )
