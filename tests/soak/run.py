@@ -1,15 +1,16 @@
 """The long fault and kill runs: `scripts/soak` calls this.
 
-    python tests/soak/run.py [--tenth] [--only readers,kills,canary,power,fail] [--receipt FILE]
+    python tests/soak/run.py [--tenth] [--only kills,power] [--receipt FILE]
 
 readers  a reader in another process for a minute while a writer adds, removes and compacts
 kills    SIGKILL of the writer at random moments, 200 times
 power    the folder as a power cut may leave it, at every call by which a writer writes
 canary   the same with a writer that forgets a sync, which the cuts must notice
 fail     every such call failing once, with a full disk and with a broken one
+purge    a purge of a list under both: made or not, and no trace left once it is done
 
-Each for a SegmentedIndex and for a HashList. It ends at the first wrong answer, with exit code 1.
-With --tenth everything is a tenth as long, as CI runs it.
+Each but the last for a SegmentedIndex and for a HashList. It ends at the first wrong answer, with
+exit code 1. With --tenth everything is a tenth as long, as CI runs it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import kills
 import power
+import purging
 import readers
 from subjects import SUBJECTS, Wrong
 
@@ -45,6 +47,12 @@ def canary(subject_name: str, folder: Path, *, seed: int) -> dict[str, object]:
     return {"missing_calls_noticed": noticed}
 
 
+def purge(folder: Path, *, rounds: int, seed: int) -> dict[str, object]:
+    """Power cuts and failures of one purge."""
+    cut = purging.soak(folder / "cut", rounds=rounds, seed=seed)
+    return cut | purging.fail(folder / "fail")
+
+
 def runs(seed: int, tenth: bool) -> dict[str, Callable[[str, Path], dict[str, object]]]:
     """What is to be run, by name."""
     share = 10 if tenth else 1
@@ -54,6 +62,7 @@ def runs(seed: int, tenth: bool) -> dict[str, Callable[[str, Path], dict[str, ob
         "canary": lambda name, at: canary(name, at, seed=seed),
         "power": lambda name, at: power.soak(name, at, steps=40 // share, seed=seed),
         "fail": lambda name, at: power.fail(name, at, steps=20 // share),
+        "purge": lambda name, at: purge(at, rounds=10 // share, seed=seed),
     }
 
 
@@ -61,7 +70,9 @@ def main() -> None:
     """Run what is asked for, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tenth", action="store_true", help="a tenth of it, for CI")
-    parser.add_argument("--only", default="readers,kills,canary,power,fail", help="some of them")
+    parser.add_argument(
+        "--only", default="readers,kills,canary,power,fail,purge", help="some of them"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the random choices")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
     parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
@@ -79,7 +90,8 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix=prefix, dir=memory) as in_memory,
     ):
         for what, run in runs(arguments.seed, arguments.tenth).items():
-            for name in SUBJECTS if what in arguments.only.split(",") else ():
+            subjects = ["list"] if what == "purge" else list(SUBJECTS)
+            for name in subjects if what in arguments.only.split(",") else ():
                 work = on_disk if what in ("readers", "kills") else in_memory
                 start = time.monotonic()
                 try:
