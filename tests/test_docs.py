@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command import CALL
+from exchange import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
 from screener import HashList, Policy, Verdict
 
@@ -52,15 +56,56 @@ def test_the_asyncio_example_screens_uploads_in_order(folder):
 
 
 def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
-    """The third example runs on codes and queries, and finds each query at distance 0."""
+    """The fourth example runs on codes and queries, and finds each query at distance 0."""
     import numpy as np
 
     codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
     names = {"codes": codes, "queries": codes[:3]}
-    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), names)
+    exec(compile(python_blocks("README.md")[3], "README.md", "exec"), names)
 
     assert names["rows"].tolist() == [0, 1, 2]
     assert len(names["index"]) == 100
+
+
+def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monkeypatch, capsys):
+    """Each line of the block, in a fresh folder with a file of each body, as printed; then the
+    filter that it made answers in the lines below it.
+    """
+    monkeypatch.chdir(tmp_path)
+    for name, sample in BODIES.items():
+        Path(name).write_text(sample, encoding="utf-8")
+    page = (ROOT / "README.md").read_text(encoding="utf-8").split("## Keeping lists")[1]
+    shell = re.search(r"```\n(.*?)```", page, re.DOTALL).group(1)
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "screener").write_text(f'#!/bin/sh\nexec {shlex.join(CALL)} "$@"\n')
+    (bin_ / "screener").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    lines = [line for line in shell.splitlines() if line.strip()]
+
+    for line in lines:
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, (line, done.stderr)
+        assert "Traceback" not in done.stderr
+
+    assert len(lines) == 18
+    assert dict(HashList.open("ncii.list").states) == {"confirmed": 1, "withdrawn": 1}
+    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), {"digest": MD5})
+    assert capsys.readouterr().out == "True\n"
+
+
+BODIES = {
+    "ncmec.xml": NCMEC,
+    "vics.json": json.dumps(VICS20),
+    "icse.csv": ICSE,
+    "iwf.csv": f"Ref;Hash1;Hash2;Grade\n1;{MD5[::-1]};;A\n2;{MD5};damaged;B\n",
+    "iwf.toml": '[columns]\nRef = "entry"\nHash1 = "md5"\nHash2 = "sha1"\n'
+    'Grade = { field = "category", scheme = "uk-sentencing-council" }\n',
+    "updates.json": json.dumps(UPDATES),
+    "nsrl.csv": NSRL,
+    "stopncii.json": json.dumps(STOPNCII),
+    "tat.json": json.dumps(TAT),
+}
 
 
 def test_the_scan_example_of_the_readme_writes_a_line_a_file(folder):
