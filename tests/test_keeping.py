@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import sqlite3
 import stat
 
@@ -446,6 +447,22 @@ def test_a_value_that_another_source_gives_too_stays_found_after_a_purge(known, 
     assert met(known, "md5", 1, 16) == ("match", ["confirmed"], [])
 
 
+def test_a_generation_from_before_a_purge_is_refused_and_not_taken_for_an_empty_one(known, put):
+    """Opened by its number, or by a worker that was handed it: a sentence, and no clean verdict."""
+    for source, number in (("mine", 1), ("theirs", 2)):
+        put(f"id,md5\na,{value(number)}\n", source=source)
+    handed = pickle.dumps(known.refresh())
+
+    known.purge("mine")
+
+    for use in (lambda: HashList.open(known.path, generation=2), lambda: pickle.loads(handed)):
+        with pytest.raises(ListError, match=r"generation 2 .* is no longer kept"):
+            use()
+    assert HashList.open(known.path, generation=3).kinds == {"md5": 1}
+    assert known.rollback(2) == 4
+    assert met(known, "md5", 2, 16)[0] == "match"
+
+
 def test_a_purge_that_a_reader_delays_is_completed_by_the_next_writer(known, put, monkeypatch):
     """The log cannot be emptied under an open read; the sentence says so, and it is done later."""
     monkeypatch.setattr("screener.lists.erasing.WAIT_SECONDS", 0.2)
@@ -555,7 +572,6 @@ def test_pybloom_live_itself_reads_what_follows_the_first_line(known, put, tmp_p
 
 def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_path):
     """Cut short, too long, absurd numbers, another file, a pickle: ListError, and no hash in it."""
-    import pickle
     import struct
 
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))

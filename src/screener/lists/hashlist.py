@@ -88,7 +88,7 @@ class HashList(KeptList):
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
                 break
-        raise ListError(f"generation {number} of {folder} is no longer kept; open the newest")
+        raise _not_kept(folder, number)
 
     def __reduce__(self) -> tuple[partial[HashList], tuple[str]]:
         """A pickle opens the same generation again."""
@@ -218,8 +218,17 @@ def _absolute(path: str | PathLike[str]) -> Path:
 
 
 def _at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
-    connection.execute("BEGIN")  # both questions see one state of the database
-    return generations.at(connection, folder, number)
+    connection.execute("BEGIN")  # all questions see one state of the database
+    found = generations.at(connection, folder, number)
+    # What a purge has left of an earlier generation is not what that generation was.
+    purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
+    if connection.execute(purged, (found.number,)).fetchone() is not None:
+        raise _not_kept(folder, number)
+    return found
+
+
+def _not_kept(folder: Path, number: int | None) -> ListError:
+    return ListError(f"generation {number} of {folder} is no longer kept; open the newest")
 
 
 def _no_offsets(kind: HashKind, codes: NDArray[np.uint8]) -> NDArray[np.int64]:
