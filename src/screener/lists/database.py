@@ -173,6 +173,7 @@ def index_hashes(connection: sqlite3.Connection) -> None:
     """
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
     connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
+    connection.execute("PRAGMA threads = 1")  # one more, which sorts
     connection.execute(_INDEX)
 
 
@@ -231,7 +232,10 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection
 def connect(folder: Path, mode: str) -> sqlite3.Connection:
     """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord."""
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
+    # An import writes from a thread beside the one that reads: see `inserts`. They take turns.
+    connection = sqlite3.connect(
+        address, uri=True, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
+    )
     # The file may come from elsewhere: nothing in its schema may do more than hold data.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection

@@ -21,7 +21,6 @@ from itertools import islice
 from pathlib import Path
 
 from screener.errors import ListError, ScreenerError
-from screener.hashing.hash import Hash
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
@@ -183,10 +182,6 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
             return now.number + 1
 
 
-def _below_floor(item: Hash) -> bool:
-    return item.quality is not None and item.quality < item.kind.floor
-
-
 class _Import:
     """One run of an import inside its transaction."""
 
@@ -216,34 +211,46 @@ class _Import:
         self._first_bad: list[tuple[int, str]] = []
 
     def take(self, reader: Reader, *, file: str) -> None:
-        """Store all rows, a batch at a time."""
-        unit = reader.unit
-        waiting = iter(reader)
-        while batch := list(islice(waiting, _BATCH)):
-            entries: dict[str, Row] = {}
-            bad = []
-            low = 0
-            for found in batch:
-                row = found if isinstance(found, BadRow) else self._checked(found)
-                if isinstance(row, BadRow):
-                    if self._wishes.strict:
-                        raise ListError(f"{file}, {unit} {row.line}: {row}; nothing was imported")
-                    bad.append(row)
-                    continue
-                low += sum(map(_below_floor, row.hashes))
-                entry = row.entry or derived_entry(row.hashes)
-                have = entries.get(entry)
-                entries[entry] = row if have is None else united(have, row)
-                self._counts["repeated"] += have is not None
-                self._counts["withdrawn"] += row.state is State.WITHDRAWN
-            self._counts["rows"] += len(batch)
-            self._counts["low_quality"] += low
-            self._versions.take(entries)
+        """Store all rows, a batch at a time; one is written while the next is read."""
+        rows = iter(reader)
+        try:
+            while batch := list(islice(rows, _BATCH)):
+                self._take(batch, f"{file}, {reader.unit}")
+        finally:
+            self._versions.settle()
+
+    def _take(self, batch: list[Row | BadRow], where: str) -> None:
+        entries: dict[str, Row] = {}
+        bad = []
+        repeated = withdrawn = low = 0
+        for found in batch:
+            row = found if isinstance(found, BadRow) else self._checked(found)
+            if isinstance(row, BadRow):
+                if self._wishes.strict:
+                    raise ListError(f"{where} {row.line}: {row}; nothing was imported")
+                bad.append(row)
+                continue
+            for item in row.hashes:
+                low += item.quality is not None and item.quality < item.kind.floor
+            withdrawn += row.state is State.WITHDRAWN
+            entry = row.entry or derived_entry(row.hashes)
+            if entry in entries:
+                repeated += 1
+                row = united(entries[entry], row)
+            entries[entry] = row
+        self._counts.update(
+            rows=len(batch), low_quality=low, repeated=repeated, withdrawn=withdrawn
+        )
+        self._versions.take(entries)
+        if bad:
+            self._versions.settle()
             self._set_aside(bad)
 
     def _checked(self, row: Row) -> Row | BadRow:
         """A row without digests of empty input; or why it is of no use."""
         hashes = row.hashes
+        if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
+            return row  # the usual row, on the shortest way
         if any(map(of_empty_input, hashes)):
             hashes = tuple([item for item in hashes if not of_empty_input(item)])
             self._counts["dropped"] += len(row.hashes) - len(hashes)

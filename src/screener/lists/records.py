@@ -106,11 +106,12 @@ def why_not_searchable(item: Hash) -> str | None:
     A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank
     picture and would meet innocent files. Quality is not judged here: the policy's floor is.
     """
-    if not item.kind.perceptual:
-        return None if item.kind.digest else "opaque"
+    kind = item.kind
+    if not kind.perceptual:
+        return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
-    least = item.kind.bits // 16
-    return None if least <= weight <= item.kind.bits - least else "low information"
+    least = kind.bits // 16
+    return None if least <= weight <= kind.bits - least else "low information"
 
 
 def united(first: Row, second: Row) -> Row:
@@ -173,11 +174,11 @@ def version_of(row: Row) -> Version:
     hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
     categories = _categories_text(row.categories)
     labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
-    said = f"{row.state.value}\0{categories}\0{labels}\0{row.updated}"
+    said = f"{row.state}\0{categories}\0{labels}\0{row.updated}"
     for item in hashes:
         said += f"\0{item.kind.name}\0{item.quality}\0{item.value.hex()}"
     fingerprint = hashlib.blake2b(said.encode(), digest_size=16).digest()
-    why_not = tuple([why_not_searchable(item) for item in hashes])
+    why_not = tuple(map(why_not_searchable, hashes))
     return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
 
 

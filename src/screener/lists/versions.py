@@ -11,17 +11,19 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import placeholders
+from screener.lists.inserts import Inserts
 from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
+_MARKS = 1 << 27  # bits, 16 MiB
 
 
 class _Stored(NamedTuple):
@@ -74,7 +76,13 @@ class Versions:
             for (whose, entry), held in opinions_at(connection, number).items()
             if whose == source
         }
+        self._inserts = Inserts(connection)
+        self._news = None if self._holds_any() else _News()
         self._clear()
+
+    def _holds_any(self) -> bool:
+        held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
+        return self._connection.execute(held, (self._source,)).fetchone() is not None
 
     def _clear(self) -> None:
         self._ended: list[tuple[int, int]] = []
@@ -83,14 +91,17 @@ class Versions:
         self._hashes: list[tuple[object, ...]] = []
 
     def take(self, entries: Mapping[str, Row]) -> None:
-        """Store a batch: each entry once, with what the rows of the batch say of it."""
-        stored = dict(self._lookup(list(entries)))
-        for entry, row in entries.items():
+        """Store a batch: each entry once, with what the rows of the batch say of it.
+
+        It may be on its way into the database when this returns: see `settle`.
+        """
+        versions = [self._judge(version_of(row)) for row in entries.values()]
+        stored = self._lookup(list(entries))
+        for version, (entry, row) in zip(versions, entries.items(), strict=True):
             have = stored.get(entry)
             if have is not None and self._touched(have):
                 self._unite(entry, have, row)
                 continue
-            version = self._judge(version_of(row))
             self.counts["low_information"] += version.why_not.count("low information")
             if have is None:
                 self.counts["added"] += 1
@@ -106,18 +117,28 @@ class Versions:
                 self._replace(entry, have, version)
         self._flush()
 
+    def settle(self) -> None:
+        """Wait until all that was taken is in the database, as whoever asks it must, and whoever
+        gives up; raises sqlite3.Error where that failed.
+        """
+        self._inserts.settle()
+
     def add_to(self, entries: Mapping[str, Row]) -> None:
         """Add to entries what further rows say of them, whichever file these are from."""
-        stored = dict(self._lookup(list(entries)))
+        stored = self._lookup(list(entries))
         for entry, have in stored.items():
             self._unite(entry, have, entries[entry])
-        self._flush()
-        self.take({entry: row for entry, row in entries.items() if entry not in stored})
+        try:
+            self._flush()
+            self.take({entry: row for entry, row in entries.items() if entry not in stored})
+        finally:
+            self.settle()
 
     def withdraw_absent(self) -> tuple[int, int]:
         """Withdraw every entry that no row of the file named: the file was all that the source
         has. How many entries were not withdrawn before, and how many are now.
         """
+        self.settle()
         count = "SELECT count(*) FROM records WHERE source = ? AND state <> ?"
         whose = (self._source, State.WITHDRAWN)
         before = self._connection.execute(
@@ -135,11 +156,13 @@ class Versions:
                 self.counts["absent"] += 1
                 self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
         self._flush()
+        self.settle()
         after = self._connection.execute(f"{count} AND until IS NULL", whose).fetchone()[0]
         return before, after
 
     def finish(self) -> bool:
         """Whether anything changed after all."""
+        self.settle()
         if self._remade:
             self._undo_round_trips()
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
@@ -161,7 +184,13 @@ class Versions:
         )
         return version._replace(why_not=why_not)
 
-    def _lookup(self, entries: list[str]) -> Iterator[tuple[str, _Stored]]:
+    def _lookup(self, entries: list[str]) -> dict[str, _Stored]:
+        """Those of the entries that the list holds, with what it holds of them."""
+        if self._news is not None:
+            entries = self._news.met_before(entries)
+        found: dict[str, _Stored] = {}
+        if entries:
+            self.settle()
         for start in range(0, len(entries), _AT_ONCE):
             some = entries[start : start + _AT_ONCE]
             for entry, *have in self._connection.execute(
@@ -170,7 +199,8 @@ class Versions:
                 f" AND entry IN ({','.join('?' * len(some))})",
                 (self._source, *some),
             ):
-                yield entry, _Stored(*have)
+                found[entry] = _Stored(*have)
+        return found
 
     def _touched(self, have: _Stored) -> bool:
         return have.since == self._number or bool(self._met[have.record])
@@ -209,25 +239,40 @@ class Versions:
     def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
         record = self._next
         self._next += 1
-        state = effective(version.state, self._opinions.get(entry, ()))
+        own = self._opinions.get(entry) if self._opinions else None
+        state = effective(version.state, own) if own else version.state
         self.states[state] += 1
         self._seen.add(version.hashes)
         new = version.hittable
-        self.changes.gain([item for item in new if item not in had] if had else new)
-        said = (state, version.categories, version.labels, version.updated)
-        made = (version.fingerprint, self._import, self._number, version.state)
-        self._records.append((record, self._source, entry, *said, *made))
+        if new:
+            self.changes.gain([item for item in new if item not in had] if had else new)
+        self._records.append(
+            (
+                record,
+                self._source,
+                entry,
+                str(state),  # SQLite's module is slow with what is not a plain text
+                version.categories,
+                version.labels,
+                version.updated,
+                version.fingerprint,
+                self._import,
+                self._number,
+                None,
+                str(version.state),
+            )
+        )
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
 
     def _flush(self) -> None:
         """Write the batch; what it ends goes first, since an entry has one current version."""
+        self.settle()
         write = self._connection.executemany
         write("UPDATE records SET until = ? WHERE id = ?", self._ended)
         write("DELETE FROM hashes WHERE record = ?", self._removed)
         write("DELETE FROM records WHERE id = ?", self._removed)
-        write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)", self._records)
-        write("INSERT INTO hashes VALUES (?, ?, ?, ?, ?)", self._hashes)
+        self._inserts.begin([("records", self._records), ("hashes", self._hashes)])
         self._clear()
 
     def _undo_round_trips(self) -> None:
@@ -249,6 +294,29 @@ class Versions:
         )
         self.counts["changed"] -= len(pairs)
         self.counts["unchanged"] += len(pairs)
+
+
+class _News:
+    """Which entries of a source that had none were met before, but for a few taken for such.
+
+    Bits in a fixed number, one for each entry met: asking the database for each would take as
+    long as reading the file.
+    """
+
+    def __init__(self) -> None:
+        self._marks = bytearray(_MARKS // 8)
+
+    def met_before(self, entries: list[str]) -> list[str]:
+        """Those that were met before, all of them and a few more; all of them are met now."""
+        marks, found = self._marks, []
+        for entry in entries:
+            place = hash(entry) % _MARKS
+            at, bit = place >> 3, 1 << (place & 7)
+            if marks[at] & bit:
+                found.append(entry)
+            else:
+                marks[at] |= bit
+        return found
 
 
 def _outdated(have: _Stored, row: Row) -> bool:
