@@ -1,7 +1,6 @@
 """Writers: what a reader reads and its writer writes reads back equal; others read it too."""
 
 import csv
-import hashlib
 import io
 import json
 import struct
@@ -11,69 +10,16 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writing import VIDEO, as_entry, entry, joined, made, read, written
 
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import TMK_BYTES, TMK_MAGIC, VideoFrame, pack_vpdq
-from screener.lists.formats import open_reader
-from screener.lists.formats.content import Content
 from screener.lists.formats.writers import WRITERS
-from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
-from screener.lists.records import Category, Row, version_of
+from screener.lists.formats.writers.entry import Wants
+from screener.lists.records import Category, Row
 from screener.lists.states import State
 
-VIDEO = {"vpdq", "tmk_pdqf"}
 NAMESPACE = {"n": "https://hashsharing.ncmec.org/hashsharing/v2"}
-TABLE = Wants({("uk-sentencing-council", "A"): 1, ("uk-sentencing-council", "C"): 0})
-
-
-def made(kind, number, quality=None):
-    """A well-mixed value of a kind."""
-    size = KINDS[kind].size
-    return Hash(KINDS[kind], hashlib.shake_128(f"{kind}{number}".encode()).digest(size), quality)
-
-
-def entry(name, *hashes, state=State.CONFIRMED, why_not=None, **rest):
-    """An entry of the source `demo`."""
-    settings = {"categories": (), "labels": {}, "updated": None, "made": 0.0} | rest
-    return Entry("demo", name, state, tuple(Listed(h, why_not) for h in hashes), **settings)
-
-
-def written(format, entries, wants=TABLE):
-    """The text that a writer makes of entries, and its tally."""
-    out, tally = io.StringIO(newline=""), Tally()
-    WRITERS[format](out, entries, tally, wants)
-    return out.getvalue(), tally
-
-
-def read(format, text, source="demo"):
-    """The rows that a reader finds in a text, those of one entry joined."""
-    content = Content(io.BytesIO(text.encode()), "file")
-    return list(open_reader(content, source=source, format=format))
-
-
-def joined(rows):
-    """Rows by entry, as an import joins them, in the form that is stored."""
-    from screener.lists.records import derived_entry, united
-
-    found = {}
-    for row in rows:
-        assert isinstance(row, Row), row
-        name = row.entry or derived_entry(row.hashes)
-        found[name] = row if name not in found else united(found[name], row)
-    return {name: version_of(row).fingerprint for name, row in found.items()}
-
-
-def as_entry(name, row):
-    """What a writer is handed of a row once it is stored."""
-    return entry(
-        name,
-        *row.hashes,
-        state=row.state,
-        categories=row.categories,
-        labels=row.labels,
-        updated=row.updated,
-    )
-
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=12)
 _WORD = st.from_regex(r"[A-Za-z0-9=+@_][A-Za-z0-9 =+@_.,;-]{0,10}[A-Za-z0-9]", fullmatch=True)

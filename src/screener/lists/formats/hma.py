@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from screener.hashing.hash import KINDS
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
 from screener.lists.formats.json_text import JsonHead
@@ -20,6 +21,8 @@ from screener.lists.records import BadRow, Row, State
 
 NAME = "hma"
 _ENABLED = 1
+# HMA takes any type that its extensions bring; those of our kinds go by their names.
+_SIGNALS = {**{name: (name, None) for name in KINDS}, **SIGNALS}
 _READ = frozenset(("id", "bank", "signals"))
 _BESIDE = frozenset(("note", "metadata"))  # a signal in what is sent to `/signal`
 
@@ -32,7 +35,7 @@ def recognises(head: JsonHead) -> bool:
     if isinstance(first.get("signals"), dict):
         return "bank" in first or "disable_until_ts" in first or "id" in first
     names = set(first) - _BESIDE
-    return bool(names) and names <= set(SIGNALS) and all(isinstance(first[n], str) for n in names)
+    return bool(names) and names <= set(_SIGNALS) and all(isinstance(first[n], str) for n in names)
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
@@ -47,7 +50,7 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
     if not isinstance(signals, dict):
         return [BadRow(gathered.number, "signals", "not an object")]
     for name, value in signals.items():
-        found = SIGNALS.get(name.casefold())
+        found = _SIGNALS.get(name.casefold())
         if found is None:
             gathered.label(f"signal {name}", value)
             continue

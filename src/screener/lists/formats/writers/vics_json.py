@@ -1,7 +1,8 @@
 """Writes Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item a line.
 
 An item must have an MD5. What its numbers mean is for the operator to say: a table maps the
-categories of the list's schemes to them.
+categories of the list's schemes to them. An item has one category: a further one is a further
+item on the same MD5.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 
 def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
-    """An item for each MD5 of an entry, with as many of its other hashes as fit."""
+    """An item for each MD5 and category of an entry, its other hashes in the first."""
     if not entry.matching:
         tally.left_out[f"{entry.state} records: the format has no states"] += 1
         return []
@@ -48,11 +49,10 @@ def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
     if len(numbers) < len(entry.categories):
         tally.lost.add("categories that the table does not name")
     tally.wrote(entry, hashes)
-    items = []
-    for place, md5 in enumerate(by_kind["md5"]):
-        item: dict[str, Any] = {"Category": numbers[0]} if numbers else {}
-        item |= {"MD5": md5.text.upper()}
-        items.append(item | (_others(by_kind) if place == 0 else {}))
+    said = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
+    when = {} if entry.updated is None else {"DateUpdated": entry.updated}
+    items = [one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in said]
+    items[0] |= _others(by_kind)
     return items
 
 
