@@ -165,7 +165,7 @@ class KeptList:
     def show(self, entry: str, *, source: str | None = None, values: bool = False) -> list[Shown]:
         """All that is known of an entry, for each source that has it, or for one; ListError.
 
-        Hash values are told only if `values` asks for them.
+        Hash values, and labels that may hold one, are told only if `values` asks for them.
         """
         return database.ask(
             self._path,

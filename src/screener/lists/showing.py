@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import matches, terms
 from screener.lists.records import Category, categories_of, opinions_at
 from screener.lists.states import Opinion
+
+HIDDEN = "(told with the values)"  # in the place of a label that may hold a hash
+_MAY_BE_HASH = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Za-z+/]{24}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def show(
             said,
             own.get((whose, entry), ()),
             categories_of(categories),
-            json.loads(labels),
+            {name: text if values else _hidden(text) for name, text in json.loads(labels).items()},
             updated,
             kept.get(whose, terms.Terms()).to_dict(),
             _hashes(connection, record, number, values),
@@ -112,6 +116,13 @@ def show(
         )
         for record, whose, state, said, categories, labels, updated in rows
     ]
+
+
+def _hidden(text: str) -> str:
+    """A label as it may be told unasked: fingerprints of kinds that are not known here are labels,
+    and names of files may be hashes.
+    """
+    return HIDDEN if _MAY_BE_HASH.search(text) else text
 
 
 def _hashes(
