@@ -1,0 +1,96 @@
+"""The edge filter: no false negative, its rate, and what it refuses."""
+
+import pickle
+
+import pytest
+from kept import putting, value
+
+from screener.errors import HashError, ListError
+from screener.lists.edge import EdgeFilter
+from screener.lists.hashlist import HashList
+from screener.lists.states import State
+from screener.lists.terms import Terms
+
+
+@pytest.fixture
+def known(tmp_path):
+    """An empty list."""
+    return HashList.create(tmp_path / "known.list")
+
+
+@pytest.fixture
+def put(known, tmp_path):
+    """Imports a text into the list; gives the report."""
+    return putting(known, tmp_path)
+
+
+def test_the_edge_filter_never_misses_and_errs_at_its_rate(known, put, tmp_path):
+    """Every digest of the list is found; of others about one in a hundred, as was asked."""
+    rows = "".join(f"e{n},{value(n, 32)}\n" for n in range(5000))
+    put(f"id,sha256\n{rows}", terms=Terms("CLEAR", True))
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="sha256", error_rate=0.01)
+
+    held = EdgeFilter.open(path)
+
+    assert all(held.may_contain(value(n, 32)) for n in range(5000))
+    assert held.may_contain(bytes.fromhex(value(1, 32)))
+    wrong = sum(held.may_contain(value(-n, 32)) for n in range(1, 20001))
+    assert 100 < wrong < 300
+    assert (held.kind.name, held.generation, held.error_rate) == ("sha256", 1, 0.01)
+    # Those that the filter itself took for present at once are not counted by it.
+    assert 4900 < held.count <= 5000
+
+
+def test_the_edge_filter_holds_only_what_makes_a_match(known, put, tmp_path):
+    """Withdrawn, seed and known good digests are not in it; nor are other kinds."""
+    put(
+        "id,md5,status\n" + "".join(f"{s},{value(s)},{s}\n" for s in State) + f"b,{value(9)},\n",
+        terms=Terms("CLEAR", True),
+    )
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="md5", error_rate=1e-6)
+    held = EdgeFilter.open(path)
+
+    found = {s.value for s in State if held.may_contain(value(s))}
+
+    assert found == {"confirmed", "disputed"}
+    for wrong in (value(1, 32), "zz", b"12"):
+        with pytest.raises(HashError):
+            held.may_contain(wrong)
+
+
+def test_pybloom_live_itself_reads_what_follows_the_first_line(known, put, tmp_path):
+    """The rest of the file is its own format, and no pickle."""
+    from pybloom_live import BloomFilter
+
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="md5")
+
+    with path.open("rb") as stream:
+        stream.readline()
+        bloom = BloomFilter.fromfile(stream)
+
+    assert value(1) in bloom
+
+
+def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_path):
+    """Cut short, too long, absurd numbers, another file, a pickle: ListError, and no hash in it."""
+    import struct
+
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="md5")
+    whole = path.read_bytes()
+    line, rest = whole.split(b"\n", 1)
+    huge = struct.pack("<dQQQQ", 0.001, 2**60, 2**60, 1, 1)
+
+    for broken in (
+        b"", b"{}\n", whole[:-1], whole + b"x", line + b"\n" + huge + rest[40:],
+        line.replace(b"md5", b"pdq") + b"\n" + rest, pickle.dumps(1), line,
+        line.replace(b"md5", b"xxx") + b"\n" + rest, b"[]\n" + rest, b"[" * 100_000,
+    ):  # fmt: skip
+        path.write_bytes(broken)
+        with pytest.raises(ListError, match="no filter"):
+            EdgeFilter.open(path)

@@ -1,0 +1,236 @@
+"""What was done to a list: the log, going back, purging; lists of older versions."""
+
+import pickle
+import sqlite3
+
+import pytest
+from kept import met, putting, value
+
+from screener import Policy, Screener
+from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists import database, matches
+from screener.lists.hashlist import HashList
+from screener.lists.terms import Terms
+
+
+@pytest.fixture
+def known(tmp_path):
+    """An empty list."""
+    return HashList.create(tmp_path / "known.list")
+
+
+@pytest.fixture
+def put(known, tmp_path):
+    """Imports a text into the list; gives the report."""
+    return putting(known, tmp_path)
+
+
+# --- history
+
+
+def test_a_rollback_writes_a_higher_generation_with_the_earlier_content(known, put):
+    """What was added goes, what was changed is as before; what was withdrawn does not return."""
+    put(f"id,md5,note\na,{value(1)},old\nb,{value(2)},\nc,{value(3)},\n")
+    put(f"id,md5,note,status\na,{value(10)},new,\nc,,,withdrawn\nd,{value(4)},,\n")
+
+    number = known.rollback(1, by="ann", reason="a bad file")
+
+    one = known.refresh()
+    assert (number, one.generation) == (3, 3)
+    assert dict(one.states) == {"confirmed": 2, "withdrawn": 1}
+    assert one.show("a")[0].labels == {"note": "old"}
+    found = {n: met(known, "md5", n, 16)[0] for n in (1, 2, 3, 4, 10)}
+    assert found == {1: "match", 2: "match", 3: "no_match", 4: "no_match", 10: "no_match"}
+    assert dict(one.kinds) == {"md5": 2}
+    with pytest.raises(ListError):
+        known.rollback(3)
+    with pytest.raises(ListError):
+        known.rollback(99)
+
+
+def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):
+    """Else a policy's largest age would take it for fresh."""
+    put(f"id,md5\na,{value(1)}\n")
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.execute("UPDATE generations SET confirmed = confirmed - 1000")
+    put(f"id,md5\nb,{value(2)}\n")
+
+    known.rollback(1)
+
+    assert known.refresh().age_s() > 900
+    with pytest.raises(Exception, match="old and the policy allows"):
+        Screener(known.refresh(), policy=Policy(max_list_age=500))
+
+
+def test_a_rollback_keeps_our_opinions(known, put):
+    """What we know since is not undone with what a file said."""
+    put(f"id,md5\na,{value(1)}\n")
+    put(f"id,md5\nb,{value(2)}\n")
+    known.give_opinion("a", state="disputed", by="ann", reason="x")
+    known.rollback(1)
+
+    assert met(known, "md5", 1, 16) == ("match", ["disputed"], [])
+
+
+def test_the_log_says_what_was_done_and_who_asked(known, put):
+    """Imports with their counts, one that changed nothing too; opinions and rollbacks."""
+    put(f"id,md5\na,{value(1)}\n", by="ann")
+    put(f"id,md5\na,{value(1)}\n", by="bob")
+    known.give_opinion("a", state="disputed", by="cat", reason="why")
+    known.rollback(1, by="dan", reason="undo")
+
+    told = [(one.generation, one.what, one.by) for one in known.log()]
+
+    assert told == [
+        (0, "created", None),
+        (1, "import", "ann"),
+        (1, "import", "bob"),
+        (2, "opinion", "cat"),
+        (3, "rollback to 1", "dan"),
+    ]
+    assert known.log()[1].counts["added"] == 1
+    assert (known.log()[1].source, known.log()[3].note) == ("demo", "demo/a: disputed: why")
+
+
+def traces(folder, *hexes):
+    """The files under a folder that hold any of the values, as bytes or as text."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            for text in hexes:
+                if bytes.fromhex(text) in content or text.encode() in content.lower():
+                    found.append((path.name, text))
+    return found
+
+
+def test_after_a_purge_no_byte_of_a_purged_hash_is_left(known, put):
+    """In no file of the list: old versions, set-aside rows, old generations, log and index."""
+    mine = [value(n, size) for n in range(40) for size in (16, 32)]
+    for turn in range(4):
+        rows = "".join(
+            f"e{n},{value(n, 32)},{value(n)},{turn}\n" for n in range(turn * 10, turn * 10 + 10)
+        )
+        again = f"e{turn},{value(turn, 32)},{value(turn)},again\n"
+        put(f"id,pdq,md5,turn\n{rows}{again}bad,zz,{value(7)},\n")
+    put(f"id,pdq,md5\nx,{value(99, 32)},{value(99)}\nshared,,{value(1000)}\n", source="other")
+    known.give_opinion("e1", state="disputed", by="ann", reason="x")
+    known.count_matches(
+        [Screener(known.refresh()).match([Hash.parse("pdq", value(1, 32))], input="f")]
+    )
+    reader = known.refresh()  # holds the old index files open
+    assert traces(known.path, *mine)
+
+    report = known.purge("demo", by="ann", reason="the contract ended")
+
+    assert traces(known.path, *mine) == []
+    assert (report.records, report.generation) == (40, reader.generation + 1)
+    one = known.refresh()
+    assert dict(one.kinds) == {"md5": 2, "pdq": 1}
+    assert met(known, "pdq", 99, 32)[0] == "match"
+    assert met(known, "pdq", 1, 32)[0] == "no_match"
+    # Counts stay; what the rest of the list may be gone back to stays too, without the source.
+    assert [x.counts["added"] for x in one.log() if x.source == "demo"]
+    known.rollback(5)
+    assert traces(known.path, *mine) == []
+    assert matches.of_entry(known.path, "demo", "e1") == {}
+    with pytest.raises(ListError, match="nothing of the source"):
+        known.purge("demo")
+
+
+def test_a_value_that_another_source_gives_too_stays_found_after_a_purge(known, put):
+    """Purging is by source, not by value."""
+    for source in ("mine", "theirs"):
+        put(f"id,md5\na,{value(1)}\n", source=source)
+
+    known.purge("mine")
+
+    assert met(known, "md5", 1, 16) == ("match", ["confirmed"], [])
+
+
+def test_a_generation_from_before_a_purge_is_refused_and_not_taken_for_an_empty_one(known, put):
+    """Opened by its number, or by a worker that was handed it: a sentence, and no clean verdict."""
+    for source, number in (("mine", 1), ("theirs", 2)):
+        put(f"id,md5\na,{value(number)}\n", source=source)
+    handed = pickle.dumps(known.refresh())
+
+    known.purge("mine")
+
+    for use in (lambda: HashList.open(known.path, generation=2), lambda: pickle.loads(handed)):
+        with pytest.raises(ListError, match=r"generation 2 .* is no longer kept"):
+            use()
+    assert HashList.open(known.path, generation=3).kinds == {"md5": 1}
+    assert known.rollback(2) == 4
+    assert met(known, "md5", 2, 16)[0] == "match"
+
+
+def test_a_purge_that_a_reader_delays_is_completed_by_the_next_writer(known, put, monkeypatch):
+    """The log cannot be emptied under an open read; the sentence says so, and it is done later."""
+    monkeypatch.setattr("screener.lists.erasing.WAIT_SECONDS", 0.2)
+    put(f"id,md5\na,{value(1)}\n")
+    put(f"id,md5\nb,{value(2)}\n", source="other")
+    reading = sqlite3.connect(known.path / "records.sqlite")
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM records").fetchone()
+
+    with pytest.raises(ListError, match="a reader keeps"):
+        known.purge("demo")
+    reading.close()
+    put(f"id,md5\nc,{value(3)}\n", source="other")
+
+    assert traces(known.path, value(1)) == []
+    assert dict(known.refresh().kinds) == {"md5": 2}
+
+
+# --- older lists
+
+
+def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_path):
+    """Nothing is lost: records, states and quarantine are there after `upgrade`."""
+    known = HashList.create(tmp_path / "old.list")
+    file = tmp_path / "file.csv"
+    file.write_text(f"id,md5,status\na,{value(1)},\nb,{value(2)},disputed\nc,zz,\n")
+    known.import_file(file, source="demo")
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.executescript(
+            "ALTER TABLE generations DROP COLUMN who; ALTER TABLE generations DROP COLUMN note;"
+            "ALTER TABLE imports DROP COLUMN who; ALTER TABLE records DROP COLUMN said;"
+            "DROP TABLE opinions; DROP TABLE judged; DROP TABLE terms;"
+            "CREATE TABLE q(import INTEGER, line INTEGER, field TEXT, reason TEXT);"
+            "INSERT INTO q SELECT import, line, field, reason FROM quarantine;"
+            "DROP TABLE quarantine; ALTER TABLE q RENAME TO quarantine;"
+            "UPDATE meta SET value = '1' WHERE name = 'format';"
+        )
+    connection.close()
+
+    for use in (lambda: HashList.open(known.path), lambda: known.import_file(file, source="demo")):
+        with pytest.raises(ListError, match=r"older version.*screener upgrade"):
+            use()
+    assert database.upgrade(known.path)
+    assert not database.upgrade(known.path)
+
+    one = HashList.open(known.path)
+    assert met(one, "md5", 2, 16) == ("match", ["disputed"], [])
+    assert one.show("b")[0].said == "disputed"
+    assert [row.line for row in one.quarantined()[0]] == [4]
+    one.give_opinion("a", state="disputed", by="ann", reason="x")
+
+
+def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):
+    """Its versions with their imports, terms and labels; values only if asked for."""
+    put(f"id,md5,note\na,{value(1)},x\n", by="ann", terms=Terms("AMBER"))
+    put(f"id,md5,note\na,{value(1)},y\n", by="bob")
+    one = known.refresh()
+
+    (shown,) = one.show("a")
+
+    assert [(v.since, v.until, v.file, v.by) for v in shown.versions] == [
+        (1, 2, "file.csv", "ann"),
+        (2, None, "file.csv", "bob"),
+    ]
+    assert (shown.labels, shown.terms) == ({"note": "y"}, {"tlp": "AMBER"})
+    assert value(1) not in str(shown.to_dict())
+    assert one.show("a", values=True)[0].hashes[0].value == value(1)
+    with pytest.raises(ListError, match="no entry"):
+        one.show("b")

@@ -1,0 +1,115 @@
+"""What is set aside or not compared, and its release."""
+
+import pytest
+from kept import met, putting, value
+
+from screener import Screener
+from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists import placeholders
+from screener.lists.hashlist import HashList
+
+
+@pytest.fixture
+def known(tmp_path):
+    """An empty list."""
+    return HashList.create(tmp_path / "known.list")
+
+
+@pytest.fixture
+def put(known, tmp_path):
+    """Imports a text into the list; gives the report."""
+    return putting(known, tmp_path)
+
+
+def _placeholder_rows(count, first=0):
+    return "".join(
+        f"e{n},{value('constant', 32)},{value(n)}\n" for n in range(first, first + count)
+    )
+
+
+def test_a_constant_that_many_files_share_is_never_searched(known, put):
+    """At a hundred different files it is a placeholder, also across imports; one fewer is none."""
+    few = put("id,pdq,md5\n" + _placeholder_rows(placeholders.FILES - 1))
+    assert few.placeholders == 0
+    assert met(known, "pdq", "constant", 32)[0] == "match"
+    before = known.refresh()
+
+    last = put("id,pdq,md5\n" + _placeholder_rows(1, placeholders.FILES))
+
+    assert last.placeholders == 1
+    one = known.refresh()
+    assert dict(one.kinds) == {"md5": placeholders.FILES}
+    assert len(one.quarantined()[1]) == placeholders.FILES
+    assert met(known, "md5", 1, 16)[0] == "match"
+    # The generation before stays as it was.
+    result = Screener(before).match([Hash.parse("pdq", value("constant", 32))])
+    assert len(result.matches) == placeholders.FILES - 1
+    # A new entry with it changes nothing any more.
+    put("id,pdq,md5\n" + _placeholder_rows(1, 1000))
+    assert "pdq" not in known.refresh().kinds
+
+
+def test_one_file_that_is_listed_often_is_no_placeholder(known, put):
+    """A thousand reports of one widely shared file have one digest, and must be found."""
+    rows = "".join(f"e{n},{value(1, 32)},{value(1)}\n" for n in range(1000))
+
+    assert put(f"id,pdq,md5\n{rows}").placeholders == 0
+    assert met(known, "pdq", 1, 32)[0] == "match"
+
+
+def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch):
+    """Beyond so many values they are counted all together, with the same outcome."""
+    monkeypatch.setattr(placeholders, "_LISTED", 50)
+    rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)}\n" for n in range(200))
+
+    report = put("id,pdq,md5\n" + rows + _placeholder_rows(placeholders.FILES))
+
+    assert report.placeholders == 1
+    assert known.refresh().kinds["pdq"] == 200
+
+
+def test_a_released_placeholder_is_searched_and_stays_so(known, put):
+    """Also in records that come later, and after a rollback; the log says who decided it."""
+    put("id,pdq,md5\n" + _placeholder_rows(placeholders.FILES))
+    known.release_value("e0", "pdq", by="ann", reason="a logo that matters")
+    assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES
+
+    put("id,pdq,md5\n" + _placeholder_rows(1, 500))
+    assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES + 1
+    known.rollback(1)
+    assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES
+    told = [(one.what, one.by, one.note) for one in known.refresh().log()]
+    assert ("release", "ann", "pdq of e0: a logo that matters") in told
+
+
+def test_a_blank_picture_can_be_released(known, put):
+    """A low-information code is not compared until somebody says so."""
+    put(f"id,pdq,md5\na,{'0' * 62}ff,{value(1)}\n")
+    assert known.refresh().quarantined()[1][0].reason == "low information"
+
+    known.release_value("a", "pdq", by="ann", reason="the list is of blanks")
+
+    assert dict(known.refresh().kinds) == {"md5": 1, "pdq": 1}
+    with pytest.raises(ListError, match="no pdq value"):
+        known.release_value("a", "pdq", by="ann", reason="again")
+    with pytest.raises(ListError, match="who decided"):
+        known.release_value("a", "pdq", by="", reason="x")
+
+
+def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
+    """Its MD5 is sound and its PDQ is not; released, it is found by the MD5."""
+    report = put(f"id,pdq,md5\na,{value(1, 32)},{value(1)}\nb,xyz,{value(2)}\nc,xyz,\n")
+    assert sum(report.quarantined.values()) == 2
+    first, second = known.refresh().quarantined()[0]
+    assert (first.line, first.field, first.releasable) == (3, "pdq", True)
+    assert (second.line, second.releasable) == (4, False)
+    assert met(known, "md5", 2, 16)[0] == "no_match"
+
+    known.release_rows([first.id], by="ann", reason="the MD5 is sound")
+
+    assert met(known, "md5", 2, 16)[0] == "match"
+    assert known.refresh().quarantined()[0][0].released == 2
+    for wrong in (first.id, second.id, 99):
+        with pytest.raises(ListError, match="cannot be released"):
+            known.release_rows([wrong], by="ann", reason="x")
