@@ -113,3 +113,32 @@ def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
     for wrong in (first.id, second.id, 99):
         with pytest.raises(ListError, match="cannot be released"):
             known.release_rows([wrong], by="ann", reason="x")
+
+
+def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):
+    """A withdrawal stands, and so does a row that came in order later: old words stay aside."""
+    put(f"id,pdq,md5\na,xyz,{value(1)}\nb,xyz,{value(2)}\nc,xyz,{value(3)}\nd,,{value(4)}\n")
+    put(f"id,md5,status\na,,withdrawn\nb,{value(5)},\n")
+    rows = [row.id for row in known.refresh().quarantined()[0]]
+
+    for one in rows[:2]:
+        with pytest.raises(ListError, match="something else of it since"):
+            known.release_rows([one], by="ann", reason="x")
+    known.release_rows(rows[2:], by="ann", reason="x")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3, 5)] == [
+        "no_match", "no_match", "match", "match"
+    ]  # fmt: skip
+
+
+def test_a_row_whose_release_was_rolled_back_can_be_released_again(known, put):
+    """The rollback takes it out; the row is then as it was before its release."""
+    put(f"id,pdq,md5\na,xyz,{value(1)}\nb,,{value(2)}\n")
+    (row,) = known.refresh().quarantined()[0]
+    known.release_rows([row.id], by="ann", reason="x")
+
+    known.rollback(1, by="ann", reason="too early")
+
+    assert met(known, "md5", 1, 16)[0] == "no_match"
+    known.release_rows([row.id], by="ann", reason="now")
+    assert met(known, "md5", 1, 16)[0] == "match"

@@ -88,6 +88,8 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         for record in _ended_by_rollback(connection, to):
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
+        # What is taken out again may be released again.
+        connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         own = opinions_at(connection, number)
         for record, source, entry, said in _brought_back(connection, to):
             fresh = copied(connection, number, record)

@@ -35,15 +35,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
     with generations.writing(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
-        found = quarantine.releasable(connection, ids)
-        for one in ids:
-            if one not in found:
-                raise ListError(f"row {one} cannot be released: nothing of use, or released before")
-        by_source: dict[str, dict[str, Row]] = defaultdict(dict)
-        for source, row in found.values():
-            entry = row.entry or derived_entry(row.hashes)
-            have = by_source[source].get(entry)
-            by_source[source][entry] = row if have is None else united(have, row)
+        by_source = _wanted(connection, ids)
         changes = segments.Changes()
         states = before.states
         for source, entries in by_source.items():
@@ -63,6 +55,38 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
             by=asked.by, note=f"{len(ids)} rows: {asked.reason}",
         )  # fmt: skip
         return number
+
+
+def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[str, dict[str, Row]]:
+    """What can be read of rows that were set aside, by source and entry; ListError for a row that
+    cannot be released.
+    """
+    found = quarantine.releasable(connection, ids)
+    by_source: dict[str, dict[str, Row]] = defaultdict(dict)
+    for number in ids:
+        if number not in found:
+            raise ListError(f"row {number} cannot be released: nothing of use, or released before")
+        source, row = found[number]
+        entry = row.entry or derived_entry(row.hashes)
+        _check_newest(connection, number, source, entry)
+        have = by_source[source].get(entry)
+        by_source[source][entry] = row if have is None else united(have, row)
+    return by_source
+
+
+def _check_newest(connection: sqlite3.Connection, row: int, source: str, entry: str) -> None:
+    """ListError where the source has said something of an entry after a row that was set aside:
+    old words must not take the place of newer ones, least of all of a withdrawal.
+    """
+    later = connection.execute(
+        "SELECT 1 FROM records r JOIN quarantine q ON q.id = ? WHERE r.source = ? AND r.entry = ?"
+        " AND r.until IS NULL AND r.import > q.import",
+        (row, source, entry),
+    ).fetchone()
+    if later is not None:
+        raise ListError(
+            f"row {row} cannot be released: its source has said something else of it since"
+        )
 
 
 def _last_import(connection: sqlite3.Connection, source: str) -> int:
