@@ -81,6 +81,12 @@ def encoding_of(head: bytes) -> tuple[str | None, int]:
     return (None if b"\0" in re.split(rb"[\r\n]", head, maxsplit=1)[0] else "utf-8"), 0
 
 
+def not_text(content: Content) -> str:
+    """Why a content, of no encoding that is known, cannot be read."""
+    place = content.head.find(b"\0") + 1
+    return f"{content.name} is not text in UTF-8 or UTF-16: there is a NUL at byte {place}"
+
+
 def head_lines(head: bytes) -> list[str]:
     """The complete lines of a head of text, for sniffing; none where it is not text."""
     encoding, mark = encoding_of(head)
@@ -104,10 +110,7 @@ class Lines:
         found, mark = encoding_of(content.head)
         encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
-            raise ListError(
-                f"{content.name} is not text in UTF-8 or UTF-16; save it as UTF-8, or name its"
-                " format"
-            )
+            raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
         self._content = content
         self._back: deque[tuple[int, str | None]] = deque()
         self._lines = self._split(encoding, mark)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from screener.errors import ListError
-from screener.lists.formats.content import Content, broken, encoding_of
+from screener.lists.formats.content import Content, broken, encoding_of, not_text
 
 LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
@@ -41,7 +41,7 @@ class JsonText:
         """ListError where the content is not text."""
         encoding, mark = encoding_of(content.head)
         if encoding is None:
-            raise ListError(f"{content.name} is not text in UTF-8 or UTF-16")
+            raise ListError(not_text(content))
         self.root: dict[str, Any] = {}
         self._content = content
         self._text = codecs.getincrementaldecoder(encoding)(_ERRORS[encoding])
@@ -164,7 +164,10 @@ class JsonText:
             try:
                 value, end = self._decode(self._buffer, self._at)
             except RecursionError:
-                raise ListError(f"{self._content.name}: its JSON is nested too deeply") from None
+                place = f"the value at character {self._before + self._at + 1}"
+                raise ListError(
+                    f"{self._content.name}: its JSON is nested too deeply, in {place}"
+                ) from None
             except ValueError:
                 if not self._fill():
                     raise self._wrong() from None
@@ -222,7 +225,10 @@ class JsonText:
                 f" well-formed or longer than {LONGEST_ITEM} characters"
             )
         if self._ended and self._at >= len(self._buffer.rstrip()):
-            return ListError(f"{name}: its JSON ends too early; was it cut short?")
+            return ListError(
+                f"{name}: its JSON ends too early, after character"
+                f" {self._before + len(self._buffer)}; was it cut short?"
+            )
         return ListError(
             f"{name}: its JSON cannot be read from character {self._before + self._at + 1} on;"
             " it is damaged, or was cut short"
