@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def measure(name: str, *, small: bool) -> dict[str, object]:
         else:
             rows = write_vics(path, BYTES // 100 if small else BYTES)
         size = path.stat().st_size
+        load = os.getloadavg()[0]
         done = subprocess.run(
             [sys.executable, __file__, "--import", str(path)],
             capture_output=True,
@@ -103,7 +105,7 @@ def measure(name: str, *, small: bool) -> dict[str, object]:
         )
         told = json.loads(done.stdout)
         assert (told["added"], told["quarantined"]) == (rows, 0), told
-        return {"format": name, "rows": rows, "bytes": size, **told}
+        return {"format": name, "rows": rows, "bytes": size, "load_before": load, **told}
 
 
 def main() -> None:
@@ -124,7 +126,8 @@ def main() -> None:
         rows.append(row)
         print(
             f"{name}: {row['rows']} rows of {row['bytes']} bytes in {row['seconds']:.0f} s"
-            f" ({row['cpu_seconds']:.0f} s of one processor), {row['peak_mib']:.0f} MiB"
+            f" ({row['cpu_seconds']:.0f} s of one processor), {row['peak_mib']:.0f} MiB,"
+            f" with a load of {row['load_before']:.1f} before it"
         )
     if arguments.receipt:
         receipt.write(arguments.receipt, receipt.receipt(QUESTION, rows, []))

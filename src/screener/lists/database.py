@@ -169,8 +169,11 @@ def index_hashes(connection: sqlite3.Connection) -> None:
     """Make the index that an import dropped.
 
     Sorted in memory up to a bound. Beyond it SQLite sorts in a file of its own, without a name,
-    in the folder for temporary files: see SECURITY.md.
+    in the folder for temporary files: see SECURITY.md. Each of the two threads that sort may hold
+    as much as the page cache, which gives up what it held for the rows: they are all in.
     """
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA shrink_memory")
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
     connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
     connection.execute("PRAGMA threads = 1")  # one more, which sorts

@@ -14,10 +14,9 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from screener.errors import ListError, ScreenerError
@@ -36,6 +35,7 @@ from screener.lists.versions import Versions
 
 _log = logging.getLogger(__name__)
 _BATCH = 5_000  # rows held at once
+_HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
@@ -182,6 +182,24 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
             return now.number + 1
 
 
+def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
+    batch: list[Row | BadRow] = []
+    held = 0
+    for found in reader:
+        batch.append(found)
+        row = found if isinstance(found, Row) else found.row
+        if row is not None:
+            for item in row.hashes:
+                held += len(item.value)
+            if row.labels:
+                held += sum(map(len, row.labels.values()))
+        if len(batch) == _BATCH or held > _HELD:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
 class _Import:
     """One run of an import inside its transaction."""
 
@@ -212,9 +230,8 @@ class _Import:
 
     def take(self, reader: Reader, *, file: str) -> None:
         """Store all rows, a batch at a time; one is written while the next is read."""
-        rows = iter(reader)
         try:
-            while batch := list(islice(rows, _BATCH)):
+            for batch in _batches(reader):
                 self._take(batch, f"{file}, {reader.unit}")
         finally:
             self._versions.settle()
