@@ -90,3 +90,10 @@ def test_a_lying_tmk_is_refused(value):
     """Counts, numbers and length are checked before anything is believed."""
     with pytest.raises(HashError, match="not a tmk_pdqf value"):
         video.check_tmk(value)
+
+
+@pytest.mark.parametrize(("number", "time"), [(2**31, 0.0), (2**70, 0.0), (0, "inf")])
+def test_a_frame_with_a_number_that_no_video_has_is_refused(number, time):
+    """By itself, so that it does not take a video's other frames with it."""
+    with pytest.raises(HashError, match="bad frame"):
+        video.vpdq_frame(number, "ab" * 32, 90, time)

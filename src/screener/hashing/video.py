@@ -98,6 +98,10 @@ def vpdq_frame(number: int | str, pdq: str, quality: int | str, time: float | st
     frame = VideoFrame(int(number), float(time), int(quality), raw)
     if not 0 <= frame.quality <= 100 or frame.number < -1 or not 0 <= frame.time < math.inf:
         raise HashError("not a vpdq value: bad frame")
+    try:
+        _FRAME.pack(*frame)
+    except struct.error:  # a number that no video has
+        raise HashError("not a vpdq value: bad frame") from None
     return frame
 
 
