@@ -140,7 +140,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--radius", type=int, nargs="*", default=RADII, help="at 256 bits")
     parser.add_argument("--radius64", type=int, nargs="*", default=RADII_64, help="at 64 bits")
     parser.add_argument("--kernel", default="", help="one, or several after another, with commas")
-    parser.add_argument("--queries", type=int, default=100_000, help="distinct single queries")
+    parser.add_argument("--queries", type=int, default=120_000, help="distinct ones, asked singly")
     parser.add_argument("--most", type=float, default=1e6, help="queries in the largest batch")
     parser.add_argument("--seconds", type=float, default=4.0, help="for one contestant's figure")
     parser.add_argument("--rounds", type=int, default=5)
