@@ -23,9 +23,9 @@ from screener.errors import ListError, ScreenerError
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists import database, generations, manifest, quarantine, segments, terms
+from screener.lists import binding, database, generations, manifest, quarantine, segments
 from screener.lists.database import ask
-from screener.lists.formats import Reader, open_reader, sniff
+from screener.lists.formats import Reader, level_of, open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, derived_entry, of_empty_input, united
@@ -130,10 +130,11 @@ def import_file(
             run.end_absent(name)
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        given = wishes.terms or (signed.terms if signed is not None else None)
-        if given is not None:
-            terms.store(connection, source, given, by=wishes.by)
-        report = run.finish(report, content.sha256)
+        said = binding.bind(
+            connection, source, signed=signed, given=wishes.terms, level=level_of(reader),
+            by=wishes.by,
+        )  # fmt: skip
+        report = run.finish(replace(report, notes=report.notes + said), content.sha256)
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
     return _tidied(folder, report) if due else report

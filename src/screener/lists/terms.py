@@ -90,23 +90,49 @@ class Terms:
         if audience != "own" and (self.redistribution is False or unsaid):
             return "not for redistribution"
         level = "AMBER+STRICT" if self.tlp is None and audience == "own" else self.tlp
-        # Who allows redistribution and names no level allows it to everybody but the public.
         if TLP.index(level or "GREEN") < TLP.index(AUDIENCES[audience]):
             return f"TLP:{level or 'GREEN'}"
         return None
 
+    @property
+    def level(self) -> str:
+        """The level it is held to. Who allows redistribution and names none allows it to everybody
+        but the public; who says neither leaves it with the own team.
+        """
+        return self.tlp or ("GREEN" if self.redistribution else "AMBER+STRICT")
+
 
 def strictest(several: Iterable[Terms]) -> Terms:
-    """The terms that obey all of several."""
+    """The terms that obey all of several. A level that is not said is not known, and does not give
+    way to a wider one that another says.
+    """
     held = list(several)
-    levels = [one.tlp for one in held if one.tlp is not None]
+    said = any(one.tlp is not None for one in held)
+    levels = [one.level for one in held] if said else []
     days = [one.expires for one in held if one.expires is not None]
     spread = [one.redistribution for one in held]
     return Terms(
         min(levels, key=TLP.index, default=None),
         False if False in spread else None if None in spread else True,
-        min(days, default=None),
+        min(days, key=date.fromisoformat, default=None),
         "; ".join(dict.fromkeys(one.note for one in held if one.note)) or None,
+    )
+
+
+def tightened(said: Terms, given: Terms) -> Terms:
+    """What a source says, with what was given beside it: field by field the narrower of the two,
+    or the one that there is.
+    """
+    levels = [one.level for one in (said, given) if one.tlp is not None]
+    if levels and said.redistribution:
+        levels.append(said.level)
+    spread = (said.redistribution, given.redistribution)
+    days = [one.expires for one in (said, given) if one.expires is not None]
+    return Terms(
+        min(levels, key=TLP.index, default=None),
+        False if False in spread else True if True in spread else None,
+        min(days, key=date.fromisoformat, default=None),
+        "; ".join(dict.fromkeys(one.note for one in (said, given) if one.note)) or None,
     )
 
 

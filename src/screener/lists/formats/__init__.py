@@ -67,7 +67,7 @@ FORMATS: Mapping[str, Callable[[Content, Options], Reader]] = MappingProxyType(
         ncmec_xml.NAME: ncmec_xml.NcmecXml,
         vics.NAME: vics.open_rows,
         icse_csv.NAME: icse_csv.IcseCsv,
-        threatexchange.NAME: threatexchange.open_rows,
+        threatexchange.NAME: threatexchange.Answers,
         stopncii.NAME: stopncii.open_rows,
         tat.NAME: tat.open_rows,
         hma.NAME: hma.open_rows,
@@ -103,6 +103,13 @@ _LINES = {
     pdq_lines.NAME: pdq_lines.recognises,
     checksums.BSD: checksums.recognises_bsd,
 }
+
+
+def level_of(reader: Reader) -> str | None:
+    """The narrowest level of the Traffic Light Protocol that a file gives a row of it, once the
+    rows are read; None where it gives none.
+    """
+    return reader.level if isinstance(reader, threatexchange.Answers) else None
 
 
 def sniff(content: Content, options: Options | None = None) -> str:

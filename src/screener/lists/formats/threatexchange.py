@@ -2,7 +2,8 @@
 
 An indicator without a descriptor is deleted, whatever it says. Its status is what its owners
 hold of it: malicious is a match, not malicious against it a dispute, anything else a lead. The
-address of the next page holds the reader's own secret and is never kept.
+address of the next page holds the reader's own secret and is never kept. Each descriptor has a
+`share_level`: the levels of the Traffic Light Protocol by its older names.
 """
 
 from __future__ import annotations
@@ -39,7 +40,18 @@ SIGNALS = {
     "tmk_pdqf": ("tmk_pdqf", "video"),
     "vpdq": ("vpdq", "video"),
 }
-_READ = frozenset(("id", "indicator", "type", "last_updated", "should_delete", "descriptors"))
+_READ = frozenset(
+    ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
+)
+# Narrowest first.
+_LEVELS = {
+    "RED": "RED",
+    "AMBER+STRICT": "AMBER+STRICT",
+    "AMBER": "AMBER",
+    "GREEN": "GREEN",
+    "WHITE": "CLEAR",
+    "CLEAR": "CLEAR",
+}
 
 
 def recognises(head: JsonHead) -> bool:
@@ -49,9 +61,28 @@ def recognises(head: JsonHead) -> bool:
     return isinstance(first, dict) and {"indicator", "type"} <= set(first)
 
 
-def open_rows(content: Content, options: Options) -> JsonRows:
+class Answers(JsonRows):
     """The reader of such an answer, or of several in a row."""
-    return JsonRows(content, ("data",), _read)
+
+    def __init__(self, content: Content, options: Options) -> None:
+        """Nothing is read yet."""
+        super().__init__(content, ("data",), self._read_item)
+        self._levels: set[str] = set()
+
+    @property
+    def level(self) -> str | None:
+        """The narrowest level among the items read so far; None where they have none."""
+        return next((level for name, level in _LEVELS.items() if name in self._levels), None)
+
+    def _read_item(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+        self._levels |= _share_levels(item).intersection(_LEVELS)
+        return _read(gathered, item)
+
+
+def _share_levels(item: Mapping[str, Any]) -> set[str]:
+    """What an indicator and its descriptors have as their level, whatever it is."""
+    said = (item, *_listed(item.get("descriptors")))
+    return {text_of(one.get("share_level")).upper() for one in said} - {""}
 
 
 def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
@@ -72,6 +103,7 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
             gathered.label(name, value)
     gathered.label("tags", " ".join(tags))
     gathered.label("owners", " ".join(sorted({o for one in descriptors if (o := _owner(one))})))
+    gathered.label("share_level", " ".join(sorted(_share_levels(item))))
     statuses = sorted({text_of(one.get("status")).upper() for one in descriptors} - {""})
     state = State.WITHDRAWN if deleted else _state(descriptors)
     categories = tuple(Category("te-status", status) for status in statuses)
