@@ -150,3 +150,64 @@ def test_the_first_of_several_days_counts_however_it_is_written():
     several = [Terms(expires="20300101"), Terms(expires="2029-12-31")]
 
     assert date.fromisoformat(strictest(several).expires or "").year == 2029
+
+
+@pytest.fixture
+def replayed(tmp_path, keys):
+    """Two signed exports of one list, an entry withdrawn between them; the older, the newer."""
+    held = HashList.create(tmp_path / "sent.list")
+    paths = []
+    for name, text in (
+        ("older", f"id,md5\na,{value(1)}\nb,{value(2)}\n"),
+        ("newer", "id,md5,status\na,,withdrawn\n"),
+    ):
+        file = tmp_path / f"{name}-rows.csv"
+        file.write_text(text)
+        held.import_file(file, source="open", terms=Terms("GREEN", True))
+        held = held.refresh()
+        paths.append(tmp_path / f"{name}.csv")
+        held.export(paths[-1], format="csv", key=keys[0])
+    return paths
+
+
+def test_an_older_signed_export_does_not_undo_a_newer_one(replayed, tmp_path, keys):
+    """It is refused, says both generations and what to do, and changes nothing; an equal one, and
+    another source, are taken.
+    """
+    older, newer = replayed
+    back = HashList.create(tmp_path / "back.list")
+    for path in (older, newer, newer):
+        back.import_file(path, source="peer", key=keys[1])
+
+    with pytest.raises(ListError, match=r"generation 1 of .* generation 2 .* newer export"):
+        back.import_file(older, source="peer", key=keys[1])
+
+    back = back.refresh()
+    assert back.show("a")[0].state == "withdrawn"
+    assert back.import_file(older, source="another", key=keys[1]).added == 2
+
+
+def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path, keys):
+    """Nothing is left of the source that it could undo."""
+    older, newer = replayed
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(newer, source="peer", key=keys[1])
+    back.purge("peer", by="ann")
+
+    assert back.import_file(older, source="peer", key=keys[1]).added == 2
+
+
+@pytest.mark.parametrize("wrong", ["soon", None, [1], True])
+def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong):
+    """Its signature does not make up for it."""
+    from screener.lists import manifest
+
+    path = sent(open=Terms("CLEAR"))
+    facts = json.loads(manifest.manifest_of(path).read_text())
+    text = manifest.encode(facts | {"generation": wrong})
+    manifest.manifest_of(path).write_bytes(text)
+    signature = manifest.sign(text, key=manifest.private_key(keys[0]))
+    manifest.signature_of(path).write_bytes(signature)
+
+    with pytest.raises(ListError, match="cannot be read"):
+        HashList.create(tmp_path / "back.list").import_file(path, source="peer", key=keys[1])

@@ -6,12 +6,19 @@ and not loosen it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from screener.errors import ListError
 from screener.lists import terms
 from screener.lists.manifest import Manifest
+from screener.lists.telling import HIDDEN, may_hold_hash
 from screener.lists.terms import TLP, Terms
+
+SIGNED = "signed"  # among what is kept of an import
 
 
 def bind(
@@ -40,3 +47,30 @@ def bind(
     if held != Terms():
         terms.store(connection, source, held, by=by)
     return notes
+
+
+def remembered(signed: Manifest) -> dict[str, Any]:
+    """What is kept of a signed import beside its counts, so that no older one follows it."""
+    return {SIGNED: {"list": _told(signed), "generation": signed.generation}}
+
+
+def check_not_older(
+    connection: sqlite3.Connection, source: str, signed: Manifest, path: Path
+) -> None:
+    """ListError where a file was signed for an earlier generation of its list than one that was
+    imported of the source: it would bring back what its sender has withdrawn since.
+    """
+    rows = connection.execute("SELECT counts FROM imports WHERE source = ?", (source,))
+    before = [kept[SIGNED] for (text,) in rows if SIGNED in (kept := json.loads(text))]
+    same = [one["generation"] for one in before if one["list"] == _told(signed)]
+    newest = max(same, default=signed.generation)
+    if signed.generation < newest:
+        raise ListError(
+            f"{path} was signed for generation {signed.generation} of its sender's list, and"
+            f" generation {newest} was imported already: ask for a newer export; if the sender's"
+            " list was made anew, purge the source first, or name another source"
+        )
+
+
+def _told(signed: Manifest) -> str:
+    return HIDDEN if may_hold_hash(signed.list) else signed.list

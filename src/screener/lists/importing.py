@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from screener.errors import ListError, ScreenerError
 from screener.index import tiers
@@ -114,6 +115,8 @@ def import_file(
         content = Content(stream, name)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
+        if signed is not None:
+            binding.check_not_older(connection, source, signed, path)
         run = _Import(connection, folder, source, wishes)
         run.take(reader, file=name)
         report = ImportReport(
@@ -134,7 +137,11 @@ def import_file(
             connection, source, signed=signed, given=wishes.terms, level=level_of(reader),
             by=wishes.by,
         )  # fmt: skip
-        report = run.finish(replace(report, notes=report.notes + said), content.sha256)
+        report = run.finish(
+            replace(report, notes=report.notes + said),
+            content.sha256,
+            {} if signed is None else binding.remembered(signed),
+        )
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
     return _tidied(folder, report) if due else report
@@ -301,8 +308,12 @@ class _Import:
                 " import it with --accept-shrink; nothing was imported"
             )
 
-    def finish(self, report: ImportReport, sha256: str) -> ImportReport:
-        """Write the segments and name the generation, or confirm the one there is."""
+    def finish(
+        self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]
+    ) -> ImportReport:
+        """Write the segments and name the generation, or confirm the one there is; `remembered` is
+        kept of the import beside its counts.
+        """
         if self._first:
             database.index_hashes(self._connection)
         number = self._before.number
@@ -331,11 +342,11 @@ class _Import:
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
         )
-        self._note(report, sha256)
+        self._note(report, sha256, remembered)
         return report
 
-    def _note(self, report: ImportReport, sha256: str) -> None:
-        kept = {name: getattr(report, name) for name in _COUNTS}
+    def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
+        kept = dict(remembered) | {name: getattr(report, name) for name in _COUNTS}
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(

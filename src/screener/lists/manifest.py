@@ -33,10 +33,14 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a signed manifest says of one file: its SHA-256 in hex, and the terms it goes under."""
+    """What a signed manifest says of one file: its SHA-256 in hex, the terms it goes under, and the
+    name and generation of the list that it was made of.
+    """
 
     sha256: str
     terms: Terms
+    list: str
+    generation: int
 
     def check_digest(self, found: str, path: Path) -> None:
         """ListError where a file's digest is not the one that was signed."""
@@ -88,9 +92,12 @@ def _parsed(text: bytes, path: Path) -> Manifest:
         (part,) = facts["parts"]
         digest = part["sha256"]
         held = strictest(Terms(**one) for one in facts["terms"].values())
+        generation, name = facts["generation"], facts["list"]
+        if type(generation) is not int or not isinstance(name, str):
+            raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ListError(f"the manifest of {path} cannot be read") from None
-    return Manifest(str(digest), held)
+    return Manifest(str(digest), held, name, generation)
 
 
 def _read(path: Path) -> bytes:

@@ -7,17 +7,18 @@ rest.
 
 from __future__ import annotations
 
-import re
+import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists import erasing, generations, segments
+from screener.lists import binding, erasing, generations, segments
 from screener.lists.history import states_at
+from screener.lists.telling import may_hold_hash
 
-_MAY_BE_HASH = re.compile(r"[0-9A-Fa-f]{16}", re.ASCII)
+_NO_COUNTS = ("unknown_columns", binding.SIGNED)
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,15 @@ def _forget_words(connection: sqlite3.Connection, source: str) -> None:
             connection.execute(
                 "UPDATE generations SET note = ? WHERE number = ?", (f"{source}: purged", number)
             )
-    for number, file in connection.execute(
-        "SELECT id, file FROM imports WHERE source = ?", (source,)
+    for number, file, counts in connection.execute(
+        "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
     ).fetchall():
-        if _MAY_BE_HASH.search(file):
-            connection.execute("UPDATE imports SET file = 'purged' WHERE id = ?", (number,))
+        # Names of labels, and which signed export was the last, are no counts.
+        kept = {name: held for name, held in json.loads(counts).items() if name not in _NO_COUNTS}
+        connection.execute(
+            "UPDATE imports SET file = ?, counts = ? WHERE id = ?",
+            ("purged" if may_hold_hash(file) else file, json.dumps(kept), number),
+        )
 
 
 def _delete(connection: sqlite3.Connection, source: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,9 +14,7 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import matches, terms
 from screener.lists.records import Category, categories_of, opinions_at
 from screener.lists.states import Opinion
-
-HIDDEN = "(told with the values)"  # in the place of a label that may hold a hash
-_MAY_BE_HASH = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Za-z+/]{24}", re.ASCII)
+from screener.lists.telling import HIDDEN, may_hold_hash
 
 
 @dataclass(frozen=True)
@@ -119,10 +116,8 @@ def show(
 
 
 def _hidden(text: str) -> str:
-    """A label as it may be told unasked: fingerprints of kinds that are not known here are labels,
-    and names of files may be hashes.
-    """
-    return HIDDEN if _MAY_BE_HASH.search(text) else text
+    """A label as it may be told unasked."""
+    return HIDDEN if may_hold_hash(text) else text
 
 
 def _hashes(
