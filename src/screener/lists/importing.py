@@ -31,6 +31,7 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, derived_entry, of_empty_input, united
 from screener.lists.states import State
+from screener.lists.telling import may_hold_hash
 from screener.lists.terms import Terms
 from screener.lists.versions import Versions
 
@@ -58,7 +59,8 @@ class ImportReport:
     `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
     a recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values found to stand for nothing, since the source repeats each over many
-    different files; kept and never compared. `unknown_columns` are kept as labels. `notes` say
+    different files; kept and never compared. `unknown_columns` are kept as labels, less
+    names that may hold a hash. `notes` say
     what else a user should know. `generation` is the list's after the import: higher where
     anything changed, the one before where nothing did.
     """
@@ -125,7 +127,9 @@ def import_file(
             source,
             0,
             unit=reader.unit,
-            unknown_columns=reader.unknown_columns,
+            unknown_columns=tuple(
+                name for name in reader.unknown_columns if not may_hold_hash(name)
+            ),
             notes=reader.notes,
         )
         run.check_any_good(report)

@@ -103,7 +103,7 @@ def show(
             said,
             own.get((whose, entry), ()),
             categories_of(categories),
-            {name: text if values else _hidden(text) for name, text in json.loads(labels).items()},
+            json.loads(labels) if values else _told(json.loads(labels)),
             updated,
             kept.get(whose, terms.Terms()).to_dict(),
             _hashes(connection, record, number, values),
@@ -115,9 +115,13 @@ def show(
     ]
 
 
-def _hidden(text: str) -> str:
-    """A label as it may be told unasked."""
-    return HIDDEN if may_hold_hash(text) else text
+def _told(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels as they may be told unasked; a name that is not told is numbered."""
+    told: dict[str, str] = {}
+    for number, (name, text) in enumerate(labels.items(), 1):
+        shown = f"{HIDDEN} {number}" if may_hold_hash(name) else name
+        told[shown] = HIDDEN if may_hold_hash(text) else text
+    return told
 
 
 def _hashes(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
+from screener.lists.telling import may_hold_hash
 
 # The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
 TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")
@@ -65,11 +66,16 @@ class Terms:
         """Read a TOML file with the fields above as keys; ListError names file and trouble."""
         try:
             found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ListError(f"cannot read the terms {path}: {error}") from error
+        except OSError as error:
+            raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            # A key of the file may hold a hash, and Python's words may repeat it.
+            why = "it is no TOML" if may_hold_hash(str(error)) else str(error)
+            raise ListError(f"cannot read the terms {path}: {why}") from None
         known = {f.name for f in fields(cls)}
         if unknown := sorted(found.keys() - known):
-            raise ListError(f"{path}: unknown key {unknown[0]!r}; one of: {', '.join(known)}")
+            named = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
+            raise ListError(f"{path}: unknown key{named}; one of: {', '.join(known)}")
         if isinstance(found.get("expires"), date):
             found["expires"] = found["expires"].isoformat()
         if not all(isinstance(found.get(k, ""), str) for k in ("tlp", "expires", "note")):
