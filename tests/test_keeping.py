@@ -195,13 +195,13 @@ def test_a_full_list_that_shrinks_sharply_is_refused_until_accepted(known, put):
 def test_an_old_page_cannot_bring_a_withdrawn_entry_back(known, put):
     """By the source's own time: older changes nothing, the same does not revive, newer does."""
     line = "id,md5,status,updated\na,{},{},{}\n"
-    put(line.format(value(1), "", "2030-01-01T00:00:00Z"))
-    put(line.format("", "withdrawn", "2030-01-02T00:00:00Z"))
+    put(line.format(value(1), "", "2020-01-01T00:00:00Z"))
+    put(line.format("", "withdrawn", "2020-01-02T00:00:00Z"))
 
-    assert put(line.format(value(1), "", "2030-01-01T12:00:00Z")).outdated == 1
-    assert put(line.format(value(1), "", "2030-01-02T01:00:00+01:00")).outdated == 1
+    assert put(line.format(value(1), "", "2020-01-01T12:00:00Z")).outdated == 1
+    assert put(line.format(value(1), "", "2020-01-02T01:00:00+01:00")).outdated == 1
     assert met(known, "md5", 1, 16)[0] == "unscreened"
-    assert put(line.format(value(1), "", "2030-01-03T00:00:00Z")).changed == 1
+    assert put(line.format(value(1), "", "2020-01-03T00:00:00Z")).changed == 1
     assert met(known, "md5", 1, 16)[0] == "match"
 
 

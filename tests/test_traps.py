@@ -276,7 +276,8 @@ def test_fixture_a_time_of_stopncii_that_goes_backwards(tmp_path):
     file = tmp_path / "a.json"
     known = HashList.create(tmp_path / "known.list")
     reports = []
-    for time, status in ((20, "Withdrawn"), (10, "Active"), (20, "Active"), (30, "Active")):
+    for second, status in ((20, "Withdrawn"), (10, "Active"), (20, "Active"), (30, "Active")):
+        time = 1_700_000_000 + second
         page = {"hashRecords": [record | {"lastModtimestamp": time, "hashStatus": status,
                                           "caseNumbers": {}}]}  # fmt: skip
         file.write_text(json.dumps(page))

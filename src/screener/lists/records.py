@@ -16,6 +16,7 @@ from typing import NamedTuple
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.states import State as State
+from screener.lists.times import later
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
@@ -127,13 +128,12 @@ def united(first: Row, second: Row) -> Row:
             labels[name] = f"{have}\n{value}" if have else value
         else:
             labels.setdefault(name, value)
-    times = [time for time in (first.updated, second.updated) if time is not None]
     return first._replace(
         state=_united_state(first.state, second.state),
         hashes=(*first.hashes, *second.hashes),
         categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
         labels=labels,
-        updated=max(times, default=None),
+        updated=later(first.updated, second.updated),
     )
 
 

@@ -12,7 +12,6 @@ import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Container, Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
@@ -21,6 +20,7 @@ from screener.lists.inserts import Inserts
 from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
+from screener.lists.times import moment
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _MARKS = 1 << 27  # bits, 16 MiB
@@ -325,22 +325,8 @@ def _outdated(have: _Stored, row: Row) -> bool:
     """
     if have.updated is None or row.updated is None:
         return False
-    held, said = _moment(have.updated), _moment(row.updated)
+    held, said = moment(have.updated), moment(row.updated)
     if held is None or said is None:
         return False
     stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
     return said < held or (said == held and stands)
-
-
-def _moment(text: str) -> float | None:
-    """Seconds since 1970 of a time as sources write it, None where that cannot be told.
-
-    A time without an offset is taken for UTC: it compares with others of the same source.
-    """
-    try:
-        if text.isdecimal():
-            return float(text)
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
