@@ -175,7 +175,7 @@ def test_a_sharp_shrink_of_a_full_list_needs_to_be_accepted(tmp_path):
     file.write_text("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(5)))
 
     sentence = refused(*call)
-    assert "a.csv would leave 5 of the source's 10 entries" in sentence
+    assert "a.csv would withdraw 5 of the source's 10 entries" in sentence
     assert "--accept-shrink" in sentence
     assert generation(tmp_path / "new.list") == 1
     taken = screener(*call, "--accept-shrink")

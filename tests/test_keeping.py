@@ -185,11 +185,51 @@ def test_a_full_list_that_shrinks_sharply_is_refused_until_accepted(known, put):
     rows = [f"e{n},{value(n)}\n" for n in range(10)]
     put("id,md5\n" + "".join(rows))
 
-    with pytest.raises(ListError, match=r"7 of the source's 10.*--accept-shrink"):
+    with pytest.raises(ListError, match=r"3 of the source's 10.*--accept-shrink"):
         put("id,md5\n" + "".join(rows[:7]), full=True)
     assert known.refresh().generation == 1
     assert put("id,md5\n" + "".join(rows[:7]), full=True, accept_shrink=True).absent == 3
     assert put("id,md5\n" + "".join(rows[:6]), full=True).absent == 1
+
+
+@pytest.mark.parametrize("gone", [20, 21])
+def test_what_is_added_does_not_make_up_for_what_goes(known, put, gone):
+    """A fifth of a hundred entries may go, and no more, however many others come."""
+    put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(100)))
+    other = "id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(gone, 200))
+
+    if gone == 20:
+        assert put(other, full=True).absent == 20
+        return
+    with pytest.raises(ListError, match=r"21 of the source's 100.*--accept-shrink"):
+        put(other, full=True)
+    assert met(known, "md5", 0, 16)[0] == "match"
+
+
+def test_entries_that_a_full_list_withdraws_by_name_count_as_well(known, put):
+    """Withdrawals in words and by silence make one number."""
+    put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(10)))
+    rows = "".join(f"e{n},{value(n)},\n" for n in range(7))
+
+    with pytest.raises(ListError, match=r"3 of the source's 10"):
+        put(f"id,md5,status\n{rows}e7,,withdrawn\n", full=True)
+
+
+def test_a_row_that_cannot_be_read_withdraws_nothing(known, put):
+    """One damaged row in a full list refuses it where an entry would go, and says both numbers;
+    where it is accepted the entry goes, and where none would go the list is taken.
+    """
+    rows = [f"e{n},{value(n)}\n" for n in range(20)]
+    put("id,md5\n" + "".join(rows))
+    damaged = "id,md5\n" + "".join(rows[:-1]) + "e19,zz\n"
+
+    with pytest.raises(ListError, match=r" 1 of 20 rows.* 1 of the source's 20.*--accept-shrink"):
+        put(damaged, full=True)
+    assert known.refresh().generation == 1
+    assert met(known, "md5", 19, 16)[0] == "match"
+    assert put("id,md5\n" + "".join(rows) + "e20,zz\n", full=True).absent == 0
+    assert put(damaged, full=True, accept_shrink=True).absent == 1
+    assert met(known, "md5", 19, 16)[0] == "no_match"
 
 
 def test_an_old_page_cannot_bring_a_withdrawn_entry_back(known, put):

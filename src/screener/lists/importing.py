@@ -304,11 +304,22 @@ class _Import:
             )
 
     def end_absent(self, file: str) -> None:
-        """Withdraw what a full list no longer names; refuse one that shrinks sharply."""
-        before, after = self._versions.withdraw_absent()
-        if after < before * (1 - _SHRINK) and not self._wishes.accept_shrink:
+        """Withdraw what a full list no longer names; refuse one of which much would go, or anything
+        while a row could not be read: that row may be what names it.
+        """
+        before, gone = self._versions.withdraw_absent()
+        if self._wishes.accept_shrink:
+            return
+        bad, absent = self._quarantined.total(), self._versions.counts["absent"]
+        if bad and absent:
             raise ListError(
-                f"{file} would leave {after} of the source's {before} entries; if it is whole,"
+                f"{file}: {bad} of {self._counts['rows']} rows could not be read, and {absent} of"
+                f" the source's {before} entries, which no other row names, would be withdrawn; if"
+                " they are to go, import it with --accept-shrink; nothing was imported"
+            )
+        if gone > before * _SHRINK:
+            raise ListError(
+                f"{file} would withdraw {gone} of the source's {before} entries; if it is whole,"
                 " import it with --accept-shrink; nothing was imported"
             )
 

@@ -136,13 +136,14 @@ class Versions:
 
     def withdraw_absent(self) -> tuple[int, int]:
         """Withdraw every entry that no row of the file named: the file was all that the source
-        has. How many entries were not withdrawn before, and how many are now.
+        has. How many entries the source had, and how many of these are withdrawn now, by the file's
+        silence or its word; whatever it adds.
         """
         self.settle()
-        count = "SELECT count(*) FROM records WHERE source = ? AND state <> ?"
         whose = (self._source, State.WITHDRAWN)
         before = self._connection.execute(
-            f"{count} AND since < ? AND (until IS NULL OR until >= ?)",
+            "SELECT count(*) FROM records WHERE source = ? AND state <> ?"
+            " AND since < ? AND (until IS NULL OR until >= ?)",
             (*whose, self._number, self._number),
         ).fetchone()[0]
         waiting = self._connection.execute(
@@ -157,8 +158,13 @@ class Versions:
                 self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
         self._flush()
         self.settle()
-        after = self._connection.execute(f"{count} AND until IS NULL", whose).fetchone()[0]
-        return before, after
+        gone = self._connection.execute(
+            "SELECT count(*) FROM records old CROSS JOIN records new ON new.source = old.source"
+            " AND new.entry = old.entry AND new.until IS NULL AND new.state = ?2"
+            " WHERE old.source = ?1 AND old.until = ?3 AND old.state <> ?2",
+            (*whose, self._number),
+        ).fetchone()[0]
+        return before, gone
 
     def finish(self) -> bool:
         """Whether anything changed after all."""
