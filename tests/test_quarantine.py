@@ -70,17 +70,82 @@ def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch):
 
 
 def test_a_released_placeholder_is_searched_and_stays_so(known, put):
-    """Also in records that come later, and after a rollback; the log says who decided it."""
+    """Also in records that come later, and after a rollback to when it was, not to before; the log
+    says who decided it.
+    """
     put("id,pdq,md5\n" + _placeholder_rows(placeholders.FILES))
     known.release_value("e0", "pdq", by="ann", reason="a logo that matters")
     assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES
 
     put("id,pdq,md5\n" + _placeholder_rows(1, 500))
     assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES + 1
-    known.rollback(1)
+    known.rollback(2)
     assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES
+    known.rollback(1)
+    assert met(known, "pdq", "constant", 32)[1] == []
+    assert "pdq" not in known.refresh().kinds
+    assert put("id,pdq,md5\n" + _placeholder_rows(1, 600)).placeholders == 1
+    assert met(known, "pdq", "constant", 32)[1] == []
     told = [(one.what, one.by, one.note) for one in known.refresh().log()]
     assert ("release", "ann", "pdq of e0: a logo that matters") in told
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_source_that_repeats_a_value_speaks_for_itself_alone(known, put, first):
+    """Another source's entry matches by it, whoever came first; with a rollback, a withdrawal or
+    a purge of the repeating source too, and the index holds what the records say.
+    """
+    real = f"id,pdq\nreal,{value('constant', 32)}\n"
+    if first:
+        put(real, source="other")
+    many = "id,pdq,md5\n" + _placeholder_rows(placeholders.FILES)
+    assert put(many, source="hostile", state="known_good").placeholders == 1
+    if not first:
+        assert put(real, source="other").placeholders == 0
+
+    def matches():
+        assert not known.refresh().verify().damage
+        return met(known, "pdq", "constant", 32)[1:]
+
+    assert matches() == (["confirmed"], [])
+    gone = "".join(f"e{n},,,withdrawn\n" for n in range(placeholders.FILES))
+    put("id,pdq,md5,status\n" + gone, source="hostile")
+    assert matches() == (["confirmed"], [])
+    if first:
+        known.rollback(1)
+        assert matches() == (["confirmed"], [])
+    known.purge("hostile")
+    assert matches() == (["confirmed"], [])
+
+
+def test_a_source_that_stops_repeating_a_value_has_it_searched(known, put):
+    """One entry fewer than makes a placeholder, and the others match by it again; one more, and
+    none does; a rollback to when it was none, and they do.
+    """
+    put("id,pdq,md5\n" + _placeholder_rows(placeholders.FILES - 1))
+    put("id,pdq,md5\n" + _placeholder_rows(1, 1000))
+    assert met(known, "pdq", "constant", 32)[1] == []
+
+    put("id,md5,status\ne1000,,withdrawn\n")
+    assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES - 1
+    put("id,pdq,md5\n" + _placeholder_rows(1, 1001))
+    assert met(known, "pdq", "constant", 32)[1] == []
+    known.rollback(1)
+    assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES - 1
+    assert not known.refresh().verify().damage
+
+
+def test_a_rollback_takes_the_release_of_a_blank_value_with_it(known, put):
+    """Of one that an entry held then, and of one that none did: later entries are judged again."""
+    put(f"id,md5\nx,{value(1)}\n")
+    put(f"id,pdq\na,{'0' * 64}\n")
+    for to in (2, 1):
+        known.release_value("a", "pdq", by="ann", reason="looked at")
+        assert known.refresh().kinds["pdq"] == 1
+        known.rollback(to)
+        assert "pdq" not in known.refresh().kinds
+    put(f"id,pdq\nb,{'0' * 64}\n")
+    assert "pdq" not in known.refresh().kinds
 
 
 def test_a_blank_picture_can_be_released(known, put):

@@ -165,7 +165,10 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
         ("entries that the file no longer names, withdrawn", report.absent),
         ("digests of an empty file, dropped", report.dropped),
         ("values with too little information, never searched", report.low_information),
-        ("placeholders that stand for many files, never searched", report.placeholders),
+        (
+            "placeholders that stand for many files, not searched for this source",
+            report.placeholders,
+        ),
         ("hashes of a quality below the usual floor", report.low_quality),
     ):
         if number:

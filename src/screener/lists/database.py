@@ -80,9 +80,9 @@ CREATE TABLE opinions(
   who TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, time REAL NOT NULL,
   since INTEGER NOT NULL, until INTEGER);
 CREATE INDEX opinions_by_entry ON opinions(source, entry);
-CREATE TABLE judged(            -- values that are searched, or not, whatever else speaks for it
+CREATE TABLE judged(            -- values that were released, or that some source was seen to repeat
   kind TEXT NOT NULL, value BLOB NOT NULL,
-  why_not TEXT,                 -- NULL: searched
+  why_not TEXT,                 -- NULL: released
   PRIMARY KEY(kind, value)) WITHOUT ROWID;
 CREATE TABLE terms(
   source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,

@@ -12,7 +12,7 @@ from typing import Any
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import generations, segments
-from screener.lists.placeholders import copied
+from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import opinions_at
 from screener.lists.states import State, effective
 
@@ -90,14 +90,16 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
         # What is taken out again may be released again.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
+        unrelease(connection, to)
         own = opinions_at(connection, number)
         for record, source, entry, said in _brought_back(connection, to):
             fresh = copied(connection, number, record)
             state = effective(State(said), (one.state for one in own.get((source, entry), ())))
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
-            _judge_again(connection, fresh)
+            _compare_released(connection, fresh)
             if state is not State.WITHDRAWN:
                 changes.gain(_searchable(connection, fresh))
+        judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what=f"rollback to {to}", states=states_at(connection, number),
@@ -125,12 +127,11 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[tuple[int, st
     ).fetchall()
 
 
-def _judge_again(connection: sqlite3.Connection, record: int) -> None:
-    """What was found or decided of a value since holds for an old version of a record too."""
+def _compare_released(connection: sqlite3.Connection, record: int) -> None:
+    """A release that stands holds for an old version of a record too."""
     connection.execute(
-        "UPDATE hashes SET why_not = (SELECT j.why_not FROM judged j"
-        " WHERE j.kind = hashes.kind AND j.value = hashes.value)"
-        " WHERE record = ? AND (kind, value) IN (SELECT kind, value FROM judged)",
+        "UPDATE hashes SET why_not = NULL WHERE record = ? AND (kind, value) IN"
+        " (SELECT kind, value FROM judged WHERE why_not IS NULL)",
         (record,),
     )
 

@@ -58,11 +58,11 @@ class ImportReport:
     lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
     `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
     a recorded quality below their kind's floor, which a policy that keeps it leaves out.
-    `placeholders`: values found to stand for nothing, since the source repeats each over many
-    different files; kept and never compared. `unknown_columns` are kept as labels, less
-    names that may hold a hash. `notes` say
-    what else a user should know. `generation` is the list's after the import: higher where
-    anything changed, the one before where nothing did.
+    `placeholders`: values of the file that stand for nothing, since the source repeats each over
+    many different files; kept, and not compared in entries of this source. `unknown_columns` are
+    kept as labels, less names that may hold a hash. `notes` say what else a user should know.
+    `generation` is the list's after the import: higher where anything changed, the one before
+    where nothing did.
     """
 
     file: str

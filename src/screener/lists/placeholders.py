@@ -1,17 +1,19 @@
 """Values that stand for nothing: constants that a tool writes where it could not compute.
 
-One source repeats such a value over many files that differ. It is kept and never compared, in
-any record, now or later, until somebody releases it. Identical files, and their digests, never
-count: something widely shared is listed often, and must be found.
+One source repeats such a value over many files that differ. It is kept and not compared in the
+entries of that source, as long as it does so, unless somebody releases it. What another source
+says of the value matches as ever: nobody may switch off what others say. Identical files, and
+their digests, never count: something widely shared is listed often, and must be found.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists.records import why_not_searchable
 from screener.lists.segments import Changes
 from screener.lists.states import State
 
@@ -19,11 +21,15 @@ FILES = 100  # different files of one source that one value may be of
 _LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
 _LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
 
+REPEATED = "placeholder"  # why such a value is not compared
+
 Value = tuple[str, bytes]  # the kind's name, and the value
 
 
 def judged(connection: sqlite3.Connection) -> dict[Value, str | None]:
-    """The values that are not compared, and why, or that are (None), whatever else speaks."""
+    """Values that were released (None), and those that some source was seen to repeat: which of
+    the sources do, `is_placeholder` tells, from what they say now.
+    """
     rows = connection.execute("SELECT kind, value, why_not FROM judged")
     return {(kind, value): why for kind, value, why in rows}
 
@@ -47,19 +53,13 @@ class Seen:
                     self._values[item.kind.name] = None
 
     def shared(self, connection: sqlite3.Connection, source: str) -> list[Value]:
-        """Those that the source gives for `FILES` different files or more, and that nobody has
-        judged yet.
-        """
-        known = judged(connection)
-        found: list[Value] = []
-        for kind, values in self._values.items():
-            frequent = _frequent(connection, kind, values)
-            found += [
-                (kind, value)
-                for value in frequent
-                if (kind, value) not in known and _files(connection, source, kind, value) >= FILES
-            ]
-        return found
+        """Those that the source gives for `FILES` different files or more."""
+        return [
+            (kind, value)
+            for kind, values in self._values.items()
+            for value in _frequent(connection, kind, values)
+            if is_placeholder(connection, source, (kind, value))
+        ]
 
 
 def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | None) -> list[bytes]:
@@ -78,43 +78,127 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
     ]
 
 
-def _files(connection: sqlite3.Connection, source: str, kind: str, value: bytes) -> int:
-    """How many different files, by their digests, a source gives a value for."""
-    digests = [one.name for one in KINDS.values() if one.digest and one.name != kind]
-    counts = connection.execute(
-        "SELECT count(DISTINCT d.value) FROM hashes h JOIN records r ON r.id = h.record"
-        " JOIN hashes d ON d.record = h.record"
-        f" AND d.kind IN ({', '.join('?' * len(digests))})"
-        " WHERE h.kind = ? AND h.value = ? AND r.source = ? AND r.until IS NULL GROUP BY d.kind",
-        (*digests, kind, value, source),
+def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
+    """Whether a source gives a value for `FILES` different files or more now, by their digests."""
+    return any(
+        _files(connection, source, value, kind.name) >= FILES
+        for kind in KINDS.values()
+        if kind.digest and kind.name != value[0]
     )
-    return max((count for (count,) in counts), default=0)
+
+
+def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
+    """How many different digests of a kind a source gives beside a value; at most `FILES`."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT d.value FROM hashes h"
+        " CROSS JOIN records r ON r.id = h.record"
+        " CROSS JOIN hashes d ON d.record = h.record AND d.kind = ?"
+        " WHERE h.kind = ? AND h.value = ? AND r.source = ? AND r.until IS NULL AND r.state <> ?"
+        f" LIMIT {FILES})",
+        (digest, *value, source, State.WITHDRAWN),
+    ).fetchone()
+    return int(count)
 
 
 def judge(
     connection: sqlite3.Connection,
     number: int,
     changes: Changes,
-    verdicts: Mapping[Value, str | None],
-) -> None:
-    """Have values not compared any more, and why, or compared again (None), from generation
-    `number` on; records of generations before get a new version, since those stay as they were.
+    source: str,
+    values: Iterable[Value],
+) -> list[Value]:
+    """Have the entries of a source not compared by those of the values that it repeats now, and
+    compared by those that it does not; the former, but for what was released.
+
+    A judgement of one source says nothing of what another gives.
     """
-    for (kind, value), why_not in verdicts.items():
-        connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, ?)", (kind, value, why_not))
-        holders = connection.execute(
-            "SELECT r.id FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?"
-            " AND h.value = ? AND r.until IS NULL AND r.state <> ?",
-            (kind, value, State.WITHDRAWN),
+    released = {value for value, why in judged(connection).items() if why is None}
+    found = []
+    for value in values:
+        if value in released:
+            continue
+        if is_placeholder(connection, source, value):
+            found.append(value)
+            connection.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?)", (*value, REPEATED))
+            _mark(connection, number, changes, value, REPEATED, source=source)
+        else:
+            alone = why_not_searchable(Hash(KINDS[value[0]], value[1]))
+            _mark(connection, number, changes, value, alone, source=source)
+    return found
+
+
+def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> None:
+    """Judge anew every source that holds a value which one was seen to repeat."""
+    for value, why in judged(connection).items():
+        if why is None:
+            continue
+        sources = connection.execute(
+            "SELECT DISTINCT r.source FROM hashes h JOIN records r ON r.id = h.record"
+            " WHERE h.kind = ? AND h.value = ? AND r.until IS NULL",
+            value,
         ).fetchall()
-        for record in renewed(connection, number, (record for (record,) in holders)):
-            connection.execute(
-                "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
-                (why_not, record, kind, value),
-            )
-        if holders and (KINDS[kind].perceptual or KINDS[kind].digest):
-            note = changes.doubt if why_not is not None else changes.gain
-            note([Hash(KINDS[kind], value)])
+        for (source,) in sources:
+            judge(connection, number, changes, source, [value])
+
+
+def release(
+    connection: sqlite3.Connection, number: int, changes: Changes, values: Iterable[Value]
+) -> None:
+    """Have values compared in every record that holds them, now and later."""
+    for value in values:
+        connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, NULL)", value)
+        _mark(connection, number, changes, value, None)
+
+
+def unrelease(connection: sqlite3.Connection, to: int) -> None:
+    """Take back the releases that came after a generation.
+
+    A release renews all that hold the value, so one that came later left versions behind that
+    are not compared: in that generation, or since where nobody held the value in it.
+    """
+    holders = (
+        "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = judged.kind"
+        " AND h.value = judged.value AND r.state <> 'withdrawn'"
+    )
+    then = "r.since <= ?1 AND (r.until IS NULL OR r.until > ?1)"
+    connection.execute(
+        "UPDATE judged SET why_not = ?2 WHERE why_not IS NULL AND (EXISTS (SELECT 1"
+        f" {holders} AND h.why_not IS NOT NULL AND {then}) OR (NOT EXISTS (SELECT 1"
+        f" {holders} AND {then}) AND EXISTS (SELECT 1 {holders} AND h.why_not IS NOT NULL"
+        " AND r.since > ?1)))",
+        (to, REPEATED),
+    )
+
+
+def _mark(
+    connection: sqlite3.Connection,
+    number: int,
+    changes: Changes,
+    value: Value,
+    why_not: str | None,
+    *,
+    source: str | None = None,
+) -> None:
+    """Say of current records, of one source or of all, why a value is not compared (None: it is);
+    from generation `number` on, so that records of generations before get a new version.
+    """
+    holders = connection.execute(
+        "SELECT r.id FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?1"
+        " AND h.value = ?2 AND r.until IS NULL AND r.state <> ?3 AND h.why_not IS NOT ?4"
+        " AND (?5 IS NULL OR r.source = ?5)",
+        (*value, State.WITHDRAWN, why_not, source),
+    ).fetchall()
+    for record in renewed(connection, number, (record for (record,) in holders)):
+        connection.execute(
+            "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
+            (why_not, record, *value),
+        )
+    kind = KINDS[value[0]]
+    if kind.perceptual or kind.digest:
+        if why_not is not None:
+            changes.doubt([Hash(kind, value[1])])
+        elif holders:
+            changes.gain([Hash(kind, value[1])])
 
 
 def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int]) -> list[int]:

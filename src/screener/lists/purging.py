@@ -16,6 +16,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import binding, erasing, generations, segments
 from screener.lists.history import states_at
+from screener.lists.placeholders import judge_all
 from screener.lists.telling import may_hold_hash
 
 _NO_COUNTS = ("unknown_columns", binding.SIGNED)
@@ -46,6 +47,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             raise ListError(f"the list has nothing of the source {source!r}")
         _forget_words(connection, source)
         _delete(connection, source)
+        judge_all(connection, number, segments.Changes())
         for kind in KINDS.values():
             if kind.perceptual or kind.digest:  # others have no index files
                 segments.rewrite(connection, folder, kind, number)

@@ -11,7 +11,7 @@ from pathlib import Path
 from screener.errors import ListError
 from screener.hashing.hash import kind_named
 from screener.lists import generations, quarantine, segments
-from screener.lists.placeholders import Value, judge
+from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry, united
 from screener.lists.versions import Versions
 
@@ -115,8 +115,7 @@ def release_value(
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
         changes = segments.Changes()
-        verdicts: dict[Value, str | None] = {(kind, value): None for (value,) in values}
-        judge(connection, number, changes, verdicts)
+        release(connection, number, changes, [(kind, value) for (value,) in values])
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=before.states, confirmed=before.time,

@@ -70,6 +70,8 @@ class Versions:
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
         self._judged = placeholders.judged(connection)
+        self._repeats: dict[placeholders.Value, bool] = {}  # of `_judged`: what this source does
+        self._left: set[placeholders.Value] = set()  # that versions which this import ended held
         self._seen = placeholders.Seen()
         self._opinions = {
             entry: [opinion.state for opinion in held]
@@ -173,22 +175,38 @@ class Versions:
             self._undo_round_trips()
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
             return False
-        found = self._seen.shared(self._connection, self._source)
-        placeholders.judge(
-            self._connection, self._number, self.changes, dict.fromkeys(found, "placeholder")
+        held = {*self._seen.shared(self._connection, self._source), *self._repeats}
+        found = placeholders.judge(
+            self._connection, self._number, self.changes, self._source, sorted(held | self._left)
         )
-        self.counts["placeholders"] += len(found)
+        self.counts["placeholders"] += len(held.intersection(found))
         return True
 
     def _judge(self, version: Version) -> Version:
         """Whether its hashes are compared, also by what was found or decided of their values."""
         if not self._judged:
             return version
-        why_not = tuple(
-            self._judged.get((item.kind.name, item.value), why)
-            for item, why in zip(version.hashes, version.why_not, strict=True)
-        )
-        return version._replace(why_not=why_not)
+        why_not = list(version.why_not)
+        for place, item in enumerate(version.hashes):
+            value = item.kind.name, item.value
+            if value not in self._judged:
+                continue
+            if self._judged[value] is None:
+                why_not[place] = None
+            elif self._repeated(value):
+                why_not[place] = placeholders.REPEATED
+        return version._replace(why_not=tuple(why_not))
+
+    def _repeated(self, value: placeholders.Value) -> bool:
+        """Whether the source repeated a value before this import came to it; `finish` tells anew,
+        so this spares the work of marking many records one by one.
+        """
+        if value not in self._repeats:
+            self.settle()
+            self._repeats[value] = placeholders.is_placeholder(
+                self._connection, self._source, value
+            )
+        return self._repeats[value]
 
     def _lookup(self, entries: list[str]) -> dict[str, _Stored]:
         """Those of the entries that the list holds, with what it holds of them."""
@@ -235,12 +253,15 @@ class Versions:
         self._insert(entry, version, had=old)
 
     def _searchable(self, record: int) -> set[Hash]:
-        return {
-            Hash(KINDS[kind], value)
-            for kind, value in self._connection.execute(
-                "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL", (record,)
-            )
-        }
+        found = set()
+        for kind, value, why_not in self._connection.execute(
+            "SELECT kind, value, why_not FROM hashes WHERE record = ?", (record,)
+        ):
+            if why_not is None:
+                found.add(Hash(KINDS[kind], value))
+            elif why_not == placeholders.REPEATED:
+                self._left.add((kind, value))
+        return found
 
     def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
         record = self._next
