@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from screener.errors import MediaError
 from screener.hashing import digest, pdq
@@ -21,6 +24,7 @@ class Located:
 
     hash: Hash
     orientation: str = "upright"
+    region: str = "full"
     part: int = 0
     time: float = 0.0
 
@@ -57,7 +61,8 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                 raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
             picture = image.open(read.content, limits=policy.limits)
             for frame in picture.frames():
-                hashes += _orientations(frame)
+                for region, shown in _regions(frame.pixels):
+                    hashes += _orientations(frame, region, shown)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -86,9 +91,14 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     return [Located(one) for one in made if one.kind in wanted]
 
 
-def _orientations(frame: Frame) -> list[Located]:
-    hashes = pdq.compute_orientations(frame.pixels)
+def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """The parts of a frame that are hashed, each by its name in a match."""
+    yield "full", whole
+
+
+def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
+    hashes = pdq.compute_orientations(shown)
     return [
-        Located(replace(one, pixels=pixels.VERSION), orientation, frame.part, frame.time)
+        Located(replace(one, pixels=pixels.VERSION), orientation, region, frame.part, frame.time)
         for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
     ]

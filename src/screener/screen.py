@@ -261,7 +261,7 @@ def _match(
         distance=distance,
         radius=radius,
         orientation=located.orientation,
-        region="full",
+        region=located.region,
         part=located.part,
         time=located.time,
         category=record.categories,
