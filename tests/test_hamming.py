@@ -48,6 +48,26 @@ def assert_equal(found: Found, expected: Found) -> None:
         np.testing.assert_array_equal(found[i], expected[i])
 
 
+@pytest.mark.parametrize("hits", [0, 1, 2, 63, 64, 65, 300])
+@pytest.mark.parametrize("size", WIDTHS)
+def test_a_lone_query_gets_the_arrays_of_a_batch_of_one(size, hits):
+    """Values and types are those of a batch of one, for few hits and many, and the caller's own."""
+    rng = np.random.default_rng(hits)
+    codes = rng.integers(0, 256, (1000, size), np.uint8)
+    query = rng.integers(0, 256, size, np.uint8)
+    codes[rng.permutation(1000)[:hits]] = query
+    index = HammingIndex.build(codes)
+
+    lone = index.search(query, radius=3)
+
+    assert_equal(lone, brute_force(codes, query[np.newaxis], 3))
+    assert_equal(lone, index.search(query[np.newaxis], radius=3))
+    if hits:
+        assert all(part.flags.writeable for part in lone)
+        lone[1][:] = -1
+        assert_equal(index.search(query, radius=3), brute_force(codes, query[np.newaxis], 3))
+
+
 def clustered(seed: int, count: int, width: int, flips: int) -> Codes:
     """Codes that lie within a few bits of a few centres, some of them equal."""
     rng = np.random.default_rng(seed)

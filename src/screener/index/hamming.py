@@ -34,6 +34,19 @@ def _no_hits() -> Found:
 
 _NOTHING: Final = _no_hits()  # what most lone queries find, made once
 
+_INT64: Final = np.dtype(np.int64)
+_UINT16: Final = np.dtype(np.uint16)
+
+
+def _unpacked(found: bytearray) -> Found:
+    """The arrays in what the core says of a lone query that finds little."""
+    hits = (len(found) - 16) // 10
+    return (
+        np.frombuffer(found, _INT64, 2),
+        np.frombuffer(found, _INT64, hits, 16),
+        np.frombuffer(found, _UINT16, hits, 16 + 8 * hits),
+    )
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -174,18 +187,19 @@ class HammingIndex:
             found = self._search_checked(
                 queries, self._check_radius(radius), _check_threads(threads)
             )
+        if type(found) is bytearray:
+            return _unpacked(found)
         if found is not None:
             return cast("Found", found)
         if queries.ndim == 1:
             return _NOTHING
         return np.zeros(len(queries) + 1, np.int64), _NOTHING[1], _NOTHING[2]
 
-    def _search_checked(self, queries: Codes, radius: int, threads: int) -> Found | None:
+    def _search_checked(self, queries: Codes, radius: int, threads: int) -> Any:
         try:
-            found = self._index.search(queries, radius, threads)
+            return self._index.search(queries, radius, threads)
         except ValueError as error:
             raise IndexFileError(str(error)) from None
-        return cast("Found | None", found)
 
     def explain(self, *, queries: int = 1, radius: int) -> Plan:
         """How a batch of so many queries would be searched, and what each is expected to cost.
