@@ -373,6 +373,16 @@ def test_explained() -> None:
     assert "no tables serve" in str(index.explain(radius=200))
 
 
+def test_a_join_is_planned_only_for_a_batch_that_pays_for_it() -> None:
+    """It looks round every bucket, the more so the wider the radius: a batch of ten thousand is
+    too small for that at 40 bits, where a flat scan costs half as much, and a million are not.
+    """
+    codes = np.random.default_rng(7).integers(0, 256, (100_000, 32), np.uint8)
+    index = HammingIndex.build(codes)
+    assert index.explain(radius=40, queries=10_000).way == "flat"
+    assert index.explain(radius=40, queries=1_000_000).way == "join"
+
+
 def damaged(tmp_path: Path, name: str, seed: int) -> Path:
     """A file with right checksums whose section `name` holds nonsense in places."""
     rng = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 #include "planner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace screener {
@@ -22,9 +23,12 @@ constexpr double kManyCost = 150;
 constexpr double kFlatCost = 0.035;    // a byte of codes that streams from memory
 constexpr double kFlatShared = 0.003;  // the same for a query that shares the stream
 constexpr double kStreamCost = 0.018;  // the stream itself, once for a block of queries
-constexpr double kJoinBucket = 45;     // visiting a bucket in a join, whatever the queries
+constexpr double kJoinBucket = 10;     // visiting a bucket in a join, whatever the queries
+constexpr double kJoinNear = 2.05;     // looking for queries at each key within its flips
 constexpr double kJoinSlot = 0.65;     // and each slot in it
-constexpr double kJoinShare = 0.2;     // of a lookup, for each query of a join
+// Each bucket of each query in a join, times one and the square root of what a bucket holds, which
+// fits what was timed from one to a hundred and fifty codes a bucket.
+constexpr double kJoinPair = 0.6;
 
 // The share of a large bucket whose sketches weigh about as much as the query's.
 constexpr double kNearWeights = 0.62;
@@ -64,6 +68,18 @@ Cost expected_cost(const Ring& ring, const Thresholds& thresholds) {
   return cost;
 }
 
+// For each query of a batch. The buckets are visited once for all of them, with as many keys round
+// each as the thresholds allow flips: wide radii make a join dear for all but large batches.
+double join_cost(const Ring& ring, const Thresholds& thresholds, std::uint64_t queries) {
+  const double slots = static_cast<double>(ring.slots);
+  double keys = 0;
+  for (std::size_t i = 0; i < ring.tables; ++i) keys += ball(thresholds.of[i]);
+  const double visits = kBuckets * (kJoinBucket * ring.tables + kJoinNear * keys);
+  const double each = kJoinPair * keys * (1 + std::sqrt(slots / ring.tables / kBuckets));
+  return each +
+         (visits + kJoinSlot * slots) / static_cast<double>(std::max<std::uint64_t>(queries, 1));
+}
+
 }  // namespace
 
 double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) {
@@ -101,10 +117,7 @@ Plan Planner::choose(std::uint64_t queries, std::uint32_t radius) const {
   const RadiusPlan& tables = at(radius);
   if (!tables.usable) return plan;
   const double lookup = tables.cost.nanoseconds;
-  const double buckets =
-      kJoinBucket * kBuckets * ring_.tables + kJoinSlot * static_cast<double>(ring_.slots);
-  const double joined =
-      kJoinShare * lookup + buckets / static_cast<double>(std::max<std::uint64_t>(queries, 1));
+  const double joined = join_cost(ring_, tables.thresholds, queries);
   plan.tables = std::min(lookup, joined);
   if (plan.tables < plan.flat) plan.way = joined < lookup ? Way::join : Way::lookup;
   return plan;
