@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <numbers>
 #include <stdexcept>
+#include <utility>
 
 #include "pdq_filter.h"
 
@@ -13,6 +14,16 @@ namespace {
 
 constexpr int64_t kSmallestSide = 5;
 constexpr int kBits = kBand * kBand;
+
+// A turn of the picture: what becomes of its rows and columns.
+struct Turn {
+  bool transposed, rows_reversed, columns_reversed;  // in this order
+};
+
+constexpr Turn kTurns[kOrientations] = {
+    {false, false, false}, {true, true, false},  {false, true, true}, {true, false, true},
+    {false, true, false},  {false, false, true}, {true, false, false}, {true, true, true},
+};
 
 // The coefficients in the order of the bits: number 16·i + j.
 using Coefficients = std::array<float, kBits>;
@@ -66,32 +77,21 @@ PdqHash bits(const Coefficients& coefficients) {
   return hash;
 }
 
-// How the DCT of a turned picture follows from that of the picture: some signs change, by the
-// parity of the row i and the column j of the coefficient, and rows may become columns.
-struct Turn {
-  bool transposed;
-  bool (*negative)(int i, int j);
-};
-
-constexpr bool never(int, int) { return false; }
-constexpr bool even_row(int i, int) { return i % 2 == 0; }
-constexpr bool even_column(int, int j) { return j % 2 == 0; }
-constexpr bool odd_sum(int i, int j) { return (i + j) % 2 != 0; }
-
-constexpr Turn kTurns[kOrientations] = {
-    {false, never},    {true, even_column},  {false, odd_sum}, {true, even_row},
-    {false, even_row}, {false, even_column}, {true, never},    {true, odd_sum},
-};
-
-Coefficients turned(const Coefficients& coefficients, const Turn& turn) {
-  Coefficients out;
-  for (int i = 0; i < kBand; ++i) {
-    for (int j = 0; j < kBand; ++j) {
-      const float value = coefficients[i * kBand + j];
-      out[turn.transposed ? j * kBand + i : i * kBand + j] = turn.negative(i, j) ? -value : value;
-    }
+// A view of a picture: its rows and columns swapped, then either of them run backwards.
+Pixels turned(Pixels pixels, const Turn& turn) {
+  if (turn.transposed) {
+    std::swap(pixels.height, pixels.width);
+    std::swap(pixels.row_stride, pixels.column_stride);
   }
-  return out;
+  if (turn.rows_reversed) {
+    pixels.data += (pixels.height - 1) * pixels.row_stride;
+    pixels.row_stride = -pixels.row_stride;
+  }
+  if (turn.columns_reversed) {
+    pixels.data += (pixels.width - 1) * pixels.column_stride;
+    pixels.column_stride = -pixels.column_stride;
+  }
+  return pixels;
 }
 
 bool too_small(const Pixels& pixels) {
@@ -126,14 +126,10 @@ PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
-  if (too_small(pixels)) return {};
-  const PdqGrid grid = pdq_filter(pixels, kernel);
-  const Coefficients coefficients = dct(grid, kernel);
-  PdqOrientations result;
-  result.quality = quality(grid);
-  for (size_t k = 0; k < kOrientations; ++k)
-    result.hashes[k] = bits(turned(coefficients, kTurns[k]));
-  return result;
+  PdqOrientations results{};
+  if (too_small(pixels)) return results;
+  for (size_t k = 0; k < kOrientations; ++k) results[k] = pdq(turned(pixels, kTurns[k]), kernel);
+  return results;
 }
 
 }  // namespace screener

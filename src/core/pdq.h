@@ -33,18 +33,15 @@ using PdqHash = std::array<uint8_t, kPdqBytes>;
 struct PdqResult {
   PdqHash hash;
   int quality;  // 0 to 100
+  bool operator==(const PdqResult&) const = default;
 };
 
-// Upright, rotate90 (counter-clockwise), rotate180, rotate270, flip_vertical (top to bottom),
-// flip_horizontal, transpose, anti_transpose: all from the DCT of the picture as it stands.
-struct PdqOrientations {
-  std::array<PdqHash, kOrientations> hashes;
-  int quality;
-};
+// Of the picture upright, rotate90 (counter-clockwise), rotate180, rotate270, flip_vertical (top to
+// bottom), flip_horizontal, transpose, anti_transpose: of each what `pdq` finds in the turned picture.
+using PdqOrientations = std::array<PdqResult, kOrientations>;
 
 // A picture with a side under five pixels has the zero hash and quality 0.
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
-// As the reference does, this filters a picture of 64×64 too, which `pdq` takes as it is.
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
 
 }  // namespace screener

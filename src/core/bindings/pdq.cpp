@@ -21,11 +21,12 @@ Pixels pixels_of(const PixelArray& array) {
           colour ? array.stride(2) : 0};
 }
 
-using HashesAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
+using HashAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
+using Eight = nb::typed<nb::tuple, HashAndQuality, nb::ellipsis>;
 
-template <class Hashes>
-HashesAndQuality hashes_and_quality(const Hashes& hashes, int quality) {
-  return nb::make_tuple(nb::bytes(reinterpret_cast<const char*>(&hashes), sizeof hashes), quality);
+HashAndQuality hash_and_quality(const PdqResult& result) {
+  const auto* hash = reinterpret_cast<const char*>(result.hash.data());
+  return nb::make_tuple(nb::bytes(hash, result.hash.size()), result.quality);
 }
 
 // Runs a PDQ function with the GIL released.
@@ -43,19 +44,20 @@ void bind_pdq(nb::module_& m) {
   m.def(
       "pdq",
       [](const PixelArray& pixels) {
-        const PdqResult result = hashed(pdq, pixels, active.isa);
-        return hashes_and_quality(result.hash, result.quality);
+        return hash_and_quality(hashed(pdq, pixels, active.isa));
       },
       "pixels"_a.noconvert(),
       "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [](const PixelArray& pixels) {
-        const PdqOrientations result = hashed(pdq_orientations, pixels, active.isa);
-        return hashes_and_quality(result.hashes, result.quality);
+        nb::list results;
+        for (const PdqResult& one : hashed(pdq_orientations, pixels, active.isa))
+          results.append(hash_and_quality(one));
+        return Eight(nb::tuple(results));
       },
       "pixels"_a.noconvert(),
-      "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
+      "The PDQ hash and the quality of the pixels in each of eight orientations.");
 }
 
 }  // namespace screener

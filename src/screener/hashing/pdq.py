@@ -42,18 +42,14 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
 
 
 def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
-    """Eight PDQ hashes in the order of ORIENTATIONS, each with the quality of the picture.
+    """The PDQ hashes of a picture turned in eight ways, in the order of ORIENTATIONS.
 
-    They follow from one pass over the pixels, and those of a turned large picture are close to
-    the hash of that turned picture, not equal to it. The first equals `compute` save for a picture
-    of exactly 64×64, which the reference filters here and takes as it is there. Takes the same
-    pixels and raises the same as `compute`.
+    Each equals `compute` of the turned picture, bit for bit and in quality: the first is that of
+    the picture as it stands. Takes the same pixels and raises the same as `compute`.
     """
-    values, quality = _core.pdq_orientations(_checked(pixels))
-    size = PDQ.size
     return tuple(
-        Hash(PDQ, values[start : start + size], quality=quality)
-        for start in range(0, len(ORIENTATIONS) * size, size)
+        Hash(PDQ, value, quality=quality)
+        for value, quality in _core.pdq_orientations(_checked(pixels))
     )
 
 
