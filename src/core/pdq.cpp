@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <numbers>
 #include <stdexcept>
 #include <utility>
 
+#include "pdq_certificate.h"
+#include "pdq_cosines.h"
 #include "pdq_filter.h"
+#include "pdq_sample.h"
 
 namespace screener {
 namespace {
@@ -15,37 +17,121 @@ namespace {
 constexpr int64_t kSmallestSide = 5;
 constexpr int kBits = kBand * kBand;
 
-// A turn of the picture: what becomes of its rows and columns.
+// A turn of the picture: what becomes of its rows and columns, in this order.
 struct Turn {
-  bool transposed, rows_reversed, columns_reversed;  // in this order
+  bool transposed, rows_reversed, columns_reversed;
 };
 
+constexpr Turn kUpright = {false, false, false};
 constexpr Turn kTurns[kOrientations] = {
-    {false, false, false}, {true, true, false},  {false, true, true}, {true, false, true},
-    {false, true, false},  {false, false, true}, {true, false, false}, {true, true, true},
+    kUpright,
+    {true, true, false},
+    {false, true, true},
+    {true, false, true},
+    {false, true, false},
+    {false, false, true},
+    {true, false, false},
+    {true, true, true},
+};
+
+Turn then(const Turn& first, const Turn& second) {
+  const bool rows = second.transposed ? first.columns_reversed : first.rows_reversed;
+  const bool columns = second.transposed ? first.rows_reversed : first.columns_reversed;
+  return {first.transposed != second.transposed, rows != second.rows_reversed,
+          columns != second.columns_reversed};
+}
+
+void reverse_rows(Pixels& pixels) {
+  pixels.data += (pixels.height - 1) * pixels.row_stride;
+  pixels.row_stride = -pixels.row_stride;
+}
+
+void reverse_columns(Pixels& pixels) {
+  pixels.data += (pixels.width - 1) * pixels.column_stride;
+  pixels.column_stride = -pixels.column_stride;
+}
+
+void transpose(Pixels& pixels) {
+  std::swap(pixels.height, pixels.width);
+  std::swap(pixels.row_stride, pixels.column_stride);
+}
+
+Pixels turned(Pixels pixels, const Turn& turn) {
+  if (turn.transposed) transpose(pixels);
+  if (turn.rows_reversed) reverse_rows(pixels);
+  if (turn.columns_reversed) reverse_columns(pixels);
+  return pixels;
+}
+
+PdqGrid transposed(const PdqGrid& grid) {
+  PdqGrid turned;
+  for (int i = 0; i < kGrid; ++i)
+    for (int j = 0; j < kGrid; ++j) turned[i][j] = grid[j][i];
+  return turned;
+}
+
+// A picture seen along its rows in memory, so that turned views are sampled in place, and how to
+// turn it back.
+class Picture {
+ public:
+  Picture(const Pixels& pixels, const PdqKernel& kernel)
+      : given_(pixels), seen_(pixels), kernel_(kernel) {
+    if (seen_.column_stride < 0) {
+      reverse_columns(seen_);
+      back_.columns_reversed = true;
+    }
+    if (std::abs(seen_.row_stride) >= seen_.column_stride) return;
+    if (seen_.row_stride < 0) {
+      reverse_rows(seen_);
+      back_.rows_reversed = true;
+    }
+    transpose(seen_);
+    back_.transposed = true;
+  }
+
+  // Weighs the samples that these turns need, in one pass over the pixels.
+  void sample(const Turn* turns, size_t count) {
+    sampled_ = std::max(seen_.height, seen_.width) <= kLargestSampled;
+    if (!sampled_) return;
+    PdqWanted wanted{};
+    for (size_t k = 0; k < count; ++k) {
+      const Turn turn = then(back_, turns[k]);
+      wanted.rows[turn.transposed ? turn.columns_reversed : turn.rows_reversed] = true;
+      wanted.columns[turn.transposed ? turn.rows_reversed : turn.columns_reversed] = true;
+    }
+    pdq_sample(seen_, kernel_, wanted, grids_);
+  }
+
+  PdqCertificate certify(const Turn& turn) const {
+    const Turn whole = then(back_, turn);
+    const int roundings = pdq_sample_roundings(seen_.width, seen_.channels);
+    if (!whole.transposed)
+      return pdq_certify(grids_[whole.rows_reversed][whole.columns_reversed],
+                         {seen_.height, seen_.width, seen_.channels, roundings}, kernel_);
+    return pdq_certify(transposed(grids_[whole.columns_reversed][whole.rows_reversed]),
+                       {seen_.width, seen_.height, seen_.channels, roundings}, kernel_);
+  }
+
+  PdqResult hash(const Turn& turn) const {
+    if (sampled_)
+      if (const PdqCertificate found = certify(turn); found.certain) return found.result;
+    return pdq_exact(turned(given_, turn), kernel_);
+  }
+
+ private:
+  Pixels given_;
+  Pixels seen_;
+  const PdqKernel& kernel_;
+  Turn back_ = kUpright;
+  bool sampled_ = false;
+  PdqGrids grids_;
 };
 
 // The coefficients in the order of the bits: number 16·i + j.
 using Coefficients = std::array<float, kBits>;
 
-// The cosines of frequencies 1 to 16: the constant one is left out.
-struct Cosines {
-  alignas(64) float matrix[kBand][kGrid];
-  alignas(64) float turned[kGrid][kBand];
-
-  Cosines() {
-    const double scale = static_cast<float>(std::sqrt(2.0 / kGrid));
-    for (int i = 0; i < kBand; ++i) {
-      for (int j = 0; j < kGrid; ++j) {
-        const double angle = std::numbers::pi / (2 * kGrid) * (i + 1) * (2 * j + 1);
-        matrix[i][j] = turned[j][i] = static_cast<float>(scale * std::cos(angle));
-      }
-    }
-  }
-};
-
 Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
-  static const Cosines cosines;
+  const PdqCosines& cosines = pdq_cosines();
   alignas(64) float rows[kGrid][kGrid];
   alignas(64) float found[kBand][kBand];
   for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
@@ -77,26 +163,12 @@ PdqHash bits(const Coefficients& coefficients) {
   return hash;
 }
 
-// A view of a picture: its rows and columns swapped, then either of them run backwards.
-Pixels turned(Pixels pixels, const Turn& turn) {
-  if (turn.transposed) {
-    std::swap(pixels.height, pixels.width);
-    std::swap(pixels.row_stride, pixels.column_stride);
-  }
-  if (turn.rows_reversed) {
-    pixels.data += (pixels.height - 1) * pixels.row_stride;
-    pixels.row_stride = -pixels.row_stride;
-  }
-  if (turn.columns_reversed) {
-    pixels.data += (pixels.width - 1) * pixels.column_stride;
-    pixels.column_stride = -pixels.column_stride;
-  }
-  return pixels;
-}
-
 bool too_small(const Pixels& pixels) {
   return pixels.height < kSmallestSide || pixels.width < kSmallestSide;
 }
+
+// The reference takes a picture of this size as it is.
+bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
 
 }  // namespace
 
@@ -118,18 +190,39 @@ const PdqKernel& pdq_kernel(Isa isa) {
   }
 }
 
-PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
+PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};
-  const bool ready = pixels.height == kGrid && pixels.width == kGrid;
-  const PdqGrid grid = ready ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
+  const PdqGrid grid = is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
   return {bits(dct(grid, kernel)), quality(grid)};
+}
+
+PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
+  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
+  Picture picture(pixels, kernel);
+  picture.sample(&kUpright, 1);
+  return picture.hash(kUpright);
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
   PdqOrientations results{};
   if (too_small(pixels)) return results;
-  for (size_t k = 0; k < kOrientations; ++k) results[k] = pdq(turned(pixels, kTurns[k]), kernel);
+  Picture picture(pixels, kernel);
+  if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
+  for (size_t k = 0; k < kOrientations; ++k) results[k] = picture.hash(kTurns[k]);
   return results;
+}
+
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
+  Picture picture(pixels, kernel);
+  picture.sample(&kUpright, 1);
+  const PdqCertificate found = picture.certify(kUpright);
+  PdqDoubt doubt;
+  doubt.certain = found.certain;
+  for (int k = 0; k < kBits; ++k) {
+    doubt.coefficients[k] = found.coefficients[k / kBand][k % kBand];
+    doubt.bounds[k] = found.bounds[k / kBand][k % kBand];
+  }
+  return doubt;
 }
 
 }  // namespace screener

@@ -1,6 +1,8 @@
 // PDQ of pixels.
 #include "pdq.h"
 
+#include <algorithm>
+
 #include "arrays.h"
 
 namespace screener {
@@ -43,9 +45,7 @@ Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelAr
 void bind_pdq(nb::module_& m) {
   m.def(
       "pdq",
-      [](const PixelArray& pixels) {
-        return hash_and_quality(hashed(pdq, pixels, active.isa));
-      },
+      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels, active.isa)); },
       "pixels"_a.noconvert(),
       "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
@@ -58,6 +58,26 @@ void bind_pdq(nb::module_& m) {
       },
       "pixels"_a.noconvert(),
       "The PDQ hash and the quality of the pixels in each of eight orientations.");
+  m.def(
+      "pdq_exact",
+      [](const PixelArray& pixels) {
+        return hash_and_quality(hashed(pdq_exact, pixels, active.isa));
+      },
+      "pixels"_a.noconvert(), "The same as pdq, always in the reference's order of sums.");
+  m.def(
+      "pdq_doubt",
+      [](const PixelArray& pixels) {
+        const Pixels seen = pixels_of(pixels);
+        if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
+          throw nb::value_error("sides must be 5 to 32768 pixels");
+        const PdqDoubt doubt = hashed(pdq_doubt, pixels, active.isa);
+        return nb::make_tuple(
+            to_array(std::vector<float>(doubt.coefficients.begin(), doubt.coefficients.end())),
+            to_array(std::vector<double>(doubt.bounds.begin(), doubt.bounds.end())), doubt.certain);
+      },
+      "pixels"_a.noconvert(),
+      "The 256 coefficients as sampled, how far the reference's can be from each, and whether the "
+      "hash and the quality are certain.");
 }
 
 }  // namespace screener
