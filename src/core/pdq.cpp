@@ -212,6 +212,12 @@ PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) 
   return results;
 }
 
+void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
+               PdqResult* results) {
+  Pixels pixels = first;
+  for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
+}
+
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
   Picture picture(pixels, kernel);
   picture.sample(&kUpright, 1);

@@ -48,6 +48,10 @@ using PdqOrientations = std::array<PdqResult, kOrientations>;
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
 
+// Of pictures of one shape that stand `stride` bytes from one another.
+void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
+               PdqResult* results);
+
 // The same as `pdq`, always in the reference's order.
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
 
