@@ -27,6 +27,9 @@ PICTURES = 2_000
 LARGEST = 20_000_000
 """Pixels of the largest picture of the reference material that is compared."""
 
+TURNED = 400_000
+"""Values of the largest whose orientations are compared: the reference takes eight passes."""
+
 GOLDEN = {
     "rings": ("987f18c79c7e48cfcffe48c3ef8848c368c36c63646326739928b3384ca1cda9", 100),
     "steps": ("9da3325972d858f2cb16e8f49ec3964bb469e52c0da7325972581ad34b966874", 100),
@@ -67,10 +70,23 @@ def reference(pixels: Pixels) -> tuple[str, int]:
     return np.packbits(vector).tobytes().hex(), quality
 
 
+def turned(pixels: Pixels) -> dict[str, Pixels]:
+    """The picture turned in each of the eight ways, by name."""
+    return {
+        "upright": pixels,
+        "rotate90": np.rot90(pixels),
+        "rotate180": np.rot90(pixels, 2),
+        "rotate270": np.rot90(pixels, 3),
+        "flip_vertical": pixels[::-1],
+        "flip_horizontal": pixels[:, ::-1],
+        "transpose": pixels.swapaxes(0, 1),
+        "anti_transpose": np.rot90(pixels, 2).swapaxes(0, 1),
+    }
+
+
 def reference_orientations(pixels: Pixels) -> list[tuple[str, int]]:
-    """Texts and quality of the eight orientations from the published C++."""
-    vectors, quality = pdqhash.compute_dihedral(as_rgb(pixels))
-    return [(np.packbits(vector).tobytes().hex(), quality) for vector in vectors]
+    """Texts and qualities of the picture turned in eight ways from the published C++."""
+    return [reference(view) for view in turned(pixels).values()]
 
 
 def ours(pixels: Pixels) -> tuple[str, int | None]:
@@ -166,7 +182,8 @@ def test_equals_the_reference_on_the_material(material: Path) -> None:
     seen = 0
     for path, pixels in pictures(material):
         assert ours(pixels) == reference(pixels), path
-        assert our_orientations(pixels) == reference_orientations(pixels), path
+        if pixels.size <= TURNED:
+            assert our_orientations(pixels) == reference_orientations(pixels), path
         seen += 1
     assert seen > 700
 
@@ -209,15 +226,13 @@ def test_views_equal_copies(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_of_64_by_64_is_taken_as_it_is(channels: int) -> None:
-    """The reference skips its filter at exactly 64×64, but never for the orientations."""
+    """The reference skips its filter at exactly 64×64, and so do all eight orientations."""
     rng = np.random.default_rng(8)
     stripes = np.array([[44, 208, 166], [233, 128, 155]], np.uint8)[np.arange(64) % 2]
     for row in (stripes, rng.integers(0, 256, (64, 3), np.uint8)):
         pixels = np.repeat(row[None], 64, axis=0)[..., :channels].squeeze()
         assert ours(pixels) == ours(np.asfortranarray(pixels)) == reference(pixels)
         assert our_orientations(pixels) == reference_orientations(pixels)
-    coloured = np.repeat(stripes[None], 64, axis=0)
-    assert our_orientations(coloured)[0] != ours(coloured)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 9), (9, 0, 3), (1, 1), (4, 900), (900, 4, 3)])
@@ -229,24 +244,12 @@ def test_too_small_has_the_zero_hash(shape: tuple[int, ...]) -> None:
 
 
 def test_orientations_are_named_in_their_order() -> None:
-    """The hash of each named orientation is near that of the picture turned so, and no other."""
-    y, x = np.mgrid[:1024, :1024]
-    pixels = ((x * x // 700 + y * y // 1900 + x * y // 1300 + y // 3) % 256).astype(np.uint8)
-    found = dict(zip(pdq.ORIENTATIONS, pdq.compute_orientations(pixels), strict=True))
-    turned = {
-        "upright": pixels,
-        "rotate90": np.rot90(pixels),
-        "rotate180": np.rot90(pixels, 2),
-        "rotate270": np.rot90(pixels, 3),
-        "flip_vertical": pixels[::-1],
-        "flip_horizontal": pixels[:, ::-1],
-        "transpose": pixels.T,
-        "anti_transpose": np.rot90(pixels, 2).T,
-    }
-    for name, view in turned.items():
-        distances = {other: pdq.compute(view).distance(found[other]) for other in found}
-        assert min(distances, key=lambda other: distances[other]) == name, distances
-        assert distances[name] <= 40
+    """The names stand in the order of the eight, and the eight differ where the picture does."""
+    pixels = golden_picture("rings")
+    expected = {name: reference(view) for name, view in turned(pixels).items()}
+    found = dict(zip(pdq.ORIENTATIONS, our_orientations(pixels), strict=True))
+    assert found == expected
+    assert len(set(found.values())) == 8
 
 
 @given(

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <numbers>
 #include <stdexcept>
+#include <utility>
 
+#include "pdq_certificate.h"
+#include "pdq_cosines.h"
 #include "pdq_filter.h"
+#include "pdq_sample.h"
 
 namespace screener {
 namespace {
@@ -14,27 +17,121 @@ namespace {
 constexpr int64_t kSmallestSide = 5;
 constexpr int kBits = kBand * kBand;
 
+// A turn of the picture: what becomes of its rows and columns, in this order.
+struct Turn {
+  bool transposed, rows_reversed, columns_reversed;
+};
+
+constexpr Turn kUpright = {false, false, false};
+constexpr Turn kTurns[kOrientations] = {
+    kUpright,
+    {true, true, false},
+    {false, true, true},
+    {true, false, true},
+    {false, true, false},
+    {false, false, true},
+    {true, false, false},
+    {true, true, true},
+};
+
+Turn then(const Turn& first, const Turn& second) {
+  const bool rows = second.transposed ? first.columns_reversed : first.rows_reversed;
+  const bool columns = second.transposed ? first.rows_reversed : first.columns_reversed;
+  return {first.transposed != second.transposed, rows != second.rows_reversed,
+          columns != second.columns_reversed};
+}
+
+void reverse_rows(Pixels& pixels) {
+  pixels.data += (pixels.height - 1) * pixels.row_stride;
+  pixels.row_stride = -pixels.row_stride;
+}
+
+void reverse_columns(Pixels& pixels) {
+  pixels.data += (pixels.width - 1) * pixels.column_stride;
+  pixels.column_stride = -pixels.column_stride;
+}
+
+void transpose(Pixels& pixels) {
+  std::swap(pixels.height, pixels.width);
+  std::swap(pixels.row_stride, pixels.column_stride);
+}
+
+Pixels turned(Pixels pixels, const Turn& turn) {
+  if (turn.transposed) transpose(pixels);
+  if (turn.rows_reversed) reverse_rows(pixels);
+  if (turn.columns_reversed) reverse_columns(pixels);
+  return pixels;
+}
+
+PdqGrid transposed(const PdqGrid& grid) {
+  PdqGrid turned;
+  for (int i = 0; i < kGrid; ++i)
+    for (int j = 0; j < kGrid; ++j) turned[i][j] = grid[j][i];
+  return turned;
+}
+
+// A picture seen along its rows in memory, so that turned views are sampled in place, and how to
+// turn it back.
+class Picture {
+ public:
+  Picture(const Pixels& pixels, const PdqKernel& kernel)
+      : given_(pixels), seen_(pixels), kernel_(kernel) {
+    if (seen_.column_stride < 0) {
+      reverse_columns(seen_);
+      back_.columns_reversed = true;
+    }
+    if (std::abs(seen_.row_stride) >= seen_.column_stride) return;
+    if (seen_.row_stride < 0) {
+      reverse_rows(seen_);
+      back_.rows_reversed = true;
+    }
+    transpose(seen_);
+    back_.transposed = true;
+  }
+
+  // Weighs the samples that these turns need, in one pass over the pixels.
+  void sample(const Turn* turns, size_t count) {
+    sampled_ = std::max(seen_.height, seen_.width) <= kLargestSampled;
+    if (!sampled_) return;
+    PdqWanted wanted{};
+    for (size_t k = 0; k < count; ++k) {
+      const Turn turn = then(back_, turns[k]);
+      wanted.rows[turn.transposed ? turn.columns_reversed : turn.rows_reversed] = true;
+      wanted.columns[turn.transposed ? turn.rows_reversed : turn.columns_reversed] = true;
+    }
+    pdq_sample(seen_, kernel_, wanted, grids_);
+  }
+
+  PdqCertificate certify(const Turn& turn) const {
+    const Turn whole = then(back_, turn);
+    const int roundings = pdq_sample_roundings(seen_.width, seen_.channels);
+    if (!whole.transposed)
+      return pdq_certify(grids_[whole.rows_reversed][whole.columns_reversed],
+                         {seen_.height, seen_.width, seen_.channels, roundings}, kernel_);
+    return pdq_certify(transposed(grids_[whole.columns_reversed][whole.rows_reversed]),
+                       {seen_.width, seen_.height, seen_.channels, roundings}, kernel_);
+  }
+
+  PdqResult hash(const Turn& turn) const {
+    if (sampled_)
+      if (const PdqCertificate found = certify(turn); found.certain) return found.result;
+    return pdq_exact(turned(given_, turn), kernel_);
+  }
+
+ private:
+  Pixels given_;
+  Pixels seen_;
+  const PdqKernel& kernel_;
+  Turn back_ = kUpright;
+  bool sampled_ = false;
+  PdqGrids grids_;
+};
+
 // The coefficients in the order of the bits: number 16·i + j.
 using Coefficients = std::array<float, kBits>;
 
-// The cosines of frequencies 1 to 16: the constant one is left out.
-struct Cosines {
-  alignas(64) float matrix[kBand][kGrid];
-  alignas(64) float turned[kGrid][kBand];
-
-  Cosines() {
-    const double scale = static_cast<float>(std::sqrt(2.0 / kGrid));
-    for (int i = 0; i < kBand; ++i) {
-      for (int j = 0; j < kGrid; ++j) {
-        const double angle = std::numbers::pi / (2 * kGrid) * (i + 1) * (2 * j + 1);
-        matrix[i][j] = turned[j][i] = static_cast<float>(scale * std::cos(angle));
-      }
-    }
-  }
-};
-
 Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
-  static const Cosines cosines;
+  const PdqCosines& cosines = pdq_cosines();
   alignas(64) float rows[kGrid][kGrid];
   alignas(64) float found[kBand][kBand];
   for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
@@ -66,37 +163,12 @@ PdqHash bits(const Coefficients& coefficients) {
   return hash;
 }
 
-// How the DCT of a turned picture follows from that of the picture: some signs change, by the
-// parity of the row i and the column j of the coefficient, and rows may become columns.
-struct Turn {
-  bool transposed;
-  bool (*negative)(int i, int j);
-};
-
-constexpr bool never(int, int) { return false; }
-constexpr bool even_row(int i, int) { return i % 2 == 0; }
-constexpr bool even_column(int, int j) { return j % 2 == 0; }
-constexpr bool odd_sum(int i, int j) { return (i + j) % 2 != 0; }
-
-constexpr Turn kTurns[kOrientations] = {
-    {false, never},    {true, even_column},  {false, odd_sum}, {true, even_row},
-    {false, even_row}, {false, even_column}, {true, never},    {true, odd_sum},
-};
-
-Coefficients turned(const Coefficients& coefficients, const Turn& turn) {
-  Coefficients out;
-  for (int i = 0; i < kBand; ++i) {
-    for (int j = 0; j < kBand; ++j) {
-      const float value = coefficients[i * kBand + j];
-      out[turn.transposed ? j * kBand + i : i * kBand + j] = turn.negative(i, j) ? -value : value;
-    }
-  }
-  return out;
-}
-
 bool too_small(const Pixels& pixels) {
   return pixels.height < kSmallestSide || pixels.width < kSmallestSide;
 }
+
+// The reference takes a picture of this size as it is.
+bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
 
 }  // namespace
 
@@ -118,22 +190,45 @@ const PdqKernel& pdq_kernel(Isa isa) {
   }
 }
 
-PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
+PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};
-  const bool ready = pixels.height == kGrid && pixels.width == kGrid;
-  const PdqGrid grid = ready ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
+  const PdqGrid grid = is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
   return {bits(dct(grid, kernel)), quality(grid)};
 }
 
+PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
+  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
+  Picture picture(pixels, kernel);
+  picture.sample(&kUpright, 1);
+  return picture.hash(kUpright);
+}
+
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
-  if (too_small(pixels)) return {};
-  const PdqGrid grid = pdq_filter(pixels, kernel);
-  const Coefficients coefficients = dct(grid, kernel);
-  PdqOrientations result;
-  result.quality = quality(grid);
-  for (size_t k = 0; k < kOrientations; ++k)
-    result.hashes[k] = bits(turned(coefficients, kTurns[k]));
-  return result;
+  PdqOrientations results{};
+  if (too_small(pixels)) return results;
+  Picture picture(pixels, kernel);
+  if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
+  for (size_t k = 0; k < kOrientations; ++k) results[k] = picture.hash(kTurns[k]);
+  return results;
+}
+
+void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
+               PdqResult* results) {
+  Pixels pixels = first;
+  for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
+}
+
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
+  Picture picture(pixels, kernel);
+  picture.sample(&kUpright, 1);
+  const PdqCertificate found = picture.certify(kUpright);
+  PdqDoubt doubt;
+  doubt.certain = found.certain;
+  for (int k = 0; k < kBits; ++k) {
+    doubt.coefficients[k] = found.coefficients[k / kBand][k % kBand];
+    doubt.bounds[k] = found.bounds[k / kBand][k % kBand];
+  }
+  return doubt;
 }
 
 }  // namespace screener

@@ -1,6 +1,9 @@
 // PDQ, bit for bit as the published reference computes it from the same pixels.
 //
-// The filter is streamed sixteen rows at a time. Beside the pixels it needs, in bytes, about
+// Only the 64×64 samples are made, in another order than the reference's (pdq_sample.h). Where
+// rounding could have turned a bit or the quality (pdq_certificate.h), the picture is filtered
+// again in the reference's order (pdq_filter.h), sixteen rows at a time. Beside the pixels that
+// needs, in bytes, about
 //     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
 // which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
 // five very long rows.
@@ -33,18 +36,31 @@ using PdqHash = std::array<uint8_t, kPdqBytes>;
 struct PdqResult {
   PdqHash hash;
   int quality;  // 0 to 100
+  bool operator==(const PdqResult&) const = default;
 };
 
-// Upright, rotate90 (counter-clockwise), rotate180, rotate270, flip_vertical (top to bottom),
-// flip_horizontal, transpose, anti_transpose: all from the DCT of the picture as it stands.
-struct PdqOrientations {
-  std::array<PdqHash, kOrientations> hashes;
-  int quality;
-};
+// Of the picture upright, rotate90 (counter-clockwise), rotate180, rotate270, flip_vertical (top to
+// bottom), flip_horizontal, transpose, anti_transpose: of each what `pdq` finds in the turned
+// picture.
+using PdqOrientations = std::array<PdqResult, kOrientations>;
 
 // A picture with a side under five pixels has the zero hash and quality 0.
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
-// As the reference does, this filters a picture of 64×64 too, which `pdq` takes as it is.
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
+
+// Of pictures of one shape that stand `stride` bytes from one another.
+void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
+               PdqResult* results);
+
+// The same as `pdq`, always in the reference's order.
+PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
+
+// What the quick way finds, and how far the reference may be from it. Sides are 5 to 32,768.
+struct PdqDoubt {
+  std::array<float, 256> coefficients;
+  std::array<double, 256> bounds;
+  bool certain;  // whether no doubt is left of the hash and the quality
+};
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel);
 
 }  // namespace screener

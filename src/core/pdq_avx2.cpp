@@ -251,30 +251,138 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
     }
 }
 
-// One row of a product of matrices: factors[k] · rows[k][0…15], from the first k to the last.
-void product(const float* factors, const float* rows, int64_t step, float* out) {
-  __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+INLINE __m256 absolute(__m256 v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
+
+// One row of a product of matrices: factors[k] · rows[k][0…15], from the first k to the last; if
+// asked for, the sum of what the sums were on the way and of the products, absolute.
+template <bool sums, bool products>
+INLINE void product(const float* factors, const float* rows, int64_t step, float* out,
+                    float* bound) {
+  __m256 sum[2] = {}, all[2] = {};
   for (int k = 0; k < kGrid; ++k) {
     const __m256 factor = _mm256_set1_ps(factors[k]);
-    low = _mm256_add_ps(low, _mm256_mul_ps(factor, _mm256_load_ps(rows + k * step)));
-    high = _mm256_add_ps(high, _mm256_mul_ps(factor, _mm256_load_ps(rows + k * step + kLanes)));
+    for (int n = 0; n < 2; ++n) {
+      const __m256 term = _mm256_mul_ps(factor, _mm256_load_ps(rows + k * step + n * kLanes));
+      sum[n] = _mm256_add_ps(sum[n], term);
+      if (!sums) continue;
+      all[n] = _mm256_add_ps(
+          all[n], products ? _mm256_add_ps(absolute(term), absolute(sum[n])) : absolute(sum[n]));
+    }
   }
-  _mm256_store_ps(out, low);
-  _mm256_store_ps(out + kLanes, high);
+  for (int n = 0; n < 2; ++n) {
+    _mm256_store_ps(out + n * kLanes, sum[n]);
+    if (sums) _mm256_store_ps(bound + n * kLanes, all[n]);
+  }
+}
+
+template <bool bounded>
+INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                     const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                     PdqRounding* rounding) {
+  for (int i = 0; i < kBand; ++i) {
+    alignas(64) float half[kGrid];
+    for (int j = 0; j < kGrid; j += kTile)
+      product<bounded, false>(matrix[i], grid[0] + j, kGrid, half + j,
+                              bounded ? rounding->partial[i] + j : nullptr);
+    product<bounded, true>(half, turned[0], kBand, coefficients[i],
+                           bounded ? rounding->second[i] : nullptr);
+    if (!bounded) continue;
+    for (int j = 0; j < kGrid; j += kLanes)
+      _mm256_store_ps(rounding->half[i] + j, absolute(_mm256_load_ps(half + j)));
+  }
 }
 
 void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
          const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
-  for (int i = 0; i < kBand; ++i) {
-    alignas(64) float half[kGrid];
-    for (int j = 0; j < kGrid; j += kTile) product(matrix[i], grid[0] + j, kGrid, half + j);
-    product(half, turned[0], kBand, coefficients[i]);
+  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
+}
+
+void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                 PdqRounding& rounding) {
+  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+// The weighed sums of 32 bytes times `blocks`. Rows are taken in pairs: their bytes are
+// interleaved, and one instruction multiplies and adds two. What stands in which register is put
+// right at the end.
+template <int blocks>
+INLINE void weigh_blocks(const PdqTent& tent, int64_t x, float* out) {
+  constexpr int64_t kBytes = 32;
+  const __m256i zero = _mm256_setzero_si256();
+  __m256 total[blocks][4] = {};
+  for (int run = 0, row = 0; run < tent.runs; ++run) {
+    __m256i low[blocks], high[blocks];
+    for (int n = 0; n < blocks; ++n) low[n] = high[n] = zero;
+    for (; row < tent.ends[run]; row += 2) {
+      const uint8_t *first = tent.rows[row] + x, *second = tent.rows[row + 1] + x;
+      const __m256i weights = _mm256_set1_epi32(static_cast<int>(tent.pairs[row / 2]));
+      _mm_prefetch(first + kAhead, _MM_HINT_T0);
+      _mm_prefetch(second + kAhead, _MM_HINT_T0);
+      for (int n = 0; n < blocks; ++n) {
+        const auto load = [&](const uint8_t* from) {
+          return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + n * kBytes));
+        };
+        const __m256i a = load(first), b = load(second);
+        low[n] =
+            _mm256_add_epi16(low[n], _mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), weights));
+        high[n] =
+            _mm256_add_epi16(high[n], _mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), weights));
+      }
+    }
+    for (int n = 0; n < blocks; ++n) {
+      const __m256i words[4] = {
+          _mm256_unpacklo_epi16(low[n], zero), _mm256_unpackhi_epi16(low[n], zero),
+          _mm256_unpacklo_epi16(high[n], zero), _mm256_unpackhi_epi16(high[n], zero)};
+      for (int i = 0; i < 4; ++i)
+        total[n][i] = _mm256_add_ps(total[n][i], _mm256_cvtepi32_ps(words[i]));
+    }
+  }
+  for (int n = 0; n < blocks; ++n) {
+    float* to = out + x + n * kBytes;
+    for (int i = 0; i < 4; i += 2) {
+      _mm256_storeu_ps(to + i * 4, _mm256_permute2f128_ps(total[n][i], total[n][i + 1], 0x20));
+      _mm256_storeu_ps(to + i * 4 + 16, _mm256_permute2f128_ps(total[n][i], total[n][i + 1], 0x31));
+    }
+  }
+}
+
+void weigh(const PdqTent& tent, int64_t bytes, float* out) {
+  if (bytes < 32) {
+    kPdqScalar.weigh(tent, bytes, out);
+    return;
+  }
+  int64_t x = 0;
+  for (; x + 64 <= bytes; x += 64) weigh_blocks<2>(tent, x, out);
+  for (; x < bytes; x += 32) weigh_blocks<1>(tent, x + 32 <= bytes ? x : bytes - 32, out);
+}
+
+INLINE float sum_lanes(__m256 low, __m256 high) {
+  const __m256 eight = _mm256_add_ps(low, high);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Two samples at once, of which each has to wait for its own sum.
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; j += 2) {
+    __m256 lanes[2][2] = {};
+    for (int64_t n = 0; n < plan.vectors * kTile; n += kTile)
+      for (int i = 0; i < 2; ++i)
+        for (int h = 0; h < 2; ++h) {
+          const int64_t at = n + h * kLanes;
+          const __m256 weights = _mm256_loadu_ps(plan.weights[j + i == kGrid - 1] + at);
+          const __m256 inputs = _mm256_loadu_ps(sums + plan.firsts[j + i] + at);
+          lanes[i][h] = _mm256_add_ps(lanes[i][h], _mm256_mul_ps(inputs, weights));
+        }
+    for (int i = 0; i < 2; ++i) out[j + i] = sum_lanes(lanes[i][0], lanes[i][1]);
   }
 }
 
 }  // namespace
 
-const PdqKernel kPdqAvx2 = {run<Grey>, run<Rgb>, turn, dct};
+const PdqKernel kPdqAvx2 = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
 
 }  // namespace screener
 

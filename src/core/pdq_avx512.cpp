@@ -227,34 +227,144 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
   }
 }
 
-void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
+template <bool bounded>
+INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                     const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                     PdqRounding* rounding) {
   constexpr int kParts = kGrid / kTile;
   alignas(64) float half[kBand][kGrid];
-  for (int i = 0; i < kBand; i += 4) {
-    __m512 sum[4][kParts] = {};
+  for (int i = 0; i < kBand; i += 2) {
+    __m512 sum[2][kParts] = {}, partial[2][kParts] = {};
     for (int k = 0; k < kGrid; ++k)
       for (int j = 0; j < kParts; ++j) {
         const __m512 value = _mm512_load_ps(grid[k] + j * kTile);
-        for (int n = 0; n < 4; ++n)
+        for (int n = 0; n < 2; ++n) {
           sum[n][j] =
               _mm512_add_ps(sum[n][j], _mm512_mul_ps(_mm512_set1_ps(matrix[i + n][k]), value));
+          if (bounded) partial[n][j] = _mm512_add_ps(partial[n][j], _mm512_abs_ps(sum[n][j]));
+        }
       }
-    for (int n = 0; n < 4; ++n)
-      for (int j = 0; j < kParts; ++j) _mm512_store_ps(half[i + n] + j * kTile, sum[n][j]);
+    for (int n = 0; n < 2; ++n)
+      for (int j = 0; j < kParts; ++j) {
+        _mm512_store_ps(half[i + n] + j * kTile, sum[n][j]);
+        if (!bounded) continue;
+        _mm512_store_ps(rounding->partial[i + n] + j * kTile, partial[n][j]);
+        _mm512_store_ps(rounding->half[i + n] + j * kTile, _mm512_abs_ps(sum[n][j]));
+      }
   }
-  __m512 sum[kBand] = {};
-  for (int k = 0; k < kGrid; ++k) {
-    const __m512 cosines = _mm512_load_ps(turned[k]);
-    for (int i = 0; i < kBand; ++i)
-      sum[i] = _mm512_add_ps(sum[i], _mm512_mul_ps(_mm512_set1_ps(half[i][k]), cosines));
+  for (int i = 0; i < kBand; i += 8) {
+    __m512 sum[8] = {}, second[8] = {};
+    for (int k = 0; k < kGrid; ++k) {
+      const __m512 cosines = _mm512_load_ps(turned[k]);
+      for (int n = 0; n < 8; ++n) {
+        const __m512 product = _mm512_mul_ps(_mm512_set1_ps(half[i + n][k]), cosines);
+        sum[n] = _mm512_add_ps(sum[n], product);
+        if (bounded)
+          second[n] = _mm512_add_ps(second[n],
+                                    _mm512_add_ps(_mm512_abs_ps(product), _mm512_abs_ps(sum[n])));
+      }
+    }
+    for (int n = 0; n < 8; ++n) {
+      _mm512_store_ps(coefficients[i + n], sum[n]);
+      if (bounded) _mm512_store_ps(rounding->second[i + n], second[n]);
+    }
   }
-  for (int i = 0; i < kBand; ++i) _mm512_store_ps(coefficients[i], sum[i]);
+}
+
+void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
+  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
+}
+
+void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                 PdqRounding& rounding) {
+  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+// The weighed sums of 64 bytes times `blocks`. Rows are taken in pairs: their bytes are
+// interleaved, and one instruction multiplies and adds two. What stands in which register is put
+// right at the end.
+template <int blocks>
+INLINE void weigh_blocks(const PdqTent& tent, int64_t x, float* out) {
+  constexpr int64_t kBytes = 64;
+  const __m512i zero = _mm512_setzero_si512();
+  __m512 total[blocks][4] = {};
+  for (int run = 0, row = 0; run < tent.runs; ++run) {
+    __m512i low[blocks], high[blocks];
+    for (int n = 0; n < blocks; ++n) low[n] = high[n] = zero;
+    for (; row < tent.ends[run]; row += 2) {
+      const uint8_t *first = tent.rows[row] + x, *second = tent.rows[row + 1] + x;
+      const __m512i weights = _mm512_set1_epi32(static_cast<int>(tent.pairs[row / 2]));
+      for (int n = 0; n < blocks; ++n) {
+        _mm_prefetch(first + n * kBytes + kAhead, _MM_HINT_T0);
+        _mm_prefetch(second + n * kBytes + kAhead, _MM_HINT_T0);
+        const __m512i a = _mm512_loadu_si512(first + n * kBytes);
+        const __m512i b = _mm512_loadu_si512(second + n * kBytes);
+        low[n] =
+            _mm512_add_epi16(low[n], _mm512_maddubs_epi16(_mm512_unpacklo_epi8(a, b), weights));
+        high[n] =
+            _mm512_add_epi16(high[n], _mm512_maddubs_epi16(_mm512_unpackhi_epi8(a, b), weights));
+      }
+    }
+    for (int n = 0; n < blocks; ++n) {
+      const __m512i words[4] = {
+          _mm512_unpacklo_epi16(low[n], zero), _mm512_unpackhi_epi16(low[n], zero),
+          _mm512_unpacklo_epi16(high[n], zero), _mm512_unpackhi_epi16(high[n], zero)};
+      for (int i = 0; i < 4; ++i)
+        total[n][i] = _mm512_add_ps(total[n][i], _mm512_cvtepi32_ps(words[i]));
+    }
+  }
+  for (int n = 0; n < blocks; ++n) {
+    const __m512 a = _mm512_shuffle_f32x4(total[n][0], total[n][1], 0x44);
+    const __m512 b = _mm512_shuffle_f32x4(total[n][0], total[n][1], 0xee);
+    const __m512 c = _mm512_shuffle_f32x4(total[n][2], total[n][3], 0x44);
+    const __m512 d = _mm512_shuffle_f32x4(total[n][2], total[n][3], 0xee);
+    float* to = out + x + n * kBytes;
+    _mm512_storeu_ps(to, _mm512_shuffle_f32x4(a, c, 0x88));
+    _mm512_storeu_ps(to + 16, _mm512_shuffle_f32x4(a, c, 0xdd));
+    _mm512_storeu_ps(to + 32, _mm512_shuffle_f32x4(b, d, 0x88));
+    _mm512_storeu_ps(to + 48, _mm512_shuffle_f32x4(b, d, 0xdd));
+  }
+}
+
+void weigh(const PdqTent& tent, int64_t bytes, float* out) {
+  if (bytes < 64) {
+    kPdqScalar.weigh(tent, bytes, out);
+    return;
+  }
+  int64_t x = 0;
+  for (; x + 128 <= bytes; x += 128) weigh_blocks<2>(tent, x, out);
+  for (; x < bytes; x += 64) weigh_blocks<1>(tent, x + 64 <= bytes ? x : bytes - 64, out);
+}
+
+INLINE float sum_lanes(__m512 lanes) {
+  const __m256 eight =
+      _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Four samples at once, of which each has to wait for its own sum.
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; j += 4) {
+    __m512 lanes[4] = {};
+    for (int64_t n = 0; n < plan.vectors * kTile; n += kTile) {
+      const __m512 weights = _mm512_loadu_ps(plan.weights[0] + n);
+      const __m512 last = j + 4 == kGrid ? _mm512_loadu_ps(plan.weights[1] + n) : weights;
+      for (int i = 0; i < 4; ++i)
+        lanes[i] = _mm512_add_ps(
+            lanes[i],
+            _mm512_mul_ps(_mm512_loadu_ps(sums + plan.firsts[j + i] + n), i == 3 ? last : weights));
+    }
+    for (int i = 0; i < 4; ++i) out[j + i] = sum_lanes(lanes[i]);
+  }
 }
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>, turn, dct};
+const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
 
 }  // namespace screener
 

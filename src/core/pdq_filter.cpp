@@ -95,25 +95,47 @@ class PixelRows {
     const int64_t left = std::max<int64_t>(pixels_.width - column, 0) * pixels_.channels;
     const int64_t in_place = dense_ ? std::max<int64_t>(left - kOverread, 0) / tile : 0;
     if (in_place > 0) tiles = std::min(tiles, in_place);
-    for (int i = 0; i < kTile; ++i) {
-      // Rows below the picture repeat its last one; what comes of them is not used.
-      rows[i] = pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride +
-                column * pixels_.column_stride;
-      if (in_place == 0) rows[i] = copy(rows[i], std::min(left, tiles * tile), copied_[i]);
-    }
+    for (int i = 0; i < kTile; ++i)
+      rows[i] = in_place > 0 ? row(i) + column * pixels_.column_stride : copied_[i];
+    if (in_place == 0) copy(column, std::min(left, tiles * tile) / pixels_.channels);
     return tiles;
   }
 
  private:
-  const uint8_t* copy(const uint8_t* row, int64_t count, uint8_t* out) const {
-    std::memset(out + count, 0, sizeof copied_[0] - static_cast<size_t>(count));
-    if (dense_) {
-      std::memcpy(out, row, static_cast<size_t>(count));
-      return out;
-    }
-    for (int64_t n = 0; n < count; row += pixels_.column_stride)
-      for (int c = 0; c < pixels_.channels; ++c) out[n++] = row[c * pixels_.channel_stride];
-    return out;
+  // Rows below the picture repeat its last one; what comes of them is not used.
+  const uint8_t* row(int i) const {
+    return pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride;
+  }
+
+  void copy(int64_t column, int64_t count) {
+    const int64_t bytes = count * pixels_.channels;
+    if (dense_)
+      for (int i = 0; i < kTile; ++i)
+        std::memcpy(copied_[i], row(i) + column * pixels_.channels, static_cast<size_t>(bytes));
+    else if (pixels_.channels == 1)
+      copy_pixels(column, count, [](uint8_t* out, const uint8_t* pixel) { *out = *pixel; });
+    else if (pixels_.channel_stride == 1)
+      // Four bytes are stored at once: the next pixel, or what follows the last, comes over one.
+      copy_pixels(column, count, [](uint8_t* out, const uint8_t* pixel) {
+        uint8_t four[4] = {pixel[0], pixel[1], pixel[2], 0};
+        std::memcpy(out, four, 4);
+      });
+    else
+      copy_pixels(column, count, [this](uint8_t* out, const uint8_t* pixel) {
+        for (int c = 0; c < 3; ++c) out[c] = pixel[c * pixels_.channel_stride];
+      });
+    for (int i = 0; i < kTile; ++i)
+      std::memset(copied_[i] + bytes, 0, sizeof copied_[0] - static_cast<size_t>(bytes));
+  }
+
+  // In the order of the pixels in memory, so that a turned view is not read once a row.
+  template <class Copy>
+  void copy_pixels(int64_t column, int64_t count, Copy copy_one) {
+    const uint8_t* from[kTile];
+    for (int i = 0; i < kTile; ++i) from[i] = row(i) + column * pixels_.column_stride;
+    for (int64_t n = 0; n < count; ++n)
+      for (int i = 0; i < kTile; ++i)
+        copy_one(copied_[i] + n * pixels_.channels, from[i] + n * pixels_.column_stride);
   }
 
   const Pixels& pixels_;

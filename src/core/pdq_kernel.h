@@ -67,6 +67,29 @@ struct PdqStrip {
   BoxSamples* samples;          // of the third
 };
 
+// The rows of pixels that reach a sample, in pairs, and their weights. Runs of rows end where the
+// sum of the weights would pass 257, so that 16 bits hold the sum of a run.
+struct PdqTent {
+  const uint8_t* const* rows;
+  const uint32_t* pairs;  // of weights up to 64, twice over: a, b, a, b
+  const int* ends;        // of the runs, in rows
+  int runs;
+};
+
+// The sums along a row that make its 64 samples.
+struct PdqAcross {
+  const int64_t* firsts;    // [64] where the inputs of each begin
+  const float* weights[2];  // [vectors · 16] of all but the last, and of the last
+  int64_t vectors;
+};
+
+// The sums of absolute values that bound what rounding did to the coefficients.
+struct PdqRounding {
+  alignas(64) float partial[kBand][kGrid];  // all sums on the way to matrix · grid
+  alignas(64) float half[kBand][kGrid];     // its terms, absolute
+  alignas(64) float second[kBand][kBand];   // all products and sums on the way to the coefficients
+};
+
 struct PdqKernel {
   void (*grey)(const PdqStrip& strip);
   void (*rgb)(const PdqStrip& strip);
@@ -78,6 +101,18 @@ struct PdqKernel {
   // `turned` is the transposed matrix.
   void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
               const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
+
+  // The same, and what bounds the roundings. The sums of absolute values round as well.
+  void (*dct_bounded)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                      const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                      PdqRounding& rounding);
+
+  // out[x] = Σ weight · row[x], exact below 2^24.
+  void (*weigh)(const PdqTent& tent, int64_t bytes, float* out);
+
+  // out[j] = Σ sums[firsts[j] + n] · weights[n]: sixteen lanes from the first vector to the last,
+  // products and sums rounded each, then lanes 8, 4, 2 and 1 apart are added.
+  void (*across)(const PdqAcross& across, const float* sums, float out[kGrid]);
 };
 
 extern const PdqKernel kPdqScalar;

@@ -149,28 +149,100 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
   for (int j = 0; j < kGrid; j += kTile) turn_tile(samples + j, rows[0] + j, kGrid);
 }
 
-// One row of a product of matrices: factors[k] · rows[k][0…15], from the first k to the last.
-void product(const float* factors, const float* rows, int64_t step, float* out) {
-  float32x4_t sums[kLanes] = {};
+// One row of a product of matrices: factors[k] · rows[k][0…15], from the first k to the last; if
+// asked for, the sum of what the sums were on the way and of the products, absolute.
+template <bool bounded, bool products>
+void product(const float* factors, const float* rows, int64_t step, float* out, float* bound) {
+  float32x4_t sums[kLanes] = {}, all[kLanes] = {};
   for (int k = 0; k < kGrid; ++k)
-    for (int n = 0; n < kLanes; ++n)
-      sums[n] = vaddq_f32(
-          sums[n], vmulq_f32(vdupq_n_f32(factors[k]), vld1q_f32(rows + k * step + n * kLanes)));
+    for (int n = 0; n < kLanes; ++n) {
+      const float32x4_t term =
+          vmulq_f32(vdupq_n_f32(factors[k]), vld1q_f32(rows + k * step + n * kLanes));
+      sums[n] = vaddq_f32(sums[n], term);
+      if (!bounded) continue;
+      const float32x4_t sum = vabsq_f32(sums[n]);
+      all[n] = vaddq_f32(all[n], products ? vaddq_f32(vabsq_f32(term), sum) : sum);
+    }
   store(sums, out);
+  if (bounded) store(all, bound);
+}
+
+template <bool bounded>
+void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+              const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+              PdqRounding* rounding) {
+  for (int i = 0; i < kBand; ++i) {
+    float half[kGrid];
+    for (int j = 0; j < kGrid; j += kTile)
+      product<bounded, false>(matrix[i], grid[0] + j, kGrid, half + j,
+                              bounded ? rounding->partial[i] + j : nullptr);
+    product<bounded, true>(half, turned[0], kBand, coefficients[i],
+                           bounded ? rounding->second[i] : nullptr);
+    if (!bounded) continue;
+    for (int j = 0; j < kGrid; j += kLanes)
+      vst1q_f32(rounding->half[i] + j, vabsq_f32(vld1q_f32(half + j)));
+  }
 }
 
 void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
          const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
-  for (int i = 0; i < kBand; ++i) {
-    float half[kGrid];
-    for (int j = 0; j < kGrid; j += kTile) product(matrix[i], grid[0] + j, kGrid, half + j);
-    product(half, turned[0], kBand, coefficients[i]);
+  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
+}
+
+void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                 PdqRounding& rounding) {
+  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+// The weighed sums of sixteen bytes.
+void weigh_block(const PdqTent& tent, int64_t x, float* out) {
+  float32x4_t total[kLanes] = {};
+  for (int run = 0, row = 0; run < tent.runs; ++run) {
+    uint16x8_t low = vdupq_n_u16(0), high = vdupq_n_u16(0);
+    for (; row < tent.ends[run]; ++row) {
+      const uint8x8_t weight =
+          vdup_n_u8(static_cast<uint8_t>(tent.pairs[row / 2] >> (row % 2 * 8)));
+      const uint8x16_t bytes = vld1q_u8(tent.rows[row] + x);
+      low = vmlal_u8(low, vget_low_u8(bytes), weight);
+      high = vmlal_u8(high, vget_high_u8(bytes), weight);
+    }
+    const uint16x4_t words[kLanes] = {vget_low_u16(low), vget_high_u16(low), vget_low_u16(high),
+                                      vget_high_u16(high)};
+    for (int n = 0; n < kLanes; ++n)
+      total[n] = vaddq_f32(total[n], vcvtq_f32_u32(vmovl_u16(words[n])));
+  }
+  store(total, out + x);
+}
+
+void weigh(const PdqTent& tent, int64_t bytes, float* out) {
+  if (bytes < kTile) {
+    kPdqScalar.weigh(tent, bytes, out);
+    return;
+  }
+  for (int64_t x = 0; x < bytes; x += kTile)
+    weigh_block(tent, x + kTile <= bytes ? x : bytes - kTile, out);
+}
+
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; ++j) {
+    const float* weights = plan.weights[j == kGrid - 1];
+    const float* inputs = sums + plan.firsts[j];
+    float32x4_t lanes[kLanes] = {};
+    for (int64_t n = 0; n < plan.vectors * kTile; n += kTile)
+      for (int i = 0; i < kLanes; ++i)
+        lanes[i] = vaddq_f32(lanes[i], vmulq_f32(vld1q_f32(inputs + n + i * kLanes),
+                                                 vld1q_f32(weights + n + i * kLanes)));
+    const float32x4_t four =
+        vaddq_f32(vaddq_f32(lanes[0], lanes[2]), vaddq_f32(lanes[1], lanes[3]));
+    const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    out[j] = vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
   }
 }
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
 
 }  // namespace screener
 #endif

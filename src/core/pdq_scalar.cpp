@@ -1,4 +1,5 @@
 // PDQ's loops without any instruction set: what the other kernels must equal.
+#include <cmath>
 #include <cstdint>
 
 #include "pdq_kernel.h"
@@ -70,20 +71,73 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
     for (int j = 0; j < kGrid; ++j) rows[i][j] = samples[j][i];
 }
 
-void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
+template <bool bounded>
+void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+              const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+              PdqRounding* rounding) {
   for (int i = 0; i < kBand; ++i) {
-    float half[kGrid] = {};
+    float half[kGrid] = {}, partial[kGrid] = {}, second[kBand] = {};
     for (int k = 0; k < kGrid; ++k)
-      for (int j = 0; j < kGrid; ++j) half[j] += matrix[i][k] * grid[k][j];
+      for (int j = 0; j < kGrid; ++j) {
+        half[j] += matrix[i][k] * grid[k][j];
+        if (bounded) partial[j] += std::fabs(half[j]);
+      }
     for (int j = 0; j < kBand; ++j) coefficients[i][j] = 0;
     for (int k = 0; k < kGrid; ++k)
-      for (int j = 0; j < kBand; ++j) coefficients[i][j] += half[k] * turned[k][j];
+      for (int j = 0; j < kBand; ++j) {
+        const float product = half[k] * turned[k][j];
+        coefficients[i][j] += product;
+        if (bounded) second[j] += std::fabs(product) + std::fabs(coefficients[i][j]);
+      }
+    if (!bounded) continue;
+    for (int j = 0; j < kGrid; ++j) rounding->partial[i][j] = partial[j];
+    for (int j = 0; j < kGrid; ++j) rounding->half[i][j] = std::fabs(half[j]);
+    for (int j = 0; j < kBand; ++j) rounding->second[i][j] = second[j];
+  }
+}
+
+void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
+  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
+}
+
+void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
+                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
+                 PdqRounding& rounding) {
+  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+void weigh(const PdqTent& tent, int64_t bytes, float* out) {
+  constexpr int64_t kBlock = 64;
+  const int rows = tent.ends[tent.runs - 1];
+  for (int64_t x = 0; x < bytes; x += kBlock) {
+    const int64_t count = bytes - x < kBlock ? bytes - x : kBlock;
+    uint32_t sums[kBlock] = {};
+    for (int n = 0; n < rows; ++n) {
+      const uint32_t weight = tent.pairs[n / 2] >> (n % 2 * 8) & 0xff;
+      const uint8_t* row = tent.rows[n] + x;
+      for (int64_t i = 0; i < count; ++i) sums[i] += weight * row[i];
+    }
+    for (int64_t i = 0; i < count; ++i) out[x + i] = static_cast<float>(sums[i]);
+  }
+}
+
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; ++j) {
+    const float* weights = plan.weights[j == kGrid - 1];
+    const float* input = sums + plan.firsts[j];
+    float lanes[kTile] = {};
+    for (int64_t n = 0; n < plan.vectors * kTile; n += kTile)
+      for (int i = 0; i < kTile; ++i) lanes[i] += input[n + i] * weights[n + i];
+    for (int apart = kTile / 2; apart > 0; apart /= 2)
+      for (int i = 0; i < apart; ++i) lanes[i] += lanes[i + apart];
+    out[j] = lanes[0];
   }
 }
 
 }  // namespace
 
-const PdqKernel kPdqScalar = {run<1, grey_luma>, run<3, rgb_luma>, turn, dct};
+const PdqKernel kPdqScalar = {
+    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, weigh, across};
 
 }  // namespace screener

@@ -47,8 +47,10 @@ bool same(const Pixels& pixels, Isa isa) {
   const PdqGrid found = pdq_filter(pixels, kernel), wanted = pdq_filter(pixels, scalar);
   const PdqOrientations eight = pdq_orientations(pixels, kernel);
   const PdqOrientations expected = pdq_orientations(pixels, scalar);
-  if (std::memcmp(&found, &wanted, sizeof found) == 0 && eight.hashes == expected.hashes &&
-      eight.quality == expected.quality)
+  const PdqDoubt doubt = pdq_doubt(pixels, kernel), scalar_doubt = pdq_doubt(pixels, scalar);
+  if (std::memcmp(&found, &wanted, sizeof found) == 0 && eight == expected &&
+      doubt.coefficients == scalar_doubt.coefficients && doubt.bounds == scalar_doubt.bounds &&
+      doubt.certain == scalar_doubt.certain && eight[0] == pdq_exact(pixels, kernel))
     return true;
   std::printf("pdq: %s differs from scalar at %lld x %lld, %d channels\n", isa_name(isa),
               static_cast<long long>(pixels.width), static_cast<long long>(pixels.height),

@@ -1,6 +1,8 @@
 // PDQ of pixels.
 #include "pdq.h"
 
+#include <algorithm>
+
 #include "arrays.h"
 
 namespace screener {
@@ -8,24 +10,35 @@ namespace {
 
 using PixelArray = nb::ndarray<const uint8_t, nb::ro, nb::device::cpu>;
 
-Pixels pixels_of(const PixelArray& array) {
-  const bool colour = array.ndim() == 3;
-  if (!(array.ndim() == 2 || (colour && array.shape(2) == 3)))
-    throw nb::value_error("pixels must be uint8 of shape (height, width) or (height, width, 3)");
+// The picture whose rows are the array's dimension number `rows`.
+Pixels pixels_of(const PixelArray& array, size_t rows = 0) {
+  const bool colour = array.ndim() == rows + 3;
+  if (!(array.ndim() == rows + 2 || (colour && array.shape(rows + 2) == 3)))
+    throw nb::value_error(
+        rows == 0 ? "pixels must be uint8 of shape (height, width) or (height, width, 3)"
+                  : "frames must be uint8 of shape (n, height, width) or (n, height, width, 3)");
   return {array.data(),
-          static_cast<int64_t>(array.shape(0)),
-          static_cast<int64_t>(array.shape(1)),
+          static_cast<int64_t>(array.shape(rows)),
+          static_cast<int64_t>(array.shape(rows + 1)),
           colour ? 3 : 1,
-          array.stride(0),
-          array.stride(1),
-          colour ? array.stride(2) : 0};
+          array.stride(rows),
+          array.stride(rows + 1),
+          colour ? array.stride(rows + 2) : 0};
 }
 
-using HashesAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
+using HashAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
+using HashesAndQualities = nb::typed<nb::tuple, HashAndQuality, nb::ellipsis>;
 
-template <class Hashes>
-HashesAndQuality hashes_and_quality(const Hashes& hashes, int quality) {
-  return nb::make_tuple(nb::bytes(reinterpret_cast<const char*>(&hashes), sizeof hashes), quality);
+HashAndQuality hash_and_quality(const PdqResult& result) {
+  const auto* hash = reinterpret_cast<const char*>(result.hash.data());
+  return nb::make_tuple(nb::bytes(hash, result.hash.size()), result.quality);
+}
+
+template <class Results>
+HashesAndQualities hashes_and_qualities(const Results& results) {
+  nb::list all;
+  for (const PdqResult& one : results) all.append(hash_and_quality(one));
+  return HashesAndQualities(nb::tuple(all));
 }
 
 // Runs a PDQ function with the GIL released.
@@ -42,20 +55,50 @@ Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelAr
 void bind_pdq(nb::module_& m) {
   m.def(
       "pdq",
-      [](const PixelArray& pixels) {
-        const PdqResult result = hashed(pdq, pixels, active.isa);
-        return hashes_and_quality(result.hash, result.quality);
-      },
+      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels, active.isa)); },
       "pixels"_a.noconvert(),
       "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [](const PixelArray& pixels) {
-        const PdqOrientations result = hashed(pdq_orientations, pixels, active.isa);
-        return hashes_and_quality(result.hashes, result.quality);
+        return hashes_and_qualities(hashed(pdq_orientations, pixels, active.isa));
       },
       "pixels"_a.noconvert(),
-      "The PDQ hashes of eight orientations, 32 bytes each; the one quality.");
+      "The PDQ hash and the quality of the pixels in each of eight orientations.");
+  m.def(
+      "pdq_batch",
+      [](const PixelArray& frames) {
+        const Pixels first = pixels_of(frames, 1);
+        std::vector<PdqResult> results(frames.shape(0));
+        {
+          nb::gil_scoped_release release;
+          pdq_batch(first, static_cast<int64_t>(results.size()), frames.stride(0),
+                    pdq_kernel(active.isa), results.data());
+        }
+        return hashes_and_qualities(results);
+      },
+      "frames"_a.noconvert(),
+      "The PDQ hash and the quality of each of many frames, (n, h, w) or (n, h, w, 3).");
+  m.def(
+      "pdq_exact",
+      [](const PixelArray& pixels) {
+        return hash_and_quality(hashed(pdq_exact, pixels, active.isa));
+      },
+      "pixels"_a.noconvert(), "The same as pdq, always in the reference's order of sums.");
+  m.def(
+      "pdq_doubt",
+      [](const PixelArray& pixels) {
+        const Pixels seen = pixels_of(pixels);
+        if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
+          throw nb::value_error("sides must be 5 to 32768 pixels");
+        const PdqDoubt doubt = hashed(pdq_doubt, pixels, active.isa);
+        return nb::make_tuple(
+            to_array(std::vector<float>(doubt.coefficients.begin(), doubt.coefficients.end())),
+            to_array(std::vector<double>(doubt.bounds.begin(), doubt.bounds.end())), doubt.certain);
+      },
+      "pixels"_a.noconvert(),
+      "The 256 coefficients as sampled, how far the reference's can be from each, and whether the "
+      "hash and the quality are certain.");
 }
 
 }  // namespace screener

@@ -42,27 +42,36 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
 
 
 def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
-    """Eight PDQ hashes in the order of ORIENTATIONS, each with the quality of the picture.
+    """The PDQ hashes of a picture turned in eight ways, in the order of ORIENTATIONS.
 
-    They follow from one pass over the pixels, and those of a turned large picture are close to
-    the hash of that turned picture, not equal to it. The first equals `compute` save for a picture
-    of exactly 64×64, which the reference filters here and takes as it is there. Takes the same
-    pixels and raises the same as `compute`.
+    Each equals `compute` of the turned picture, bit for bit and in quality: the first is that of
+    the picture as it stands. Takes the same pixels and raises the same as `compute`.
     """
-    values, quality = _core.pdq_orientations(_checked(pixels))
-    size = PDQ.size
     return tuple(
-        Hash(PDQ, values[start : start + size], quality=quality)
-        for start in range(0, len(ORIENTATIONS) * size, size)
+        Hash(PDQ, value, quality=quality)
+        for value, quality in _core.pdq_orientations(_checked(pixels))
     )
 
 
-def _checked(pixels: Any) -> NDArray[np.uint8]:
+def compute_batch(frames: NDArray[np.uint8]) -> tuple[Hash, ...]:
+    """The PDQ hash of each of many frames of one size, as `compute` gives it.
+
+    `frames` is uint8, grey (n, height, width) or RGB (n, height, width, 3), of any strides; a view
+    is read in place. Releases the GIL once for all. Raises HashError for any other type or shape.
+    """
+    return tuple(
+        Hash(PDQ, value, quality=quality)
+        for value, quality in _core.pdq_batch(_checked(frames, before=("n",)))
+    )
+
+
+def _checked(pixels: Any, *, before: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+    name = "frames" if before else "pixels"
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
         found = getattr(pixels, "dtype", type(pixels).__name__)
-        raise HashError(f"pixels must be a NumPy array of uint8, not {found}")
-    if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] == 3):
-        raise HashError(
-            f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
-        )
+        raise HashError(f"{name} must be a NumPy array of uint8, not {found}")
+    ndim = pixels.ndim - len(before)
+    if ndim != 2 and not (ndim == 3 and pixels.shape[-1] == 3):
+        grey = ", ".join((*before, "height", "width"))
+        raise HashError(f"{name} must have the shape ({grey}) or ({grey}, 3), not {pixels.shape}")
     return pixels

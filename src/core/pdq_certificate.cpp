@@ -1,0 +1,233 @@
+#include "pdq_certificate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "pdq_cosines.h"
+
+namespace screener {
+namespace {
+
+constexpr double kUnit = 1.0 / (1 << 24);  // the largest relative error of a rounding
+constexpr double kSlack = 1.001;           // for the roundings of the bounds themselves
+constexpr int kBits = kBand * kBand;
+constexpr int kMostPairs = 32;
+
+// The largest error of a rounded value of at most so much.
+double half_unit(double largest) { return std::ldexp(1.0, std::ilogb(largest) - 24); }
+
+// What the running sums of the boxes along one side can leave behind.
+struct Drift {
+  float widths[kGrid];  // d: steps that change the sums of each cell, and of those after it
+  double step;          // δ / w: what one step of one box can leave in a mean
+  double boxes;         // those along this side whose sums round
+  double clip;          // steps that count twice in the last cell, as its last mean is of w - 1
+  double fall[kBand];   // K: what all can do to each frequency
+  double cell;          // and to the difference of neighbouring samples
+  double sums[kGrid];   // and to each sample
+
+  Drift(const PdqLine& line, int rounding_boxes, double largest, const PdqCosines& cosines)
+      : boxes(rounding_boxes) {
+    const auto w = static_cast<double>(line.window);
+    step = kSlack * (half_unit((w + 1) * largest) + half_unit(w * largest)) / w;
+    clip = line.clipped() ? static_cast<double>(line.length + line.window) / (w * (w - 1)) : 0;
+    int64_t before = -line.window, widest = 0;
+    for (int m = 0; m < kGrid; ++m) {
+      const int64_t sample = line.sample(m);
+      widths[m] = static_cast<float>(sample - before);
+      if (m > 0) widest = std::max(widest, sample - before);
+      before = sample;
+      sums[m] = boxes * step * (static_cast<double>(sample + line.window + 1) + clip);
+    }
+    cell = step * (boxes * static_cast<double>(widest) + clip);
+    for (int i = 0; i < kBand; ++i) {
+      float sum = 0;
+      for (int m = 0; m < kGrid; ++m) sum += widths[m] * std::fabs(cosines.tails[i][m]);
+      fall[i] = step * (boxes * sum + clip * std::fabs(cosines.tails[i][kGrid - 1]));
+    }
+  }
+};
+
+// The errors of all roundings but those of the DCT, for one shape of picture.
+class Bound {
+ public:
+  explicit Bound(const PdqShape& shape)
+      : largest_(largest(shape)),
+        // The first box along the rows of a grey picture adds whole numbers.
+        across_(PdqLine(shape.width), shape.channels == 1 ? 1 : 2, largest_, pdq_cosines()),
+        down_(PdqLine(shape.height), 2, largest_, pdq_cosines()),
+        // Four divisions, the luma of colours, and our own.
+        sample_(kSlack * kUnit * largest_ * (4 + (shape.channels == 3) + shape.roundings)) {}
+
+  double coefficient(int i, int j) const {
+    const double* norms = pdq_cosines().norms;
+    return kSlack *
+           (norms[i] * across_.fall[j] + down_.fall[i] * norms[j] + sample_ * norms[i] * norms[j]);
+  }
+
+  // Of the difference of two coefficients: what moves both alike does not count.
+  double difference(int p, int q) const;
+
+  // Of a sample.
+  double sup() const { return across_.sums[kGrid - 1] + down_.sums[kGrid - 1] + sample_; }
+  // Of the difference of samples (·, j) one above the other: they share the columns' running sums.
+  double above(int j) const { return 2 * across_.sums[j] + down_.cell + 2 * sample_; }
+  // Of the difference of samples (i, ·) side by side: they share the rows' running sums.
+  double beside(int i) const { return 2 * down_.sums[i] + across_.cell + 2 * sample_; }
+  double largest() const { return largest_; }
+
+ private:
+  // Means can pass 255 by what the sums left behind.
+  static double largest(const PdqShape& shape) {
+    const PdqLine down(shape.height), across(shape.width);
+    const auto steps =
+        static_cast<double>(2 * (down.length + down.window + across.length + across.window));
+    return 255.0 * std::exp(4.1 * kUnit * (steps + 4));
+  }
+
+  double largest_;
+  Drift across_, down_;
+  double sample_;
+};
+
+// Σ over a and m of widths[m] · |x[a]·y[m] - z[a]·v[m]|, all of 64.
+float distance(const float* x, const float* y, const float* z, const float* v,
+               const float* widths) {
+  float lanes[8] = {};
+  for (int a = 0; a < kGrid; ++a)
+    for (int m = 0; m < kGrid; m += 8)
+      for (int n = 0; n < 8; ++n)
+        lanes[n] += widths[m + n] * std::fabs(x[a] * y[m + n] - z[a] * v[m + n]);
+  float sum = 0;
+  for (float lane : lanes) sum += lane;
+  return sum;
+}
+
+double Bound::difference(int p, int q) const {
+  const PdqCosines& cosines = pdq_cosines();
+  const auto &rows = cosines.matrix, &tails = cosines.tails;
+  const int pi = p / kBand, pj = p % kBand, qi = q / kBand, qj = q % kBand;
+  static constexpr auto kOnes = [] {
+    std::array<float, kGrid> ones{};
+    for (float& one : ones) one = 1;
+    return ones;
+  }();
+  const auto ends = [&](int i, int j) { return std::fabs(tails[i][kGrid - 1]) * cosines.norms[j]; };
+  const double across =
+      across_.boxes * distance(rows[pi], tails[pj], rows[qi], tails[qj], across_.widths) +
+      across_.clip * (ends(pj, pi) + ends(qj, qi));
+  const double down =
+      down_.boxes * distance(rows[pj], tails[pi], rows[qj], tails[qi], down_.widths) +
+      down_.clip * (ends(pi, pj) + ends(qi, qj));
+  const double samples = distance(rows[pi], rows[pj], rows[qi], rows[qj], kOnes.data());
+  return kSlack * (across_.step * across + down_.step * down + sample_ * samples);
+}
+
+// What the roundings of the DCT can do to a coefficient, of the reference's and of ours.
+void add_dct(const PdqRounding& rounding, const Bound& bound, double (&out)[kBand][kBand],
+             double dct[kBits]) {
+  const PdqCosines& cosines = pdq_cosines();
+  // The reference's sums on the way differ from ours by what its samples differ.
+  constexpr double kNorm = 7.3;  // above every norm
+  const double moved = kNorm * bound.sup() + 0.01;
+  const double slack = 3 * kGrid * kNorm * moved;
+  for (int i = 0; i < kBand; ++i) {
+    float first[kBand] = {};
+    for (int k = 0; k < kGrid; ++k)
+      for (int j = 0; j < kBand; ++j) first[j] += rounding.partial[i][k] * cosines.absolute[k][j];
+    for (int j = 0; j < kBand; ++j) {
+      const double products = cosines.norms[i] * cosines.norms[j] * bound.largest();
+      const double sums = first[j] + products + rounding.second[i][j] + slack;
+      dct[i * kBand + j] = 2 * kSlack * kUnit * sums;
+      out[i][j] = bound.coefficient(i, j) + dct[i * kBand + j];
+    }
+  }
+}
+
+// Bit k is set where coefficient k is above the (lower) median. The text begins with bit 255.
+void set_bits(const float coefficients[kBits], float median, PdqHash& hash) {
+  for (int byte = 0; byte < kBits / 8; ++byte) {
+    unsigned bits = 0;
+    for (int n = 0; n < 8; ++n) bits |= unsigned{coefficients[byte * 8 + n] > median} << n;
+    hash[kPdqBytes - 1 - byte] = static_cast<uint8_t>(bits);
+  }
+}
+
+// Whether every coefficient up to the median is below every other in the reference too.
+bool splits_alike(const PdqCertificate& found, const Bound& bound, const double dct[kBits],
+                  float median) {
+  const float* coefficients = found.coefficients[0];
+  const double* bounds = found.bounds[0];
+  double highest = -1e300, lowest = 1e300;
+  int below = 0;
+  for (int k = 0; k < kBits; ++k) {
+    const bool lower = coefficients[k] <= median;
+    below += lower;
+    highest = std::max(highest, lower ? coefficients[k] + bounds[k] : -1e300);
+    lowest = std::min(lowest, lower ? 1e300 : coefficients[k] - bounds[k]);
+  }
+  if (below != kBits / 2) return false;
+  if (highest < lowest) return true;
+  // Look closely at the pairs in doubt.
+  int pairs = 0;
+  for (int p = 0; p < kBits; ++p) {
+    if (coefficients[p] > median || coefficients[p] + bounds[p] < lowest) continue;
+    for (int q = 0; q < kBits; ++q) {
+      const double gap = static_cast<double>(coefficients[q]) - coefficients[p];
+      if (coefficients[q] <= median || gap > bounds[p] + bounds[q]) continue;
+      if (++pairs > kMostPairs || gap <= bound.difference(p, q) + dct[p] + dct[q]) return false;
+    }
+  }
+  return true;
+}
+
+// The quality that the terms' errors leave no doubt of, or -1.
+int certain_quality(const PdqGrid& grid, const Bound& bound) {
+  constexpr float kScale = 100.0f / 255.0f;
+  constexpr double kRounded = 1e-4;  // what the reference and we round of a term below 100
+  int least = 0, most = 0;
+  alignas(64) float above[kGrid];
+  for (int j = 0; j < kGrid; ++j)
+    above[j] = static_cast<float>(kSlack * kScale * bound.above(j) + kRounded);
+  const auto add = [&](float u, float v, float error) {
+    const float term = std::fabs(u - v) * kScale;
+    least += static_cast<int>(std::max(term - error, 0.0f));
+    most += static_cast<int>(term + error);
+  };
+  for (int i = 0; i < kGrid - 1; ++i)
+    for (int j = 0; j < kGrid; ++j) add(grid[i][j], grid[i + 1][j], above[j]);
+  for (int i = 0; i < kGrid; ++i) {
+    const auto error = static_cast<float>(kSlack * kScale * bound.beside(i) + kRounded);
+    for (int j = 0; j < kGrid - 1; ++j) add(grid[i][j], grid[i][j + 1], error);
+  }
+  least = std::min(least / 90, 100);
+  return std::min(most / 90, 100) == least ? least : -1;
+}
+
+}  // namespace
+
+PdqCertificate pdq_certify(const PdqGrid& grid, const PdqShape& shape, const PdqKernel& kernel) {
+  PdqCertificate found;
+  const PdqCosines& cosines = pdq_cosines();
+  const Bound bound(shape);
+  alignas(64) float rows[kGrid][kGrid];
+  for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
+  PdqRounding rounding;
+  kernel.dct_bounded(cosines.matrix, cosines.turned, rows, found.coefficients, rounding);
+  double dct[kBits];
+  add_dct(rounding, bound, found.bounds, dct);
+
+  float sorted[kBits];
+  std::copy_n(found.coefficients[0], kBits, sorted);
+  float* middle = sorted + kBits / 2 - 1;
+  std::nth_element(sorted, middle, sorted + kBits);
+  set_bits(found.coefficients[0], *middle, found.result.hash);
+  found.certain = splits_alike(found, bound, dct, *middle);
+  if (found.certain) {
+    found.result.quality = certain_quality(grid, bound);
+    found.certain = found.result.quality >= 0;
+  }
+  return found;
+}
+
+}  // namespace screener

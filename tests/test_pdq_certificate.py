@@ -1,0 +1,254 @@
+"""Where PDQ is taken from samples, the reference must agree: the bounds behind that hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pdqhash
+import pytest
+from numpy.typing import NDArray
+
+from screener import _core
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+MATRIX = np.array(
+    [
+        [np.float32(math.sqrt(2 / 64)) * math.cos(math.pi / 128 * i * (2 * j + 1)) for j in range(64)]
+        for i in range(1, 17)
+    ]
+).astype(np.float32)
+
+
+def luma(pixels: Pixels) -> NDArray[np.float32]:
+    """As the reference's binding rounds it."""
+    if pixels.ndim == 2:
+        return pixels.astype(np.float32)
+    red, green, blue = np.moveaxis(pixels.astype(np.float64), 2, 0)
+    return ((0.299 * red + 0.587 * green) + 0.114 * blue).astype(np.float32)
+
+
+def box(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The reference's running mean down the columns, float32 and in its order."""
+    length = len(values)
+    window = -(-length // 128)
+    lag = (window + 2) // 2 - 1
+    out = np.empty_like(values)
+    sums = np.zeros_like(values[0])
+    for step in range(length + lag):
+        if step < length:
+            sums = sums + values[step]
+        if step >= window:
+            sums = sums - values[step - window]
+        if step >= lag:
+            count = min(step, length - 1) - max(step - window + 1, 0) + 1
+            out[step - lag] = sums / np.float32(count)
+    return out
+
+
+def sampled(filtered: Floats) -> Floats:
+    """One value for each cell of the grid."""
+    rows, columns = (((2 * np.arange(64) + 1) * side) // 128 for side in filtered.shape)
+    return filtered[np.ix_(rows, columns)]
+
+
+def reference_coefficients(pixels: Pixels) -> Floats:
+    """What the reference's float32 arithmetic makes of a picture, in its order of operations."""
+    values = luma(pixels)
+    for _ in range(2):
+        values = box(np.ascontiguousarray(box(np.ascontiguousarray(values.T)).T))
+    grid = sampled(values).astype(np.float32)
+    half = np.zeros((16, 64), np.float32)
+    for k in range(64):
+        half = half + MATRIX[:, k, None] * grid[k]
+    found = np.zeros((16, 16), np.float32)
+    for k in range(64):
+        found = found + half[:, k, None] * MATRIX[None, :, k]
+    return found.astype(np.float64).ravel()
+
+
+def averaging(length: int) -> Floats:
+    """The matrix of two boxes and the samples, in double precision."""
+    window = -(-length // 128)
+    half = (window + 2) // 2
+    one = np.zeros((length, length))
+    for k in range(length):
+        inside = slice(max(k - (window - half), 0), min(k + half, length))
+        one[k, inside] = 1 / (inside.stop - inside.start)
+    return one[((2 * np.arange(64) + 1) * length) // 128] @ one
+
+
+def exact_coefficients(pixels: Pixels) -> Floats:
+    """The same without any rounding that matters."""
+    values = pixels.astype(np.float64)
+    if pixels.ndim == 3:
+        values = values @ np.array([299.0, 587.0, 114.0]) / 1000
+    height, width = values.shape
+    grid = averaging(height) @ values @ averaging(width).T
+    matrix = MATRIX.astype(np.float64)
+    return (matrix @ grid @ matrix.T).ravel()
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    return rng.integers(0, 256, shape, np.uint8)
+
+
+def saturated(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    return (rng.integers(0, 2, shape) * 255).astype(np.uint8)
+
+
+def bright(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    return np.full(shape, rng.integers(250, 256), np.uint8)
+
+
+def sawtooth(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    """Its period is the windows', give or take one, so that sums stay near one value."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    periods = [max(-(-side // 128) + int(rng.integers(-1, 2)), 2) for side in shape[:2]]
+    values = (x % periods[1] * 97 + y % periods[0] * 53) % 256
+    return np.broadcast_to(values[..., None] if len(shape) == 3 else values, shape).astype(np.uint8)
+
+
+def powers(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    """Round powers of two, where the last place of a sum changes its worth with every step."""
+    means = np.array([31, 32, 33, 63, 64, 65, 127, 128, 129])
+    return rng.choice(means, shape).astype(np.uint8)
+
+
+def dim(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+    return rng.integers(0, 3, shape, np.uint8)
+
+
+DRAWN = [noise, saturated, bright, sawtooth, powers, dim]
+SHAPES = [(97, 64, 3), (128, 129), (130, 200, 3), (256, 256), (300, 513, 3), (257, 384), (640, 390, 3)]
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_the_bound_holds(draw: Callable[..., Pixels]) -> None:
+    """The reference's coefficients are never further from ours, nor from exact ones, than told."""
+    rng = np.random.default_rng(len(draw.__name__))
+    for shape in SHAPES:
+        pixels = draw(rng, shape)
+        ours, bounds, _ = _core.pdq_doubt(pixels)
+        reference, exact = reference_coefficients(pixels), exact_coefficients(pixels)
+        for other in (exact, ours):
+            assert np.all(np.abs(reference - other) <= bounds), (shape, draw.__name__)
+        assert np.all(np.abs(ours - exact) <= bounds / 2)
+
+
+def test_the_bound_is_of_use() -> None:
+    """It is well under the gap that the median of an ordinary picture leaves."""
+    y, x = np.mgrid[:512, :512]
+    shades = 120 + 50 * np.sin(x / 31 + y / 87) + 40 * np.cos(y * y / 9000 - x / 50)
+    pixels = (shades + np.random.default_rng(3).integers(0, 40, (512, 512))).astype(np.uint8)
+    _, bounds, _ = _core.pdq_doubt(pixels)
+    assert np.median(bounds) < 0.2
+    assert bounds.max() < 2
+
+
+def reference(pixels: Pixels) -> tuple[bytes, int]:
+    """Hash and quality from the published C++."""
+    rgb = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+    vector, quality = pdqhash.compute(np.ascontiguousarray(rgb))
+    return np.packbits(vector).tobytes(), quality
+
+
+def gap(pixels: Pixels) -> tuple[float, float, bool]:
+    """Between the middle coefficients; what their bounds allow; whether the hash is certain."""
+    ours, bounds, certain = _core.pdq_doubt(pixels)
+    order = np.argsort(ours, kind="stable")
+    lower, upper = order[127], order[128]
+    return float(ours[upper] - ours[lower]), float(bounds[lower] + bounds[upper]), certain
+
+
+def textured(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Waves of several lengths under some noise, of certain quality."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    values = np.full(shape[:2], 128.0)
+    for _ in range(8):
+        a, b, c = rng.uniform(-0.25, 0.25, 3)
+        values += 14 * np.sin(x * a + y * b + 9 * c)
+    values = values[..., None] if len(shape) == 3 else values
+    return np.clip(values + rng.uniform(-20, 20, shape), 0, 255)
+
+
+def blends(rng: np.random.Generator, shape: tuple[int, ...]) -> list[Pixels]:
+    """Mixtures of two pictures, ever nearer to where their middle coefficients change places."""
+    one, other = textured(rng, shape), textured(rng, shape)
+    found: list[Pixels] = []
+
+    def mixed(share: float) -> Pixels:
+        found.append(np.round(one * (1 - share) + other * share).astype(np.uint8))
+        return found[-1]
+
+    low, high = 0.0, 1.0
+    start = reference(mixed(low))[0]
+    for _ in range(18):
+        middle = (low + high) / 2
+        if reference(mixed(middle))[0] == start:
+            low = middle
+        else:
+            high = middle
+    return found
+
+
+@pytest.mark.parametrize("shape", [(256, 320), (200, 300, 3), (512, 512)])
+def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
+    """Driven onto a tie, pictures are refused well inside the bound, and always hashed alike."""
+    rng = np.random.default_rng(shape[0])
+    inside = outside = 0
+    for _ in range(6):
+        for pixels in blends(rng, shape):
+            between, allowed, certain = gap(pixels)
+            found = _core.pdq(pixels)
+            assert found == reference(pixels)
+            assert found == _core.pdq_exact(pixels)
+            if between <= allowed / 20:
+                inside += 1
+                assert not certain
+            elif certain:
+                outside += 1
+    assert inside >= 6
+    assert outside >= 3
+
+
+def test_a_tie_is_refused() -> None:
+    """Pictures whose coefficients tie in the middle, as flat and symmetric ones do, are filtered."""
+    half = np.zeros((300, 400), np.uint8)
+    half[:, 200:] = 255
+    for pixels in (half, half.T, np.full((300, 400, 3), 255, np.uint8), np.zeros((99, 80), np.uint8)):
+        assert not _core.pdq_doubt(pixels)[2]
+        assert _core.pdq(pixels) == reference(pixels)
+
+
+def test_quality_at_the_bound() -> None:
+    """Of soft pictures, whose quality is under 100, it is the reference's."""
+    rng = np.random.default_rng(11)
+    seen = set()
+    for strength in np.linspace(0.02, 0.6, 60):
+        pixels = (128 + (textured(rng, (220, 260)) - 128) * strength).astype(np.uint8)
+        assert _core.pdq(pixels) == reference(pixels)
+        seen.add(_core.pdq(pixels)[1])
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("shape", [(5, 33_000), (40_000, 7, 3), (16_500, 9), (5, 12_345, 3), (9_001, 40)])
+def test_long_pictures(shape: tuple[int, ...]) -> None:
+    """Windows whose weights need several runs of sums, and sides too long to be sampled."""
+    pixels = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
+    for view in (pixels, pixels[::-1, ::-1], pixels.swapaxes(0, 1)):
+        assert _core.pdq(view) == reference(view) == _core.pdq_exact(view)
+
+
+def test_the_samples_of_every_length() -> None:
+    """Whole and clipped windows, of each parity, are weighed as the filter would."""
+    rng = np.random.default_rng(9)
+    for length in [*range(5, 400, 7), *range(507, 516), 1023, 1024, 1025, 2047, 2049]:
+        for shape in ((length, 70), (70, length, 3)):
+            pixels = noise(rng, shape)
+            ours, bounds, _ = _core.pdq_doubt(pixels)
+            exact = exact_coefficients(pixels)
+            assert np.all(np.abs(ours - exact) <= np.minimum(bounds / 2, 0.02)), shape
