@@ -12,7 +12,7 @@ from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.media import image, pixels, source
+from screener.media import image, pixels, source, trim
 from screener.media.image import Frame
 from screener.media.source import Item, Name
 from screener.policy import Policy
@@ -99,6 +99,8 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
 def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The parts of a frame that are hashed, each by its name in a match."""
     yield "full", whole
+    for view in trim.trimmed(whole):
+        yield "trimmed", view
 
 
 def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
