@@ -299,6 +299,9 @@ def _decoded(
     """The upright pixels of the current frame as far as it decodes, and what went wrong."""
     try:
         if data and isinstance(image, ImageFile.ImageFile):
+            direct = decoder.heif_pixels(image, data, part)
+            if direct is not None:
+                return direct, None
             _skip_colour(image)
             decoder.load(image)
         return pixels.upright(image), None
