@@ -113,6 +113,15 @@ def test_a_frame_within_a_frame(scene):
     assert any(np.array_equal(view, np.asarray(picture)) for view in found)
 
 
+def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
+    """A picture before a white wall, between black bars: the wall at its sides stays with it in
+    the first picture given.
+    """
+    picture = framed(scene(20), 0, 40, 0, 50, WHITE)
+    found = trimmed(np.asarray(framed(picture, 60, 0, 60, 0, BLACK)))
+    assert np.array_equal(found[0], np.asarray(picture))
+
+
 @pytest.mark.parametrize(("colour", "ink"), [(BLACK, WHITE), (WHITE, BLACK)])
 def test_writing_in_a_bar(scene, colour, ink):
     """A subtitle, or a caption of two lines, belongs to the bar that it stands in."""
