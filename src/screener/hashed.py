@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.media import image, pixels, source
+from screener.media import image, pixels, source, trim
 from screener.media.image import Frame
 from screener.media.source import Item, Name
 from screener.policy import Policy
@@ -27,6 +28,7 @@ class Located:
     region: str = "full"
     part: int = 0
     time: float = 0.0
+    part_kind: str = "frame"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             if read.content is None:
                 raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
             picture = image.open(read.content, limits=policy.limits)
+            distinct = Distinct()
             for frame in picture.frames():
+                if picture.media.frames > 1 and not distinct.add(pdq.compute(frame.pixels)):
+                    continue
                 for region, shown in _regions(frame.pixels):
                     hashes += _orientations(frame, region, shown)
     except MediaError as error:
@@ -94,11 +99,20 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
 def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The parts of a frame that are hashed, each by its name in a match."""
     yield "full", whole
+    for view in trim.trimmed(whole):
+        yield "trimmed", view
 
 
 def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
     hashes = pdq.compute_orientations(shown)
     return [
-        Located(replace(one, pixels=pixels.VERSION), orientation, region, frame.part, frame.time)
+        Located(
+            replace(one, pixels=pixels.VERSION),
+            orientation,
+            region,
+            frame.part,
+            frame.time,
+            frame.part_kind,
+        )
         for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
     ]

@@ -207,10 +207,12 @@ class Screener:
 
     def _compared(self, one: HashList, item: Hashed) -> bool:
         """Whether a hash of the item that can carry a `no_match` was looked up in the list: of a
-        kind by which the list can make a match, not merely one of its seeds or known files.
+        kind by which the list can make a match, not merely one of its seeds or known files. A
+        picture hidden in a file says nothing of the one that is shown.
         """
         return any(
-            located.hash.kind.name in self._can_match[one.name]
+            located.part_kind == "frame"
+            and located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
             and self._usable(located.hash)
             for located in item.hashes
@@ -263,6 +265,7 @@ def _match(
         orientation=located.orientation,
         region=located.region,
         part=located.part,
+        part_kind=located.part_kind,
         time=located.time,
         category=record.categories,
         said=None if record.said is None else str(record.said),
