@@ -1,7 +1,8 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
-The same content changes nothing, another makes a new version of the record, and a further row of
-the same file on an entry is united with what the file said of it before. Memory is bounded by the
+The same content changes nothing, another makes a new version of the record. A further row of the
+same file on an entry is united with what the file said of it before, at the same time or at none;
+a later one stands in its place, and an earlier one is left. Memory is bounded by the
 batch, one byte for each version there was, eight for each replaced, and the packed values that
 changed.
 """
@@ -9,6 +10,7 @@ changed.
 from __future__ import annotations
 
 import sqlite3
+import time
 from array import array
 from collections import Counter
 from collections.abc import Container, Mapping
@@ -20,10 +22,13 @@ from screener.lists.inserts import Inserts
 from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
-from screener.lists.times import moment
+from screener.lists.times import moment, order
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _MARKS = 1 << 27  # bits, 16 MiB
+# What the rows of a file that met a version of a generation before were, so far.
+_SAME = 1  # they say what it says, together
+_OLDER = 2  # older than it
 
 
 class _Stored(NamedTuple):
@@ -35,6 +40,10 @@ class _Stored(NamedTuple):
     updated: str | None
     fingerprint: bytes
     since: int
+    import_id: int
+
+
+_STORED = "entry, id, state, said, updated, fingerprint, since, import"
 
 
 class Versions:
@@ -55,8 +64,14 @@ class Versions:
         import_id: int,
         states: Mapping[str, int],
         changes: Changes | None = None,
+        full: bool = False,
+        opinions: bool = False,
     ) -> None:
-        """Begin with the states of the generation before, and what else changes in this one."""
+        """Begin with the states of the generation before, and what else changes in this one.
+
+        `full`: the file is all that its source has, now. `opinions`: its rows on one entry stand
+        beside each other, whatever their times.
+        """
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
         self.changes = Changes() if changes is None else changes
@@ -64,9 +79,12 @@ class Versions:
         self._source = source
         self._number = number
         self._import = import_id
+        self._full = full
+        self._beside = opinions
+        self._imported: dict[int, float] = {}  # when each import was; read when first needed
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self._next = (newest or 0) + 1
-        self._met = bytearray(self._next)  # which versions a row of this file met unchanged
+        self._met = bytearray(self._next)  # what rows of this file met each version
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
         self._judged = placeholders.judged(connection)
@@ -101,22 +119,16 @@ class Versions:
         stored = self._lookup(list(entries))
         for version, (entry, row) in zip(versions, entries.items(), strict=True):
             have = stored.get(entry)
-            if have is not None and self._touched(have):
-                self._unite(entry, have, row)
+            if have is not None and (have.since == self._number or self._met[have.record]):
+                self.counts["repeated"] += 1
+                self._take_further(entry, have, row)
                 continue
             self.counts["low_information"] += version.why_not.count("low information")
             if have is None:
                 self.counts["added"] += 1
                 self._insert(entry, version)
-            elif have.fingerprint == version.fingerprint:
-                self.counts["unchanged"] += 1
-                self._met[have.record] = True
-            elif _outdated(have, row):
-                self.counts["outdated"] += 1
-                self._met[have.record] = True
             else:
-                self.counts["changed"] += 1
-                self._replace(entry, have, version)
+                self._take_first(entry, have, row, version)
         self._flush()
 
     def settle(self) -> None:
@@ -129,7 +141,10 @@ class Versions:
         """Add to entries what further rows say of them, whichever file these are from."""
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
-            self._unite(entry, have, entries[entry])
+            version = self._united(have, entries[entry])
+            if version.fingerprint != have.fingerprint:
+                self.counts["changed"] += 1
+                self._replace(entry, have, version)
         try:
             self._flush()
             self.take({entry: row for entry, row in entries.items() if entry not in stored})
@@ -149,7 +164,7 @@ class Versions:
             (*whose, self._number, self._number),
         ).fetchone()[0]
         waiting = self._connection.execute(
-            "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
+            f"SELECT {_STORED} FROM records"
             " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
             (*whose, self._number),
         ).fetchall()
@@ -218,27 +233,93 @@ class Versions:
         for start in range(0, len(entries), _AT_ONCE):
             some = entries[start : start + _AT_ONCE]
             for entry, *have in self._connection.execute(
-                "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
-                " WHERE source = ? AND until IS NULL"
+                f"SELECT {_STORED} FROM records WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({','.join('?' * len(some))})",
                 (self._source, *some),
             ):
                 found[entry] = _Stored(*have)
         return found
 
-    def _touched(self, have: _Stored) -> bool:
-        return have.since == self._number or bool(self._met[have.record])
-
-    def _unite(self, entry: str, have: _Stored, row: Row) -> None:
-        """Add to an entry what a row of a later batch says of it."""
-        self.counts["repeated"] += 1
-        version = self._judge(version_of(united(stored_row(self._connection, have.record), row)))
+    def _take_first(self, entry: str, have: _Stored, row: Row, version: Version) -> None:
+        """Take the first row of the file on an entry that the list holds."""
+        if row.damaged:
+            version = self._instead(have, row)
         if version.fingerprint == have.fingerprint:
+            self.counts["unchanged"] += 1
+            self._met[have.record] = _SAME
+        elif self._outdated(have, row):
+            self.counts["outdated"] += 1
+            self._met[have.record] = _OLDER
+        else:
+            self.counts["changed"] += 1
+            self._replace(entry, have, version)
+
+    def _take_further(self, entry: str, have: _Stored, row: Row) -> None:
+        """Take a further row of the file on an entry: as a page of its own would be, but united
+        with what the file said of the entry before, where no time tells which of the two came last.
+        """
+        fresh = have.since == self._number
+        if not fresh and self._met[have.record] == _OLDER:
+            was = "outdated"
+            if self._outdated(have, row):
+                return
+            # Where rows are opinions, one that was left for its age is as good as that which held.
+            unite = self._beside
+        else:
+            was = "unchanged"
+            way = None if self._beside else order(row.updated, have.updated)
+            if way == -1:
+                return
+            unite = way != 1
+        version = self._united(have, row) if unite else self._instead(have, row)
+        if not fresh:
+            self.counts[was] -= 1
+        if version.fingerprint == have.fingerprint:
+            if not fresh:
+                self.counts["unchanged"] += 1
+                self._met[have.record] = _SAME
             return
-        if have.since < self._number:
-            self.counts["unchanged"] -= 1
+        if not fresh:
             self.counts["changed"] += 1
         self._replace(entry, have, version)
+
+    def _outdated(self, have: _Stored, row: Row) -> bool:
+        """Whether the source itself says that a row is older than what the list holds of the entry.
+
+        Without times that compare, the later import counts. But at one time a withdrawal stands,
+        and one without a time counts as of its import: only what is of a later time, or of a
+        list that is whole now, takes it back.
+        """
+        said = None if row.updated is None else moment(row.updated)
+        if said is None:
+            return False
+        held = None if have.updated is None else moment(have.updated)
+        stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
+        if held is None:
+            if not stands or self._full:
+                return False
+            held = self._imported_at(have.import_id)
+        return said < held or (said == held and stands)
+
+    def _imported_at(self, import_id: int) -> float:
+        if not self._imported:
+            rows = self._connection.execute("SELECT id, time FROM imports")
+            self._imported = {self._import: time.time(), **dict(rows.fetchall())}
+        return self._imported[import_id]
+
+    def _united(self, have: _Stored, row: Row) -> Version:
+        """What is held of an entry and a row on it, together."""
+        return self._judge(version_of(united(stored_row(self._connection, have.record), row)))
+
+    def _instead(self, have: _Stored, row: Row) -> Version:
+        """A row in the place of what is held of its entry. Of a kind of which the row has a value
+        that cannot be read, the held values stay: they are the best that is known of it.
+        """
+        if row.damaged and have.said != State.WITHDRAWN:
+            held = stored_row(self._connection, have.record).hashes
+            kept = [item for item in held if item.kind.name in row.damaged]
+            row = row._replace(hashes=(*row.hashes, *kept))
+        return self._judge(version_of(row))
 
     def _replace(self, entry: str, have: _Stored, version: Version) -> None:
         self.states[have.state] -= 1
@@ -344,16 +425,3 @@ class _News:
             else:
                 marks[at] |= bit
         return found
-
-
-def _outdated(have: _Stored, row: Row) -> bool:
-    """Whether the source itself says that a row is older than what the list holds of the entry;
-    at one time a withdrawal stands. Without times that compare, the later import counts.
-    """
-    if have.updated is None or row.updated is None:
-        return False
-    held, said = moment(have.updated), moment(row.updated)
-    if held is None or said is None:
-        return False
-    stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
-    return said < held or (said == held and stands)
