@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.hashing.hash import kind_named
-from screener.lists import generations, quarantine, segments
+from screener.lists import generations, history, quarantine, segments
+from screener.lists.importing import FULL
 from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry, united
 from screener.lists.versions import Versions
@@ -75,8 +77,8 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[str, dic
 
 
 def _check_newest(connection: sqlite3.Connection, row: int, source: str, entry: str) -> None:
-    """ListError where the source has said something of an entry after a row that was set aside:
-    old words must not take the place of newer ones, least of all of a withdrawal.
+    """ListError where the source has said something of an entry after a row that was set aside, or
+    has given all that it has: old words must not take the place of newer ones, nor of silence.
     """
     later = connection.execute(
         "SELECT 1 FROM records r JOIN quarantine q ON q.id = ? WHERE r.source = ? AND r.entry = ?"
@@ -87,6 +89,23 @@ def _check_newest(connection: sqlite3.Connection, row: int, source: str, entry: 
         raise ListError(
             f"row {row} cannot be released: its source has said something else of it since"
         )
+    if _full_list_since(connection, row, source):
+        raise ListError(
+            f"row {row} cannot be released: a full list of its source came since; if its entry is"
+            " still on it, that list brought it"
+        )
+
+
+def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
+    """Whether a full list of a source came after a row that was set aside, and still counts."""
+    later = connection.execute(
+        "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
+        " WHERE i.source = ? AND i.id > q.import",
+        (row, source),
+    )
+    full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
+    undone = history.taken_back(connection)
+    return any(not any(generation in some for some in undone) for generation in full)
 
 
 def _last_import(connection: sqlite3.Connection, source: str) -> int:
