@@ -10,11 +10,9 @@ changed.
 from __future__ import annotations
 
 import sqlite3
-import time
 from array import array
 from collections import Counter
 from collections.abc import Container, Mapping
-from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import placeholders
@@ -22,28 +20,14 @@ from screener.lists.inserts import Inserts
 from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
-from screener.lists.times import moment, order
+from screener.lists.stored import COLUMNS, Ages, Stored
+from screener.lists.times import order
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _MARKS = 1 << 27  # bits, 16 MiB
 # What the rows of a file that met a version of a generation before were, so far.
 _SAME = 1  # they say what it says, together
 _OLDER = 2  # older than it
-
-
-class _Stored(NamedTuple):
-    """What the list holds of an entry now."""
-
-    record: int
-    state: str
-    said: str
-    updated: str | None
-    fingerprint: bytes
-    since: int
-    import_id: int
-
-
-_STORED = "entry, id, state, said, updated, fingerprint, since, import"
 
 
 class Versions:
@@ -79,9 +63,8 @@ class Versions:
         self._source = source
         self._number = number
         self._import = import_id
-        self._full = full
         self._beside = opinions
-        self._imported: dict[int, float] = {}  # when each import was; read when first needed
+        self._ages = Ages(connection, import_id, full=full)
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self._next = (newest or 0) + 1
         self._met = bytearray(self._next)  # what rows of this file met each version
@@ -164,12 +147,12 @@ class Versions:
             (*whose, self._number, self._number),
         ).fetchone()[0]
         waiting = self._connection.execute(
-            f"SELECT {_STORED} FROM records"
+            f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
             (*whose, self._number),
         ).fetchall()
         for entry, *have in waiting:
-            stored = _Stored(*have)
+            stored = Stored(*have)
             if not self._met[stored.record]:
                 self.counts["absent"] += 1
                 self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
@@ -223,45 +206,45 @@ class Versions:
             )
         return self._repeats[value]
 
-    def _lookup(self, entries: list[str]) -> dict[str, _Stored]:
+    def _lookup(self, entries: list[str]) -> dict[str, Stored]:
         """Those of the entries that the list holds, with what it holds of them."""
         if self._news is not None:
             entries = self._news.met_before(entries)
-        found: dict[str, _Stored] = {}
+        found: dict[str, Stored] = {}
         if entries:
             self.settle()
         for start in range(0, len(entries), _AT_ONCE):
             some = entries[start : start + _AT_ONCE]
             for entry, *have in self._connection.execute(
-                f"SELECT {_STORED} FROM records WHERE source = ? AND until IS NULL"
+                f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({','.join('?' * len(some))})",
                 (self._source, *some),
             ):
-                found[entry] = _Stored(*have)
+                found[entry] = Stored(*have)
         return found
 
-    def _take_first(self, entry: str, have: _Stored, row: Row, version: Version) -> None:
+    def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
         """Take the first row of the file on an entry that the list holds."""
         if row.damaged:
             version = self._instead(have, row)
         if version.fingerprint == have.fingerprint:
             self.counts["unchanged"] += 1
             self._met[have.record] = _SAME
-        elif self._outdated(have, row):
+        elif self._ages.outdated(have, row):
             self.counts["outdated"] += 1
             self._met[have.record] = _OLDER
         else:
             self.counts["changed"] += 1
             self._replace(entry, have, version)
 
-    def _take_further(self, entry: str, have: _Stored, row: Row) -> None:
+    def _take_further(self, entry: str, have: Stored, row: Row) -> None:
         """Take a further row of the file on an entry: as a page of its own would be, but united
         with what the file said of the entry before, where no time tells which of the two came last.
         """
         fresh = have.since == self._number
         if not fresh and self._met[have.record] == _OLDER:
             was = "outdated"
-            if self._outdated(have, row):
+            if self._ages.outdated(have, row):
                 return
             # Where rows are opinions, one that was left for its age is as good as that which held.
             unite = self._beside
@@ -283,35 +266,11 @@ class Versions:
             self.counts["changed"] += 1
         self._replace(entry, have, version)
 
-    def _outdated(self, have: _Stored, row: Row) -> bool:
-        """Whether the source itself says that a row is older than what the list holds of the entry.
-
-        Without times that compare, the later import counts. But at one time a withdrawal stands,
-        and one without a time counts as of its import: only what is of a later time, or of a
-        list that is whole now, takes it back.
-        """
-        said = None if row.updated is None else moment(row.updated)
-        if said is None:
-            return False
-        held = None if have.updated is None else moment(have.updated)
-        stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
-        if held is None:
-            if not stands or self._full:
-                return False
-            held = self._imported_at(have.import_id)
-        return said < held or (said == held and stands)
-
-    def _imported_at(self, import_id: int) -> float:
-        if not self._imported:
-            rows = self._connection.execute("SELECT id, time FROM imports")
-            self._imported = {self._import: time.time(), **dict(rows.fetchall())}
-        return self._imported[import_id]
-
-    def _united(self, have: _Stored, row: Row) -> Version:
+    def _united(self, have: Stored, row: Row) -> Version:
         """What is held of an entry and a row on it, together."""
         return self._judge(version_of(united(stored_row(self._connection, have.record), row)))
 
-    def _instead(self, have: _Stored, row: Row) -> Version:
+    def _instead(self, have: Stored, row: Row) -> Version:
         """A row in the place of what is held of its entry. Of a kind of which the row has a value
         that cannot be read, the held values stay: they are the best that is known of it.
         """
@@ -321,7 +280,7 @@ class Versions:
             row = row._replace(hashes=(*row.hashes, *kept))
         return self._judge(version_of(row))
 
-    def _replace(self, entry: str, have: _Stored, version: Version) -> None:
+    def _replace(self, entry: str, have: Stored, version: Version) -> None:
         self.states[have.state] -= 1
         if have.since == self._number:
             self._removed.append((have.record,))
