@@ -5,7 +5,9 @@ import sqlite3
 from collections import Counter
 from datetime import date
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from kept import value
 
 from screener.errors import ListError
@@ -236,6 +238,18 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
         assert back.terms()["peer"].tlp == ("AMBER" if narrow else "GREEN")
         for entry, level in zip(known_as, ("AMBER", "GREEN"), strict=False):
             assert back.refresh().show(entry)[0].terms["tlp"] == level
+
+
+@hypothesis.given(st.dictionaries(st.sampled_from(["tlp", "Expires", "redistribution"]), st.text()))
+def test_whatever_a_label_says_it_is_read_as_terms(labels):
+    """Any text: it narrows, or says nothing, and never fails."""
+    found = of_labels(labels)
+
+    assert (found is None) == (not labels)
+    if found is not None:
+        both = narrowed(Terms("CLEAR", True), found)
+        for audience in AUDIENCES:
+            assert both.why_not(audience) or not (found.expires and found.expires < "2020")
 
 
 def test_the_last_day_of_a_record_is_whole():

@@ -112,6 +112,19 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
         assert words in refused("terms", known, *arguments)
 
 
+def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
+    """In its summary and in the log, by their number; and there that a list was full."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"md5,sha1,status\n{value(1)},,withdrawn\n{value(2)},{value(2, 20)},\n")
+
+    done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
+
+    assert "1 withdrawals without an id, whose hashes are those of no entry" in done.stderr
+    told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
+    assert "(s, a full list): " in told
+    assert ", 1 missed" in told
+
+
 # --- import with a key, with terms, with a shrink
 
 

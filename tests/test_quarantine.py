@@ -183,6 +183,20 @@ def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):
     ]  # fmt: skip
 
 
+def test_a_row_of_an_old_page_is_not_released_into_a_newer_entry(known, put):
+    """Though it came later, its source's own time is the earlier; one of the same time goes in."""
+    head = "id,pdq,md5,updated\n"
+    put(f"{head}a,,{value(1)},2024-01-02\n")
+    put(f"{head}a,xyz,{value(2)},2024-01-01\na,xyz,{value(3)},2024-01-02\nb,,{value(4)},\n")
+    older, same = (row.id for row in known.refresh().quarantined()[0])
+
+    with pytest.raises(ListError, match="something else of it since"):
+        known.release_rows([older], by="ann", reason="x")
+    known.release_rows([same], by="ann", reason="x")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["match", "no_match", "match"]
+
+
 def test_trap_a_row_of_an_old_file_is_not_released_after_a_newer_full_one(known, put):
     """What a list that is whole does not name its source has no more, though it was never in the
     list: until that is rolled back. A full list with the row itself, or one of another source, or a
