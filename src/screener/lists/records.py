@@ -22,6 +22,7 @@ from screener.lists.times import later, moment
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+LOW_INFORMATION = "low information"  # why the hash of a blank picture is not compared
 _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 
 
@@ -116,7 +117,7 @@ def why_not_searchable(item: Hash) -> str | None:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
     least = kind.bits // 16
-    return None if least <= weight <= kind.bits - least else "low information"
+    return None if least <= weight <= kind.bits - least else LOW_INFORMATION
 
 
 def united(first: Row, second: Row) -> Row:

@@ -43,10 +43,13 @@ class Withdrawals:
             f" AND {of_generation(number)}",
             (source,),
         )
+        met = np.zeros(wanted.size, bool)
         while some := rows.fetchmany(_AT_ONCE):
-            held = [_number(entry) for (entry,) in some if _DERIVED.fullmatch(entry)]
-            wanted = np.setdiff1d(wanted, np.array(held, np.uint64))
-        return int(wanted.size)
+            numbers = [_number(entry) for (entry,) in some if _DERIVED.fullmatch(entry)]
+            held = np.array(numbers, np.uint64)
+            places = np.minimum(np.searchsorted(wanted, held), wanted.size - 1)
+            met[places[wanted[places] == held]] = True
+        return int(met.size - met.sum())
 
 
 def _number(entry: str) -> int:

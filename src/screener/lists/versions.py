@@ -17,7 +17,15 @@ from collections.abc import Container, Mapping
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import placeholders
 from screener.lists.inserts import Inserts
-from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
+from screener.lists.records import (
+    LOW_INFORMATION,
+    Row,
+    Version,
+    opinions_at,
+    stored_row,
+    united,
+    version_of,
+)
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
 from screener.lists.stored import COLUMNS, Ages, Stored
@@ -106,9 +114,9 @@ class Versions:
                 self.counts["repeated"] += 1
                 self._take_further(entry, have, row)
                 continue
-            self.counts["low_information"] += version.why_not.count("low information")
             if have is None:
                 self.counts["added"] += 1
+                self.counts["low_information"] += _low(version)
                 self._insert(entry, version)
             else:
                 self._take_first(entry, have, row, version)
@@ -233,9 +241,11 @@ class Versions:
         elif self._ages.outdated(have, row):
             self.counts["outdated"] += 1
             self._met[have.record] = _OLDER
+            return
         else:
             self.counts["changed"] += 1
             self._replace(entry, have, version)
+        self.counts["low_information"] += _low(version)
 
     def _take_further(self, entry: str, have: Stored, row: Row) -> None:
         """Take a further row of the file on an entry: as a page of its own would be, but united
@@ -255,6 +265,8 @@ class Versions:
                 return
             unite = way != 1
         version = self._united(have, row) if unite else self._instead(have, row)
+        counted = 0 if was == "outdated" else self._low_stored(have)
+        self.counts["low_information"] += _low(version) - counted
         if not fresh:
             self.counts[was] -= 1
         if version.fingerprint == have.fingerprint:
@@ -265,6 +277,13 @@ class Versions:
         if not fresh:
             self.counts["changed"] += 1
         self._replace(entry, have, version)
+
+    def _low_stored(self, have: Stored) -> int:
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM hashes WHERE record = ? AND why_not = ?",
+            (have.record, LOW_INFORMATION),
+        ).fetchone()
+        return int(count)
 
     def _united(self, have: Stored, row: Row) -> Version:
         """What is held of an entry and a row on it, together."""
@@ -361,6 +380,10 @@ class Versions:
         )
         self.counts["changed"] -= len(pairs)
         self.counts["unchanged"] += len(pairs)
+
+
+def _low(version: Version) -> int:
+    return version.why_not.count(LOW_INFORMATION)
 
 
 class _News:
