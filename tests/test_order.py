@@ -7,6 +7,7 @@ rows of a file fall into batches changes nothing, not the counts either.
 import json
 import sqlite3
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from exchange import MD5, VICS13, imported
@@ -16,7 +17,9 @@ from kept import met, putting, value
 
 from screener.lists import importing
 from screener.lists.hashlist import HashList
+from screener.lists.records import Row
 from screener.lists.rounds import rounds
+from screener.lists.states import State
 
 TIMES = [f"2020-01-0{day}" for day in range(1, 6)]
 
@@ -157,9 +160,6 @@ def test_an_opinion_left_for_its_age_does_not_leave_the_later_one_alone(tmp_path
 
 def test_rounds_hold_each_entry_once_and_lose_no_row():
     """However many times an entry is revised within a batch, and in the order of the file."""
-    from screener.lists.records import Row
-    from screener.lists.states import State
-
     rows = [
         Row(n, "ab"[n % 2], State.CONFIRMED, (), (), {f"l{n}": "x"}, TIMES[n // 4 % 3])
         for n in range(20)
@@ -209,8 +209,6 @@ def test_within_a_file_a_withdrawal_without_a_time_stands(known, put, rows):
 
 def test_what_is_listed_again_after_a_withdrawal_without_a_time_matches(known, put):
     """By a time after its import, by a later file without times, by a list that is whole now."""
-    from datetime import UTC, datetime, timedelta
-
     soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     for time, settings_ in ((soon, {}), ("", {}), (TIMES[0], {"full": True})):
         put(lines([("a", 1, "", "")]))

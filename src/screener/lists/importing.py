@@ -9,23 +9,25 @@ little waits for it.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from screener.errors import ListError, ScreenerError
-from screener.index import tiers
-from screener.index.snapshot import Snapshot
-from screener.index.tiers import Step
-from screener.lists import binding, database, generations, manifest, quarantine, segments
-from screener.lists.database import ask
+from screener.errors import ListError
+from screener.lists import (
+    binding,
+    database,
+    generations,
+    manifest,
+    merging,
+    quarantine,
+    segments,
+)
 from screener.lists.formats import OPINIONS, Reader, open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
@@ -37,7 +39,6 @@ from screener.lists.terms import Terms
 from screener.lists.unnamed import Withdrawals
 from screener.lists.versions import Versions
 
-_log = logging.getLogger(__name__)
 _BATCH = 5_000  # rows held at once
 _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
 FULL = "full"  # among what is kept of an import: that its file was all that its source had
@@ -148,50 +149,10 @@ def import_file(
         report = run.finish(report, content.sha256, remembered)
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
-    return _tidied(folder, report) if due else report
-
-
-def _tidied(folder: Path, report: ImportReport) -> ImportReport:
-    """Merge index files, which is due; the report with the generation that comes of it.
-
-    The import is done: if this fails it stands, searches are slower, and the next one tries again.
-    """
-    try:
-        number = _merge(folder, tiers.overdue)
-        return report if number is None else replace(report, generation=number)
-    except ScreenerError as error:
-        _log.warning("imported into %s; its index files could not be merged: %s", folder, error)
+    if not due:
         return report
-
-
-def compact(folder: Path) -> bool:
-    """Merge the segments of a list into one a kind. False where all is in one."""
-    return _merge(folder, tiers.compacted) is not None
-
-
-def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | None:
-    """Merge segments, as a generation of the same records; its number, None where there is none.
-
-    The files are written before the transaction begins, which only names them: others may write
-    to the database meanwhile. If one of them made other files of a kind, those stand. Nothing
-    is new, so the generation is as old as the one before.
-    """
-    with generations.one_writer(folder):
-        before = ask(folder, partial(generations.at, folder=folder))
-        written = segments.merge(folder, before, stepping)
-        if not written:
-            return None
-        with generations.transaction(folder) as connection:
-            now = generations.at(connection, folder)
-            valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
-            for one in valid:
-                segments.name(connection, one, now.number + 1)
-            if not valid:
-                return None
-            generations.publish(
-                connection, now.number + 1, what="compact", states=now.states, confirmed=now.time
-            )
-            return now.number + 1
+    number = merging.tidied(folder)
+    return report if number is None else replace(report, generation=number)
 
 
 def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
