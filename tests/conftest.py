@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kept import putting
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,37 @@ def draw():
 def scene(draw) -> Callable[..., Image.Image]:
     """Draws a picture with the detail of a photo; different seeds, unrelated pictures."""
     return draw.scene
+
+
+@pytest.fixture
+def known(tmp_path):
+    """An empty list."""
+    from screener import HashList
+
+    return HashList.create(tmp_path / "known.list")
+
+
+@pytest.fixture
+def put(known, tmp_path):
+    """Imports a text into the list `known`; gives the report."""
+    return putting(known, tmp_path)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A pair of key files, as `openssl genpkey -algorithm ed25519` makes them: private, public."""
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    private.write_bytes(
+        key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, public
 
 
 @pytest.fixture

@@ -1,39 +1,26 @@
 """What binds an import: terms that only tighten, levels that a file gives its rows."""
 
-import hashlib
 import json
+import sqlite3
+from collections import Counter
 from datetime import date
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
+from kept import value
 
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
-from screener.lists.terms import AUDIENCES, Terms, strictest, tightened
-
-
-def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
-
-
-@pytest.fixture
-def keys(tmp_path):
-    """A pair of key files."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
-
-    key = Ed25519PrivateKey.generate()
-    private, public = tmp_path / "key.pem", tmp_path / "key.pub.pem"
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public.write_bytes(
-        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
+from screener.lists.terms import (
+    AUDIENCES,
+    TLP,
+    Terms,
+    narrowed,
+    of_labels,
+    strictest,
+    tightened,
+)
 
 
 @pytest.fixture
@@ -123,26 +110,162 @@ def _shared(tmp_path, *levels):
     return path
 
 
+REACH = dict(zip(AUDIENCES, ("AMBER+STRICT", "AMBER", "GREEN", "CLEAR"), strict=True))
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_trap_one_red_descriptor_does_not_make_its_whole_source_red(tmp_path, audience):
+    """Each indicator goes as far as its own level lets it, and no further than its source: what may
+    not go on is left out and counted, by reason.
+    """
+    levels = ["RED", "AMBER", "GREEN", "WHITE", None, "whatever"]
+    held = HashList.create(tmp_path / "known.list")
+    held.import_file(_shared(tmp_path, *levels), source="peer", terms=Terms("CLEAR", True))
+    assert held.terms() == {"peer": Terms("CLEAR", True)}
+    assert held.refresh().show("1")[0].terms == {"tlp": "AMBER", "redistribution": True}
+    out = tmp_path / "out.csv"
+
+    report = held.refresh().export(out, format="csv", audience=audience)
+
+    level = dict(zip("012345", ("RED", "AMBER", "GREEN", "CLEAR", "CLEAR", "RED"), strict=True))
+    goes = {n for n, held_to in level.items() if TLP.index(held_to) >= TLP.index(REACH[audience])}
+    assert {line.split(",")[0] for line in out.read_text().splitlines()[1:]} == goes
+    stays = Counter(f"TLP:{level[n]}" for n in level.keys() - goes)
+    assert dict(report.withheld) == {"peer": dict(stays)}
+
+
+@pytest.mark.parametrize("level", ["WHITE", "AMBER"])
+@pytest.mark.parametrize("said", [None, Terms("AMBER+STRICT"), Terms(None, False)])
+def test_the_level_of_a_record_never_loosens_what_its_source_says_or_does_not_say(
+    tmp_path, said, level
+):
+    """Without terms, or with narrower ones, it stays with the own team."""
+    held = HashList.create(tmp_path / "known.list")
+    held.import_file(_shared(tmp_path, level), source="peer", terms=said)
+
+    with pytest.raises(ListError, match="nothing may go on"):
+        held.refresh().export(tmp_path / "out", format="csv", audience="clients")
+    out = held.refresh().export(tmp_path / "out", format="csv", audience="own")
+    assert sum(out.records.values()) == 1
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_a_record_is_held_to_the_narrower_of_its_own_terms_and_its_source(audience):
+    """For every pair: what either keeps back together they keep back, and nothing else."""
+    for source in SAID:
+        for record in SAID:
+            both = narrowed(source, record).why_not(audience) is None
+            own = record.tlp is None or TLP.index(record.tlp) >= TLP.index(AUDIENCES[audience])
+            own &= audience == "own" or record.redistribution is not False
+            assert both == (source.why_not(audience) is None and own), (source, record)
+
+
+FAR = "2999-12-31"
+
+
 @pytest.mark.parametrize(
-    ("levels", "given", "bound"),
+    ("cells", "goes"),
     [
-        (("GREEN", "RED"), Terms("CLEAR", True), Terms("RED", True)),
-        (("WHITE",), Terms("GREEN"), Terms("GREEN")),
-        (("AMBER",), Terms("CLEAR"), Terms("AMBER")),
-        (("WHITE", "AMBER"), None, None),
-        (("RED",), None, Terms("RED")),
-        (("whatever", None), Terms("CLEAR"), Terms("CLEAR")),
+        ({"tlp": "RED"}, False),
+        ({"TLP": "tlp:amber+strict"}, False),
+        ({"tlp": "AMBER STRICT"}, False),
+        ({"Tlp": "white"}, True),
+        ({"tlp": "TLP:CLEAR", "share_level": "AMBER"}, False),
+        ({"Share Level": "GREEN"}, True),
+        ({"tlp": "for friends"}, False),
+        ({"tlp": ""}, True),
+        ({"expires": "2020-01-01"}, False),
+        ({"expires": FAR}, True),
+        ({"Expires": "20200101"}, False),
+        ({"expires": "4102444800"}, True),
+        ({"expires": "soon"}, False),
+        ({"redistribution": "no"}, False),
+        ({"redistribution": "Yes"}, True),
+        ({"redistribution": "ask"}, False),
+        ({"tlp": "CLEAR", "expires": "1999-01-01T00:00:00Z"}, False),
     ],
 )
-def test_a_share_level_binds_its_source_where_it_is_stricter(tmp_path, levels, given, bound):
-    """The narrowest of the file; a level never widens what is given, or what is not said."""
+@pytest.mark.parametrize("format", ["csv", "tx", "bloom"])
+def test_trap_the_columns_tlp_and_expires_of_a_csv_bind(make_list, tmp_path, format, cells, goes):
+    """A row goes as far as it says, in every format, and no further than its source; what cannot be
+    read is a no. The other rows go as they did.
+    """
+    terms = Terms("GREEN", True)
+    rows = [{"id": "said", "sha256": value(1, 32)} | cells, {"id": "plain", "sha256": value(2, 32)}]
+    known = make_list(rows, terms=terms)
+
+    report = known.export(tmp_path / "out", format=format, audience="community")
+
+    assert known.terms() == {"test": terms}
+    assert sum(report.records.values()) == 1 + goes
+    assert sum(n for why in report.withheld.values() for n in why.values()) == 1 - goes
+    content = (tmp_path / "out").read_bytes()
+    if format != "bloom":
+        assert (value(1, 32).encode() in content, value(2, 32).encode() in content) == (goes, True)
+    assert {k.lower(): v for k, v in known.show("said")[0].labels.items()} == {
+        k.lower(): v for k, v in cells.items() if v
+    }
+
+
+def test_a_mapping_names_the_columns_that_bind(tmp_path):
+    """A contract's own names of them, which are kept under ours."""
+    mapping = tmp_path / "contract.toml"
+    mapping.write_text(
+        '[columns]\nRef = "entry"\nHash = "md5"\nSharing = "tlp"\nEnds = "expires"\n'
+    )
+    file = tmp_path / "rows.csv"
+    file.write_text(f"Ref,Hash,Sharing,Ends\na,{value(1)},RED,\nb,{value(2)},,2001-01-01\n")
     held = HashList.create(tmp_path / "known.list")
+    held.import_file(file, source="s", mapping=mapping, terms=Terms("CLEAR"))
 
-    report = held.import_file(_shared(tmp_path, *levels), source="peer", terms=given)
+    with pytest.raises(ListError, match=r"nothing may go on.*TLP:RED.*expired|expired.*TLP:RED"):
+        held.refresh().export(tmp_path / "out", format="tx", audience="public")
+    assert held.refresh().show("a")[0].labels == {"tlp": "RED"}
 
-    assert held.terms() == ({} if bound is None else {"peer": bound})
-    assert bool(report.notes) == (bound != given)
-    assert held.refresh().show("0")[0].labels.get("share_level") == levels[0].upper()
+
+def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
+    """In a CSV as their labels, so that they bind again; what has no place for labels goes under
+    the narrowest of them.
+    """
+    held = HashList.create(tmp_path / "known.list")
+    held.import_file(_shared(tmp_path, "AMBER", "GREEN"), source="s", terms=Terms("GREEN", True))
+    for format, known_as, narrow in (("csv", ("0", "1"), False), ("tx", (), True)):
+        out = tmp_path / f"out.{format}"
+        held.refresh().export(out, format=format, audience="clients", key=keys[0])
+        back = HashList.create(tmp_path / f"{format}.list")
+        back.import_file(out, source="peer", key=keys[1])
+
+        assert back.terms()["peer"].tlp == ("AMBER" if narrow else "GREEN")
+        for entry, level in zip(known_as, ("AMBER", "GREEN"), strict=False):
+            assert back.refresh().show(entry)[0].terms["tlp"] == level
+
+
+@hypothesis.given(st.dictionaries(st.sampled_from(["tlp", "Expires", "redistribution"]), st.text()))
+def test_whatever_a_label_says_it_is_read_as_terms(labels):
+    """Any text: it narrows, or says nothing, and never fails."""
+    found = of_labels(labels)
+
+    assert (found is None) == (not labels)
+    if found is not None:
+        both = narrowed(Terms("CLEAR", True), found)
+        for audience in AUDIENCES:
+            assert both.why_not(audience) or not (found.expires and found.expires < "2020")
+
+
+def test_the_last_day_of_a_record_is_whole():
+    """What ends in the course of a day may not go on during it; at its last second, it may."""
+    for text, day in (
+        ("2030-06-30", "2030-06-30"),
+        ("20300630", "2030-06-30"),
+        ("2030-06-30T08:00:00Z", "2030-06-29"),
+        ("2030-06-30T23:59:59Z", "2030-06-30"),
+        ("2030-06-30T00:00:00+02:00", "2030-06-28"),
+        ("2031-01-01\n2030-01-01", "2030-01-01"),
+        ("never", "0001-01-01"),
+        (" ", None),
+    ):
+        assert of_labels({"expires": text}) == Terms(None, None, day)
+    assert of_labels({"note": "RED"}) is None
 
 
 def test_the_first_of_several_days_counts_however_it_is_written():
@@ -185,6 +308,65 @@ def test_an_older_signed_export_does_not_undo_a_newer_one(replayed, tmp_path, ke
     back = back.refresh()
     assert back.show("a")[0].state == "withdrawn"
     assert back.import_file(older, source="another", key=keys[1]).added == 2
+
+
+def test_trap_a_renamed_folder_hides_no_replay(tmp_path, keys):
+    """A list is known by its id, which stays when its folder is renamed or copied; another list is
+    another, even under the same name.
+    """
+    folder = tmp_path / "sent.list"
+    held = HashList.create(folder)
+    paths = []
+    for name, text in (
+        ("older", f"id,md5\na,{value(1)}\n"),
+        ("newer", "id,md5,status\na,,removed\n"),
+    ):
+        (tmp_path / "rows.csv").write_text(text)
+        held.import_file(tmp_path / "rows.csv", source="open", terms=Terms("GREEN", True))
+        paths.append(tmp_path / f"{name}.csv")
+        held.refresh().export(paths[-1], format="csv", key=keys[0])
+        folder.rename(tmp_path / f"{name}.list")
+        folder = tmp_path / f"{name}.list"
+        held = HashList.open(folder)
+    (tmp_path / "other").mkdir()
+    other = HashList.create(tmp_path / "other" / "newer.list")
+    (tmp_path / "rows.csv").write_text(f"id,md5\nb,{value(2)}\n")
+    other.import_file(tmp_path / "rows.csv", source="open", terms=Terms("GREEN", True))
+    other.refresh().export(tmp_path / "other.csv", format="csv", key=keys[0])
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(paths[1], source="peer", key=keys[1])
+
+    with pytest.raises(ListError, match="was signed for generation 1"):
+        back.import_file(paths[0], source="peer", key=keys[1])
+
+    assert back.import_file(tmp_path / "other.csv", source="peer", key=keys[1]).added == 1
+
+
+def test_a_list_of_an_older_version_is_given_an_id_when_it_is_exported(known, put, tmp_path):
+    """Once: two exports of it, whatever else is done meanwhile, are of one list."""
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR"))
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.execute("DELETE FROM meta WHERE name = 'id'")
+    found = set()
+    for _ in range(2):
+        known.refresh().export(tmp_path / "out", format="tx", audience="public")
+        found.add(json.loads((tmp_path / "out.manifest.json").read_text())["list_id"])
+        put(f"id,md5\nb,{value(2)}\n")
+
+    (one,) = found
+    assert len(bytes.fromhex(one)) == 16
+
+
+def test_an_import_of_an_older_version_is_compared_by_name(replayed, tmp_path, keys):
+    """What it kept of a signed file has no id of a list."""
+    older, newer = replayed
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(newer, source="peer", key=keys[1])
+    with sqlite3.connect(back.path / "records.sqlite") as connection:
+        connection.execute("UPDATE imports SET counts = json_remove(counts, '$.signed.id')")
+
+    with pytest.raises(ListError, match="was signed for generation 1"):
+        back.import_file(older, source="peer", key=keys[1])
 
 
 def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path, keys):

@@ -3,25 +3,12 @@
 import pickle
 
 import pytest
-from kept import putting, value
+from kept import value
 
 from screener.errors import HashError, ListError
 from screener.lists.edge import EdgeFilter
-from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.terms import Terms
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
-
-
-@pytest.fixture
-def put(known, tmp_path):
-    """Imports a text into the list; gives the report."""
-    return putting(known, tmp_path)
 
 
 def test_the_edge_filter_never_misses_and_errs_at_its_rate(known, put, tmp_path):

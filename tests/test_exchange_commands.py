@@ -40,7 +40,8 @@ def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "withheld: 1 records of b: not for redistribution" in done.stderr
     assert "generation 2; not signed" in done.stderr
-    assert (facts["format"], facts["generation"], facts["withheld"]) == (form, 2, {"b": 1})
+    assert (facts["format"], facts["generation"]) == (form, 2)
+    assert "b" not in {*facts["terms"], *facts.get("withheld", ())}
     assert facts["parts"][0]["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
     assert facts["records"]["confirmed"] >= 1
     for path in (out, tmp_path / "out.file.manifest.json"):
@@ -111,24 +112,20 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
         assert words in refused("terms", known, *arguments)
 
 
+def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
+    """In its summary and in the log, by their number; and there that a list was full."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"md5,sha1,status\n{value(1)},,withdrawn\n{value(2)},{value(2, 20)},\n")
+
+    done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
+
+    assert "1 withdrawals without an id, whose hashes are those of no entry" in done.stderr
+    told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
+    assert "(s, a full list): " in told
+    assert ", 1 missed" in told
+
+
 # --- import with a key, with terms, with a shrink
-
-
-@pytest.fixture
-def keys(tmp_path):
-    """A pair of key files, private and public."""
-    from cryptography.hazmat.primitives import serialization as pem
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.generate()
-    private, public = tmp_path / "key.pem", tmp_path / "public.pem"
-    private.write_bytes(
-        key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
-    )
-    public.write_bytes(
-        key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 def test_a_signed_export_is_taken_and_a_changed_one_is_not(made, tmp_path, keys):

@@ -4,7 +4,7 @@ import pickle
 import sqlite3
 
 import pytest
-from kept import met, putting, value
+from kept import met, value
 
 from screener import Policy, Screener
 from screener.errors import ListError
@@ -12,19 +12,6 @@ from screener.hashing.hash import Hash
 from screener.lists import database, matches
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
-
-
-@pytest.fixture
-def put(known, tmp_path):
-    """Imports a text into the list; gives the report."""
-    return putting(known, tmp_path)
-
 
 # --- history
 
@@ -47,6 +34,30 @@ def test_a_rollback_writes_a_higher_generation_with_the_earlier_content(known, p
         known.rollback(3)
     with pytest.raises(ListError):
         known.rollback(99)
+
+
+@pytest.mark.parametrize("to", [1, 2])
+def test_trap_a_rollback_past_a_withdrawal_that_was_taken_back(known, put, to):
+    """Listed, withdrawn, listed again: to go back over the last of these is not to list it anew. An
+    entry that was not there yet is withdrawn as well, and a rollback of the rollback undoes both.
+    """
+    put(f"id,md5\na,{value(1)}\n" + (f"b,{value(2)}\n" if to == 2 else ""))
+    if to == 2:
+        put(f"id,md5\nc,{value(3)}\n")
+    else:
+        put(f"id,md5\nb,{value(2)}\nc,{value(3)}\n")
+    put("id,md5,status\na,,withdrawn\nb,,withdrawn\n")
+    put(f"id,md5\na,{value(1)}\nb,{value(2)}\n")
+
+    known.rollback(to, by="ann", reason="a bad file")
+
+    found = [met(known, "md5", n, 16)[0] for n in (1, 2, 3)]
+    assert found == (["unscreened"] * 3 if to == 1 else ["no_match", "no_match", "match"])
+    assert known.refresh().info().states["withdrawn"] == 2
+    assert known.refresh().verify(seed=1).damage == ()
+    known.rollback(4, by="ann", reason="it was good")
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["match"] * 3
+    assert dict(known.refresh().states) == {"confirmed": 3}
 
 
 def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):

@@ -4,27 +4,13 @@ import os
 import stat
 
 import pytest
-from kept import met, putting, value
+from kept import met, value
 
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import matches
-from screener.lists.hashlist import HashList
 from screener.lists.states import State, effective
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
-
-
-@pytest.fixture
-def put(known, tmp_path):
-    """Imports a text into the list; gives the report."""
-    return putting(known, tmp_path)
-
 
 # --- opinions
 

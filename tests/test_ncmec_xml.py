@@ -2,6 +2,7 @@
 
 import pytest
 from exchange import MD5, NCMEC, PDQ, PHOTODNA, SHA1, imported, kinds, read, reader_of, refused
+from kept import met, value
 
 from screener import HashList
 from screener.errors import ListError
@@ -63,6 +64,37 @@ def test_ncmec_an_empty_page_changes_nothing(material, tmp_path):
 def test_ncmec_other_answers_are_refused(material, name):
     """They hold no entries, and must not be taken for an empty page."""
     refused((material / "exchange" / name).read_bytes(), "no answer")
+
+
+def page(day, **fingerprints):
+    """A page with one entry of these fingerprints, of a day in January."""
+    told = "".join(f"<{name}>{text}</{name}>" for name, text in fingerprints.items())
+    return ncmec(image(told, more=f"<timestamp>2024-01-0{day}T00:00:00Z</timestamp>"))
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_trap_a_damaged_fingerprint_does_not_drop_the_sound_older_one(known, put, again):
+    """A newer page says the MD5 anew and a PDQ that cannot be read: the entry has the new MD5, and
+    the PDQ that it had; the damaged one is set aside. Read twice, it changes nothing more.
+    """
+    old, new, pdq = value(1), value(2), value(1, 32)
+    put(page(1, md5=old, pdq=pdq, sha1=value(1, 20)))
+
+    for _ in range(again):
+        report = put(page(2, md5=new, pdq=pdq[:-2]))
+
+    assert (report.changed, report.unchanged) == ((1, 0) if again == 1 else (0, 1))
+    assert dict(report.quarantined) == {"wrong length": 1}
+    (shown,) = known.refresh().show("1/x", values=True)
+    assert {one.kind: one.value for one in shown.hashes} == {"md5": new, "pdq": pdq}
+    assert met(known, "pdq", 1, 32)[0] == "match"
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["no_match", "match"]
+    # What is sound again, or withdrawn, is as it says.
+    put(page(3, md5=new, pdq=value(3, 32)))
+    assert [met(known, "pdq", n, 32)[0] for n in (1, 3)] == ["no_match", "match"]
+    put(page(4).replace("<image>", "<deletedImage>").replace("</image>", "</deletedImage>"))
+    put(page(5, md5=new, pdq="zz"))
+    assert dict(known.refresh().kinds) == {"md5": 1}
 
 
 def test_ncmec_one_id_under_two_members_is_two_entries():

@@ -1,25 +1,12 @@
 """What is set aside or not compared, and its release."""
 
 import pytest
-from kept import met, putting, value
+from kept import met, value
 
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import placeholders
-from screener.lists.hashlist import HashList
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
-
-
-@pytest.fixture
-def put(known, tmp_path):
-    """Imports a text into the list; gives the report."""
-    return putting(known, tmp_path)
 
 
 def _placeholder_rows(count, first=0):
@@ -194,6 +181,43 @@ def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):
     assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3, 5)] == [
         "no_match", "no_match", "match", "match"
     ]  # fmt: skip
+
+
+def test_a_row_of_an_old_page_is_not_released_into_a_newer_entry(known, put):
+    """Though it came later, its source's own time is the earlier; one of the same time goes in."""
+    head = "id,pdq,md5,updated\n"
+    put(f"{head}a,,{value(1)},2024-01-02\n")
+    put(f"{head}a,xyz,{value(2)},2024-01-01\na,xyz,{value(3)},2024-01-02\nb,,{value(4)},\n")
+    older, same = (row.id for row in known.refresh().quarantined()[0])
+
+    with pytest.raises(ListError, match="something else of it since"):
+        known.release_rows([older], by="ann", reason="x")
+    known.release_rows([same], by="ann", reason="x")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["match", "no_match", "match"]
+
+
+def test_trap_a_row_of_an_old_file_is_not_released_after_a_newer_full_one(known, put):
+    """What a list that is whole does not name its source has no more, though it was never in the
+    list: until that is rolled back. A full list with the row itself, or one of another source, or a
+    newer file that is not full, does not stand in the way.
+    """
+    put(f"id,pdq,md5\na,xyz,{value(1)}\nb,,{value(2)}\n", full=True)
+    put(f"id,md5\nc,{value(3)}\n", source="another", full=True)
+    put(f"id,md5\nd,{value(4)}\n")
+    (row,) = known.refresh().quarantined()[0]
+    known.release_rows([row.id], by="ann", reason="nothing speaks against it")
+    known.rollback(3, by="ann", reason="too early")
+    before = known.refresh().generation
+    put(f"id,md5\nb,{value(2)}\nd,{value(40)}\n", full=True)
+
+    with pytest.raises(ListError, match="a full list of its source came since"):
+        known.release_rows([row.id], by="ann", reason="x")
+    put(f"id,md5\nb,{value(20)}\nd,{value(4)}\n", full=True)
+    known.rollback(before, by="ann", reason="the full lists were bad")
+    known.release_rows([row.id], by="ann", reason="now")
+
+    assert met(known, "md5", 1, 16)[0] == "match"
 
 
 def test_a_row_whose_release_was_rolled_back_can_be_released_again(known, put):

@@ -74,6 +74,25 @@ ELSEWHERE = {
     ".a_withdrawn_entry_stops_matching_and_others_do_not",
     "absent from a full list": "keeping.a_full_list_withdraws_what_it_no_longer_names",
     "a report has counts, not values": "hashlist.no_value_is_in_an_error_a_report_or_a_log",
+    "an old page and a withdrawal without a time": "order"
+    ".trap_an_old_page_cannot_bring_back_what_was_withdrawn_without_a_time",
+    "a withdrawal without an id": "order"
+    ".trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told",
+    "rows of an entry far apart": "order"
+    ".trap_rows_of_an_entry_batches_apart_make_what_they_would_together",
+    "two pages in one file": "order.trap_rows_of_one_file_count_as_pages_in_their_order_would",
+    "back over a withdrawal": "history.trap_a_rollback_past_a_withdrawal_that_was_taken_back",
+    "an old row after a full list": "quarantine"
+    ".trap_a_row_of_an_old_file_is_not_released_after_a_newer_full_one",
+    "one damaged fingerprint": "ncmec_xml"
+    ".trap_a_damaged_fingerprint_does_not_drop_the_sound_older_one",
+    # Terms.
+    "columns that say how far a row may go": "binding"
+    ".trap_the_columns_tlp_and_expires_of_a_csv_bind",
+    "one RED descriptor": "binding.trap_one_red_descriptor_does_not_make_its_whole_source_red",
+    "a manifest that tells of what it leaves out": "export"
+    ".trap_a_manifest_says_nothing_of_what_is_withheld",
+    "an old export of a renamed list": "binding.trap_a_renamed_folder_hides_no_replay",
     # Defects of other tools.
     "2 withdrawn rows of StopNCII": "json_services.stopncii_a_withdrawal_stops_the_match",
     "4 times of vPDQ in three digits": "tool_files.vpdq_a_time_of_three_digits",

@@ -160,8 +160,12 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
         f"generation {report.generation}"
     )
     for what, number in (
-        ("repeated rows of an entry, joined", report.repeated),
-        ("rows older than what is held, left", report.outdated),
+        ("further rows of an entry, joined or put in order", report.repeated),
+        ("entries of which the file has older rows than are held, left", report.outdated),
+        (
+            "withdrawals without an id, whose hashes are those of no entry: they withdraw nothing",
+            report.missed,
+        ),
         ("entries that the file no longer names, withdrawn", report.absent),
         ("digests of an empty file, dropped", report.dropped),
         ("values with too little information, never searched", report.low_information),

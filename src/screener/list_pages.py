@@ -14,6 +14,7 @@ from rich.table import Table
 from screener.console import printable
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
+from screener.lists.importing import FULL
 from screener.lists.matches import Flood
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
@@ -116,8 +117,9 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
     for one in entries:
         told = one.note or ""
         if one.counts is not None:
-            numbers = [(k, v) for k, v in one.counts.items() if isinstance(v, int) and v]
-            told = f"{one.file} ({one.source}): " + ", ".join(f"{v} {k}" for k, v in numbers)
+            numbers = [f"{v} {k}" for k, v in one.counts.items() if type(v) is int and v]
+            full = ", a full list" if one.counts.get(FULL) else ""
+            told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}"
         table.add_row(
             str(one.generation), _when(one.time), one.what, _safe(one.by or "-"), _safe(told)
         )

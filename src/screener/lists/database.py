@@ -6,7 +6,7 @@ wants to write beside the database even for reading; where the folder cannot be 
 instead, and a read during which the file changed is done again.
 
 A row of `records` or `segments` belongs to the generations from `since` up to, not including,
-`until`.
+`until`: see `of_generation`.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ def _fill(connection: sqlite3.Connection) -> None:
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
     )
+    identified(connection)
     # Last, and by itself: a database without it is one whose making was interrupted.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
@@ -280,6 +281,25 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
             f" version reads up to {FORMAT}); upgrade screener to open it"
         )
     return int(row[0])
+
+
+def of_generation(number: int, rows: str = "r") -> str:
+    """The SQL condition under which rows, of a table or a name for one, are of a generation."""
+    return f"({rows}.since <= {number:d} AND ({rows}.until IS NULL OR {rows}.until > {number:d}))"
+
+
+def identified(connection: sqlite3.Connection) -> str:
+    """The id of a list, given to one that has none: it goes wherever the list goes, and says
+    nothing else.
+    """
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
+    return str(known_id(connection))
+
+
+def known_id(connection: sqlite3.Connection) -> str | None:
+    """The id of a list; None where an older version made it and nobody has written to it since."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
+    return None if row is None else str(row[0])
 
 
 def sync_folder(folder: Path) -> None:

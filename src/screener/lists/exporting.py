@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ from typing import Any, BinaryIO
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import database, manifest, terms
-from screener.lists.formats.writers import WRITERS
+from screener.lists import database, generations, manifest, terms
+from screener.lists.database import of_generation
+from screener.lists.formats.writers import WRITERS, neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.generations import Generation
 from screener.lists.records import categories_of
@@ -38,8 +40,8 @@ _CHUNK = 1 << 20
 @dataclass(frozen=True)
 class ExportReport:
     """What an export wrote. `records` by state and `hashes` by kind went on; `withheld` are
-    records that their source's terms keep back, by source and reason; `left_out` what the format
-    cannot hold, by reason; `lost` what it does not say of what went on.
+    records that the terms of their source, or their own, keep back, by source and reason;
+    `left_out` what the format cannot hold, by reason; `lost` what it does not say of what went on.
     """
 
     file: str
@@ -68,44 +70,74 @@ class Order:
 
 
 class Entries:
-    """The records of a generation of some sources, to be gone through any number of times.
+    """The records of a generation that may go to an audience, to be gone through any number of
+    times.
 
     In a file of several sources an entry is named `source/entry`: its id is the source's own.
+    `withheld` are the records of the last pass that their own terms keep back, by source and
+    reason; `passed` how many it gave, and `narrowest` the terms that obey all of these, by source.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, generation: int, sources: Sequence[str]
+        self,
+        connection: sqlite3.Connection,
+        generation: int,
+        sources: Mapping[str, Terms],
+        audience: str,
     ) -> None:
-        """Nothing is read yet."""
+        """Of these sources, with their terms. Nothing is read yet."""
         self._connection = connection
         self._generation = generation
         self._sources = sources
+        self._audience = audience
+        self._begin()
         times = connection.execute("SELECT number, time FROM generations")
         self._times: dict[int, float] = dict(times.fetchall())
 
     def __iter__(self) -> Iterator[Entry]:
         """In the order in which the list came to know them; one at a time in memory."""
+        self._begin()
         rows = self._connection.execute(
             "SELECT r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since,"
             " h.kind, h.value, h.quality, h.why_not"
             " FROM records r LEFT JOIN hashes h ON h.record = r.id"
-            " WHERE r.since <= ? AND (r.until IS NULL OR r.until > ?)"
+            f" WHERE {of_generation(self._generation)}"
             f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
-            (self._generation, self._generation, *self._sources),
+            tuple(self._sources),
         )
         for _, group in groupby(rows, key=itemgetter(0)):
             some = list(group)
-            _, source, entry, state, categories, labels, updated, since, *_ = some[0]
+            _, source, entry, state, categories, text, updated, since, *_ = some[0]
+            labels = json.loads(text)
+            if not self._passes(source, labels):
+                continue
             yield Entry(
                 source,
                 entry if len(self._sources) == 1 else f"{source}/{entry}",
                 State(state),
                 tuple(Listed(Hash(KINDS[k], v, q), why) for *_, k, v, q, why in some if k),
                 categories_of(categories),
-                json.loads(labels),
+                labels,
                 updated,
                 self._times[since],
             )
+
+    def _begin(self) -> None:
+        self.withheld: Counter[tuple[str, str]] = Counter()
+        self.passed = 0
+        self.narrowest = dict(self._sources)
+
+    def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
+        """Whether a record may go on by what it says itself; whether or not, it is counted."""
+        said = terms.of_labels(labels)
+        if said is not None:
+            why_not = terms.narrowed(self._sources[source], said).why_not(self._audience)
+            if why_not is not None:
+                self.withheld[source, why_not] += 1
+                return False
+            self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
+        self.passed += 1
+        return True
 
 
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
@@ -115,13 +147,14 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else manifest.private_key(order.sign)
+    known_as = {"list": folder.stem, "list_id": generations.identity(folder)}
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         report, facts = database.ask(
             folder, lambda connection: _fill(connection, fresh, path, generation, order)
         )
         facts["parts"] = [{"name": path.name, "sha256": _digest(fresh)}]
-        text = manifest.encode({"list": folder.stem} | facts)
+        text = manifest.encode(known_as | facts)
         signature = manifest.signature_of(path)
         # A signature that stands there is of another file.
         signature.unlink(missing_ok=True)
@@ -144,7 +177,7 @@ def _fill(
     """Write the file under another name; what was written, and what the manifest says of it."""
     connection.execute("BEGIN")  # all passes see one state of the database
     allowed, withheld = _sorted_by_terms(connection, generation.number, order)
-    entries, tally = Entries(connection, generation.number, list(allowed)), Tally()
+    entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
     with open(fresh, "wb", opener=_private) as stream:
         if order.fill is not None:
             order.fill(stream, entries, tally)
@@ -152,6 +185,12 @@ def _fill(
             _write_text(stream, order, entries, tally)
         stream.flush()
         os.fsync(stream.fileno())
+    for (source, why_not), count in sorted(entries.withheld.items()):
+        withheld.setdefault(source, {})[why_not] = count
+    if withheld and not entries.passed:
+        raise _nothing(order, withheld)
+    # Labels carry the terms of single records; where there are none, all go under the narrowest.
+    under = allowed if order.format == neutral_csv.NAME else entries.narrowest
     report = ExportReport(
         path.name, order.format, generation.number,
         dict(tally.states), dict(tally.hashes), withheld, dict(tally.left_out),
@@ -165,9 +204,8 @@ def _fill(
         "audience": order.audience,
         "records": report.records,
         "hashes": report.hashes,
-        "withheld": {source: sum(counts.values()) for source, counts in withheld.items()},
         "left_out": report.left_out,
-        "terms": {source: held.to_dict() for source, held in allowed.items()},
+        "terms": {source: held.to_dict() for source, held in under.items()},
     }
 
 
@@ -188,9 +226,8 @@ def _sorted_by_terms(
     kept = terms.stored(connection)
     counts = dict(
         connection.execute(
-            "SELECT source, count(*) FROM records WHERE since <= ?"
-            " AND (until IS NULL OR until > ?) GROUP BY source ORDER BY source",
-            (number, number),
+            "SELECT source, count(*) FROM records r"
+            f" WHERE {of_generation(number)} GROUP BY source ORDER BY source"
         ).fetchall()
     )
     for source in order.sources:
@@ -206,12 +243,16 @@ def _sorted_by_terms(
         else:
             withheld[source] = {why_not: counts[source]}
     if withheld and not allowed:
-        reasons = "; ".join(f"{source}: {next(iter(why))}" for source, why in withheld.items())
-        raise ListError(
-            f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
-            " at import or by `screener terms`"
-        )
+        raise _nothing(order, withheld)
     return allowed, withheld
+
+
+def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
+    reasons = "; ".join(f"{source}: {', '.join(why)}" for source, why in withheld.items())
+    return ListError(
+        f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
+        " at import, by the labels of a record, or by `screener terms`"
+    )
 
 
 def _digest(path: Path) -> str:

@@ -24,7 +24,7 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect
+from screener.lists.database import SEGMENTS, check_folder, check_format, connect, of_generation
 from screener.version import __version__
 
 LOCK = "lock"
@@ -93,9 +93,8 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
     for segment in (
         Segment(*row)
         for row in connection.execute(
-            "SELECT kind, file, rows FROM segments"
-            " WHERE since <= ? AND (until IS NULL OR until > ?) ORDER BY since",
-            (number, number),
+            f"SELECT kind, file, rows FROM segments s WHERE {of_generation(number, 's')}"
+            " ORDER BY since"
         )
     ):
         if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
@@ -154,11 +153,21 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
                 raise
             raise _another(folder) from error
         try:
+            database.identified(connection)
             yield connection
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def identity(folder: Path) -> str:
+    """The id of a list; one that an older version made is given one. ListError."""
+    found = database.ask(folder, database.known_id)
+    if found is None:
+        with transaction(folder) as connection:
+            found = database.identified(connection)
+    return found
 
 
 @contextlib.contextmanager

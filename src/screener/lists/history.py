@@ -12,9 +12,12 @@ from typing import Any
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import generations, segments
+from screener.lists.database import of_generation
 from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import opinions_at
 from screener.lists.states import State, effective
+
+_ROLLBACK = "rollback to "  # and a generation: how one is named in the log
 
 
 @dataclass(frozen=True)
@@ -102,28 +105,53 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
-            connection, number, what=f"rollback to {to}", states=states_at(connection, number),
+            connection, number, what=f"{_ROLLBACK}{to}", states=states_at(connection, number),
             confirmed=earlier.time, by=by, note=reason,
         )  # fmt: skip
         return number
 
 
+# Versions that withdraw an entry since a generation, by a file that came after it: not those that
+# another rollback brought back.
+_WITHDRAWN_SINCE = (
+    "(r.since > ?1 AND r.said = ?2 AND r.import IN (SELECT id FROM imports WHERE generation > ?1))"
+)
+
+
+def taken_back(connection: sqlite3.Connection) -> list[range]:
+    """The generations that rollbacks went back over, as far as they are still gone back over."""
+    found: list[range] = []
+    for number, what in connection.execute(
+        "SELECT number, what FROM generations WHERE what LIKE ? ORDER BY number DESC",
+        (f"{_ROLLBACK}%",),
+    ):
+        # A rollback that a later one went back over takes nothing back any more.
+        if not any(number in some for some in found):
+            found.append(range(int(what.removeprefix(_ROLLBACK)) + 1, number))
+    return found
+
+
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
     """Current versions newer than a generation, but for withdrawals, which stand."""
     rows = connection.execute(
-        "SELECT id FROM records WHERE until IS NULL AND since > ? AND state <> ?",
+        "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > ?1"
+        f" AND NOT {_WITHDRAWN_SINCE}",
         (to, State.WITHDRAWN),
     )
     return [record for (record,) in rows]
 
 
 def _brought_back(connection: sqlite3.Connection, to: int) -> list[tuple[int, str, str, str]]:
-    """The versions of a generation whose entries have no current one: a withdrawn entry has."""
+    """What takes the place of the versions that a rollback ended: the last withdrawal since, for it
+    is the listing after it that is taken back; or else the version of the generation.
+    """
     return connection.execute(
-        "SELECT r.id, r.source, r.entry, r.said FROM records r"
-        " WHERE r.since <= ? AND r.until > ? AND NOT EXISTS (SELECT 1 FROM records c"
-        " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL) ORDER BY r.id",
-        (to, to),
+        "SELECT max(r.id), r.source, r.entry, r.said FROM records r"
+        f" WHERE ({of_generation(to)} OR {_WITHDRAWN_SINCE})"
+        " AND NOT EXISTS (SELECT 1 FROM records c"
+        " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL)"
+        " GROUP BY r.source, r.entry ORDER BY 1",
+        (to, State.WITHDRAWN),
     ).fetchall()
 
 
@@ -146,8 +174,6 @@ def _searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:
 def states_at(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     """How many records of a generation are in each state."""
     rows = connection.execute(
-        "SELECT state, count(*) FROM records WHERE since <= ? AND (until IS NULL OR until > ?)"
-        " GROUP BY state",
-        (number, number),
+        f"SELECT state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY state"
     )
     return dict(rows.fetchall())

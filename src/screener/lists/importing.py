@@ -9,40 +9,44 @@ little waits for it.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from screener.errors import ListError, ScreenerError
-from screener.index import tiers
-from screener.index.snapshot import Snapshot
-from screener.index.tiers import Step
-from screener.lists import binding, database, generations, manifest, quarantine, segments
-from screener.lists.database import ask
-from screener.lists.formats import Reader, level_of, open_reader, sniff
+from screener.errors import ListError
+from screener.lists import (
+    binding,
+    database,
+    generations,
+    manifest,
+    merging,
+    quarantine,
+    segments,
+)
+from screener.lists.formats import OPINIONS, Reader, open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, derived_entry, of_empty_input, united
+from screener.lists.records import BadRow, Row, of_empty_input
+from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 from screener.lists.terms import Terms
+from screener.lists.unnamed import Withdrawals
 from screener.lists.versions import Versions
 
-_log = logging.getLogger(__name__)
 _BATCH = 5_000  # rows held at once
 _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
+FULL = "full"  # among what is kept of an import: that its file was all that its source had
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "dropped", "low_information", "low_quality", "placeholders",
+    "missed", "dropped", "low_information", "low_quality", "placeholders",
 )  # fmt: skip
 
 
@@ -50,10 +54,12 @@ _COUNTS = (
 class ImportReport:
     """What an import did. `rows` = added + changed + unchanged + repeated + outdated + quarantined.
 
-    `repeated`: further rows of the file on an entry it had already, united with the first.
-    `outdated`: rows that by the source's own time are older than what the list holds, and change
-    nothing. `absent`: entries that a full list no longer names, withdrawn. `withdrawn`: rows,
-    among those kept, that withdraw an entry. `quarantined`: rows set aside, by reason;
+    `repeated`: further rows of the file on an entry it had already: united with what it said of it
+    at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
+    the source's own time older than what the list holds, and change nothing. `absent`: entries that
+    a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
+    entry. `missed`: withdrawals that name no entry, and whose hashes are together those of none
+    that the list held: they withdraw nothing. `quarantined`: rows set aside, by reason;
     `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
     lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
     `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
@@ -77,6 +83,7 @@ class ImportReport:
     outdated: int = 0
     absent: int = 0
     withdrawn: int = 0
+    missed: int = 0
     dropped: int = 0
     low_information: int = 0
     placeholders: int = 0
@@ -119,7 +126,7 @@ def import_file(
         reader = open_reader(content, options, format=format)
         if signed is not None:
             binding.check_not_older(connection, source, signed, path)
-        run = _Import(connection, folder, source, wishes)
+        run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         run.take(reader, file=name)
         report = ImportReport(
             name,
@@ -137,61 +144,15 @@ def import_file(
             run.end_absent(name)
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        said = binding.bind(
-            connection, source, signed=signed, given=wishes.terms, level=level_of(reader),
-            by=wishes.by,
-        )  # fmt: skip
-        report = run.finish(
-            replace(report, notes=report.notes + said),
-            content.sha256,
-            {} if signed is None else binding.remembered(signed),
-        )
+        binding.bind(connection, source, signed=signed, given=wishes.terms, by=wishes.by)
+        remembered = {} if signed is None else binding.remembered(signed)
+        report = run.finish(report, content.sha256, remembered)
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
-    return _tidied(folder, report) if due else report
-
-
-def _tidied(folder: Path, report: ImportReport) -> ImportReport:
-    """Merge index files, which is due; the report with the generation that comes of it.
-
-    The import is done: if this fails it stands, searches are slower, and the next one tries again.
-    """
-    try:
-        number = _merge(folder, tiers.overdue)
-        return report if number is None else replace(report, generation=number)
-    except ScreenerError as error:
-        _log.warning("imported into %s; its index files could not be merged: %s", folder, error)
+    if not due:
         return report
-
-
-def compact(folder: Path) -> bool:
-    """Merge the segments of a list into one a kind. False where all is in one."""
-    return _merge(folder, tiers.compacted) is not None
-
-
-def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | None:
-    """Merge segments, as a generation of the same records; its number, None where there is none.
-
-    The files are written before the transaction begins, which only names them: others may write
-    to the database meanwhile. If one of them made other files of a kind, those stand. Nothing
-    is new, so the generation is as old as the one before.
-    """
-    with generations.one_writer(folder):
-        before = ask(folder, partial(generations.at, folder=folder))
-        written = segments.merge(folder, before, stepping)
-        if not written:
-            return None
-        with generations.transaction(folder) as connection:
-            now = generations.at(connection, folder)
-            valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
-            for one in valid:
-                segments.name(connection, one, now.number + 1)
-            if not valid:
-                return None
-            generations.publish(
-                connection, now.number + 1, what="compact", states=now.states, confirmed=now.time
-            )
-            return now.number + 1
+    number = merging.tidied(folder)
+    return report if number is None else replace(report, generation=number)
 
 
 def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
@@ -216,8 +177,15 @@ class _Import:
     """One run of an import inside its transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, folder: Path, source: str, wishes: Wishes
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        source: str,
+        wishes: Wishes,
+        *,
+        opinions: bool,
     ) -> None:
+        self._source = source
         self._wishes = wishes
         self._connection = connection
         self._folder = folder
@@ -230,7 +198,10 @@ class _Import:
             number=self._before.number + 1,
             import_id=self._id,
             states=self._before.states,
+            full=wishes.full,
+            opinions=opinions,
         )
+        self._unnamed = Withdrawals()
         # The index of a list's first hashes is built at once, when they are known: adding to it
         # value by value would read and write all of it again and again.
         self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -249,9 +220,9 @@ class _Import:
             self._versions.settle()
 
     def _take(self, batch: list[Row | BadRow], where: str) -> None:
-        entries: dict[str, Row] = {}
+        rows: list[Row] = []
         bad = []
-        repeated = withdrawn = low = 0
+        withdrawn = low = 0
         for found in batch:
             row = found if isinstance(found, BadRow) else self._checked(found)
             if isinstance(row, BadRow):
@@ -261,16 +232,18 @@ class _Import:
                 continue
             for item in row.hashes:
                 low += item.quality is not None and item.quality < item.kind.floor
-            withdrawn += row.state is State.WITHDRAWN
-            entry = row.entry or derived_entry(row.hashes)
-            if entry in entries:
-                repeated += 1
-                row = united(entries[entry], row)
-            entries[entry] = row
+            if row.state is State.WITHDRAWN:
+                withdrawn += 1
+                if row.entry is None:
+                    self._unnamed.add(row)
+            rows.append(row)
+        in_turn = rounds(rows)
+        repeated = len(rows) - sum(map(len, in_turn))
         self._counts.update(
             rows=len(batch), low_quality=low, repeated=repeated, withdrawn=withdrawn
         )
-        self._versions.take(entries)
+        for entries in in_turn:
+            self._versions.take(entries)
         if bad:
             self._versions.settle()
             self._set_aside(bad)
@@ -350,6 +323,9 @@ class _Import:
             )
         else:
             generations.confirm(self._connection, number)
+        self._counts["missed"] = self._unnamed.missed(
+            self._connection, self._source, self._before.number
+        )
         counts = self._counts + self._versions.counts
         report = replace(
             replace(report, **{name: counts[name] for name in _COUNTS}),  # type: ignore[arg-type]
@@ -363,6 +339,8 @@ class _Import:
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in _COUNTS}
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
+        if self._wishes.full:
+            kept[FULL] = True
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

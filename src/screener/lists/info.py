@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from screener.hashing.hash import KINDS
-from screener.lists.database import SEGMENTS
+from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import Generation
 from screener.lists.states import MATCHING
 
-_VISIBLE = "r.since <= :number AND (r.until IS NULL OR r.until > :number)"
-_CAN_MATCH = f"{_VISIBLE} AND r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
+_CAN_MATCH = f"r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
 
 
@@ -57,12 +56,12 @@ class ListInfo:
 def gather(connection: sqlite3.Connection, folder: Path, generation: Generation) -> ListInfo:
     """Count a generation."""
     connection.execute("BEGIN")  # all counts are of one state of the database
-    number = {"number": generation.number}
+    number = generation.number
     created, made, library, form = connection.execute(
         "SELECT (SELECT min(time) FROM generations), time, library,"
         " (SELECT value FROM meta WHERE name = 'format')"
-        " FROM generations WHERE number = :number",
-        number,
+        " FROM generations WHERE number = ?",
+        (number,),
     ).fetchone()
     reached, by_none = _reached(connection, number)
     return ListInfo(
@@ -92,29 +91,25 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _sources(
-    connection: sqlite3.Connection, number: Mapping[str, int]
-) -> dict[str, dict[str, int]]:
+def _sources(connection: sqlite3.Connection, number: int) -> dict[str, dict[str, int]]:
     sources: dict[str, dict[str, int]] = {}
     for source, state, count in connection.execute(
-        f"SELECT source, state, count(*) FROM records r WHERE {_VISIBLE} GROUP BY 1, 2", number
+        f"SELECT source, state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY 1, 2"
     ):
         sources.setdefault(source, {})[state] = count
     return sources
 
 
-def _not_searched(connection: sqlite3.Connection, number: Mapping[str, int]) -> dict[str, int]:
+def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     found = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM hashes h JOIN records r ON r.id = h.record"
-        f" WHERE h.why_not IS NOT NULL AND {_VISIBLE} AND r.state <> 'withdrawn' GROUP BY 1",
-        number,
+        f" WHERE h.why_not IS NOT NULL AND {of_generation(number)} AND r.state <> 'withdrawn'"
+        " GROUP BY 1"
     )
     return dict(found.fetchall())
 
 
-def _reached(
-    connection: sqlite3.Connection, number: Mapping[str, int]
-) -> tuple[dict[str, int], int]:
+def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int], int]:
     """Records that can match, by each computed kind; and those that none of these reaches."""
     held = (
         "EXISTS (SELECT 1 FROM hashes h WHERE h.record = r.id AND h.kind = '{}'"
@@ -124,15 +119,14 @@ def _reached(
     sums = ", ".join(f"sum({kind})" for kind in _COMPUTED)
     counts = connection.execute(
         f"SELECT {sums}, sum(NOT ({' OR '.join(_COMPUTED)}))"
-        f" FROM (SELECT {columns} FROM records r WHERE {_CAN_MATCH})",
-        number,
+        f" FROM (SELECT {columns} FROM records r WHERE {of_generation(number)} AND {_CAN_MATCH})"
     ).fetchone()
     *reached, by_none = (count or 0 for count in counts)
     return dict(zip(_COMPUTED, reached, strict=True)), by_none
 
 
-def _quarantined(connection: sqlite3.Connection, number: Mapping[str, int]) -> dict[str, int]:
+def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     last = connection.execute(
-        "SELECT counts FROM imports WHERE generation <= :number ORDER BY id DESC LIMIT 1", number
+        "SELECT counts FROM imports WHERE generation <= ? ORDER BY id DESC LIMIT 1", (number,)
     ).fetchone()
     return {} if last is None else json.loads(last[0])["quarantined"]

@@ -17,6 +17,7 @@ from screener.lists import (
     importing,
     info,
     matches,
+    merging,
     opinions,
     purging,
     quarantine,
@@ -231,4 +232,4 @@ class KeptList:
         takes as long as building all of the index. It raises the generation and leaves the age.
         The files of the generations before stay for a while: see `open`.
         """
-        return importing.compact(self._path)
+        return merging.compact(self._path)

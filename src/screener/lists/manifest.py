@@ -34,11 +34,12 @@ _CHUNK = 1 << 20
 @dataclass(frozen=True)
 class Manifest:
     """What a signed manifest says of one file: its SHA-256 in hex, the terms it goes under, and the
-    name and generation of the list that it was made of.
+    id, name and generation of the list that it was made of.
     """
 
     sha256: str
     terms: Terms
+    list_id: str
     list: str
     generation: int
 
@@ -92,12 +93,17 @@ def _parsed(text: bytes, path: Path) -> Manifest:
         (part,) = facts["parts"]
         digest = part["sha256"]
         held = strictest(Terms(**one) for one in facts["terms"].values())
-        generation, name = facts["generation"], facts["list"]
+        generation, name, known_as = facts["generation"], facts["list"], facts["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError
+        if not isinstance(known_as, str) or not known_as:
+            raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ListError(f"the manifest of {path} cannot be read") from None
-    return Manifest(str(digest), held, name, generation)
+        raise ListError(
+            f"the manifest of {path} cannot be read, or is of an older version: ask for a"
+            " new export"
+        ) from None
+    return Manifest(str(digest), held, known_as, name, generation)
 
 
 def _read(path: Path) -> bytes:

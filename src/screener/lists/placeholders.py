@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists.database import of_generation
 from screener.lists.records import why_not_searchable
 from screener.lists.segments import Changes
 from screener.lists.states import State
@@ -160,7 +161,7 @@ def unrelease(connection: sqlite3.Connection, to: int) -> None:
         "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = judged.kind"
         " AND h.value = judged.value AND r.state <> 'withdrawn'"
     )
-    then = "r.since <= ?1 AND (r.until IS NULL OR r.until > ?1)"
+    then = of_generation(to)
     connection.execute(
         "UPDATE judged SET why_not = ?2 WHERE why_not IS NULL AND (EXISTS (SELECT 1"
         f" {holders} AND h.why_not IS NOT NULL AND {then}) OR (NOT EXISTS (SELECT 1"

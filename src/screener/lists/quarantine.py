@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists.database import of_generation
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 
@@ -64,9 +65,8 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
     for facts in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM hashes h JOIN records r"
         " ON r.id = h.record WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
-        " AND r.since <= ? AND (r.until IS NULL OR r.until > ?) AND r.state <> ?"
-        " ORDER BY r.id, h.kind",
-        (number, number, State.WITHDRAWN),
+        f" AND {of_generation(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        (State.WITHDRAWN,),
     ):
         yield NotCompared(*facts)
 

@@ -8,19 +8,21 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import field as field_of  # where a class has a `field` of its own
-from functools import lru_cache
+from functools import lru_cache, reduce
 from operator import lt
 from types import MappingProxyType
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.lists.database import of_generation
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.states import State as State
-from screener.lists.times import later
+from screener.lists.times import later, moment
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+LOW_INFORMATION = "low information"  # why the hash of a blank picture is not compared
 _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 
 
@@ -56,7 +58,9 @@ class Record:
 
 
 class Row(NamedTuple):
-    """What one row of a file says; `entry` is None where the file names none."""
+    """What one row of a file says; `entry` is None where the file names none. `damaged` are the
+    kinds of which it has a value that cannot be read, which is set aside by itself.
+    """
 
     line: int
     entry: str | None
@@ -65,6 +69,7 @@ class Row(NamedTuple):
     categories: tuple[Category, ...] = ()
     labels: Mapping[str, str] = MappingProxyType({})
     updated: str | None = None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +117,14 @@ def why_not_searchable(item: Hash) -> str | None:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
     least = kind.bits // 16
-    return None if least <= weight <= kind.bits - least else "low information"
+    return None if least <= weight <= kind.bits - least else LOW_INFORMATION
 
 
 def united(first: Row, second: Row) -> Row:
     """Two rows of one file on the same entry as one: nothing that either says is lost.
 
-    The state that weighs most counts: see `_WEIGHT`. A label with two
-    different values keeps both, one a line; the later `updated` stands.
+    The state that weighs most counts: see `_WEIGHT`. A label with two different values keeps both,
+    one a line. The later `updated` stands, but that of a withdrawal is its own.
     """
     labels = dict(first.labels)
     for name, value in second.labels.items():
@@ -128,13 +133,24 @@ def united(first: Row, second: Row) -> Row:
             labels[name] = f"{have}\n{value}" if have else value
         else:
             labels.setdefault(name, value)
+    withdrawals = [row for row in (first, second) if row.state is State.WITHDRAWN]
     return first._replace(
         state=_united_state(first.state, second.state),
         hashes=(*first.hashes, *second.hashes),
         categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
         labels=labels,
-        updated=later(first.updated, second.updated),
+        updated=_withdrawn_at(withdrawals) if withdrawals else later(first.updated, second.updated),
+        damaged=tuple(dict.fromkeys((*first.damaged, *second.damaged))),
     )
+
+
+def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
+    """The time of the latest of some withdrawals: of one without a time, if there is one, since it
+    counts as of its import.
+    """
+    times = [row.updated for row in withdrawals]
+    timeless = [said for said in times if said is None or moment(said) is None]
+    return max(timeless, key=lambda said: said or "") if timeless else reduce(later, times)
 
 
 # What a source says of one entry in several rows of a file: the state that weighs most counts. A
@@ -231,8 +247,8 @@ def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, genera
         "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
         f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
-        " AND r.since <= ? AND (r.until IS NULL OR r.until > ?) LIMIT 1",
-        (kind.name, floor, *map(str, MATCHING), generation, generation),
+        f" AND {of_generation(generation)} LIMIT 1",
+        (kind.name, floor, *map(str, MATCHING)),
     )
     return found.fetchone() is not None
 
@@ -250,10 +266,9 @@ def holders(
             "SELECT h.value, h.quality, r.source, r.entry, r.state, r.said, r.categories,"
             " r.labels, r.updated, r.since FROM hashes h JOIN records r ON r.id = h.record"
             f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
-            " AND h.why_not IS NULL AND r.state <> 'withdrawn'"
-            " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)"
+            f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
             " ORDER BY r.source, r.entry",
-            (kind.name, *some, generation, generation),
+            (kind.name, *some),
         ):
             categories, labels, updated = rest
             opinions = own.get((source, entry), ())
@@ -282,9 +297,8 @@ def opinions_at(
     """
     found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
     for source, entry, who, state, reason, time in connection.execute(
-        "SELECT source, entry, who, state, reason, time FROM opinions"
-        " WHERE since <= ? AND (until IS NULL OR until > ?) ORDER BY id",
-        (generation, generation),
+        "SELECT source, entry, who, state, reason, time FROM opinions o"
+        f" WHERE {of_generation(generation, 'o')} ORDER BY id"
     ):
         held = found.get((source, entry), ())
         found[source, entry] = (*held, Opinion(who, State(state), reason, time))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.hashing.hash import kind_named
-from screener.lists import generations, quarantine, segments
+from screener.lists import generations, history, quarantine, segments
+from screener.lists.importing import FULL
 from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry, united
+from screener.lists.times import order
 from screener.lists.versions import Versions
 
 
@@ -68,25 +71,45 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[str, dic
             raise ListError(f"row {number} cannot be released: nothing of use, or released before")
         source, row = found[number]
         entry = row.entry or derived_entry(row.hashes)
-        _check_newest(connection, number, source, entry)
+        _check_newest(connection, number, source, entry, row.updated)
         have = by_source[source].get(entry)
         by_source[source][entry] = row if have is None else united(have, row)
     return by_source
 
 
-def _check_newest(connection: sqlite3.Connection, row: int, source: str, entry: str) -> None:
-    """ListError where the source has said something of an entry after a row that was set aside:
-    old words must not take the place of newer ones, least of all of a withdrawal.
+def _check_newest(
+    connection: sqlite3.Connection, row: int, source: str, entry: str, updated: str | None
+) -> None:
+    """ListError where the source has said something of an entry after a row that was set aside, or
+    of a later time, or has given all that it has: old words must not take the place of newer ones,
+    nor of silence.
     """
-    later = connection.execute(
-        "SELECT 1 FROM records r JOIN quarantine q ON q.id = ? WHERE r.source = ? AND r.entry = ?"
-        " AND r.until IS NULL AND r.import > q.import",
+    held = connection.execute(
+        "SELECT r.import > q.import, r.updated FROM records r JOIN quarantine q ON q.id = ?"
+        " WHERE r.source = ? AND r.entry = ? AND r.until IS NULL",
         (row, source, entry),
     ).fetchone()
-    if later is not None:
+    if held is not None and (held[0] or order(updated, held[1]) == -1):
         raise ListError(
             f"row {row} cannot be released: its source has said something else of it since"
         )
+    if _full_list_since(connection, row, source):
+        raise ListError(
+            f"row {row} cannot be released: a full list of its source came since; if its entry is"
+            " still on it, that list brought it"
+        )
+
+
+def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
+    """Whether a full list of a source came after a row that was set aside, and still counts."""
+    later = connection.execute(
+        "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
+        " WHERE i.source = ? AND i.id > q.import",
+        (row, source),
+    )
+    full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
+    undone = history.taken_back(connection)
+    return any(not any(generation in some for some in undone) for generation in full)
 
 
 def _last_import(connection: sqlite3.Connection, source: str) -> int:

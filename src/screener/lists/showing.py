@@ -12,6 +12,7 @@ from typing import Any
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import matches, terms
+from screener.lists.database import of_generation
 from screener.lists.records import Category, categories_of, opinions_at
 from screener.lists.states import Opinion
 from screener.lists.telling import HIDDEN, may_hold_hash
@@ -51,8 +52,8 @@ class ShownVersion:
 class Shown:
     """A record as one generation has it, and its past.
 
-    `state` is in effect, `said` by the source alone; `matched` how often it did, by kind and day,
-    as far as scans were told to count.
+    `state` is in effect, `said` by the source alone; `terms` are those of the source, narrowed by
+    its own labels; `matched` how often it did, by kind and day, as far as scans were told to count.
     """
 
     source: str
@@ -86,33 +87,39 @@ def show(
     """What generation `number` says of an entry, one for each source that has it; ListError."""
     connection.execute("BEGIN")
     rows = connection.execute(
-        "SELECT id, source, state, said, categories, labels, updated FROM records"
-        " WHERE entry = ? AND (? IS NULL OR source = ?) AND since <= ?"
-        " AND (until IS NULL OR until > ?) ORDER BY source",
-        (entry, source, source, number, number),
+        "SELECT id, source, state, said, categories, labels, updated FROM records r"
+        f" WHERE entry = ? AND (? IS NULL OR source = ?) AND {of_generation(number)}"
+        " ORDER BY source",
+        (entry, source, source),
     ).fetchall()
     if not rows:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     own, kept = opinions_at(connection, number), terms.stored(connection)
     remarkable = {(one.source, one.entry) for one in matches.floods(folder)}
-    return [
-        Shown(
-            whose,
-            entry,
-            state,
-            said,
-            own.get((whose, entry), ()),
-            categories_of(categories),
-            json.loads(labels) if values else _told(json.loads(labels)),
-            updated,
-            kept.get(whose, terms.Terms()).to_dict(),
-            _hashes(connection, record, number, values),
-            _versions(connection, whose, entry),
-            matches.of_entry(folder, whose, entry),
-            (whose, entry) in remarkable,
+    shown = []
+    for record, whose, state, said, categories, text, updated in rows:
+        labels = json.loads(text)
+        bound = terms.narrowed(
+            kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
-        for record, whose, state, said, categories, labels, updated in rows
-    ]
+        shown.append(
+            Shown(
+                whose,
+                entry,
+                state,
+                said,
+                own.get((whose, entry), ()),
+                categories_of(categories),
+                labels if values else _told(labels),
+                updated,
+                bound.to_dict(),
+                _hashes(connection, record, number, values),
+                _versions(connection, whose, entry),
+                matches.of_entry(folder, whose, entry),
+                (whose, entry) in remarkable,
+            )
+        )
+    return shown
 
 
 def _told(labels: Mapping[str, str]) -> dict[str, str]:
@@ -133,9 +140,9 @@ def _hashes(
     ).fetchall():
         others = connection.execute(
             "SELECT r.source, r.entry, r.state FROM hashes h JOIN records r ON r.id = h.record"
-            " WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND r.since <= ?"
-            " AND (r.until IS NULL OR r.until > ?) ORDER BY 1, 2",
-            (kind, value, record, number, number),
+            f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {of_generation(number)}"
+            " ORDER BY 1, 2",
+            (kind, value, record),
         ).fetchall()
         text = Hash(KINDS[kind], value).text if values else None
         shown.append(ShownHash(kind, quality, why_not, tuple(others), text))

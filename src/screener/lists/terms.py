@@ -1,23 +1,27 @@
 """Terms: what a source allows to be done with what it gave, and what may therefore go on.
 
 They stay with the list and bind every export. A source without terms is held to the narrowest
-that makes sense: it is for the team that imported it.
+that makes sense: it is for the team that imported it. A record whose labels say how far it may go
+is held to that as well.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
 from screener.lists.telling import may_hold_hash
+from screener.lists.times import last_day
 
 # The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
 TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")
@@ -139,6 +143,78 @@ def tightened(said: Terms, given: Terms) -> Terms:
         False if False in spread else True if True in spread else None,
         min(days, key=date.fromisoformat, default=None),
         "; ".join(dict.fromkeys(one.note for one in (said, given) if one.note)) or None,
+    )
+
+
+# The labels of a record that say how far it may go, by folded name.
+_LABELS = {
+    "tlp": "tlp",
+    "sharelevel": "tlp",
+    "expires": "expires",
+    "redistribution": "redistribution",
+}
+LABELS = ("tlp", "expires", "redistribution")
+_NO_SEPARATORS = str.maketrans("", "", " -_")
+_STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
+_BETWEEN = re.compile(r"[\s,;/|]+")
+_YES = frozenset(("yes", "true", "y", "t", "1"))
+
+
+@lru_cache(maxsize=4096)
+def _field_of(name: str) -> str | None:
+    return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
+
+
+def of_labels(labels: Mapping[str, str]) -> Terms | None:
+    """What the labels of a record say of how far it may go; None where they say nothing.
+
+    The narrowest of what they say counts. What cannot be read is taken for a no: a level that is
+    none for RED, a day that is none for one that is past.
+    """
+    said = [(field, text) for name, text in labels.items() if (field := _field_of(name))]
+    return _of_texts(tuple(said)) if said else None
+
+
+@lru_cache(maxsize=4096)
+def _of_texts(said: tuple[tuple[str, str], ...]) -> Terms:
+    levels: list[str] = []
+    days: list[date] = []
+    spread: bool | None = None
+    for field, text in said:
+        for line in filter(None, map(str.strip, text.split("\n"))):
+            if field == "tlp":
+                levels += _levels(line)
+            elif field == "expires":
+                days.append(last_day(line) or date.min)
+            elif line.casefold() not in _YES:
+                spread = False
+    return Terms(
+        min(levels, key=TLP.index, default=None),
+        spread,
+        min(days).isoformat() if days else None,
+    )
+
+
+def _levels(text: str) -> Iterator[str]:
+    for word in _BETWEEN.split(_STRICT.sub("AMBER+STRICT", text.upper())):
+        level = word.removeprefix("TLP:").replace("WHITE", "CLEAR")
+        if level and level != "TLP":
+            yield level if level in TLP else "RED"
+
+
+def narrowed(source: Terms, record: Terms) -> Terms:
+    """The terms of a record whose source allows so much, and which says something itself: what it
+    says counts where it is narrower, and where it says nothing its source does.
+    """
+    level = source.tlp
+    if record.tlp is not None:
+        level = min(source.level, record.tlp, key=TLP.index)
+    days = [one.expires for one in (source, record) if one.expires is not None]
+    return Terms(
+        level,
+        False if record.redistribution is False else source.redistribution,
+        min(days, key=date.fromisoformat, default=None),
+        source.note,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
+_DAY = timedelta(days=1)
 _AHEAD = 86_400.0  # seconds that a source's clock, or its zone, may be before ours
 # Digits only, by how many: a date, a date and time, or a number of so many in a second.
 _WRITTEN = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
@@ -25,6 +26,22 @@ def moment(text: str) -> float | None:
     return None if found is None or found > time.time() + _AHEAD else found
 
 
+def last_day(text: str) -> date | None:
+    """The last whole day, in UTC, before something ends: the day itself where no hour is said. None
+    for what is no time as sources write it.
+    """
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        found = _read(text.strip())
+        # The second before midnight ends its day.
+        return None if found is None else datetime.fromtimestamp(found + 1, UTC).date() - _DAY
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _read(text: str) -> float | None:
     if text.isdecimal():
         if not text.isascii():
@@ -37,6 +54,22 @@ def _read(text: str) -> float | None:
     else:
         found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def order(first: str | None, second: str | None) -> int | None:
+    """-1 where the first of two times is the earlier, 1 where it is the later, 0 where they are the
+    same; None where one of them is none.
+    """
+    one, other = (None if text is None else moment(text) for text in (first, second))
+    return None if one is None or other is None else (one > other) - (one < other)
+
+
+def same(first: str | None, second: str | None) -> bool:
+    """Whether two times are one moment, or both are none."""
+    if first == second:
+        return True
+    one, other = (None if text is None else moment(text) for text in (first, second))
+    return one == other
 
 
 def later(first: str | None, second: str | None) -> str | None:

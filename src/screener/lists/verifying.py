@@ -18,10 +18,9 @@ from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
 from screener.index.snapshot import Snapshot, Values
 from screener.lists import database
-from screener.lists.database import SEGMENTS
+from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 
-_VISIBLE = "r.since <= :number AND (r.until IS NULL OR r.until > :number)"
 # What the rows of one table say of another; the schema leaves this to the code.
 _ORPHANS = {
     # Counted from the records, whose hashes lie side by side: much faster than from the hashes.
@@ -143,8 +142,8 @@ def _check_states(folder: Path, generation: Generation) -> None:
     counted = database.ask(
         folder,
         lambda c: c.execute(
-            f"SELECT state, count(*) FROM records r WHERE {_VISIBLE} GROUP BY 1",
-            {"number": generation.number},
+            "SELECT state, count(*) FROM records r"
+            f" WHERE {of_generation(generation.number)} GROUP BY 1"
         ).fetchall(),
     )
     if dict(counted) != {state: n for state, n in generation.states.items() if n}:
@@ -208,8 +207,8 @@ def _pieces(connection: sqlite3.Connection, number: int, kind: HashKind) -> Iter
     # Record by record, since the hashes of neighbours are neighbours in the file.
     rows = connection.execute(
         "SELECT h.value FROM records r CROSS JOIN hashes h ON r.id = h.record WHERE h.kind = :kind"
-        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {_VISIBLE}",
-        {"kind": kind.name, "number": number},
+        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(number)}",
+        {"kind": kind.name},
     )
     while some := rows.fetchmany(_AT_ONCE):
         yield b"".join(value for (value,) in some)

@@ -1,7 +1,8 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
-The same content changes nothing, another makes a new version of the record, and a further row of
-the same file on an entry is united with what the file said of it before. Memory is bounded by the
+The same content changes nothing, another makes a new version of the record. A further row of the
+same file on an entry is united with what the file said of it before, at the same time or at none;
+a later one stands in its place, and an earlier one is left. Memory is bounded by the
 batch, one byte for each version there was, eight for each replaced, and the packed values that
 changed.
 """
@@ -12,29 +13,29 @@ import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Container, Mapping
-from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import placeholders
 from screener.lists.inserts import Inserts
-from screener.lists.records import Row, Version, opinions_at, stored_row, united, version_of
+from screener.lists.records import (
+    LOW_INFORMATION,
+    Row,
+    Version,
+    opinions_at,
+    stored_row,
+    united,
+    version_of,
+)
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
-from screener.lists.times import moment
+from screener.lists.stored import COLUMNS, Ages, Stored
+from screener.lists.times import order
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _MARKS = 1 << 27  # bits, 16 MiB
-
-
-class _Stored(NamedTuple):
-    """What the list holds of an entry now."""
-
-    record: int
-    state: str
-    said: str
-    updated: str | None
-    fingerprint: bytes
-    since: int
+# What the rows of a file that met a version of a generation before were, so far.
+_SAME = 1  # they say what it says, together
+_OLDER = 2  # older than it
 
 
 class Versions:
@@ -55,8 +56,14 @@ class Versions:
         import_id: int,
         states: Mapping[str, int],
         changes: Changes | None = None,
+        full: bool = False,
+        opinions: bool = False,
     ) -> None:
-        """Begin with the states of the generation before, and what else changes in this one."""
+        """Begin with the states of the generation before, and what else changes in this one.
+
+        `full`: the file is all that its source has, now. `opinions`: its rows on one entry stand
+        beside each other, whatever their times.
+        """
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
         self.changes = Changes() if changes is None else changes
@@ -64,9 +71,11 @@ class Versions:
         self._source = source
         self._number = number
         self._import = import_id
+        self._beside = opinions
+        self._ages = Ages(connection, import_id, full=full)
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self._next = (newest or 0) + 1
-        self._met = bytearray(self._next)  # which versions a row of this file met unchanged
+        self._met = bytearray(self._next)  # what rows of this file met each version
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
         self._judged = placeholders.judged(connection)
@@ -101,22 +110,16 @@ class Versions:
         stored = self._lookup(list(entries))
         for version, (entry, row) in zip(versions, entries.items(), strict=True):
             have = stored.get(entry)
-            if have is not None and self._touched(have):
-                self._unite(entry, have, row)
+            if have is not None and (have.since == self._number or self._met[have.record]):
+                self.counts["repeated"] += 1
+                self._take_further(entry, have, row)
                 continue
-            self.counts["low_information"] += version.why_not.count("low information")
             if have is None:
                 self.counts["added"] += 1
+                self.counts["low_information"] += _low(version)
                 self._insert(entry, version)
-            elif have.fingerprint == version.fingerprint:
-                self.counts["unchanged"] += 1
-                self._met[have.record] = True
-            elif _outdated(have, row):
-                self.counts["outdated"] += 1
-                self._met[have.record] = True
             else:
-                self.counts["changed"] += 1
-                self._replace(entry, have, version)
+                self._take_first(entry, have, row, version)
         self._flush()
 
     def settle(self) -> None:
@@ -129,7 +132,10 @@ class Versions:
         """Add to entries what further rows say of them, whichever file these are from."""
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
-            self._unite(entry, have, entries[entry])
+            version = self._united(have, entries[entry])
+            if version.fingerprint != have.fingerprint:
+                self.counts["changed"] += 1
+                self._replace(entry, have, version)
         try:
             self._flush()
             self.take({entry: row for entry, row in entries.items() if entry not in stored})
@@ -149,12 +155,12 @@ class Versions:
             (*whose, self._number, self._number),
         ).fetchone()[0]
         waiting = self._connection.execute(
-            "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
+            f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
             (*whose, self._number),
         ).fetchall()
         for entry, *have in waiting:
-            stored = _Stored(*have)
+            stored = Stored(*have)
             if not self._met[stored.record]:
                 self.counts["absent"] += 1
                 self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
@@ -208,39 +214,92 @@ class Versions:
             )
         return self._repeats[value]
 
-    def _lookup(self, entries: list[str]) -> dict[str, _Stored]:
+    def _lookup(self, entries: list[str]) -> dict[str, Stored]:
         """Those of the entries that the list holds, with what it holds of them."""
         if self._news is not None:
             entries = self._news.met_before(entries)
-        found: dict[str, _Stored] = {}
+        found: dict[str, Stored] = {}
         if entries:
             self.settle()
         for start in range(0, len(entries), _AT_ONCE):
             some = entries[start : start + _AT_ONCE]
             for entry, *have in self._connection.execute(
-                "SELECT entry, id, state, said, updated, fingerprint, since FROM records"
-                " WHERE source = ? AND until IS NULL"
+                f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({','.join('?' * len(some))})",
                 (self._source, *some),
             ):
-                found[entry] = _Stored(*have)
+                found[entry] = Stored(*have)
         return found
 
-    def _touched(self, have: _Stored) -> bool:
-        return have.since == self._number or bool(self._met[have.record])
-
-    def _unite(self, entry: str, have: _Stored, row: Row) -> None:
-        """Add to an entry what a row of a later batch says of it."""
-        self.counts["repeated"] += 1
-        version = self._judge(version_of(united(stored_row(self._connection, have.record), row)))
+    def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
+        """Take the first row of the file on an entry that the list holds."""
+        if row.damaged:
+            version = self._instead(have, row)
         if version.fingerprint == have.fingerprint:
+            self.counts["unchanged"] += 1
+            self._met[have.record] = _SAME
+        elif self._ages.outdated(have, row):
+            self.counts["outdated"] += 1
+            self._met[have.record] = _OLDER
             return
-        if have.since < self._number:
-            self.counts["unchanged"] -= 1
+        else:
+            self.counts["changed"] += 1
+            self._replace(entry, have, version)
+        self.counts["low_information"] += _low(version)
+
+    def _take_further(self, entry: str, have: Stored, row: Row) -> None:
+        """Take a further row of the file on an entry: as a page of its own would be, but united
+        with what the file said of the entry before, where no time tells which of the two came last.
+        """
+        fresh = have.since == self._number
+        if not fresh and self._met[have.record] == _OLDER:
+            was = "outdated"
+            if self._ages.outdated(have, row):
+                return
+            # Where rows are opinions, one that was left for its age is as good as that which held.
+            unite = self._beside
+        else:
+            was = "unchanged"
+            way = None if self._beside else order(row.updated, have.updated)
+            if way == -1:
+                return
+            unite = way != 1
+        version = self._united(have, row) if unite else self._instead(have, row)
+        counted = 0 if was == "outdated" else self._low_stored(have)
+        self.counts["low_information"] += _low(version) - counted
+        if not fresh:
+            self.counts[was] -= 1
+        if version.fingerprint == have.fingerprint:
+            if not fresh:
+                self.counts["unchanged"] += 1
+                self._met[have.record] = _SAME
+            return
+        if not fresh:
             self.counts["changed"] += 1
         self._replace(entry, have, version)
 
-    def _replace(self, entry: str, have: _Stored, version: Version) -> None:
+    def _low_stored(self, have: Stored) -> int:
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM hashes WHERE record = ? AND why_not = ?",
+            (have.record, LOW_INFORMATION),
+        ).fetchone()
+        return int(count)
+
+    def _united(self, have: Stored, row: Row) -> Version:
+        """What is held of an entry and a row on it, together."""
+        return self._judge(version_of(united(stored_row(self._connection, have.record), row)))
+
+    def _instead(self, have: Stored, row: Row) -> Version:
+        """A row in the place of what is held of its entry. Of a kind of which the row has a value
+        that cannot be read, the held values stay: they are the best that is known of it.
+        """
+        if row.damaged and have.said != State.WITHDRAWN:
+            held = stored_row(self._connection, have.record).hashes
+            kept = [item for item in held if item.kind.name in row.damaged]
+            row = row._replace(hashes=(*row.hashes, *kept))
+        return self._judge(version_of(row))
+
+    def _replace(self, entry: str, have: Stored, version: Version) -> None:
         self.states[have.state] -= 1
         if have.since == self._number:
             self._removed.append((have.record,))
@@ -323,6 +382,10 @@ class Versions:
         self.counts["unchanged"] += len(pairs)
 
 
+def _low(version: Version) -> int:
+    return version.why_not.count(LOW_INFORMATION)
+
+
 class _News:
     """Which entries of a source that had none were met before, but for a few taken for such.
 
@@ -344,16 +407,3 @@ class _News:
             else:
                 marks[at] |= bit
         return found
-
-
-def _outdated(have: _Stored, row: Row) -> bool:
-    """Whether the source itself says that a row is older than what the list holds of the entry;
-    at one time a withdrawal stands. Without times that compare, the later import counts.
-    """
-    if have.updated is None or row.updated is None:
-        return False
-    held, said = moment(have.updated), moment(row.updated)
-    if held is None or said is None:
-        return False
-    stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
-    return said < held or (said == held and stands)

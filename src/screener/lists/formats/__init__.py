@@ -67,7 +67,7 @@ FORMATS: Mapping[str, Callable[[Content, Options], Reader]] = MappingProxyType(
         ncmec_xml.NAME: ncmec_xml.NcmecXml,
         vics.NAME: vics.open_rows,
         icse_csv.NAME: icse_csv.IcseCsv,
-        threatexchange.NAME: threatexchange.Answers,
+        threatexchange.NAME: threatexchange.open_rows,
         stopncii.NAME: stopncii.open_rows,
         tat.NAME: tat.open_rows,
         hma.NAME: hma.open_rows,
@@ -79,6 +79,9 @@ FORMATS: Mapping[str, Callable[[Content, Options], Reader]] = MappingProxyType(
         nsrl.NAME: nsrl.open_rows,
     }
 )
+# Formats whose rows on one entry are opinions beside each other, whatever their times: in all other
+# formats a row with a later time takes the place of an earlier one.
+OPINIONS = frozenset((vics.NAME,))
 _MAGIC = {tmk_file.MAGIC: tmk_file.NAME, nsrl.MAGIC: nsrl.NAME}
 _REFUSED = (
     (b"\x1f\x8b", "compressed (gzip); unpack it first"),
@@ -103,13 +106,6 @@ _LINES = {
     pdq_lines.NAME: pdq_lines.recognises,
     checksums.BSD: checksums.recognises_bsd,
 }
-
-
-def level_of(reader: Reader) -> str | None:
-    """The narrowest level of the Traffic Light Protocol that a file gives a row of it, once the
-    rows are read; None where it gives none.
-    """
-    return reader.level if isinstance(reader, threatexchange.Answers) else None
 
 
 def sniff(content: Content, options: Options | None = None) -> str:

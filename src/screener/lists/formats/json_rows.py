@@ -76,7 +76,9 @@ class Gathered:
             return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
         when = None if updated is None else str(updated) or None
         hashes = tuple(self.hashes)
-        row = Row(self.number, entry, state, hashes, categories, self.labels, when)
+        named = (one.field for one in self.bad if one.field is not None)
+        damaged = tuple(dict.fromkeys(name for name in named if name in KINDS))
+        row = Row(self.number, entry, state, hashes, categories, self.labels, when, damaged)
         return [row] if withdrawn else [row, *self.bad]
 
 

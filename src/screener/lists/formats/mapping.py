@@ -12,6 +12,7 @@
     Grade = { field = "category", scheme = "uk-sentencing-council" }
     Status = { field = "state", withdrawn = ["removed", "out"], confirmed = ["live"] }
     Changed = "updated"
+    Sharing = "tlp"                      # how far a row may go; "expires" and "redistribution" too
     Notes = "drop"                       # not kept; columns not named are kept as labels
 
 The name of a column is compared without case and without what surrounds it. Every column named
@@ -29,6 +30,7 @@ from typing import Any, NamedTuple, get_args
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
+from screener.lists import terms
 from screener.lists.formats.cells import cleaned
 from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, skipped
@@ -37,10 +39,11 @@ from screener.lists.records import State
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}
 _FIELDS = {"entry", "category", "category_scheme", "state", "updated", "label", "drop", *KINDS}
+_FIELDS.update(terms.LABELS)
 _FIELDS |= {f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual}
 _SYNONYMS = {"entry_id": "entry", "id": "entry", "status": "state", "updated_at": "updated"}
 _DELIMITERS: Mapping[str, Delimiter] = {",": ",", ";": ";", "\t": "\t", "tab": "\t"}
-_ONCE = {"entry", "state", "updated", "category_scheme"}
+_ONCE = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
 
 
 class Column(NamedTuple):
@@ -132,6 +135,8 @@ class ColumnMapping:
             column = self.columns.get(_folded(name), Column("label"))
             if column.field == "label":
                 labels.append((name or f"column {place + 1}", place))
+            elif column.field in terms.LABELS:
+                labels.append((column.field, place))
             else:
                 found.setdefault(column.field, []).append(place)
         if len({name for name, _ in labels}) < len(labels):

@@ -8,6 +8,8 @@ Columns known by name, whatever their case, spaces, hyphens and quotes:
     category, category_scheme  the category, and whose it is (`operator:SOURCE` without one)
     status, state              active, confirmed, disputed, seed, known_good, withdrawn, ...
     updated, updated_at        the source's own time, kept as written
+    tlp, share_level, expires, redistribution
+                               labels that bind what may go on of the row: `terms.of_labels`
 
 The delimiter is a comma, semicolon or tab, told from the header. A row that withdraws an entry
 by its id is honoured even where its hashes are damaged. `mapping.py` reads other columns.

@@ -3,7 +3,7 @@
 An indicator without a descriptor is deleted, whatever it says. Its status is what its owners
 hold of it: malicious is a match, not malicious against it a dispute, anything else a lead. The
 address of the next page holds the reader's own secret and is never kept. Each descriptor has a
-`share_level`: the levels of the Traffic Light Protocol by its older names.
+`share_level`, a level of the Traffic Light Protocol by its older names: it binds the indicator.
 """
 
 from __future__ import annotations
@@ -43,15 +43,6 @@ SIGNALS = {
 _READ = frozenset(
     ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
 )
-# Narrowest first.
-_LEVELS = {
-    "RED": "RED",
-    "AMBER+STRICT": "AMBER+STRICT",
-    "AMBER": "AMBER",
-    "GREEN": "GREEN",
-    "WHITE": "CLEAR",
-    "CLEAR": "CLEAR",
-}
 
 
 def recognises(head: JsonHead) -> bool:
@@ -61,22 +52,9 @@ def recognises(head: JsonHead) -> bool:
     return isinstance(first, dict) and {"indicator", "type"} <= set(first)
 
 
-class Answers(JsonRows):
+def open_rows(content: Content, options: Options) -> JsonRows:
     """The reader of such an answer, or of several in a row."""
-
-    def __init__(self, content: Content, options: Options) -> None:
-        """Nothing is read yet."""
-        super().__init__(content, ("data",), self._read_item)
-        self._levels: set[str] = set()
-
-    @property
-    def level(self) -> str | None:
-        """The narrowest level among the items read so far; None where they have none."""
-        return next((level for name, level in _LEVELS.items() if name in self._levels), None)
-
-    def _read_item(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-        self._levels |= _share_levels(item).intersection(_LEVELS)
-        return _read(gathered, item)
+    return JsonRows(content, ("data",), _read)
 
 
 def _share_levels(item: Mapping[str, Any]) -> set[str]:

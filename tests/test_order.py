@@ -1,0 +1,248 @@
+"""Which of the things that a source said of an entry stands: within a file, and between files.
+
+The oracles: rows with times of their own make of a list what a page for each would; and how the
+rows of a file fall into batches changes nothing, not the counts either.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from exchange import MD5, VICS13, imported
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kept import met, putting, value
+
+from screener.lists import importing
+from screener.lists.hashlist import HashList
+from screener.lists.records import Row
+from screener.lists.rounds import rounds
+from screener.lists.states import State
+
+TIMES = [f"2020-01-0{day}" for day in range(1, 6)]
+
+
+def told(known):
+    """All that a list says now, but for when it came to say so."""
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        return sorted(
+            (entry, said, categories, labels, updated or "", sorted(
+                connection.execute("SELECT kind, hex(value), why_not FROM hashes WHERE record = ?",
+                                   (number,)).fetchall()))
+            for number, entry, said, categories, labels, updated in connection.execute(
+                "SELECT id, entry, said, categories, labels, updated FROM records"
+                " WHERE until IS NULL").fetchall()
+        )  # fmt: skip
+
+
+def lines(rows):
+    """A CSV of rows of entry, number of its MD5, state and time; number 3 has a blank PDQ too."""
+    text = "id,md5,pdq,status,updated\n"
+    for entry, number, state, time in rows:
+        blank = "0" * 64 if number == 3 else ""
+        text += f"{entry},{'' if number is None else value(number)},{blank},{state},{time}\n"
+    return text
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from([1, 2, 3]),
+        st.sampled_from(["", "seed", "withdrawn"]),
+        st.sampled_from(["", *TIMES[:3], "last week"]),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(ROWS, min_size=1, max_size=3), st.booleans())
+def test_trap_rows_of_an_entry_batches_apart_make_what_they_would_together(
+    tmp_path_factory, files, opinions
+):
+    """Whatever their times: the same list, and the same counts, for every size of batch; also where
+    the rows of a format stand beside each other.
+    """
+    place = tmp_path_factory.mktemp("order")
+    seen = []
+    for size in (5000, 1, 2):
+        one = HashList.create(place / f"{size}.list")
+        put = putting(one, place)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importing, "_BATCH", size)
+            patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
+            seen.append(([put(lines(rows)) for rows in files], told(one)))
+
+    for reports, said in seen[1:]:
+        assert reports == seen[0][0]
+        assert said == seen[0][1]
+    for report in seen[0][0]:
+        kept = report.added + report.changed + report.unchanged + report.outdated
+        assert report.rows == kept + report.repeated
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([1, 2, 3]),
+            st.sampled_from(["", "seed", "withdrawn"]),
+            st.sampled_from(TIMES),
+        ),
+        unique_by=lambda row: row[2],
+        min_size=1,
+    ),
+    st.integers(0, 5),
+)
+def test_trap_rows_of_one_file_count_as_pages_in_their_order_would(tmp_path_factory, rows, first):
+    """An entry revised within a file, or withdrawn and listed again, is what its latest row says:
+    rows of different times in a file, some in one before it, and each in a page of its own.
+    """
+    place = tmp_path_factory.mktemp("pages")
+    rows = [("a", *row) for row in rows]
+    pages, file = (HashList.create(place / f"{name}.list") for name in ("pages", "file"))
+    for row in rows:
+        putting(pages, place)(lines([row]))
+    for some in (rows[:first], rows[first:]):
+        if some:
+            putting(file, place)(lines(some))
+
+    assert told(file) == told(pages)
+
+
+def test_a_row_older_than_the_list_does_not_tie_the_next_one_to_it(known, put, monkeypatch):
+    """Of two rows batches apart, the first older and the second newer than what is held, the newer
+    one stands alone: nothing of what it takes the place of is united with it.
+    """
+    put(lines([("a", 1, "", TIMES[1])]))
+    monkeypatch.setattr(importing, "_BATCH", 1)
+
+    report = put(lines([("a", 2, "", TIMES[0]), ("b", 9, "", ""), ("a", 3, "", TIMES[2])]))
+
+    assert (report.changed, report.outdated, report.repeated) == (1, 0, 1)
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "no_match", "match"]
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_opinions_of_a_vics_file_stand_beside_each_other_whatever_their_dates(
+    tmp_path, monkeypatch, size
+):
+    """A later opinion that it is not illegal does not take away an earlier one that it is."""
+    monkeypatch.setattr(importing, "_BATCH", size)
+    item = {"MD5": MD5, "DateUpdated": "2020-01-01T00:00:00Z", "Category": 1}
+    later = item | {"DateUpdated": "2021-01-01T00:00:00Z", "Category": 5}
+    data = json.dumps(VICS13 | {"value": [item, later]})
+    known, report = imported(tmp_path, data, scheme="vics-us-legacy")
+
+    assert (report.added, report.repeated, dict(known.states)) == (1, 1, {"confirmed": 1})
+
+
+def test_an_opinion_left_for_its_age_does_not_leave_the_later_one_alone(tmp_path):
+    """A release that repeats an old opinion, and adds one that the picture is innocent, does not
+    take the match away.
+    """
+    item = {"MD5": MD5, "Category": 1}
+    first = [item | {"DateUpdated": "2020-01-01"}]
+    known, _ = imported(
+        tmp_path, json.dumps(VICS13 | {"value": first}), source="v", scheme="vics-us-legacy"
+    )
+    later = item | {"DateUpdated": "2021-01-01", "Category": 5}
+    both = [item | {"DateUpdated": "2019-01-01"}, later]
+    (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": both}))
+
+    known.import_file(tmp_path / "a.file", source="v", scheme="vics-us-legacy")
+
+    assert dict(known.refresh().states) == {"confirmed": 1}
+
+
+def test_rounds_hold_each_entry_once_and_lose_no_row():
+    """However many times an entry is revised within a batch, and in the order of the file."""
+    rows = [
+        Row(n, "ab"[n % 2], State.CONFIRMED, (), (), {f"l{n}": "x"}, TIMES[n // 4 % 3])
+        for n in range(20)
+    ]
+    found = rounds(rows)
+
+    seen = {entry: [one[entry].updated for one in found if entry in one] for entry in "ab"}
+    assert seen == {entry: [TIMES[n] for n in (0, 1, 2, 0, 1)] for entry in "ab"}
+    assert Counter(len(one) for one in found) == {2: 5}
+    assert sum(len(row.labels) for one in found for row in one.values()) == 20
+
+
+# --- withdrawals without a time
+
+
+@pytest.mark.parametrize("how", ["its word", "its silence"])
+def test_trap_an_old_page_cannot_bring_back_what_was_withdrawn_without_a_time(known, put, how):
+    """Neither a withdrawal without a time, nor one by the silence of a full list, is undone by a
+    page whose rows are of a time before it was imported; the page is counted as older.
+    """
+    put(lines([("a", 1, "", TIMES[0]), *((f"e{n}", 10 + n, "", "") for n in range(9))]))
+    if how == "its word":
+        put(lines([("a", None, "withdrawn", "")]))
+    else:
+        put(lines([(f"e{n}", 10 + n, "", "") for n in range(9)]), full=True)
+
+    report = put(lines([("a", 1, "", TIMES[3])]))
+
+    assert (report.outdated, report.changed) == (1, 0)
+    assert met(known, "md5", 1, 16)[0] == "no_match"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("", ""), ("withdrawn", "")],
+        [("withdrawn", ""), ("", TIMES[2])],
+        [("", TIMES[2]), ("withdrawn", ""), ("", TIMES[4])],
+    ],
+)
+def test_within_a_file_a_withdrawal_without_a_time_stands(known, put, rows):
+    """Whatever else the file says of the entry: no row of it is known to be later."""
+    put(lines([("a", 1, *row) for row in rows]))
+
+    assert dict(known.refresh().states) == {"withdrawn": 1}
+
+
+def test_what_is_listed_again_after_a_withdrawal_without_a_time_matches(known, put):
+    """By a time after its import, by a later file without times, by a list that is whole now."""
+    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    for time, settings_ in ((soon, {}), ("", {}), (TIMES[0], {"full": True})):
+        put(lines([("a", 1, "", "")]))
+        put(lines([("a", None, "withdrawn", "")]))
+        assert met(known, "md5", 1, 16)[0] == "unscreened"
+
+        put(lines([("a", 1, "", time)]), **settings_)
+
+        assert met(known, "md5", 1, 16)[0] == "match"
+
+
+# --- withdrawals without an id
+
+
+@pytest.mark.parametrize("size", [1, 2, 5000])
+def test_trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told(
+    known, put, monkeypatch, size
+):
+    """One of other hashes than the entry's, of an entry with an id, of another source, and one of
+    what the same file lists; not one that reaches its entry, nor one told before. However the rows
+    fall into batches, and in the log as well.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    put(f"id,md5,sha1\n,{value(1)},{value(1, 20)}\nnamed,{value(2)},\n,{value(3)},\n")
+    put(f"md5\n{value(4)}\n", source="another")
+    gone = [value(n) for n in (1, 2, 3, 4, 5, 5)]
+    text = "id,md5,status\n" + "".join(f",{one},withdrawn\n" for one in gone)
+    text += f",{value(5)},active\nunknown,,withdrawn\n"
+
+    report = put(text)
+
+    assert (report.missed, report.withdrawn) == (4, 7)
+    assert known.log()[-1].counts["missed"] == 4
+    assert [met(known, "md5", n, 16)[0] for n in range(1, 6)] == [
+        "match", "match", "no_match", "match", "no_match"
+    ]  # fmt: skip
+    assert put(text).missed == 0
