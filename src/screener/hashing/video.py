@@ -1,4 +1,4 @@
-"""Hashes of videos, which are carried and never computed or compared here: vPDQ and TMK+PDQF.
+"""Hashes of videos: vPDQ, which is compared frame by frame, and TMK+PDQF, which is carried only.
 
 A vPDQ value is its frames one after the other, 45 bytes each, little-endian: the frame's number
 (int32, -1 where unknown), its time in seconds (float64), its quality (uint8), its PDQ (32 bytes).
@@ -19,10 +19,12 @@ import numpy as np
 
 from screener.errors import HashError
 
+PDQ_BYTES = 32
 TMK_MAGIC = b"TMK1FVECPDQF"
 TMK_BYTES = 263_344
 MOST_FRAMES = 1_000_000
 _FRAME = struct.Struct("<idB32s")
+PACKED = np.dtype([("number", "<i4"), ("time", "<f8"), ("quality", "u1"), ("pdq", "u1", 32)])
 # Rate, periods, coefficients, features: those of PDQF, which fix the length; then how many
 # frames, and how long each period is.
 _TMK_HEAD = struct.Struct("<12s5i4i")
@@ -58,9 +60,11 @@ def check_vpdq(value: bytes) -> None:
     count, rest = divmod(len(value), _FRAME.size)
     if rest or not 0 < count <= MOST_FRAMES:
         raise HashError("not a vpdq value: wrong length")
-    for frame in vpdq_frames(value):
-        if frame.quality > 100 or frame.number < -1 or not 0 <= frame.time < math.inf:
-            raise HashError("not a vpdq value: bad frame")
+    frames = np.frombuffer(value, PACKED)
+    times = frames["time"]
+    good = (frames["quality"] <= 100) & (frames["number"] >= -1) & (times >= 0) & np.isfinite(times)
+    if not good.all():
+        raise HashError("not a vpdq value: bad frame")
 
 
 def vpdq_text(value: bytes) -> str:
