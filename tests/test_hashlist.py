@@ -281,7 +281,7 @@ def test_info_tells_what_can_be_reached(known, put):
     )
     told = known.refresh().info()
 
-    assert told.reached == {"pdq": 1, "md5": 2, "sha1": 0, "sha256": 0}
+    assert told.reached == {"pdq": 1, "md5": 2, "sha1": 0, "sha256": 0, "vpdq": 0}
     assert told.by_none == 2
     assert told.values == {"pdq": 2, "md5": 2, "phash": 1}
     assert told.not_searched == {"photodna": 1}

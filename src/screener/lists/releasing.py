@@ -101,7 +101,7 @@ def release_value(
     now and later; the generation that does.
     """
     found = kind_named(kind)
-    if not (found.perceptual or found.digest):
+    if not found.searched:
         raise ListError(f"{kind} values are carried and never compared here")
     with generations.writing(folder) as connection:
         before = generations.at(connection, folder)
