@@ -14,24 +14,27 @@ from types import MappingProxyType
 from typing import Any
 
 from screener.errors import PolicyError
+from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS
 from screener.media.image import Limits
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
 
-_PERCEPTUAL = {name: kind for name, kind in KINDS.items() if kind.perceptual}
-_DEFAULT_RADIUS = {name: kind.radius for name, kind in _PERCEPTUAL.items()}
-_DEFAULT_FLOOR = {name: kind.floor for name, kind in _PERCEPTUAL.items()}
+_COMPARED = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
+_DEFAULT_RADIUS = {name: kind.radius for name, kind in _COMPARED.items()}
+_DEFAULT_FLOOR = {name: kind.floor for name, kind in _COMPARED.items()}
 
 
 @dataclass(frozen=True)
 class Policy:
     """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
 
-    `radius`: bits, per perceptual kind; a distance up to and including it is a match.
+    `radius`: bits, per perceptual kind; a distance up to and including it is a match. That of
+    `vpdq` is of two frames, so that they agree: docs/video-matching.md says what follows.
     `known_good_radius`: the same for hits on `known_good` records, `radius` where it says nothing.
-    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared.
+    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared. That of
+    `vpdq` is of a frame, and at least 50: no list has an index of others.
     `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
     `seconds` and `memory` (bytes): what a scan's worker may spend on one file.
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
@@ -50,11 +53,13 @@ class Policy:
     max_list_age: float | None = None
 
     def __post_init__(self) -> None:
-        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: kind.bits)
+        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: 8 * kind.code_size)
         allowed = _merged(
-            "known_good_radius", radius, self.known_good_radius, lambda kind: kind.bits
+            "known_good_radius", radius, self.known_good_radius, lambda kind: 8 * kind.code_size
         )
         floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
+        if floor["vpdq"] < FLOOR:
+            raise PolicyError(f"floor: vpdq takes a whole number from {FLOOR} to 100")
         object.__setattr__(self, "radius", MappingProxyType(radius))
         object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from screener.alignment import Agreement, Rule
 from screener.lists.records import Category
-from screener.lists.states import Opinion
+from screener.lists.states import MATCHING, Opinion
 
 SCHEMA = 1
 
@@ -46,6 +47,9 @@ class Match:
     turned to match; `region` is `full`; `part` counts pages and animation frames from 0, shown
     at `time` seconds. `state` is the record's in effect. Where we hold opinions of our own of the
     entry, they are `opinions`, and `said` is its state by its source alone.
+
+    Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
+    many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.
     """
 
     list: str
@@ -62,12 +66,23 @@ class Match:
     category: tuple[Category, ...]
     said: str | None = None
     opinions: tuple[Opinion, ...] = ()
+    video: Agreement | None = None
+
+    @property
+    def makes_match(self) -> bool:
+        """Whether the verdict is `match` for it; otherwise it stands beside."""
+        told_only = self.video is not None and self.video.rule is Rule.ALIKE
+        return self.state in MATCHING and not told_only
 
     def to_dict(self) -> dict[str, Any]:
-        """The match as it stands in a result line; `said` and `opinions` where there are any."""
+        """The match as it stands in a result line; `said`, `opinions` and `video` where there are
+        any.
+        """
         line = {name: getattr(self, name) for name in self.__dataclass_fields__}
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
-        del line["said"], line["opinions"]
+        del line["said"], line["opinions"], line["video"]
+        if self.video is not None:
+            line["video"] = _video(self.video)
         if self.opinions:
             line["said"] = self.said
             line["opinions"] = [
@@ -75,6 +90,25 @@ class Match:
                 for one in self.opinions
             ]
         return line
+
+
+def _video(agreement: Agreement) -> dict[str, Any]:
+    """How frames agree, as it stands in a result line: percentages are cut, never rounded up."""
+    return {
+        "rule": str(agreement.rule),
+        "found": agreement.found,
+        "listed": agreement.listed,
+        "found_percent": _percent(agreement.found, agreement.listed),
+        "agreeing": agreement.agreeing,
+        "usable": agreement.usable,
+        "agreeing_percent": _percent(agreement.agreeing, agreement.usable),
+        "input_span": [round(time, 3) for time in agreement.input_span],
+        "listed_span": [round(time, 3) for time in agreement.listed_span],
+    }
+
+
+def _percent(part: int, whole: int) -> float:
+    return 1000 * part // whole / 10
 
 
 @dataclass(frozen=True)
@@ -102,8 +136,9 @@ class Result:
 
     `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
     is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
-    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, which
-    never make or cancel one. `detail` is a sentence for people; it is not part of the line.
+    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, and listed
+    videos of which only single pictures were seen (`alike`): they never make or cancel one.
+    `detail` is a sentence for people; it is not part of the line.
     """
 
     input: str | None

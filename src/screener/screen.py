@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from screener import _core
+from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.hashed import Hashed, Located, hash_item
 from screener.hashing.hash import KINDS, Hash, HashKind
@@ -47,11 +47,14 @@ class Screener:
             _check_age(one, self.policy)
         held = {kind for one in self.lists for kind in one.kinds}
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
-        self._wanted = tuple(
-            kind
-            for kind in KINDS.values()
-            if kind.computed and kind.name in held and (kind.digest or not self.policy.digests_only)
-        )
+        self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
+
+    def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
+        """Whether a kind is to be computed; videos are compared by the PDQs of their frames."""
+        if kind.digest:
+            return kind.name in held
+        needed = kind.name in held or (kind.name == "pdq" and video_search.KIND in held)
+        return kind.perceptual and kind.computed and needed and not self.policy.digests_only
 
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
@@ -105,6 +108,9 @@ class Screener:
             for kind in KINDS.values():
                 if kind.name in one.kinds and (kind.digest or kind.perceptual):
                     self._look_up(one, kind, items, found)
+            if video_search.KIND in one.kinds and not self.policy.digests_only:
+                for number, match in video_search.search(one, items, self.policy):
+                    _keep_nearest(found[number], match)
         return [
             self._result(item, *_split(matches.values()))
             for item, matches in zip(items, found, strict=True)
@@ -209,6 +215,10 @@ class Screener:
         """Whether a hash of the item that can carry a `no_match` was looked up in the list: of a
         kind by which the list can make a match, not merely one of its seeds or known files.
         """
+        if self._by_videos(one) and video_search.is_comparable(
+            item, floor=self.policy.floor[video_search.KIND]
+        ):
+            return True
         return any(
             located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
@@ -216,12 +226,15 @@ class Screener:
             for located in item.hashes
         )
 
+    def _by_videos(self, one: HashList) -> bool:
+        """Whether an input may match a video of a list."""
+        return video_search.KIND in self._can_match[one.name] and not self.policy.digests_only
+
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
-        shared = [
-            located.hash.kind
+        shared = any(
+            located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
             for located in item.hashes
-            if located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
-        ]
+        ) or (self._by_videos(one) and video_search.is_video(item))
         if shared and not self.policy.digests_only:
             return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
@@ -231,7 +244,10 @@ class Screener:
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
     """The kinds by which a list can make a match under the policy's floors."""
     return frozenset(
-        kind for kind in one.kinds if one.can_match(kind, floor=policy.floor.get(kind, 0))
+        kind
+        for kind in one.kinds
+        # A video has no quality of its own: its frames have.
+        if one.can_match(kind, floor=0 if KINDS[kind].video else policy.floor.get(kind, 0))
     )
 
 
@@ -281,6 +297,5 @@ def _keep_nearest(found: dict[tuple[str, str, str, str, int], Match], match: Mat
 def _split(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
     """Those that make a match, and those that stand beside it; nearest first."""
     ordered = sorted(matches, key=lambda m: (m.distance, m.list, m.source, m.entry, m.kind, m.part))
-    making = [match for match in ordered if match.state in ("confirmed", "disputed")]
-    beside = [match for match in ordered if match.state in ("seed", "known_good")]
-    return making, beside
+    making = [match for match in ordered if match.makes_match]
+    return making, [match for match in ordered if not match.makes_match]
