@@ -17,6 +17,7 @@ from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS
 from screener.media.image import Limits
+from screener.media.sampling import Sampling
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
@@ -36,7 +37,9 @@ class Policy:
     `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared. That of
     `vpdq` is of a frame, and at least 50: no list has an index of others.
     `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
-    `seconds` and `memory` (bytes): what a scan's worker may spend on one file.
+    `sampling`: which frames of a video are looked at.
+    `seconds` and `memory` (bytes): what a scan's worker may spend on one file. A video's decoding
+    ends at four fifths of `seconds`, so that what was decoded is still looked up.
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
@@ -47,6 +50,7 @@ class Policy:
     known_good_radius: Mapping[str, int] = field(default_factory=dict)
     floor: Mapping[str, int] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    sampling: Sampling = field(default_factory=Sampling)
     seconds: float = 60.0
     memory: int = 1 << 30
     digests_only: bool = False
@@ -69,6 +73,8 @@ class Policy:
             raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
         for limit in fields(self.limits):
             _check_positive(f"limits.{limit.name}", getattr(self.limits, limit.name))
+        if (wrong := self.sampling.wrong()) is not None:
+            raise PolicyError(f"sampling: {wrong}")
         if self.max_list_age is not None:
             _check_positive("max_list_age", self.max_list_age)
             object.__setattr__(self, "max_list_age", float(self.max_list_age))
@@ -89,13 +95,19 @@ class Policy:
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])
         settings["limits"] = asdict(self.limits)
+        settings["sampling"] = asdict(self.sampling)
         text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def decoding_seconds(self) -> float:
+        """Wall time after which a video's decoding ends with `timeout`."""
+        return self.seconds * 4 / 5
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Policy:
         """Read a TOML file: the fields above as keys, `[radius]`, `[known_good_radius]`,
-        `[floor]` and `[limits]` tables.
+        `[floor]`, `[limits]` and `[sampling]` tables.
 
         Raises PolicyError naming the file and the setting.
         """
@@ -138,12 +150,20 @@ def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise PolicyError(f"unknown setting {name!r}; one of: {', '.join(sorted(known))}")
     if "limits" in settings:
-        table = settings["limits"]
-        names = [f.name for f in fields(Limits)]
-        if not isinstance(table, dict) or set(table) - set(names):
-            raise PolicyError(f"[limits] takes {', '.join(names)}")
+        table = _table(settings, "limits", Limits)
         for name, value in table.items():
             if isinstance(value, bool) or not isinstance(value, int):
                 raise PolicyError(f"limits.{name} is a whole number")
         settings = settings | {"limits": Limits(**table)}
+    if "sampling" in settings:
+        settings = settings | {"sampling": Sampling(**_table(settings, "sampling", Sampling))}
     return settings
+
+
+def _table(settings: dict[str, Any], name: str, form: type[Limits] | type[Sampling]) -> Any:
+    """A table of a policy file, with no name that its dataclass lacks."""
+    names = [f.name for f in fields(form)]
+    table = settings[name]
+    if not isinstance(table, dict) or set(table) - set(names):
+        raise PolicyError(f"[{name}] takes {', '.join(names)}")
+    return table

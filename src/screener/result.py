@@ -113,12 +113,40 @@ def _percent(part: int, whole: int) -> float:
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """What the input turned out to be: MIME type by content, size in pixels, frames."""
+    """What the input turned out to be: MIME type by content, size in pixels, frames.
+
+    `duration` is in seconds, None where there is none; `samples` counts the frames looked at.
+    """
 
     type: str | None
     width: int
     height: int
     frames: int
+    duration: float | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """When a record was seen in a video or animation.
+
+    `distance` is the nearest in bits, `frames` counts the frames looked at in which it was seen,
+    `spans` are seconds from the first to the last frame of each run of them.
+    """
+
+    list: str
+    source: str
+    entry: str
+    state: str
+    kind: str
+    distance: int
+    frames: int
+    spans: tuple[tuple[float, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The appearance as it stands in a result line."""
+        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return line | {"spans": [list(span) for span in self.spans]}
 
 
 @dataclass(frozen=True)
@@ -138,7 +166,8 @@ class Result:
     is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
     that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, and listed
     videos of which only single pictures were seen (`alike`): they never make or cancel one.
-    `detail` is a sentence for people; it is not part of the line.
+    `timeline` says when each record of both was seen, of an input that has times; a listed video
+    says so itself. `detail` is a sentence for people; it is not part of the line.
     """
 
     input: str | None
@@ -154,6 +183,7 @@ class Result:
     lists: tuple[ListState, ...]
     policy: str
     versions: tuple[tuple[str, str | int], ...]
+    timeline: tuple[Appearance, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
@@ -169,6 +199,7 @@ class Result:
             "media": media and {name: getattr(media, name) for name in media.__dataclass_fields__},
             "matches": [match.to_dict() for match in self.matches],
             "beside": [match.to_dict() for match in self.beside],
+            "timeline": [one.to_dict() for one in self.timeline],
             "lists": [
                 {"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in self.lists
             ],

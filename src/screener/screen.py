@@ -8,6 +8,7 @@ import numpy as np
 
 from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
+from screener.found import Found
 from screener.hashed import Hashed, Located, hash_item
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
@@ -87,7 +88,7 @@ class Screener:
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
-        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), [], [])
+        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), Found(()))
 
     def warm(self) -> None:
         """Read the mapped lists once, so that the first lookups find them in memory."""
@@ -103,25 +104,22 @@ class Screener:
 
     def _decide(self, items: Sequence[Hashed]) -> list[Result]:
         """Look up all hashes of all items in every list, and say of each item what follows."""
-        found: list[dict[tuple[str, str, str, str, int], Match]] = [{} for _ in items]
+        found = [Found(item.hashes) for item in items]
         for one in self.lists:
             for kind in KINDS.values():
                 if kind.name in one.kinds and (kind.digest or kind.perceptual):
                     self._look_up(one, kind, items, found)
             if video_search.KIND in one.kinds and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
-                    _keep_nearest(found[number], match)
-        return [
-            self._result(item, *_split(matches.values()))
-            for item, matches in zip(items, found, strict=True)
-        ]
+                    found[number].add_video(match)
+        return [self._result(item, hits) for item, hits in zip(items, found, strict=True)]
 
     def _look_up(
         self,
         one: HashList,
         kind: HashKind,
         items: Sequence[Hashed],
-        found: list[dict[tuple[str, str, str, str, int], Match]],
+        found: list[Found],
     ) -> None:
         """Search one list for one kind's hashes of all items in one batch; add to `found`."""
         queries = [
@@ -149,7 +147,7 @@ class Screener:
                     allowed = self._radius(record.state, kind)
                     if int(distances[hit]) <= allowed and self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
-                        _keep_nearest(found[number], match)
+                        found[number].add(match, located)
 
     def _radius(self, state: str, kind: HashKind) -> int:
         """The radius in bits for hits on records of a state; 0 for digests."""
@@ -176,7 +174,8 @@ class Screener:
         floor = self.policy.floor.get(kind.name, 0)
         return record.quality is None or record.quality >= floor
 
-    def _result(self, item: Hashed, matches: list[Match], beside: list[Match]) -> Result:
+    def _result(self, item: Hashed, found: Found) -> Result:
+        matches = found.matches()
         verdict, reason, detail = self._verdict(item, matches)
         return Result(
             input=item.name.text,
@@ -188,7 +187,8 @@ class Screener:
             detail=detail,
             media=item.media,
             matches=tuple(matches),
-            beside=tuple(beside),
+            beside=tuple(found.beside()),
+            timeline=found.timeline(),
             lists=tuple(
                 ListState(one.name, one.generation, int(one.age_s())) for one in self.lists
             ),
@@ -212,19 +212,23 @@ class Screener:
         return Verdict.NO_MATCH, None, None
 
     def _compared(self, one: HashList, item: Hashed) -> bool:
-        """Whether a hash of the item that can carry a `no_match` was looked up in the list: of a
-        kind by which the list can make a match, not merely one of its seeds or known files.
+        """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
+        kind by which the list can make a match, not merely one of its seeds or known files. For a
+        video that is a share of the frames looked at, for all else one hash.
         """
-        if self._by_videos(one) and video_search.is_comparable(
-            item, floor=self.policy.floor[video_search.KIND]
-        ):
+        if self._by_videos(one) and video_search.is_comparable(item, self.policy):
             return True
-        return any(
-            located.hash.kind.name in self._can_match[one.name]
+        compared = [
+            located
+            for located in item.hashes
+            if located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
             and self._usable(located.hash)
-            for located in item.hashes
-        )
+        ]
+        if not item.video or item.media is None or self.policy.digests_only:
+            return bool(compared)
+        frames = {time for located in compared for time in (located.time, *located.again)}
+        return len(frames) >= max(1, self.policy.sampling.usable * item.media.samples)
 
     def _by_videos(self, one: HashList) -> bool:
         """Whether an input may match a video of a list."""
@@ -284,18 +288,3 @@ def _match(
         said=None if record.said is None else str(record.said),
         opinions=record.opinions,
     )
-
-
-def _keep_nearest(found: dict[tuple[str, str, str, str, int], Match], match: Match) -> None:
-    """One match per record, kind and part: the nearest, the upright one among equals."""
-    key = (match.list, match.source, match.entry, match.kind, match.part)
-    known = found.get(key)
-    if known is None or match.distance < known.distance:
-        found[key] = match
-
-
-def _split(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
-    """Those that make a match, and those that stand beside it; nearest first."""
-    ordered = sorted(matches, key=lambda m: (m.distance, m.list, m.source, m.entry, m.kind, m.part))
-    making = [match for match in ordered if match.makes_match]
-    return making, [match for match in ordered if not match.makes_match]

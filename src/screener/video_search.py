@@ -55,7 +55,7 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
         hash, way = located.hash, (located.orientation, located.region)
         if hash.kind.name == "pdq":
             quality = 100 if hash.quality is None else hash.quality
-            groups[way].append((located.time, quality, hash.value))
+            groups[way] += ((time, quality, hash.value) for time in (located.time, *located.again))
         elif hash.kind.video:
             clips.append(Clip(number, *way, Frames.of_value(hash.value)))
     for way, frames in groups.items():
@@ -67,16 +67,17 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
 
 def is_video(item: Hashed) -> bool:
     """Whether an input has frames at several times, or says that it is a video."""
-    if item.media is not None and (item.media.type or "").startswith("video/"):
-        return True
-    return any(len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item))
+    return item.video or any(len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item))
 
 
-def is_comparable(item: Hashed, *, floor: int) -> bool:
+def is_comparable(item: Hashed, policy: Policy) -> bool:
     """Whether an input is compared with listed videos so that it can be cleared: whether it has
-    usable frames at two times or more.
+    usable frames at two times or more, and they are the share of a video's that the policy wants.
     """
-    return any(len(np.unique(c.frames.usable(floor).times)) > 1 for c in clips_of(item))
+    samples = item.media.samples if item.video and item.media is not None else 0
+    least = max(2, policy.sampling.usable * samples)
+    usable = (clip.frames.usable(policy.floor[KIND]).times for clip in clips_of(item))
+    return any(len(np.unique(times)) >= least for times in usable)
 
 
 def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[tuple[int, Match]]:
@@ -127,16 +128,21 @@ class _Hits:
 
 def _hits(one: HashList, clips: Sequence[Clip], *, radius: int, floor: int) -> _Hits:
     """Search all frames of all clips, so many at once as the memory for their hits allows."""
-    frames = [clip.frames.usable(floor).codes for clip in clips]
-    usable = np.array([len(codes) for codes in frames], np.int64)
-    owners = np.repeat(np.arange(len(clips)), usable)
-    codes = np.concatenate([np.empty((0, 32), np.uint8), *frames])
+    frames = [
+        np.unique(clip.frames.usable(floor).codes, axis=0, return_counts=True) for clip in clips
+    ]
+    usable = np.array([often.sum() for _, often in frames], np.int64)
+    owners = np.repeat(np.arange(len(clips)), [len(codes) for codes, _ in frames])
+    often = np.concatenate([np.empty(0, np.int64), *(often for _, often in frames)])
+    codes = np.concatenate([np.empty((0, 32), np.uint8), *(codes for codes, _ in frames)])
     found = _Tally()
     start, at_once = 0, _FIRST
     while start < len(codes):
         stop = min(start + at_once, len(codes))
         offsets, rows, _ = one.search(KIND, codes[start:stop], radius=radius)
-        found.add(np.repeat(owners[start:stop], np.diff(offsets)) * _ROWS + rows)
+        hits = np.diff(offsets)
+        keys = np.repeat(owners[start:stop], hits) * _ROWS + rows
+        found.add(keys, np.repeat(often[start:stop], hits))
         most = _HITS * (stop - start) // max(1, len(rows))
         start, at_once = stop, max(1, min(8 * at_once, most))
     keys, counts = found.total()
@@ -151,10 +157,11 @@ class _Tally:
         self._parts: list[tuple[Ints, Ints]] = []
         self._held = 0
 
-    def add(self, numbers: Ints) -> None:
-        """Count some."""
+    def add(self, numbers: Ints, often: Ints) -> None:
+        """Count some, each so often."""
         if numbers.size:
-            self._parts.append(np.unique(numbers, return_counts=True))
+            distinct, places = np.unique(numbers, return_inverse=True)
+            self._parts.append((distinct, np.bincount(places, often).astype(np.int64)))
             self._held += len(self._parts[-1][0])
             if self._held > 2 * _HITS:
                 self._parts = [self.total()]

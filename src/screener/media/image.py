@@ -28,12 +28,17 @@ _FRAMES_FACTOR = 4
 class Limits:
     """What one input may cost at most: bytes of the file, pixels of a picture, frames of a file.
 
-    All frames of a file together may have four times `pixels`.
+    All frames of a file together may have four times `pixels`. A video is not held in memory and
+    has limits of its own: `video_bytes`, `duration` in seconds, and `samples`, the frames that are
+    looked at.
     """
 
     bytes: int = 256 * 1024 * 1024
     pixels: int = 150_000_000
     frames: int = 1_000
+    video_bytes: int = 16 * 1024 * 1024 * 1024
+    duration: int = 6 * 60 * 60
+    samples: int = 20_000
 
 
 @dataclass(frozen=True)
@@ -43,26 +48,30 @@ class Media:
     `type` is the MIME type told by the content (None for an array, and for a Pillow image that
     came from no file). `width` and `height` are as shown, EXIF orientation applied. `frames`
     counts pages or animation frames as the file declares them; where it declares none (GIF,
-    TIFF) they are counted, but no further than one past the limit.
+    TIFF) they are counted, but no further than one past the limit. `duration` is in seconds, of a
+    video that declares it.
     """
 
     type: str | None
     width: int
     height: int
     frames: int
+    duration: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
 
-    `time` is in seconds from the start of an animation, 0.0 for stills and pages; `part` is the
-    number of the frame or page, from 0. `pixels` may have any strides.
+    `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
+    is the number of the frame or page, from 0. `pixels` may have any strides. `again` are the
+    times of the frames looked at next that show the same, and are not given themselves.
     """
 
     pixels: NDArray[np.uint8]
     time: float
     part: int
+    again: tuple[float, ...] = ()
 
 
 class Picture:
