@@ -25,7 +25,6 @@ RADIUS: Final = 31
 _SAME_PICTURE: Final = 10  # bits: within them, two PDQ of one picture are said to be the same
 _DETAILED: Final = 80  # quality of such pictures
 _SAMENESS: Final = 0.3  # what one in a hundred photographs passes, and lines of text do
-_LENGTHS: Final = 0.8  # the shorter of both by the longer
 
 _MOST: Final = 8_000  # frames of a video that are compared; of longer ones every n-th
 _BLOCK: Final = 1 << 19  # pairs of frames at once
@@ -88,7 +87,7 @@ def compare(
     run = _best_run(pairs)
     found, agreeing = pairs.listed_near <= radius, pairs.query_near <= radius
     enough = _most(found)
-    if enough and _tells_enough(pairs, query, listed):
+    if enough and _tells_enough(pairs, listed):
         rule = Rule.WHOLE
     elif run is not None:
         rule = Rule.RUN
@@ -245,14 +244,19 @@ def _runs(
             continue
         first, last = first + low, last + low
         where = first + np.flatnonzero(agree[first : last + 1])
-        ours = coarse.only(inside[where])
-        theirs = fine.only(nearest[where])
+        ours, theirs = coarse.only(inside[where]), fine.only(nearest[where])
         seconds = float(ours.times[-1] - ours.times[0]) + step
         if seconds + 1e-3 < SECONDS:
             continue  # no other run of this stretch is longer
-        if min(_scenes(ours.codes, radius), _scenes(theirs.codes, radius)) >= SCENES:
+        same = near[where] <= _SAME_PICTURE
+        if _moves(ours, theirs, radius) or _moves(ours.only(same), theirs.only(same), _SAME_PICTURE):
             yield _Run(seconds, _span(ours.times), _span(theirs.times), near[where])
         waiting += [(low, first), (last + 1, high)]
+
+
+def _moves(ours: Frames, theirs: Frames, radius: int) -> bool:
+    """Whether the frames of a run are not one or two scenes, which would fit at any offset."""
+    return min(_scenes(ours.codes, radius), _scenes(theirs.codes, radius)) >= SCENES
 
 
 def _nearest(
@@ -309,35 +313,45 @@ def _scenes(codes: Codes, radius: int) -> int:
     return SCENES
 
 
-def _tells_enough(pairs: _Pairs, query: Frames, listed: Frames) -> bool:
+def _tells_enough(pairs: _Pairs, listed: Frames) -> bool:
     """Whether frames that agree tell of this video, and not of something that many have.
 
     Where it has three scenes or more, three must be found, where it has two, both. Where what is
-    found agrees with itself, the whole of both videos must be the same picture.
+    found agrees with itself, it must hold within much fewer bits, or be one picture, and one that
+    no title card has.
     """
-    found = pairs.listed.only(pairs.listed_near <= pairs.radius)
-    agreeing = pairs.query.only(pairs.query_near <= pairs.radius)
+    agreeing = pairs.query_near <= pairs.radius
+    found = pairs.listed_near <= pairs.radius
     scenes = _scenes(pairs.listed.codes, pairs.radius)
-    seen = min(_scenes(one.codes, pairs.radius) for one in (found, agreeing))
-    return 1 < scenes <= seen or _same_picture(query, listed)
+    seen = min(
+        _scenes(pairs.query.codes[agreeing], pairs.radius),
+        _scenes(pairs.listed.codes[found], pairs.radius),
+    )
+    if 1 < scenes <= seen:
+        return True
+    same = (
+        pairs.query.codes[pairs.query_near <= _SAME_PICTURE],
+        pairs.listed.codes[pairs.listed_near <= _SAME_PICTURE],
+    )
+    if min(_scenes(codes, _SAME_PICTURE) for codes in same) > 1:
+        return True
+    return _same_picture(pairs, pairs.query.only(agreeing), listed)
 
 
-def _same_picture(query: Frames, listed: Frames) -> bool:
-    """Whether two videos show, for all of about the same time, one picture with much detail.
+def _same_picture(pairs: _Pairs, agreeing: Frames, listed: Frames) -> bool:
+    """Whether a video shows, at two times or more, the detailed picture that a listed one is of.
 
-    Frames without detail count here: a title between dark frames is no picture for all the time.
+    All frames of the listed one count here, also those without detail: a title between dark frames
+    is not what the video is of.
     """
-    if min(len(query), len(listed)) < 2:
+    if min(len(np.unique(one.times)) for one in (agreeing, listed)) < 2:
         return False
-    shorter, longer = sorted((query.length, listed.length))
-    if shorter < _LENGTHS * longer:
-        return False
-    ours, theirs = _detailed(query), _detailed(listed)
-    if 5 * len(ours) < 4 * len(query) or 5 * len(theirs) < 4 * len(listed):
-        return False
-    pairs = _Pairs(_thinned(ours), _thinned(theirs), _SAME_PICTURE)
-    same = pairs.query_near <= _SAME_PICTURE, pairs.listed_near <= _SAME_PICTURE
-    return _most(same[0]) and _most(same[1])
+    near = pairs.query_near[pairs.query_near <= pairs.radius]
+    same = 2 * int((near <= _SAME_PICTURE).sum()) >= len(near)
+    detailed = len(_detailed(listed)), len(_detailed(agreeing))
+    return same and all(
+        5 * few >= 4 * many for few, many in zip(detailed, (len(listed), len(agreeing)), strict=True)
+    )
 
 
 def _detailed(frames: Frames) -> Frames:

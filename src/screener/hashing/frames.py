@@ -69,11 +69,6 @@ class Frames:
         """Seconds from one frame to the next, as a rule: their median; 0.0 for fewer than two."""
         return float(np.median(np.diff(self.times))) if len(self) > 1 else 0.0
 
-    @property
-    def length(self) -> float:
-        """Seconds from the first frame to the end of the last, which lasts a step."""
-        return float(self.times[-1] - self.times[0]) + self.step if len(self) else 0.0
-
 
 def sameness(codes: Codes) -> npt.NDArray[np.float64]:
     """How much the rows of a PDQ are each other's likeness or opposite, 0 to 1, for each code.
