@@ -13,7 +13,7 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "errors", "hashing", "media", "index", "lists", "policy", "alignment",
     "result", "hashed", "found", "video_search", "screen", "workers", "scan", "output",
-    "hash_lines", "measure", "console",
+    "vpdq", "hash_lines", "measure", "console",
     "list_pages", "commands", "cli",
 ]  # fmt: skip
 

@@ -12,8 +12,9 @@ from screener.hashing.hash import KINDS, Hash
 from screener.result import Reason, Result, Verdict
 from screener.screen import Screener
 
-# The longest line that is read as one: a name of 4,096 bytes, base64 PhotoDNA, and room to spare.
-_LONGEST = 65536
+# The longest line that is read as one: a name of 4,096 bytes and a vPDQ of two hours at four frames
+# a second, 80 characters each.
+_LONGEST = 1 << 22
 
 _QUALITY = re.compile("[0-9]{1,3}")
 _UNSCREENED = "unscreened"

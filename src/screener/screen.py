@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,10 @@ class Screener:
             _check_age(one, self.policy)
         held = {kind for one in self.lists for kind in one.kinds}
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
+        self._hashing = self.policy
+        if any(self._by_videos(one) for one in self.lists):
+            sampling = self.policy.sampling.against_videos()
+            self._hashing = replace(self.policy, sampling=sampling)
         self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
 
     def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
@@ -67,7 +72,7 @@ class Screener:
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order."""
-        hashed = [hash_item(item, policy=self.policy, kinds=self._wanted) for item in items]
+        hashed = [hash_item(item, policy=self._hashing, kinds=self._wanted) for item in items]
         return self._decide(hashed)
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:

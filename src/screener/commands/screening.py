@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import click
 
-from screener import console, hash_lines, list_pages
+from screener import console, hash_lines, list_pages, vpdq
 from screener.commands.opening import open_list
+from screener.errors import MediaError
 from screener.hashed import hash_item
-from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.hashing import video
+from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.output import open_jsonl
 from screener.policy import Policy
 from screener.result import Reason, Result
@@ -136,25 +139,67 @@ def match(
 @click.command("hash")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--kinds", default="pdq,md5,sha1,sha256", show_default=True, help="With commas.")
-def hash_(files: tuple[str, ...], kinds: str) -> int:
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds from one frame of a vpdq to the next; 0 for every frame.",
+)
+@click.option("--lines", is_flag=True, help="Print a vpdq alone as a hash line too, for `match`.")
+def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
+
+    A vpdq alone, of one video, is printed as vPDQ's own tool does: a line `frame,quality,pdq,time`
+    for each frame, which `import --format vpdq` reads.
 
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
     `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
     in this process: of files that nobody trusts, use `scan`.
     """
     wanted = _computed(kinds)
+    alone = all(kind.video for kind in wanted)
+    if alone and not lines:
+        return _print_vpdq(files, every)
     failed = False
     for path in find(files):
-        hashed = hash_item(path, policy=Policy(), kinds=wanted)
-        for located in hashed.hashes:
-            if located.orientation == "upright":
-                click.echo(hash_lines.write(located.hash, path))
+        hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
+        found = [one.hash for one in hashed.hashes if one.orientation == "upright"]
+        if any(kind.video for kind in wanted):
+            made, trouble = _vpdq(path, every, video_only=alone)
+            found += [] if made is None else [made]
+            hashed = replace(hashed, trouble=hashed.trouble or trouble)
+        for one in found:
+            click.echo(hash_lines.write(one, path))
         if hashed.trouble is not None:
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
             click.echo(f"{console.printable(path)}: {hashed.trouble}", err=True)
     return 3 if failed else 0
+
+
+def _print_vpdq(files: tuple[str, ...], every: float) -> int:
+    """The vPDQ of one video in the layout of vPDQ's own tool, which names no file."""
+    paths = list(itertools.islice(find(files), 2))
+    if len(paths) != 1:
+        raise click.UsageError("the layout of vpdq holds one video: name one, or ask for --lines")
+    made, trouble = _vpdq(paths[0], every, video_only=True)
+    if made is not None:
+        for line in video.vpdq_lines(made.value):
+            click.echo(line)
+    if trouble is not None:
+        click.echo(f"{console.printable(paths[0])}: {trouble}", err=True)
+    return 0 if trouble is None else 3
+
+
+def _vpdq(path: str, every: float, *, video_only: bool) -> tuple[Hash | None, MediaError | None]:
+    """The vPDQ of a file as far as it can be made, and what went wrong: with `video_only` also that
+    it is a still.
+    """
+    hashed = hash_item(path, policy=vpdq.policy(every), kinds=[KINDS["pdq"]])
+    made = vpdq.vpdq_of(hashed)
+    still = made is None and hashed.trouble is None and video_only
+    return made, MediaError("no_video", "no moving pictures") if still else hashed.trouble
 
 
 def _engine(

@@ -73,6 +73,15 @@ def vpdq_text(value: bytes) -> str:
     return json.dumps(said, separators=(",", ":"))
 
 
+def vpdq_lines(value: bytes) -> Iterator[str]:
+    """The lines of `frame,quality,hex,time` that vPDQ's own tool writes; a frame whose number is
+    not known has that of its place.
+    """
+    for place, frame in enumerate(vpdq_frames(value)):
+        number = place if frame.number < 0 else frame.number
+        yield f"{number},{frame.quality},{frame.pdq.hex()},{frame.time:.3f}"
+
+
 def read_vpdq(text: str) -> bytes:
     """The value in a JSON array of `hex,quality,time`, or in an object of frames by number."""
     try:

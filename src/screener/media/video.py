@@ -135,7 +135,7 @@ class _Walk:
         self, opened: Stream, limits: Limits, sampling: Sampling, seconds: float | None
     ) -> None:
         step = opened.frame_seconds
-        allowed = sampling.every if sampling.mode == "seconds" else 0.0
+        allowed = sampling.every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed + step + _EARLY)
         self.decoded = 0
@@ -145,6 +145,7 @@ class _Walk:
         self._seconds = seconds
         self._clock = Clock(step)
         self._due = 0.0
+        self._stride = max(1, int(sampling.every / step + 1e-9))  # cut short, as vPDQ does
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
     def taken(self) -> Iterator[tuple[float, Still]]:
@@ -184,7 +185,10 @@ class _Walk:
 
     def _is_due(self, time: float, still: Still) -> bool:
         """Whether a frame is one to take: by the mode, or because the scene has changed."""
-        due = self._sampling.mode != "seconds" or time >= self._due - _EARLY
+        if self._sampling.mode == "frames":
+            due = still.number % self._stride == 0
+        else:
+            due = self._sampling.mode != "seconds" or time >= self._due - _EARLY
         if due:
             self._due = ((time + _EARLY) // self._sampling.every + 1) * self._sampling.every
         if not self._sampling.scenes:
