@@ -229,7 +229,9 @@ def test_a_still_listed_video_is_found_again_if_its_picture_is_a_detailed_one():
     assert rule(joined(still(text, 10, seed=1), other), still(text, 20)) is Rule.ALIKE
     assert rule(still(photo, 20, seed=1, bits=13), still(photo, 20, bits=13)) is Rule.ALIKE
     assert rule(still(photo, 20, seed=1, quality=60), still(photo, 20)) is Rule.ALIKE
-    assert rule(joined(still(photo, 20, seed=1), dark), joined(still(photo, 20), dark)) is Rule.ALIKE
+    assert (
+        rule(joined(still(photo, 20, seed=1), dark), joined(still(photo, 20), dark)) is Rule.ALIKE
+    )
     assert rule(still(photo, 1), still(photo, 20)) is Rule.ALIKE
 
 
@@ -243,7 +245,11 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     query = scenes(30, seed=2)
     query[10:20] = near(listed.codes[20:30], 2, seed=3)
     told = compare(clip(query), listed)
-    assert (told.rule, told.input_span, told.listed_span) == (Rule.WHOLE, (10.0, 19.0), (20.0, 29.0))
+    assert (told.rule, told.input_span, told.listed_span) == (
+        Rule.WHOLE,
+        (10.0, 19.0),
+        (20.0, 29.0),
+    )
 
     query[10:20] = near(one[:10], 6, seed=3)
     assert compare(clip(query), listed).rule is Rule.ALIKE

@@ -249,7 +249,9 @@ def _runs(
         if seconds + 1e-3 < SECONDS:
             continue  # no other run of this stretch is longer
         same = near[where] <= _SAME_PICTURE
-        if _moves(ours, theirs, radius) or _moves(ours.only(same), theirs.only(same), _SAME_PICTURE):
+        if _moves(ours, theirs, radius) or _moves(
+            ours.only(same), theirs.only(same), _SAME_PICTURE
+        ):
             yield _Run(seconds, _span(ours.times), _span(theirs.times), near[where])
         waiting += [(low, first), (last + 1, high)]
 
@@ -350,7 +352,8 @@ def _same_picture(pairs: _Pairs, agreeing: Frames, listed: Frames) -> bool:
     same = 2 * int((near <= _SAME_PICTURE).sum()) >= len(near)
     detailed = len(_detailed(listed)), len(_detailed(agreeing))
     return same and all(
-        5 * few >= 4 * many for few, many in zip(detailed, (len(listed), len(agreeing)), strict=True)
+        5 * few >= 4 * many
+        for few, many in zip(detailed, (len(listed), len(agreeing)), strict=True)
     )
 
 

@@ -2,8 +2,9 @@
 
 The distinct searchable values of one kind (of videos, the PDQs of their frames), over the records
 that are not withdrawn, stand in one or several index files, each in ascending order and none in
-two; one more file may name rows that no longer count. An import writes what changed, and now and then merges: see `screener.index.tiers`.
-Where a file of a kind cannot be read, the values come from the database anew.
+two; one more file may name rows that no longer count. An import writes what changed, and now and
+then merges: see `screener.index.tiers`. Where a file of a kind cannot be read, the values come from
+the database anew.
 """
 
 from __future__ import annotations
