@@ -93,9 +93,7 @@ def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     if picture is None:
         return None
     media = picture.media
-    return MediaFacts(
-        media.type, media.width, media.height, media.frames, media.duration, samples
-    )
+    return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
 def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:

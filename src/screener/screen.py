@@ -219,19 +219,28 @@ class Screener:
         ]
         if not item.video or item.media is None or self.policy.digests_only:
             return bool(compared)
-        frames = {time for located in compared for time in (located.time, *located.again)}
-        return len(frames) >= max(1, self.policy.sampling.usable * item.media.samples)
+        frames = len(_times(compared))
+        return frames >= max(1, self.policy.sampling.usable * item.media.samples)
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
         shared = [
-            located.hash.kind
+            located
             for located in item.hashes
             if located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
         ]
         if shared and not self.policy.digests_only:
-            return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            if not item.video or item.media is None:
+                return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            usable = len(_times(located for located in shared if self._usable(located.hash)))
+            looked_at = f"{item.media.samples} frames looked at show enough detail"
+            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _times(hashes: Iterable[Located]) -> set[float]:
+    """The times of the frames that hashes are of, those that show the same included."""
+    return {time for located in hashes for time in (located.time, *located.again)}
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:

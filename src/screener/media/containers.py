@@ -142,8 +142,6 @@ def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> boo
         if depth == len(_WAY):
             if name == _ENCRYPTION:
                 return True
-        elif name == _WAY[depth] and _leads_to_encryption(
-            stream, body, min(after, end), depth + 1
-        ):
+        elif name == _WAY[depth] and _leads_to_encryption(stream, body, min(after, end), depth + 1):
             return True
     return False
