@@ -208,12 +208,14 @@ class Screener:
     def _compared(self, one: HashList, item: Hashed) -> bool:
         """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
         kind by which the list can make a match, not merely one of its seeds or known files. For a
-        video that is a share of the frames looked at, for all else one hash.
+        video that is a share of the frames looked at, for all else one hash. A picture hidden in
+        a file says nothing of the one that is shown.
         """
         compared = [
             located
             for located in item.hashes
-            if located.hash.kind.name in self._can_match[one.name]
+            if located.part_kind == "frame"
+            and located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
             and self._usable(located.hash)
         ]
@@ -278,6 +280,7 @@ def _match(
         orientation=located.orientation,
         region=located.region,
         part=located.part,
+        part_kind=located.part_kind,
         time=located.time,
         category=record.categories,
         said=None if record.said is None else str(record.said),

@@ -139,6 +139,9 @@ def match(
 def hash_(files: tuple[str, ...], kinds: str) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
 
+    Of pictures that have a frame round them there is a second line, made without it; pictures
+    hidden in a file have none: `scan` looks into those.
+
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
     `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
     in this process: of files that nobody trusts, use `scan`.
@@ -148,7 +151,7 @@ def hash_(files: tuple[str, ...], kinds: str) -> int:
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=wanted)
         for located in hashed.hashes:
-            if located.orientation == "upright":
+            if located.orientation == "upright" and located.part_kind == "frame":
                 click.echo(hash_lines.write(located.hash, path))
         if hashed.trouble is not None:
             failed = True
