@@ -12,9 +12,8 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "errors", "hashing", "media", "index", "lists", "policy", "alignment",
-    "result", "hashed", "found", "video_search", "screen", "workers", "scan", "output",
-    "vpdq", "hash_lines", "measure", "console",
-    "list_pages", "commands", "cli",
+    "result", "distinct", "hashed", "found", "video_search", "screen", "workers", "scan",
+    "output", "vpdq", "hash_lines", "measure", "console", "list_pages", "commands", "cli",
 ]  # fmt: skip
 
 

@@ -107,8 +107,6 @@ def test_no_bytes() -> None:
     [
         b"%PDF-1.7\n",
         b"PK\3\4" + bytes(60),
-        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
-        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(60),
         b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(60),
         b"\x1a\x45\xdf\xa3" + bytes(60),
         b"RIFF\x40\0\0\0AVI LIST" + bytes(60),

@@ -14,7 +14,7 @@ class Found:
     """Collects the hits of one input; made of its hashes, filled by the searches."""
 
     def __init__(self, hashes: Sequence[Located]) -> None:
-        shown = [one for one in hashes if one.hash.kind.perceptual]
+        shown = [one for one in hashes if _has_time(one)]
         self._times = sorted({time for one in shown for time in (one.time, *one.again)})
         self._nearest: dict[tuple[_Key, int], Match] = {}
         self._seen: dict[_Key, set[float]] = {}
@@ -29,11 +29,12 @@ class Found:
         among equals. Its time is noted.
         """
         key = (match.list, match.source, match.entry, match.kind)
-        place = (key, 0 if self.moving else match.part)
+        timed = self.moving and match.part_kind == "frame"
+        place = (key, 0 if timed else match.part)
         known = self._nearest.get(place)
         if known is None or match.distance < known.distance:
             self._nearest[place] = match
-        if self.moving and located.hash.kind.perceptual:
+        if self.moving and _has_time(located):
             self._seen.setdefault(key, set()).update((located.time, *located.again))
 
     def add_video(self, match: Match) -> None:
@@ -61,8 +62,8 @@ class Found:
                 frames=len(self._seen[key]),
                 spans=self._spans(self._seen[key]),
             )
-            for (key, _), match in self._nearest.items()
-            if key in self._seen
+            for (key, part), match in self._nearest.items()
+            if key in self._seen and part == 0
         ]
         return tuple(sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry)))
 
@@ -78,6 +79,11 @@ class Found:
                 spans.append((time, time))
             last = numbers[time]
         return tuple(spans)
+
+
+def _has_time(located: Located) -> bool:
+    """Whether it is a hash of a frame that is shown, not of the file or of a hidden picture."""
+    return located.hash.kind.perceptual and located.part_kind == "frame"
 
 
 def _nearness(match: Match) -> tuple[int, str, str, str, str, int]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.media import opening, pixels, source
-from screener.media.image import Frame, Picture
+from screener.media import opening, pixels, source, trim
+from screener.media.image import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
@@ -28,8 +29,9 @@ class Located:
     region: str = "full"
     part: int = 0
     time: float = 0.0
+    part_kind: str = "frame"
     again: tuple[float, ...] = ()
-    """The times of the frames after it that show the same."""
+    """The times of further frames that show the same."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     name = source.name_of(item)
     hashes: list[Located] = []
     picture: Picture | None = None
-    samples = 0
+    samples, repeats = 0, _Repeats()
     trouble: MediaError | None = None
     limits = policy.limits
     try:
@@ -70,12 +72,47 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                 picture = _open(read, policy)
                 for frame in picture.frames():
                     samples += 1 + len(frame.again)
+                    if not repeats.adds(frame, picture.media):
+                        continue
                     for region, shown in _regions(frame.pixels):
                         hashes += _orientations(frame, region, shown)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
-    return Hashed(name, tuple(hashes), _facts(picture, samples), trouble)
+    return Hashed(name, repeats.noted(hashes), _facts(picture, samples), trouble)
+
+
+class _Repeats:
+    """Frames of an animation or of pages that are as good as one before, and are not hashed."""
+
+    def __init__(self) -> None:
+        self._distinct = Distinct()
+        self._parts: list[int] = []  # of the frames that are hashed
+        self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
+
+    def adds(self, frame: Frame, media: Media) -> bool:
+        """Whether the frame is to be hashed. A video's frames have been compared already."""
+        if media.frames <= 1 or media.type in CONTAINERS:
+            return True
+        made = pdq.compute(frame.pixels)
+        like = self._distinct.find(made)
+        if like is None:
+            self._distinct.add(made)
+            self._parts.append(frame.part)
+            return True
+        self._again.setdefault(self._parts[like], []).append(frame.time)
+        return False
+
+    def noted(self, hashes: Sequence[Located]) -> tuple[Located, ...]:
+        """The hashes with the times of the frames left out that they stand for."""
+        if not self._again:
+            return tuple(hashes)
+        return tuple(
+            replace(one, again=tuple(self._again.get(one.part, ())))
+            if one.hash.kind.perceptual
+            else one
+            for one in hashes
+        )
 
 
 def _open(read: source.Source, policy: Policy) -> Picture:
@@ -114,11 +151,13 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
 def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The parts of a frame that are hashed, each by its name in a match."""
     yield "full", whole
+    for view in trim.trimmed(whole):
+        yield "trimmed", view
 
 
 def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
     hashes = pdq.compute_orientations(shown)
-    place = (region, frame.part, frame.time, frame.again)
+    place = (region, frame.part, frame.time, frame.part_kind, frame.again)
     return [
         Located(replace(one, pixels=pixels.VERSION), orientation, *place)
         for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)

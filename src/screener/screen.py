@@ -219,35 +219,49 @@ class Screener:
     def _compared(self, one: HashList, item: Hashed) -> bool:
         """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
         kind by which the list can make a match, not merely one of its seeds or known files. For a
-        video that is a share of the frames looked at, for all else one hash.
+        video that is a share of the frames looked at, for all else one hash. A picture hidden in
+        a file says nothing of the one that is shown.
         """
         if self._by_videos(one) and video_search.is_comparable(item, self.policy):
             return True
         compared = [
             located
             for located in item.hashes
-            if located.hash.kind.name in self._can_match[one.name]
+            if located.part_kind == "frame"
+            and located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
             and self._usable(located.hash)
         ]
         if not item.video or item.media is None or self.policy.digests_only:
             return bool(compared)
-        frames = {time for located in compared for time in (located.time, *located.again)}
-        return len(frames) >= max(1, self.policy.sampling.usable * item.media.samples)
+        frames = len(_times(compared))
+        return frames >= max(1, self.policy.sampling.usable * item.media.samples)
 
     def _by_videos(self, one: HashList) -> bool:
         """Whether an input may match a video of a list."""
         return video_search.KIND in self._can_match[one.name] and not self.policy.digests_only
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
-        shared = any(
-            located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
+        as_video = self._by_videos(one) and video_search.is_video(item)
+        shared = [
+            located
             for located in item.hashes
-        ) or (self._by_videos(one) and video_search.is_video(item))
-        if shared and not self.policy.digests_only:
-            return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            if located.hash.kind.perceptual
+            and (as_video or located.hash.kind.name in self._can_match[one.name])
+        ]
+        if (shared or as_video) and not self.policy.digests_only:
+            if not item.video or item.media is None:
+                return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            usable = len(_times(located for located in shared if self._usable(located.hash)))
+            looked_at = f"{item.media.samples} frames looked at show enough detail"
+            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _times(hashes: Iterable[Located]) -> set[float]:
+    """The times of the frames that hashes are of, those that show the same included."""
+    return {time for located in hashes for time in (located.time, *located.again)}
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
@@ -288,6 +302,7 @@ def _match(
         orientation=located.orientation,
         region=located.region,
         part=located.part,
+        part_kind=located.part_kind,
         time=located.time,
         category=record.categories,
         said=None if record.said is None else str(record.said),

@@ -53,7 +53,7 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
     clips = []
     for located in item.hashes:
         hash, way = located.hash, (located.orientation, located.region)
-        if hash.kind.name == "pdq":
+        if hash.kind.name == "pdq" and located.part_kind == "frame":
             quality = 100 if hash.quality is None else hash.quality
             groups[way] += ((time, quality, hash.value) for time in (located.time, *located.again))
         elif hash.kind.video:
@@ -223,6 +223,7 @@ def _match(
         orientation=clip.orientation,
         region=clip.region,
         part=0,
+        part_kind="frame",
         time=agreement.input_span[0],
         category=record.categories,
         said=None if record.said is None else str(record.said),

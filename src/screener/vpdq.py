@@ -38,7 +38,9 @@ def vpdq_of(item: Hashed) -> Hash | None:
 
 def _frames(located: Located) -> list[VideoFrame]:
     hash = located.hash
-    if hash.kind.name != "pdq" or (located.orientation, located.region) != ("upright", "full"):
+    if hash.kind.name != "pdq" or located.part_kind != "frame":
+        return []
+    if (located.orientation, located.region) != ("upright", "full"):
         return []
     quality = 0 if hash.quality is None else hash.quality
     first = VideoFrame(located.part, round(located.time, 3), quality, hash.value)

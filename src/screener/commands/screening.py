@@ -153,6 +153,9 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     A vpdq alone, of one video, is printed as vPDQ's own tool does: a line `frame,quality,pdq,time`
     for each frame, which `import --format vpdq` reads.
 
+    Of pictures that have a frame round them there is a second line, made without it; pictures
+    hidden in a file have none: `scan` looks into those.
+
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
     `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
     in this process: of files that nobody trusts, use `scan`.
@@ -164,7 +167,11 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     failed = False
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
-        found = [one.hash for one in hashed.hashes if one.orientation == "upright"]
+        found = [
+            one.hash
+            for one in hashed.hashes
+            if one.orientation == "upright" and one.part_kind == "frame"
+        ]
         if any(kind.video for kind in wanted):
             made, trouble = _vpdq(path, every, video_only=alone)
             found += [] if made is None else [made]

@@ -13,15 +13,21 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError
 from screener.media import headers
+from screener.media.pixels import Pixels
 from screener.media.sniff import decodable, sniff
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
+
+_HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
+
+# What Pillow decodes where it was built so, by the name of the feature.
+_IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
 
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
 _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
@@ -29,6 +35,8 @@ _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
     """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError."""
+    if sniff(data) in _HEIF and (image := _open_heif(data)) is not None:
+        return image
     cause: BaseException | None = None
     refused: str | None = None
     for name in _formats():
@@ -49,6 +57,31 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
         except Exception as error:
             raise failure(error, data, "cannot be opened") from None
     raise _unidentified(data, cause, refused)
+
+
+def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
+    """The image by `pillow-heif`; None where that is not installed."""
+    try:
+        from screener.media import heif
+    except ImportError:
+        return None
+    try:
+        return heif.opened(data)
+    except Exception as error:
+        raise failure(error, data, "cannot be opened") from None
+
+
+def heif_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
+    """The upright pixels of a HEIF's picture, without Pillow's copy of them; None for any other
+    image. Raises what the plugin raises.
+    """
+    if image.format != "HEIF":
+        return None
+    try:
+        from screener.media import heif
+    except ImportError:  # a plugin of the program's
+        return None
+    return heif.decoded(data, number)
 
 
 def failure(error: BaseException, data: bytes, what: str) -> MediaError:
@@ -146,6 +179,11 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
     mime = sniff(data)
     if refused is not None:
         return MediaError("unsupported", f"{mime or refused} is not decoded")
+    if mime in _HEIF:
+        return MediaError("unsupported", f"{mime}: pip install 'screener[heif]' to decode it")
+    if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
+        what = "this Pillow was built without it; its wheels of 11.3 and later have it"
+        return MediaError("unsupported", f"{mime}: {what}")
     if decodable(mime):
         return failure(cause or SyntaxError(), data, "cannot be opened")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")

@@ -108,6 +108,11 @@ def ended_jpeg(data: bytes) -> bytes:
 
 def gif_frames(data: bytes, *, stop: int) -> int:
     """How many frames a GIF has, counted no further than `stop`; at least 1."""
+    return max(_gif_walked(data, stop)[0], 1)
+
+
+def _gif_walked(data: bytes, stop: int) -> tuple[int, int]:
+    """How many frames a GIF has, counted no further than `stop`, and where the walk ended."""
     at, found = 13, 0
     if len(data) > 10 and data[10] & 128:
         at += 3 << (data[10] & 7) + 1
@@ -123,10 +128,10 @@ def gif_frames(data: bytes, *, stop: int) -> int:
         elif mark == 0x21:
             at = _after_blocks(data, at + 2)
         elif mark == 0x3B:
-            break
+            return found, at + 1
         else:
             at += 1
-    return max(found, 1)
+    return found, len(data)
 
 
 def _after_blocks(data: bytes, at: int) -> int:
@@ -134,3 +139,84 @@ def _after_blocks(data: bytes, at: int) -> int:
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1
+
+
+def end(data: bytes, start: int) -> int | None:
+    """Where the picture's file that begins at `start` ends: the length of `data` where its end is
+    not there, None where its format tells of none. JPEG, PNG, GIF, WebP, BMP, HEIF and AVIF do.
+    """
+    head = data[start : start + 12]
+    if head[:3] == b"\xff\xd8\xff":
+        return _jpeg_end(data, start)
+    if head[:8] == _PNG:
+        return _png_end(data, start)
+    if head[:4] == b"GIF8" and start == 0:
+        return _gif_walked(data, len(data))[1]
+    if head[:4] == b"RIFF":
+        return min(start + 8 + _little(data, start + 4), len(data))
+    if head[:2] == b"BM":
+        return min(start + max(_little(data, start + 2), 14), len(data))
+    if head[4:8] == b"ftyp":
+        return _boxes_end(data, start)
+    return None
+
+
+def _jpeg_end(data: bytes, start: int) -> int:
+    at = start + 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        mark = data[at + 1]
+        if mark == 0xFF:  # padding
+            at += 1
+            continue
+        if mark == 0xD9:
+            return at + 2
+        bare = mark == 0x01 or 0xD0 <= mark <= 0xD8
+        at += 2 if bare else 2 + max(_big(data, at + 2, 2), 2)
+        if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
+            break
+    found = data.find(b"\xff\xd9", at)
+    return len(data) if found < 0 else found + 2
+
+
+def _png_end(data: bytes, start: int) -> int:
+    at = start + 8
+    while at + 12 <= len(data):
+        name = data[at + 4 : at + 8]
+        at += 12 + _big(data, at)
+        if name == b"IEND":
+            return min(at, len(data))
+    return len(data)
+
+
+def _boxes_end(data: bytes, start: int) -> int:
+    at = start
+    while at + 8 <= len(data):
+        length = _big(data, at)
+        if length == 1:
+            length = _big(data, at + 8, 8)
+        name = data[at + 4 : at + 8]
+        if not (name.isascii() and name.decode("ascii").isprintable()):
+            return at
+        if length == 0:  # this box ends with the file
+            return len(data)
+        if length < 8:
+            return at
+        at += length
+    return min(at, len(data))
+
+
+def second_directory(block: bytes) -> tuple[int, dict[int, int]]:
+    """Where the second directory of a TIFF's or EXIF's bytes is, and its tags' first values;
+    (0, {}) where there is none. A value that does not fit its entry stands as its place.
+    """
+    order = {b"II*\0": _little, b"MM\0*": _big}.get(block[:4])
+    if order is None:
+        return 0, {}
+    first = order(block, 4)
+    second = order(block, first + 2 + 12 * order(block, first, 2))
+    tags = {}
+    for entry in range(min(order(block, second, 2) if second else 0, 256)):
+        at = second + 2 + 12 * entry
+        short = order(block, at + 2, 2) == 3 and order(block, at + 4) == 1
+        tags[order(block, at, 2)] = order(block, at + 8, 2 if short else 4)
+    return second, tags

@@ -18,10 +18,14 @@ from PIL import Image, ImageFile
 
 from screener.errors import MediaError
 from screener.media import decoder, headers, pixels
+from screener.media.embedded import embedded
 from screener.media.sniff import sniff
 
 _FRAMES_FACTOR = 4
 """All frames of one file together may have this many times the pixels of one picture."""
+
+_HIDDEN = 16
+"""So many places of one file that look like a hidden picture are looked into."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +68,16 @@ class Frame:
     """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
 
     `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
-    is the number of the frame or page, from 0. `pixels` may have any strides. `again` are the
-    times of the frames looked at next that show the same, and are not given themselves.
+    is the number of the frame or page, from 0, and goes on counting for pictures hidden in the
+    file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
+    strides. `again` are the times of the frames looked at next that show the same, and are not
+    given themselves.
     """
 
     pixels: NDArray[np.uint8]
     time: float
     part: int
+    part_kind: str = "frame"
     again: tuple[float, ...] = ()
 
 
@@ -90,6 +97,7 @@ class Picture:
 
         Raises MediaError after the last frame that could be decoded. A frame that is cut short
         or broken is given as far as it was decoded (the rest is black or grey), then the error.
+        Pictures hidden in the file come last, before the error if there is one: docs/pixels.md.
         """
         for frame in self._decode():
             if frame.part == 0:
@@ -151,7 +159,7 @@ def _open_bytes(data: bytes, limits: Limits) -> Picture:
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else decoder.open_image(data)
-        return _decode_file(first, data, media.frames, limits)
+        return _decode_all(first, data, media.frames, limits)
 
     return Picture(media, decode)
 
@@ -189,6 +197,57 @@ def _count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
         # The end, or a page that is broken: decoding will come to it and say so.
         pass
     return count
+
+
+def _decode_all(
+    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits
+) -> Iterator[Frame]:
+    """The frames of a file, then what is hidden in it; the trouble of either comes last."""
+    trouble: MediaError | None = None
+    part = count
+    try:
+        for frame in _decode_file(image, data, count, limits):
+            part = max(part, frame.part + 1)
+            yield frame
+    except MediaError as error:
+        trouble = error
+    try:
+        for number, (kind, found) in enumerate(_hidden(image, data, limits)):
+            yield Frame(found, 0.0, part + number, kind)
+    except MediaError as error:
+        trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+
+
+def _hidden(
+    image: ImageFile.ImageFile, data: bytes, limits: Limits
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """The pictures hidden in a file, each by its kind, as far as they decode.
+
+    What is broken or cut is no trouble of the file, whose own pictures may be sound. What is over
+    a limit is: there is a picture, and nobody has looked at it.
+    """
+    budget, over = limits.pixels, None
+    for number, one in enumerate(embedded(data, image)):
+        if number >= _HIDDEN:
+            raise MediaError("too_large", f"more than {_HIDDEN} pictures hidden in the file")
+        try:
+            _check_pixels(*headers.largest(one.data), limits)
+            opened = decoder.open_image(one.data)
+            _check_pixels(opened.width, opened.height, limits)
+            budget -= opened.width * opened.height
+            if budget < 0:
+                raise MediaError("too_large", f"hidden pictures: over {limits.pixels} pixels")
+            found, trouble = _decoded(opened, one.data)
+        except MediaError as error:
+            found, trouble = None, error
+        if found is not None:
+            yield one.kind, found
+        if trouble is not None and trouble.reason == "too_large":
+            over = over or trouble
+    if over is not None:
+        raise over
 
 
 def _decode_file(
@@ -250,6 +309,9 @@ def _decoded(
     """The upright pixels of the current frame as far as it decodes, and what went wrong."""
     try:
         if data and isinstance(image, ImageFile.ImageFile):
+            direct = decoder.heif_pixels(image, data, part)
+            if direct is not None:
+                return direct, None
             _skip_colour(image)
             decoder.load(image)
         return pixels.upright(image), None

@@ -10,7 +10,7 @@ Tiny = NDArray[np.float32]
 _SIDE = 32
 _FINE = 128  # so many rows and columns, or up to twice as many, are looked at
 
-ALIKE = 1.5
+ALIKE = 2.0
 """Frames look alike where no mean differs by more than so many of 255 grey levels."""
 
 ANOTHER = 16.0

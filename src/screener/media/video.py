@@ -63,7 +63,7 @@ def open(
 def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
     """The file opened by PyAV, or by OpenCV where that is not installed."""
     try:
-        if importlib.util.find_spec("av"):
+        if _has_pyav():
             from screener.media.pyav import AvStream
 
             return AvStream(stream, mime, keyframes=sampling.mode == "keyframes")
@@ -76,6 +76,10 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
         if error.reason == "undecodable" and containers.ended_early(stream):
             raise MediaError("truncated", f"{mime}: the data ends too early") from None
         raise
+
+
+def _has_pyav() -> bool:
+    return importlib.util.find_spec("av") is not None
 
 
 def _walk(

@@ -1,0 +1,182 @@
+"""HEIC and HEIF: decoded where the extra is installed, named where it is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.media import decoder
+from screener.media.image import Limits
+from screener.media.image import open as open_picture
+
+
+def heic(*pictures, **options):
+    """The bytes of a HEIC file of these pictures."""
+    made = pillow_heif.from_pillow(pictures[0])
+    for other in pictures[1:]:
+        made.add_from_pillow(other)
+    out = io.BytesIO()
+    made.save(out, quality=90, chroma=444, **options)
+    return out.getvalue()
+
+
+def walked(data, **limits):
+    """The frames that come, and the reason of what ends them."""
+    frames = []
+    try:
+        for frame in open_picture(data, limits=Limits(**limits)).frames():
+            frames.append(frame)
+    except MediaError as error:
+        return frames, error.reason
+    return frames, None
+
+
+@pytest.fixture(scope="module")
+def still(scene):
+    """A HEIC file of one picture."""
+    return heic(scene(50))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("size", [(320, 240), (65, 47)])
+def test_a_drawn_picture_comes_back(scene, mode, size):
+    """Grey stays grey, alpha is put on white, and odd sizes lose nothing."""
+    drawn = scene(50, size).convert(mode)
+    if mode == "RGBA":
+        drawn.putalpha(Image.linear_gradient("L").resize(size))
+    data = heic(drawn)
+    assert open_picture(data).media.type == "image/heic"
+    ((frame,), reason) = walked(data)
+    white = Image.new("RGBA", size, (255, 255, 255, 255))
+    wanted = drawn if mode != "RGBA" else Image.alpha_composite(white, drawn).convert("RGB")
+    assert reason is None
+    assert frame.pixels.shape == np.asarray(wanted).shape
+    assert np.abs(frame.pixels - np.asarray(wanted, int)).mean() < 6
+
+
+def test_pixels_are_those_of_the_plugin(material):
+    """The direct route gives what Pillow gives through the plugin, in every file that decodes."""
+    compared = 0
+    for path in sorted((material / "robustness" / "pillow-heif").iterdir()):
+        data = path.read_bytes()
+        try:
+            image = pillow_heif.HeifImageFile(io.BytesIO(data), "")
+        except SyntaxError:
+            assert walked(data)[0] == []
+            continue
+        frames, reason = walked(data)
+        assert reason is None
+        for frame in frames:
+            image.seek(frame.part)
+            if image.mode in ("L", "RGB"):
+                compared += 1
+                assert np.array_equal(frame.pixels, np.asarray(image)), path.name
+    assert compared >= 8
+
+
+def test_every_picture_is_given(scene):
+    """From the first, wherever the primary one stands, as the parts 0, 1, 2."""
+    pictures = [scene(n, (160, 120)) for n in (50, 51, 52)]
+    frames, reason = walked(heic(*pictures, primary_index=2))
+    assert reason is None
+    assert [frame.part for frame in frames] == [0, 1, 2]
+    for frame, picture in zip(frames, pictures, strict=True):
+        wanted = pdq.compute(np.asarray(picture))
+        assert pdq.compute(frame.pixels).distance(wanted) <= 12
+
+
+def test_a_turned_picture_is_upright(scene):
+    """libheif turns the pixels as the file's boxes say; an EXIF orientation beside them, which
+    viewers ignore, is not applied once more.
+    """
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    both = io.BytesIO()
+    pillow_heif.from_pillow(scene(50)).save(both, quality=90, exif=exif.tobytes())
+    assert b"irot" in both.getvalue()
+    ((frame,), _) = walked(both.getvalue())
+    assert frame.pixels.shape == (320, 240, 3)
+    turned = np.asarray(scene(50).transpose(Image.Transpose.ROTATE_270), int)
+    assert np.abs(frame.pixels - turned).mean() < 6
+
+
+def test_limits_come_before_pixels(still, monkeypatch):
+    """A declared size over the limit is too_large, and libheif has decoded nothing by then."""
+    data = still
+    assert walked(data, pixels=320 * 240)[1] is None
+    monkeypatch.setattr(decoder, "heif_pixels", None)
+    assert walked(data, pixels=320 * 240 - 1) == ([], "too_large")
+
+
+def test_a_cut_or_damaged_file_has_a_reason(still):
+    """Wherever it is cut, and whatever is changed in it: no other exception than MediaError."""
+    data = still
+    for length in range(12, len(data), len(data) // 20):
+        frames, reason = walked(data[:length])
+        assert reason in ("truncated", "undecodable", "unsupported"), length
+        assert frames == []
+    random = np.random.default_rng(1)
+    for _ in range(30):
+        damaged = bytearray(data)
+        for at in random.integers(0, len(data), 4):
+            damaged[at] = random.integers(0, 256)
+        frames, reason = walked(bytes(damaged), pixels=1_000_000)
+        assert frames or reason
+
+
+def test_without_the_extra_it_is_named(monkeypatch, still):
+    """`unsupported`, and the detail says what to install."""
+    monkeypatch.delitem(sys.modules, "screener.media.heif", raising=False)
+    monkeypatch.setattr("screener.media.heif", None, raising=False)
+    monkeypatch.delattr("screener.media.heif")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(MediaError, match=r"unsupported.*screener\[heif\]"):
+        open_picture(still)
+
+
+def test_pillow_is_as_it_was(still):
+    """Decoding a HEIC registers nothing, and `import screener` does not load libheif."""
+    code = (
+        "import sys, screener\n"
+        "assert 'pillow_heif' not in sys.modules\n"
+        "from PIL import Image\n"
+        "from screener.media.image import open\n"
+        "before = set(Image.OPEN), set(Image.MIME), set(Image.EXTENSION)\n"
+        "list(open(sys.stdin.buffer.read()).frames())\n"
+        "Image.init()\n"
+        "assert 'HEIF' not in Image.OPEN and '.heic' not in Image.EXTENSION\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=still, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
+    """A Pillow without AVIF or WebP: `unsupported`, and why."""
+    for format in ("AVIF", "WEBP"):
+        out = io.BytesIO()
+        scene(50).save(out, format)
+        refusing = (Image.OPEN[format][0], lambda prefix: "built without it")
+        monkeypatch.setitem(Image.OPEN, format, refusing)
+        monkeypatch.setattr(decoder.features, "check", lambda name: False)
+        with pytest.raises(MediaError, match=r"unsupported.*built without"):
+            open_picture(out.getvalue())
+
+
+def test_the_files_of_the_material_that_are_heif(material):
+    """All but the corrupted one give pixels of the size that the material records."""
+    with (material / "robustness.csv").open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["file"].endswith((".heic", ".heif"))]
+    found = {row["file"]: walked((material / row["file"]).read_bytes()) for row in rows}
+    bad = [name for name, (frames, _) in found.items() if not frames]
+    assert [name.rpartition("/")[2] for name in bad] == ["heif_corrupted__empty.heic"]

@@ -1,0 +1,226 @@
+"""Frames around a picture: found to the pixel, and none where there is none."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image, ImageDraw, ImageFilter
+
+from screener import Policy
+from screener.hashed import hash_item
+from screener.hashing import pdq
+from screener.media.trim import LEAST, MOST, trimmed
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def framed(picture, above, right, below, left, colour):
+    """The picture with bars of so many pixels."""
+    size = (picture.width + left + right, picture.height + above + below)
+    made = Image.new("RGB", size, colour)
+    made.paste(picture, (left, above))
+    return made
+
+
+def shadowed(picture, margin=40, blur=8):
+    """The picture with a soft shadow, on white."""
+    mask = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin), 0)
+    mask.paste(200, (margin, margin, margin + picture.width, margin + picture.height))
+    made = Image.new("RGB", mask.size, WHITE)
+    made.paste((40, 40, 40), (0, 0), mask.filter(ImageFilter.GaussianBlur(blur)))
+    made.paste(picture, (margin, margin))
+    return made
+
+
+def written(picture, text, colour, ink):
+    """The picture between bars, the lower of which holds writing."""
+    bar = picture.height // 4
+    made = framed(picture, bar, 0, bar, 0, colour)
+    draw = ImageDraw.Draw(made)
+    draw.text((made.width // 4, made.height - bar * 0.8), text, fill=ink, font_size=bar // 4)
+    return made
+
+
+def as_jpeg(picture, quality):
+    """The colours of a picture after it was a JPEG."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=quality)
+    return np.asarray(Image.open(out).convert("RGB"))
+
+
+FRAMES = {
+    "black border": (20, 20, 20, 20, BLACK),
+    "white border": (30, 30, 30, 30, WHITE),
+    "border of four pixels": (4, 4, 4, 4, BLACK),
+    "grey border": (17, 17, 17, 17, (128, 128, 128)),
+    "coloured border": (25, 25, 25, 25, (200, 30, 60)),
+    "letterbox": (60, 0, 60, 0, BLACK),
+    "pillarbox": (0, 110, 0, 110, WHITE),
+    "sides that differ": (10, 47, 33, 3, BLACK),
+    "one side": (0, 0, 45, 0, WHITE),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_frame_is_taken_off_to_the_pixel(scene, name, mode):
+    """The first picture given is the one inside, bars of any colour and on any sides."""
+    for seed in range(20, 26):
+        picture = scene(seed)
+        found = trimmed(np.asarray(framed(picture, *FRAMES[name]).convert(mode)))
+        assert np.array_equal(found[0], np.asarray(picture.convert(mode))), seed
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("quality", [30, 60, 90])
+def test_a_frame_is_found_through_a_jpegs_noise(scene, name, quality):
+    """A picture given lies within 8 bits of PDQ of the one inside, at the least."""
+    for seed in range(20, 26):
+        picture = scene(seed)
+        wanted = pdq.compute(np.asarray(picture))
+        found = trimmed(as_jpeg(framed(picture, *FRAMES[name]), quality))
+        assert min(pdq.compute(view).distance(wanted) for view in found) <= 12, seed
+
+
+def test_noise_in_the_bars(scene):
+    """Bars of an analogue source: grain of six levels on either side."""
+    for seed in range(20, 26):
+        picture = scene(seed)
+        grain = np.random.default_rng(seed).normal(0, 6, (300, 380, 1))
+        bars = np.asarray(framed(picture, 30, 30, 30, 30, (60, 60, 60))) + grain
+        assert (240, 320) in sizes(bars.clip(0, 255).astype(np.uint8)), seed
+
+
+@pytest.mark.parametrize("blur", [3, 6, 10])
+def test_a_shadow_at_the_seam(scene, blur):
+    """A picture with a soft shadow on white is found within two pixels on each side."""
+    for seed in range(20, 26):
+        found = sizes(shadowed(scene(seed), blur=blur))
+        assert any(abs(h - 240) <= 4 and abs(w - 320) <= 4 for h, w in found), (seed, found)
+
+
+def test_a_frame_within_a_frame(scene):
+    """A white border between black bars: the bordered picture is given, and the inner one."""
+    picture = scene(20)
+    inner = framed(picture, 20, 20, 20, 20, WHITE)
+    found = trimmed(np.asarray(framed(inner, 90, 0, 90, 0, BLACK)))
+    assert any(np.array_equal(view, np.asarray(inner)) for view in found)
+    assert any(np.array_equal(view, np.asarray(picture)) for view in found)
+
+
+@pytest.mark.parametrize(("colour", "ink"), [(BLACK, WHITE), (WHITE, BLACK)])
+def test_writing_in_a_bar(scene, colour, ink):
+    """A subtitle, or a caption of two lines, belongs to the bar that it stands in."""
+    for text in ("as it was told", "when it all comes\nto two lines"):
+        picture = scene(20)
+        found = trimmed(np.asarray(written(picture, text, colour, ink)))
+        assert any(np.array_equal(view, np.asarray(picture)) for view in found), text
+
+
+def sizes(picture):
+    """Height and width of each trimmed picture."""
+    return [view.shape[:2] for view in trimmed(np.asarray(picture))]
+
+
+def night(seed, size=(240, 320)):
+    """A sky that grows lighter towards a skyline with lit windows, with grain and stars."""
+    random = np.random.default_rng(seed)
+    sky = np.tile(np.linspace(4, 45, size[0])[:, None], (1, size[1]))
+    sky[random.random(size) > 0.999] = 230
+    for column in range(0, size[1], 20):
+        top = int(random.uniform(0.6, 0.9) * size[0])
+        sky[top:, column : column + 20] = 12
+        for row in range(top + 4, size[0], 6):
+            if random.random() < 0.5:
+                sky[row : row + 3, column + 4 : column + 8] = 160
+    sky += random.normal(0, 3, size)
+    return np.repeat(sky.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def test_what_has_no_frame(scene):
+    """Drawn pictures, night skies, gradients, noise, stripes and blanks are left as they are."""
+    for seed in range(20, 40):
+        assert sizes(scene(seed)) == []
+        assert sizes(night(seed)) == []
+    ramp = np.linspace(0, 255, 300).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
+    stripes = np.repeat(np.where(np.arange(300) // 20 % 2, 255, 0)[None], 200, 0).astype(np.uint8)
+    for made in (
+        np.tile(ramp, (200, 1)),
+        noise,
+        stripes,
+        stripes.T,
+        np.full((90, 90), 7, np.uint8),
+    ):
+        assert sizes(made) == []
+
+
+def test_a_picture_is_never_trimmed_to_nothing(scene):
+    """A frame that leaves less than a fifth of a side, or a tiny picture, is left on."""
+    small = scene(20).resize((LEAST - 1, LEAST - 1))
+    assert sizes(framed(small, 20, 20, 20, 20, BLACK)) == []
+    picture = scene(20, (200, 150))
+    wide = np.asarray(framed(picture, 0, 405, 0, 405, BLACK))
+    assert sizes(wide) == []
+    assert sizes(wide[:, 10:-10]) == [(150, 200)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrays.arrays(
+        np.uint8,
+        st.one_of(
+            st.tuples(st.integers(1, 90), st.integers(1, 90)),
+            st.tuples(st.integers(1, 90), st.integers(1, 90), st.just(3)),
+        ),
+        elements=st.integers(0, 255),
+        fill=st.sampled_from([0, 255]),
+    ),
+    st.integers(0, 7),
+)
+def test_whatever_the_pixels(pixels, turn):
+    """Any size and strides: at most so many views, each of the pixels and each large enough."""
+    turned = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
+    found = trimmed(turned)
+    assert len(found) <= MOST
+    for view in found:
+        assert np.shares_memory(view, pixels)
+        assert min(view.shape[:2]) >= LEAST
+        assert view.shape[0] < turned.shape[0] or view.shape[1] < turned.shape[1]
+        assert trimmed(turned.copy())[0].shape == found[0].shape
+
+
+def located(item):
+    """The hashes of an item and where they were made."""
+    return hash_item(item, policy=Policy(), kinds=[pdq.PDQ]).hashes
+
+
+def test_both_regions_are_hashed(scene):
+    """The whole picture first, then the trimmed one, each in all eight orientations."""
+    bordered = framed(scene(20), 30, 30, 30, 30, BLACK)
+    regions = [one.region for one in located(bordered)]
+    assert regions == ["full"] * 8 + ["trimmed"] * 8
+    assert {one.region for one in located(scene(20))} == {"full"}
+
+
+def test_a_match_tells_the_region(scene, make_list):
+    """A framed copy matches by its trimmed region, one that was listed with its frame by the
+    full one.
+    """
+    from screener import Screener
+
+    bordered = framed(scene(20), 30, 30, 30, 30, BLACK)
+    rows = [
+        {"id": "bare", "pdq": pdq.compute(np.asarray(scene(20))).text, "status": "confirmed"},
+        {"id": "framed", "pdq": pdq.compute(np.asarray(bordered)).text, "status": "confirmed"},
+    ]
+    result = Screener(make_list(rows)).screen(bordered)
+    assert {match.entry: match.region for match in result.matches} == {
+        "bare": "trimmed",
+        "framed": "full",
+    }
