@@ -6,12 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from screener import HashList, Policy, Screener, Verdict
-from screener.hashed import hash_item
+from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.hashing import video
-from screener.hashing.hash import KINDS
 from screener.media.sampling import Sampling
-from screener.vpdq import policy, vpdq_of
 
 RATE, WIDTH, HEIGHT = 24, 320, 192
 
@@ -58,7 +55,7 @@ def listed(folder, *paths):
     """A list of the vPDQs of files, one frame a second as others make them, each its own entry."""
     known = HashList.create(folder / "known.list")
     for path in paths:
-        made = vpdq_of(hash_item(path, policy=policy(1.0), kinds=[KINDS["pdq"]]))
+        made, _ = vpdq.compute(path)
         text = folder / f"{path.stem}.txt"
         text.write_text("\n".join(video.vpdq_lines(made.value)))
         known.import_file(text, source=path.stem)

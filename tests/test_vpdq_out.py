@@ -7,14 +7,12 @@ import io
 import numpy as np
 from click.testing import CliRunner
 
-from screener import HashList, Screener
+from screener import HashList, Screener, vpdq
 from screener.cli import cli
 from screener.hash_lines import match
-from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.records import derived_entry
-from screener.vpdq import policy, vpdq_of
 
 CLIPS = [
     "chair-20-sd-bar", "doorknob-hd-no-bar", "pattern-hd-no-bar", "pattern-sd-grey-bar",
@@ -79,7 +77,7 @@ def test_what_is_written_is_imported_as_the_same_value_and_matches(material, tmp
     finds the video, its mirror image and its hash.
     """
     path = material / "videos/derived/base.mp4"
-    made = vpdq_of(hash_item(path, policy=policy(1.0), kinds=[KINDS["pdq"]]))
+    made, _ = vpdq.compute(path)
     text, _ = written(path, "--kinds", "vpdq")
     (tmp_path / "base.txt").write_text(text)
     known = HashList.create(tmp_path / "known.list")

@@ -13,10 +13,9 @@ import click
 
 from screener import console, hash_lines, list_pages, vpdq
 from screener.commands.opening import open_list
-from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import video
-from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
+from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.output import open_jsonl
 from screener.policy import Policy
 from screener.result import Reason, Result
@@ -173,9 +172,10 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
             if one.orientation == "upright" and one.part_kind == "frame"
         ]
         if any(kind.video for kind in wanted):
-            made, trouble = _vpdq(path, every, video_only=alone)
+            made, trouble = vpdq.compute(path, every=every)
             found += [] if made is None else [made]
-            hashed = replace(hashed, trouble=hashed.trouble or trouble)
+            if alone or (trouble is not None and trouble.reason != "no_video"):
+                hashed = replace(hashed, trouble=hashed.trouble or trouble)
         for one in found:
             click.echo(hash_lines.write(one, path))
         if hashed.trouble is not None:
@@ -190,23 +190,13 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     paths = list(itertools.islice(find(files), 2))
     if len(paths) != 1:
         raise click.UsageError("the layout of vpdq holds one video: name one, or ask for --lines")
-    made, trouble = _vpdq(paths[0], every, video_only=True)
+    made, trouble = vpdq.compute(paths[0], every=every)
     if made is not None:
         for line in video.vpdq_lines(made.value):
             click.echo(line)
     if trouble is not None:
         click.echo(f"{console.printable(paths[0])}: {trouble}", err=True)
     return 0 if trouble is None else 3
-
-
-def _vpdq(path: str, every: float, *, video_only: bool) -> tuple[Hash | None, MediaError | None]:
-    """The vPDQ of a file as far as it can be made, and what went wrong: with `video_only` also that
-    it is a still.
-    """
-    hashed = hash_item(path, policy=vpdq.policy(every), kinds=[KINDS["pdq"]])
-    made = vpdq.vpdq_of(hashed)
-    still = made is None and hashed.trouble is None and video_only
-    return made, MediaError("no_video", "no moving pictures") if still else hashed.trouble
 
 
 def _engine(
