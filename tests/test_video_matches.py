@@ -120,7 +120,9 @@ def test_dark_clips_and_title_cards_never_match_each_other(tmp_path):
 
 
 def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
-    """Four a second unless the policy says otherwise, and one a second for lists of pictures."""
+    """Eight a second unless the policy says otherwise, fewer of what is long, and one a second for
+    lists of pictures.
+    """
     clip = film(tmp_path / "scene.mp4", footage(6, seed=1))
     of_videos = listed(tmp_path, clip)
     (tmp_path / "pictures.csv").write_text(f"id,pdq\na,{'0123456789abcdef' * 4}\n")
@@ -133,12 +135,14 @@ def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
         for known, settings in (
             (of_videos, {}),
             (of_videos, {"videos": 0.5}),
-            (of_videos, {"every": 0.125}),
+            (of_videos, {"every": 0.0625}),
             (of_pictures.refresh(), {}),
         )
     ]
 
-    assert every == [24, 12, 48, 6]
+    assert every == [48, 12, 96, 6]
+    of_hours = Sampling(against_videos=True)
+    assert [of_hours.step(length) for length in (60, 3600, 36000, None)] == [0.125, 0.36, 1.0, 1.0]
 
 
 def test_the_clips_of_the_material_match_themselves_and_no_stranger(material, tmp_path):

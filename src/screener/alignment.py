@@ -24,7 +24,7 @@ RADIUS: Final = 31
 # What a video of one scene, all of whose frames agree with each other, must have beyond the rest.
 _SAME_PICTURE: Final = 10  # bits: within them, two PDQ of one picture are said to be the same
 _DETAILED: Final = 80  # quality of such pictures
-_SAMENESS: Final = 0.3  # what one in a hundred photographs passes, and lines of text do
+_SAMENESS: Final = 0.3  # most photographs have less, and lines of text more
 
 _MOST: Final = 8_000  # frames of a video that are compared; of longer ones every n-th
 _BLOCK: Final = 1 << 19  # pairs of frames at once

@@ -51,7 +51,7 @@ class Screener:
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
         self._hashing = self.policy
         if any(self._by_videos(one) for one in self.lists):
-            sampling = self.policy.sampling.against_videos()
+            sampling = replace(self.policy.sampling, against_videos=True)
             self._hashing = replace(self.policy, sampling=sampling)
         self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
 

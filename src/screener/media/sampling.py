@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
+_FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +17,9 @@ class Sampling:
     `mode`: `seconds` takes the first frame and then one every `every` seconds; `keyframes` decodes
     and takes only the frames that stand by themselves; `all` takes every frame; `frames` takes each
     so many frames as make `every` seconds at the file's average rate, as vPDQ does. `videos`:
-    instead of `every` where that is more and a list holds videos, since their frames may lie
-    anywhere between ours, and what moves fast agrees with nothing half a second later. `scenes`:
+    the seconds instead of `every` where a list holds videos (`against_videos`, which a Screener
+    sets): their frames lie anywhere between ours, and what moves agrees with nothing half a second
+    later. Of a long video it is more, so that it comes to no more than 10,000 frames. `scenes`:
     also take each frame that looks unlike the last one taken, so that a short flash is seen; every
     frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours that look
     alike once. `usable`: the least share of the frames taken that must show enough detail to be
@@ -26,14 +28,17 @@ class Sampling:
 
     mode: str = "seconds"
     every: float = 1.0
-    videos: float = 0.25
+    videos: float = 0.125
+    against_videos: bool = False
     scenes: bool = False
     distinct: bool = True
     usable: float = 0.1
 
-    def against_videos(self) -> Sampling:
-        """The same where a list holds videos."""
-        return replace(self, every=min(self.every, self.videos))
+    def step(self, duration: float | None) -> float:
+        """Seconds from one frame to the next, of a video so long, as far as that is known."""
+        if not self.against_videos or duration is None:
+            return self.every
+        return min(self.every, max(self.videos, duration / _FOR_VIDEOS))
 
     def wrong(self) -> str | None:
         """What is wrong with the settings, in a sentence; None where nothing is."""
@@ -45,7 +50,7 @@ class Sampling:
                 return f"{name} is a number of seconds above 0, not {seconds!r}"
         if _not_a_number(self.usable) or not 0 <= self.usable <= 1:
             return f"usable is a share from 0 to 1, not {self.usable!r}"
-        for name in ("scenes", "distinct"):
+        for name in ("scenes", "distinct", "against_videos"):
             if not isinstance(getattr(self, name), bool):
                 return f"{name} is true or false"
         if self.scenes and self.mode == "keyframes":

@@ -139,7 +139,10 @@ class _Walk:
         self, opened: Stream, limits: Limits, sampling: Sampling, seconds: float | None
     ) -> None:
         step = opened.frame_seconds
-        allowed = sampling.every if sampling.mode in ("seconds", "frames") else 0.0
+        self._every = (
+            sampling.step(opened.duration) if sampling.mode == "seconds" else sampling.every
+        )
+        allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed + step + _EARLY)
         self.decoded = 0
@@ -149,7 +152,7 @@ class _Walk:
         self._seconds = seconds
         self._clock = Clock(step)
         self._due = 0.0
-        self._stride = max(1, int(sampling.every / step + 1e-9))  # cut short, as vPDQ does
+        self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
     def taken(self) -> Iterator[tuple[float, Still]]:
@@ -194,7 +197,7 @@ class _Walk:
         else:
             due = self._sampling.mode != "seconds" or time >= self._due - _EARLY
         if due:
-            self._due = ((time + _EARLY) // self._sampling.every + 1) * self._sampling.every
+            self._due = ((time + _EARLY) // self._every + 1) * self._every
         if not self._sampling.scenes:
             return due
         tiny = likeness.tiny(still.raw())
