@@ -211,11 +211,23 @@ def test_a_list_of_pictures_and_videos_clears_a_still_by_its_pictures(put):
     assert decide(engine, upright(OTHER)).matches[0].entry == "still"
 
 
+def test_frames_of_a_vpdq_made_elsewhere_are_looked_up_among_pictures(put):
+    """As those of a video are: with the time, a timeline, and a verdict that rests on them."""
+    one = put(("still", None, "", near(FILM.codes[7:8], 6, seed=1)[0].tobytes().hex()))
+    engine = Screener(one)
+
+    result = engine.match([vpdq(FILM)])
+    assert [(m.kind, m.distance, m.time) for m in result.matches] == [("pdq", 6, 7.0)]
+    assert result.timeline[0].spans == ((7.0, 7.0),)
+    assert engine.match([vpdq(OTHER)]).verdict is Verdict.NO_MATCH
+
+
 def test_seeds_of_videos_alone_clear_nothing(put):
     """A list whose only videos are seeds can make no match by them."""
-    engine = Screener(put(("a", FILM, "seed"), ("b", None, "", OTHER.codes[0].tobytes().hex())))
+    engine = Screener(put(("a", FILM, "seed"), ("b", clip(OTHER.codes, quality=9), "confirmed")))
 
-    assert engine.match([vpdq(OTHER)]).reason is Reason.NOT_COMPARABLE
+    result = engine.match([vpdq(OTHER)])
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
 
 
 def test_digests_only_compares_no_frame(put):
@@ -295,6 +307,8 @@ def test_blank_frames_are_not_indexed(put):
         ("dark", "low information")
     ]
     assert (one.info().reached["vpdq"], one.info().by_none) == (1, 1)
+    with pytest.raises(ListError, match="no vpdq value"):
+        one.release_value("dark", "vpdq", by="ann", reason="x")
 
 
 def test_a_purge_leaves_no_frame_behind(put, known):

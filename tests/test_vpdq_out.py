@@ -90,6 +90,8 @@ def test_what_is_written_is_imported_as_the_same_value_and_matches(material, tmp
     engine = Screener(known)
     line, _ = written(path, "--kinds", "vpdq", "--lines")
     (piped,) = match(engine, stream(line))
+    (wrong, *_) = match(engine, stream(text))
+    assert "--lines" in wrong.detail
     (screened,) = engine.screen(path).matches
     assert (piped.matches[0].distance, piped.matches[0].video.found) == (0, 6)
     assert (screened.kind, screened.orientation) == ("vpdq", "upright")

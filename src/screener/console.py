@@ -201,7 +201,8 @@ def print_info(console: Console, info: ListInfo) -> None:
     for state, number in info.states.items():
         table.add_row(state, str(number))
     for kind, number in info.values.items():
-        table.add_row(f"{kind} values", str(number))
+        what = "frames of listed videos" if kind == "vpdq" else f"{kind} values"
+        table.add_row(what, str(number))
     for kind, number in info.reached.items():
         table.add_row(f"reached by {kind}", str(number))
     table.add_row("reached by none that is computed here", str(info.by_none))

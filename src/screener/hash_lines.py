@@ -17,6 +17,7 @@ from screener.screen import Screener
 _LONGEST = 1 << 22
 
 _QUALITY = re.compile("[0-9]{1,3}")
+_VPDQ = re.compile(r"\d+,\d+,[0-9a-fA-F]{64},")
 _UNSCREENED = "unscreened"
 
 
@@ -56,6 +57,8 @@ def read(number: int, line: bytes) -> HashLine | None:
     if not text or text.startswith("#"):
         return None
     fields = text.split(maxsplit=3)
+    if _VPDQ.match(text):
+        return HashLine(number, None, None, "a frame in vPDQ's own layout: `hash --lines` is read")
     input = fields[3] if len(fields) > 3 else None
     try:
         if len(line) > _LONGEST:

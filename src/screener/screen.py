@@ -82,8 +82,12 @@ class Screener:
     def match_many(
         self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
     ) -> list[Result]:
-        """Look up the hashes of several items with one search; results in the same order."""
-        located = [tuple(Located(one) for one in hashes) for hashes in items]
+        """Look up the hashes of several items with one search; results in the same order. The
+        frames of a vPDQ are looked up among pictures too, as those of a video are.
+        """
+        located = [
+            tuple(part for one in hashes for part in video_search.located(one)) for hashes in items
+        ]
         names = [None] * len(located) if inputs is None else list(inputs)
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")

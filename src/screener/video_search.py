@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.alignment import SCENES, Agreement, Rule, compare
-from screener.hashed import Hashed
+from screener.hashed import Hashed, Located
 from screener.hashing.frames import Frames
-from screener.hashing.hash import KINDS
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import vpdq_frames
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
@@ -47,22 +48,47 @@ class Clip:
 def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
     """The clips that an input's hashes make: the PDQs of its frames, and vPDQs made elsewhere.
 
-    A picture is a clip of one frame.
+    A picture is a clip of one frame. Beside a vPDQ, PDQs are its frames once more.
     """
+    made = [
+        Clip(number, one.orientation, one.region, Frames.of_value(one.hash.value))
+        for one in item.hashes
+        if one.hash.kind.video
+    ]
+    return made or _hashed_clips(item, number)
+
+
+def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
     groups: dict[tuple[str, str], list[tuple[float, int, bytes]]] = defaultdict(list)
+    for one in item.hashes:
+        if one.hash.kind.name == "pdq" and one.part_kind == "frame":
+            quality = 100 if one.hash.quality is None else one.hash.quality
+            groups[one.orientation, one.region] += (
+                (time, quality, one.hash.value) for time in (one.time, *one.again)
+            )
     clips = []
-    for located in item.hashes:
-        hash, way = located.hash, (located.orientation, located.region)
-        if hash.kind.name == "pdq" and located.part_kind == "frame":
-            quality = 100 if hash.quality is None else hash.quality
-            groups[way] += ((time, quality, hash.value) for time in (located.time, *located.again))
-        elif hash.kind.video:
-            clips.append(Clip(number, *way, Frames.of_value(hash.value)))
     for way, frames in groups.items():
         times, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         clips.append(Clip(number, *way, Frames.ordered(times, qualities, codes)))
     return clips
+
+
+def located(hash: Hash) -> list[Located]:
+    """A hash made elsewhere as a place of it in an input; of a vPDQ its frames' PDQs as well."""
+    if not hash.kind.video:
+        return [Located(hash)]
+    return [
+        Located(hash),
+        *(
+            Located(
+                Hash(KINDS["pdq"], frame.pdq, frame.quality),
+                part=max(frame.number, 0),
+                time=frame.time,
+            )
+            for frame in vpdq_frames(hash.value)
+        ),
+    ]
 
 
 def is_video(item: Hashed) -> bool:

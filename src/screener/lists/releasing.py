@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import ListError
-from screener.hashing.hash import kind_named
+from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, quarantine, segments
 from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry, united
@@ -112,6 +112,8 @@ def release_value(
             " AND h.kind = ? AND h.why_not IS NOT NULL",
             (entry, source, source, kind),
         ).fetchall()
+        if found.video:  # one without a usable frame has nothing to be compared by
+            values = [(value,) for (value,) in values if Hash(found, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
         changes = segments.Changes()
