@@ -151,7 +151,8 @@ def hash_(files: tuple[str, ...], kinds: str) -> int:
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=wanted)
         for located in hashed.hashes:
-            if located.orientation == "upright" and located.part_kind == "frame":
+            plain = located.region != "enlarged" and located.part_kind == "frame"
+            if located.orientation == "upright" and plain:
                 click.echo(hash_lines.write(located.hash, path))
         if hashed.trouble is not None:
             failed = True
