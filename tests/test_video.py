@@ -644,10 +644,14 @@ def test_bars_learn_from_every_frame_and_leave_something():
 
 
 def test_a_copy_at_half_the_size_is_found_though_it_is_tiny(scene, engine_of):
-    """160 x 90 of 320 x 180: hashed at twice its size, since PDQ itself is far off there."""
-    pictures = panned(scene, 12, 10, size=(320, 180), step=1)
-    small = [picture.resize((160, 90), Image.Resampling.BICUBIC) for picture in pictures]
+    """160 x 90 of a 320 x 180 full of grain: found by hashing it at twice its size."""
+    flat = (np.asarray(scene(2, (320, 180)), np.float32) - 128) * 0.35 + 128
+    grain = np.sign(np.random.default_rng(1).normal(size=(180, 320, 1))) * 60
+    picture = Image.fromarray(np.clip(flat + grain, 0, 255).astype(np.uint8))
+    small = clip([picture.resize((160, 90), Image.Resampling.BICUBIC)] * 3)
 
-    result = engine_of({"shown": pictures[0]}).screen(clip(small, crf="34"))
+    (frame,) = frames_of(small)
+    result = engine_of({"shown": picture}).screen(small)
 
-    assert [match.entry for match in result.matches] == ["shown"]
+    assert near(frame.pixels, picture) > 31
+    assert [(match.entry, match.region) for match in result.matches] == [("shown", "enlarged")]
