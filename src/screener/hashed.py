@@ -19,6 +19,11 @@ from screener.media.source import Item, Name
 from screener.policy import Policy
 from screener.result import MediaFacts
 
+_SMALL = 128
+"""PDQ takes single pixels of a side of so many or fewer, and hardly knows a video again at half its
+size: such frames are hashed at twice their size too.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -74,7 +79,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                     samples += 1 + len(frame.again)
                     if not repeats.adds(frame, picture.media):
                         continue
-                    for region, shown in _regions(frame.pixels):
+                    for region, shown in _regions(frame, picture.media):
                         hashes += _orientations(frame, region, shown)
     except MediaError as error:
         trouble = error
@@ -148,11 +153,18 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     return [Located(one) for one in made if one.kind in wanted]
 
 
-def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The parts of a frame that are hashed, each by its name in a match."""
+    whole = frame.pixels
     yield "full", whole
-    for view in trim.trimmed(whole):
+    views = {(one.__array_interface__["data"], one.shape): one for one in trim.trimmed(whole)}
+    views |= {(one.__array_interface__["data"], one.shape): one for one in frame.inner}
+    for view in views.values():
         yield "trimmed", view
+    if media.type in CONTAINERS:
+        for view in (whole, *views.values()):
+            if min(view.shape[:2]) <= _SMALL:
+                yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:

@@ -45,10 +45,11 @@ class Match:
 
     `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
     turned to match; `region` is `full`, or `trimmed` where it was the picture without the frame
-    round it. `part` counts pages and animation frames from 0, shown at `time` seconds; pictures
-    hidden in the file follow, and `part_kind` tells them: `frame`, `thumbnail` or `appended`.
-    `state` is the record's in effect. Where we hold opinions of our own of the
-    entry, they are `opinions`, and `said` is its state by its source alone.
+    round it, or `enlarged` where it was a small frame of a video at twice its size. `part` counts
+    pages and frames from 0, shown at `time` seconds; pictures hidden in the file follow, and
+    `part_kind` tells them: `frame`, `thumbnail` or `appended`. `state` is the record's in effect.
+    Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
+    its source alone.
 
     Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
     many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.

@@ -169,7 +169,9 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
         found = [
             one.hash
             for one in hashed.hashes
-            if one.orientation == "upright" and one.part_kind == "frame"
+            if one.orientation == "upright"
+            and one.part_kind == "frame"
+            and one.region != "enlarged"
         ]
         if any(kind.video for kind in wanted):
             made, trouble = vpdq.compute(path, every=every)

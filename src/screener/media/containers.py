@@ -45,7 +45,7 @@ def encrypted(stream: BinaryIO) -> bool:
         )
 
 
-class _kept:  # noqa: N801 -- reads as a word in a `with`
+class _kept:
     """Gives the size of a stream, and puts it back where it stood."""
 
     def __init__(self, stream: BinaryIO) -> None:

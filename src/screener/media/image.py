@@ -71,7 +71,7 @@ class Frame:
     is the number of the frame or page, from 0, and goes on counting for pictures hidden in the
     file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
     strides. `again` are the times of the frames looked at next that show the same, and are not
-    given themselves.
+    given themselves. `inner` are views of `pixels` without the bars that a video has throughout.
     """
 
     pixels: NDArray[np.uint8]
@@ -79,6 +79,7 @@ class Frame:
     part: int
     part_kind: str = "frame"
     again: tuple[float, ...] = ()
+    inner: tuple[NDArray[np.uint8], ...] = ()
 
 
 class Picture:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+import numpy as np
+from PIL import Image
+
 from screener.errors import MediaError
 from screener.media import image, video
 from screener.media.image import Limits, Picture
@@ -25,9 +28,9 @@ def open(
     the decoding of a video.
     """
     if not isinstance(content, bytes):
-        if hasattr(content, "read"):
-            return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
-        return image.open(content, limits=limits)
+        if isinstance(content, Image.Image | np.ndarray):
+            return image.open(content, limits=limits)
+        return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
     mime = sniff(content[:4096])
     if mime in CONTAINERS:
         return video.open(content, limits=limits, sampling=sampling, seconds=seconds)

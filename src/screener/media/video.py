@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
@@ -17,6 +18,7 @@ from typing import BinaryIO
 
 from screener.errors import MediaError
 from screener.media import containers, likeness
+from screener.media.bars import Bars
 from screener.media.image import Frame, Limits, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
@@ -25,6 +27,10 @@ from screener.media.timing import Clock, Losses
 
 # A frame is taken a little before its time too: containers round times to a millisecond.
 _EARLY = 0.002
+
+# Frames, and pixels of them, that are held to learn from before the first of them is given.
+_AHEAD = 8
+_HELD = 32_000_000
 
 
 def open(
@@ -92,7 +98,7 @@ def _walk(
     """Sampled frames; then MediaError if a part of the video was not looked at."""
     walk = _Walk(opened, limits, sampling, seconds)
     try:
-        yield from _distinct(walk.taken(), sampling)
+        yield from _without_bars(_distinct(walk.taken(), sampling))
     except MemoryError:
         raise MediaError("too_large", "not enough memory to decode it") from None
     if walk.stopped is not None:
@@ -104,6 +110,27 @@ def _walk(
     if walk.losses.worst is not None:
         start, end = walk.losses.worst
         raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+
+
+def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The frames, each with what it shows between the video's bars, as far as those are known from
+    the frames before it and a few after it.
+    """
+    bars, held = Bars(), deque[Frame]()
+    trouble: Exception | None = None
+    try:
+        for frame in frames:
+            bars.see(frame.pixels)
+            held.append(frame)
+            while len(held) > _AHEAD or sum(one.pixels.size for one in held) > _HELD:
+                first = held.popleft()
+                yield replace(first, inner=bars.views(first.pixels))
+    except (MediaError, MemoryError) as error:
+        trouble = error
+    for frame in held:
+        yield replace(frame, inner=bars.views(frame.pixels))
+    if trouble is not None:
+        raise trouble
 
 
 def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Iterator[Frame]:
