@@ -38,7 +38,7 @@ def test_percentages_are_those_of_comparing_each_frame_with_each(data):
         codes = near(pool[draw()], data.draw(st.sampled_from([0, 10, 15, 16])), seed=seed)
         quality = data.draw(st.lists(st.sampled_from([49, 50, 100]), min_size=12, max_size=12))
         frames = clip(codes)
-        sides.append(Frames(frames.times, np.array(quality[: len(codes)], np.uint8), codes))
+        sides.append(Frames.ordered(frames.times, np.array(quality[: len(codes)], np.uint8), codes))
     query, listed = sides
     ours, theirs = (one.codes[one.qualities >= 50] for one in sides)
 
@@ -307,3 +307,22 @@ def test_reference_videos_match_themselves_hashed_small_and_no_other(material):
                 assert (told is not None) == (one == other), (one, other, rates)
                 if told is not None and rates[0] == rates[1]:
                     assert told.rule is Rule.WHOLE
+
+
+def test_several_hashes_of_one_frame_are_one_frame():
+    """As where a frame may end in two ways: what is counted, and what is in a row, are frames."""
+    listed = clip(scenes(600, seed=1), step=0.1)
+    shown = scenes(40, seed=2)
+    shown[10:20] = listed.codes[300:400:10]
+    guesses = scenes(80, seed=3)
+    query = Frames.ordered(
+        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
+        np.full(120, 100),
+        np.concatenate([shown, guesses]),
+        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
+    )
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.agreeing, told.usable) == (Rule.RUN, 10, 40)
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (30.0, 39.0))

@@ -128,7 +128,7 @@ def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
             located
             for place, way in enumerate(ways)
             for located in upright(
-                Frames(
+                Frames.ordered(
                     FILM.times,
                     FILM.qualities,
                     np.where((of == place)[:, None], FILM.codes, scenes(60, seed=10 + place)),
@@ -300,7 +300,9 @@ def test_blank_frames_are_not_indexed(put):
     codes[:10] = 0
     quality = np.full(60, 100, np.uint8)
     quality[10:20] = 49
-    one = put(("film", Frames(FILM.times, quality, codes)), ("dark", clip(OTHER.codes, quality=3)))
+    one = put(
+        ("film", Frames.ordered(FILM.times, quality, codes)), ("dark", clip(OTHER.codes, quality=3))
+    )
 
     assert one.kinds["vpdq"] == 40
     assert [(row.entry, row.reason) for row in one.quarantined()[1]] == [

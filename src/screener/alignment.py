@@ -86,12 +86,13 @@ def compare(
     pairs = _Pairs(ours, theirs, radius)
     run = _best_run(pairs)
     found, agreeing = pairs.listed_near <= radius, pairs.query_near <= radius
-    enough = _most(found)
+    counts = int(found.sum()), len(theirs), ours.only(agreeing).count, ours.count
+    enough = _most(*counts[:2])
     if enough and _tells_enough(pairs, listed):
         rule = Rule.WHOLE
     elif run is not None:
         rule = Rule.RUN
-    elif enough or _most(agreeing):
+    elif enough or _most(*counts[2:]):
         rule = Rule.ALIKE
     else:
         return None
@@ -102,7 +103,6 @@ def compare(
         spans = run.input_span, run.listed_span
         if rule is Rule.RUN:
             near = run.distances
-    counts = int(found.sum()), len(theirs), int(agreeing.sum()), len(ours)
     return Agreement(rule, int(np.sort(near)[(len(near) - 1) // 2]), *counts, *spans)
 
 
@@ -110,9 +110,9 @@ def _thinned(frames: Frames) -> Frames:
     return frames.only(slice(None, None, -(-len(frames) // _MOST) or 1))
 
 
-def _most(flags: Flags) -> bool:
-    """Whether 80 % are set, of one or more."""
-    return len(flags) > 0 and 5 * int(flags.sum()) >= 4 * len(flags)
+def _most(some: int, of: int) -> bool:
+    """Whether so many are 80 %."""
+    return 5 * some >= 4 * of
 
 
 def _span(times: Floats) -> tuple[float, float]:
@@ -232,6 +232,8 @@ def _runs(
     if not inside.size:
         return
     nearest, near = _nearest(coarse.codes[inside], at[inside], fine, tolerance)
+    best = _best_of_each(coarse.places[inside], near)
+    inside, nearest, near = inside[best], nearest[best], near[best]
     agree = near <= radius
     step = min(coarse.step, _STEP)
     waiting = [(0, len(inside))]
@@ -254,6 +256,14 @@ def _runs(
         ):
             yield _Run(seconds, _span(ours.times), _span(theirs.times), near[where])
         waiting += [(low, first), (last + 1, high)]
+
+
+def _best_of_each(places: Ints, near: npt.NDArray[np.uint16]) -> Ints:
+    """Of several PDQs of one frame the nearest, as indices in order."""
+    order = np.lexsort((near, places))
+    first = np.ones(len(order), bool)
+    first[1:] = places[order][1:] != places[order][:-1]
+    return np.sort(order[first])
 
 
 def _moves(ours: Frames, theirs: Frames, radius: int) -> bool:
@@ -350,11 +360,7 @@ def _same_picture(pairs: _Pairs, agreeing: Frames, listed: Frames) -> bool:
         return False
     near = pairs.query_near[pairs.query_near <= pairs.radius]
     same = 2 * int((near <= _SAME_PICTURE).sum()) >= len(near)
-    detailed = len(_detailed(listed)), len(_detailed(agreeing))
-    return same and all(
-        5 * few >= 4 * many
-        for few, many in zip(detailed, (len(listed), len(agreeing)), strict=True)
-    )
+    return same and all(_most(len(_detailed(one)), len(one)) for one in (listed, agreeing))
 
 
 def _detailed(frames: Frames) -> Frames:

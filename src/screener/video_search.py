@@ -59,18 +59,20 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
 
 
 def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
-    groups: dict[tuple[str, str], list[tuple[float, int, bytes]]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[tuple[float, int, int, bytes]]] = defaultdict(list)
     for one in item.hashes:
         if one.hash.kind.name == "pdq" and one.part_kind == "frame":
             quality = 100 if one.hash.quality is None else one.hash.quality
             groups[one.orientation, one.region] += (
-                (time, quality, one.hash.value) for time in (one.time, *one.again)
+                (time, one.part, quality, one.hash.value) for time in (one.time, *one.again)
             )
     clips = []
     for way, frames in groups.items():
-        times, qualities, values = zip(*frames, strict=True)
+        times, parts, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        clips.append(Clip(number, *way, Frames.ordered(times, qualities, codes)))
+        # A part that stands for what follows it is another frame at each of these times.
+        _, places = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
+        clips.append(Clip(number, *way, Frames.ordered(times, qualities, codes, places.ravel())))
     return clips
 
 
@@ -157,7 +159,7 @@ def _hits(one: HashList, clips: Sequence[Clip], *, radius: int, floor: int) -> _
     frames = [
         np.unique(clip.frames.usable(floor).codes, axis=0, return_counts=True) for clip in clips
     ]
-    usable = np.array([often.sum() for _, often in frames], np.int64)
+    usable = np.array([clip.frames.usable(floor).count for clip in clips], np.int64)
     owners = np.repeat(np.arange(len(clips)), [len(codes) for codes, _ in frames])
     often = np.concatenate([np.empty(0, np.int64), *(often for _, often in frames)])
     codes = np.concatenate([np.empty((0, 32), np.uint8), *(codes for codes, _ in frames)])

@@ -21,13 +21,15 @@ _LEAST = _BITS // 16  # bits set, and unset, below which a hash is that of a bla
 class Frames:
     """The hashed frames of one video, in order of time.
 
-    `times` are seconds, float64 (n,); `qualities` 0 to 100, uint8 (n,); `codes` the PDQ of each
-    frame, uint8 (n, 32), contiguous.
+    `times` are seconds, float64 (n,); `qualities` 0 to 100, uint8 (n,); `codes` PDQs, uint8
+    (n, 32), contiguous; `places` say which frame each is of, int64 (n,): a frame may have several,
+    as where it may end in two ways.
     """
 
     times: npt.NDArray[np.float64]
     qualities: npt.NDArray[np.uint8]
     codes: Codes
+    places: npt.NDArray[np.int64]
 
     @classmethod
     def of_value(cls, value: bytes) -> Frames:
@@ -41,20 +43,32 @@ class Frames:
         times: npt.ArrayLike,
         qualities: npt.ArrayLike,
         codes: Codes,
+        places: npt.ArrayLike | None = None,
     ) -> Frames:
-        """Frames by their times, in whatever order they are given."""
+        """Frames by their times, in whatever order they are given; each has one PDQ unless `places`
+        says otherwise.
+        """
         seconds = np.asarray(times, np.float64)
         order = np.argsort(seconds, kind="stable")
         quality = np.asarray(qualities, np.uint8)
-        return cls(seconds[order], quality[order], np.ascontiguousarray(codes[order]))
+        frame = np.arange(len(seconds)) if places is None else np.asarray(places, np.int64)
+        ordered = np.ascontiguousarray(codes[order])
+        return cls(seconds[order], quality[order], ordered, frame[order])
 
     def __len__(self) -> int:
-        """How many."""
+        """How many PDQs."""
         return len(self.times)
+
+    @property
+    def count(self) -> int:
+        """How many frames."""
+        return len(np.unique(self.places))
 
     def only(self, which: Flags | npt.NDArray[np.int64] | slice) -> Frames:
         """Those that an index, flags or a slice chooses."""
-        return Frames(self.times[which], self.qualities[which], self.codes[which])
+        return Frames(
+            self.times[which], self.qualities[which], self.codes[which], self.places[which]
+        )
 
     def usable(self, floor: int = FLOOR) -> Frames:
         """Those with enough detail to be compared: of a quality of at least `floor`, and whose hash
@@ -67,7 +81,8 @@ class Frames:
     @property
     def step(self) -> float:
         """Seconds from one frame to the next, as a rule: their median; 0.0 for fewer than two."""
-        return float(np.median(np.diff(self.times))) if len(self) > 1 else 0.0
+        times = np.unique(self.times)
+        return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
 def sameness(codes: Codes) -> npt.NDArray[np.float64]:
