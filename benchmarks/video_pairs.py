@@ -23,7 +23,7 @@ import numpy as np
 import receipt
 
 from screener import Policy, vpdq
-from screener.alignment import compare
+from screener.agreement import compare
 from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import pdq

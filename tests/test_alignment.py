@@ -8,7 +8,7 @@ from clips import clip, near, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener.alignment import Rule, compare
+from screener.agreement import Rule, compare
 from screener.hashing.frames import Frames, sameness
 
 

@@ -1,32 +1,21 @@
-"""Whether the frames of a video agree with those of a listed one: the rule, and nothing else.
-
-Two frames agree where their PDQs differ in at most `radius` bits and both have detail enough. The
-rule is stated, and compared with that of others, in docs/video-matching.md. Nothing here knows of
-lists or files.
-"""
+"""Alignment: which frames of two videos agree, and the run at one offset in which they do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from screener.hashing.frames import FLOOR, Codes, Flags, Frames, sameness
+from screener.hashing.frames import Codes, Flags, Frames
 
 SECONDS: Final = 5.0  # how long an aligned run lasts at least
 SCENES: Final = 3  # that do not agree with each other, in an aligned run
-RADIUS: Final = 31
+SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said to be the same
 
-# What a video of one scene, all of whose frames agree with each other, must have beyond the rest.
-_SAME_PICTURE: Final = 10  # bits: within them, two PDQ of one picture are said to be the same
-_DETAILED: Final = 80  # quality of such pictures
-_SAMENESS: Final = 0.3  # most photographs have less, and lines of text more
-
-_MOST: Final = 8_000  # frames of a video that are compared; of longer ones every n-th
+_FAR: Final = 999  # bits, where there is nothing to be near
 _BLOCK: Final = 1 << 19  # pairs of frames at once
 _OFFSETS: Final = 8  # alignments that are looked at
 _STEP: Final = 1.0  # seconds that a frame stands for at most, in the length of a run
@@ -38,106 +27,13 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Rule(StrEnum):
-    """What follows from the frames that agree.
-
-    `whole`: at least 80 % of the listed video's usable frames are found. `run`: for five seconds
-    or more, at one offset in time, 80 % of the frames agree. `alike`: what agrees is too little, or
-    too much like itself, to make a match: pictures of the listed video are seen, no more.
-    """
-
-    WHOLE = "whole"
-    RUN = "run"
-    ALIKE = "alike"
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How the frames of an input agree with those of a listed video.
-
-    `distance` is the median, over the frames that agree, of each one's least distance in bits.
-    `found` of the listed video's `listed` usable frames agree with one of the input's, and
-    `agreeing` of the input's `usable` ones with one of the listed video's. The spans are in
-    seconds, from the first to the last frame that agrees, in each of both: of the aligned run where
-    there is one, of all of them otherwise.
-    """
-
-    rule: Rule
-    distance: int
-    found: int
-    listed: int
-    agreeing: int
-    usable: int
-    input_span: tuple[float, float]
-    listed_span: tuple[float, float]
-
-
-def compare(
-    query: Frames, listed: Frames, *, radius: int = RADIUS, floor: int = FLOOR
-) -> Agreement | None:
-    """How a video agrees with a listed one; None where not even `alike` is to be told.
-
-    Both are given with all their frames, also those without detail. The time is that of comparing
-    each frame with each, and the memory is bounded.
-    """
-    ours, theirs = _thinned(query.usable(floor)), _thinned(listed.usable(floor))
-    if not len(ours) or not len(theirs):
-        return None
-    pairs = _Pairs(ours, theirs, radius)
-    run = _best_run(pairs)
-    found, agreeing = pairs.listed_near <= radius, pairs.query_near <= radius
-    counts = int(found.sum()), len(theirs), ours.only(agreeing).count, ours.count
-    enough = _most(*counts[:2])
-    if enough and _tells_enough(pairs, listed):
-        rule = Rule.WHOLE
-    elif run is not None:
-        rule = Rule.RUN
-    elif enough or _most(*counts[2:]):
-        rule = Rule.ALIKE
-    else:
-        return None
-    near = pairs.listed_near[found] if rule is Rule.WHOLE else pairs.query_near[agreeing]
-    if run is None:
-        spans = _span(ours.times[agreeing]), _span(theirs.times[found])
-    else:
-        spans = run.input_span, run.listed_span
-        if rule is Rule.RUN:
-            near = run.distances
-    return Agreement(rule, int(np.sort(near)[(len(near) - 1) // 2]), *counts, *spans)
-
-
-def _thinned(frames: Frames) -> Frames:
-    return frames.only(slice(None, None, -(-len(frames) // _MOST) or 1))
-
-
-def _most(some: int, of: int) -> bool:
-    """Whether so many are 80 %."""
-    return 5 * some >= 4 * of
-
-
-def _span(times: Floats) -> tuple[float, float]:
-    return float(times.min()), float(times.max())
-
-
-def _words(codes: Codes) -> npt.NDArray[np.uint64]:
-    return np.ascontiguousarray(codes).view(np.uint64)
-
-
-def _distances(one: Codes, other: Codes) -> npt.NDArray[np.uint16]:
-    """Bits between each of one and each of the other; between pairs where the shapes agree so."""
-    bits: npt.NDArray[np.uint16] = np.bitwise_count(_words(one) ^ _words(other)).sum(
-        axis=-1, dtype=np.uint16
-    )
-    return bits
-
-
-class _Pairs:
+class Pairs:
     """Which frames of two videos agree, and how near each is to its nearest."""
 
     def __init__(self, query: Frames, listed: Frames, radius: int) -> None:
         self.query, self.listed, self.radius = query, listed, radius
-        self.query_near = np.full(len(query), 999, np.uint16)
-        self.listed_near = np.full(len(listed), 999, np.uint16)
+        self.query_near = np.full(len(query), _FAR, np.uint16)
+        self.listed_near = np.full(len(listed), _FAR, np.uint16)
         self._agree: list[tuple[int, npt.NDArray[np.uint8]]] = []  # packed, a bit for each pair
         height = max(1, _BLOCK // len(listed))
         theirs = np.ascontiguousarray(_words(listed.codes).T)
@@ -152,6 +48,13 @@ class _Pairs:
             if near.any():
                 self._agree.append((start, np.packbits(near, axis=1)))
 
+    def closer(self, radius: int) -> Pairs | None:
+        """The same within fewer bits; None where nothing agrees within these."""
+        ours, theirs = self.query_near <= radius, self.listed_near <= radius
+        return (
+            Pairs(self.query.only(ours), self.listed.only(theirs), radius) if ours.any() else None
+        )
+
     def blocks(self) -> Iterator[tuple[Ints, Ints]]:
         """The pairs that agree, as places in the query and in the listed video, block by block."""
         for start, packed in self._agree:
@@ -160,7 +63,7 @@ class _Pairs:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """A run in which two videos agree at one offset; `distances` of the frames that do."""
 
     seconds: float
@@ -169,9 +72,27 @@ class _Run:
     distances: npt.NDArray[np.uint16]
 
 
-def _best_run(pairs: _Pairs) -> _Run | None:
-    """The longest aligned run of the likeliest alignments."""
-    best: _Run | None = None
+def best_run(pairs: Pairs) -> Run | None:
+    """The longest run of the likeliest alignments in which the frames move."""
+    best: Run | None = None
+    for aligned in _alignments(pairs):
+        for run in aligned.runs():
+            if best is None or run.seconds > best.seconds:
+                best = run
+    return best
+
+
+def keeps_time(pairs: Pairs) -> bool:
+    """Whether three frames or more, hardly different as they are, each agree with their own."""
+    return any(
+        aligned.is_exact(np.arange(len(aligned.near)), scenes=2) for aligned in _alignments(pairs)
+    )
+
+
+def _alignments(pairs: Pairs) -> Iterator[_Aligned]:
+    """The two videos at the likeliest offsets: by all pairs that agree, and by those alone that
+    agree within few bits, since footage that hardly moves agrees with itself at every offset.
+    """
     # Of two videos sampled differently, each frame of the coarser one has one near its time in the
     # finer one; the other way round it need not.
     coarse, fine = pairs.query, pairs.listed
@@ -179,18 +100,16 @@ def _best_run(pairs: _Pairs) -> _Run | None:
     if turned:
         coarse, fine = fine, coarse
     tolerance = min(max(coarse.step, 0.1), _TOLERANCE)
-    for offset in _offsets(pairs, tolerance):
+    close = pairs.closer(SAME_PICTURE)
+    found = [*_offsets(pairs, tolerance), *(_offsets(close, tolerance) if close else ())]
+    for offset in dict.fromkeys(found):
         shift = offset if turned else -offset  # from the coarser one's times to the finer one's
-        for run in _runs(coarse, fine, shift, tolerance, pairs.radius):
-            spans = (
-                (run.listed_span, run.input_span) if turned else (run.input_span, run.listed_span)
-            )
-            if best is None or run.seconds > best.seconds:
-                best = _Run(run.seconds, *spans, run.distances)
-    return best
+        aligned = _Aligned.of(coarse, fine, shift, tolerance, pairs.radius, turned=turned)
+        if aligned is not None:
+            yield aligned
 
 
-def _offsets(pairs: _Pairs, tolerance: float) -> list[float]:
+def _offsets(pairs: Pairs, tolerance: float) -> list[float]:
     """The likeliest differences between a time in the query and one in the listed video.
 
     Each pair that agrees votes, with the less weight the more pairs its frames are in: a title that
@@ -223,39 +142,93 @@ def _offsets(pairs: _Pairs, tolerance: float) -> list[float]:
     return found
 
 
-def _runs(
-    coarse: Frames, fine: Frames, shift: float, tolerance: float, radius: int
-) -> Iterator[_Run]:
-    """The runs of one alignment; `input_span` is that of the coarser video."""
-    at = coarse.times + shift
-    inside = np.flatnonzero((at >= fine.times[0] - tolerance) & (at <= fine.times[-1] + tolerance))
-    if not inside.size:
-        return
-    nearest, near = _nearest(coarse.codes[inside], at[inside], fine, tolerance)
-    best = _best_of_each(coarse.places[inside], near)
-    inside, nearest, near = inside[best], nearest[best], near[best]
-    agree = near <= radius
-    step = min(coarse.step, _STEP)
-    waiting = [(0, len(inside))]
-    for _ in range(_TRIES):
-        if not waiting:
-            return
-        low, high = waiting.pop()
-        first, last = _longest(agree[low:high], at[inside[low:high]])
-        if last < first:
-            continue
-        first, last = first + low, last + low
-        where = first + np.flatnonzero(agree[first : last + 1])
-        ours, theirs = coarse.only(inside[where]), fine.only(nearest[where])
-        seconds = float(ours.times[-1] - ours.times[0]) + step
-        if seconds + 1e-3 < SECONDS:
-            continue  # no other run of this stretch is longer
-        same = near[where] <= _SAME_PICTURE
-        if _moves(ours, theirs, radius) or _moves(
-            ours.only(same), theirs.only(same), _SAME_PICTURE
-        ):
-            yield _Run(seconds, _span(ours.times), _span(theirs.times), near[where])
-        waiting += [(low, first), (last + 1, high)]
+@dataclass(frozen=True, eq=False)
+class _Aligned:
+    """Two videos at one offset: the frames of the coarser one that fall within the finer one, `at`
+    its times, and for each the nearest frame in bits among those within the tolerance of it.
+    `turned` says that the coarser one is the listed one.
+    """
+
+    coarse: Frames
+    at: Floats
+    fine: Frames
+    nearest: Ints
+    near: npt.NDArray[np.uint16]
+    tolerance: float
+    radius: int
+    turned: bool
+
+    @classmethod
+    def of(
+        cls,
+        coarse: Frames,
+        fine: Frames,
+        shift: float,
+        tolerance: float,
+        radius: int,
+        *,
+        turned: bool,
+    ) -> _Aligned | None:
+        """Align them; None where none falls within."""
+        at = coarse.times + shift
+        low, high = fine.times[0] - tolerance, fine.times[-1] + tolerance
+        inside = np.flatnonzero((at >= low) & (at <= high))
+        if not inside.size:
+            return None
+        nearest, near = _nearest(coarse.codes[inside], at[inside], fine, tolerance)
+        best = _best_of_each(coarse.places[inside], near)
+        inside, nearest, near = inside[best], nearest[best], near[best]
+        return cls(coarse.only(inside), at[inside], fine, nearest, near, tolerance, radius, turned)
+
+    def runs(self) -> Iterator[Run]:
+        """The runs in which they agree and move, of those that do not overlap."""
+        agree = self.near <= self.radius
+        step = min(self.coarse.step, _STEP)
+        waiting = [(0, len(agree))]
+        for _ in range(_TRIES):
+            if not waiting:
+                return
+            low, high = waiting.pop()
+            first, last = _longest(agree[low:high], self.at[low:high])
+            if last < first:
+                continue
+            first, last = first + low, last + low
+            where = first + np.flatnonzero(agree[first : last + 1])
+            seconds = float(self.at[last] - self.at[first]) + step
+            if seconds + 1e-3 < SECONDS:
+                continue  # no other run of this stretch is longer
+            if self.is_moving(where) or self.is_exact(where, scenes=SCENES):
+                yield self._run(where, seconds)
+            waiting += [(low, first), (last + 1, high)]
+
+    def _run(self, where: Ints, seconds: float) -> Run:
+        spans = span_of(self.coarse.times[where]), span_of(self.fine.times[self.nearest[where]])
+        return Run(seconds, *(spans[::-1] if self.turned else spans), self.near[where])
+
+    def is_moving(self, where: Ints) -> bool:
+        """Whether frames that agree are not one or two scenes, which would fit at any offset."""
+        return self._scenes(where, self.radius) >= SCENES
+
+    def is_exact(self, where: Ints, *, scenes: int) -> bool:
+        """Whether frames agree within few bits, further from each other than that, and each is
+        twice as near to its own as to any at another time. Noise is not: it is near anything.
+        """
+        where = where[self.near[where] <= SAME_PICTURE]
+        if len(where) < SCENES or self._scenes(where, SAME_PICTURE) < scenes:
+            return False
+        own, others = [], []
+        for place in where.tolist():
+            away = np.abs(self.fine.times - self.at[place]) > self.tolerance
+            if away.any():
+                own.append(int(self.near[place]))
+                bits = _distances(self.coarse.codes[place], self.fine.codes[away])
+                others.append(int(bits.min()))
+        return len(own) >= SCENES and 2 * float(np.median(own)) < float(np.median(others))
+
+    def _scenes(self, where: Ints, radius: int) -> int:
+        """How many scenes they are, on the side that has fewer."""
+        theirs = self.fine.codes[self.nearest[where]]
+        return min(scenes_of(self.coarse.codes[where], radius), scenes_of(theirs, radius))
 
 
 def _best_of_each(places: Ints, near: npt.NDArray[np.uint16]) -> Ints:
@@ -266,22 +239,17 @@ def _best_of_each(places: Ints, near: npt.NDArray[np.uint16]) -> Ints:
     return np.sort(order[first])
 
 
-def _moves(ours: Frames, theirs: Frames, radius: int) -> bool:
-    """Whether the frames of a run are not one or two scenes, which would fit at any offset."""
-    return min(_scenes(ours.codes, radius), _scenes(theirs.codes, radius)) >= SCENES
-
-
 def _nearest(
     codes: Codes, times: Floats, fine: Frames, tolerance: float
 ) -> tuple[Ints, npt.NDArray[np.uint16]]:
     """For each code at a time the frame that is nearest in bits among those within the tolerance
-    of its time, and of equals the one nearest in time; and how near it is in bits: 999 where there
-    is none.
+    of its time, and of equals the one nearest in time; and how near it is in bits, `_FAR` where
+    there is none.
     """
     low = np.searchsorted(fine.times, times - tolerance, side="left")
     high = np.searchsorted(fine.times, times + tolerance, side="right")
     best = np.zeros(len(codes), np.int64)
-    near = np.full(len(codes), 999, np.uint16)
+    near = np.full(len(codes), _FAR, np.uint16)
     away = np.zeros(len(codes))
     for place in range(int((high - low).max(initial=0))):
         which = np.flatnonzero(low + place < high)
@@ -311,11 +279,11 @@ def _longest(agree: Flags, times: Floats) -> tuple[int, int]:
     return int(starts[longest]), int(places[longest])
 
 
-def _scenes(codes: Codes, radius: int) -> int:
+def scenes_of(codes: Codes, radius: int) -> int:
     """How many codes there are that do not agree with each other, up to `SCENES`."""
     if not len(codes):
         return 0
-    nearest = np.full(len(codes), 999, np.uint16)
+    nearest = np.full(len(codes), _FAR, np.uint16)
     place = 0
     for count in range(1, SCENES):
         nearest = np.minimum(nearest, _distances(codes, codes[place : place + 1]))
@@ -325,44 +293,18 @@ def _scenes(codes: Codes, radius: int) -> int:
     return SCENES
 
 
-def _tells_enough(pairs: _Pairs, listed: Frames) -> bool:
-    """Whether frames that agree tell of this video, and not of something that many have.
+def _words(codes: Codes) -> npt.NDArray[np.uint64]:
+    return np.ascontiguousarray(codes).view(np.uint64)
 
-    Where it has three scenes or more, three must be found, where it has two, both. Where what is
-    found agrees with itself, it must hold within much fewer bits, or be one picture, and one that
-    no title card has.
-    """
-    agreeing = pairs.query_near <= pairs.radius
-    found = pairs.listed_near <= pairs.radius
-    scenes = _scenes(pairs.listed.codes, pairs.radius)
-    seen = min(
-        _scenes(pairs.query.codes[agreeing], pairs.radius),
-        _scenes(pairs.listed.codes[found], pairs.radius),
+
+def _distances(one: Codes, other: Codes) -> npt.NDArray[np.uint16]:
+    """Bits between each of one and each of the other; between pairs where the shapes agree so."""
+    bits: npt.NDArray[np.uint16] = np.bitwise_count(_words(one) ^ _words(other)).sum(
+        axis=-1, dtype=np.uint16
     )
-    if 1 < scenes <= seen:
-        return True
-    same = (
-        pairs.query.codes[pairs.query_near <= _SAME_PICTURE],
-        pairs.listed.codes[pairs.listed_near <= _SAME_PICTURE],
-    )
-    if min(_scenes(codes, _SAME_PICTURE) for codes in same) > 1:
-        return True
-    return _same_picture(pairs, pairs.query.only(agreeing), listed)
+    return bits
 
 
-def _same_picture(pairs: _Pairs, agreeing: Frames, listed: Frames) -> bool:
-    """Whether a video shows, at two times or more, the detailed picture that a listed one is of.
-
-    All frames of the listed one count here, also those without detail: a title between dark frames
-    is not what the video is of.
-    """
-    if min(len(np.unique(one.times)) for one in (agreeing, listed)) < 2:
-        return False
-    near = pairs.query_near[pairs.query_near <= pairs.radius]
-    same = 2 * int((near <= _SAME_PICTURE).sum()) >= len(near)
-    return same and all(_most(len(_detailed(one)), len(one)) for one in (listed, agreeing))
-
-
-def _detailed(frames: Frames) -> Frames:
-    enough = frames.usable(_DETAILED)
-    return enough.only(sameness(enough.codes) <= _SAMENESS)
+def span_of(times: Floats) -> tuple[float, float]:
+    """The first and the last of some times."""
+    return float(times.min()), float(times.max())

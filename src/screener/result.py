@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from screener.alignment import Agreement, Rule
+from screener.agreement import Agreement, Rule
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, Opinion
 

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from screener.alignment import SCENES, Agreement, Rule, compare
+from screener.agreement import Agreement, Rule, compare
+from screener.alignment import SCENES
 from screener.hashed import Hashed, Located
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
