@@ -1,12 +1,13 @@
 """What the rule for listed videos rests on: who agrees with whom, and for how long.
 
-Three tables. `pairs`: each video under a folder, hashed once a second, is listed, and each one,
+Four tables. `pairs`: each video under a folder, hashed once a second, is listed, and each one,
 looked at eight times a second in all orientations, is compared with it; videos whose names are in
 one group of `--same` are of one footage. `shift`: how many frames of the reference vPDQ files,
 which have every frame, agree with the frame so much later: how exactly two samplings must meet.
 `cards`: title cards with other words, drawn here, in two sizes of type: their quality, how near
 they come to each other, how near a re-encoded one comes to itself, and how much their rows are
-each other's likeness (`sameness`), beside photographs.
+each other's likeness (`sameness`), beside photographs. `noise`: clips of cards that differ in a
+word or two, with noise.
 
 What this does not show: how often unrelated footage of the world agrees; sixty short clips are few.
 """
@@ -14,6 +15,7 @@ What this does not show: how often unrelated footage of the world agrees; sixty 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,36 @@ def cards(photos: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def noisy(photo: np.ndarray[Any, np.dtype[np.uint8]], noise: float, ground: int) -> Frames:
+    """Ten frames of a picture with noise, blurred and re-encoded."""
+    rng = np.random.default_rng(int(noise) + ground)
+    made = []
+    for _ in range(10):
+        light = photo * (0.9 if ground == 0 else 0.5) + ground
+        frame = np.clip(light + rng.normal(0, noise, photo.shape), 0, 255).astype(np.uint8)
+        soft = cv2.GaussianBlur(frame, (0, 0), 2)
+        made.append(pdq.compute(cv2.imdecode(cv2.imencode(".jpg", soft, [1, 40])[1], 1)))
+    codes = np.array([np.frombuffer(one.value, np.uint8) for one in made])
+    return Frames.ordered(np.arange(10), [one.quality for one in made], codes)
+
+
+def noise() -> list[dict[str, Any]]:
+    """By which rule clips of cards agree that differ in a word or two, through noise."""
+    words = (
+        "PART 2", "PART 3", "CHAPTER ONE", "CHAPTER TWO",
+        "THE END\nOF PART 2", "THE END\nOF PART 3",
+    )  # fmt: skip
+    counts: Counter[str] = Counter()
+    for size, strength, ground in itertools.product(
+        (0.8, 1.2, 1.8, 2.4, 3.2), (3, 10, 25, 50), (0, 40)
+    ):
+        clips = [noisy(card(one, size), strength, ground) for one in words]
+        for one, other in itertools.permutations(clips, 2):
+            told = compare(one, other)
+            counts["none" if told is None else str(told.rule)] += 1
+    return [{"table": "noise", "rule": rule, "pairs": n} for rule, n in sorted(counts.items())]
+
+
 def spread(codes: np.ndarray[Any, np.dtype[np.uint8]]) -> dict[str, float]:
     """The least, the median, the 99th in a hundred and the most."""
     values = np.percentile(sameness(codes), [0, 50, 99, 100])
@@ -165,6 +197,7 @@ def main() -> None:
         *pairs(asked.material / "videos", tuple(asked.same)),
         *shift(asked.material / "vpdq"),
         *cards(asked.material / "photos-free"),
+        *noise(),
     ]
     for row in rows:
         print(row)

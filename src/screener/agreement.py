@@ -13,16 +13,15 @@ from typing import Final
 
 import numpy as np
 
-from screener.alignment import SAME_PICTURE, Pairs, best_run, keeps_time, scenes_of, span_of
-from screener.hashing.frames import FLOOR, Frames, sameness
+from screener.alignment import SAME_PICTURE, Pairs, best_run, moves, scenes_of, seen_of, span_of
+from screener.hashing.frames import FLOOR, Frames
 
 RADIUS: Final = 31
 
 # What a video of one scene, all of whose frames agree with each other, must have beyond the rest.
-_DETAILED: Final = 80  # quality of such pictures
-_SAMENESS: Final = 0.25  # most photographs have less, and lines of text more
+_PICTURE: Final = 0.25  # its `sameness`: most photographs have less, and lines of text more
 
-_MOST: Final = 8_000  # PDQs of a video that are compared; of longer ones every n-th
+_MOST: Final = 10_000  # PDQs of a video that are compared; of longer ones every n-th
 
 
 class Rule(StrEnum):
@@ -109,18 +108,13 @@ def _tells_enough(pairs: Pairs, listed: Frames) -> bool:
     found agrees with itself, each frame must be nearest to its own, or all be one picture, and one
     that no title card has.
     """
-    agreeing = pairs.query_near <= pairs.radius
-    found = pairs.listed_near <= pairs.radius
-    scenes = scenes_of(pairs.listed.codes, pairs.radius)
-    seen = min(
-        scenes_of(pairs.query.codes[agreeing], pairs.radius),
-        scenes_of(pairs.listed.codes[found], pairs.radius),
+    agreeing = pairs.query.only(pairs.query_near <= pairs.radius)
+    found = pairs.listed.only(pairs.listed_near <= pairs.radius)
+    return (
+        1 < scenes_of(pairs.listed, pairs.radius) <= seen_of(agreeing, found, pairs.radius)
+        or moves(pairs)
+        or _same_picture(pairs, agreeing, listed)
     )
-    if 1 < scenes <= seen:
-        return True
-    if keeps_time(pairs):
-        return True
-    return _same_picture(pairs, pairs.query.only(agreeing), listed)
 
 
 def _same_picture(pairs: Pairs, agreeing: Frames, listed: Frames) -> bool:
@@ -133,9 +127,4 @@ def _same_picture(pairs: Pairs, agreeing: Frames, listed: Frames) -> bool:
         return False
     near = pairs.query_near[pairs.query_near <= pairs.radius]
     same = 2 * int((near <= SAME_PICTURE).sum()) >= len(near)
-    return same and all(_most(len(_detailed(one)), len(one)) for one in (listed, agreeing))
-
-
-def _detailed(frames: Frames) -> Frames:
-    enough = frames.usable(_DETAILED)
-    return enough.only(sameness(enough.codes) <= _SAMENESS)
+    return same and all(_most(len(one.detailed(_PICTURE)), len(one)) for one in (listed, agreeing))

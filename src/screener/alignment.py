@@ -15,6 +15,15 @@ SECONDS: Final = 5.0  # how long an aligned run lasts at least
 SCENES: Final = 3  # that do not agree with each other, in an aligned run
 SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said to be the same
 
+_SAMENESS: Final = 0.36  # of frames of much detail; most title cards have more
+
+# How many times nearer a frame is to its own than to others, where they are not scenes: within few
+# bits, and within the radius.
+_MUCH_NEARER: Final = 2.0
+_NEARER: Final = 1.3
+
+_ASKED: Final = 64  # frames of which that is found out
+
 _FAR: Final = 999  # bits, where there is nothing to be near
 _BLOCK: Final = 1 << 19  # pairs of frames at once
 _OFFSETS: Final = 8  # alignments that are looked at
@@ -82,17 +91,21 @@ def best_run(pairs: Pairs) -> Run | None:
     return best
 
 
-def keeps_time(pairs: Pairs) -> bool:
-    """Whether three frames or more, hardly different as they are, each agree with their own."""
-    return any(
-        aligned.is_exact(np.arange(len(aligned.near)), scenes=2) for aligned in _alignments(pairs)
-    )
+def moves(pairs: Pairs) -> bool:
+    """Whether frames, hardly different as they are, agree each with its own at some offset."""
+    return any(aligned.moves(np.arange(len(aligned.near)), 2) for aligned in _alignments(pairs))
 
 
 def _alignments(pairs: Pairs) -> Iterator[_Aligned]:
     """The two videos at the likeliest offsets: by all pairs that agree, and by those alone that
     agree within few bits, since footage that hardly moves agrees with itself at every offset.
     """
+    agreeing = (
+        pairs.query.codes[pairs.query_near <= pairs.radius],
+        pairs.listed.codes[pairs.listed_near <= pairs.radius],
+    )
+    if min(_apart(codes, SAME_PICTURE) for codes in agreeing) < 2:
+        return  # one picture, which fits at any offset
     # Of two videos sampled differently, each frame of the coarser one has one near its time in the
     # finer one; the other way round it need not.
     coarse, fine = pairs.query, pairs.listed
@@ -197,7 +210,7 @@ class _Aligned:
             seconds = float(self.at[last] - self.at[first]) + step
             if seconds + 1e-3 < SECONDS:
                 continue  # no other run of this stretch is longer
-            if self.is_moving(where) or self.is_exact(where, scenes=SCENES):
+            if self.moves(where, SCENES):
                 yield self._run(where, seconds)
             waiting += [(low, first), (last + 1, high)]
 
@@ -205,30 +218,36 @@ class _Aligned:
         spans = span_of(self.coarse.times[where]), span_of(self.fine.times[self.nearest[where]])
         return Run(seconds, *(spans[::-1] if self.turned else spans), self.near[where])
 
-    def is_moving(self, where: Ints) -> bool:
-        """Whether frames that agree are not one or two scenes, which would fit at any offset."""
-        return self._scenes(where, self.radius) >= SCENES
-
-    def is_exact(self, where: Ints, *, scenes: int) -> bool:
-        """Whether frames agree within few bits, further from each other than that, and each is
-        twice as near to its own as to any at another time. Noise is not: it is near anything.
+    def moves(self, where: Ints, scenes: int) -> bool:
+        """Whether frames that agree are so many scenes; or each is nearest to its own, by much,
+        within few bits or, more loosely, within the radius.
         """
-        where = where[self.near[where] <= SAME_PICTURE]
-        if len(where) < SCENES or self._scenes(where, SAME_PICTURE) < scenes:
+        return (
+            self._scenes(where) >= scenes
+            or self._keeps_time(where, SAME_PICTURE, scenes, _MUCH_NEARER)
+            or self._keeps_time(where, self.radius, scenes, _NEARER)
+        )
+
+    def _keeps_time(self, where: Ints, bits: int, scenes: int, nearer: float) -> bool:
+        """Whether frames agree within so many bits, further from each other than that, and each is
+        so many times nearer to its own than to any at another time. Noise is not: it is as near to
+        others.
+        """
+        where = where[self.near[where] <= bits]
+        ours, theirs = self.coarse.codes[where], self.fine.codes[self.nearest[where]]
+        if len(where) < SCENES or min(_apart(ours, bits), _apart(theirs, bits)) < scenes:
             return False
         own, others = [], []
-        for place in where.tolist():
+        for place in where[:: -(-len(where) // _ASKED)].tolist():
             away = np.abs(self.fine.times - self.at[place]) > self.tolerance
             if away.any():
                 own.append(int(self.near[place]))
-                bits = _distances(self.coarse.codes[place], self.fine.codes[away])
-                others.append(int(bits.min()))
-        return len(own) >= SCENES and 2 * float(np.median(own)) < float(np.median(others))
+                distances = _distances(self.coarse.codes[place], self.fine.codes[away])
+                others.append(int(distances.min()))
+        return len(own) >= SCENES and nearer * float(np.median(own)) < float(np.median(others))
 
-    def _scenes(self, where: Ints, radius: int) -> int:
-        """How many scenes they are, on the side that has fewer."""
-        theirs = self.fine.codes[self.nearest[where]]
-        return min(scenes_of(self.coarse.codes[where], radius), scenes_of(theirs, radius))
+    def _scenes(self, where: Ints) -> int:
+        return seen_of(self.coarse.only(where), self.fine.only(self.nearest[where]), self.radius)
 
 
 def _best_of_each(places: Ints, near: npt.NDArray[np.uint16]) -> Ints:
@@ -279,8 +298,25 @@ def _longest(agree: Flags, times: Floats) -> tuple[int, int]:
     return int(starts[longest]), int(places[longest])
 
 
-def scenes_of(codes: Codes, radius: int) -> int:
-    """How many codes there are that do not agree with each other, up to `SCENES`."""
+def scenes_of(frames: Frames, radius: int) -> int:
+    """How many scenes frames are, up to `SCENES`.
+
+    Two are of two scenes where they cannot both agree with one picture, which is beyond twice the
+    radius; where both have much detail and are no lines of text, beyond the radius.
+    """
+    plain = _apart(frames.codes, 2 * radius)
+    return max(plain, _apart(frames.detailed(_SAMENESS).codes, radius))
+
+
+def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
+    """How many scenes frames that agree are, on the side that has fewer."""
+    return min(scenes_of(ours, radius), scenes_of(theirs, radius))
+
+
+def _apart(codes: Codes, bits: int) -> int:
+    """How many codes there are that are further than so many bits from each other, up to
+    `SCENES`.
+    """
     if not len(codes):
         return 0
     nearest = np.full(len(codes), _FAR, np.uint16)
@@ -288,7 +324,7 @@ def scenes_of(codes: Codes, radius: int) -> int:
     for count in range(1, SCENES):
         nearest = np.minimum(nearest, _distances(codes, codes[place : place + 1]))
         place = int(nearest.argmax())
-        if nearest[place] <= radius:
+        if nearest[place] <= bits:
             return count
     return SCENES
 

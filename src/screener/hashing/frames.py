@@ -13,6 +13,7 @@ Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 
 FLOOR = 50  # the least quality of a frame that is compared
+_DETAILED = 80  # quality of a frame of much detail
 _BITS = 256
 _LEAST = _BITS // 16  # bits set, and unset, below which a hash is that of a blank picture
 
@@ -77,6 +78,11 @@ class Frames:
         weights = np.bitwise_count(self.codes).sum(axis=1)
         informed = (weights >= _LEAST) & (weights <= _BITS - _LEAST)
         return self.only((self.qualities >= floor) & informed)
+
+    def detailed(self, most: float) -> Frames:
+        """Those of much detail, and of no more `sameness` than that."""
+        enough = self.usable(_DETAILED)
+        return enough.only(sameness(enough.codes) <= most)
 
     @property
     def step(self) -> float:
