@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import MediaError
-from screener.hashing import digest, pdq
+from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.media import image, pixels, source
 from screener.media.image import Frame
@@ -20,13 +20,18 @@ from screener.result import MediaFacts
 
 @dataclass(frozen=True)
 class Located:
-    """A hash of an input, and where in the input it was made."""
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
 
     hash: Hash
     orientation: str = "upright"
     region: str = "full"
     part: int = 0
     time: float = 0.0
+    detail: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             picture = image.open(read.content, limits=policy.limits)
             for frame in picture.frames():
                 for region, shown in _regions(frame.pixels):
-                    hashes += _orientations(frame, region, shown)
+                    hashes += _orientations(frame, region, shown, wanted)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -96,9 +101,19 @@ def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]
     yield "full", whole
 
 
-def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
-    hashes = pdq.compute_orientations(shown)
-    return [
-        Located(replace(one, pixels=pixels.VERSION), orientation, region, frame.part, frame.time)
-        for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
-    ]
+def _orientations(
+    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
+) -> list[Located]:
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
+    if pdq.PDQ in wanted:
+        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
+    seen = detail.Detail(shown)
+    located = []
+    for kind in wanted:
+        if kind.name in made:
+            score = seen.score(kind)
+            for one, orientation in zip(made[kind.name], pdq.ORIENTATIONS, strict=True):
+                stamped = replace(one, pixels=pixels.VERSION)
+                located.append(Located(stamped, orientation, region, frame.part, frame.time, score))
+    return located
