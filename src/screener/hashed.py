@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from screener.distinct import Distinct
 from screener.errors import MediaError
-from screener.hashing import digest, pdq
+from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.media import image, pixels, source, trim
 from screener.media.image import Frame
@@ -21,7 +21,11 @@ from screener.result import MediaFacts
 
 @dataclass(frozen=True)
 class Located:
-    """A hash of an input, and where in the input it was made."""
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
 
     hash: Hash
     orientation: str = "upright"
@@ -29,6 +33,7 @@ class Located:
     part: int = 0
     time: float = 0.0
     part_kind: str = "frame"
+    detail: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                 if picture.media.frames > 1 and not distinct.add(pdq.compute(frame.pixels)):
                     continue
                 for region, shown in _regions(frame.pixels):
-                    hashes += _orientations(frame, region, shown)
+                    hashes += _orientations(frame, region, shown, wanted)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -103,16 +108,20 @@ def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]
         yield "trimmed", view
 
 
-def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
-    hashes = pdq.compute_orientations(shown)
-    return [
-        Located(
-            replace(one, pixels=pixels.VERSION),
-            orientation,
-            region,
-            frame.part,
-            frame.time,
-            frame.part_kind,
-        )
-        for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
-    ]
+def _orientations(
+    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
+) -> list[Located]:
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
+    if pdq.PDQ in wanted:
+        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
+    seen = detail.Detail(shown)
+    place = (region, frame.part, frame.time, frame.part_kind)
+    located = []
+    for kind in wanted:
+        if kind.name in made:
+            score = seen.score(kind)
+            for one, orientation in zip(made[kind.name], pdq.ORIENTATIONS, strict=True):
+                stamped = replace(one, pixels=pixels.VERSION)
+                located.append(Located(stamped, orientation, *place, score))
+    return located
