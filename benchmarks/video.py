@@ -305,9 +305,9 @@ def main() -> None:
         clips = {"chair": CHAIR} if CHAIR.exists() and not arguments.small else {}
         size = (320, 180) if arguments.small else (1280, 720)
         for codec in names:
-            clips[codec] = drawn(folder, codec, 4 if arguments.small else 20, size)
+            clips[codec] = drawn(folder, codec, 4 if arguments.small else 10, size)
         for clip, path in clips.items():
-            rows.append(measure(clip, path, racers, 2 if arguments.small else 7))
+            rows.append(measure(clip, path, racers, 2 if arguments.small else 5))
             print(json.dumps(rows[-1]))
         plot(rows, folder / "video.svg")
     print(table(rows))

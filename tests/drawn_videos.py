@@ -23,6 +23,8 @@ def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop
             track.codec_context.time_base = Fraction(1, TICKS)
         if codec == "libx264":
             track.options = {"preset": "ultrafast", "crf": "18"} | options
+        if codec.startswith("libvpx"):
+            track.options = {"deadline": "realtime", "cpu-used": "8"}
         if gop:
             track.codec_context.gop_size = gop
         for number, picture in enumerate(pictures):
