@@ -13,14 +13,18 @@ TICKS = 1000  # a second, in the time base of the clips
 def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop=None, **options):
     """A clip of Pillow pictures, one a frame: at `rate` a second, or shown at `times` (seconds)."""
     out = io.BytesIO()
-    with av.open(out, "w", format=container, options=options) as file:
+    with av.open(
+        out, "w", format=container, options=options if "movflags" in options else {}
+    ) as file:
         track = file.add_stream(codec, rate=rate)
         track.width, track.height = pictures[0].size
         track.pix_fmt = "yuv420p"
         if times is not None:
             track.codec_context.time_base = Fraction(1, TICKS)
         if codec == "libx264":
-            track.options = {"preset": "ultrafast", "crf": "18"}
+            track.options = {"preset": "ultrafast", "crf": "18"} | options
+        if codec.startswith("libvpx"):
+            track.options = {"deadline": "realtime", "cpu-used": "8"}
         if gop:
             track.codec_context.gop_size = gop
         for number, picture in enumerate(pictures):

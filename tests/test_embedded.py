@@ -233,6 +233,18 @@ def test_ends_are_inside_the_file(head, rest, start):
     assert end is None or start < end <= len(data)
 
 
+def test_a_jpegs_end_wherever_it_falls():
+    """The mark is found at every place round the borders of the chunks that are searched."""
+    head = b"\xff\xd8\xff\xda\0\2"
+    for chunks in (1, 2):
+        for shift in range(-4, 5):
+            filler = b"\xff\0" * (chunks * (1 << 16)) + b"x" * (4 + shift)
+            filler = filler[: len(filler) - len(head)]
+            data = head + filler + b"\xff\xd9" + b"more"
+            assert headers.end(data, 0) == data.index(b"\xff\xd9") + 2
+            assert headers.end(data[: len(head) + len(filler) + 1], 0) == len(head + filler) + 1
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=120))
 def test_any_bytes_as_an_exif_block(head, rest):

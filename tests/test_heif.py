@@ -117,6 +117,13 @@ def test_limits_come_before_pixels(still, monkeypatch):
     assert walked(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 
+def test_each_picture_is_held_to_the_limit(scene):
+    """The first one too, where a smaller one behind it is the primary picture."""
+    data = heic(scene(50), scene(51, (160, 120)), primary_index=1)
+    assert walked(data, pixels=320 * 240)[1] is None
+    assert walked(data, pixels=160 * 120) == ([], "too_large")
+
+
 def test_a_cut_or_damaged_file_has_a_reason(still):
     """Wherever it is cut, and whatever is changed in it: no other exception than MediaError."""
     data = still

@@ -19,6 +19,7 @@ import pytest
 
 MEMORY = 1 << 30  # bytes of address space a child may have
 CPU = 120  # seconds a child may compute
+HEIF = (".heic", ".heif")
 PATIENCE = 10  # seconds for one file
 
 Told = dict[str, Any]
@@ -86,8 +87,12 @@ def test_what_pillow_opens_gives_pixels(outcomes: list[tuple[dict[str, str], Tol
 def test_what_pillow_cannot_open_has_a_reason(
     outcomes: list[tuple[dict[str, str], Told]],
 ) -> None:
-    """No pixels and a reason where nothing opens; a reason where loading fails."""
+    """No pixels and a reason where nothing opens; a reason where loading fails. HEIF files, for
+    which Pillow has no decoder and we have, are those of test_heif.
+    """
     for row, told in outcomes:
+        if row["file"].endswith(HEIF):
+            continue
         if row["pillow13_outcome"] == "open-error":
             assert told["frames"] == 0, row["file"]
         if row["pillow13_outcome"] in ("open-error", "load-error"):
@@ -119,7 +124,7 @@ def test_reasons_fit(outcomes: list[tuple[dict[str, str], Told]]) -> None:
         name = row["file"].rpartition("/")[2]
         if row["bytes"] == "0":
             assert told["reason"] == "empty", name
-        elif name.endswith((".jxl", ".heic", ".heif", ".pdf", ".mp4", ".zip")):
+        elif name.endswith((".jxl", ".pdf", ".mp4", ".zip")):
             assert told["reason"] in ("unsupported", None), name
         elif "/truncated/trunc_0" in row["file"]:
             assert told["reason"] in ("truncated", "undecodable"), name

@@ -3,11 +3,15 @@
 import contextlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, shown_for, sound, turned_by
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
 
@@ -17,8 +21,10 @@ from screener.hashing import pdq
 from screener.media import opening, video
 from screener.media.bars import Bars
 from screener.media.image import Limits
+from screener.media.pyav import AvStream
 from screener.media.sampling import Sampling
-from screener.media.timing import Clock, Losses
+from screener.media.stream import Still
+from screener.media.timing import Clock, Grid, Losses
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 
@@ -655,3 +661,70 @@ def test_a_copy_at_half_the_size_is_found_though_it_is_tiny(scene, engine_of):
 
     assert near(frame.pixels, picture) > 31
     assert [(match.entry, match.region) for match in result.matches] == [("shown", "enlarged")]
+
+
+@given(
+    st.lists(st.floats(0, 20), min_size=1, max_size=60, unique=True),
+    st.floats(0.1, 3.0),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+def test_a_frame_that_is_sampled_is_never_left_undecoded(times, every, reach, random):
+    """Whatever the order of decoding, and the step: what the walk takes, the decoder was told to
+    keep.
+    """
+    order = sorted(times)
+    for at in range(len(order)):
+        other = min(at + random.randint(0, reach), len(order) - 1)
+        order[at], order[other] = order[other], order[at]
+    asked, taken = Grid(every), Grid(every)
+
+    needed = {time for time in order if asked.needs(time)}
+
+    assert {time for time in sorted(times) if taken.takes(time)} <= needed
+
+
+def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene):
+    """Of a clip with frames that no other refers to: the same samples, pixel for pixel, as when
+    every frame is decoded; and fewer frames are decoded.
+    """
+    data = clip(panned(scene, 3, 60), preset="medium", bf="3")
+    frames = {frame.part: frame for frame in frames_of(data, mode="all", distinct=False)}
+
+    sampled = frames_of(data, distinct=False)
+
+    assert [frame.part for frame in sampled] == [0, 10, 20, 30, 40, 50]
+    for frame in sampled:
+        assert frame.time == frames[frame.part].time
+        assert np.array_equal(frame.pixels, frames[frame.part].pixels)
+    with io.BytesIO(data) as file:
+        steps = AvStream(file, "video/mp4", every=lambda _: 1.0).steps()
+        assert sum(isinstance(step, Still) for step in steps) < 50
+
+
+def test_a_long_video_takes_little_memory(tmp_path, scene):
+    """Twenty minutes at one frame a second, in a process of its own: the frames are given one at a
+    time, and hashes are all that is kept of them.
+    """
+    (tmp_path / "long.mp4").write_bytes(clip(panned(scene, 4, 1200, step=2, size=(160, 120)), rate=1, gop=60))
+    code = """
+import resource, sys
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS
+from screener.policy import Policy
+import av, PIL.Image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+hashed = hash_item(sys.argv[1], policy=Policy(), kinds=[KINDS["pdq"]])
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(hashed.media.samples, hashed.trouble, (after - before) // 1024)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "long.mp4"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    samples, trouble, megabytes = shown.stdout.split()
+
+    assert (samples, trouble) == ("1200", "None")
+    assert int(megabytes) < 80

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from screener.distinct import Distinct
 from screener.errors import MediaError
-from screener.hashing import digest, pdq
+from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.media import opening, pixels, source, trim
 from screener.media.image import Frame, Media, Picture
@@ -27,7 +27,11 @@ size: such frames are hashed at twice their size too.
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A hash of an input, and where in the input it was made."""
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
 
     hash: Hash
     orientation: str = "upright"
@@ -35,6 +39,7 @@ class Located:
     part: int = 0
     time: float = 0.0
     part_kind: str = "frame"
+    detail: int | None = None
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
 
@@ -80,7 +85,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                     if not repeats.adds(frame, picture.media):
                         continue
                     for region, shown in _regions(frame, picture.media):
-                        hashes += _orientations(frame, region, shown)
+                        hashes += _orientations(frame, region, shown, wanted)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -167,10 +172,20 @@ def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8
                 yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
-    hashes = pdq.compute_orientations(shown)
-    place = (region, frame.part, frame.time, frame.part_kind, frame.again)
-    return [
-        Located(replace(one, pixels=pixels.VERSION), orientation, *place)
-        for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
-    ]
+def _orientations(
+    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
+) -> list[Located]:
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
+    if pdq.PDQ in wanted:
+        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
+    seen = detail.Detail(shown)
+    place = (region, frame.part, frame.time, frame.part_kind)
+    located = []
+    for kind in wanted:
+        if kind.name in made:
+            score = seen.score(kind)
+            for one, orientation in zip(made[kind.name], pdq.ORIENTATIONS, strict=True):
+                stamped = replace(one, pixels=pixels.VERSION)
+                located.append(Located(stamped, orientation, *place, score, frame.again))
+    return located

@@ -135,7 +135,7 @@ class Screener:
             (number, located)
             for number, item in enumerate(items)
             for located in item.hashes
-            if located.hash.kind == kind and self._usable(located.hash)
+            if located.hash.kind == kind and self._usable(located)
         ]
         if not queries:
             return
@@ -168,15 +168,18 @@ class Screener:
         """The largest radius that a hit of that kind in a list may have."""
         return max(self._radius(state, kind) for state in one.states or ("",))
 
-    def _usable(self, hash: Hash) -> bool:
+    def _usable(self, located: Located) -> bool:
         """Whether a query is compared: digests always, perceptual kinds by their floor.
 
         A hash made elsewhere without a quality is compared: nothing says that it should not be.
         """
-        if self.policy.digests_only and not hash.kind.digest:
+        kind = located.hash.kind
+        if self.policy.digests_only and not kind.digest:
             return False
-        floor = self.policy.floor.get(hash.kind.name, 0)
-        return hash.quality is None or hash.quality >= floor
+        floor = self.policy.floor.get(kind.name, 0)
+        return all(
+            score is None or score >= floor for score in (located.hash.quality, located.detail)
+        )
 
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
@@ -234,7 +237,7 @@ class Screener:
             if located.part_kind == "frame"
             and located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._usable(located.hash)
+            and self._usable(located)
         ]
         if not item.video or item.media is None or self.policy.digests_only:
             return bool(compared)
@@ -256,7 +259,7 @@ class Screener:
         if (shared or as_video) and not self.policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
-            usable = len(_times(located for located in shared if self._usable(located.hash)))
+            usable = len(_times(located for located in shared if self._usable(located)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"

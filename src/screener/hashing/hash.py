@@ -59,19 +59,25 @@ class HashKind:
 
 
 def _perceptual(name: str, bits: int, radius: int) -> HashKind:
-    return HashKind(name, bits, radius=radius, perceptual=True)
+    return HashKind(name, bits, radius=radius, floor=50, perceptual=True, computed=True)
 
 
-# The radii of the 64-bit kinds are the field's usual ones; the 256-bit forms take the same
-# fraction of their bits. PDQ's radius and floor are its authors' recommendation.
+# PDQ's radius and floor are its authors' recommendation. The other radii are chosen by the false
+# matches that pairs of unrelated photos give, eight ways round: docs/radius.md. They are small, and
+# for the averages nothing beyond equality is safe, since a list has a million entries.
 KINDS: Mapping[str, HashKind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True),
-            *(_perceptual(name, 64, 8) for name in ("phash", "dhash", "ahash", "whash")),
-            *(_perceptual(name, 256, 32) for name in ("phash256", "dhash256", "ahash256")),
-            _perceptual("whash256", 256, 32),
+            _perceptual("pdq", 256, 31),
+            _perceptual("phash", 64, 4),
+            _perceptual("dhash", 64, 2),
+            _perceptual("ahash", 64, 0),
+            _perceptual("whash", 64, 0),
+            _perceptual("phash256", 256, 32),
+            _perceptual("dhash256", 256, 24),
+            _perceptual("ahash256", 256, 4),
+            _perceptual("whash256", 256, 4),
             HashKind("md5", 128, computed=True),
             HashKind("sha1", 160, computed=True),
             HashKind("sha256", 256, computed=True),

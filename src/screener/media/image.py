@@ -308,13 +308,17 @@ def _decoded(
     image: Image.Image, data: bytes, *, part: int = 0
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
     """The upright pixels of the current frame as far as it decodes, and what went wrong."""
+    turn: int | None = None  # where it is known before the frame is loaded
     try:
         if data and isinstance(image, ImageFile.ImageFile):
             direct = decoder.heif_pixels(image, data, part)
             if direct is not None:
                 return direct, None
             _skip_colour(image)
+            turn = decoder.unturned(image) if image.format == "TIFF" else None
             decoder.load(image)
+        if turn is not None:
+            return pixels.turned(pixels.stored(image), turn), None
         return pixels.upright(image), None
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded")
@@ -331,7 +335,8 @@ def _decoded(
     with contextlib.suppress(Exception):
         rest = decoder.remains(image)
         if rest is not None:
-            return pixels.turned(pixels.stored(rest), pixels.orientation(image)), trouble
+            turn = pixels.orientation(image) if turn is None else turn
+            return pixels.turned(pixels.stored(rest), turn), trouble
     return None, trouble
 
 

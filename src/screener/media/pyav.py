@@ -5,8 +5,8 @@ The luma plane of the decoded frame is the picture, so that nothing is converted
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+import heapq
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from av.error import DecoderNotFoundError, FFmpegError
 from screener.errors import MediaError
 from screener.media import pixels
 from screener.media.stream import Lost, Pixels, Still
+from screener.media.timing import Grid
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
 # lists of further files to open.
@@ -71,7 +72,18 @@ class AvStream:
 
     ends: float | None = None  # whatever is lost on the way is told
 
-    def __init__(self, file: BinaryIO, mime: str, *, keyframes: bool) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        mime: str,
+        *,
+        keyframes: bool = False,
+        every: Callable[[float | None], float] | None = None,
+    ) -> None:
+        """`keyframes` decodes these alone. With `every`, which tells a step from the duration,
+        frames that no other one needs are left out, but the first one at or after each multiple of
+        so many seconds is not.
+        """
         self._keyframes = keyframes
         try:
             self._container = av.open(
@@ -93,6 +105,7 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
+        self._grid = None if every is None or keyframes else Grid(every(self.duration))
 
     def _read_facts(self) -> None:
         track = self._track
@@ -111,18 +124,16 @@ class AvStream:
 
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
-        numbers: deque[int] = deque()
-        packets = decoded = 0
+        order = _Order()
         sound = True  # until the next key frame all frames depend on the last one
         try:
             for packet in self._container.demux(self._track):
-                if self._keyframes and packet.dts is not None and not packet.is_keyframe:
-                    packets += 1
+                if packet.size and not packet.is_discard:
+                    order.read(packet.pts)
+                if self._keyframes and packet.size and not packet.is_keyframe:
                     yield None
                     continue
-                if packet.size:
-                    numbers.append(packets)
-                    packets += 1
+                self._skip_if_free(packet)
                 try:
                     frames = packet.decode()
                 except DecoderNotFoundError:
@@ -133,14 +144,21 @@ class AvStream:
                 for frame in frames:
                     if frame.key_frame:
                         sound = not frame.is_corrupt
-                    number = numbers.popleft() if self._keyframes and numbers else decoded
-                    decoded += 1
-                    yield self._still(frame, number, sound)
+                    number = order.number(frame.pts)
+                    time = self._seconds(frame.pts)
+                    yield Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
                 yield None
         except FFmpegError:
             yield Lost(None)
         finally:
             self._container.close()
+
+    def _skip_if_free(self, packet: Any) -> None:
+        """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
+        if self._grid is not None and packet.size:
+            time = self._seconds(packet.pts)
+            needed = time is None or self._grid.needs(time)
+            self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
 
     def _seconds(self, stamp: int | None) -> float | None:
         if stamp is None or self._tick is None:
@@ -149,9 +167,28 @@ class AvStream:
             self._start = stamp
         return max((stamp - self._start) * self._tick, 0.0)
 
-    def _still(self, frame: Any, number: int, sound: bool) -> Still:
-        time = self._seconds(frame.pts)
-        return Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
+
+class _Order:
+    """Numbers the frames of a file as they are shown, though some are not decoded."""
+
+    def __init__(self) -> None:
+        self._read: list[int] = []  # a heap of the timestamps of frames not yet passed
+        self._passed = 0
+
+    def read(self, stamp: int | None) -> None:
+        """A frame was read, to be decoded or not."""
+        if stamp is not None:
+            heapq.heappush(self._read, stamp)
+
+    def number(self, stamp: int | None) -> int:
+        """The number of a frame that is shown next, from 0."""
+        while stamp is not None and self._read and self._read[0] < stamp:
+            heapq.heappop(self._read)
+            self._passed += 1
+        if self._read:
+            heapq.heappop(self._read)
+        self._passed += 1
+        return self._passed - 1
 
 
 def _luma(frame: Any) -> Pixels:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-_BACK = 1.0  # seconds; timestamps that go back further begin anew, as where two files were joined
+EARLY = 0.002
+"""Seconds: a frame is taken a little before its time too, since containers round times to a
+millisecond.
+"""
+
+BACK = 1.0
+"""Seconds: timestamps that go back further begin anew, as where two files were joined."""
+
+_LATE = 64  # steps, of which the first frame is remembered
 
 
 class Clock:
@@ -19,11 +27,45 @@ class Clock:
         if stamp is None:
             self.now += self._step if self._started else 0.0
         else:
-            if stamp + self._shift < self.now - _BACK:
+            if stamp + self._shift < self.now - BACK:
                 self._shift = self.now + self._step - stamp
             self.now = max(self.now, stamp + self._shift)
         self._started = True
         return self.now
+
+
+class Grid:
+    """When frames are sampled: the first one at or after each multiple of a step."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._due = 0.0
+        self._first: dict[int, float] = {}  # the earliest time met in each step, of late ones
+        self._latest = 0.0
+        self._orderly = True
+
+    def takes(self, time: float) -> bool:
+        """Whether the next frame, in the order shown, is one to sample."""
+        if time < self._due - EARLY:
+            return False
+        self._due = (self._step(time) + 1) * self._every
+        return True
+
+    def needs(self, time: float) -> bool:
+        """Whether a frame may be one to sample, met in the order of decoding: unless an earlier
+        one of the same step has been met. Where time runs back nobody knows.
+        """
+        self._orderly = self._orderly and time > self._latest - BACK
+        self._latest = max(self._latest, time)
+        step = self._step(time)
+        first = self._first.setdefault(step, time)
+        self._first[step] = min(first, time)
+        for old in [one for one in self._first if one < step - _LATE]:
+            del self._first[old]
+        return not self._orderly or time <= first
+
+    def _step(self, time: float) -> int:
+        return int((time + EARLY) // self._every)
 
 
 class Losses:

@@ -23,10 +23,7 @@ from screener.media.image import Frame, Limits, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.stream import Lost, Still, Stream
-from screener.media.timing import Clock, Losses
-
-# A frame is taken a little before its time too: containers round times to a millisecond.
-_EARLY = 0.002
+from screener.media.timing import EARLY, Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
 _AHEAD = 8
@@ -72,7 +69,13 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
         if _has_pyav():
             from screener.media.pyav import AvStream
 
-            return AvStream(stream, mime, keyframes=sampling.mode == "keyframes")
+            some = sampling.mode == "seconds" and not sampling.scenes
+            return AvStream(
+                stream,
+                mime,
+                keyframes=sampling.mode == "keyframes",
+                every=sampling.step if some else None,
+            )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", "keyframes needs PyAV: install the extra `video`")
         from screener.media.opencv import CvStream
@@ -171,15 +174,15 @@ class _Walk:
         )
         allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
-        self.losses = Losses(allowed + step + _EARLY)
+        self.losses = Losses(allowed + step + EARLY)
         self.decoded = 0
         self._opened = opened
         self._limits = limits
         self._sampling = sampling
         self._seconds = seconds
         self._clock = Clock(step)
-        self._due = 0.0
         self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
+        self._grid = Grid(self._every)
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
     def taken(self) -> Iterator[tuple[float, Still]]:
@@ -222,9 +225,7 @@ class _Walk:
         if self._sampling.mode == "frames":
             due = still.number % self._stride == 0
         else:
-            due = self._sampling.mode != "seconds" or time >= self._due - _EARLY
-        if due:
-            self._due = ((time + _EARLY) // self._every + 1) * self._every
+            due = self._sampling.mode != "seconds" or self._grid.takes(time)
         if not self._sampling.scenes:
             return due
         tiny = likeness.tiny(still.raw())

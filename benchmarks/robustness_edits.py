@@ -1,0 +1,247 @@
+"""The everyday edits of the robustness benchmark: what happens to pictures on their way.
+
+The first 41 are those by which peers were measured before; the others are turned and framed
+pictures in the forms that files have. An edit takes an RGB picture and gives another, or the
+bytes of a file where the file's format is the edit.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+
+Picture = Image.Image
+Edit = Callable[[Picture], "Picture | bytes"]
+
+BLACK, WHITE, GREY, RED = (0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 30, 60)
+BICUBIC = Image.Resampling.BICUBIC
+SEED = 20260102
+
+
+def coded(picture: Picture, format: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, format, **options)
+    return out.getvalue()
+
+
+def through_jpeg(picture: Picture, quality: int) -> Picture:
+    return Image.open(io.BytesIO(coded(picture, "JPEG", quality=quality))).convert("RGB")
+
+
+def scaled(picture: Picture, factor: float) -> Picture:
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, BICUBIC)
+
+
+def thumbnail(picture: Picture, side: int) -> Picture:
+    small = picture.copy()
+    small.thumbnail((side, side), BICUBIC)
+    return small
+
+
+def square(picture: Picture) -> Picture:
+    side = min(picture.size)
+    return picture.resize((side, side), BICUBIC)
+
+
+def noise(picture: Picture, sigma: float) -> Picture:
+    random = np.random.default_rng(SEED)
+    grain = random.normal(0, sigma, (picture.height, picture.width, 3))
+    return Image.fromarray((np.asarray(picture) + grain).clip(0, 255).astype(np.uint8))
+
+
+def gamma(picture: Picture, power: float) -> Picture:
+    return picture.point([round(255 * (value / 255) ** power) for value in range(256)] * 3)
+
+
+def vignette(picture: Picture) -> Picture:
+    def fall(size: int) -> np.ndarray:
+        middle = np.exp(-((np.arange(size) - size / 2) ** 2) / (2 * (size / 2) ** 2))
+        return middle / middle.max()
+
+    light = np.outer(fall(picture.height), fall(picture.width))[..., None]
+    return Image.fromarray((np.asarray(picture) * light).astype(np.uint8))
+
+
+def text(picture: Picture) -> Picture:
+    made = picture.copy()
+    draw, size = ImageDraw.Draw(made), max(8, picture.height // 10)
+    where = (picture.width * 0.1, picture.height * 0.8)
+    draw.text(where, "seen it here first", WHITE, font_size=size, stroke_width=2, stroke_fill=BLACK)
+    return made
+
+
+def logo(picture: Picture, share: float) -> Picture:
+    """An opaque badge in a corner, so much of the width wide."""
+    made = picture.copy()
+    side = int(picture.width * share)
+    left, top = picture.width - side - side // 8, side // 8
+    draw = ImageDraw.Draw(made)
+    draw.rectangle((left, top, left + side, top + side), WHITE)
+    draw.ellipse(
+        (left + side // 8, top + side // 8, left + side * 7 // 8, top + side * 7 // 8), RED
+    )
+    return made
+
+
+def cropped(picture: Picture, share: float) -> Picture:
+    across, down = round(picture.width * share), round(picture.height * share)
+    return picture.crop((across, down, picture.width - across, picture.height - down))
+
+
+def framed(picture: Picture, colour: tuple[int, int, int], above: int, beside: int) -> Picture:
+    return ImageOps.expand(picture, (beside, above), colour)
+
+
+def bordered(picture: Picture, colour: tuple[int, int, int], share: float) -> Picture:
+    return framed(picture, colour, round(picture.height * share), round(picture.width * share))
+
+
+def letterboxed(picture: Picture) -> Picture:
+    """Bars above and below that make a third of the frame."""
+    return framed(picture, BLACK, round(picture.height / 4), 0)
+
+
+def pillarboxed(picture: Picture) -> Picture:
+    return framed(picture, WHITE, 0, round(picture.width / 3))
+
+
+def shadowed(picture: Picture) -> Picture:
+    """A soft shadow on white paper."""
+    margin = 40
+    mask = ImageOps.expand(Image.new("L", picture.size, 200), margin, 0)
+    made = Image.new("RGB", mask.size, WHITE)
+    made.paste((40, 40, 40), (0, 0), mask.filter(ImageFilter.GaussianBlur(8)))
+    made.paste(picture, (margin, margin))
+    return made
+
+
+def captioned(picture: Picture) -> Picture:
+    """Two lines of text on white above the picture."""
+    bar = picture.height // 4
+    made = Image.new("RGB", (picture.width, picture.height + bar), WHITE)
+    made.paste(picture, (0, bar))
+    words = "when the caption\nsays it all"
+    ImageDraw.Draw(made).text((bar // 4, bar // 6), words, BLACK, font_size=max(8, bar // 4))
+    return made
+
+
+def subtitled(picture: Picture) -> Picture:
+    made = letterboxed(picture)
+    bar = round(picture.height / 4)
+    where = (made.width * 0.25, made.height - bar * 0.75)
+    ImageDraw.Draw(made).text(where, "(as it was told)", WHITE, font_size=max(8, bar // 4))
+    return made
+
+
+def nested(picture: Picture) -> Picture:
+    return framed(framed(picture, WHITE, 20, 20), BLACK, 90, 0)
+
+
+def rotated(picture: Picture, degrees: float) -> Picture:
+    return picture.rotate(degrees, BICUBIC, fillcolor=BLACK)
+
+
+def screenshot(picture: Picture) -> Picture:
+    """Sent, shown smaller, captured, sent again."""
+    shown = scaled(through_jpeg(picture, 70), 0.6)
+    return through_jpeg(scaled(shown, 1.2), 60)
+
+
+def exif_turned(picture: Picture, orientation: int) -> bytes:
+    """A file whose pixels are turned and whose EXIF says how to turn them back."""
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return coded(picture.transpose(undo[orientation]), "JPEG", quality=90, exif=exif)
+
+
+def transposed(picture: Picture, how: Image.Transpose) -> Picture:
+    return picture.transpose(how)
+
+
+def jpeg_of(picture: Picture, edit: Edit, quality: int) -> bytes:
+    made = edit(picture)
+    assert isinstance(made, Image.Image)
+    return coded(made, "JPEG", quality=quality)
+
+
+EDITS: dict[str, Edit] = {
+    "noop": lambda picture: picture,
+    **{f"jpeg{q}": partial(coded, format="JPEG", quality=q) for q in (95, 50, 20, 5)},
+    "webp50": partial(coded, format="WEBP", quality=50),
+    "avif40": partial(coded, format="AVIF", quality=40),
+    "gif": partial(coded, format="GIF"),
+    "resize0.5": partial(scaled, factor=0.5),
+    "thumb96": partial(thumbnail, side=96),
+    "resize2": partial(scaled, factor=2),
+    "aspect→1:1": square,
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
+    "blur2": lambda picture: picture.filter(ImageFilter.GaussianBlur(2)),
+    "blur5": lambda picture: picture.filter(ImageFilter.GaussianBlur(5)),
+    "sharpen": lambda picture: picture.filter(ImageFilter.UnsharpMask(3, 200, 0)),
+    "noise_s10": partial(noise, sigma=10),
+    "noise_s25": partial(noise, sigma=25),
+    "gamma2": partial(gamma, power=2),
+    "gamma0.5": partial(gamma, power=0.5),
+    "brightness1.4": lambda picture: ImageEnhance.Brightness(picture).enhance(1.4),
+    "contrast1.5": lambda picture: ImageEnhance.Contrast(picture).enhance(1.5),
+    "saturation2": lambda picture: ImageEnhance.Color(picture).enhance(2),
+    "vignette": vignette,
+    "text_overlay": text,
+    "logo20": partial(logo, share=0.2),
+    "logo10": partial(logo, share=0.1),
+    "crop1_each": partial(cropped, share=0.01),
+    "crop2_each": partial(cropped, share=0.02),
+    "crop5_each": partial(cropped, share=0.05),
+    "crop10_each": partial(cropped, share=0.1),
+    "crop25_topleft": lambda p: p.crop((p.width // 4, p.height // 4, p.width, p.height)),
+    "border_black_1/16": partial(bordered, colour=BLACK, share=1 / 16),
+    "border_white_30px": partial(framed, colour=WHITE, above=30, beside=30),
+    "letterbox33": letterboxed,
+    "rotate1": partial(rotated, degrees=1),
+    "rotate4": partial(rotated, degrees=4),
+    "rotate15": partial(rotated, degrees=15),
+    "hflip": ImageOps.mirror,
+    "rotate90": partial(transposed, how=Image.Transpose.ROTATE_90),
+    "screenshot_chain": screenshot,
+}
+"""The 41 by their names."""
+
+MORE: dict[str, Edit] = {
+    "vflip": ImageOps.flip,
+    "rotate180": partial(transposed, how=Image.Transpose.ROTATE_180),
+    "rotate270": partial(transposed, how=Image.Transpose.ROTATE_270),
+    **{f"exif{value}": partial(exif_turned, orientation=value) for value in range(2, 9)},
+    "border_black_1/16, jpeg75": partial(jpeg_of, edit=EDITS["border_black_1/16"], quality=75),
+    "border_white_30px, jpeg75": partial(jpeg_of, edit=EDITS["border_white_30px"], quality=75),
+    "letterbox33, jpeg75": partial(jpeg_of, edit=letterboxed, quality=75),
+    "letterbox33, jpeg30": partial(jpeg_of, edit=letterboxed, quality=30),
+    "border_red_25px, webp75": lambda p: coded(framed(p, RED, 25, 25), "WEBP", quality=75),
+    "border_grey, noise_s6": lambda p: noise(framed(p, GREY, 30, 30), 6),
+    "pillarbox_white": pillarboxed,
+    "border, resize0.77": lambda p: scaled(framed(p, BLACK, 30, 30), 0.77),
+    "letterbox33, hflip": lambda p: ImageOps.mirror(letterboxed(p)),
+    "border in letterbox": nested,
+    "shadow": shadowed,
+    "caption": captioned,
+    "subtitle in letterbox": subtitled,
+}
+"""More of what this library looks for."""
+
+TURNS = ("hflip", "vflip", "rotate90", "rotate180", "rotate270")
+EXIF = tuple(f"exif{value}" for value in range(2, 9))
+FRAMES = ("border_black_1/16", "border_white_30px", "letterbox33")
+assert len(EDITS) == 41

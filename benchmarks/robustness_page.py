@@ -1,0 +1,165 @@
+"""Tells the figures of the robustness benchmark: on the terminal, as tables and as a plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS
+
+Row = dict[str, Any]
+BEGIN, END = "<!-- figures: made by benchmarks/robustness.py -->\n", "<!-- end of figures -->\n"
+TOOLS = ("plain PDQ", "screener", "pHash", "perception PDQ", "perception pHash")
+
+
+def bounds(hits: int, trials: int) -> tuple[float, float]:
+    """The 95 % bounds of a share, exact (Clopper and Pearson), as shares."""
+
+    def at_most(count: int, share: float) -> float:
+        """The chance of so many hits or fewer."""
+        if share <= 0:
+            return 1.0
+        logs = (
+            math.lgamma(trials + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(trials - k + 1)
+            + k * math.log(share)
+            + (trials - k) * math.log1p(-share)
+            for k in range(count + 1)
+        )
+        return math.fsum(math.exp(value) for value in logs)
+
+    low = 0.0 if hits == 0 else _root(lambda share: at_most(hits - 1, share) < 0.975)
+    high = 1.0 if hits == trials else _root(lambda share: at_most(hits, share) < 0.025)
+    return low, high
+
+
+def _root(beyond: Callable[[float], bool]) -> float:
+    """The share from which on `beyond` holds."""
+    low, high = 0.0, 1.0 - 1e-12
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (low, middle) if beyond(middle) else (middle, high)
+    return high
+
+
+def share(row: Row, tool: str) -> float:
+    return 100 * row["found"][tool] / row["photos"]
+
+
+def pooled(rows: Sequence[Row], names: Sequence[str], title: str) -> Row:
+    """Several edits as one row."""
+    chosen = [row for row in rows if row["edit"] in names]
+    found = {tool: sum(row["found"][tool] for row in chosen) for tool in TOOLS}
+    return {"edit": title, "photos": sum(row["photos"] for row in chosen), "found": found}
+
+
+def of(figures: Sequence[Row], section: str) -> list[Row]:
+    return [row for row in figures if row["section"] == section]
+
+
+def recall_table(rows: Sequence[Row]) -> list[str]:
+    lines = [f"| edit | {' | '.join(TOOLS)} |", "|---" * (len(TOOLS) + 1) + "|"]
+    for row in rows:
+        shares = []
+        for tool in TOOLS:
+            text = f"{share(row, tool):.1f}"
+            shares.append(f"**{text}**" if tool == "screener" else text)
+        lines.append(f"| {row['edit']} | {' | '.join(shares)} |")
+    return lines
+
+
+def false_table(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| tool | looked for | radius | pairs | false | in a million, 95 % bounds | nearest |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        rate, low, high = row["per_million"]
+        lines.append(
+            f"| {row['tool']} | {row['queries']} | {row['radius']} | {row['pairs']:,} "
+            f"| {row['hits']} | {rate:g} ({low:g} to {high:g}) | {row['nearest']} bits |"
+        )
+    return lines
+
+
+def claims(rows: Sequence[Row]) -> list[Row]:
+    return [
+        pooled(rows, TURNS, "mirrored, flipped, turned by a quarter or a half"),
+        pooled(rows, EXIF, "turned by EXIF"),
+        pooled(rows, FRAMES, "border or letterbox"),
+        pooled(rows, [f"{name}, jpeg75" for name in FRAMES], "the same, then JPEG 75"),
+    ]
+
+
+def below_plain(rows: Sequence[Row]) -> list[str]:
+    """The edits at which plain PDQ finds more."""
+    return [row["edit"] for row in rows if row["found"]["screener"] < row["found"]["plain PDQ"]]
+
+
+def tables(figures: Sequence[Row]) -> list[str]:
+    rows = of(figures, "recall")
+    first = [row for row in rows if row["edit"] in EDITS]
+    more = [row for row in rows if row["edit"] in MORE]
+    worse = below_plain(rows)
+    return [
+        f"Photos: {rows[0]['photos']}. Found, in %:",
+        "",
+        *recall_table(claims(rows)),
+        "",
+        f"Edits at which plain PDQ finds more than screener: {', '.join(worse) or 'none'}.",
+        "",
+        "### Each of the 41 edits",
+        "",
+        *recall_table(first),
+        "",
+        "### More turns and frames",
+        "",
+        *recall_table(more),
+        "",
+        "### False matches",
+        "",
+        *false_table(of(figures, "false matches")),
+    ]
+
+
+def tell(figures: Sequence[Row]) -> None:
+    print("\n".join(tables(figures)))
+
+
+def write(figures: Sequence[Row], page: Path) -> None:
+    """Put the tables between the page's two marks, and the plot beside it."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    text = "\n".join(tables(figures))
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    draw(of(figures, "recall"), page.parent / "plots" / "robustness.svg")
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """A dot for each edit and tool; the same bytes for the same rows."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "screener", "font.size": 8}
+    styles = {
+        "screener": ("tab:blue", "o"),
+        "perception pHash": ("tab:orange", "v"),
+        "pHash": ("tab:green", "s"),
+        "plain PDQ": ("tab:red", "x"),
+    }
+    figure = Figure(figsize=(7, 10), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(rows))
+    for tool, (colour, marker) in styles.items():
+        shares = [share(row, tool) for row in rows]
+        size = 48 if tool == "screener" else 16
+        axes.scatter(shares, places, size, colour, marker, label=tool, zorder=3)
+    axes.set_yticks(places, [row["edit"] for row in rows])
+    axes.set(xlabel="found, %", xlim=(-3, 103), ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(visible=True, linewidth=0.3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.05), ncols=4, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
