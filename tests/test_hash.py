@@ -56,7 +56,8 @@ def test_what_kinds_are_for() -> None:
     assert [kind.name for kind in others] == [
         *("md5", "sha1", "sha256", "photodna", "vpdq", "tmk_pdqf")
     ]
-    assert all(kind.radius == kind.floor == 0 for kind in others)
+    assert all(kind.radius == kind.floor == 0 for kind in others if not kind.video)
+    assert (KINDS["vpdq"].radius, KINDS["vpdq"].floor) == (31, 50)
     assert (KINDS["pdq"].radius, KINDS["pdq"].floor) == (31, 50)
 
 
