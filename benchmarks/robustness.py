@@ -2,8 +2,8 @@
 
 Photos are edited in the ways of `robustness_edits.py` and looked for by the hash of the original,
 at each tool's own default radius. Then every photo, as it is and edited, is looked for among the
-others. PDQ, ours and plain, is compared from quality 50, as its authors recommend; a photo whose
-original has less is left out.
+others. PDQ, ours and plain, is compared from quality 50, as its authors recommend, and ours from
+a detail score of 50 too; a photo whose original has less quality is left out.
 
     python benchmarks/robustness.py [--photos PLACE …] [--receipt FILE] [--page docs/robustness.md]
 
@@ -99,7 +99,7 @@ def hashed(source: Image.Image | bytes, *, rivals: bool = True) -> Hashed:
     ours = hash_item(
         source if isinstance(source, bytes) else pixels, policy=Policy(), kinds=[pdq.PDQ]
     )
-    usable = [one for one in ours.hashes if (one.hash.quality or 0) >= FLOOR]
+    usable = [one for one in ours.hashes if min(one.hash.quality, one.detail) >= FLOOR]
     made.codes["screener"] = [int.from_bytes(one.hash.value) for one in usable]
     made.trimmed = [int.from_bytes(one.hash.value) for one in usable if one.region == "trimmed"]
     made.codes["plain PDQ"] = plain(pixels)

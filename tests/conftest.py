@@ -21,13 +21,24 @@ def material() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def draw():
-    """The module that drew the fixtures."""
-    spec = importlib.util.spec_from_file_location("draw", ROOT / "fixtures" / "draw.py")
+def _drawing(name: str):
+    """A module of `fixtures`, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "fixtures" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """The module that drew the fixtures."""
+    return _drawing("draw")
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """The module that draws pictures which say nothing."""
+    return _drawing("plain")
 
 
 @pytest.fixture(scope="session")

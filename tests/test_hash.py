@@ -46,14 +46,18 @@ def test_kinds(name: str, bits: int) -> None:
 
 
 def test_what_kinds_are_for() -> None:
-    """Digests are only ever equal; perceptual kinds have a radius; the others have neither."""
+    """Digests are only ever equal; perceptual kinds have a radius, which may be 0, and a floor; the
+    others have neither.
+    """
     assert [kind.name for kind in KINDS.values() if kind.digest] == ["md5", "sha1", "sha256"]
-    assert all(0 < kind.radius < kind.bits // 2 for kind in PERCEPTUAL)
+    assert all(0 <= kind.radius <= kind.bits // 8 and kind.floor == 50 for kind in PERCEPTUAL)
+    assert all(kind.computed for kind in PERCEPTUAL)
     others = [kind for kind in KINDS.values() if not kind.perceptual]
     assert [kind.name for kind in others] == [
         *("md5", "sha1", "sha256", "photodna", "vpdq", "tmk_pdqf")
     ]
-    assert all(kind.radius == kind.floor == 0 for kind in others)
+    assert all(kind.radius == kind.floor == 0 for kind in others if not kind.video)
+    assert (KINDS["vpdq"].radius, KINDS["vpdq"].floor) == (31, 50)
     assert (KINDS["pdq"].radius, KINDS["pdq"].floor) == (31, 50)
 
 

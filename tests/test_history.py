@@ -9,9 +9,10 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import database, matches
+from screener.lists import matches
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
+from screener.lists.upgrading import upgrade
 
 # --- history
 
@@ -207,7 +208,7 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
         connection.executescript(
             "ALTER TABLE generations DROP COLUMN who; ALTER TABLE generations DROP COLUMN note;"
             "ALTER TABLE imports DROP COLUMN who; ALTER TABLE records DROP COLUMN said;"
-            "DROP TABLE opinions; DROP TABLE judged; DROP TABLE terms;"
+            "DROP TABLE frames; DROP TABLE opinions; DROP TABLE judged; DROP TABLE terms;"
             "CREATE TABLE q(import INTEGER, line INTEGER, field TEXT, reason TEXT);"
             "INSERT INTO q SELECT import, line, field, reason FROM quarantine;"
             "DROP TABLE quarantine; ALTER TABLE q RENAME TO quarantine;"
@@ -218,8 +219,8 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
     for use in (lambda: HashList.open(known.path), lambda: known.import_file(file, source="demo")):
         with pytest.raises(ListError, match=r"older version.*screener upgrade"):
             use()
-    assert database.upgrade(known.path)
-    assert not database.upgrade(known.path)
+    assert upgrade(known.path)
+    assert not upgrade(known.path)
 
     one = HashList.open(known.path)
     assert met(one, "md5", 2, 16) == ("match", ["disputed"], [])

@@ -268,6 +268,19 @@ def test_a_cut_anywhere_is_never_a_whole_picture(case: str) -> None:
         assert len(frames) <= 1
 
 
+def test_a_cut_tiff_is_turned_as_far_as_it_decodes() -> None:
+    """Its orientation is applied to the rows that are there, as it is to a whole file."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(drawn(), "TIFF", exif=exif)
+    ((whole,), _) = walked(data)
+    ((part,), error) = walked(data[: len(data) * 3 // 4])
+    assert error is not None
+    assert error.reason == "truncated"
+    assert whole.pixels.shape == part.pixels.shape == (120, 90, 3)
+    assert np.array_equal(part.pixels[:, 45:], whole.pixels[:, 45:])
+
+
 def test_cut_files_whose_decoder_gives_nothing() -> None:
     """WebP and AVIF give no part of a cut picture: `truncated` all the same."""
     for mime in ("image/webp", "image/avif"):

@@ -35,8 +35,10 @@ def save(picture, path, form):
     if form == "HEIC":
         pillow_heif.from_pillow(picture).save(path, quality=20)
     else:
-        options = {"PNG": {"compress_level": 1}, "JPEG": {}, "TIFF": {}}[form]
-        picture.save(path, form, **options)
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        options = {"PNG": {"compress_level": 1}, "JPEG": {}, "TIFF, turned": {"exif": exif}}[form]
+        picture.save(path, form.partition(",")[0], **options)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def save(picture, path, form):
         ("JPEG", "RGB", (4800, 3600), 64),
         ("PNG", "L", (4800, 3600), 64),
         ("PNG", "RGB", (4800, 3600), 64),
-        ("TIFF", "RGB", (4800, 3600), 64),
+        ("TIFF, turned", "RGB", (4800, 3600), 24),
         # Slow to make: smaller, with an allowance that one more copy would exceed as well.
         ("HEIC", "RGB", (2000, 1500), 4),
     ],

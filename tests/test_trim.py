@@ -204,6 +204,40 @@ def test_whatever_the_pixels(pixels, turn):
         assert trimmed(turned.copy())[0].shape == found[0].shape
 
 
+@pytest.mark.parametrize("quality", [None, 75])
+def test_recall_over_photos(material, quality):
+    """At least 97 % of photos lie within PDQ's radius of their copy with a border or letterbox."""
+    found, tried = 0, 0
+    for path in sorted((material / "photos-fp-mini").glob("*.jpg"))[::5]:
+        picture = Image.open(path).convert("RGB")
+        listed = pdq.compute(np.asarray(picture))
+        letterbox = (picture.height // 4, 0, picture.height // 4, 0, BLACK)
+        for frame in (FRAMES["white border"], FRAMES["black border"], letterbox):
+            made = framed(picture, *frame)
+            pixels = np.asarray(made) if quality is None else as_jpeg(made, quality)
+            tried += 1
+            found += any(pdq.compute(view).distance(listed) <= 31 for view in trimmed(pixels))
+    assert tried >= 100
+    assert found >= 0.97 * tried
+
+
+def test_trimmed_pictures_that_show_nothing_match_nothing(plain):
+    """Stripes and blanks within bars: what may be compared of their trimmed regions lies outside
+    the radius of every other such picture.
+    """
+    drawn = [plain.draw(family, seed) for family in plain.FAMILIES for seed in range(12)]
+    usable = []
+    for number, pixels in enumerate(drawn):
+        for one in located(np.pad(pixels, [(30, 30), (30, 30)] + [(0, 0)] * (pixels.ndim - 2))):
+            if min(one.hash.quality, one.detail) >= 50:
+                usable.append((number, one))
+    listed = [(number, pdq.compute(pixels)) for number, pixels in enumerate(drawn)]
+    for number, one in usable:
+        if one.region == "trimmed":
+            for other, whole in listed:
+                assert number == other or one.hash.distance(whole) > 31
+
+
 def located(item):
     """The hashes of an item and where they were made."""
     return hash_item(item, policy=Policy(), kinds=[pdq.PDQ]).hashes

@@ -64,7 +64,7 @@ def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
     found = known.verify(seed=5)
 
     assert found.damage == ()
-    assert found.database == ("integrity", "references", "states")
+    assert found.database == ("integrity", "references", "states", "frames")
     assert [kind.kind for kind in found.kinds] == ["pdq", "phash", "md5"]
     for kind in found.kinds:
         assert kind.checks == ("files", "records", "search")

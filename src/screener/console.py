@@ -129,9 +129,10 @@ def _why(result: Result) -> str:
         first = result.matches[0]
         more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
         near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
+        when = f" at {first.time:.1f} s" if result.timeline and first.radius else ""
         turned = "" if first.orientation == "upright" else f", {first.orientation}"
         entry = escape(printable(f"{first.list}: {first.entry}"))
-        return f"{entry} ({first.state}) by {first.kind} {near}{turned}{more}"
+        return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
     return escape(f"{result.reason}: {result.detail}") if result.reason else ""
 
 
@@ -204,7 +205,8 @@ def print_info(console: Console, info: ListInfo) -> None:
     for state, number in info.states.items():
         table.add_row(state, str(number))
     for kind, number in info.values.items():
-        table.add_row(f"{kind} values", str(number))
+        what = "frames of listed videos" if kind == "vpdq" else f"{kind} values"
+        table.add_row(what, str(number))
     for kind, number in info.reached.items():
         table.add_row(f"reached by {kind}", str(number))
     table.add_row("reached by none that is computed here", str(info.by_none))

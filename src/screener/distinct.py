@@ -21,10 +21,15 @@ class Distinct:
 
         A frame of more detail than its equal is new: only by it may the two be compared at all.
         """
-        value, quality = int.from_bytes(made.value), made.quality or 0
-        near = any(
-            (value ^ other).bit_count() <= NEAR and quality <= best for other, best in self._known
-        )
+        near = self.find(made) is not None
         if not near:
-            self._known.append((value, quality))
+            self._known.append((int.from_bytes(made.value), made.quality or 0))
         return not near
+
+    def find(self, made: Hash) -> int | None:
+        """Which of the frames remembered, from 0, stands for one of that PDQ; None if none does."""
+        value, quality = int.from_bytes(made.value), made.quality or 0
+        for number, (other, best) in enumerate(self._known):
+            if (value ^ other).bit_count() <= NEAR and quality <= best:
+                return number
+        return None

@@ -12,10 +12,12 @@ from screener.hashing.hash import KINDS, Hash
 from screener.result import Reason, Result, Verdict
 from screener.screen import Screener
 
-# The longest line that is read as one: a name of 4,096 bytes, base64 PhotoDNA, and room to spare.
-_LONGEST = 65536
+# The longest line that is read as one: a name of 4,096 bytes and a vPDQ of two hours at four frames
+# a second, 80 characters each.
+_LONGEST = 1 << 22
 
 _QUALITY = re.compile("[0-9]{1,3}")
+_VPDQ = re.compile(r"\d+,\d+,[0-9a-fA-F]{64},")
 _UNSCREENED = "unscreened"
 
 
@@ -55,6 +57,8 @@ def read(number: int, line: bytes) -> HashLine | None:
     if not text or text.startswith("#"):
         return None
     fields = text.split(maxsplit=3)
+    if _VPDQ.match(text):
+        return HashLine(number, None, None, "a frame in vPDQ's own layout: `hash --lines` is read")
     input = fields[3] if len(fields) > 3 else None
     try:
         if len(line) > _LONGEST:

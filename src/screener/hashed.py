@@ -10,18 +10,28 @@ from numpy.typing import NDArray
 
 from screener.distinct import Distinct
 from screener.errors import MediaError
-from screener.hashing import digest, pdq
+from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.media import image, pixels, source, trim
-from screener.media.image import Frame
+from screener.media import opening, pixels, source, trim
+from screener.media.image import Frame, Media, Picture
+from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
 from screener.result import MediaFacts
 
+_SMALL = 128
+"""PDQ takes single pixels of a side of so many or fewer, and hardly knows a video again at half its
+size: such frames are hashed at twice their size too.
+"""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Located:
-    """A hash of an input, and where in the input it was made."""
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
 
     hash: Hash
     orientation: str = "upright"
@@ -29,6 +39,9 @@ class Located:
     part: int = 0
     time: float = 0.0
     part_kind: str = "frame"
+    detail: int | None = None
+    again: tuple[float, ...] = ()
+    """The times of further frames that show the same."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,11 @@ class Hashed:
     hashes: tuple[Located, ...] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
+
+    @property
+    def video(self) -> bool:
+        """Whether it is a video's file."""
+        return self.media is not None and self.media.type in CONTAINERS
 
 
 def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashed:
@@ -51,68 +69,123 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     wanted = tuple(kinds)
     name = source.name_of(item)
     hashes: list[Located] = []
-    picture: image.Picture | None = None
+    picture: Picture | None = None
+    samples, repeats = 0, _Repeats()
     trouble: MediaError | None = None
+    limits = policy.limits
     try:
-        read = source.read(item, limit=policy.limits.bytes)
-        if isinstance(read.content, bytes) and not read.content:
-            raise MediaError("empty", "no bytes at all")
-        hashes += _digests(read, wanted)
-        if any(kind.perceptual for kind in wanted):
-            if read.content is None:
-                raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
-            picture = image.open(read.content, limits=policy.limits)
-            distinct = Distinct()
-            for frame in picture.frames():
-                if picture.media.frames > 1 and not distinct.add(pdq.compute(frame.pixels)):
-                    continue
-                for region, shown in _regions(frame.pixels):
-                    hashes += _orientations(frame, region, shown)
+        with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
+            if isinstance(read.content, bytes) and not read.content:
+                raise MediaError("empty", "no bytes at all")
+            hashes += _digests(read, wanted)
+            if any(kind.perceptual for kind in wanted):
+                picture = _open(read, policy)
+                for frame in picture.frames():
+                    samples += 1 + len(frame.again)
+                    if not repeats.adds(frame, picture.media):
+                        continue
+                    for region, shown in _regions(frame, picture.media):
+                        hashes += _orientations(frame, region, shown, wanted)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
-    return Hashed(name, tuple(hashes), _facts(picture), trouble)
+    return Hashed(name, repeats.noted(hashes), _facts(picture, samples), trouble)
 
 
-def _facts(picture: image.Picture | None) -> MediaFacts | None:
+class _Repeats:
+    """Frames of an animation or of pages that are as good as one before, and are not hashed."""
+
+    def __init__(self) -> None:
+        self._distinct = Distinct()
+        self._parts: list[int] = []  # of the frames that are hashed
+        self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
+
+    def adds(self, frame: Frame, media: Media) -> bool:
+        """Whether the frame is to be hashed. A video's frames have been compared already."""
+        if media.frames <= 1 or media.type in CONTAINERS:
+            return True
+        made = pdq.compute(frame.pixels)
+        like = self._distinct.find(made)
+        if like is None:
+            self._distinct.add(made)
+            self._parts.append(frame.part)
+            return True
+        self._again.setdefault(self._parts[like], []).append(frame.time)
+        return False
+
+    def noted(self, hashes: Sequence[Located]) -> tuple[Located, ...]:
+        """The hashes with the times of the frames left out that they stand for."""
+        if not self._again:
+            return tuple(hashes)
+        return tuple(
+            replace(one, again=tuple(self._again.get(one.part, ())))
+            if one.hash.kind.perceptual
+            else one
+            for one in hashes
+        )
+
+
+def _open(read: source.Source, policy: Policy) -> Picture:
+    if read.content is None:
+        raise MediaError("too_large", f"more than {policy.limits.bytes} bytes")
+    return opening.open(
+        read.content,
+        limits=policy.limits,
+        sampling=policy.sampling,
+        seconds=policy.decoding_seconds,
+    )
+
+
+def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     if picture is None:
         return None
     media = picture.media
-    return MediaFacts(media.type, media.width, media.height, media.frames)
+    return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
 def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     """The digests of the file's bytes that are wanted; none for pixels, which have no file."""
-    wants_any = any(kind.digest for kind in wanted)
+    if not any(kind.digest for kind in wanted):
+        return []
     made: tuple[Hash, ...] = ()
-    if read.stream is not None:
+    if read.file is not None:
         try:
-            with read.stream as stream:
-                made = digest.compute(stream) if wants_any else ()
+            made = digest.compute(read.file)
         except OSError as error:
             raise MediaError("unreadable", error.strerror or "cannot be read") from None
-    elif isinstance(read.content, bytes) and wants_any:
+    elif isinstance(read.content, bytes):
         made = digest.compute(read.content)
     return [Located(one) for one in made if one.kind in wanted]
 
 
-def _regions(whole: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The parts of a frame that are hashed, each by its name in a match."""
+    whole = frame.pixels
     yield "full", whole
-    for view in trim.trimmed(whole):
+    views = {(one.__array_interface__["data"], one.shape): one for one in trim.trimmed(whole)}
+    views |= {(one.__array_interface__["data"], one.shape): one for one in frame.inner}
+    for view in views.values():
         yield "trimmed", view
+    if media.type in CONTAINERS:
+        for view in (whole, *views.values()):
+            if min(view.shape[:2]) <= _SMALL:
+                yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _orientations(frame: Frame, region: str, shown: NDArray[np.uint8]) -> list[Located]:
-    hashes = pdq.compute_orientations(shown)
-    return [
-        Located(
-            replace(one, pixels=pixels.VERSION),
-            orientation,
-            region,
-            frame.part,
-            frame.time,
-            frame.part_kind,
-        )
-        for one, orientation in zip(hashes, pdq.ORIENTATIONS, strict=True)
-    ]
+def _orientations(
+    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
+) -> list[Located]:
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
+    if pdq.PDQ in wanted:
+        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
+    seen = detail.Detail(shown)
+    place = (region, frame.part, frame.time, frame.part_kind)
+    located = []
+    for kind in wanted:
+        if kind.name in made:
+            score = seen.score(kind)
+            for one, orientation in zip(made[kind.name], pdq.ORIENTATIONS, strict=True):
+                stamped = replace(one, pixels=pixels.VERSION)
+                located.append(Located(stamped, orientation, *place, score, frame.again))
+    return located

@@ -14,26 +14,32 @@ from types import MappingProxyType
 from typing import Any
 
 from screener.errors import PolicyError
+from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS
 from screener.media.image import Limits
+from screener.media.sampling import Sampling
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
 
-_PERCEPTUAL = {name: kind for name, kind in KINDS.items() if kind.perceptual}
-_DEFAULT_RADIUS = {name: kind.radius for name, kind in _PERCEPTUAL.items()}
-_DEFAULT_FLOOR = {name: kind.floor for name, kind in _PERCEPTUAL.items()}
+_COMPARED = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
+_DEFAULT_RADIUS = {name: kind.radius for name, kind in _COMPARED.items()}
+_DEFAULT_FLOOR = {name: kind.floor for name, kind in _COMPARED.items()}
 
 
 @dataclass(frozen=True)
 class Policy:
     """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
 
-    `radius`: bits, per perceptual kind; a distance up to and including it is a match.
+    `radius`: bits, per perceptual kind; a distance up to and including it is a match. That of
+    `vpdq` is of two frames, so that they agree: docs/video-matching.md says what follows.
     `known_good_radius`: the same for hits on `known_good` records, `radius` where it says nothing.
-    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared.
+    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared. That of
+    `vpdq` is of a frame, and at least 50: no list has an index of others.
     `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
-    `seconds` and `memory` (bytes): what a scan's worker may spend on one file.
+    `sampling`: which frames of a video are looked at.
+    `seconds` and `memory` (bytes): what a scan's worker may spend on one file. A video's decoding
+    ends at four fifths of `seconds`, so that what was decoded is still looked up.
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
@@ -44,17 +50,20 @@ class Policy:
     known_good_radius: Mapping[str, int] = field(default_factory=dict)
     floor: Mapping[str, int] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    sampling: Sampling = field(default_factory=Sampling)
     seconds: float = 60.0
     memory: int = 1 << 30
     digests_only: bool = False
     max_list_age: float | None = None
 
     def __post_init__(self) -> None:
-        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: kind.bits)
+        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: 8 * kind.code_size)
         allowed = _merged(
-            "known_good_radius", radius, self.known_good_radius, lambda kind: kind.bits
+            "known_good_radius", radius, self.known_good_radius, lambda kind: 8 * kind.code_size
         )
         floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
+        if floor["vpdq"] < FLOOR:
+            raise PolicyError(f"floor: vpdq takes a whole number from {FLOOR} to 100")
         object.__setattr__(self, "radius", MappingProxyType(radius))
         object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))
@@ -64,6 +73,8 @@ class Policy:
             raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
         for limit in fields(self.limits):
             _check_positive(f"limits.{limit.name}", getattr(self.limits, limit.name))
+        if (wrong := self.sampling.wrong()) is not None:
+            raise PolicyError(f"sampling: {wrong}")
         if self.max_list_age is not None:
             _check_positive("max_list_age", self.max_list_age)
             object.__setattr__(self, "max_list_age", float(self.max_list_age))
@@ -84,13 +95,19 @@ class Policy:
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])
         settings["limits"] = asdict(self.limits)
+        settings["sampling"] = asdict(self.sampling)
         text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def decoding_seconds(self) -> float:
+        """Wall time after which a video's decoding ends with `timeout`."""
+        return self.seconds * 4 / 5
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Policy:
         """Read a TOML file: the fields above as keys, `[radius]`, `[known_good_radius]`,
-        `[floor]` and `[limits]` tables.
+        `[floor]`, `[limits]` and `[sampling]` tables.
 
         Raises PolicyError naming the file and the setting.
         """
@@ -133,12 +150,20 @@ def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise PolicyError(f"unknown setting {name!r}; one of: {', '.join(sorted(known))}")
     if "limits" in settings:
-        table = settings["limits"]
-        names = [f.name for f in fields(Limits)]
-        if not isinstance(table, dict) or set(table) - set(names):
-            raise PolicyError(f"[limits] takes {', '.join(names)}")
+        table = _table(settings, "limits", Limits)
         for name, value in table.items():
             if isinstance(value, bool) or not isinstance(value, int):
                 raise PolicyError(f"limits.{name} is a whole number")
         settings = settings | {"limits": Limits(**table)}
+    if "sampling" in settings:
+        settings = settings | {"sampling": Sampling(**_table(settings, "sampling", Sampling))}
     return settings
+
+
+def _table(settings: dict[str, Any], name: str, form: type[Limits] | type[Sampling]) -> Any:
+    """A table of a policy file, with no name that its dataclass lacks."""
+    names = [f.name for f in fields(form)]
+    table = settings[name]
+    if not isinstance(table, dict) or set(table) - set(names):
+        raise PolicyError(f"[{name}] takes {', '.join(names)}")
+    return table

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from screener.agreement import Agreement, Rule
 from screener.lists.records import Category
-from screener.lists.states import Opinion
+from screener.lists.states import MATCHING, Opinion
 
 SCHEMA = 1
 
@@ -44,10 +45,14 @@ class Match:
 
     `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
     turned to match; `region` is `full`, or `trimmed` where it was the picture without the frame
-    round it. `part` counts pages and animation frames from 0, shown at `time` seconds; pictures
-    hidden in the file follow, and `part_kind` tells them: `frame`, `thumbnail` or `appended`.
-    `state` is the record's in effect. Where we hold opinions of our own of the
-    entry, they are `opinions`, and `said` is its state by its source alone.
+    round it, or `enlarged` where it was a small frame of a video at twice its size. `part` counts
+    pages and frames from 0, shown at `time` seconds; pictures hidden in the file follow, and
+    `part_kind` tells them: `frame`, `thumbnail` or `appended`. `state` is the record's in effect.
+    Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
+    its source alone.
+
+    Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
+    many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.
     """
 
     list: str
@@ -65,12 +70,23 @@ class Match:
     category: tuple[Category, ...]
     said: str | None = None
     opinions: tuple[Opinion, ...] = ()
+    video: Agreement | None = None
+
+    @property
+    def makes_match(self) -> bool:
+        """Whether the verdict is `match` for it; otherwise it stands beside."""
+        told_only = self.video is not None and self.video.rule is Rule.ALIKE
+        return self.state in MATCHING and not told_only
 
     def to_dict(self) -> dict[str, Any]:
-        """The match as it stands in a result line; `said` and `opinions` where there are any."""
+        """The match as it stands in a result line; `said`, `opinions` and `video` where there are
+        any.
+        """
         line = {name: getattr(self, name) for name in self.__dataclass_fields__}
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
-        del line["said"], line["opinions"]
+        del line["said"], line["opinions"], line["video"]
+        if self.video is not None:
+            line["video"] = _video(self.video)
         if self.opinions:
             line["said"] = self.said
             line["opinions"] = [
@@ -80,14 +96,61 @@ class Match:
         return line
 
 
+def _video(agreement: Agreement) -> dict[str, Any]:
+    """How frames agree, as it stands in a result line: percentages are cut, never rounded up."""
+    return {
+        "rule": str(agreement.rule),
+        "found": agreement.found,
+        "listed": agreement.listed,
+        "found_percent": _percent(agreement.found, agreement.listed),
+        "agreeing": agreement.agreeing,
+        "usable": agreement.usable,
+        "agreeing_percent": _percent(agreement.agreeing, agreement.usable),
+        "input_span": [round(time, 3) for time in agreement.input_span],
+        "listed_span": [round(time, 3) for time in agreement.listed_span],
+    }
+
+
+def _percent(part: int, whole: int) -> float:
+    return 1000 * part // whole / 10
+
+
 @dataclass(frozen=True)
 class MediaFacts:
-    """What the input turned out to be: MIME type by content, size in pixels, frames."""
+    """What the input turned out to be: MIME type by content, size in pixels, frames.
+
+    `duration` is in seconds, None where there is none; `samples` counts the frames looked at.
+    """
 
     type: str | None
     width: int
     height: int
     frames: int
+    duration: float | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """When a record was seen in a video or animation.
+
+    `distance` is the nearest in bits, `frames` counts the frames looked at in which it was seen,
+    `spans` are seconds from the first to the last frame of each run of them.
+    """
+
+    list: str
+    source: str
+    entry: str
+    state: str
+    kind: str
+    distance: int
+    frames: int
+    spans: tuple[tuple[float, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The appearance as it stands in a result line."""
+        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return line | {"spans": [list(span) for span in self.spans]}
 
 
 @dataclass(frozen=True)
@@ -105,8 +168,10 @@ class Result:
 
     `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
     is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
-    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, which
-    never make or cancel one. `detail` is a sentence for people; it is not part of the line.
+    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, and listed
+    videos of which only single pictures were seen (`alike`): they never make or cancel one.
+    `timeline` says when each record of both was seen, of an input that has times; a listed video
+    says so itself. `detail` is a sentence for people; it is not part of the line.
     """
 
     input: str | None
@@ -122,6 +187,7 @@ class Result:
     lists: tuple[ListState, ...]
     policy: str
     versions: tuple[tuple[str, str | int], ...]
+    timeline: tuple[Appearance, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
@@ -137,6 +203,7 @@ class Result:
             "media": media and {name: getattr(media, name) for name in media.__dataclass_fields__},
             "matches": [match.to_dict() for match in self.matches],
             "beside": [match.to_dict() for match in self.beside],
+            "timeline": [one.to_dict() for one in self.timeline],
             "lists": [
                 {"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in self.lists
             ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from screener import _core
+from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
+from screener.found import Found
 from screener.hashed import Hashed, Located, hash_item
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
@@ -47,11 +49,18 @@ class Screener:
             _check_age(one, self.policy)
         held = {kind for one in self.lists for kind in one.kinds}
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
-        self._wanted = tuple(
-            kind
-            for kind in KINDS.values()
-            if kind.computed and kind.name in held and (kind.digest or not self.policy.digests_only)
-        )
+        self._hashing = self.policy
+        if any(self._by_videos(one) for one in self.lists):
+            sampling = replace(self.policy.sampling, against_videos=True)
+            self._hashing = replace(self.policy, sampling=sampling)
+        self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
+
+    def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
+        """Whether a kind is to be computed; videos are compared by the PDQs of their frames."""
+        if kind.digest:
+            return kind.name in held
+        needed = kind.name in held or (kind.name == "pdq" and video_search.KIND in held)
+        return kind.perceptual and kind.computed and needed and not self.policy.digests_only
 
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
@@ -63,7 +72,7 @@ class Screener:
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order."""
-        hashed = [hash_item(item, policy=self.policy, kinds=self._wanted) for item in items]
+        hashed = [hash_item(item, policy=self._hashing, kinds=self._wanted) for item in items]
         return self._decide(hashed)
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
@@ -73,8 +82,12 @@ class Screener:
     def match_many(
         self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
     ) -> list[Result]:
-        """Look up the hashes of several items with one search; results in the same order."""
-        located = [tuple(Located(one) for one in hashes) for hashes in items]
+        """Look up the hashes of several items with one search; results in the same order. The
+        frames of a vPDQ are looked up among pictures too, as those of a video are.
+        """
+        located = [
+            tuple(part for one in hashes for part in video_search.located(one)) for hashes in items
+        ]
         names = [None] * len(located) if inputs is None else list(inputs)
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
@@ -84,7 +97,7 @@ class Screener:
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
-        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), [], [])
+        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), Found(()))
 
     def warm(self) -> None:
         """Read the mapped lists once, so that the first lookups find them in memory."""
@@ -100,29 +113,29 @@ class Screener:
 
     def _decide(self, items: Sequence[Hashed]) -> list[Result]:
         """Look up all hashes of all items in every list, and say of each item what follows."""
-        found: list[dict[tuple[str, str, str, str, int], Match]] = [{} for _ in items]
+        found = [Found(item.hashes) for item in items]
         for one in self.lists:
             for kind in KINDS.values():
                 if kind.name in one.kinds and (kind.digest or kind.perceptual):
                     self._look_up(one, kind, items, found)
-        return [
-            self._result(item, *_split(matches.values()))
-            for item, matches in zip(items, found, strict=True)
-        ]
+            if video_search.KIND in one.kinds and not self.policy.digests_only:
+                for number, match in video_search.search(one, items, self.policy):
+                    found[number].add_video(match)
+        return [self._result(item, hits) for item, hits in zip(items, found, strict=True)]
 
     def _look_up(
         self,
         one: HashList,
         kind: HashKind,
         items: Sequence[Hashed],
-        found: list[dict[tuple[str, str, str, str, int], Match]],
+        found: list[Found],
     ) -> None:
         """Search one list for one kind's hashes of all items in one batch; add to `found`."""
         queries = [
             (number, located)
             for number, item in enumerate(items)
             for located in item.hashes
-            if located.hash.kind == kind and self._usable(located.hash)
+            if located.hash.kind == kind and self._usable(located)
         ]
         if not queries:
             return
@@ -143,7 +156,7 @@ class Screener:
                     allowed = self._radius(record.state, kind)
                     if int(distances[hit]) <= allowed and self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
-                        _keep_nearest(found[number], match)
+                        found[number].add(match, located)
 
     def _radius(self, state: str, kind: HashKind) -> int:
         """The radius in bits for hits on records of a state; 0 for digests."""
@@ -155,22 +168,26 @@ class Screener:
         """The largest radius that a hit of that kind in a list may have."""
         return max(self._radius(state, kind) for state in one.states or ("",))
 
-    def _usable(self, hash: Hash) -> bool:
+    def _usable(self, located: Located) -> bool:
         """Whether a query is compared: digests always, perceptual kinds by their floor.
 
         A hash made elsewhere without a quality is compared: nothing says that it should not be.
         """
-        if self.policy.digests_only and not hash.kind.digest:
+        kind = located.hash.kind
+        if self.policy.digests_only and not kind.digest:
             return False
-        floor = self.policy.floor.get(hash.kind.name, 0)
-        return hash.quality is None or hash.quality >= floor
+        floor = self.policy.floor.get(kind.name, 0)
+        return all(
+            score is None or score >= floor for score in (located.hash.quality, located.detail)
+        )
 
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
         floor = self.policy.floor.get(kind.name, 0)
         return record.quality is None or record.quality >= floor
 
-    def _result(self, item: Hashed, matches: list[Match], beside: list[Match]) -> Result:
+    def _result(self, item: Hashed, found: Found) -> Result:
+        matches = found.matches()
         verdict, reason, detail = self._verdict(item, matches)
         return Result(
             input=item.name.text,
@@ -182,7 +199,8 @@ class Screener:
             detail=detail,
             media=item.media,
             matches=tuple(matches),
-            beside=tuple(beside),
+            beside=tuple(found.beside()),
+            timeline=found.timeline(),
             lists=tuple(
                 ListState(one.name, one.generation, int(one.age_s())) for one in self.lists
             ),
@@ -206,34 +224,60 @@ class Screener:
         return Verdict.NO_MATCH, None, None
 
     def _compared(self, one: HashList, item: Hashed) -> bool:
-        """Whether a hash of the item that can carry a `no_match` was looked up in the list: of a
-        kind by which the list can make a match, not merely one of its seeds or known files. A
-        picture hidden in a file says nothing of the one that is shown.
+        """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
+        kind by which the list can make a match, not merely one of its seeds or known files. For a
+        video that is a share of the frames looked at, for all else one hash. A picture hidden in
+        a file says nothing of the one that is shown.
         """
-        return any(
-            located.part_kind == "frame"
+        if self._by_videos(one) and video_search.is_comparable(item, self.policy):
+            return True
+        compared = [
+            located
+            for located in item.hashes
+            if located.part_kind == "frame"
             and located.hash.kind.name in self._can_match[one.name]
             and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._usable(located.hash)
-            for located in item.hashes
-        )
+            and self._usable(located)
+        ]
+        if not item.video or item.media is None or self.policy.digests_only:
+            return bool(compared)
+        frames = len(_times(compared))
+        return frames >= max(1, self.policy.sampling.usable * item.media.samples)
+
+    def _by_videos(self, one: HashList) -> bool:
+        """Whether an input may match a video of a list."""
+        return video_search.KIND in self._can_match[one.name] and not self.policy.digests_only
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
+        as_video = self._by_videos(one) and video_search.is_video(item)
         shared = [
-            located.hash.kind
+            located
             for located in item.hashes
-            if located.hash.kind.perceptual and located.hash.kind.name in self._can_match[one.name]
+            if located.hash.kind.perceptual
+            and (as_video or located.hash.kind.name in self._can_match[one.name])
         ]
-        if shared and not self.policy.digests_only:
-            return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+        if (shared or as_video) and not self.policy.digests_only:
+            if not item.video or item.media is None:
+                return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            usable = len(_times(located for located in shared if self._usable(located)))
+            looked_at = f"{item.media.samples} frames looked at show enough detail"
+            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _times(hashes: Iterable[Located]) -> set[float]:
+    """The times of the frames that hashes are of, those that show the same included."""
+    return {time for located in hashes for time in (located.time, *located.again)}
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
     """The kinds by which a list can make a match under the policy's floors."""
     return frozenset(
-        kind for kind in one.kinds if one.can_match(kind, floor=policy.floor.get(kind, 0))
+        kind
+        for kind in one.kinds
+        # A video has no quality of its own: its frames have.
+        if one.can_match(kind, floor=0 if KINDS[kind].video else policy.floor.get(kind, 0))
     )
 
 
@@ -271,19 +315,3 @@ def _match(
         said=None if record.said is None else str(record.said),
         opinions=record.opinions,
     )
-
-
-def _keep_nearest(found: dict[tuple[str, str, str, str, int], Match], match: Match) -> None:
-    """One match per record, kind and part: the nearest, the upright one among equals."""
-    key = (match.list, match.source, match.entry, match.kind, match.part)
-    known = found.get(key)
-    if known is None or match.distance < known.distance:
-        found[key] = match
-
-
-def _split(matches: Iterable[Match]) -> tuple[list[Match], list[Match]]:
-    """Those that make a match, and those that stand beside it; nearest first."""
-    ordered = sorted(matches, key=lambda m: (m.distance, m.list, m.source, m.entry, m.kind, m.part))
-    making = [match for match in ordered if match.state in ("confirmed", "disputed")]
-    beside = [match for match in ordered if match.state in ("seed", "known_good")]
-    return making, beside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from screener import console, hash_lines, list_pages
+from screener import console, hash_lines, list_pages, vpdq
 from screener.commands.opening import open_list
 from screener.hashed import hash_item
+from screener.hashing import video
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.output import open_jsonl
 from screener.policy import Policy
@@ -136,8 +138,19 @@ def match(
 @click.command("hash")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--kinds", default="pdq,md5,sha1,sha256", show_default=True, help="With commas.")
-def hash_(files: tuple[str, ...], kinds: str) -> int:
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds from one frame of a vpdq to the next; 0 for every frame.",
+)
+@click.option("--lines", is_flag=True, help="Print a vpdq alone as a hash line too, for `match`.")
+def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
+
+    A vpdq alone, of one video, is printed as vPDQ's own tool does: a line `frame,quality,pdq,time`
+    for each frame, which `import --format vpdq` reads.
 
     Of pictures that have a frame round them there is a second line, made without it; pictures
     hidden in a file have none: `scan` looks into those.
@@ -147,17 +160,45 @@ def hash_(files: tuple[str, ...], kinds: str) -> int:
     in this process: of files that nobody trusts, use `scan`.
     """
     wanted = _computed(kinds)
+    alone = all(kind.video for kind in wanted)
+    if alone and not lines:
+        return _print_vpdq(files, every)
     failed = False
     for path in find(files):
-        hashed = hash_item(path, policy=Policy(), kinds=wanted)
-        for located in hashed.hashes:
-            if located.orientation == "upright" and located.part_kind == "frame":
-                click.echo(hash_lines.write(located.hash, path))
+        hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
+        found = [
+            one.hash
+            for one in hashed.hashes
+            if one.orientation == "upright"
+            and one.part_kind == "frame"
+            and one.region != "enlarged"
+        ]
+        if any(kind.video for kind in wanted):
+            made, trouble = vpdq.compute(path, every=every)
+            found += [] if made is None else [made]
+            if alone or (trouble is not None and trouble.reason != "no_video"):
+                hashed = replace(hashed, trouble=hashed.trouble or trouble)
+        for one in found:
+            click.echo(hash_lines.write(one, path))
         if hashed.trouble is not None:
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
             click.echo(f"{console.printable(path)}: {hashed.trouble}", err=True)
     return 3 if failed else 0
+
+
+def _print_vpdq(files: tuple[str, ...], every: float) -> int:
+    """The vPDQ of one video in the layout of vPDQ's own tool, which names no file."""
+    paths = list(itertools.islice(find(files), 2))
+    if len(paths) != 1:
+        raise click.UsageError("the layout of vpdq holds one video: name one, or ask for --lines")
+    made, trouble = vpdq.compute(paths[0], every=every)
+    if made is not None:
+        for line in video.vpdq_lines(made.value):
+            click.echo(line)
+    if trouble is not None:
+        click.echo(f"{console.printable(paths[0])}: {trouble}", err=True)
+    return 0 if trouble is None else 3
 
 
 def _engine(

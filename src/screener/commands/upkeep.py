@@ -11,7 +11,7 @@ import click
 from screener import console
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
-from screener.lists import database
+from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.measure import measure
 
@@ -123,7 +123,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
 @LIST
 def upgrade(path: Path) -> int:
     """Bring a list that an older version wrote to the format of this one."""
-    click.echo("upgraded" if database.upgrade(path) else "of this format already", err=True)
+    click.echo("upgraded" if upgrading.upgrade(path) else "of this format already", err=True)
     return 0
 
 

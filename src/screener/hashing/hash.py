@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from screener.errors import HashError
 from screener.hashing import video
+from screener.hashing.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class HashKind:
     `radius` and `floor` are the defaults of a policy: the largest distance in bits that is a
     match, and the least detail score (0–100) at which a hash is compared; both are 0 for kinds
     that are only ever equal. `perceptual` kinds are compared by Hamming distance; `computed`
-    kinds are those that this library makes from an input itself. Kinds that are neither a digest
-    nor perceptual are carried and never compared; `bits` is 0 where their values vary in length.
+    kinds are those that this library makes from an input itself. A vPDQ is the hashes of a video's
+    frames, and compared frame by frame; its radius and floor are those of a frame. All other kinds
+    are carried and never compared. `bits` is 0 where values vary in length.
     """
 
     name: str
@@ -36,30 +38,51 @@ class HashKind:
         return self.bits // 8
 
     @property
+    def code_size(self) -> int:
+        """Bytes of what an index holds: of a value, or of one frame of a video."""
+        return video.PDQ_BYTES if self.video else self.size
+
+    @property
+    def video(self) -> bool:
+        """Whether a value is the hashes of a video's frames, which an index holds one by one."""
+        return self.name == "vpdq"
+
+    @property
+    def searched(self) -> bool:
+        """Whether lists have an index of it: digests, perceptual kinds, and videos by frame."""
+        return self.digest or self.perceptual or self.video
+
+    @property
     def digest(self) -> bool:
         """Whether it is a cryptographic digest of a file's bytes."""
         return self.name in ("md5", "sha1", "sha256")
 
 
 def _perceptual(name: str, bits: int, radius: int) -> HashKind:
-    return HashKind(name, bits, radius=radius, perceptual=True)
+    return HashKind(name, bits, radius=radius, floor=50, perceptual=True, computed=True)
 
 
-# The radii of the 64-bit kinds are the field's usual ones; the 256-bit forms take the same
-# fraction of their bits. PDQ's radius and floor are its authors' recommendation.
+# PDQ's radius and floor are its authors' recommendation. The other radii are chosen by the false
+# matches that pairs of unrelated photos give, eight ways round: docs/radius.md. They are small, and
+# for the averages nothing beyond equality is safe, since a list has a million entries.
 KINDS: Mapping[str, HashKind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True),
-            *(_perceptual(name, 64, 8) for name in ("phash", "dhash", "ahash", "whash")),
-            *(_perceptual(name, 256, 32) for name in ("phash256", "dhash256", "ahash256")),
-            _perceptual("whash256", 256, 32),
+            _perceptual("pdq", 256, 31),
+            _perceptual("phash", 64, 4),
+            _perceptual("dhash", 64, 2),
+            _perceptual("ahash", 64, 0),
+            _perceptual("whash", 64, 0),
+            _perceptual("phash256", 256, 32),
+            _perceptual("dhash256", 256, 24),
+            _perceptual("ahash256", 256, 4),
+            _perceptual("whash256", 256, 4),
             HashKind("md5", 128, computed=True),
             HashKind("sha1", 160, computed=True),
             HashKind("sha256", 256, computed=True),
             HashKind("photodna", 1152),
-            HashKind("vpdq", 0),
+            HashKind("vpdq", 0, radius=31, floor=50, computed=True),
             HashKind("tmk_pdqf", 8 * video.TMK_BYTES),
         )
     }
@@ -117,6 +140,13 @@ class Hash:
         if self.kind.name in ("photodna", "tmk_pdqf"):
             return base64.b64encode(self.value).decode("ascii")
         return self.value.hex()
+
+    @property
+    def codes(self) -> bytes:
+        """What an index holds of it: the value; of a vPDQ the PDQs of its usable frames, joined."""
+        if self.kind.video:
+            return Frames.of_value(self.value).usable().codes.tobytes()
+        return self.value
 
     @classmethod
     def of_checked(cls, kind: HashKind, value: bytes, quality: int | None = None) -> Hash:

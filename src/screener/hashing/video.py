@@ -1,4 +1,4 @@
-"""Hashes of videos, which are carried and never computed or compared here: vPDQ and TMK+PDQF.
+"""Hashes of videos: vPDQ, which is compared frame by frame, and TMK+PDQF, which is carried only.
 
 A vPDQ value is its frames one after the other, 45 bytes each, little-endian: the frame's number
 (int32, -1 where unknown), its time in seconds (float64), its quality (uint8), its PDQ (32 bytes).
@@ -19,10 +19,12 @@ import numpy as np
 
 from screener.errors import HashError
 
+PDQ_BYTES = 32
 TMK_MAGIC = b"TMK1FVECPDQF"
 TMK_BYTES = 263_344
 MOST_FRAMES = 1_000_000
 _FRAME = struct.Struct("<idB32s")
+PACKED = np.dtype([("number", "<i4"), ("time", "<f8"), ("quality", "u1"), ("pdq", "u1", 32)])
 # Rate, periods, coefficients, features: those of PDQF, which fix the length; then how many
 # frames, and how long each period is.
 _TMK_HEAD = struct.Struct("<12s5i4i")
@@ -58,15 +60,26 @@ def check_vpdq(value: bytes) -> None:
     count, rest = divmod(len(value), _FRAME.size)
     if rest or not 0 < count <= MOST_FRAMES:
         raise HashError("not a vpdq value: wrong length")
-    for frame in vpdq_frames(value):
-        if frame.quality > 100 or frame.number < -1 or not 0 <= frame.time < math.inf:
-            raise HashError("not a vpdq value: bad frame")
+    frames = np.frombuffer(value, PACKED)
+    times = frames["time"]
+    good = (frames["quality"] <= 100) & (frames["number"] >= -1) & (times >= 0) & np.isfinite(times)
+    if not good.all():
+        raise HashError("not a vpdq value: bad frame")
 
 
 def vpdq_text(value: bytes) -> str:
     """The JSON array of `hex,quality,time` that ThreatExchange's tools write, times in full."""
     said = [f"{frame.pdq.hex()},{frame.quality},{frame.time:.3f}" for frame in vpdq_frames(value)]
     return json.dumps(said, separators=(",", ":"))
+
+
+def vpdq_lines(value: bytes) -> Iterator[str]:
+    """The lines of `frame,quality,hex,time` that vPDQ's own tool writes; a frame whose number is
+    not known has that of its place.
+    """
+    for place, frame in enumerate(vpdq_frames(value)):
+        number = place if frame.number < 0 else frame.number
+        yield f"{number},{frame.quality},{frame.pdq.hex()},{frame.time:.3f}"
 
 
 def read_vpdq(text: str) -> bytes:

@@ -23,7 +23,7 @@ from typing import TypeVar
 from screener.errors import ListError
 from screener.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
@@ -88,7 +88,16 @@ CREATE TABLE terms(
   source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
   who TEXT, time REAL NOT NULL) WITHOUT ROWID;
 """
-_UPGRADE = f"""
+# What format 3 has and format 2 had not. Rows belong to a version of a record, as hashes do.
+_FRAMES = """
+CREATE TABLE frames(            -- of the videos of a version, those that are compared
+  record INTEGER NOT NULL,
+  value BLOB NOT NULL,          -- the PDQ of a frame
+  count INTEGER NOT NULL,       -- in how many frames
+  PRIMARY KEY(record, value)) WITHOUT ROWID;
+CREATE INDEX frames_by_value ON frames(value);
+"""
+_FROM_1 = f"""
 ALTER TABLE generations ADD COLUMN who TEXT;
 ALTER TABLE generations ADD COLUMN note TEXT;
 ALTER TABLE imports ADD COLUMN who TEXT;
@@ -99,7 +108,6 @@ ALTER TABLE quarantine RENAME TO old_quarantine;
 INSERT INTO quarantine(import, line, field, reason)
   SELECT import, line, field, reason FROM old_quarantine;
 DROP TABLE old_quarantine;
-UPDATE meta SET value = '2' WHERE name = 'format';
 """
 
 _INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
@@ -131,7 +139,7 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {_SCHEMA} {_INDEX}; {_NEW_TABLES} COMMIT;")
+    connection.executescript(f"BEGIN; {_SCHEMA} {_INDEX}; {_NEW_TABLES} {_FRAMES} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
@@ -143,18 +151,19 @@ def _fill(connection: sqlite3.Connection) -> None:
     )
 
 
-def upgrade(folder: Path) -> bool:
-    """Bring a list of an older format to this one, in place; whether there was anything to do."""
+def is_old(folder: Path) -> bool:
+    """Whether a list is of an older format than this version's; ListError where it is none."""
     check_folder(folder)
-    try:
-        with contextlib.closing(connect(folder, "rw")) as connection:
-            if _format_of(connection, folder) == FORMAT:
-                return False
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")
-            return True
-    except sqlite3.Error as error:
-        raise ListError(f"cannot upgrade the list {folder}, nothing changed: {error}") from error
+    with contextlib.closing(connect(folder, "ro")) as connection:
+        return _format_of(connection, folder) < FORMAT
+
+
+def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
+    """Begin a transaction and give the database the tables of this format in it."""
+    steps = (_FROM_1, _FRAMES)[_format_of(connection, folder) - 1 :]
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)}")
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
 def _remove_fresh(fresh: Path) -> None:

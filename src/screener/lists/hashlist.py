@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.snapshot import Snapshot, values_of
-from screener.lists import database, generations, records, segments, verifying
+from screener.lists import database, frames, generations, records, segments, verifying
+from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation
 from screener.lists.hubs import hubs
 from screener.lists.keeping import KeptList
@@ -116,7 +117,7 @@ class HashList(KeptList):
         counts = {
             kind: len(hubs(snapshot, radius=KINDS[kind].radius))
             for kind, snapshot in self._snapshots.items()
-            if KINDS[kind].perceptual
+            if not KINDS[kind].digest
         }
         return MappingProxyType({kind: count for kind, count in counts.items() if count})
 
@@ -141,18 +142,20 @@ class HashList(KeptList):
     def search(
         self, kind: str, codes: NDArray[np.uint8], *, radius: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Values of a perceptual kind within `radius` bits of each code, as CSR arrays.
+        """Values of a perceptual kind within `radius` bits of each code, as CSR arrays; of the kind
+        `vpdq` the PDQs of the frames of listed videos.
 
         `codes` is uint8 (q, bits / 8), or one code. Hits of query i are rows[offsets[i] :
         offsets[i + 1]], with their distances in bits; `holders` tells whose they are. The answer
         is the same for any number of `threads`, which only batches gain from.
         """
-        if not kind_named(kind).perceptual:
+        found = kind_named(kind)
+        if found.digest or not found.searched:
             raise HashError(f"{kind} has no distances to search by; use lookup")
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             rows = np.empty(0, np.int64)
-            return _no_offsets(kind_named(kind), codes), rows, np.empty(0, np.uint16)
+            return _no_offsets(found, codes), rows, np.empty(0, np.uint16)
         return snapshot.search(codes, radius=radius, threads=threads)
 
     def lookup(
@@ -186,6 +189,8 @@ class HashList(KeptList):
         if not len(rows):
             return []
         found = kind_named(kind)
+        if found.video:
+            raise HashError("frames of videos are held by videos; use frame_holders")
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             raise HashError(f"the list holds no {kind} to have rows")
@@ -195,6 +200,25 @@ class HashList(KeptList):
             lambda connection: records.holders(connection, found, values, self.generation),
         )
         return [by_value[value] for value in values]
+
+    def frame_holders(self, rows: Sequence[int] | NDArray[np.int64]) -> FrameHolders:
+        """Which videos of this generation hold the frames of these rows: see `videos`."""
+        snapshot = self._snapshots.get("vpdq")
+        if snapshot is None:
+            raise HashError("the list holds no videos to have rows")
+        values = [code.tobytes() for code in snapshot.codes(rows)]
+        return database.ask(
+            self._path, lambda connection: frames.holders(connection, values, self.generation)
+        )
+
+    def videos(self, numbers: Sequence[int]) -> list[tuple[int, ListedVideo]]:
+        """The videos of these numbers, which `frame_holders` gives: each vPDQ value of a record
+        that is compared, with its number and the record. All of them are held in memory.
+        """
+        return database.ask(
+            self._path,
+            lambda connection: list(frames.videos(connection, numbers, self.generation)),
+        )
 
     def warm(self) -> None:
         """Read the index files once, so that the first searches find them in memory."""
@@ -233,6 +257,6 @@ def _not_kept(folder: Path, number: int | None) -> ListError:
 
 def _no_offsets(kind: HashKind, codes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The offsets of an answer without hits; HashError where the codes have the wrong form."""
-    if codes.dtype != np.uint8 or codes.ndim not in (1, 2) or codes.shape[-1] != kind.size:
-        raise HashError(f"{kind.name} codes are uint8 of shape (n, {kind.size})")
+    if codes.dtype != np.uint8 or codes.ndim not in (1, 2) or codes.shape[-1] != kind.code_size:
+        raise HashError(f"{kind.name} codes are uint8 of shape (n, {kind.code_size})")
     return np.zeros(len(np.atleast_2d(codes)) + 1, np.int64)

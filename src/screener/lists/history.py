@@ -11,7 +11,7 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import generations, segments
+from screener.lists import frames, generations, segments
 from screener.lists.database import of_generation
 from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import opinions_at
@@ -162,6 +162,7 @@ def _compare_released(connection: sqlite3.Connection, record: int) -> None:
         " (SELECT kind, value FROM judged WHERE why_not IS NULL)",
         (record,),
     )
+    frames.renew(connection, record)
 
 
 def _searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:

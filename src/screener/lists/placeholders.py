@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists import frames
 from screener.lists.database import of_generation
 from screener.lists.records import why_not_searchable
 from screener.lists.segments import Changes
@@ -183,6 +184,7 @@ def _mark(
     """Say of current records, of one source or of all, why a value is not compared (None: it is);
     from generation `number` on, so that records of generations before get a new version.
     """
+    kind = KINDS[value[0]]
     holders = connection.execute(
         "SELECT r.id FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?1"
         " AND h.value = ?2 AND r.until IS NULL AND r.state <> ?3 AND h.why_not IS NOT ?4"
@@ -194,8 +196,9 @@ def _mark(
             "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
             (why_not, record, *value),
         )
-    kind = KINDS[value[0]]
-    if kind.perceptual or kind.digest:
+        if kind.video:
+            frames.renew(connection, record)
+    if kind.searched:
         if why_not is not None:
             changes.doubt([Hash(kind, value[1])])
         elif holders:
@@ -232,4 +235,5 @@ def copied(connection: sqlite3.Connection, number: int, record: int) -> int:
         "INSERT INTO hashes SELECT ?, kind, value, quality, why_not FROM hashes WHERE record = ?",
         (fresh, record),
     )
+    frames.copy(connection, record, fresh)
     return int(fresh)

@@ -49,7 +49,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         _delete(connection, source)
         judge_all(connection, number, segments.Changes())
         for kind in KINDS.values():
-            if kind.perceptual or kind.digest:  # others have no index files
+            if kind.searched:  # others have no index files
                 segments.rewrite(connection, folder, kind, number)
         erasing.note(connection, source)
         records, versions, hashes = counts
@@ -114,6 +114,7 @@ def _delete(connection: sqlite3.Connection, source: str) -> None:
         " JOIN records r ON r.id = h.record WHERE r.source = ?1) AND NOT EXISTS (SELECT 1"
         " FROM hashes o JOIN records p ON p.id = o.record WHERE o.kind = judged.kind"
         " AND o.value = judged.value AND p.source <> ?1)",
+        "DELETE FROM frames WHERE record IN (SELECT id FROM records WHERE source = ?1)",
         "DELETE FROM hashes WHERE record IN (SELECT id FROM records WHERE source = ?1)",
         "DELETE FROM records WHERE source = ?1",
         "DELETE FROM opinions WHERE source = ?1",

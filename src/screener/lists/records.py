@@ -110,9 +110,12 @@ def why_not_searchable(item: Hash) -> str | None:
     """Why a hash is kept but never compared; None where it is compared.
 
     A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank
-    picture and would meet innocent files. Quality is not judged here: the policy's floor is.
+    picture and would meet innocent files; a video is compared if one of its frames can be. Quality
+    of pictures is not judged here: the policy's floor is.
     """
     kind = item.kind
+    if kind.video:
+        return None if item.codes else "low information"
     if not kind.perceptual:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()

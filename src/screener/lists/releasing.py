@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import ListError
-from screener.hashing.hash import kind_named
+from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
 from screener.lists.importing import FULL
 from screener.lists.placeholders import release
@@ -124,7 +124,7 @@ def release_value(
     now and later; the generation that does.
     """
     found = kind_named(kind)
-    if not (found.perceptual or found.digest):
+    if not found.searched:
         raise ListError(f"{kind} values are carried and never compared here")
     with generations.writing(folder) as connection:
         before = generations.at(connection, folder)
@@ -135,6 +135,8 @@ def release_value(
             " AND h.kind = ? AND h.why_not IS NOT NULL",
             (entry, source, source, kind),
         ).fetchall()
+        if found.video:  # one without a usable frame has nothing to be compared by
+            values = [(value,) for (value,) in values if Hash(found, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
         changes = segments.Changes()

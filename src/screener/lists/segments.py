@@ -1,9 +1,10 @@
 """Which values of a kind can be hit in a generation, and the files that hold them.
 
-The distinct searchable values of one kind, over the records that are not withdrawn, stand in one
-or several index files, each in ascending order and none in two; one more file may name rows that
-no longer count. An import writes what changed, and now and then merges: see `screener.index.tiers`.
-Where a file of a kind cannot be read, the values come from the database anew.
+The distinct searchable values of one kind (of videos, the PDQs of their frames), over the records
+that are not withdrawn, stand in one or several index files, each in ascending order and none in
+two; one more file may name rows that no longer count. An import writes what changed, and now and
+then merges: see `screener.index.tiers`. Where a file of a kind cannot be read, the values come from
+the database anew.
 """
 
 from __future__ import annotations
@@ -36,13 +37,11 @@ from screener.index.snapshot import (
 )
 from screener.index.tiers import Step
 from screener.lists.database import SEGMENTS, ask
+from screener.lists.frames import held
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 
 _AT_ONCE = 500
-_HELD = (
-    "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?"
-    " AND h.why_not IS NULL AND r.until IS NULL AND r.state <> 'withdrawn'"
-)
+_NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
 Open = Mapping[str, Held[Index]]  # by file name
 
@@ -58,12 +57,12 @@ class Changes:
     def gain(self, hashes: Iterable[Hash]) -> None:
         """Note searchable hashes that a visible record now holds."""
         for item in hashes:
-            self._gained[item.kind.name] += item.value
+            self._gained[item.kind.name] += item.codes
 
     def doubt(self, hashes: Iterable[Hash]) -> None:
         """Note searchable hashes that a record no longer holds, though others may."""
         for item in hashes:
-            self._doubtful[item.kind.name] += item.value
+            self._doubtful[item.kind.name] += item.codes
 
     def kinds(self) -> list[HashKind]:
         """The kinds with a change."""
@@ -85,8 +84,8 @@ def _distinct(packed: bytearray, kind: HashKind) -> Values:
     By their first eight bytes as numbers, which sorts many times faster than texts, and the few
     that agree in these by the rest.
     """
-    values: Values = np.frombuffer(packed, dtype=f"S{kind.size}")
-    heads = values.view(np.uint8).reshape(-1, kind.size)[:, :8].copy().view(">u8").ravel()
+    values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
+    heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
     heads = heads.astype(np.uint64)
     order = np.argsort(heads)
     heads = heads[order]
@@ -118,12 +117,10 @@ def open_all(
 
 def _open_index(path: Path, *, segment: Segment, hugepages: bool = False) -> Index:
     kind = kind_named(segment.kind)
-    index: Index
-    if kind.perceptual:
-        index = HammingIndex.open(path, hugepages=hugepages)
-    else:
-        index = DigestIndex.open(path)
-    if values_of(index).shape != (segment.rows, kind.size):
+    index: Index = (
+        DigestIndex.open(path) if kind.digest else HammingIndex.open(path, hugepages=hugepages)
+    )
+    if values_of(index).shape != (segment.rows, kind.code_size):
         raise IndexFileError(f"{path} does not hold what the list says")
     return index
 
@@ -223,7 +220,7 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     """The values of a kind as they stand; an error where a file is lost or damaged."""
     if not files.parts:
-        return Snapshot([_build(kind, np.empty((0, kind.size), np.uint8))])
+        return Snapshot([_build(kind, np.empty((0, kind.code_size), np.uint8))])
     # The one writer sweeps, and it is this one: nothing needs to be held.
     opened = {
         segment.file: _open_index(folder / SEGMENTS / segment.file, segment=segment)
@@ -234,24 +231,27 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
 
 def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) -> Values:
     """Those of the values that a visible record holds still, sorted."""
-    held: list[bytes] = []
-    raw = values.tobytes()
-    for start in range(0, len(raw), _AT_ONCE * kind.size):
-        piece = raw[start : start + _AT_ONCE * kind.size]
-        some = [piece[at : at + kind.size] for at in range(0, len(piece), kind.size)]
+    found: list[bytes] = []
+    raw, size = values.tobytes(), kind.code_size
+    for start in range(0, len(raw), _AT_ONCE * size):
+        piece = raw[start : start + _AT_ONCE * size]
+        some = [piece[at : at + size] for at in range(0, len(piece), size)]
         marks = ",".join("?" * len(some))
-        held += (
+        found += (
             value
             for (value,) in connection.execute(
-                f"SELECT DISTINCT h.value {_HELD} AND h.value IN ({marks})", (kind.name, *some)
+                f"SELECT DISTINCT h.value {held(kind)} {_NOW} AND h.value IN ({marks})",
+                (kind.name, *some),
             )
         )
-    return _distinct(bytearray().join(held), kind)
+    return _distinct(bytearray().join(found), kind)
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
     """Every searchable value of a kind that a visible record holds, in one file to be."""
-    rows: Iterator[tuple[bytes]] = connection.execute(f"SELECT h.value {_HELD}", (kind.name,))
+    rows: Iterator[tuple[bytes]] = connection.execute(
+        f"SELECT h.value {held(kind)} {_NOW}", (kind.name,)
+    )
     packed = bytearray()
     for (value,) in rows:
         packed += value
@@ -263,7 +263,7 @@ def _all_new(values: Values) -> Step | None:
 
 
 def _build(kind: HashKind, codes: Codes) -> Index:
-    return HammingIndex.build(codes) if kind.perceptual else DigestIndex.build(codes)
+    return DigestIndex.build(codes) if kind.digest else HammingIndex.build(codes)
 
 
 def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) -> Written:
@@ -271,7 +271,7 @@ def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) 
     new: list[Segment] = []
     if step.fresh.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number)
-        codes = step.fresh.view(np.uint8).reshape(-1, kind.size)
+        codes = step.fresh.view(np.uint8).reshape(-1, kind.code_size)
         _build(kind, codes).save(path)
         new.append(Segment(kind.name, path.name, step.fresh.size))
     if step.removed.size:

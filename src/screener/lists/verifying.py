@@ -17,7 +17,7 @@ from screener.errors import ScreenerError
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
 from screener.index.snapshot import Snapshot, Values
-from screener.lists import database
+from screener.lists import database, frames
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 
@@ -26,6 +26,7 @@ _ORPHANS = {
     # Counted from the records, whose hashes lie side by side: much faster than from the hashes.
     "hashes": "SELECT (SELECT count(*) FROM hashes)"
     " - (SELECT count(*) FROM records r CROSS JOIN hashes h ON h.record = r.id)",
+    "frames": "SELECT count(*) FROM frames WHERE record NOT IN (SELECT id FROM records)",
     "records": "SELECT count(*) FROM records WHERE import NOT IN (SELECT id FROM imports)",
     "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
 }
@@ -93,11 +94,12 @@ def verify(
             "integrity": lambda: _check_integrity(folder),
             "references": lambda: _check_references(folder),
             "states": lambda: _check_states(folder, generation),
+            "frames": lambda: _check_frames(folder, generation),
         },
     )
     kinds: list[KindCheck] = []
     for kind in KINDS.values():
-        if kind.perceptual or kind.digest:
+        if kind.searched:
             one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
             kinds += [] if one is None else [one]
             damage += found
@@ -150,6 +152,12 @@ def _check_states(folder: Path, generation: Generation) -> None:
         raise _Damaged("the records are not as many of each state as their generation says")
 
 
+def _check_frames(folder: Path, generation: Generation) -> None:
+    wrong = database.ask(folder, lambda c: frames.wrong(c, generation.number))
+    if wrong:
+        raise _Damaged(f"{wrong} records have other frames than their videos")
+
+
 def _check_kind(
     folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None, seed: int
 ) -> tuple[KindCheck | None, tuple[str, ...]]:
@@ -179,9 +187,9 @@ def _check_kind(
 
 
 def _compare(kind: HashKind, snapshot: Snapshot, seed: int) -> Comparison:
-    if kind.perceptual:
-        return compare_distances(snapshot, radius=kind.radius, seed=seed)
-    return compare_equality(snapshot, seed=seed)
+    if kind.digest:
+        return compare_equality(snapshot, seed=seed)
+    return compare_distances(snapshot, radius=kind.radius, seed=seed)
 
 
 def _check_values(
@@ -189,9 +197,9 @@ def _check_values(
 ) -> None:
     """The values that the files hold are those that the records call for, no more, no fewer."""
     packed = database.ask(folder, lambda c: b"".join(_pieces(c, generation.number, kind)))
-    if len(packed) % kind.size:
+    if len(packed) % kind.code_size:
         raise _Damaged("a value of the records has another size than its kind")
-    wanted: Values = np.unique(np.frombuffer(packed, f"S{kind.size}"))
+    wanted: Values = np.unique(np.frombuffer(packed, f"S{kind.code_size}"))
     held = wanted[:0] if snapshot is None else snapshot.live()
     if not np.array_equal(wanted, held):
         missing = np.setdiff1d(wanted, held, assume_unique=True).size
@@ -205,9 +213,11 @@ def _check_values(
 def _pieces(connection: sqlite3.Connection, number: int, kind: HashKind) -> Iterator[bytes]:
     """The searchable values of the records of a generation, joined some thousands at a time."""
     # Record by record, since the hashes of neighbours are neighbours in the file.
+    of_kind = "frames h" if kind.video else "hashes h"
+    compared = "" if kind.video else "AND h.kind = :kind AND h.why_not IS NULL"
     rows = connection.execute(
-        "SELECT h.value FROM records r CROSS JOIN hashes h ON r.id = h.record WHERE h.kind = :kind"
-        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(number)}",
+        f"SELECT h.value FROM records r CROSS JOIN {of_kind} ON r.id = h.record WHERE"
+        f" r.state <> 'withdrawn' AND {of_generation(number)} {compared}",
         {"kind": kind.name},
     )
     while some := rows.fetchmany(_AT_ONCE):

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Container, Mapping
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import placeholders
+from screener.lists import frames, placeholders
 from screener.lists.inserts import Inserts
 from screener.lists.records import (
     LOW_INFORMATION,
@@ -100,6 +100,7 @@ class Versions:
         self._removed: list[tuple[int]] = []
         self._records: list[tuple[object, ...]] = []
         self._hashes: list[tuple[object, ...]] = []
+        self._frames: list[frames.FrameRow] = []
 
     def take(self, entries: Mapping[str, Row]) -> None:
         """Store a batch: each entry once, with what the rows of the batch say of it.
@@ -350,6 +351,13 @@ class Versions:
         )
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
+        videos = [
+            item.value
+            for item, why_not in zip(version.hashes, version.why_not, strict=True)
+            if item.kind.video and why_not is None
+        ]
+        if videos:
+            self._frames += frames.rows_of(record, videos)
 
     def _flush(self) -> None:
         """Write the batch; what it ends goes first, since an entry has one current version."""
@@ -357,8 +365,11 @@ class Versions:
         write = self._connection.executemany
         write("UPDATE records SET until = ? WHERE id = ?", self._ended)
         write("DELETE FROM hashes WHERE record = ?", self._removed)
+        write("DELETE FROM frames WHERE record = ?", self._removed)
         write("DELETE FROM records WHERE id = ?", self._removed)
-        self._inserts.begin([("records", self._records), ("hashes", self._hashes)])
+        self._inserts.begin(
+            [("records", self._records), ("hashes", self._hashes), ("frames", self._frames)]
+        )
         self._clear()
 
     def _undo_round_trips(self) -> None:

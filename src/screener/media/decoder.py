@@ -17,7 +17,7 @@ from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError
 from screener.media import headers
-from screener.media.pixels import Pixels
+from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 
 # Formats that run other programs, open further files inside themselves without a limit, or
@@ -104,6 +104,20 @@ def failure(error: BaseException, data: bytes, what: str) -> MediaError:
     if any(word in text for word in _NOT_OURS):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     return MediaError("undecodable", f"{mime}: {what} ({type(error).__name__})")
+
+
+def unturned(image: ImageFile.ImageFile) -> int:
+    """The orientation that is still to be applied to the current frame once it is loaded.
+
+    Pillow turns a TIFF itself while it loads, which takes its pixels twice; here it is kept from
+    doing so.
+    """
+    turn = orientation(image)
+    size = getattr(image, "_tile_size", None)
+    if image.format == "TIFF" and turn != 1 and size is not None:
+        image.getexif()[0x0112] = 1
+        image._size = size
+    return turn
 
 
 def load(image: ImageFile.ImageFile) -> None:

@@ -34,7 +34,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
     What is given begins as a picture's file does; whether it is one has to be tried.
     """
-    for thumbnail in _thumbnails(image):
+    for thumbnail in dict.fromkeys(_thumbnails(image)):  # EXIF's and Photoshop's are often one
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames

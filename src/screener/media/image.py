@@ -32,12 +32,17 @@ _HIDDEN = 16
 class Limits:
     """What one input may cost at most: bytes of the file, pixels of a picture, frames of a file.
 
-    All frames of a file together may have four times `pixels`.
+    All frames of a file together may have four times `pixels`. A video is not held in memory and
+    has limits of its own: `video_bytes`, `duration` in seconds, and `samples`, the frames that are
+    looked at.
     """
 
     bytes: int = 256 * 1024 * 1024
     pixels: int = 150_000_000
     frames: int = 1_000
+    video_bytes: int = 16 * 1024 * 1024 * 1024
+    duration: int = 6 * 60 * 60
+    samples: int = 20_000
 
 
 @dataclass(frozen=True)
@@ -47,28 +52,34 @@ class Media:
     `type` is the MIME type told by the content (None for an array, and for a Pillow image that
     came from no file). `width` and `height` are as shown, EXIF orientation applied. `frames`
     counts pages or animation frames as the file declares them; where it declares none (GIF,
-    TIFF) they are counted, but no further than one past the limit.
+    TIFF) they are counted, but no further than one past the limit. `duration` is in seconds, of a
+    video that declares it.
     """
 
     type: str | None
     width: int
     height: int
     frames: int
+    duration: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
 
-    `time` is in seconds from the start of an animation, 0.0 for stills and pages; `part` is the
-    number of the frame or page, from 0, and goes on counting for pictures hidden in the file;
-    `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any strides.
+    `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
+    is the number of the frame or page, from 0, and goes on counting for pictures hidden in the
+    file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
+    strides. `again` are the times of the frames looked at next that show the same, and are not
+    given themselves. `inner` are views of `pixels` without the bars that a video has throughout.
     """
 
     pixels: NDArray[np.uint8]
     time: float
     part: int
     part_kind: str = "frame"
+    again: tuple[float, ...] = ()
+    inner: tuple[NDArray[np.uint8], ...] = ()
 
 
 class Picture:
@@ -297,13 +308,17 @@ def _decoded(
     image: Image.Image, data: bytes, *, part: int = 0
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
     """The upright pixels of the current frame as far as it decodes, and what went wrong."""
+    turn: int | None = None  # where it is known before the frame is loaded
     try:
         if data and isinstance(image, ImageFile.ImageFile):
             direct = decoder.heif_pixels(image, data, part)
             if direct is not None:
                 return direct, None
             _skip_colour(image)
+            turn = decoder.unturned(image) if image.format == "TIFF" else None
             decoder.load(image)
+        if turn is not None:
+            return pixels.turned(pixels.stored(image), turn), None
         return pixels.upright(image), None
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded")
@@ -320,7 +335,8 @@ def _decoded(
     with contextlib.suppress(Exception):
         rest = decoder.remains(image)
         if rest is not None:
-            return pixels.turned(pixels.stored(rest), pixels.orientation(image)), trouble
+            turn = pixels.orientation(image) if turn is None else turn
+            return pixels.turned(pixels.stored(rest), turn), trouble
     return None, trouble
 
 

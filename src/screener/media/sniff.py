@@ -47,11 +47,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
     (0, b"\x7fELF", "application/x-elf"),
     (0, b"MZ", "application/x-msdownload"),
-    (0, b"\x1a\x45\xdf\xa3", "video/x-matroska"),
     (0, b"FLV\1", "video/x-flv"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"),
     (0, b"\0\0\1\xba", "video/mpeg"),
-    (0, b"\0\0\1\xb3", "video/mpeg"),
+    (0, b"\0\0\1\xb3", "video/mpeg-es"),
     (0, b"OggS", "application/ogg"),
     (0, b"fLaC", "audio/flac"),
     (0, b"ID3", "audio/mpeg"),
@@ -71,8 +70,15 @@ _BRANDS = {
     b"msf1": "image/heif-sequence",
     b"crx ": "image/x-canon-cr3",
     b"qt  ": "video/quicktime",
+    **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3g2a"), "video/3gpp"),
     b"M4A ": "audio/mp4",
 }
+
+# What a QuickTime file without a brand begins with.
+_OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+# Bytes of a transport stream's packets, and what stands before each: nothing, or a time code.
+_PACKETS = ((188, 0), (192, 4))
 
 # The types whose pixels this library can decode: a file of one of them that does not open is
 # broken, a file of any other type is merely not for us.
@@ -94,6 +100,25 @@ _DECODABLE = frozenset(
     }
 )
 
+CONTAINERS = frozenset(
+    {
+        "video/mp4",
+        "video/quicktime",
+        "video/3gpp",
+        "audio/mp4",
+        "video/x-matroska",
+        "video/webm",
+        "video/x-msvideo",
+        "video/x-flv",
+        "video/mp2t",
+        "video/mpeg",
+        "video/mpeg-es",
+        "video/x-ms-asf",
+        "application/ogg",
+    }
+)
+"""The types that may hold a video, and are opened as one; some may hold sound alone."""
+
 
 def sniff(data: bytes) -> str | None:
     """The MIME type that the first bytes of `data` tell, or None where they tell nothing."""
@@ -103,15 +128,28 @@ def sniff(data: bytes) -> str | None:
         return {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}.get(
             data[8:12]
         )
+    if data[:4] == b"\x1a\x45\xdf\xa3":
+        return "video/webm" if b"\x42\x82\x84webm" in data[:64] else "video/x-matroska"
     for offset, magic, mime in _SIGNATURES:
         if data.startswith(magic, offset):
             return mime
-    return None
+    if data[4:8] in _OLD_QUICKTIME:
+        return "video/quicktime"
+    return "video/mp2t" if _is_transport_stream(data) else None
 
 
 def decodable(mime: str | None) -> bool:
     """Whether it is a type that this library decodes, as far as the type alone can tell."""
     return mime in _DECODABLE
+
+
+def _is_transport_stream(data: bytes) -> bool:
+    """Whether each of the first packets begins with the byte that they all begin with."""
+    return any(
+        len(data) > before + 4 * size
+        and all(data[at] == 0x47 for at in range(before, before + 5 * size, size))
+        for size, before in _PACKETS
+    )
 
 
 def _iso_type(data: bytes) -> str:

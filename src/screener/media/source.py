@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError
+from screener.media.sniff import CONTAINERS, sniff
 
 Content = bytes | Image.Image | NDArray[Any]
 Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
+
+
+_HEAD = 4096  # bytes that tell what a file is
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,28 @@ class Name:
 
 @dataclass(frozen=True)
 class Source:
-    """An input that was read. `content` is its bytes or its pixels.
+    """An input that was read. `content` is its bytes or its pixels; for a video's file the open
+    file, to be closed, since a video is not held.
 
     A regular file beyond the limit has no content but an open `stream`, so that its digests can
     still be made without holding it.
     """
 
-    content: Content | None
+    content: Content | BinaryIO | None
     stream: BinaryIO | None = None
+
+    @property
+    def file(self) -> BinaryIO | None:
+        """The file that is open, of a video or one beyond the limit."""
+        held = isinstance(self.content, bytes | Image.Image | np.ndarray) or self.content is None
+        return self.stream if held else cast("BinaryIO", self.content)
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
 def name_of(item: Item) -> Name:
@@ -62,18 +80,21 @@ def name_of(item: Item) -> Name:
     return Name(text=name if isinstance(name, str) else None)
 
 
-def read(item: Item, *, limit: int) -> Source:
+def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     """Read an input once, holding at most `limit` bytes of it.
+
+    A video's file may have `video_limit` bytes, where that is more, and is not held.
 
     Raises MediaError: `unreadable` (missing, forbidden, not a regular file), `too_large` for a
     stream beyond the limit. An array or Pillow image is passed on as it is; TypeError for what
     is none of all these.
     """
     if isinstance(item, str | PathLike):
-        return _read_file(os.fsencode(item), limit)
+        return _read_file(os.fsencode(item), limit, video_limit)
     if isinstance(item, bytes | bytearray | memoryview):
         data = bytes(item)
-        return Source(data) if len(data) <= limit else Source(None, io.BytesIO(data))
+        most = max(limit, video_limit) if _is_video(data[:_HEAD]) else limit
+        return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         return Source(_read_stream(cast("BinaryIO", item), limit))
     if isinstance(item, Image.Image | np.ndarray):
@@ -81,7 +102,11 @@ def read(item: Item, *, limit: int) -> Source:
     raise TypeError(f"not something to screen: {type(item).__name__}")
 
 
-def _read_file(path: bytes, limit: int) -> Source:
+def _is_video(head: bytes) -> bool:
+    return sniff(head) in CONTAINERS
+
+
+def _read_file(path: bytes, limit: int, video_limit: int) -> Source:
     try:
         # Looked at before it is opened, since opening a device or a FIFO can have effects, and
         # again afterwards, since the name may by then stand for another file.
@@ -91,6 +116,10 @@ def _read_file(path: bytes, limit: int) -> Source:
         try:
             facts = os.fstat(stream.fileno())
             _check_regular(facts.st_mode)
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            if video_limit and _is_video(head) and facts.st_size <= max(limit, video_limit):
+                return Source(stream)
             if facts.st_size > limit:
                 return Source(None, stream)
             data = stream.read()

@@ -1,4 +1,4 @@
-"""The vPDQ of one video, in any of its four layouts; it is carried, and not compared here.
+"""The vPDQ of one video, in any of its four layouts.
 
 Lines of `frame,quality,pdq,time` (the C++ tool) or `frame,pdq,quality,time` (the Python one), told
 apart by which column holds the PDQ; a JSON array of `pdq,quality,time`; a JSON object of frames by

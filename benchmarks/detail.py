@@ -1,0 +1,144 @@
+"""Which pictures does the detail score refuse, and which would match one another without it?
+
+    python benchmarks/detail.py --photos FOLDER... [--each 400] [--receipt FILE]
+
+Draws pictures that say nothing (fixtures/plain.py) and hashes them and the photos with every
+perceptual kind. By kind: how many photos and drawn pictures are refused at the default floor; how
+many pairs of drawn pictures, one of them turned eight ways, lie within the default radius, with
+the score and without; and the same at distance 0. The other picture of a pair is as in a list made
+elsewhere, without a score. PDQ's own quality is asked of both sides always.
+
+What this does not show: other photos than these, of which other shares may be refused; and
+pictures drawn to look alike, which are endless.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import receipt
+
+from screener import Policy
+from screener.errors import MediaError
+from screener.hashed import Located, hash_item
+from screener.hashing.hash import KINDS, HashKind
+from screener.lists.records import why_not_searchable
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "fixtures"))
+
+import plain  # noqa: E402
+
+QUESTION = "Which pictures does the detail score refuse, and which would match without it?"
+PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
+FLOOR = 50
+Hashes = dict[str, tuple[Located, ...]]
+
+
+def hashes_of(item: Any) -> tuple[Located, ...]:
+    return hash_item(item, policy=Policy(), kinds=PERCEPTUAL).hashes
+
+
+def score(one: Located) -> int:
+    scores = [found for found in (one.hash.quality, one.detail) if found is not None]
+    return min(scores)
+
+
+def photos(folders: list[Path]) -> Hashes:
+    """The hashes of the files of folders that are whole pictures."""
+    found = {}
+    for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        try:
+            hashed = hash_item(path, policy=Policy(), kinds=PERCEPTUAL)
+        except MediaError:
+            continue
+        if hashed.trouble is None and hashed.hashes:
+            found[str(path)] = tuple(one for one in hashed.hashes if one.part == 0)
+    return found
+
+
+def bits_of(hashes: list[Located]) -> np.ndarray:
+    values = np.frombuffer(b"".join(one.hash.value for one in hashes), np.uint8)
+    return np.unpackbits(values.reshape(len(hashes), -1), axis=1).astype(np.float32)
+
+
+def pairs(drawn: Hashes, kind: HashKind, radius: int, floor: int) -> int:
+    """How many pictures meet how many others, each pair once for each way round."""
+    of_kind = [
+        (name, one)
+        for name, hashes in drawn.items()
+        for one in hashes
+        if one.hash.kind == kind and (kind.name != "pdq" or (one.hash.quality or 0) >= FLOOR)
+    ]
+    asked = [(name, one) for name, one in of_kind if score(one) >= floor]
+    listed = [(name, one) for name, one in of_kind if one.orientation == "upright"]
+    listed = [(name, one) for name, one in listed if why_not_searchable(one.hash) is None]
+    if not asked or not listed:
+        return 0
+    place = {name: number for number, name in enumerate(drawn)}
+    columns = np.array([place[name] for name, _ in listed])
+    all_bits = bits_of([one for _, one in listed])
+    near: set[tuple[int, int]] = set()
+    for start in range(0, len(asked), 2000):
+        some = asked[start : start + 2000]
+        bits = bits_of([one for _, one in some])
+        distances = bits.sum(1)[:, None] + all_bits.sum(1) - 2 * bits @ all_bits.T
+        rows = np.array([place[name] for name, _ in some])
+        for row, column in np.argwhere(distances <= radius):
+            if rows[row] != columns[column]:
+                near.add((int(rows[row]), int(columns[column])))
+    return len(near)
+
+
+def refused(hashes: Hashes, kind: HashKind) -> int:
+    return sum(
+        score(one) < FLOOR
+        for found in hashes.values()
+        for one in found
+        if one.hash.kind == kind and one.orientation == "upright"
+    )
+
+
+def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str, Any]:
+    together = {name: found for family in drawn.values() for name, found in family.items()}
+    return {
+        "kind": kind.name,
+        "radius": kind.radius,
+        "photos": len(ordinary),
+        "photos_refused": refused(ordinary, kind),
+        "drawn": {family: len(found) for family, found in drawn.items()},
+        "drawn_refused": {family: refused(found, kind) for family, found in drawn.items()},
+        "equal_without": pairs(together, kind, 0, 0),
+        "equal_with": pairs(together, kind, 0, FLOOR),
+        "matches_without": pairs(together, kind, kind.radius, 0),
+        "matches_with": pairs(together, kind, kind.radius, FLOOR),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=QUESTION)
+    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="folders of photos")
+    parser.add_argument("--each", type=int, default=400, help="pictures to draw of each family")
+    parser.add_argument("--receipt", type=Path, default=ROOT / "benchmarks/receipts/detail.json")
+    given = parser.parse_args()
+    ordinary = photos(given.photos)
+    drawn = {
+        family: {f"{family} {n}": hashes_of(plain.draw(family, n)) for n in range(given.each)}
+        for family in plain.FAMILIES
+    }
+    rows = [row(kind, ordinary, drawn) for kind in PERCEPTUAL]
+    for one in rows:
+        print(
+            f"{one['kind']:10} photos refused {one['photos_refused']} of {one['photos']}; drawn"
+            f" refused {one['drawn_refused']}; equal {one['equal_without']} → {one['equal_with']};"
+            f" within {one['radius']}: {one['matches_without']} → {one['matches_with']}"
+        )
+    receipt.write(given.receipt, receipt.receipt(QUESTION, rows, ["numpy", "pillow", "imagehash"]))
+
+
+if __name__ == "__main__":
+    main()

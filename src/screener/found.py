@@ -1,0 +1,90 @@
+"""Found: what the searches reached for one input, the nearest of each record, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from screener.hashed import Located
+from screener.result import Appearance, Match
+
+_Key = tuple[str, str, str, str]
+
+
+class Found:
+    """Collects the hits of one input; made of its hashes, filled by the searches."""
+
+    def __init__(self, hashes: Sequence[Located]) -> None:
+        shown = [one for one in hashes if _has_time(one)]
+        self._times = sorted({time for one in shown for time in (one.time, *one.again)})
+        self._nearest: dict[tuple[_Key, int], Match] = {}
+        self._seen: dict[_Key, set[float]] = {}
+
+    @property
+    def moving(self) -> bool:
+        """Whether the input has times: a video or an animation."""
+        return len(self._times) > 1
+
+    def add(self, match: Match, located: Located) -> None:
+        """Keep a hit: the nearest per record and kind, of a still also per part; the upright one
+        among equals. Its time is noted.
+        """
+        key = (match.list, match.source, match.entry, match.kind)
+        timed = self.moving and match.part_kind == "frame"
+        place = (key, 0 if timed else match.part)
+        known = self._nearest.get(place)
+        if known is None or match.distance < known.distance:
+            self._nearest[place] = match
+        if self.moving and _has_time(located):
+            self._seen.setdefault(key, set()).update((located.time, *located.again))
+
+    def add_video(self, match: Match) -> None:
+        """Keep a listed video, which says itself when it was seen; there is one for a record."""
+        self._nearest[(match.list, match.source, match.entry, match.kind), 0] = match
+
+    def matches(self) -> list[Match]:
+        """The hits that make a match, nearest first."""
+        return sorted((one for one in self._nearest.values() if one.makes_match), key=_nearness)
+
+    def beside(self) -> list[Match]:
+        """The hits that stand beside a match, nearest first."""
+        return sorted((one for one in self._nearest.values() if not one.makes_match), key=_nearness)
+
+    def timeline(self) -> tuple[Appearance, ...]:
+        """When each record was seen, in the order of its first time; empty for a still."""
+        told = [
+            Appearance(
+                list=match.list,
+                source=match.source,
+                entry=match.entry,
+                state=match.state,
+                kind=match.kind,
+                distance=match.distance,
+                frames=len(self._seen[key]),
+                spans=self._spans(self._seen[key]),
+            )
+            for (key, part), match in self._nearest.items()
+            if key in self._seen and part == 0
+        ]
+        return tuple(sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry)))
+
+    def _spans(self, seen: Iterable[float]) -> tuple[tuple[float, float], ...]:
+        """Runs of frames looked at one after the other, in all of which it was seen."""
+        numbers = {time: number for number, time in enumerate(self._times)}
+        spans: list[tuple[float, float]] = []
+        last = -2
+        for time in sorted(seen):
+            if numbers[time] == last + 1:
+                spans[-1] = (spans[-1][0], time)
+            else:
+                spans.append((time, time))
+            last = numbers[time]
+        return tuple(spans)
+
+
+def _has_time(located: Located) -> bool:
+    """Whether it is a hash of a frame that is shown, not of the file or of a hidden picture."""
+    return located.hash.kind.perceptual and located.part_kind == "frame"
+
+
+def _nearness(match: Match) -> tuple[int, str, str, str, str, int]:
+    return (match.distance, match.list, match.source, match.entry, match.kind, match.part)

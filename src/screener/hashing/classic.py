@@ -1,0 +1,221 @@
+"""pHash, dHash, aHash and wHash of pixels, equal to those of the `imagehash` package.
+
+A kind's name without a number has 64 bits (`hash_size=8`), with 256 so many (`hash_size=16`). The
+value is what `str()` of an `ImageHash` is in hexadecimal: its bits row by row from the top left,
+the first the highest of the first byte.
+
+What costs time is shrinking the picture, once for each size that the kinds wanted have. Pillow
+shrinks along rows first, rounds, and then along columns: mirroring commutes with that, turning
+on the side does not. So the picture and its transpose are shrunk, and the eight orientations of
+each kind follow from these two, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from screener.errors import HashError
+from screener.hashing import detail
+from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.pdq import ORIENTATIONS
+
+Pixels = NDArray[np.uint8]
+Bits = NDArray[np.bool_]
+Size = tuple[int, int]  # width and height
+
+CLASSIC = tuple(
+    KINDS[name + more] for more in ("", "256") for name in ("phash", "dhash", "ahash", "whash")
+)
+"""The kinds that are made here."""
+
+_BAND = 1 << 18  # pixels made grey at a time: few enough for a processor's cache
+_LARGEST = 1 << 26  # pixels of a shrink's first pass, which for a line of pixels is an enlargement
+_NOISY = 1024  # the widest wHash picture whose ties are asked of imagehash: see `_wavelet`
+
+# Which of the two shrinks an orientation comes of, and along which axes that is mirrored.
+_TURNS: dict[str, tuple[bool, tuple[int, ...]]] = {
+    "upright": (False, ()),
+    "rotate90": (True, (0,)),
+    "rotate180": (False, (0, 1)),
+    "rotate270": (True, (1,)),
+    "flip_vertical": (False, (0,)),
+    "flip_horizontal": (False, (1,)),
+    "transpose": (True, ()),
+    "anti_transpose": (True, (0, 1)),
+}
+
+
+class _Both(NamedTuple):
+    """A picture shrunk to one size, and its transpose shrunk to that size."""
+
+    lying: NDArray[Any]
+    standing: NDArray[Any]
+
+    def turned(self) -> Iterator[NDArray[Any]]:
+        """The shrinks of the picture turned, in the order of ORIENTATIONS."""
+        for name in ORIENTATIONS:
+            standing, mirrored = _TURNS[name]
+            yield np.flip(self.standing if standing else self.lying, mirrored)
+
+
+def compute(pixels: Pixels, kind: HashKind) -> Hash:
+    """The hash of a picture as it stands, of one of the kinds in CLASSIC, with its detail score.
+
+    Takes the same pixels and raises the same as `compute_orientations`.
+    """
+    return compute_orientations(pixels, [kind])[kind.name][0]
+
+
+def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str, tuple[Hash, ...]]:
+    """Eight hashes of each kind by its name, in the order of ORIENTATIONS, each equal to
+    imagehash's of the turned picture, with the detail score of the picture as quality.
+
+    `pixels` is uint8, grey (height, width) or RGB (height, width, 3), which is turned to grey as
+    Pillow does it. A line of pixels that is so long that shrinking would enlarge it beyond
+    reason has the zero hash and quality 0. Raises HashError for a kind that is not in CLASSIC,
+    or another type or shape.
+    """
+    wanted = tuple(dict.fromkeys(kinds))
+    for kind in wanted:
+        if kind not in CLASSIC:
+            known = ", ".join(one.name for one in CLASSIC)
+            raise HashError(f"{kind.name} is not made here, only {known}")
+    _check(pixels)
+    height, width = pixels.shape[:2]
+    if not wanted:
+        return {}
+    if max(height, width) * 64 > _LARGEST and min(height, width) < 64:
+        zeros = {kind: (Hash(kind, bytes(kind.size), quality=0),) * 8 for kind in wanted}
+        return {kind.name: zero for kind, zero in zeros.items()}
+    seen = detail.Detail(pixels)
+    shrunk = _shrink(pixels, {_size(kind, min(height, width)) for kind in wanted})
+    made = {}
+    for kind in wanted:
+        both = shrunk[_size(kind, min(height, width))]
+        score = min(seen.score(kind), detail.contrast_score(_hashed_greys(kind, both.lying)))
+        values = _values(kind, both)
+        made[kind.name] = tuple(Hash(kind, value, quality=score) for value in values)
+    return made
+
+
+def _check(pixels: Any) -> None:
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+        found = getattr(pixels, "dtype", type(pixels).__name__)
+        raise HashError(f"pixels must be a NumPy array of uint8, not {found}")
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
+        raise HashError(
+            f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
+        )
+
+
+def grey(pixels: Pixels) -> Image.Image:
+    """Pillow's `convert("L")` of the pixels; in bands, lest Pillow hold them all once more."""
+    if pixels.ndim == 2:
+        return Image.fromarray(np.ascontiguousarray(pixels))
+    made = np.empty(pixels.shape[:2], np.uint8)
+    step = max(1, _BAND // pixels.shape[1])
+    for top in range(0, len(pixels), step):
+        band = np.ascontiguousarray(pixels[top : top + step])
+        made[top : top + step] = np.asarray(Image.fromarray(band).convert("L"))
+    return Image.fromarray(made)
+
+
+def _shrink(pixels: Pixels, sizes: set[Size]) -> dict[Size, _Both]:
+    """The picture and its transpose in each size."""
+    picture = grey(pixels)
+    lying = {size: _resized(picture, size) for size in sizes}
+    picture = picture.transpose(Image.Transpose.TRANSPOSE)
+    return {size: _Both(lying[size], _resized(picture, size)) for size in sizes}
+
+
+def _resized(picture: Image.Image, size: Size) -> Pixels:
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+
+
+def _side(kind: HashKind) -> int:
+    """imagehash's `hash_size`."""
+    return 8 if kind.bits == 64 else 16
+
+
+def _size(kind: HashKind, shorter: int) -> Size:
+    """The size that imagehash shrinks to for a kind, of a picture with that shorter side."""
+    side = _side(kind)
+    match kind.name.removesuffix("256"):
+        case "phash":
+            return 4 * side, 4 * side
+        case "dhash":
+            return side + 1, side
+        case "ahash":
+            return side, side
+        case _:
+            natural = 1 << (shorter.bit_length() - 1)
+            return max(natural, side), max(natural, side)
+
+
+def _values(kind: HashKind, both: _Both) -> list[bytes]:
+    """The values of the eight orientations, from the picture in the size that is the kind's."""
+    import imagehash  # not with this module: it is seldom wanted
+
+    side = _side(kind)
+    function: Any
+    match kind.name.removesuffix("256"):
+        case "phash":
+            function = imagehash.phash
+        case "dhash":
+            function = imagehash.dhash
+        case "ahash":
+            function = imagehash.average_hash
+        case _:
+            return [_packed(bits) for bits in _wavelet(both, side)]
+    # What imagehash shrinks further is of its size already, and stays as it is.
+    return [
+        _packed(function(Image.fromarray(np.ascontiguousarray(one)), hash_size=side).hash)
+        for one in both.turned()
+    ]
+
+
+def _packed(bits: Bits) -> bytes:
+    return np.packbits(bits).tobytes()
+
+
+def _wavelet(both: _Both, side: int) -> Iterator[Bits]:
+    """wHash of the eight orientations.
+
+    Its bits say which of `side` × `side` squares of the picture are lighter than their median. In
+    whole numbers that is exact, where imagehash takes Haar wavelets apart and puts them
+    together in floating point; the two differ only where the two squares beside the median
+    are equally light, and rounding decides. There imagehash itself is asked, unless the picture is
+    so large that this would take seconds: then equal squares have no bit set.
+    """
+    import imagehash
+
+    sums = _Both(_square_sums(both.lying, side), _square_sums(both.standing, side))
+    for picture, squares in zip(both.turned(), sums.turned(), strict=True):
+        ordered = np.sort(squares, axis=None)
+        below, above = ordered[ordered.size // 2 - 1], ordered[ordered.size // 2]
+        if below == above and len(picture) <= _NOISY:
+            whole = Image.fromarray(np.ascontiguousarray(picture))
+            yield imagehash.whash(whole, hash_size=side).hash
+        else:
+            yield squares > below
+
+
+def _hashed_greys(kind: HashKind, shrunk: Pixels) -> NDArray[Any]:
+    """The greys that the bits of a kind compare: wHash's are means over squares."""
+    if not kind.name.startswith("whash"):
+        return shrunk
+    side = _side(kind)
+    return _square_sums(shrunk, side) / (len(shrunk) // side) ** 2
+
+
+def _square_sums(picture: Pixels, side: int) -> NDArray[np.uint64]:
+    """The sum of each of `side` × `side` squares."""
+    edge = len(picture) // side
+    rows = picture.reshape(side, edge, len(picture)).sum(axis=1, dtype=np.uint32)
+    sums: NDArray[np.uint64] = rows.reshape(side, side, edge).sum(axis=2, dtype=np.uint64)
+    return sums

@@ -1,0 +1,172 @@
+"""Detail: how much a picture shows, 0–100, so that pictures that show nothing are not compared.
+
+Blank pictures, gradients, stripes, checkerboards and pages of text have hashes like any other, and
+meet one another's: such a hash says how light falls off, or where a margin is, and no more. What
+they lack is told from 128 × 128 points of the picture, and a grid of 32 × 32 means of them:
+
+- `waves`: by how many waves of its DCT, each weighed by its frequency, the grid can be
+  described: (Σe)² / Σe² over their energies e. Stripes are a few waves.
+- `texture`: the same over amplitudes, (Σa)² / Σa², which counts small ones too.
+- `area`: the share of its 8 × 8 parts in which neighbouring means differ.
+- `shades` and `tones`: the share of the points that differ from the commonest grey, and from the
+  two commonest.
+
+The score of a kind is the least of the measures that matter to it, each in proportion to what it
+needs, which is worth 50. A classic kind has one more, the contrast of the very pixels that its hash
+is made of. `docs/detail.md` has the evidence.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.hashing.hash import HashKind
+
+Grid = NDArray[Any]  # of floats, square
+
+_POINTS = 128  # along either side, in equal steps
+_SIDE = 32  # of the grid
+_PARTS = 8  # along either side
+_FAINT = 2.0  # of a wave's amplitude in an orthonormal DCT: what noise has is not counted
+_STEP = 6.0  # greys, down and across together: where neighbours differ by more there is detail
+_SAME = 8  # greys: those that lie so near the commonest count as it
+_LUMA = np.array([299, 587, 114], np.float32) / 1000
+
+# What each measure must be for a score of 50. PDQ has its own quality beside these, and tells pages
+# of text apart.
+_PDQ_NEEDS = {"waves": 25.0, "texture": 225.0, "area": 0.15}
+_NEEDS = {"waves": 25.0, "texture": 225.0, "area": 0.3, "shades": 0.25, "tones": 0.12}
+_CONTRAST = 2.0
+
+
+class Detail:
+    """The measures of a picture, each taken when it is first asked for."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        """`pixels` is uint8, grey (height, width) or RGB (height, width, 3), not empty."""
+        self._points = _points(pixels)
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return _means(self._points, _POINTS // _SIDE)
+
+    @cached_property
+    def _spectrum(self) -> tuple[float, float]:
+        return _spectrum(self._grid)
+
+    @property
+    def waves(self) -> float:
+        """How many waves share the energy."""
+        return self._spectrum[0]
+
+    @property
+    def texture(self) -> float:
+        """How many waves share the amplitude."""
+        return self._spectrum[1]
+
+    @cached_property
+    def area(self) -> float:
+        """The share of the picture that is not smooth."""
+        return _area(self._grid)
+
+    @cached_property
+    def _shades(self) -> tuple[float, float]:
+        return _shades(self._points)
+
+    @property
+    def shades(self) -> float:
+        """The share of the picture that has not its commonest grey."""
+        return self._shades[0]
+
+    @property
+    def tones(self) -> float:
+        """The share of the picture that has neither of its two commonest greys."""
+        return self._shades[1]
+
+    def score(self, kind: HashKind) -> int:
+        """The score for a perceptual kind: 0 to 100, in whole numbers."""
+        needs = _PDQ_NEEDS if kind.name == "pdq" else _NEEDS
+        return min(_worth(getattr(self, name), need) for name, need in needs.items())
+
+
+def contrast_score(shrunk: NDArray[Any]) -> int:
+    """The score of the greys that a hash is made of: fine patterns are even grey once shrunk."""
+    return _worth(float(shrunk.std()), _CONTRAST)
+
+
+def _worth(found: float, need: float) -> int:
+    return min(100, int(50 * found / need))
+
+
+def _points(pixels: NDArray[np.uint8]) -> Grid:
+    """The luma of points in equal steps: (128, 128)."""
+    rows, columns = (_places(length) for length in pixels.shape[:2])
+    points = pixels[rows][:, columns].astype(np.float32)
+    grid: Grid = points if points.ndim == 2 else np.dot(points, _LUMA)
+    return grid
+
+
+def _places(length: int) -> NDArray[np.int64]:
+    """The middles of 128 equal parts of a line of pixels."""
+    return (2 * np.arange(_POINTS) + 1) * length // (2 * _POINTS)
+
+
+def _means(grid: Grid, edge: int) -> Grid:
+    """The means of squares of a grid, `edge` wide."""
+    side = len(grid) // edge
+    share = np.full(edge, 1 / edge, np.float32)  # products with it are faster than sums
+    rows = share @ grid.reshape(side, edge, len(grid))
+    means: Grid = rows.reshape(side, side, edge) @ share
+    return means
+
+
+def _spectrum(grid: Grid) -> tuple[float, float]:
+    """`waves` and `texture`: how many waves share the energy, and the amplitude, of a grid."""
+    # In double precision, lest the score hang on how a machine adds up.
+    amplitudes = np.abs(_cosines() @ grid.astype(np.float64) @ _cosines().T) - _FAINT
+    weighed = np.maximum(amplitudes, 0) * _frequencies()
+    energies = weighed * weighed
+    energy = float(energies.sum())
+    if energy == 0:
+        return 0.0, 0.0
+    return energy**2 / float((energies * energies).sum()), float(weighed.sum()) ** 2 / energy
+
+
+@cache
+def _cosines() -> NDArray[np.float64]:
+    """The matrix of the orthonormal DCT."""
+    place = np.arange(_SIDE)
+    matrix: NDArray[np.float64] = np.cos(np.pi / _SIDE * place[:, None] * (place + 0.5)) * np.sqrt(
+        2 / _SIDE
+    )
+    matrix[0] /= np.sqrt(2)
+    return matrix
+
+
+@cache
+def _frequencies() -> NDArray[np.float64]:
+    """How fast each wave is; 0 for the mean."""
+    place = np.arange(_SIDE)
+    frequencies: NDArray[np.float64] = np.hypot(place[:, None], place)
+    return frequencies
+
+
+def _area(grid: Grid) -> float:
+    steps = np.zeros_like(grid)
+    steps[:-1] += np.abs(np.diff(grid, axis=0))
+    steps[:, :-1] += np.abs(np.diff(grid, axis=1))
+    return float((_means(steps, _SIDE // _PARTS) > _STEP).mean())
+
+
+def _shades(points: Grid) -> tuple[float, float]:
+    """`shades` and `tones`."""
+    counts = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
+    near = np.convolve(counts, np.ones(2 * _SAME + 1, np.int64))
+    first = int(near.argmax())
+    one = int(near[first])
+    near[max(0, first - 2 * _SAME) : first + 2 * _SAME + 1] = 0  # no point counts twice
+    return 1.0 - one / points.size, 1.0 - (one + int(near.max())) / points.size

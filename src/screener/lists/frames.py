@@ -1,0 +1,155 @@
+"""Frames of listed videos: which PDQs a search of frames can hit, and whose they are.
+
+A version of a record has, in the table `frames`, the PDQ of each usable frame of those of its vPDQ
+values that are compared, once, and in how many frames it is. So a version is hit through its
+frames for as long as it counts, as it is through its hashes, and they go when it goes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.hashing.frames import Frames
+from screener.hashing.hash import HashKind
+from screener.hashing.video import PDQ_BYTES
+from screener.lists.records import Record, categories_of, opinions_at
+from screener.lists.states import State
+
+_AT_ONCE = 500  # asked of SQLite in one question
+
+Ints = npt.NDArray[np.int64]
+FrameRow = tuple[int, bytes, int]
+
+
+class ListedVideo(NamedTuple):
+    """A record with videos, as one generation has it, and one of its vPDQ values."""
+
+    record: Record
+    value: bytes
+
+
+class FrameHolders(NamedTuple):
+    """Who holds frames: `places` of those asked for, the `videos` (numbers of versions of
+    records) that hold them, and in how many frames; `totals` are all frames of each such video, 0
+    where it has several vPDQ values, of each of which nothing is known here.
+    """
+
+    places: Ints
+    videos: Ints
+    counts: Ints
+    totals: dict[int, int]
+
+
+def held(kind: HashKind) -> str:
+    """The tables and conditions of a question for the values, `h.value`, that an index of a kind
+    holds of records `r`; the kind's name is its first parameter.
+    """
+    if kind.video:
+        return "FROM frames h JOIN records r ON r.id = h.record WHERE ? = 'vpdq'"
+    return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
+
+
+def rows_of(record: int, values: Iterable[bytes]) -> list[FrameRow]:
+    """The rows of a version with these vPDQ values."""
+    counts: Counter[bytes] = Counter()
+    for value in values:
+        packed = Frames.of_value(value).usable().codes.tobytes()
+        counts.update(packed[at : at + PDQ_BYTES] for at in range(0, len(packed), PDQ_BYTES))
+    return [(record, pdq, count) for pdq, count in counts.items()]
+
+
+def renew(connection: sqlite3.Connection, record: int) -> None:
+    """Write the rows of a version anew, by what of it is compared now."""
+    connection.execute("DELETE FROM frames WHERE record = ?", (record,))
+    connection.executemany(
+        "INSERT INTO frames VALUES (?, ?, ?)", rows_of(record, _values(connection, record))
+    )
+
+
+def copy(connection: sqlite3.Connection, old: int, fresh: int) -> None:
+    """Give a version the rows of another that says the same."""
+    connection.execute(
+        "INSERT INTO frames SELECT ?, value, count FROM frames WHERE record = ?", (fresh, old)
+    )
+
+
+def wrong(connection: sqlite3.Connection, number: int) -> int:
+    """How many versions of a generation have other rows than their values call for."""
+    found = 0
+    visible = "r.since <= ?1 AND (r.until IS NULL OR r.until > ?1)"
+    for (record,) in connection.execute(
+        f"SELECT r.id FROM records r WHERE {visible} AND (EXISTS (SELECT 1 FROM hashes h"
+        " WHERE h.record = r.id AND h.kind = 'vpdq')"
+        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))",
+        (number,),
+    ).fetchall():
+        rows = connection.execute(
+            "SELECT record, value, count FROM frames WHERE record = ?", (record,)
+        ).fetchall()
+        found += sorted(rows) != sorted(rows_of(record, _values(connection, record)))
+    return found
+
+
+def _values(connection: sqlite3.Connection, record: int) -> Iterator[bytes]:
+    rows = connection.execute(
+        "SELECT value FROM hashes WHERE record = ? AND kind = 'vpdq' AND why_not IS NULL", (record,)
+    )
+    return (value for (value,) in rows)
+
+
+def holders(
+    connection: sqlite3.Connection, values: Sequence[bytes], generation: int
+) -> FrameHolders:
+    """Who holds each of the PDQs, in a generation."""
+    places = {value: place for place, value in enumerate(values)}
+    found: list[tuple[int, int, int]] = []
+    for start in range(0, len(values), _AT_ONCE):
+        some = values[start : start + _AT_ONCE]
+        found += (
+            (places[value], record, count)
+            for value, record, count in connection.execute(
+                "SELECT h.value, h.record, h.count FROM frames h JOIN records r ON r.id = h.record"
+                f" WHERE h.value IN ({','.join('?' * len(some))}) AND r.state <> 'withdrawn'"
+                " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)",
+                (*some, generation, generation),
+            )
+        )
+    columns = np.array(found, np.int64).reshape(-1, 3).T
+    totals = {video: _total(connection, video) for video in np.unique(columns[1]).tolist()}
+    return FrameHolders(columns[0], columns[1], columns[2], totals)
+
+
+def _total(connection: sqlite3.Connection, record: int) -> int:
+    total, values = connection.execute(
+        "SELECT (SELECT sum(count) FROM frames WHERE record = ?1), (SELECT count(*) FROM hashes"
+        " WHERE record = ?1 AND kind = 'vpdq' AND why_not IS NULL)",
+        (record,),
+    ).fetchone()
+    return int(total) if values == 1 else 0
+
+
+def videos(
+    connection: sqlite3.Connection, numbers: Sequence[int], generation: int
+) -> Iterator[tuple[int, ListedVideo]]:
+    """The videos of these numbers: each compared vPDQ value with its record, one at a time."""
+    own = opinions_at(connection, generation)
+    for number in numbers:
+        source, entry, state, said, categories, labels, updated, since = connection.execute(
+            "SELECT source, entry, state, said, categories, labels, updated, since FROM records"
+            " WHERE id = ?",
+            (number,),
+        ).fetchone()
+        opinions = own.get((source, entry), ())
+        record = Record(
+            source, entry, State(state), categories_of(categories), json.loads(labels), updated,
+            None, since, State(said) if opinions else None, opinions,
+        )  # fmt: skip
+        for value in _values(connection, number):
+            yield number, ListedVideo(record, value)

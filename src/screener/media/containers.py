@@ -1,0 +1,147 @@
+"""What a video's file says of itself, read from its boxes without decoding: cut short, encrypted.
+
+Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, and RIFF (AVI). Nothing here raises on
+broken input: what cannot be read is not declared. Streams are left where they were.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from screener.media.sniff import sniff
+
+# Boxes of ISO files that hold the boxes looked for here.
+_NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_PROTECTED = (b"encv", b"drmi")
+
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+# Tracks, TrackEntry, ContentEncodings, ContentEncoding: the way to a ContentEncryption.
+_WAY = (0x1654AE6B, 0xAE, 0x6D80, 0x6240)
+_ENCRYPTION = 0x5035
+
+_MOST = 1_000_000  # boxes looked at, in whatever file
+
+
+def ended_early(stream: BinaryIO) -> bool:
+    """Whether the file declares more bytes than it has."""
+    with _kept(stream) as size:
+        head = _read(stream, 0, 12)
+        if head[:4] == b"RIFF":
+            return int.from_bytes(head[4:8], "little") + 8 > size
+        if head[:4] == b"\x1a\x45\xdf\xa3":
+            return any(end > size for _, _, end in _elements(stream, 0, size))
+        return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
+
+
+def encrypted(stream: BinaryIO) -> bool:
+    """Whether a picture track is encrypted, so that its frames would decode to noise if at all."""
+    with _kept(stream) as size:
+        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+            return _encrypted_matroska(stream, size)
+        return _is_iso(_read(stream, 0, 12)) and any(
+            entry in _PROTECTED for entry in _sample_entries(stream, 0, size, 0)
+        )
+
+
+class _kept:
+    """Gives the size of a stream, and puts it back where it stood."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> int:
+        self._stood = self._stream.tell()
+        return self._stream.seek(0, io.SEEK_END)
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.seek(self._stood)
+
+
+def _is_iso(head: bytes) -> bool:
+    return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
+
+
+def _read(stream: BinaryIO, at: int, size: int) -> bytes:
+    stream.seek(at)
+    return stream.read(size)
+
+
+def _boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of an ISO file from `at`: type, where the body starts, where the box ends."""
+    for _ in range(_MOST):
+        if at + 8 > end:
+            return
+        head = _read(stream, at, 16)
+        length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
+        if length == 1:
+            length, body = int.from_bytes(head[8:16], "big"), at + 16
+        elif length == 0:  # this box ends with what holds it
+            length = end - at
+        if length < body - at:
+            return
+        yield kind, body, at + length
+        at += length
+
+
+def _sample_entries(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[bytes]:
+    """How the samples of each track are coded, by four letters."""
+    for kind, body, after in _boxes(stream, at, end):
+        if kind in _NESTED and depth < len(_NESTED):
+            yield from _sample_entries(stream, body, min(after, end), depth + 1)
+        elif kind == b"stsd" and depth:
+            for entry, _, _ in _boxes(stream, body + 8, min(after, end)):
+                yield entry
+
+
+def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
+    """A Matroska number at the start of `data` and its length; (0, 0) where there is none.
+
+    An identifier keeps the bit that marks its length, a size does not.
+    """
+    if not data or not data[0]:
+        return 0, 0
+    length = 9 - data[0].bit_length()
+    if len(data) < length:
+        return 0, 0
+    value = int.from_bytes(data[:length], "big")
+    return (value if marked else value & (1 << 7 * length) - 1), length
+
+
+def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The elements of a Matroska file from `at`: identifier, where its body starts and ends.
+
+    One of unknown size ends with what holds it.
+    """
+    for _ in range(_MOST):
+        if at >= end:
+            return
+        head = _read(stream, at, 12)
+        name, long = _number(head, marked=True)
+        size, wide = _number(head[long:], marked=False)
+        if not long or not wide:
+            return
+        body = at + long + wide
+        after = end if size == (1 << 7 * wide) - 1 else body + size
+        yield name, body, after
+        at = after
+
+
+def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:
+    for name, body, after in _elements(stream, 0, size):
+        if name == _SEGMENT:
+            return _leads_to_encryption(stream, body, min(after, size), 0)
+    return False
+
+
+def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> bool:
+    for name, body, after in _elements(stream, at, end):
+        if name == _CLUSTER:
+            return False
+        if depth == len(_WAY):
+            if name == _ENCRYPTION:
+                return True
+        elif name == _WAY[depth] and _leads_to_encryption(stream, body, min(after, end), depth + 1):
+            return True
+    return False

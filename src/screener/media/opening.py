@@ -1,0 +1,39 @@
+"""Opening an input by what it holds: a picture or a video, and from there on one path."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from screener.errors import MediaError
+from screener.media import image, video
+from screener.media.image import Limits, Picture
+from screener.media.sampling import Sampling
+from screener.media.sniff import CONTAINERS, sniff
+from screener.media.source import Content
+
+
+def open(
+    content: Content | BinaryIO,
+    *,
+    limits: Limits | None = None,
+    sampling: Sampling | None = None,
+    seconds: float | None = None,
+) -> Picture:
+    """Open a file's bytes, the open file of a video, a Pillow image or an array.
+
+    What `image.open` and `video.open` raise; `no_video` for a file of sound alone. `seconds` bound
+    the decoding of a video.
+    """
+    if not isinstance(content, bytes):
+        if isinstance(content, Image.Image | np.ndarray):
+            return image.open(content, limits=limits)
+        return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
+    mime = sniff(content[:4096])
+    if mime in CONTAINERS:
+        return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
+    if mime is not None and mime.startswith("audio/"):
+        raise MediaError("no_video", f"{mime} has no pictures")
+    return image.open(content, limits=limits)

@@ -1,0 +1,219 @@
+"""A video decoded by PyAV: from memory or a file object, with the timestamps of the file.
+
+The luma plane of the decoded frame is the picture, so that nothing is converted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.error import DecoderNotFoundError, FFmpegError
+
+from screener.errors import MediaError
+from screener.media import pixels
+from screener.media.stream import Lost, Pixels, Still
+from screener.media.timing import Grid
+
+# What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
+# lists of further files to open.
+_DEMUXERS = {
+    "video/mp4": "mov",
+    "video/quicktime": "mov",
+    "video/3gpp": "mov",
+    "audio/mp4": "mov",
+    "video/x-matroska": "matroska",
+    "video/webm": "matroska",
+    "video/x-msvideo": "avi",
+    "video/x-flv": "flv",
+    "video/mp2t": "mpegts",
+    "video/mpeg": "mpeg",
+    "video/mpeg-es": "mpegvideo",
+    "video/x-ms-asf": "asf",
+    "application/ogg": "ogg",
+}
+
+_BUFFER = 1 << 17
+_ATTACHED = 0x400  # FFmpeg's flag of a cover picture
+_FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
+_RATE = 25.0  # where a file tells none
+
+# 8-bit formats whose first plane is luma alone, black at 16 and white at 235 unless it says
+# otherwise, or 0 and 255.
+_LUMA = {"nv12", "nv21", "nv16", "nv24"} | {
+    f"yuv{a}{s}p" for a in ("", "a") for s in ("420", "422", "444", "440", "411", "410")
+}
+_FULL_LUMA = {"gray"} | {f"yuvj{s}p" for s in ("420", "422", "444", "440", "411")}
+
+# From the black and white of video to 0 and 255; as bytes, since `translate` is the fastest table.
+_STRETCHED = (
+    np.clip(np.rint((np.arange(256.0) - 16) * 255 / 219), 0, 255).astype(np.uint8).tobytes()
+)
+
+# Of a display matrix: which way the file's x and y run, and the EXIF orientation that it means.
+_TURNS = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+
+
+class AvStream:
+    """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
+
+    ends: float | None = None  # whatever is lost on the way is told
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        mime: str,
+        *,
+        keyframes: bool = False,
+        every: Callable[[float | None], float] | None = None,
+    ) -> None:
+        """`keyframes` decodes these alone. With `every`, which tells a step from the duration,
+        frames that no other one needs are left out, but the first one at or after each multiple of
+        so many seconds is not.
+        """
+        self._keyframes = keyframes
+        try:
+            self._container = av.open(
+                file,
+                mode="r",
+                format=_DEMUXERS[mime],
+                buffer_size=_BUFFER,
+                metadata_errors="replace",
+            )
+        except MemoryError:
+            raise MediaError("too_large", "not enough memory to open it") from None
+        except (FFmpegError, ValueError) as error:
+            raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
+        tracks = self._container.streams.video
+        if not tracks:
+            raise MediaError("no_video", "no pictures among what it holds")
+        self._track = min(tracks, key=lambda one: int(one.disposition) & _ATTACHED)
+        if self._track.codec_context is None:
+            raise MediaError("unsupported", "its pictures are coded in a way not known here")
+        self._track.thread_type = "AUTO"
+        self._read_facts()
+        self._grid = None if every is None or keyframes else Grid(every(self.duration))
+
+    def _read_facts(self) -> None:
+        track = self._track
+        rate = float(track.average_rate or track.guessed_rate or 0)
+        self.frames = max(track.frames, 0)
+        self.width, self.height = track.width, track.height
+        self.frame_seconds = 1 / rate if rate > 0 else 1 / _RATE
+        base = track.time_base
+        self._tick = float(base) if base else None
+        self._start = track.start_time
+        self.duration: float | None = None
+        if track.duration and self._tick:
+            self.duration = track.duration * self._tick
+        elif self._container.duration:
+            self.duration = self._container.duration / av.time_base
+
+    def steps(self) -> Iterator[Still | Lost | None]:
+        """Each frame in the order shown, or each key frame; what is lost; None between packets."""
+        order = _Order()
+        sound = True  # until the next key frame all frames depend on the last one
+        try:
+            for packet in self._container.demux(self._track):
+                if packet.size and not packet.is_discard:
+                    order.read(packet.pts)
+                if self._keyframes and packet.size and not packet.is_keyframe:
+                    yield None
+                    continue
+                self._skip_if_free(packet)
+                try:
+                    frames = packet.decode()
+                except DecoderNotFoundError:
+                    raise MediaError("unsupported", "no decoder for its pictures") from None
+                except FFmpegError:
+                    yield Lost(self._seconds(packet.pts))
+                    continue
+                for frame in frames:
+                    if frame.key_frame:
+                        sound = not frame.is_corrupt
+                    number = order.number(frame.pts)
+                    time = self._seconds(frame.pts)
+                    yield Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
+                yield None
+        except FFmpegError:
+            yield Lost(None)
+        finally:
+            self._container.close()
+
+    def _skip_if_free(self, packet: Any) -> None:
+        """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
+        if self._grid is not None and packet.size:
+            time = self._seconds(packet.pts)
+            needed = time is None or self._grid.needs(time)
+            self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+
+    def _seconds(self, stamp: int | None) -> float | None:
+        if stamp is None or self._tick is None:
+            return None
+        if self._start is None:
+            self._start = stamp
+        return max((stamp - self._start) * self._tick, 0.0)
+
+
+class _Order:
+    """Numbers the frames of a file as they are shown, though some are not decoded."""
+
+    def __init__(self) -> None:
+        self._read: list[int] = []  # a heap of the timestamps of frames not yet passed
+        self._passed = 0
+
+    def read(self, stamp: int | None) -> None:
+        """A frame was read, to be decoded or not."""
+        if stamp is not None:
+            heapq.heappush(self._read, stamp)
+
+    def number(self, stamp: int | None) -> int:
+        """The number of a frame that is shown next, from 0."""
+        while stamp is not None and self._read and self._read[0] < stamp:
+            heapq.heappop(self._read)
+            self._passed += 1
+        if self._read:
+            heapq.heappop(self._read)
+        self._passed += 1
+        return self._passed - 1
+
+
+def _luma(frame: Any) -> Pixels:
+    """The luma as it is stored, a view of the frame where that is possible."""
+    name = frame.format.name
+    if name not in _LUMA and name not in _FULL_LUMA:
+        frame = frame.reformat(format="gray")
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
+
+
+def _grey(frame: Any) -> Pixels:
+    luma = _luma(frame)
+    if frame.format.name in _LUMA and frame.color_range != _FULL_RANGE:
+        stretched = luma.tobytes().translate(_STRETCHED)
+        luma = np.frombuffer(stretched, np.uint8).reshape(luma.shape)
+    return pixels.turned(luma, _orientation(frame))
+
+
+def _orientation(frame: Any) -> int:
+    """How the file says that its frames are to be turned, as an EXIF orientation."""
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
+            matrix = np.frombuffer(data, "<i4" if np.little_endian else ">i4", 9)
+            a, b, c, d = (int(np.sign(matrix[at])) for at in (0, 1, 3, 4))
+            return _TURNS.get((a, b, c, d), 1)
+    return 1

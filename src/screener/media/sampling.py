@@ -1,0 +1,62 @@
+"""Sampling: which frames of a video are looked at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+MODES: Final = ("seconds", "keyframes", "all", "frames")
+_FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which frames of a video are looked at; `docs/video.md` says what each finds and costs.
+
+    `mode`: `seconds` takes the first frame and then one every `every` seconds; `keyframes` decodes
+    and takes only the frames that stand by themselves; `all` takes every frame; `frames` takes each
+    so many frames as make `every` seconds at the file's average rate, as vPDQ does. `videos`:
+    the seconds instead of `every` where a list holds videos (`against_videos`, which a Screener
+    sets): their frames lie anywhere between ours, and what moves agrees with nothing half a second
+    later. Of a long video it is more, so that it comes to no more than 10,000 frames. `scenes`:
+    also take each frame that looks unlike the last one taken, so that a short flash is seen; every
+    frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours that look
+    alike once. `usable`: the least share of the frames taken that must show enough detail to be
+    compared; below it, a video without a match is `too_little_detail`.
+    """
+
+    mode: str = "seconds"
+    every: float = 1.0
+    videos: float = 0.125
+    against_videos: bool = False
+    scenes: bool = False
+    distinct: bool = True
+    usable: float = 0.1
+
+    def step(self, duration: float | None) -> float:
+        """Seconds from one frame to the next, of a video so long, as far as that is known."""
+        if not self.against_videos or duration is None:
+            return self.every
+        return min(self.every, max(self.videos, duration / _FOR_VIDEOS))
+
+    def wrong(self) -> str | None:
+        """What is wrong with the settings, in a sentence; None where nothing is."""
+        if self.mode not in MODES:
+            return f"mode is one of {', '.join(MODES)}, not {self.mode!r}"
+        for name in ("every", "videos"):
+            seconds = getattr(self, name)
+            if _not_a_number(seconds) or not 0 < seconds < math.inf:
+                return f"{name} is a number of seconds above 0, not {seconds!r}"
+        if _not_a_number(self.usable) or not 0 <= self.usable <= 1:
+            return f"usable is a share from 0 to 1, not {self.usable!r}"
+        for name in ("scenes", "distinct", "against_videos"):
+            if not isinstance(getattr(self, name), bool):
+                return f"{name} is true or false"
+        if self.scenes and self.mode == "keyframes":
+            return "scenes needs every frame decoded, which the mode keyframes does not do"
+        return None
+
+
+def _not_a_number(value: object) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float)

@@ -1,0 +1,56 @@
+"""Stream: a video as a decoder gives it, frame by frame; what PyAV and OpenCV have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A frame that was decoded, and not yet converted.
+
+    `number` counts the frames of the file from 0; `time` is in seconds from the first one, None
+    where the file does not say. `grey()` makes the upright grey pixels, (H, W) uint8; `raw()` the
+    same to be looked at only: perhaps not upright, perhaps with another black and white. `sound`
+    is false where it was decoded from damaged data, so that much of it may be made up.
+    """
+
+    number: int
+    time: float | None
+    grey: Callable[[], Pixels]
+    raw: Callable[[], Pixels]
+    sound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something that could not be decoded, at that time where the file says."""
+
+    time: float | None
+
+
+class Stream(Protocol):
+    """A video that is open.
+
+    `width` and `height` are as shown; `frames` as declared, 0 where the file does not say;
+    `duration` and `ends` (when its pictures end, if they are declared apart) are seconds;
+    `frame_seconds` is how long a frame lasts as a rule.
+    """
+
+    width: int
+    height: int
+    frames: int
+    duration: float | None
+    ends: float | None
+    frame_seconds: float
+
+    def steps(self) -> Iterator[Still | Lost | None]:
+        """Each frame in the order shown; None now and then, so that the clock can be looked at."""
+        ...

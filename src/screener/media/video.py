@@ -1,0 +1,235 @@
+"""Videos: frames sampled by time, one at a time, as grey pixels with their times.
+
+`open` takes an open file or bytes and reads its headers. PyAV decodes where it is installed, else
+OpenCV; `docs/video.md` says how far their results agree. A listing of what is promised stands
+there too: what is sampled, what is left out, and where a walk over the frames ends early.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from time import monotonic
+from typing import BinaryIO
+
+from screener.errors import MediaError
+from screener.media import containers, likeness
+from screener.media.bars import Bars
+from screener.media.image import Frame, Limits, Media, Picture
+from screener.media.sampling import Sampling
+from screener.media.sniff import CONTAINERS, sniff
+from screener.media.stream import Lost, Still, Stream
+from screener.media.timing import EARLY, Clock, Grid, Losses
+
+# Frames, and pixels of them, that are held to learn from before the first of them is given.
+_AHEAD = 8
+_HELD = 32_000_000
+
+
+def open(
+    source: bytes | BinaryIO,
+    *,
+    limits: Limits | None = None,
+    sampling: Sampling | None = None,
+    seconds: float | None = None,
+) -> Picture:
+    """Open a video, from bytes or a seekable file; no frame is decoded yet.
+
+    Its frames are grey (H, W), upright, sampled as `sampling` says: `time` counts from the first
+    frame, `part` is the frame's number in the file, and `again` are the times of the samples that
+    followed and looked alike. After `seconds` of wall time the walk ends with `timeout`. Raises
+    MediaError: `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    limits, sampling = limits or Limits(), sampling or Sampling()
+    stream.seek(0)
+    mime = sniff(stream.read(4096))
+    stream.seek(0)
+    if mime not in CONTAINERS:
+        raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
+    if containers.encrypted(stream):
+        raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
+    opened = _decoder(stream, mime, sampling)
+    if opened.width * opened.height > limits.pixels:
+        raise MediaError(
+            "too_large",
+            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
+        )
+    media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
+    return Picture(media, lambda: _walk(opened, stream, limits, sampling, seconds))
+
+
+def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
+    """The file opened by PyAV, or by OpenCV where that is not installed."""
+    try:
+        if _has_pyav():
+            from screener.media.pyav import AvStream
+
+            some = sampling.mode == "seconds" and not sampling.scenes
+            return AvStream(
+                stream,
+                mime,
+                keyframes=sampling.mode == "keyframes",
+                every=sampling.step if some else None,
+            )
+        if sampling.mode == "keyframes":
+            raise MediaError("unsupported", "keyframes needs PyAV: install the extra `video`")
+        from screener.media.opencv import CvStream
+
+        return CvStream(stream)
+    except MediaError as error:
+        if error.reason == "undecodable" and containers.ended_early(stream):
+            raise MediaError("truncated", f"{mime}: the data ends too early") from None
+        raise
+
+
+def _has_pyav() -> bool:
+    return importlib.util.find_spec("av") is not None
+
+
+def _walk(
+    opened: Stream,
+    stream: BinaryIO,
+    limits: Limits,
+    sampling: Sampling,
+    seconds: float | None,
+) -> Iterator[Frame]:
+    """Sampled frames; then MediaError if a part of the video was not looked at."""
+    walk = _Walk(opened, limits, sampling, seconds)
+    try:
+        yield from _without_bars(_distinct(walk.taken(), sampling))
+    except MemoryError:
+        raise MediaError("too_large", "not enough memory to decode it") from None
+    if walk.stopped is not None:
+        raise walk.stopped
+    if containers.ended_early(stream):
+        raise MediaError("truncated", "the data ends too early")
+    if not walk.decoded:
+        raise MediaError("undecodable", "no frame can be decoded")
+    if walk.losses.worst is not None:
+        start, end = walk.losses.worst
+        raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+
+
+def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The frames, each with what it shows between the video's bars, as far as those are known from
+    the frames before it and a few after it.
+    """
+    bars, held = Bars(), deque[Frame]()
+    trouble: Exception | None = None
+    try:
+        for frame in frames:
+            bars.see(frame.pixels)
+            held.append(frame)
+            while len(held) > _AHEAD or sum(one.pixels.size for one in held) > _HELD:
+                first = held.popleft()
+                yield replace(first, inner=bars.views(first.pixels))
+    except (MediaError, MemoryError) as error:
+        trouble = error
+    for frame in held:
+        yield replace(frame, inner=bars.views(frame.pixels))
+    if trouble is not None:
+        raise trouble
+
+
+def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Iterator[Frame]:
+    """The frames taken, with their pixels; those that look alike as one, given when one follows
+    that does not, and also before an error.
+    """
+    held: Frame | None = None
+    shown: likeness.Tiny | None = None  # of the frame held
+    again: list[float] = []
+    trouble: Exception | None = None
+    try:
+        for time, still in taken:
+            pixels = still.grey()
+            tiny = likeness.tiny(pixels) if sampling.distinct else None
+            if tiny is not None and shown is not None and likeness.alike(tiny, shown):
+                again.append(time)
+                continue
+            if held is not None:
+                yield replace(held, again=tuple(again))
+            held, shown, again = Frame(pixels, time, still.number), tiny, []
+    except (MediaError, MemoryError) as error:
+        trouble = error
+    if held is not None:
+        yield replace(held, again=tuple(again))
+    if trouble is not None:
+        raise trouble
+
+
+class _Walk:
+    """One walk over a video: which frames are taken, what was lost, and what ended it early."""
+
+    def __init__(
+        self, opened: Stream, limits: Limits, sampling: Sampling, seconds: float | None
+    ) -> None:
+        step = opened.frame_seconds
+        self._every = (
+            sampling.step(opened.duration) if sampling.mode == "seconds" else sampling.every
+        )
+        allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
+        self.stopped: MediaError | None = None
+        self.losses = Losses(allowed + step + EARLY)
+        self.decoded = 0
+        self._opened = opened
+        self._limits = limits
+        self._sampling = sampling
+        self._seconds = seconds
+        self._clock = Clock(step)
+        self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
+        self._grid = Grid(self._every)
+        self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
+
+    def taken(self) -> Iterator[tuple[float, Still]]:
+        """Each frame taken and its time, up to the end or a limit."""
+        ends = math.inf if self._seconds is None else monotonic() + self._seconds
+        count = 0
+        for step in self._opened.steps():
+            if monotonic() > ends:
+                self.stopped = MediaError("timeout", f"not finished within {self._seconds:g} s")
+                return
+            if isinstance(step, Lost):
+                self.losses.lose(self._clock.now if step.time is None else step.time)
+            elif step is not None:
+                time = self._tell(step)
+                if time > self._limits.duration:
+                    self.stopped = MediaError("too_large", f"over {self._limits.duration} s long")
+                    return
+                if not self._is_due(time, step):
+                    continue
+                count += 1
+                if count > self._limits.samples:
+                    over = f"more than {self._limits.samples} frames to look at"
+                    self.stopped = MediaError("too_large", over)
+                    return
+                yield time, step
+        self.losses.end(self._opened.ends if self.decoded else None)
+
+    def _tell(self, still: Still) -> float:
+        """The time of a frame that was decoded."""
+        self.decoded += 1
+        time = self._clock.tell(still.time)
+        if still.sound:
+            self.losses.see(time)
+        else:
+            self.losses.lose(time)
+        return time
+
+    def _is_due(self, time: float, still: Still) -> bool:
+        """Whether a frame is one to take: by the mode, or because the scene has changed."""
+        if self._sampling.mode == "frames":
+            due = still.number % self._stride == 0
+        else:
+            due = self._sampling.mode != "seconds" or self._grid.takes(time)
+        if not self._sampling.scenes:
+            return due
+        tiny = likeness.tiny(still.raw())
+        due = due or self._last is None or likeness.another_scene(tiny, self._last)
+        if due:
+            self._last = tiny
+        return due

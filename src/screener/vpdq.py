@@ -1,0 +1,51 @@
+"""The vPDQ of a video: the hashes of its frames as one value, which others read too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import VideoFrame, pack_vpdq
+from screener.media import opening, source
+from screener.media.image import Frame, Limits
+from screener.media.sampling import Sampling
+from screener.media.sniff import CONTAINERS
+from screener.media.source import Item
+
+
+def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
+    """The vPDQ of a video as far as it decodes, and what went wrong; None of what there is not.
+
+    Frames are chosen by vPDQ's rule: each so many as make `every` seconds at the file's average
+    rate, all of them where that is 0. They are upright, and of any quality; times are rounded to
+    milliseconds, as the text layouts have them, so that these give the value back. A still has
+    no vPDQ: `no_video`.
+    """
+    frames: list[VideoFrame] = []
+    trouble: MediaError | None = None
+    try:
+        for frame in _frames(item, every):
+            made = pdq.compute(frame.pixels)
+            frames.append(
+                VideoFrame(frame.part, round(frame.time, 3), made.quality or 0, made.value)
+            )
+    except MediaError as error:
+        trouble = error
+    return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
+
+
+def _frames(item: Item, every: float) -> Iterator[Frame]:
+    if every == 0:
+        sampling = Sampling(mode="all", distinct=False)
+    else:
+        sampling = Sampling(mode="frames", every=every, distinct=False)
+    limits = Limits()
+    with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
+        if read.content is None:
+            raise MediaError("too_large", f"more than {limits.bytes} bytes")
+        picture = opening.open(read.content, limits=limits, sampling=sampling)
+        if picture.media.type not in CONTAINERS and picture.media.frames < 2:
+            raise MediaError("no_video", "a picture that does not move")
+        yield from picture.frames()

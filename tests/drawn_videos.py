@@ -1,0 +1,75 @@
+"""Clips that are encoded from pictures, for tests of video."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+from PIL import Image
+
+TICKS = 1000  # a second, in the time base of the clips
+
+
+def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop=None, **options):
+    """A clip of Pillow pictures, one a frame: at `rate` a second, or shown at `times` (seconds)."""
+    out = io.BytesIO()
+    with av.open(
+        out, "w", format=container, options=options if "movflags" in options else {}
+    ) as file:
+        track = file.add_stream(codec, rate=rate)
+        track.width, track.height = pictures[0].size
+        track.pix_fmt = "yuv420p"
+        if times is not None:
+            track.codec_context.time_base = Fraction(1, TICKS)
+        if codec == "libx264":
+            track.options = {"preset": "ultrafast", "crf": "18"} | options
+        if codec.startswith("libvpx"):
+            track.options = {"deadline": "realtime", "cpu-used": "8"}
+        if gop:
+            track.codec_context.gop_size = gop
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), format="rgb24")
+            seconds = number / rate if times is None else times[number]
+            frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
+            file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+    return out.getvalue()
+
+
+def sound(seconds=1):
+    """A file with the brand of a video that holds nothing but silence."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        track = file.add_stream("aac", rate=8000)
+        for _ in range(seconds * 8):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1000), np.float32), "fltp", "mono")
+            frame.sample_rate = 8000
+            file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+    return out.getvalue()
+
+
+def shown_for(scene, *, seconds, rate=10, size=(320, 240)):
+    """The pictures of a clip that shows scene after scene: (seed, seconds) pairs."""
+    drawn = {seed: scene(seed, size) for seed, _ in seconds}
+    return [drawn[seed] for seed, length in seconds for _ in range(round(length * rate))]
+
+
+def panned(scene, seed, count, *, size=(320, 240), step=4):
+    """Pictures of a camera that moves over a scene: each shows `step` pixels further."""
+    wide = scene(seed, (size[0] + count * step, size[1]))
+    return [wide.crop((at * step, 0, at * step + size[0], size[1])) for at in range(count)]
+
+
+def turned_by(data, matrix):
+    """An MP4 whose picture track declares that matrix: (a, b, c, d), each -1, 0 or 1."""
+    at = data.index(b"tkhd") + 4
+    place = at + 4 + (20 if data[at] == 0 else 32) + 16
+    a, b, c, d = (number << 16 for number in matrix)
+    values = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    return data[:place] + values + data[place + 36 :]
+
+
+def blank(grey=0, size=(320, 240)):
+    """A picture of one grey."""
+    return Image.new("RGB", size, (grey,) * 3)

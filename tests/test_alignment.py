@@ -1,0 +1,328 @@
+"""The rule by which a video agrees with a listed one, against a naive reading of it, and on what it
+must not be fooled by: titles, dark frames, single pictures.
+"""
+
+import numpy as np
+import pytest
+from clips import clip, near, scenes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screener.agreement import Rule, compare
+from screener.hashing.frames import Frames, sameness
+
+
+def distances(one, other):
+    """All distances of two sets of codes, the slow way."""
+    bits = np.unpackbits(one, axis=1)[:, None, :] != np.unpackbits(other, axis=1)[None, :, :]
+    return bits.sum(axis=2)
+
+
+def joined(*parts):
+    """Clips one after the other, by their own times."""
+    return Frames.ordered(
+        np.concatenate([one.times for one in parts]),
+        np.concatenate([one.qualities for one in parts]),
+        np.concatenate([one.codes for one in parts]),
+    )
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_percentages_are_those_of_comparing_each_frame_with_each(data):
+    """Frames of too little quality are in neither; a distance of exactly the radius agrees."""
+    pool = scenes(6, seed=1)
+    draw = lambda: data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=12))  # noqa: E731
+    sides = []
+    for seed in (2, 3):
+        codes = near(pool[draw()], data.draw(st.sampled_from([0, 10, 15, 16])), seed=seed)
+        quality = data.draw(st.lists(st.sampled_from([49, 50, 100]), min_size=12, max_size=12))
+        frames = clip(codes)
+        sides.append(Frames.ordered(frames.times, np.array(quality[: len(codes)], np.uint8), codes))
+    query, listed = sides
+    ours, theirs = (one.codes[one.qualities >= 50] for one in sides)
+
+    told = compare(query, listed)
+
+    if not len(ours) or not len(theirs):
+        assert told is None
+        return
+    agree = distances(ours, theirs) <= 31
+    found, agreeing = int(agree.any(0).sum()), int(agree.any(1).sum())
+    if told is None:
+        assert 5 * found < 4 * len(theirs)
+        assert 5 * agreeing < 4 * len(ours)
+    else:
+        counts = (told.found, told.listed, told.agreeing, told.usable)
+        assert counts == (found, len(theirs), agreeing, len(ours))
+        assert told.rule is not Rule.WHOLE or 5 * found >= 4 * len(theirs)
+
+
+@pytest.mark.parametrize(("found", "rule"), [(8, Rule.WHOLE), (7, None)])
+def test_four_in_five_of_the_listed_frames_make_a_match(found, rule):
+    """Eight of ten do, in any order; seven do not, where they do not stand in a row."""
+    listed = clip(scenes(10, seed=1))
+    order = [7, 2, 9, 0, 5, 3, 8, 1][:found]
+    query = joined(clip(near(listed.codes[order], 20, seed=2)), clip(scenes(40, seed=3), start=20))
+
+    told = compare(query, listed)
+
+    assert (told and told.rule) == rule
+
+
+@pytest.mark.parametrize(("bits", "matches"), [(31, True), (32, False)])
+def test_the_radius_is_inclusive(bits, matches):
+    """A frame agrees at exactly 31 bits and not at 32."""
+    listed = clip(scenes(10, seed=1))
+
+    told = compare(clip(near(listed.codes, bits, seed=2)), listed)
+
+    assert (told is not None) == matches
+    assert not matches or told.distance == 31
+
+
+@pytest.mark.parametrize("step", [0.25, 1.0, 2.0])
+@pytest.mark.parametrize("listed_step", [1 / 30, 1.0])
+def test_ten_seconds_of_a_listed_video_inside_another_are_found_with_both_spans(step, listed_step):
+    """Whatever the rates at which both were sampled, within one step of the coarser."""
+    film = scenes(60, seed=1)  # a scene a second
+    listed = clip(film[(np.arange(0, 60, listed_step)).astype(int)], step=listed_step)
+    times = np.arange(0, 40, step)
+    shown = scenes(40, seed=2)[times.astype(int)].copy()
+    inside = (times >= 12) & (times < 22)
+    shown[inside] = film[(times[inside] - 12 + 30).astype(int)]
+    query = clip(near(shown, 12, seed=3), step=step)
+
+    told = compare(query, listed)
+
+    assert told.rule is Rule.RUN
+    for span, wanted in ((told.input_span, (12, 22)), (told.listed_span, (30, 40))):
+        assert abs(span[0] - wanted[0]) <= max(step, listed_step)
+        assert abs(span[1] - wanted[1]) <= max(step, listed_step) + 0.01
+    assert told.agreeing == inside.sum()
+
+
+@pytest.mark.parametrize(("frames", "matches"), [(5, True), (4, False)])
+def test_a_run_lasts_five_seconds(frames, matches):
+    """Five frames a second apart stand for five seconds, four do not."""
+    listed = clip(scenes(60, seed=1))
+    codes = scenes(30, seed=2)
+    codes[10 : 10 + frames] = listed.codes[40 : 40 + frames]
+
+    told = compare(clip(codes), listed)
+
+    assert (told is not None) == matches
+
+
+def test_one_frame_in_five_of_a_run_may_differ():
+    """Eight of ten that agree are a run of ten seconds; seven are none, where no five in a row
+    have four that do.
+    """
+    listed = clip(scenes(60, seed=1))
+    query = scenes(30, seed=2)
+    query[10:20] = listed.codes[40:50]
+    query[[13, 16]] = scenes(2, seed=3)
+    told = compare(clip(query), listed)
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (40.0, 49.0))
+
+    query[[12, 13, 16, 17]] = scenes(4, seed=4)
+    assert compare(clip(query), listed) is None
+
+
+@settings(max_examples=80)
+@given(st.lists(st.booleans(), min_size=8, max_size=40), st.integers(-20, 20))
+def test_the_run_is_the_longest_there_is(agree, offset):
+    """Against trying every start and every end, at an offset that is known."""
+    listed = clip(scenes(40, seed=1))
+    codes = scenes(100, seed=2)
+    for place, flag in enumerate(agree):
+        if flag:
+            codes[place + 30 + offset] = listed.codes[place]
+    longest = max(
+        (
+            last - first + 1
+            for first in range(len(agree))
+            for last in range(first, len(agree))
+            if agree[first]
+            and agree[last]
+            and 5 * sum(agree[first : last + 1]) >= 4 * (last + 1 - first)
+        ),
+        default=0,
+    )
+    told = compare(clip(codes), listed)
+
+    if longest >= 5:
+        assert told.rule in (Rule.RUN, Rule.WHOLE)
+        assert told.input_span[1] - told.input_span[0] + 1 == longest
+        assert told.input_span[0] - told.listed_span[0] == 30 + offset
+    else:
+        assert told is None or told.rule is not Rule.RUN
+
+
+def test_frames_out_of_order_are_no_run():
+    """The same frames at other times agree, and nothing is aligned."""
+    listed = clip(scenes(100, seed=1))
+    codes = scenes(60, seed=2)
+    codes[20:30] = listed.codes[[40, 7, 93, 12, 66, 3, 81, 29, 55, 18]]
+
+    assert compare(clip(codes), listed) is None
+
+
+# --- what must not be a match
+
+
+TITLE = scenes(1, seed=50)
+
+
+def still(code, seconds, *, seed=0, bits=4, quality=100, start=0.0):
+    """A clip that shows one picture, a little different each time, as codecs make it."""
+    return clip(
+        near(np.repeat(code, seconds, axis=0), bits, seed=seed), quality=quality, start=start
+    )
+
+
+def test_a_title_that_two_videos_share_is_no_match():
+    """However long it stands: it is one scene, and every offset fits it."""
+    listed = joined(still(TITLE, 20), clip(scenes(40, seed=1), start=20))
+    query = joined(clip(scenes(30, seed=2)), still(TITLE, 30, seed=9, start=30))
+
+    assert compare(query, listed) is None
+
+
+def test_a_title_does_not_hide_the_run_behind_it():
+    """A minute of one picture in both agrees at every offset; ten seconds that move are found."""
+    moving = scenes(10, seed=7)
+    listed = joined(still(TITLE, 60), clip(moving, start=60), clip(scenes(60, seed=1), start=70))
+    query = joined(
+        clip(scenes(33, seed=2)),
+        clip(near(moving, 9, seed=3), start=33),
+        still(TITLE, 60, start=43),
+    )
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.input_span, told.listed_span) == (Rule.RUN, (33.0, 42.0), (60.0, 69.0))
+
+
+def photographed():
+    """A code with the variety of a photograph, as random ones have; and one of a line of text."""
+    rows = scenes(16, seed=4)[:, :2]
+    text = np.where(np.arange(16)[:, None] % 3 == 0, rows[:1], ~rows[:1])
+    return scenes(1, seed=51), np.ascontiguousarray(text).reshape(1, 32)
+
+
+def test_a_still_listed_video_is_found_again_if_its_picture_is_a_detailed_one():
+    """Not if it is a line of text, is far off, has little detail, stands between frames without
+    detail, or is seen in one frame only: then it is told, and makes no match.
+    """
+    photo, text = photographed()
+    assert sameness(photo)[0] < 0.3 < sameness(text)[0]
+    dark = clip(scenes(8, seed=6), quality=3, start=20)
+    other = clip(scenes(50, seed=2), start=100)
+
+    def rule(query, listed):
+        return compare(query, listed).rule
+
+    assert rule(still(photo, 20, seed=1), still(photo, 21)) is Rule.WHOLE
+    assert rule(joined(still(photo, 10, seed=1), other), still(photo, 20)) is Rule.WHOLE
+    assert rule(still(text, 20, seed=1), still(text, 20)) is Rule.ALIKE
+    assert rule(joined(still(text, 10, seed=1), other), still(text, 20)) is Rule.ALIKE
+    assert rule(still(photo, 20, seed=1, bits=13), still(photo, 20, bits=13)) is Rule.ALIKE
+    assert rule(still(photo, 20, seed=1, quality=60), still(photo, 20)) is Rule.ALIKE
+    assert (
+        rule(joined(still(photo, 20, seed=1), dark), joined(still(photo, 20), dark)) is Rule.ALIKE
+    )
+    assert rule(still(photo, 1), still(photo, 20)) is Rule.ALIKE
+
+
+def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
+    """Its frames agree with each other, and yet each is nearest to its own; ten seconds of it are a
+    run, and most of it is the whole; not so if it agrees within many bits only.
+    """
+    one = np.repeat(scenes(1, seed=7), 40, axis=0)
+    listed = clip(near(one, 9, seed=8))
+    assert distances(listed.codes, listed.codes).max() <= 31
+    query = scenes(30, seed=2)
+    query[10:20] = near(listed.codes[20:30], 2, seed=3)
+    told = compare(clip(query), listed)
+    assert (told.rule, told.input_span, told.listed_span) == (
+        Rule.WHOLE,
+        (10.0, 19.0),
+        (20.0, 29.0),
+    )
+
+    query[10:20] = near(one[:10], 6, seed=3)
+    assert compare(clip(query), listed).rule is Rule.ALIKE
+
+
+def test_blank_frames_agree_with_nothing():
+    """Not those of low quality, nor those whose hash is of a blank picture whatever its quality."""
+    listed = clip(scenes(10, seed=1), quality=49)
+    assert compare(listed, listed) is None
+    blank = clip(np.zeros((10, 32), np.uint8))
+    assert compare(blank, blank) is None
+
+
+def test_a_picture_of_a_listed_video_is_told_and_makes_no_match():
+    """One frame agrees; all of the input does, and next to nothing of the video."""
+    listed = clip(scenes(30, seed=1))
+
+    told = compare(clip(near(listed.codes[4:5], 6, seed=2)), listed)
+
+    assert (told.rule, told.found, told.agreeing, told.distance) == (Rule.ALIKE, 1, 1, 6)
+    assert (told.input_span, told.listed_span) == ((0.0, 0.0), (4.0, 4.0))
+
+
+def test_long_still_videos_take_neither_minutes_nor_gigabytes():
+    """An hour of one picture at four frames a second against the same."""
+    hour = still(scenes(1, seed=8), 14_400)
+
+    assert compare(hour, hour).rule is Rule.WHOLE
+
+
+# --- real footage, whose hashes others made
+
+
+def read(path, every=1, first=0):
+    """A file of the reference hashes, every so many frames."""
+    lines = [line.split(",") for line in path.read_text().split()][first::every]
+    codes = np.array([np.frombuffer(bytes.fromhex(line[2]), np.uint8) for line in lines])
+    return Frames.ordered([float(x[3]) for x in lines], [int(x[1]) for x in lines], codes)
+
+
+def test_reference_videos_match_themselves_hashed_small_and_no_other(material):
+    """At a frame a second, and at one against thirty; different videos are not even `alike`."""
+    names = sorted(
+        path.name for path in (material / "vpdq").glob("*.txt") if "128" not in path.name
+    )
+    for one in names:
+        for other in names:
+            small = other.replace(".txt", "-128x128.txt")
+            against = small if (material / "vpdq" / small).exists() else other
+            for rates in ((30, 30), (1, 30), (30, 1)):
+                told = compare(
+                    read(material / "vpdq" / one, rates[0]),
+                    read(material / "vpdq" / against, rates[1]),
+                )
+                assert (told is not None) == (one == other), (one, other, rates)
+                if told is not None and rates[0] == rates[1]:
+                    assert told.rule is Rule.WHOLE
+
+
+def test_several_hashes_of_one_frame_are_one_frame():
+    """As where a frame may end in two ways: what is counted, and what is in a row, are frames."""
+    listed = clip(scenes(600, seed=1), step=0.1)
+    shown = scenes(40, seed=2)
+    shown[10:20] = listed.codes[300:400:10]
+    guesses = scenes(80, seed=3)
+    query = Frames.ordered(
+        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
+        np.full(120, 100),
+        np.concatenate([shown, guesses]),
+        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
+    )
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.agreeing, told.usable) == (Rule.RUN, 10, 40)
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (30.0, 39.0))

@@ -1,0 +1,210 @@
+"""The detail score: pictures that show nothing are never compared, and nearly all photos are."""
+
+import numpy as np
+import pdqhash
+import pytest
+from PIL import Image
+
+from screener import Policy, Screener, Verdict
+from screener.hashed import hash_item
+from screener.hashing import classic, detail
+from screener.hashing.hash import KINDS
+from screener.lists.records import why_not_searchable
+
+PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
+EACH = 24  # drawn of each family
+
+
+def greys(picture):
+    """The pixels of a Pillow image as screening has them: RGB, or grey where it is grey."""
+    return np.asarray(picture.convert("L" if picture.mode == "L" else "RGB"))
+
+
+def score(one):
+    """The score that decides whether a hash is compared."""
+    return min(one.hash.quality, one.detail)
+
+
+def scores(pixels):
+    """The score by which each kind is compared, as a screening has it."""
+    found = hash_item(pixels, policy=Policy(), kinds=PERCEPTUAL).hashes
+    return {one.hash.kind.name: score(one) for one in found if one.orientation == "upright"}
+
+
+@pytest.fixture(scope="module")
+def drawn(plain):
+    """Pictures that say nothing, by their names."""
+    return {
+        f"{family}-{seed}": plain.draw(family, seed)
+        for family in plain.FAMILIES
+        for seed in range(EACH)
+    }
+
+
+@pytest.fixture(scope="module")
+def hashed(drawn):
+    """Every hash of each of them, in all orientations."""
+    return {
+        name: hash_item(pixels, policy=Policy(), kinds=PERCEPTUAL).hashes
+        for name, pixels in drawn.items()
+    }
+
+
+def bits_of(hashes):
+    """Hashes as rows of bits."""
+    values = np.frombuffer(b"".join(one.hash.value for one in hashes), np.uint8)
+    return np.unpackbits(values.reshape(len(hashes), -1), axis=1).astype(np.float32)
+
+
+def confused(hashed, *, floor):
+    """The pairs of a picture and another that it would match by some kind: all that it is
+    compared by, eight ways round, against the upright hashes of all, as a list made
+    elsewhere, without scores, has them. PDQ's own quality is asked of both sides always.
+    """
+    pairs = set()
+    for kind in PERCEPTUAL:
+        of_kind = [
+            (name, one)
+            for name, hashes in hashed.items()
+            for one in hashes
+            if one.hash.kind == kind and (kind.name != "pdq" or one.hash.quality >= 50)
+        ]
+        asked = [(name, one) for name, one in of_kind if score(one) >= floor]
+        listed = [(name, one) for name, one in of_kind if one.orientation == "upright"]
+        listed = [(name, one) for name, one in listed if why_not_searchable(one.hash) is None]
+        if not asked:
+            continue
+        near, all_bits = bits_of([one for _, one in asked]), bits_of([one for _, one in listed])
+        distances = near @ (1 - all_bits.T) + (1 - near) @ all_bits.T
+        pairs |= {
+            (kind.name, asked[row][0], listed[column][0])
+            for row, column in np.argwhere(distances <= kind.radius)
+            if asked[row][0] != listed[column][0]
+        }
+    return pairs
+
+
+def test_none_of_the_drawn_pictures_matches_an_unrelated_one(hashed):
+    """Blanks, gradients, stripes, checkerboards and text: by no kind, at its default floor and
+    radius, does any find another, turned or mirrored; without the score hundreds do.
+    """
+    assert confused(hashed, floor=50) == set()
+    without = confused(hashed, floor=0)
+    assert {kind for kind, _, _ in without} >= {kind.name for kind in classic.CLASSIC}
+    assert len(without) > 500
+
+
+def test_pdq_needs_the_score_too(plain):
+    """PDQ's own quality lets a picture of two halves pass, and any two with the same edge are
+    within its radius: the score refuses them.
+    """
+    upright = [
+        hash_item(plain.draw("blank", seed), policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0]
+        for seed in (45, 52)
+    ]
+    assert min(one.hash.quality for one in upright) >= 50
+    assert upright[0].hash.distance(upright[1].hash) <= 31
+    assert max(score(one) for one in upright) < 50
+
+
+def test_pictures_that_collide_at_distance_0_are_all_refused(hashed):
+    """Of two drawn pictures with the same hash of a kind, neither is compared by that kind."""
+    groups = {}
+    for hashes in hashed.values():
+        for one in hashes:
+            if one.orientation == "upright":
+                groups.setdefault((one.hash.kind, one.hash.value), []).append(score(one))
+    shared = [scores for scores in groups.values() if len(scores) > 1]
+    assert len(shared) > 20
+    assert max(max(scores) for scores in shared) < 50
+
+
+def test_blanks_gradients_and_stripes_are_too_little_detail(hashed):
+    """None of them is compared by any kind."""
+    compared = {
+        (name, one.hash.kind.name)
+        for name, hashes in hashed.items()
+        for one in hashes
+        if name.startswith(("blank", "gradient", "stripes")) and score(one) >= 50
+    }
+    assert compared == set()
+
+
+def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
+    """A Screener says `too_little_detail` of pictures that its own list holds, and matches none."""
+    some = [f"{family}-{seed}" for family in ("blank", "gradient", "stripes") for seed in (1, 2, 3)]
+    upright = {name: [one for one in hashed[name] if one.orientation == "upright"] for name in some}
+    known = make_list(
+        [
+            {"id": name} | {one.hash.kind.name: one.hash.text for one in upright[name]}
+            for name in some
+        ]
+    )
+    for name in some:
+        result = Screener(known).screen(drawn[name])
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
+
+
+def test_pdq_keeps_its_own_quality(plain):
+    """PDQ's recorded quality is the reference's, also where the picture is not compared."""
+    pixels = np.zeros((200, 200), np.uint8)
+    pixels[:, 100:] = 255
+    bits, quality = pdqhash.compute(np.repeat(pixels[:, :, None], 3, axis=2))
+    (first, *_) = hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes
+    assert (first.hash.quality, first.hash.value) == (quality, np.packbits(bits).tobytes())
+    assert first.hash.quality >= 50 > first.detail
+
+
+def test_a_floor_of_0_compares_everything(make_list):
+    """A policy may turn the score off: then a half-black picture is found by its hash."""
+    pixels = np.zeros((200, 200), np.uint8)
+    pixels[:, 100:] = 255
+    (first, *_) = hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes
+    known = make_list([{"id": "half", "pdq": first.hash.text}])
+    assert Screener(known).screen(pixels).reason == "too_little_detail"
+    policy = Policy(floor={"pdq": 0})
+    assert Screener(known, policy=policy).screen(pixels).verdict == Verdict.MATCH
+
+
+def test_at_most_one_ordinary_photo_in_a_hundred_is_refused(material):
+    """Over the reference photos, by each kind at its default floor."""
+    photos = [*(material / "photos-free").glob("*.jpg"), *(material / "photos-fp-mini").glob("*")]
+    refused = dict.fromkeys((kind.name for kind in PERCEPTUAL), 0)
+    for path in photos:
+        with Image.open(path) as photo:
+            pixels = greys(photo)
+        for kind, score in scores(pixels).items():
+            refused[kind] += score < 50
+    assert len(photos) > 300
+    assert refused["pdq"] == 0
+    assert max(refused.values()) <= len(photos) / 100, refused
+
+
+def test_turning_a_picture_changes_its_score_little(scene):
+    """A picture that is compared upright is compared when it is turned or mirrored."""
+    pixels = np.asarray(scene(3))
+    upright = scores(pixels)
+    for turned in (pixels[::-1], pixels[:, ::-1], np.rot90(pixels), pixels.swapaxes(0, 1)):
+        for kind, score in scores(np.ascontiguousarray(turned)).items():
+            assert abs(score - upright[kind]) <= 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (5, 7), (3, 3, 3)])
+def test_pictures_of_any_shape_have_a_score(shape):
+    """However small or narrow, there is a score, and a flat picture's is 0."""
+    flat = detail.Detail(np.full(shape, 9, np.uint8))
+    noise = detail.Detail(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    for kind in PERCEPTUAL:
+        assert flat.score(kind) == 0
+        assert 0 <= noise.score(kind) <= 100
+
+
+def test_fine_patterns_that_shrink_to_grey_are_not_compared():
+    """A pattern that is gone once shrunk has no contrast for a classic hash, whatever the points
+    that were read of it.
+    """
+    noise = np.random.default_rng(5).integers(0, 2, (1024, 1024)).astype(np.uint8) * 255
+    pixels = np.kron(noise[:512, :512], np.ones((2, 2), np.uint8))
+    made = classic.compute_orientations(pixels, classic.CLASSIC)
+    assert detail.Detail(pixels).texture > 225
+    assert max(made[kind][0].quality for kind in ("ahash", "whash", "dhash")) < 50

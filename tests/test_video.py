@@ -1,0 +1,730 @@
+"""Videos: which frames are looked at and when, and one typed reason for whatever else is met."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_videos import blank, clip, panned, shown_for, sound, turned_by
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+from screener import Policy, Screener, Verdict
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.media import opening, video
+from screener.media.bars import Bars
+from screener.media.image import Limits
+from screener.media.pyav import AvStream
+from screener.media.sampling import Sampling
+from screener.media.stream import Still
+from screener.media.timing import Clock, Grid, Losses
+
+SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
+
+
+@pytest.fixture(params=["pyav", "opencv"])
+def decoder(request, monkeypatch):
+    """Each of the two that decode, in turn."""
+    if request.param == "opencv":
+        monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    return request.param
+
+
+@pytest.fixture
+def with_opencv(monkeypatch):
+    """As where PyAV is not installed."""
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def moving(scene):
+    """Four seconds of a camera that moves, at ten frames a second."""
+    return clip(panned(scene, 5, 40))
+
+
+@pytest.fixture
+def engine_of(make_list):
+    """Makes a Screener whose list holds pictures by name."""
+
+    made = []
+
+    def make(pictures, **settings):
+        rows = [
+            {"id": name, "pdq": pdq.compute(np.asarray(picture)).text, "status": "active"}
+            for name, picture in pictures.items()
+        ]
+        name = f"known{len(made)}"
+        made.append(name)
+        return Screener(make_list(rows, name=name), policy=Policy(**settings))
+
+    return make
+
+
+def frames_of(data, **sampling):
+    """The frames that are looked at."""
+    return list(video.open(data, sampling=Sampling(**sampling)).frames())
+
+
+def reason_of(data, **settings):
+    """The reason why a walk over the frames ends early, and how many frames came before."""
+    count = 0
+    try:
+        for _ in video.open(data, **settings).frames():
+            count += 1
+    except MediaError as error:
+        return error.reason, count
+    return None, count
+
+
+def near(pixels, picture):
+    """Bits between the hash of some pixels and that of a picture."""
+    return pdq.compute(pixels).distance(pdq.compute(np.asarray(picture)))
+
+
+def test_a_frame_a_second_is_looked_at_the_first_included(decoder, scene, moving):
+    """At 0, 1, 2 and 3 s; numbered as in the file; and each shows what was drawn for its time."""
+    drawn = panned(scene, 5, 40)
+
+    frames = frames_of(moving)
+
+    assert [frame.time for frame in frames] == [0.0, 1.0, 2.0, 3.0]
+    assert [frame.part for frame in frames] == [0, 10, 20, 30]
+    assert all(frame.pixels.shape == (240, 320) for frame in frames)
+    assert all(near(frame.pixels, drawn[frame.part]) <= 10 for frame in frames)
+
+
+def test_both_decoders_give_the_same_grey(moving, monkeypatch):
+    """To a level or two, on every frame, and the same hash to a few bits."""
+    by_pyav = frames_of(moving, mode="all", distinct=False)
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    by_opencv = frames_of(moving, mode="all", distinct=False)
+
+    assert [f.time for f in by_pyav] == pytest.approx([f.time for f in by_opencv])
+    for one, other in zip(by_pyav, by_opencv, strict=True):
+        assert np.abs(one.pixels.astype(int) - other.pixels).mean() < 2
+        assert near(one.pixels, other.pixels) <= 6
+
+
+@pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.5, 3), (100.0, 1), (0.1, 40)])
+def test_the_step_is_a_setting(moving, every, times):
+    """So many frames of four seconds; never one less than at the start."""
+    assert len(frames_of(moving, every=every, distinct=False)) == times
+
+
+def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
+    """Ten frames in the first second, then three in nine: what is shown at each step's start, or
+    next after it, is taken; what is shown for long is taken once.
+    """
+    times = [number / 10 for number in range(10)] + [1.2, 5.0, 9.7]
+    data = clip(panned(scene, 6, 13), times=times)
+
+    frames = frames_of(data)
+
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 1.2, 5.0, 9.7], abs=0.002)
+
+
+def test_frames_without_timestamps_follow_each_other_and_time_never_runs_back():
+    """One frame later each; where timestamps begin anew, so does time, from where it was."""
+    clock = Clock(0.5)
+    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 0.0, 0.5, 7.0)]
+
+    assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.5, 4.0, 10.5]
+
+
+def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
+    """Between sound frames, at the start, and at the end; less than the step does not."""
+    short, long, end, start = (Losses(1.0) for _ in range(4))
+    for losses, sound_at in ((short, 0.9), (long, 1.1)):
+        losses.see(0.0)
+        losses.lose(0.5)
+        losses.see(sound_at)
+        losses.end(None)
+    end.see(2.0)
+    end.lose(3.5)
+    end.end(None)
+    start.lose(0.0)
+    start.see(4.0)
+
+    assert short.worst is None
+    assert long.worst == (0.0, 1.1)
+    assert end.worst == (2.0, 3.5)
+    assert start.worst == (0.0, 4.0)
+
+
+def test_key_frames_alone_are_decoded(scene):
+    """The mode `keyframes` gives those that the encoder made, with their times and numbers."""
+    data = clip(panned(scene, 7, 50), gop=20, codec="mpeg4")
+
+    frames = frames_of(data, mode="keyframes")
+
+    assert [frame.part for frame in frames] == [0, 20, 40]
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 2.0, 4.0])
+
+
+def test_key_frames_need_pyav_and_the_reason_says_so(with_opencv, moving):
+    """OpenCV cannot skip frames without decoding them: nothing slow is done instead."""
+    with pytest.raises(MediaError, match="extra `video`") as caught:
+        frames_of(moving, mode="keyframes")
+
+    assert caught.value.reason == "unsupported"
+
+
+def test_every_frame_is_given_by_all(decoder, moving):
+    """One hash a frame where distinct is off."""
+    frames = frames_of(moving, mode="all", distinct=False)
+
+    assert [frame.part for frame in frames] == list(range(40))
+
+
+def test_frames_that_look_alike_are_hashed_once(decoder, scene):
+    """A still shown for five seconds is one frame with four times; the next scene another; and
+    what comes again later is given again.
+    """
+    data = clip(shown_for(scene, seconds=[(1, 5), (2, 2), (1, 1)]))
+
+    frames = frames_of(data)
+
+    assert [(frame.time, frame.again) for frame in frames] == [
+        (0.0, (1.0, 2.0, 3.0, 4.0)),
+        (5.0, (6.0,)),
+        (7.0, ()),
+    ]
+
+
+def test_a_slow_change_does_not_pass_as_alike(scene):
+    """Each frame hardly differs from the one before: all the same, several are given, and what
+    is left out differs little in its hash from what stands for it.
+    """
+    one, other = scene(1), scene(2)
+    pictures = [Image.blend(one, other, step / 100) for step in range(101)]
+    data = clip(pictures, rate=1)
+
+    given = frames_of(data)
+    every = {f.time: f.pixels for f in frames_of(data, distinct=False)}
+
+    assert len(given) > 20
+    for frame in given:
+        assert all(near(frame.pixels, every[time]) <= 12 for time in frame.again)
+
+
+@pytest.mark.parametrize("scenes", [False, True])
+def test_a_flash_between_samples_is_seen_on_request(decoder, scene, engine_of, scenes):
+    """A listed picture shown for a fifth of a second between two seconds."""
+    data = clip(shown_for(scene, seconds=[(1, 2.4), (2, 0.2), (1, 2.4)]))
+    engine = engine_of({"flash": scene(2)}, sampling=Sampling(scenes=scenes))
+
+    result = engine.screen(data)
+
+    assert result.verdict == (Verdict.MATCH if scenes else Verdict.NO_MATCH)
+    if scenes:
+        assert result.matches[0].time == pytest.approx(2.4)
+
+
+def test_a_picture_shown_for_a_second_is_found_and_the_answer_says_when(decoder, scene, engine_of):
+    """The match is the nearest of its record; the timeline tells every run, its frames and the
+    best distance; and the line fits its schema.
+    """
+    data = clip(shown_for(scene, seconds=[(1, 5), (2, 1), (3, 4), (2, 2), (4, 3)]))
+    engine = engine_of({"shown": scene(2), "not": scene(9)})
+
+    result = engine.screen(data)
+
+    (match,) = result.matches
+    (seen,) = result.timeline
+    assert (match.entry, match.kind, match.orientation) == ("shown", "pdq", "upright")
+    assert match.time in (5.0, 10.0)
+    assert (seen.entry, seen.frames, seen.distance) == ("shown", 3, match.distance)
+    assert seen.spans == ((5.0, 5.0), (10.0, 11.0))
+    assert result.media.type == "video/mp4"
+    assert (result.media.duration, result.media.samples) == (pytest.approx(15, abs=0.2), 15)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(
+        json.loads(json.dumps(result.to_dict()))
+    )
+
+
+def test_seeds_stand_in_the_timeline_too(scene, make_list):
+    """What stands beside a match is told with its times."""
+    rows = [{"id": "s", "pdq": pdq.compute(np.asarray(scene(2))).text, "status": "seed"}]
+    engine = Screener(make_list(rows))
+
+    result = engine.screen(clip(shown_for(scene, seconds=[(1, 2), (2, 2)])))
+
+    assert result.verdict == Verdict.NO_MATCH or result.reason is not None
+    assert [(one.state, one.spans) for one in result.timeline] == [("seed", ((2.0, 3.0),))]
+
+
+def test_a_still_has_no_timeline(scene, engine_of):
+    """One picture has no time."""
+    buffer = io.BytesIO()
+    scene(2).save(buffer, "PNG")
+
+    result = engine_of({"shown": scene(2)}).screen(buffer.getvalue())
+
+    assert result.verdict == Verdict.MATCH
+    assert result.timeline == ()
+
+
+def test_an_animated_picture_has_a_timeline_in_its_own_times(scene, engine_of):
+    """A GIF: one match a record, and the times that its frames are shown at."""
+    pictures = [scene(number) for number in (1, 2, 3, 2)]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=[500, 1500, 2000, 100]
+    )
+
+    result = engine_of({"shown": scene(2)}).screen(buffer.getvalue())
+
+    assert [match.entry for match in result.matches] == ["shown"]
+    (seen,) = result.timeline
+    assert seen.spans == ((0.5, 0.5), (4.0, 4.0))
+
+
+@pytest.mark.parametrize("form", ["path", "bytes", "file"])
+def test_path_bytes_and_file_object_give_the_same(decoder, tmp_path, scene, engine_of, form):
+    """The same matches and timeline; the file is left closed and unchanged."""
+    data = clip(shown_for(scene, seconds=[(1, 2), (2, 2)]))
+    (tmp_path / "clip").write_bytes(data)  # a name tells nothing
+    forms = {"path": tmp_path / "clip", "bytes": data, "file": io.BytesIO(data)}
+
+    result = engine_of({"shown": scene(2)}).screen(forms[form])
+
+    assert [seen.spans for seen in result.timeline] == [((2.0, 3.0),)]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "undo"),
+    [
+        ((0, 1, -1, 0), Image.Transpose.ROTATE_90),
+        ((-1, 0, 0, -1), Image.Transpose.ROTATE_180),
+        ((0, -1, 1, 0), Image.Transpose.ROTATE_270),
+        ((1, 0, 0, 1), None),
+    ],
+)
+def test_rotation_that_the_file_declares_is_applied(decoder, scene, engine_of, matrix, undo):
+    """The match is upright, and the size told is that shown."""
+    stored = scene(2) if undo is None else scene(2).transpose(undo)
+    data = turned_by(clip([stored] * 5), matrix)
+
+    result = engine_of({"shown": scene(2)}).screen(data)
+
+    assert [match.orientation for match in result.matches] == ["upright"]
+    assert (result.media.width, result.media.height) == (320, 240)
+
+
+def test_a_mirror_that_the_file_declares_is_applied(scene, engine_of):
+    """By PyAV; by OpenCV it is found as a mirrored picture."""
+    data = turned_by(clip([scene(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 5), (-1, 0, 0, 1))
+
+    result = engine_of({"shown": scene(2)}).screen(data)
+
+    assert [match.orientation for match in result.matches] == ["upright"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "mime"),
+    [
+        ("libx264", "mov", "video/quicktime"),
+        ("libx264", "matroska", "video/x-matroska"),
+        ("libvpx-vp9", "webm", "video/webm"),
+        ("mpeg4", "avi", "video/x-msvideo"),
+        ("flv", "flv", "video/x-flv"),
+        ("mpeg2video", "mpegts", "video/mp2t"),
+        ("mpeg2video", "mpeg", "video/mpeg"),
+        ("mpeg4", "3gp", "video/3gpp"),
+        ("wmv2", "asf", "video/x-ms-asf"),
+        ("libvpx", "ogg", "application/ogg"),
+    ],
+)
+def test_each_container_is_told_by_its_content_and_decoded(
+    decoder, scene, engine_of, codec, container, mime
+):
+    """Found at the right time in each, whatever it is called."""
+    pictures = shown_for(scene, seconds=[(1, 2), (2, 2)], size=(176, 144), rate=25)
+    data = clip(pictures, rate=25, codec=codec, container=container)
+
+    result = engine_of({"shown": scene(2, (176, 144))}).screen(data)
+
+    assert result.media.type == mime
+    (seen,) = result.timeline
+    assert seen.spans == (pytest.approx((2.0, 3.0), abs=0.06),)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "frames"),
+    [
+        (Limits(duration=1), "too_large", 2),
+        (Limits(samples=3), "too_large", 3),
+        (Limits(pixels=320 * 240 - 1), "too_large", 0),
+        (Limits(), None, 4),
+    ],
+)
+def test_decoding_stops_at_a_limit(decoder, moving, limits, reason, frames):
+    """What came before is given, then the reason."""
+    assert reason_of(moving, limits=limits, sampling=Sampling()) == (reason, frames)
+
+
+def test_decoding_stops_when_its_time_is_over(decoder, moving):
+    """With `timeout`."""
+    assert reason_of(moving, seconds=1e-9)[0] == "timeout"
+
+
+def test_what_was_seen_before_a_limit_counts(scene, engine_of):
+    """A match before the limit is a match; without one the reason is told."""
+    data = clip(shown_for(scene, seconds=[(2, 2), (1, 8)]))
+    settings = {"limits": Limits(duration=5)}
+
+    found = engine_of({"shown": scene(2)}, **settings).screen(data)
+    not_found = engine_of({"not": scene(9)}, **settings).screen(data)
+
+    assert found.verdict == Verdict.MATCH
+    assert (not_found.verdict, not_found.reason) == (Verdict.UNSCREENED, "too_large")
+
+
+def test_a_video_is_not_held_to_the_limit_of_a_picture(tmp_path, moving, engine_of, scene):
+    """But to its own: a file of more bytes is `too_large`, and has its digests."""
+    (tmp_path / "clip.mp4").write_bytes(moving)
+    size = len(moving)
+
+    fits = engine_of({"not": scene(9)}, limits=Limits(bytes=100)).screen(tmp_path / "clip.mp4")
+    over = engine_of({"not": scene(9)}, limits=Limits(bytes=100, video_bytes=size - 1)).screen(
+        tmp_path / "clip.mp4"
+    )
+
+    assert fits.verdict == Verdict.NO_MATCH
+    assert over.reason == "too_large"
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4"])
+def test_a_file_cut_short_is_looked_at_as_far_as_it_goes(decoder, scene, engine_of, container):
+    """A match before the cut counts; without one it is `truncated`."""
+    pictures = panned(scene, 2, 60)
+    fragmented = {"movflags": "frag_keyframe+empty_moov"} if container == "mp4" else {}
+    data = clip(pictures, container=container, gop=10, **fragmented)
+    cut = data[: len(data) * 6 // 10]
+
+    found = engine_of({"shown": pictures[10]}).screen(cut)
+    not_found = engine_of({"not": scene(9)}).screen(cut)
+
+    assert found.verdict == Verdict.MATCH
+    assert (not_found.verdict, not_found.reason) == (Verdict.UNSCREENED, "truncated")
+
+
+def test_a_file_cut_before_its_index_is_truncated(decoder, moving):
+    """An MP4 whose last box, which says where all frames are, is missing."""
+    cut = moving[: moving.index(b"moov") - 100]
+
+    with pytest.raises(MediaError) as caught:
+        video.open(cut)
+    assert caught.value.reason == "truncated"
+
+
+def test_damage_that_hides_more_than_a_step_is_told(scene, engine_of):
+    """Half of a clip overwritten: what can be seen of the rest is searched, and if nothing
+    matches nobody knows.
+    """
+    pictures = panned(scene, 2, 60)
+    data = bytearray(clip(pictures, gop=10))
+    start = data.index(b"mdat")
+    size = data.index(b"moov") - start
+    middle = start + size // 3
+    data[middle : middle + size // 3] = bytes(size // 3)
+
+    found = engine_of({"shown": pictures[0]}).screen(bytes(data))
+    not_found = engine_of({"not": scene(9)}).screen(bytes(data))
+
+    assert found.verdict == Verdict.MATCH
+    assert (not_found.verdict, not_found.reason) == (Verdict.UNSCREENED, "undecodable")
+    assert not_found.media.samples >= 4
+
+
+def test_where_opencv_stops_early_the_rest_was_not_screened(with_opencv, scene, engine_of):
+    """It tells nothing of damage: what was declared and did not come tells it."""
+    data = bytearray(clip(panned(scene, 2, 60), gop=10))
+    start = data.index(b"mdat")
+    size = data.index(b"moov") - start
+    data[start + size // 3 : start + size * 2 // 3] = bytes(size * 2 // 3 - size // 3)
+
+    result = engine_of({"not": scene(9)}).screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_an_encrypted_track_is_told_and_not_looked_at(decoder, moving):
+    """By how its samples are declared; frames of noise are never hashed."""
+    encrypted = moving.replace(b"avc1", b"encv")
+
+    with pytest.raises(MediaError) as caught:
+        video.open(encrypted)
+    assert caught.value.reason == "encrypted"
+
+
+def test_an_encrypted_webm_is_told(scene):
+    """ContentEncryption among the track's encodings, with elements of known and unknown size."""
+
+    def element(name, body):
+        return bytes.fromhex(name) + bytes([0x80 | 0x40, 0])[:0] + _size(len(body)) + body
+
+    def _size(length):
+        return (length | 1 << 28).to_bytes(4, "big")
+
+    encryption = element("5035", b"")
+    encoding = element("6d80", element("6240", encryption))
+    tracks = element("1654ae6b", element("ae", element("d7", b"\1") + encoding))
+    head = bytes.fromhex("1a45dfa3") + _size(7) + bytes.fromhex("4282847765626d")
+    known = head + element("18538067", element("ec", b"\0\0") + tracks)
+    unknown = head + bytes.fromhex("1853806701ffffffffffffff") + tracks
+    plain = head + element("18538067", element("1654ae6b", element("ae", b"")))
+
+    for data in (known, unknown):
+        with pytest.raises(MediaError) as caught:
+            video.open(data)
+        assert caught.value.reason == "encrypted"
+    with pytest.raises(MediaError) as caught:
+        video.open(plain)
+    assert caught.value.reason != "encrypted"
+
+
+def test_sound_alone_is_no_video():
+    """In a container for videos, and as a type of its own."""
+    for data in (sound(), b"ID3\4" + bytes(100), b"fLaC" + bytes(100)):
+        with pytest.raises(MediaError) as caught:
+            opening.open(data)
+        assert caught.value.reason == "no_video"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\x18ftypisom\0\0\0\0isomavc1",
+        b"\x1a\x45\xdf\xa3" + bytes(100),
+        b"RIFF\0\0\0\0AVI " + bytes(100),
+        b"FLV\1" + bytes(300),
+        b"G" + (bytes(187) + b"G") * 8,
+        b"\0\0\1\xba" + bytes(300),
+        b"\0\0\1\xb3" + bytes(300),
+        b"OggS" + bytes(300),
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(300),
+    ],
+)
+def test_a_signature_with_nothing_behind_it_has_a_reason(decoder, data):
+    """One of the typed reasons, and nothing else is raised."""
+    reason = None
+    try:
+        reason, _ = reason_of(data)
+    except MediaError as error:
+        reason = error.reason
+
+    assert reason in ("undecodable", "truncated", "no_video", "unsupported")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/hostname\n",
+        b"ffconcat version 1.0\nfile /etc/hostname\n",
+    ],
+)
+def test_a_list_of_further_files_is_not_followed(text):
+    """FFmpeg would open what it names: it is not handed such a file."""
+    with pytest.raises(MediaError) as caught:
+        opening.open(text * 200)
+    assert caught.value.reason == "unsupported"
+
+
+def test_a_dark_video_is_not_screened(decoder, scene, engine_of):
+    """No frame shows enough to be compared."""
+    result = engine_of({"not": scene(9)}).screen(clip([blank()] * 50))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
+    assert "0 of 5 frames" in result.detail
+
+
+@pytest.mark.parametrize(("share", "screened"), [(0.1, True), (0.3, False)])
+def test_too_few_usable_frames_are_not_enough(scene, engine_of, share, screened):
+    """Two seconds of ten show something: the policy says whether that carries a `no_match`."""
+    pictures = [blank()] * 80 + panned(scene, 5, 20)
+    engine = engine_of({"not": scene(9)}, sampling=Sampling(usable=share))
+
+    result = engine.screen(clip(pictures))
+
+    assert result.verdict == (Verdict.NO_MATCH if screened else Verdict.UNSCREENED)
+
+
+def test_nothing_is_written_to_standard_error(scene, capfd):
+    """Not even for damaged files, by PyAV; the caller's process is left as it is."""
+    data = clip(panned(scene, 2, 30), gop=10)
+    damaged = bytearray(data)
+    damaged[2000:2500] = bytes(500)
+
+    for one in (data[: len(data) // 2], bytes(damaged), b"\0\0\0\x18ftypisom"):
+        with contextlib.suppress(MediaError):
+            reason_of(one)
+
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"mode": "some"}, "mode"),
+        ({"every": 0}, "every"),
+        ({"every": float("nan")}, "every"),
+        ({"every": True}, "every"),
+        ({"usable": 2}, "usable"),
+        ({"scenes": 1}, "scenes"),
+        ({"scenes": True, "mode": "keyframes"}, "scenes"),
+    ],
+)
+def test_a_sampling_out_of_range_is_refused_by_name(settings, said):
+    """The error names the setting and what it takes."""
+    from screener.errors import PolicyError
+
+    with pytest.raises(PolicyError, match=said):
+        Policy(sampling=Sampling(**settings))
+
+
+def test_sampling_is_part_of_the_policy_file_and_its_fingerprint(tmp_path):
+    """Read from its table; another sampling is another policy; a wrong name is refused."""
+    from screener.errors import PolicyError
+
+    path = tmp_path / "policy.toml"
+    path.write_text('[sampling]\nmode = "keyframes"\nusable = 0.2\n')
+    (tmp_path / "wrong.toml").write_text("[sampling]\nstep = 1\n")
+
+    policy = Policy.load(path)
+
+    assert policy == Policy(sampling=Sampling(mode="keyframes", usable=0.2))
+    assert policy.fingerprint != Policy().fingerprint
+    with pytest.raises(PolicyError, match="every"):
+        Policy.load(tmp_path / "wrong.toml")
+
+
+def dark_between_bars(scene, second):
+    """A scene so dark at its edges that a bar beside it ends in no step; moves with time."""
+    inner = np.asarray(scene(2, (320, 180)), np.float32)
+    rows, columns = np.mgrid[-1:1:180j, -1:1:320j]
+    light = np.clip(1.3 - np.hypot(rows, columns * 0.9), 0.05, 1.0)[..., None]
+    shown = np.roll(inner, round(second * 6), axis=1) * light * 0.8
+    whole = np.zeros((240, 320, 3), np.uint8)
+    whole[30:210] = shown
+    return Image.fromarray(whole), Image.fromarray(shown.astype(np.uint8))
+
+
+def test_bars_that_stay_are_found_though_the_scene_is_dark_at_its_edges(scene):
+    """What lies between them is given beside each frame, to a line or two, the first included."""
+    pictures = [dark_between_bars(scene, number / 10)[0] for number in range(40)]
+
+    frames = frames_of(clip(pictures))
+
+    for frame in frames:
+        shapes = [view.shape for view in frame.inner]
+        assert any(abs(rows - 180) <= 2 and columns == 320 for rows, columns in shapes), shapes
+
+
+def test_a_video_without_bars_has_none(moving):
+    """Nothing is taken off where the edges change."""
+    assert [frame.inner for frame in frames_of(moving)] == [()] * 4
+
+
+def test_bars_learn_from_every_frame_and_leave_something():
+    """A black frame says nothing; another size begins anew; and a blank one is not taken apart."""
+    framed = np.zeros((100, 120), np.uint8)
+    framed[10:90, 20:100] = np.arange(80, dtype=np.uint8) + 100
+    bars = Bars()
+    for pixels in (np.zeros_like(framed), framed):
+        bars.see(pixels)
+
+    assert [view.shape for view in bars.views(framed)] == [(80, 120), (100, 80), (80, 80)]
+    assert np.array_equal(bars.views(framed)[2], framed[10:90, 20:100])
+    assert bars.views(framed[:50]) == ()
+    bars.see(np.full_like(framed, 200))  # something else was shown where the bars were
+    assert bars.views(framed) == ()
+
+
+def test_a_copy_at_half_the_size_is_found_though_it_is_tiny(scene, engine_of):
+    """160 x 90 of a 320 x 180 full of grain: found by hashing it at twice its size."""
+    flat = (np.asarray(scene(2, (320, 180)), np.float32) - 128) * 0.35 + 128
+    grain = np.sign(np.random.default_rng(1).normal(size=(180, 320, 1))) * 60
+    picture = Image.fromarray(np.clip(flat + grain, 0, 255).astype(np.uint8))
+    small = clip([picture.resize((160, 90), Image.Resampling.BICUBIC)] * 3)
+
+    (frame,) = frames_of(small)
+    result = engine_of({"shown": picture}).screen(small)
+
+    assert near(frame.pixels, picture) > 31
+    assert [(match.entry, match.region) for match in result.matches] == [("shown", "enlarged")]
+
+
+@given(
+    st.lists(st.floats(0, 20), min_size=1, max_size=60, unique=True),
+    st.floats(0.1, 3.0),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+def test_a_frame_that_is_sampled_is_never_left_undecoded(times, every, reach, random):
+    """Whatever the order of decoding, and the step: what the walk takes, the decoder was told to
+    keep.
+    """
+    order = sorted(times)
+    for at in range(len(order)):
+        other = min(at + random.randint(0, reach), len(order) - 1)
+        order[at], order[other] = order[other], order[at]
+    asked, taken = Grid(every), Grid(every)
+
+    needed = {time for time in order if asked.needs(time)}
+
+    assert {time for time in sorted(times) if taken.takes(time)} <= needed
+
+
+def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene):
+    """Of a clip with frames that no other refers to: the same samples, pixel for pixel, as when
+    every frame is decoded; and fewer frames are decoded.
+    """
+    data = clip(panned(scene, 3, 60), preset="medium", bf="3")
+    frames = {frame.part: frame for frame in frames_of(data, mode="all", distinct=False)}
+
+    sampled = frames_of(data, distinct=False)
+
+    assert [frame.part for frame in sampled] == [0, 10, 20, 30, 40, 50]
+    for frame in sampled:
+        assert frame.time == frames[frame.part].time
+        assert np.array_equal(frame.pixels, frames[frame.part].pixels)
+    with io.BytesIO(data) as file:
+        steps = AvStream(file, "video/mp4", every=lambda _: 1.0).steps()
+        assert sum(isinstance(step, Still) for step in steps) < 50
+
+
+def test_a_long_video_takes_little_memory(tmp_path, scene):
+    """Twenty minutes at one frame a second, in a process of its own: the frames are given one at a
+    time, and hashes are all that is kept of them.
+    """
+    (tmp_path / "long.mp4").write_bytes(clip(panned(scene, 4, 1200, step=2, size=(160, 120)), rate=1, gop=60))
+    code = """
+import resource, sys
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS
+from screener.policy import Policy
+import av, PIL.Image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+hashed = hash_item(sys.argv[1], policy=Policy(), kinds=[KINDS["pdq"]])
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(hashed.media.samples, hashed.trouble, (after - before) // 1024)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "long.mp4"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    samples, trouble, megabytes = shown.stdout.split()
+
+    assert (samples, trouble) == ("1200", "None")
+    assert int(megabytes) < 80
