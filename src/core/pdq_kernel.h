@@ -90,6 +90,15 @@ struct PdqRounding {
   alignas(64) float second[kBand][kBand];   // all products and sums on the way to the coefficients
 };
 
+// Sixteen rows of pixels anywhere in memory, to be copied without gaps.
+struct PdqCopy {
+  const uint8_t* from[kTile];
+  int64_t apart;  // bytes from a pixel to the next of its row
+  int64_t count;  // pixels of a row
+  int channels;
+  int64_t channel_stride;
+};
+
 struct PdqKernel {
   void (*grey)(const PdqStrip& strip);
   void (*rgb)(const PdqStrip& strip);
@@ -106,6 +115,9 @@ struct PdqKernel {
   void (*dct_bounded)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
                       const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
                       PdqRounding& rounding);
+
+  // Copies to rows `stride` bytes apart; four bytes behind each may be overwritten.
+  void (*copy)(const PdqCopy& copy, uint8_t* out, int64_t stride);
 
   // out[x] = Σ weight · row[x], exact below 2^24.
   void (*weigh)(const PdqTent& tent, int64_t bytes, float* out);

@@ -195,6 +195,8 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
 
+void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) { kPdqScalar.copy(copy, out, stride); }
+
 // The weighed sums of sixteen bytes.
 void weigh_block(const PdqTent& tent, int64_t x, float* out) {
   float32x4_t total[kLanes] = {};
@@ -242,7 +244,7 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, copy, weigh, across};
 
 }  // namespace screener
 #endif

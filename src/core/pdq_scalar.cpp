@@ -107,6 +107,15 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
 
+// A pixel of each row at a time: rows that are columns in memory lie side by side there.
+void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) {
+  for (int64_t n = 0; n < copy.count; ++n)
+    for (int i = 0; i < kTile; ++i)
+      for (int c = 0; c < copy.channels; ++c)
+        out[i * stride + n * copy.channels + c] =
+            copy.from[i][n * copy.apart + c * copy.channel_stride];
+}
+
 void weigh(const PdqTent& tent, int64_t bytes, float* out) {
   constexpr int64_t kBlock = 64;
   const int rows = tent.ends[tent.runs - 1];
@@ -138,6 +147,6 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 }  // namespace
 
 const PdqKernel kPdqScalar = {
-    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, weigh, across};
+    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, copy, weigh, across};
 
 }  // namespace screener
