@@ -286,9 +286,6 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
                               bounded ? rounding->partial[i] + j : nullptr);
     product<bounded, true>(half, turned[0], kBand, coefficients[i],
                            bounded ? rounding->second[i] : nullptr);
-    if (!bounded) continue;
-    for (int j = 0; j < kGrid; j += kLanes)
-      _mm256_store_ps(rounding->half[i] + j, absolute(_mm256_load_ps(half + j)));
   }
 }
 

@@ -86,7 +86,6 @@ struct PdqAcross {
 // The sums of absolute values that bound what rounding did to the coefficients.
 struct PdqRounding {
   alignas(64) float partial[kBand][kGrid];  // all sums on the way to matrix · grid
-  alignas(64) float half[kBand][kGrid];     // its terms, absolute
   alignas(64) float second[kBand][kBand];   // all products and sums on the way to the coefficients
 };
 

@@ -178,9 +178,6 @@ void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand]
                               bounded ? rounding->partial[i] + j : nullptr);
     product<bounded, true>(half, turned[0], kBand, coefficients[i],
                            bounded ? rounding->second[i] : nullptr);
-    if (!bounded) continue;
-    for (int j = 0; j < kGrid; j += kLanes)
-      vst1q_f32(rounding->half[i] + j, vabsq_f32(vld1q_f32(half + j)));
   }
 }
 

@@ -91,7 +91,6 @@ void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand]
       }
     if (!bounded) continue;
     for (int j = 0; j < kGrid; ++j) rounding->partial[i][j] = partial[j];
-    for (int j = 0; j < kGrid; ++j) rounding->half[i][j] = std::fabs(half[j]);
     for (int j = 0; j < kBand; ++j) rounding->second[i][j] = second[j];
   }
 }
