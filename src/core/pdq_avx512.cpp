@@ -280,9 +280,6 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
 
-// Sixteen bytes at a time suit a copy of turned pixels.
-void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) { kPdqAvx2.copy(copy, out, stride); }
-
 // The weighed sums of 64 bytes times `blocks`. Rows are taken in pairs: their bytes are
 // interleaved, and one instruction multiplies and adds two. What stands in which register is put
 // right at the end.
@@ -365,7 +362,8 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, copy, weigh, across};
+const PdqKernel kPdqAvx512 = {run<Grey>,   run<Rgb>,      turn,  dct,
+                              dct_bounded, pdq_copy_avx2, weigh, across};
 
 }  // namespace screener
 

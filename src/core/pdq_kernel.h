@@ -128,6 +128,8 @@ struct PdqKernel {
 
 extern const PdqKernel kPdqScalar;
 #if defined(__x86_64__)
+// Wider registers are of no use to it.
+void pdq_copy_avx2(const PdqCopy& copy, uint8_t* out, int64_t stride);
 extern const PdqKernel kPdqAvx2;
 extern const PdqKernel kPdqAvx512;
 #elif defined(__aarch64__)
