@@ -210,7 +210,7 @@ def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
     """Driven onto a tie, pictures are refused well inside the bound, and always hashed alike."""
     rng = np.random.default_rng(shape[0])
     inside = outside = 0
-    for _ in range(6):
+    for _ in range(3):
         for pixels in blends(rng, shape):
             between, allowed, certain = gap(pixels)
             found = _core.pdq(pixels)
@@ -221,8 +221,8 @@ def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
                 assert not certain
             elif certain:
                 outside += 1
-    assert inside >= 6
-    assert outside >= 3
+    assert inside >= 3
+    assert outside >= 2
 
 
 def test_a_tie_is_refused() -> None:
@@ -266,7 +266,7 @@ def test_long_pictures(shape: tuple[int, ...]) -> None:
 def test_the_samples_of_every_length() -> None:
     """Whole and clipped windows, of each parity, are weighed as the filter would."""
     rng = np.random.default_rng(9)
-    for length in [*range(5, 400, 7), *range(507, 516), 1023, 1024, 1025, 2047, 2049]:
+    for length in [*range(5, 400, 13), *range(511, 516), 1023, 1024, 1025]:
         for shape in ((length, 70), (70, length, 3)):
             pixels = noise(rng, shape)
             ours, bounds, _ = _core.pdq_doubt(pixels)
