@@ -4,7 +4,8 @@ Against `pdqhash.compute`, the published C++, on one thread, with every kernel t
 has, each in a process of its own: photos, enlarged or shrunk to the size named, or drawn pictures
 where no folder of photos is there. Hashes and qualities of all eight orientations are compared
 before anything is timed. For each picture the rivals take turns and the median of the rounds
-counts; ratios are of the sums over all pictures.
+counts, in processor time of the second of two calls in a row; ratios are of the sums over all
+pictures.
 
 How often a hash is in doubt, so that the picture is filtered in the reference's order, depends on
 what the pictures show; enlarged photos are softer than photos taken at that size.
@@ -111,13 +112,14 @@ def check(pixels: Pixels, views: list[Pixels]) -> None:
 
 
 def medians(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each; they take turns, so that a slow spell hits all alike."""
+    """Median milliseconds of processor time; they take turns, so a slow spell hits all alike."""
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, run in contestants.items():
-            start = time.perf_counter()
+            run()  # the rival before it has emptied the caches
+            start = time.thread_time()
             run()
-            taken[name].append((time.perf_counter() - start) * 1e3)
+            taken[name].append((time.thread_time() - start) * 1e3)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

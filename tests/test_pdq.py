@@ -209,8 +209,14 @@ def views(pixels: Pixels) -> list[Pixels]:
         np.broadcast_to(pixels[:1], pixels.shape),
         np.broadcast_to(pixels[:, :1], pixels.shape),
     ]
+    found += [np.rot90(pixels, turns)[::step] for turns in (1, 2, 3) for step in (1, -1)]
     if pixels.ndim == 3:
-        found += [pixels[..., ::-1], pixels[..., 1], np.broadcast_to(pixels[..., :1], pixels.shape)]
+        found += [
+            pixels[..., ::-1],
+            np.rot90(pixels[..., ::-1]),
+            pixels[..., 1],
+            np.broadcast_to(pixels[..., :1], pixels.shape),
+        ]
     return found
 
 
@@ -265,6 +271,26 @@ def test_refuses_other_arrays(dtype: str, shape: tuple[int, ...]) -> None:
             function(np.zeros(shape, np.uint8))
         with pytest.raises(HashError, match="list"):
             function([[1, 2], [3, 4]])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(7, 90, 120), (5, 140, 130, 3), (3, 64, 64, 3), (0, 50, 50)])
+def test_a_batch_is_its_frames(shape: tuple[int, ...]) -> None:
+    """Frames are hashed in place, from views of any strides, each as `compute` does."""
+    rng = np.random.default_rng(6)
+    frames = rng.integers(0, 256, shape, np.uint8)
+    frames[: len(frames) // 2] //= 200
+    for view in (frames, frames[::-1], frames[::2, ::-1, 5:], frames.swapaxes(1, 2)):
+        assert pdq.compute_batch(view) == tuple(pdq.compute(frame) for frame in view)
+    assert len(pdq.compute_batch(frames)) == len(frames)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8, 4), (2, 8, 8, 3, 1)])
+def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
+    """The core checks shapes of frames too, and the message names the ones it takes."""
+    with pytest.raises(HashError, match=r"frames must have the shape \(n, height, width\)"):
+        pdq.compute_batch(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="frames must be uint8"):
+        _core.pdq_batch(np.zeros(shape, np.uint8))
 
 
 def test_the_core_refuses_other_arrays() -> None:

@@ -286,9 +286,6 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
                               bounded ? rounding->partial[i] + j : nullptr);
     product<bounded, true>(half, turned[0], kBand, coefficients[i],
                            bounded ? rounding->second[i] : nullptr);
-    if (!bounded) continue;
-    for (int j = 0; j < kGrid; j += kLanes)
-      _mm256_store_ps(rounding->half[i] + j, absolute(_mm256_load_ps(half + j)));
   }
 }
 
@@ -382,7 +379,8 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqAvx2 = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
+const PdqKernel kPdqAvx2 = {run<Grey>,   run<Rgb>,      turn,  dct,
+                            dct_bounded, pdq_copy_avx2, weigh, across};
 
 }  // namespace screener
 

@@ -247,9 +247,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
     for (int n = 0; n < 2; ++n)
       for (int j = 0; j < kParts; ++j) {
         _mm512_store_ps(half[i + n] + j * kTile, sum[n][j]);
-        if (!bounded) continue;
-        _mm512_store_ps(rounding->partial[i + n] + j * kTile, partial[n][j]);
-        _mm512_store_ps(rounding->half[i + n] + j * kTile, _mm512_abs_ps(sum[n][j]));
+        if (bounded) _mm512_store_ps(rounding->partial[i + n] + j * kTile, partial[n][j]);
       }
   }
   for (int i = 0; i < kBand; i += 8) {
@@ -364,7 +362,8 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
+const PdqKernel kPdqAvx512 = {run<Grey>,   run<Rgb>,      turn,  dct,
+                              dct_bounded, pdq_copy_avx2, weigh, across};
 
 }  // namespace screener
 

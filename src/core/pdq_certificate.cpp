@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kUnit = 1.0 / (1 << 24);  // the largest relative error of a rounding
 constexpr double kSlack = 1.001;           // for the roundings of the bounds themselves
+constexpr double kSummed = 1.01;           // and of sums of 64 absolute values in float32
 constexpr int kBits = kBand * kBand;
 constexpr int kMostPairs = 32;
 
@@ -128,17 +129,20 @@ void add_dct(const PdqRounding& rounding, const Bound& bound, double (&out)[kBan
              double dct[kBits]) {
   const PdqCosines& cosines = pdq_cosines();
   // The reference's sums on the way differ from ours by what its samples differ.
-  constexpr double kNorm = 7.3;  // above every norm
+  constexpr double kNorm = 7.3;              // above every norm
+  constexpr double kLargestCosine = 0.1768;  // √(2/64), rounded up
   const double moved = kNorm * bound.sup() + 0.01;
   const double slack = 3 * kGrid * kNorm * moved;
   for (int i = 0; i < kBand; ++i) {
-    float first[kBand] = {};
-    for (int k = 0; k < kGrid; ++k)
-      for (int j = 0; j < kBand; ++j) first[j] += rounding.partial[i][k] * cosines.absolute[k][j];
+    float lanes[8] = {};
+    for (int k = 0; k < kGrid; k += 8)
+      for (int n = 0; n < 8; ++n) lanes[n] += rounding.partial[i][k + n];
+    double first = 0;
+    for (float lane : lanes) first += kLargestCosine * lane;
     for (int j = 0; j < kBand; ++j) {
       const double products = cosines.norms[i] * cosines.norms[j] * bound.largest();
-      const double sums = first[j] + products + rounding.second[i][j] + slack;
-      dct[i * kBand + j] = 2 * kSlack * kUnit * sums;
+      const double sums = first + products + rounding.second[i][j] + slack;
+      dct[i * kBand + j] = 2 * kSummed * kUnit * sums;
       out[i][j] = bound.coefficient(i, j) + dct[i * kBand + j];
     }
   }
@@ -213,7 +217,9 @@ PdqCertificate pdq_certify(const PdqGrid& grid, const PdqShape& shape, const Pdq
   alignas(64) float rows[kGrid][kGrid];
   for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
   PdqRounding rounding;
-  kernel.dct_bounded(cosines.matrix, cosines.turned, rows, found.coefficients, rounding);
+  alignas(64) float coefficients[kBand][kBand];
+  kernel.dct_bounded(cosines.matrix, cosines.turned, rows, coefficients, rounding);
+  std::copy_n(coefficients[0], kBits, found.coefficients[0]);
   double dct[kBits];
   add_dct(rounding, bound, found.bounds, dct);
 

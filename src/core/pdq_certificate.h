@@ -15,7 +15,7 @@ struct PdqShape {
 };
 
 struct PdqCertificate {
-  alignas(64) float coefficients[kBand][kBand];
+  float coefficients[kBand][kBand];
   double bounds[kBand][kBand];  // how far the reference's coefficient can be from ours
   PdqResult result;             // the reference's, if certain
   bool certain;

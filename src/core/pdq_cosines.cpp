@@ -13,8 +13,7 @@ PdqCosines::PdqCosines() {
     for (int j = kGrid - 1; j >= 0; --j) {
       const double angle = std::numbers::pi / (2 * kGrid) * (i + 1) * (2 * j + 1);
       matrix[i][j] = turned[j][i] = static_cast<float>(scale * std::cos(angle));
-      absolute[j][i] = std::fabs(matrix[i][j]);
-      norms[i] += absolute[j][i];
+      norms[i] += std::fabs(matrix[i][j]);
       tail += matrix[i][j];
       tails[i][j] = static_cast<float>(tail);
     }

@@ -8,9 +8,8 @@ namespace screener {
 struct PdqCosines {
   alignas(64) float matrix[kBand][kGrid];
   alignas(64) float turned[kGrid][kBand];
-  alignas(64) float absolute[kGrid][kBand];  // of `turned`
-  alignas(64) float tails[kBand][kGrid];     // Σ of a row's cosines from each on
-  double norms[kBand];                       // Σ of a row's cosines, absolute
+  alignas(64) float tails[kBand][kGrid];  // Σ of a row's cosines from each on
+  double norms[kBand];                    // Σ of a row's cosines, absolute
 
   PdqCosines();
 };

@@ -77,8 +77,9 @@ class Room {
 // Sixteen rows of the picture, the last of them fewer.
 class PixelRows {
  public:
-  PixelRows(const Pixels& pixels, int64_t first)
-      : pixels_(pixels),
+  PixelRows(const Pixels& pixels, int64_t first, const PdqKernel& kernel)
+      : kernel_(kernel),
+        pixels_(pixels),
         first_(first),
         dense_(pixels.column_stride == pixels.channels &&
                (pixels.channels == 1 || pixels.channel_stride == 1)) {}
@@ -109,35 +110,19 @@ class PixelRows {
 
   void copy(int64_t column, int64_t count) {
     const int64_t bytes = count * pixels_.channels;
-    if (dense_)
+    if (dense_) {
       for (int i = 0; i < kTile; ++i)
         std::memcpy(copied_[i], row(i) + column * pixels_.channels, static_cast<size_t>(bytes));
-    else if (pixels_.channels == 1)
-      copy_pixels(column, count, [](uint8_t* out, const uint8_t* pixel) { *out = *pixel; });
-    else if (pixels_.channel_stride == 1)
-      // Four bytes are stored at once: the next pixel, or what follows the last, comes over one.
-      copy_pixels(column, count, [](uint8_t* out, const uint8_t* pixel) {
-        uint8_t four[4] = {pixel[0], pixel[1], pixel[2], 0};
-        std::memcpy(out, four, 4);
-      });
-    else
-      copy_pixels(column, count, [this](uint8_t* out, const uint8_t* pixel) {
-        for (int c = 0; c < 3; ++c) out[c] = pixel[c * pixels_.channel_stride];
-      });
+    } else {
+      PdqCopy all{{}, pixels_.column_stride, count, pixels_.channels, pixels_.channel_stride};
+      for (int i = 0; i < kTile; ++i) all.from[i] = row(i) + column * pixels_.column_stride;
+      kernel_.copy(all, copied_[0], sizeof copied_[0]);
+    }
     for (int i = 0; i < kTile; ++i)
       std::memset(copied_[i] + bytes, 0, sizeof copied_[0] - static_cast<size_t>(bytes));
   }
 
-  // In the order of the pixels in memory, so that a turned view is not read once a row.
-  template <class Copy>
-  void copy_pixels(int64_t column, int64_t count, Copy copy_one) {
-    const uint8_t* from[kTile];
-    for (int i = 0; i < kTile; ++i) from[i] = row(i) + column * pixels_.column_stride;
-    for (int64_t n = 0; n < count; ++n)
-      for (int i = 0; i < kTile; ++i)
-        copy_one(copied_[i] + n * pixels_.channels, from[i] + n * pixels_.column_stride);
-  }
-
+  const PdqKernel& kernel_;
   const Pixels& pixels_;
   const int64_t first_;
   const bool dense_;
@@ -215,7 +200,7 @@ PdqGrid Filter::run() {
 }
 
 void Filter::take_rows(int64_t first) {
-  PixelRows picture(pixels_, first);
+  PixelRows picture(pixels_, first, kernel_);
   BoxLines before = first_room_.start(), after = second_room_.start();
   alignas(64) float values[kGrid][kTile];
   BoxSamples samples{sampled_inputs_.data(), sampled_counts_.data(), 0, values};

@@ -86,8 +86,16 @@ struct PdqAcross {
 // The sums of absolute values that bound what rounding did to the coefficients.
 struct PdqRounding {
   alignas(64) float partial[kBand][kGrid];  // all sums on the way to matrix · grid
-  alignas(64) float half[kBand][kGrid];     // its terms, absolute
   alignas(64) float second[kBand][kBand];   // all products and sums on the way to the coefficients
+};
+
+// Sixteen rows of pixels anywhere in memory, to be copied without gaps.
+struct PdqCopy {
+  const uint8_t* from[kTile];
+  int64_t apart;  // bytes from a pixel to the next of its row
+  int64_t count;  // pixels of a row
+  int channels;
+  int64_t channel_stride;
 };
 
 struct PdqKernel {
@@ -107,6 +115,9 @@ struct PdqKernel {
                       const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
                       PdqRounding& rounding);
 
+  // Copies to rows `stride` bytes apart; four bytes behind each may be overwritten.
+  void (*copy)(const PdqCopy& copy, uint8_t* out, int64_t stride);
+
   // out[x] = Σ weight · row[x], exact below 2^24.
   void (*weigh)(const PdqTent& tent, int64_t bytes, float* out);
 
@@ -117,6 +128,8 @@ struct PdqKernel {
 
 extern const PdqKernel kPdqScalar;
 #if defined(__x86_64__)
+// Wider registers are of no use to it.
+void pdq_copy_avx2(const PdqCopy& copy, uint8_t* out, int64_t stride);
 extern const PdqKernel kPdqAvx2;
 extern const PdqKernel kPdqAvx512;
 #elif defined(__aarch64__)

@@ -178,9 +178,6 @@ void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand]
                               bounded ? rounding->partial[i] + j : nullptr);
     product<bounded, true>(half, turned[0], kBand, coefficients[i],
                            bounded ? rounding->second[i] : nullptr);
-    if (!bounded) continue;
-    for (int j = 0; j < kGrid; j += kLanes)
-      vst1q_f32(rounding->half[i] + j, vabsq_f32(vld1q_f32(half + j)));
   }
 }
 
@@ -194,6 +191,8 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
                  PdqRounding& rounding) {
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
+
+void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) { kPdqScalar.copy(copy, out, stride); }
 
 // The weighed sums of sixteen bytes.
 void weigh_block(const PdqTent& tent, int64_t x, float* out) {
@@ -242,7 +241,7 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, weigh, across};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, copy, weigh, across};
 
 }  // namespace screener
 #endif

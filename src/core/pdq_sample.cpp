@@ -186,6 +186,11 @@ class Sampler {
   std::vector<float> sums_, rest_sums_;
 };
 
+// Whether samples of the line run backwards have to be weighed, rather than turned round.
+bool weighed_backwards(const bool wanted[2], const PdqLine& line) {
+  return wanted[1] && !(wanted[0] && line.symmetric());
+}
+
 }  // namespace
 
 void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted& wanted,
@@ -200,19 +205,30 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
     pixels.channel_stride = 1;
     std::swap(luma[0], luma[2]);
   }
-  const auto h = static_cast<double>(down.window), w = static_cast<double>(across.window);
-  const double scale = 1.0 / (h * h * w * w * (colour ? 1000.0 : 1.0));
+  const auto windows = static_cast<double>(down.window * across.window);
+  const double scale = 1.0 / (windows * windows * (colour ? 1000.0 : 1.0));
   const Across forwards(across, pixels.channels, luma, scale, false);
   const Across backwards(across, pixels.channels, luma, scale, true);
   Sampler sampler(pixels, kernel);
+  const bool weighed_rows[2] = {wanted.rows[0], weighed_backwards(wanted.rows, down)};
+  const bool weighed_columns[2] = {wanted.columns[0], weighed_backwards(wanted.columns, across)};
   for (int cell = 0; cell < kGrid; ++cell)
     for (int v = 0; v < 2; ++v) {
-      if (!wanted.rows[v]) continue;
+      if (!weighed_rows[v]) continue;
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
-        if (wanted.columns[h])
+        if (weighed_columns[h])
           (h == 0 ? forwards : backwards).sum(kernel, sums, grids[v][h][cell].data());
     }
+  if (wanted.columns[1] && !weighed_columns[1])
+    for (int v = 0; v < 2; ++v)
+      if (weighed_rows[v])
+        for (int i = 0; i < kGrid; ++i)
+          std::reverse_copy(grids[v][0][i].begin(), grids[v][0][i].end(), grids[v][1][i].begin());
+  if (wanted.rows[1] && !weighed_rows[1])
+    for (int h = 0; h < 2; ++h)
+      if (wanted.columns[h])
+        std::reverse_copy(grids[0][h].begin(), grids[0][h].end(), grids[1][h].begin());
 }
 
 int pdq_sample_roundings(int64_t width, int channels) {

@@ -32,6 +32,9 @@ struct PdqLine {
   // Of an even window, the last sample's second box ends on an output that one input is missing
   // from, so that it is divided by one less.
   bool clipped() const { return window % 2 == 0; }
+  // Whether the samples of the line run backwards are those of the line, backwards: an odd window
+  // is symmetric, and so are the samples but where they fall on a border between two inputs.
+  bool symmetric() const { return window % 2 != 0 && length % (2 * kGrid) != 0; }
 };
 
 // Fills the grids that are wanted. Sides are 5 to kLargestSampled, strides any.

@@ -91,7 +91,6 @@ void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand]
       }
     if (!bounded) continue;
     for (int j = 0; j < kGrid; ++j) rounding->partial[i][j] = partial[j];
-    for (int j = 0; j < kGrid; ++j) rounding->half[i][j] = std::fabs(half[j]);
     for (int j = 0; j < kBand; ++j) rounding->second[i][j] = second[j];
   }
 }
@@ -105,6 +104,15 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
                  const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
                  PdqRounding& rounding) {
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+// A pixel of each row at a time: rows that are columns in memory lie side by side there.
+void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) {
+  for (int64_t n = 0; n < copy.count; ++n)
+    for (int i = 0; i < kTile; ++i)
+      for (int c = 0; c < copy.channels; ++c)
+        out[i * stride + n * copy.channels + c] =
+            copy.from[i][n * copy.apart + c * copy.channel_stride];
 }
 
 void weigh(const PdqTent& tent, int64_t bytes, float* out) {
@@ -138,6 +146,6 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 }  // namespace
 
 const PdqKernel kPdqScalar = {
-    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, weigh, across};
+    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, copy, weigh, across};
 
 }  // namespace screener

@@ -41,6 +41,13 @@ HashesAndQualities hashes_and_qualities(const Results& results) {
   return HashesAndQualities(nb::tuple(all));
 }
 
+using Doubt = nb::typed<nb::tuple, Array<float>, Array<double>, bool>;
+
+template <class T, size_t count>
+Array<T> values_of(const std::array<T, count>& values) {
+  return to_array(std::vector<T>(values.begin(), values.end()));
+}
+
 // Runs a PDQ function with the GIL released.
 template <class Result>
 Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
@@ -92,9 +99,8 @@ void bind_pdq(nb::module_& m) {
         if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
           throw nb::value_error("sides must be 5 to 32768 pixels");
         const PdqDoubt doubt = hashed(pdq_doubt, pixels, active.isa);
-        return nb::make_tuple(
-            to_array(std::vector<float>(doubt.coefficients.begin(), doubt.coefficients.end())),
-            to_array(std::vector<double>(doubt.bounds.begin(), doubt.bounds.end())), doubt.certain);
+        return Doubt(
+            nb::make_tuple(values_of(doubt.coefficients), values_of(doubt.bounds), doubt.certain));
       },
       "pixels"_a.noconvert(),
       "The 256 coefficients as sampled, how far the reference's can be from each, and whether the "
