@@ -179,8 +179,8 @@ def textured(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     y, x = np.mgrid[: shape[0], : shape[1]]
     values = np.full(shape[:2], 128.0)
     for _ in range(8):
-        a, b, c = rng.uniform(-0.25, 0.25, 3)
-        values += 14 * np.sin(x * a + y * b + 9 * c)
+        a, b, c = rng.uniform(-64, 64, 3)
+        values += 14 * np.sin(x * a / shape[1] + y * b / shape[0] + c)
     values = values[..., None] if len(shape) == 3 else values
     return np.clip(values + rng.uniform(-20, 20, shape), 0, 255)
 
@@ -194,6 +194,8 @@ def blends(rng: np.random.Generator, shape: tuple[int, ...]) -> list[Pixels]:
         found.append(np.round(one * (1 - share) + other * share).astype(np.uint8))
         return found[-1]
 
+    for share in np.linspace(0.05, 0.95, 10):
+        mixed(float(share))
     low, high = 0.0, 1.0
     start = reference(mixed(low))[0]
     for _ in range(18):
