@@ -706,7 +706,9 @@ def test_a_long_video_takes_little_memory(tmp_path, scene):
     """Twenty minutes at one frame a second, in a process of its own: the frames are given one at a
     time, and hashes are all that is kept of them.
     """
-    (tmp_path / "long.mp4").write_bytes(clip(panned(scene, 4, 1200, step=2, size=(160, 120)), rate=1, gop=60))
+    (tmp_path / "long.mp4").write_bytes(
+        clip(panned(scene, 4, 1200, step=2, size=(160, 120)), rate=1, gop=60)
+    )
     code = """
 import resource, sys
 from screener.hashed import hash_item

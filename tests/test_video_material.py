@@ -23,7 +23,7 @@ SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 REASONS = {
     "androidx-media/mp4__sample_malformed_free_box.mp4": "undecodable",
     "androidx-media/mp4__sample_audio_only.mp4": "no_video",
-    "androidx-media/ts__sample_h264.ts": "too_little_detail",  # the start of its one second is black
+    "androidx-media/ts__sample_h264.ts": "too_little_detail",  # its one frame is black
     "torchcodec/av1_video.mkv": "too_little_detail",  # a test pattern: bars of colour
     "decord/corrupted.mp4": "too_little_detail",  # the same
     "androidx-media/mp4__silent-black-10s.mp4": "too_little_detail",

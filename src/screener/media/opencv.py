@@ -29,6 +29,7 @@ class CvStream:
             raise MediaError("undecodable", "cannot be opened") from None
         if not self._capture.isOpened():
             raise MediaError("undecodable", "cannot be opened, or has no pictures")
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default in every version
         self.width = int(self._get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
         if int(self._get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90:

@@ -45,6 +45,8 @@ def stored(image: Image.Image) -> Pixels:
     image.load()
     if image.mode in _DEEP:
         return _scaled(lambda: _image_bands(image), (image.height, image.width), _clear(image))
+    if image.mode in ("L", "RGB") and not image.has_transparency_data:
+        return _copied(image)
     pixels: Pixels | None = None
     for rows, band in _bands(image):
         part = _eight_bit(band)
@@ -53,6 +55,20 @@ def stored(image: Image.Image) -> Pixels:
         pixels[rows] = part
     if pixels is None:
         raise ValueError("a picture without pixels")
+    return pixels
+
+
+def _copied(image: Image.Image) -> Pixels:
+    """The pixels of an image that is grey or RGB already: one copy, where its bands take three."""
+    width, height, channels = *image.size, len(image.getbands())
+    pixels = np.empty((height, width) if channels == 1 else (height, width, channels), np.uint8)
+    step = max(1, _BAND // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        encoder = Image._getencoder(image.mode, "raw", (image.mode,))
+        encoder.setimage(image.im, (0, top, width, bottom))
+        _, _, band = encoder.encode((bottom - top) * width * channels)
+        pixels[top:bottom] = np.frombuffer(band, np.uint8).reshape(pixels[top:bottom].shape)
     return pixels
 
 

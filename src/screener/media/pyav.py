@@ -138,6 +138,8 @@ class AvStream:
                     frames = packet.decode()
                 except DecoderNotFoundError:
                     raise MediaError("unsupported", "no decoder for its pictures") from None
+                except MemoryError:
+                    raise MediaError("too_large", "not enough memory to decode it") from None
                 except FFmpegError:
                     yield Lost(self._seconds(packet.pts))
                     continue
