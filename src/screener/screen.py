@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +27,9 @@ VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("kernel", _core.KERNEL),
 )
 
+_log = logging.getLogger(__name__)
+_mixed: set[Path] = set()  # lists of which it was said that they mix versions of the pipeline
+
 
 class Screener:
     """One or several lists and a policy. Immutable, and safe to share between threads.
@@ -45,6 +50,7 @@ class Screener:
             raise ListError(f"two lists have one name ({', '.join(names)}): rename a folder")
         for one in self.lists:
             _check_age(one, self.policy)
+            _warn_of_other_pixels(one)
         held = {kind for one in self.lists for kind in one.kinds}
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
         self._wanted = tuple(
@@ -244,6 +250,20 @@ def _check_age(one: HashList, policy: Policy) -> None:
         raise PolicyError(
             f"the list {one.name} is {int(age)} s old and the policy allows "
             f"{int(policy.max_list_age)} s: import a newer file into it"
+        )
+
+
+def _warn_of_other_pixels(one: HashList) -> None:
+    """Say once of a list that hashes in it were made of other pixels than ours are."""
+    others = sorted(one.pixels() - {pixels.VERSION})
+    if others and one.path not in _mixed:
+        _mixed.add(one.path)
+        _log.warning(
+            "the list %s holds hashes made by version %s of the pixel pipeline, and this is version"
+            " %d: their distances may be larger than they should be",
+            one.name,
+            ", ".join(map(str, others)),
+            pixels.VERSION,
         )
 
 

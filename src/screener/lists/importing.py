@@ -24,7 +24,15 @@ from screener.errors import ListError, ScreenerError
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists import binding, database, generations, manifest, quarantine, segments
+from screener.lists import (
+    binding,
+    database,
+    generations,
+    manifest,
+    pipelines,
+    quarantine,
+    segments,
+)
 from screener.lists.database import ask
 from screener.lists.formats import Reader, level_of, open_reader, sniff
 from screener.lists.formats.content import Content
@@ -237,6 +245,7 @@ class _Import:
         if self._first:
             connection.execute("DROP INDEX hashes_by_value")
         self._counts: Counter[str] = Counter()
+        self._pixels: Counter[int] = Counter()
         self._quarantined: Counter[str] = Counter()
         self._first_bad: list[tuple[int, str]] = []
 
@@ -261,6 +270,8 @@ class _Import:
                 continue
             for item in row.hashes:
                 low += item.quality is not None and item.quality < item.kind.floor
+            if row.labels and (version := pipelines.version_said(row.labels)) is not None:
+                self._pixels[version] += 1
             withdrawn += row.state is State.WITHDRAWN
             entry = row.entry or derived_entry(row.hashes)
             if entry in entries:
@@ -362,6 +373,7 @@ class _Import:
 
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in _COUNTS}
+        kept |= pipelines.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
