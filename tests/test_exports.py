@@ -11,9 +11,9 @@ PACKAGE = Path(screener.__file__).parent
 
 # From the bottom up: a module may import those named before it.
 LAYERS = [
-    "version", "errors", "hashing", "media", "index", "lists", "policy", "result",
-    "hashed", "screen", "workers", "scan", "output", "hash_lines", "measure", "console",
-    "list_pages", "commands", "cli",
+    "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
+    "policy", "result", "hashed", "screen", "workers", "scan", "output", "hash_lines", "measure",
+    "calibrate", "calibration_page", "console", "list_pages", "commands", "cli",
 ]  # fmt: skip
 
 
