@@ -178,6 +178,17 @@ def test_a_thread_of_pixels_is_not_enlarged():
         assert (found.value, found.quality) == (bytes(32), 0)
 
 
+def test_large_pictures_are_those_of_imagehash_too(scene):
+    """A picture whose wHash is made of 2,048 × 2,048 pixels, beyond those whose ties are asked."""
+    pixels = np.asarray(scene(5, (2300, 2100)).convert("L"))
+    made = classic.compute_orientations(pixels, [KINDS["whash"], KINDS["whash256"], KINDS["phash"]])
+    for kind, hashes in made.items():
+        for name in ("upright", "rotate90"):
+            turned = TURNS[name](pixels)
+            assert hashes[ORIENTATIONS.index(name)].text == oracle(kind, turned), (kind, name)
+    assert made["whash"][0].quality >= 50
+
+
 def test_a_large_picture_of_equal_squares_takes_no_wavelets():
     """Where many squares of a large picture are equally light, wHash is exact: none of the
     median's has its bit set.
