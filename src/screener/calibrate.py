@@ -25,7 +25,7 @@ from screener.media import image, source
 from screener.media.source import Name
 from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
-from screener.scan import FilePath, each, find
+from screener.scan import FilePath, check_memory, each, find
 from screener.screen import VERSIONS, Screener
 
 MILLION = 1_000_000
@@ -120,6 +120,7 @@ def calibrate(
     kinds = [kind for kind in KINDS.values() if kind.perceptual and kind.name in known.kinds]
     if not kinds:
         raise ListError(f"the list {known.name} holds no kind that is computed here")
+    check_memory(settled, kinds)
     files = list(find(benign))
     seen = _Seen(kinds, settled)
     for result in each(Screener(known, policy=_wide(settled, kinds)), iter(files), jobs=jobs):

@@ -11,6 +11,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from screener.errors import PolicyError
+from screener.hashing.classic import CLASSIC
+from screener.hashing.hash import HashKind
+from screener.policy import Policy
 from screener.result import Result
 from screener.screen import Screener
 
@@ -23,6 +26,7 @@ FilePath = str | PathLike[str]
 # Results that may wait behind a slow file, so that the order of the input costs little time and
 # bounded memory.
 _AHEAD = 256
+_CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
 def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
@@ -67,7 +71,17 @@ def scan(
     """
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
+    check_memory(engine.policy, engine.kinds)
     return each(engine, find(paths), jobs=jobs or os.cpu_count() or 1)
+
+
+def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
+    """PolicyError where a worker has too little memory to load what a classic hash needs."""
+    if policy.memory < _CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
+        raise PolicyError(
+            f"memory is {policy.memory}, and the list holds classic hashes (phash and the like):"
+            f" a worker that makes them needs at least {_CLASSIC_MEMORY} bytes"
+        )
 
 
 @dataclass

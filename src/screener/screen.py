@@ -59,6 +59,11 @@ class Screener:
             if kind.computed and kind.name in held and (kind.digest or not self.policy.digests_only)
         )
 
+    @property
+    def kinds(self) -> tuple[HashKind, ...]:
+        """The kinds that are made of an input: those that a list holds and the policy wants."""
+        return self._wanted
+
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
 
