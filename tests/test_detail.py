@@ -130,6 +130,13 @@ def test_blanks_gradients_and_stripes_are_too_little_detail(hashed):
     assert compared == set()
 
 
+def test_pages_of_text_are_refused_for_all_but_pdq(plain):
+    """The classic kinds see of a page its margins, and of no page more; PDQ tells many apart."""
+    pages = [detail.Detail(plain.draw("text", seed)) for seed in range(200)]
+    assert {page.score(KINDS["phash"]) >= 50 for page in pages} == {False}
+    assert sum(page.score(KINDS["pdq"]) >= 50 for page in pages) > 50
+
+
 def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
     """A Screener says `too_little_detail` of pictures that its own list holds, and matches none."""
     some = [f"{family}-{seed}" for family in ("blank", "gradient", "stripes") for seed in (1, 2, 3)]
