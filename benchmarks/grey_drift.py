@@ -4,7 +4,9 @@ Every JPEG under a folder that takes the grey route is decoded twice, to grey an
 both are hashed with `pdqhash`. The figures are bits of 256, for all pictures and for those of
 quality 50 and more, which are the ones that are compared at all.
 
-What this does not show: other kinds of hash; files that are cut short; and whether a match near
+For the classic kinds the same, over the pictures that their detail score lets be compared.
+
+What this does not show: files that are cut short; and whether a match near
 the radius changes, which a drift of d bits can do only for pairs within d bits of the radius.
 """
 
@@ -22,9 +24,12 @@ import pdqhash
 import receipt
 
 from screener.errors import MediaError
+from screener.hashing import classic
+from screener.hashing.hash import KINDS
 from screener.media import decoder, image, pixels
 
 QUESTION = "How far does decoding a JPEG straight to grey move its PDQ?"
+Row = tuple[str, int, int, int, dict[str, int]]
 PIXELS = 50_000_000  # larger pictures are left out, to bound the time and the memory
 
 
@@ -48,8 +53,30 @@ def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
         return None
 
 
-def measured(folder: Path, every: int) -> Iterator[tuple[str, int, int, int]]:
-    """File, bits of drift, quality in RGB, quality in grey."""
+def classic_drift(full: pixels.Pixels, grey: pixels.Pixels) -> dict[str, int]:
+    """By classic kind, the bits between the two; of kinds that compare the picture."""
+    one, other = (classic.compute_orientations(each, classic.CLASSIC) for each in (full, grey))
+    return {
+        kind: hashes[0].distance(other[kind][0])
+        for kind, hashes in one.items()
+        if (hashes[0].quality or 0) >= hashes[0].kind.floor
+    }
+
+
+def classic_summary(kind: str, rows: list[dict[str, int]]) -> dict[str, Any]:
+    drifts = [row[kind] for row in rows if kind in row]
+    return {
+        "kind": kind,
+        "count": len(drifts),
+        "not_zero": sum(drift > 0 for drift in drifts),
+        "mean": round(statistics.fmean(drifts), 3) if drifts else None,
+        "max": max(drifts, default=None),
+        "beyond_radius": sum(drift > KINDS[kind].radius for drift in drifts),
+    }
+
+
+def measured(folder: Path, every: int) -> Iterator[Row]:
+    """File, bits of drift, quality in RGB, quality in grey, bits of drift of classic kinds."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     for path in paths[::every]:
         with path.open("rb") as file:
@@ -59,11 +86,13 @@ def measured(folder: Path, every: int) -> Iterator[tuple[str, int, int, int]]:
         if pair is not None:
             (grey, grey_quality), (full, full_quality) = pdq(pair[0]), pdq(pair[1])
             drift = int((grey != full).sum())
-            yield str(path.relative_to(folder)), drift, full_quality, grey_quality
+            name = str(path.relative_to(folder))
+            classics = classic_drift(pair[1], pair[0])
+            yield name, drift, full_quality, grey_quality, classics
 
 
-def summary(name: str, rows: list[tuple[str, int, int, int]]) -> dict[str, Any]:
-    drifts = [drift for _, drift, _, _ in rows]
+def summary(name: str, rows: list[Row]) -> dict[str, Any]:
+    drifts = [row[1] for row in rows]
     return {
         "pictures": name,
         "count": len(rows),
@@ -72,8 +101,8 @@ def summary(name: str, rows: list[tuple[str, int, int, int]]) -> dict[str, Any]:
         "mean": round(statistics.fmean(drifts), 3),
         "max": max(drifts),
         "drifts": dict(sorted(collections.Counter(drifts).items())),
-        "quality_changed": sum(full != grey for _, _, full, grey in rows),
-        "quality_changed_by_at_most": max(abs(full - grey) for _, _, full, grey in rows),
+        "quality_changed": sum(full != grey for _, _, full, grey, _ in rows),
+        "quality_changed_by_at_most": max(abs(full - grey) for _, _, full, grey, _ in rows),
     }
 
 
@@ -96,9 +125,11 @@ def main() -> None:
         ],
     }
     found = [summary(name, part) for name, part in parts.items() if part]
+    photos = [row[4] for row in parts["photos of quality 50 and more"]]
+    found += [classic_summary(kind.name, photos) for kind in classic.CLASSIC if photos]
     for line in found:
         print(line)
-    for name, drift, quality, _ in sorted(rows, key=lambda row: -row[1])[:10]:
+    for name, drift, quality, *_ in sorted(rows, key=lambda row: -row[1])[:10]:
         print(f"{drift:4d} bits at quality {quality:3d}: {name}")
     if arguments.receipt:
         packages = ("pillow", "pdqhash", "numpy")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from screener import Hash, Policy, Screener, Verdict
-from screener.errors import HashError
+from screener import Hash, Policy, Screener, Verdict, scan
+from screener.errors import HashError, PolicyError
 from screener.hashed import hash_item
 from screener.hashing import classic
 from screener.hashing.hash import KINDS
@@ -178,6 +178,17 @@ def test_a_thread_of_pixels_is_not_enlarged():
         assert (found.value, found.quality) == (bytes(32), 0)
 
 
+def test_large_pictures_are_those_of_imagehash_too(scene):
+    """A picture whose wHash is made of 2,048 × 2,048 pixels, beyond those whose ties are asked."""
+    pixels = np.asarray(scene(5, (2300, 2100)).convert("L"))
+    made = classic.compute_orientations(pixels, [KINDS["whash"], KINDS["whash256"], KINDS["phash"]])
+    for kind, hashes in made.items():
+        for name in ("upright", "rotate90"):
+            turned = TURNS[name](pixels)
+            assert hashes[ORIENTATIONS.index(name)].text == oracle(kind, turned), (kind, name)
+    assert made["whash"][0].quality >= 50
+
+
 def test_a_large_picture_of_equal_squares_takes_no_wavelets():
     """Where many squares of a large picture are equally light, wHash is exact: none of the
     median's has its bit set.
@@ -204,6 +215,18 @@ def test_a_list_of_a_classic_kind_is_screened_by_it(make_list, scene, kind):
     assert {located.hash.kind.name for located in hashed.hashes} == {kind}
     assert [located.orientation for located in hashed.hashes] == list(ORIENTATIONS)
     assert all(located.hash.pixels == 1 for located in hashed.hashes)
+
+
+def test_a_worker_has_the_memory_that_a_classic_hash_takes(make_list, scene, tmp_path):
+    """Too little is the caller's mistake, said before any file is opened; the least will do."""
+    scene(1).save(tmp_path / "one.png")
+    hashes = {kind: oracle(kind, np.asarray(scene(1))) for kind in ("phash", "whash")}
+    known = make_list([{"id": "one"} | hashes])
+    with pytest.raises(PolicyError, match="needs at least 201326592 bytes"):
+        scan(Screener(known, policy=Policy(memory=128 << 20)), tmp_path / "one.png")
+    engine = Screener(known, policy=Policy(memory=192 << 20))
+    (result,) = scan(engine, tmp_path / "one.png", jobs=1)
+    assert {match.kind for match in result.matches} == {"phash", "whash"}
 
 
 def test_heavy_libraries_are_imported_when_first_used():

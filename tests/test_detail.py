@@ -130,6 +130,13 @@ def test_blanks_gradients_and_stripes_are_too_little_detail(hashed):
     assert compared == set()
 
 
+def test_pages_of_text_are_refused_for_all_but_pdq(plain):
+    """The classic kinds see of a page its margins, and of no page more; PDQ tells many apart."""
+    pages = [detail.Detail(plain.draw("text", seed)) for seed in range(200)]
+    assert {page.score(KINDS["phash"]) >= 50 for page in pages} == {False}
+    assert sum(page.score(KINDS["pdq"]) >= 50 for page in pages) > 50
+
+
 def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
     """A Screener says `too_little_detail` of pictures that its own list holds, and matches none."""
     some = [f"{family}-{seed}" for family in ("blank", "gradient", "stripes") for seed in (1, 2, 3)]
@@ -176,17 +183,19 @@ def test_at_most_one_ordinary_photo_in_a_hundred_is_refused(material):
         for kind, score in scores(pixels).items():
             refused[kind] += score < 50
     assert len(photos) > 300
-    assert refused["pdq"] == 0
+    assert refused["pdq"] <= 1
     assert max(refused.values()) <= len(photos) / 100, refused
 
 
-def test_turning_a_picture_changes_its_score_little(scene):
+@pytest.mark.parametrize("size", [(320, 240), (97, 131), (40, 33), (129, 500)])
+def test_turning_a_picture_does_not_change_its_measures(scene, size):
     """A picture that is compared upright is compared when it is turned or mirrored."""
-    pixels = np.asarray(scene(3))
-    upright = scores(pixels)
+    pixels = np.asarray(scene(3, size))
+    upright = detail.Detail(pixels)
     for turned in (pixels[::-1], pixels[:, ::-1], np.rot90(pixels), pixels.swapaxes(0, 1)):
-        for kind, score in scores(np.ascontiguousarray(turned)).items():
-            assert abs(score - upright[kind]) <= 2
+        found = detail.Detail(turned)
+        for name in ("waves", "texture", "area", "shades", "tones"):
+            assert getattr(found, name) == pytest.approx(getattr(upright, name), rel=1e-4), name
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (5, 7), (3, 3, 3)])
@@ -206,5 +215,5 @@ def test_fine_patterns_that_shrink_to_grey_are_not_compared():
     noise = np.random.default_rng(5).integers(0, 2, (1024, 1024)).astype(np.uint8) * 255
     pixels = np.kron(noise[:512, :512], np.ones((2, 2), np.uint8))
     made = classic.compute_orientations(pixels, classic.CLASSIC)
-    assert detail.Detail(pixels).texture > 225
+    assert detail.Detail(pixels).texture > 230
     assert max(made[kind][0].quality for kind in ("ahash", "whash", "dhash")) < 50

@@ -11,9 +11,10 @@ PACKAGE = Path(screener.__file__).parent
 
 # From the bottom up: a module may import those named before it.
 LAYERS = [
-    "version", "errors", "hashing", "media", "index", "lists", "policy", "alignment", "agreement",
-    "result", "distinct", "hashed", "found", "video_search", "screen", "workers", "scan",
-    "output", "vpdq", "hash_lines", "measure", "console", "list_pages", "commands", "cli",
+    "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
+    "policy", "alignment", "agreement", "result", "distinct", "hashed", "found", "video_search",
+    "screen", "workers", "scan", "output", "vpdq", "hash_lines", "measure", "calibrate",
+    "calibration_page", "console", "list_pages", "commands", "cli",
 ]  # fmt: skip
 
 

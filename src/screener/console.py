@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from screener.calibrate import Calibration
+from screener.calibration_page import in_a_million
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.verifying import Verification
@@ -208,7 +210,8 @@ def print_info(console: Console, info: ListInfo) -> None:
         what = "frames of listed videos" if kind == "vpdq" else f"{kind} values"
         table.add_row(what, str(number))
     for kind, number in info.reached.items():
-        table.add_row(f"reached by {kind}", str(number))
+        if number or kind in info.values:
+            table.add_row(f"reached by {kind}", str(number))
     table.add_row("reached by none that is computed here", str(info.by_none))
     console.print(table)
 
@@ -259,3 +262,26 @@ def print_verification(console: Console, found: Verification) -> None:
         table.add_row(kind.kind, *map(str, numbers), " ".join(kind.checks), *map(str, compared))
     console.print(table)
     console.print(f"{found.pairs} pairs compared with brute force, {found.differences} differences")
+
+
+def print_calibration(console: Console, told: Calibration, *, names: bool = False) -> None:
+    """What each kind would match of ordinary pictures, at the policy's radius and around it."""
+    console.print(
+        f"{escape(printable(told.list))}: generation {told.generation}; {told.pictures:,} pictures"
+        f" compared, {told.listed:,} named by a digest, {sum(told.left_out.values()):,} left out"
+    )
+    console.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
+    columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")
+    table = Table(*columns, box=None, pad_edge=False)
+    for curve in told.curves:
+        for radius in sorted({0, curve.radius // 2, curve.radius, len(curve.false_matches) - 1}):
+            count = curve.false_matches[radius]
+            again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
+            own = "*" if radius == curve.radius else ""
+            table.add_row(
+                curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
+            )
+    console.print(table)
+    console.print("* the policy's radius")
+    for name in told.matching if names else ():
+        console.print(f"matches: {escape(printable(name))}", soft_wrap=True)

@@ -8,20 +8,25 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from screener.errors import PolicyError
+from screener.hashing.classic import CLASSIC
+from screener.hashing.hash import HashKind
+from screener.policy import Policy
 from screener.result import Result
 from screener.screen import Screener
 
 if TYPE_CHECKING:
-    from screener.workers import Errand, Worker
+    from screener.workers import Engine, Errand, Worker
 
+T = TypeVar("T")
 FilePath = str | PathLike[str]
 
 # Results that may wait behind a slow file, so that the order of the input costs little time and
 # bounded memory.
 _AHEAD = 256
+_CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
 def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
@@ -66,25 +71,36 @@ def scan(
     """
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
-    return _scan(engine, find(paths), jobs or os.cpu_count() or 1)
+    check_memory(engine.policy, engine.kinds)
+    return each(engine, find(paths), jobs=jobs or os.cpu_count() or 1)
+
+
+def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
+    """PolicyError where a worker has too little memory to load what a classic hash needs."""
+    if policy.memory < _CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
+        raise PolicyError(
+            f"memory is {policy.memory}, and the list holds classic hashes (phash and the like):"
+            f" a worker that makes them needs at least {_CLASSIC_MEMORY} bytes"
+        )
 
 
 @dataclass
-class _Place:
-    """A place in the order of results: a file, who screens it, and its Result once done."""
+class _Place(Generic[T]):
+    """A place in the order of results: a file, who screens it, and its result once done."""
 
-    worker: Worker
-    errand: Errand
-    result: Result | None = None
+    worker: Worker[T]
+    errand: Errand[T]
+    result: T | None = None
 
 
-def _scan(engine: Screener, files: Iterator[str], jobs: int) -> Iterator[Result]:
+def each(engine: Engine[T], files: Iterator[str], *, jobs: int) -> Iterator[T]:
+    """What an engine tells of each file, in order, each made in one of `jobs` processes."""
     # Here, since pebble loads asyncio and with it the network's libraries, which a program that
     # only screens does without.
     from screener.workers import Worker
 
     workers = [Worker(engine) for _ in range(jobs)]
-    order: deque[_Place] = deque()
+    order: deque[_Place[T]] = deque()
     try:
         while True:
             _hand_out(files, workers, order)
@@ -100,7 +116,7 @@ def _scan(engine: Screener, files: Iterator[str], jobs: int) -> Iterator[Result]
             worker.stop()
 
 
-def _hand_out(files: Iterator[str], workers: list[Worker], order: deque[_Place]) -> None:
+def _hand_out(files: Iterator[str], workers: list[Worker[T]], order: deque[_Place[T]]) -> None:
     """Give files to the least busy workers until all are busy or no file is left."""
     while len(order) < _AHEAD:
         worker = min(workers, key=lambda one: len(one.errands))
@@ -109,7 +125,7 @@ def _hand_out(files: Iterator[str], workers: list[Worker], order: deque[_Place])
         order.append(_Place(worker, worker.take(path)))
 
 
-def _collect(order: deque[_Place]) -> None:
+def _collect(order: deque[_Place[T]]) -> None:
     """Wait until a file under way is done, and fill the places of all that are."""
     waiting = [place for place in order if place.result is None]
     wait([place.errand.future for place in waiting], return_when=FIRST_COMPLETED)

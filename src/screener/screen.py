@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +29,9 @@ VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("kernel", _core.KERNEL),
 )
 
+_log = logging.getLogger(__name__)
+_mixed: set[Path] = set()  # lists of which it was said that they mix versions of the pipeline
+
 
 class Screener:
     """One or several lists and a policy. Immutable, and safe to share between threads.
@@ -47,6 +52,7 @@ class Screener:
             raise ListError(f"two lists have one name ({', '.join(names)}): rename a folder")
         for one in self.lists:
             _check_age(one, self.policy)
+            _warn_of_other_pixels(one)
         held = {kind for one in self.lists for kind in one.kinds}
         self._can_match = {one.name: _matching_kinds(one, self.policy) for one in self.lists}
         self._hashing = self.policy
@@ -61,6 +67,11 @@ class Screener:
             return kind.name in held
         needed = kind.name in held or (kind.name == "pdq" and video_search.KIND in held)
         return kind.perceptual and kind.computed and needed and not self.policy.digests_only
+
+    @property
+    def kinds(self) -> tuple[HashKind, ...]:
+        """The kinds that are made of an input: those that a list holds and the policy wants."""
+        return self._wanted
 
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
@@ -287,6 +298,20 @@ def _check_age(one: HashList, policy: Policy) -> None:
         raise PolicyError(
             f"the list {one.name} is {int(age)} s old and the policy allows "
             f"{int(policy.max_list_age)} s: import a newer file into it"
+        )
+
+
+def _warn_of_other_pixels(one: HashList) -> None:
+    """Say once of a list that hashes in it were made of other pixels than ours are."""
+    others = sorted(one.pixels() - {pixels.VERSION})
+    if others and one.path not in _mixed:
+        _mixed.add(one.path)
+        _log.warning(
+            "the list %s holds hashes made by version %s of the pixel pipeline, and this is version"
+            " %d: their distances may be larger than they should be",
+            one.name,
+            ", ".join(map(str, others)),
+            pixels.VERSION,
         )
 
 

@@ -14,13 +14,14 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from screener.errors import ScreenerError
-from screener.media.source import name_of
-from screener.result import Reason, Result
-from screener.screen import Screener
+from screener.media.source import Name, name_of
+from screener.policy import Policy
+from screener.result import Reason
 
 _log = logging.getLogger(__name__)
 
@@ -32,16 +33,36 @@ IN_FLIGHT = 2
 _TRIES = 3
 
 
+T = TypeVar("T")
+Told = TypeVar("Told", covariant=True)
+
+
+class Engine(Protocol[Told]):
+    """What a worker does with a file, as a Screener does; it is pickled into the process. What it
+    tells is never None.
+    """
+
+    @property
+    def policy(self) -> Policy:
+        """What a worker may spend."""
+
+    def screen(self, item: str, /) -> Told:
+        """What is told of a file."""
+
+    def unscreened(self, name: Name, reason: Reason, detail: str, /) -> Told:
+        """What is told of a file by which a worker came to harm."""
+
+
 @dataclass
-class Errand:
-    """A file that was handed to a worker, and its Result once there is one."""
+class Errand(Generic[T]):
+    """A file that was handed to a worker, and what is told of it once it is."""
 
     path: str
-    future: ProcessFuture[Result]
+    future: ProcessFuture[T]
     tries: int = 0
 
 
-class Worker:
+class Worker(Generic[T]):
     """A process of its own, replaced when it dies; made by a scan, used by one thread.
 
     A pool of a single process each, instead of one pool of them all: then no lock is shared
@@ -49,11 +70,11 @@ class Worker:
     another's file.
     """
 
-    def __init__(self, engine: Screener) -> None:
+    def __init__(self, engine: Engine[T]) -> None:
         self._engine = engine
         self._pickled = pickle.dumps(engine)
         self._pool = self._start()
-        self.errands: list[Errand] = []
+        self.errands: list[Errand[T]] = []
 
     def _start(self) -> ProcessPool:
         return ProcessPool(
@@ -70,9 +91,9 @@ class Worker:
         """Whether another file can be handed over."""
         return len(self.errands) < IN_FLIGHT
 
-    def take(self, path: str) -> Errand:
+    def take(self, path: str) -> Errand[T]:
         """Begin to screen a file."""
-        errand = Errand(path, ProcessFuture())
+        errand: Errand[T] = Errand(path, ProcessFuture())
         self.errands.append(errand)
         try:
             self._send(errand)
@@ -81,7 +102,7 @@ class Worker:
             self._begin_anew()
         return errand
 
-    def _send(self, errand: Errand) -> None:
+    def _send(self, errand: Errand[T]) -> None:
         policy = self._engine.policy
         with _interrupts_held():
             errand.future = self._pool.schedule(
@@ -89,8 +110,8 @@ class Worker:
             )
         errand.tries += 1
 
-    def collect(self, errand: Errand) -> Result | None:
-        """The Result of an errand whose future is done; None where it is to be tried again.
+    def collect(self, errand: Errand[T]) -> T | None:
+        """What came of an errand whose future is done; None where it is to be tried again.
 
         Raises ScreenerError where not the file but a list is at fault.
         """
@@ -111,7 +132,7 @@ class Worker:
         self.errands.remove(errand)
         return result
 
-    def _crashed(self, errand: Errand) -> Result:
+    def _crashed(self, errand: Errand[T]) -> T:
         detail = "the decoder crashed its process"
         return self._engine.unscreened(name_of(errand.path), Reason.CRASHED, detail)
 
@@ -148,7 +169,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _has_outcome(future: ProcessFuture[Result]) -> bool:
+def _has_outcome(future: ProcessFuture[Any]) -> bool:
     """Whether it is known what became of the file: a Result, a crash, a time-out."""
     if not future.done() or future.cancelled():
         return False
@@ -158,7 +179,7 @@ def _has_outcome(future: ProcessFuture[Result]) -> bool:
 # What follows runs in the worker process.
 
 _pickled: bytes | None = None
-_engine: Screener | None = None
+_engine: Engine[Any] | None = None
 
 
 def _prepare(pickled: bytes, memory: int) -> None:
@@ -169,6 +190,9 @@ def _prepare(pickled: bytes, memory: int) -> None:
     _pickled = pickled
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
     _silence()
+    # SciPy's linear algebra, loaded with the first classic hash, would else reserve memory for a
+    # thread on every core, and hang or crash where the limit does not allow it.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     _keep_freed_memory()
     _limit_resources(memory)
 
@@ -203,7 +227,7 @@ def _limit_resources(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _screen(path: str) -> Result:
+def _screen(path: str) -> Any:
     """Screen one file; memory beyond the limit is the file's trouble, a broken list is not."""
     global _engine
     if _engine is None:

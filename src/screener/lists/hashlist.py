@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.snapshot import Snapshot, values_of
-from screener.lists import database, frames, generations, records, segments, verifying
+from screener.lists import database, frames, generations, pipelines, records, segments, verifying
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation
 from screener.lists.hubs import hubs
@@ -126,6 +126,14 @@ class HashList(KeptList):
         """How many distinct values can be searched, by kind; kinds without any are left out."""
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
         return MappingProxyType({kind: size for kind, size in sizes.items() if size})
+
+    def pixels(self) -> frozenset[int]:
+        """The versions of the pixel pipeline that its perceptual hashes were made by, as far as the
+        imported files said so.
+        """
+        return database.ask(
+            self._path, lambda connection: pipelines.told(connection, self.generation)
+        )
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Whether a hash of that kind can make a match at all: whether a confirmed or disputed

@@ -25,6 +25,7 @@ from screener.lists import (
     generations,
     manifest,
     merging,
+    pipelines,
     quarantine,
     segments,
 )
@@ -208,6 +209,7 @@ class _Import:
         if self._first:
             connection.execute("DROP INDEX hashes_by_value")
         self._counts: Counter[str] = Counter()
+        self._pixels: Counter[int] = Counter()
         self._quarantined: Counter[str] = Counter()
         self._first_bad: list[tuple[int, str]] = []
 
@@ -232,6 +234,8 @@ class _Import:
                 continue
             for item in row.hashes:
                 low += item.quality is not None and item.quality < item.kind.floor
+            if row.labels and (version := pipelines.version_said(row.labels)) is not None:
+                self._pixels[version] += 1
             if row.state is State.WITHDRAWN:
                 withdrawn += 1
                 if row.entry is None:
@@ -338,6 +342,7 @@ class _Import:
 
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in _COUNTS}
+        kept |= pipelines.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._wishes.full:
             kept[FULL] = True

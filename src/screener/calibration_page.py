@@ -1,0 +1,169 @@
+"""A calibration as one page: tables and charts, no script, nothing from elsewhere, no picture."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from html import escape
+from os import PathLike
+
+from screener.calibrate import MILLION, Calibration, Count, Curve
+from screener.charts import Line, Scale, chart
+
+_POWERS = Scale(
+    1,
+    MILLION,
+    True,
+    [(1, "1"), (10, "10"), (100, "100"), (1e3, "1,000"), (1e4, "10,000"), (1e5, "100,000"),
+     (MILLION, "1 million")],
+)  # fmt: skip
+_SHARES = Scale(0, 1, False, [(tenth / 5, f"{tenth * 20} %") for tenth in range(6)])
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1c2733; background: #fff }
+h1 { font-size: 1.5rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
+table { border-collapse: collapse; margin: 1rem 0 } caption { text-align: left; font-weight: 600 }
+td, th { padding: .15rem .9rem .15rem 0; text-align: right; border-bottom: 1px solid #dde3e9 }
+th:first-child, td:first-child { text-align: left } tr.own { background: #eaf2fb; font-weight: 600 }
+svg { max-width: 100%; height: auto } .charts { display: flex; flex-wrap: wrap; gap: 1rem }
+.grid { stroke: #dde3e9 } .mark { stroke: #b3261e; stroke-dasharray: 4 3 }
+.line { fill: none; stroke: #1f5fa8; stroke-width: 2 } .band { fill: #1f5fa8; fill-opacity: .16 }
+text { font: 11px system-ui, sans-serif; fill: #45525f } .tick { text-anchor: end }
+.foot { text-anchor: middle } .title { font-size: 13px; font-weight: 600; fill: #1c2733 }
+.note { color: #45525f }
+"""
+
+
+def write(told: Calibration, path: str | PathLike[str], *, names: bool = False) -> None:
+    """Write the page, readable by its owner only; with `names` of pictures that match."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(page(told, names=names))
+
+
+def page(told: Calibration, *, names: bool = False) -> str:
+    """The page as HTML."""
+    title = f"Calibration of {told.list}"
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"/>',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(title)}, generation {told.generation}</h1>",
+        _summary(told),
+        *(_section(curve) for curve in told.curves),
+        _names(told) if names else "",
+        f'<p class="note">{escape(_made_by(told))}</p></body></html>\n',
+    ]
+    return "\n".join(parts)
+
+
+def in_a_million(count: Count) -> str:
+    """A count as false matches in a million pictures, with its bounds, in words."""
+    high = _rounded(count.high * MILLION)
+    if not count.hits:
+        return f"0 seen; under {high}"
+    expected = _rounded(count.share * MILLION)
+    return f"{expected} ({_rounded(count.low * MILLION)} to {high})"
+
+
+def _rounded(number: float) -> str:
+    """With two digits that count, since there are not more."""
+    return f"{float(f'{number:.2g}'):,.0f}" if number >= 1 else f"{number:.1g}"
+
+
+def _summary(told: Calibration) -> str:
+    left = ", ".join(f"{count} {reason}" for reason, count in told.left_out.items()) or "none"
+    return (
+        f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
+        f" are named by it by a digest, and others were left out: {escape(left)}."
+        f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
+        "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
+        f" <strong>{in_a_million(told.together)}</strong>.</p>"
+        '<p class="note">Bounds are those of Clopper and Pearson at 95 %. Where nothing was seen,'
+        " the upper one is 3 divided by the number of pictures: more pictures lower it, nothing"
+        " else does. The figures hold for pictures like these and for this list; another list, or"
+        " this one grown, has its own. The page tells how many pictures lie within each radius,"
+        " never which, nor how far any of them is from an entry.</p>"
+    )
+
+
+def _section(curve: Curve) -> str:
+    across = "radius in bits (dashed: the policy's)"
+    wrong = chart(
+        "False matches in a million pictures",
+        _line(curve.false_matches, curve.radius, MILLION),
+        _POWERS,
+        across,
+    )
+    charts = [wrong]
+    if curve.recall:
+        again = _line(curve.recall, curve.radius, 1)
+        charts.append(chart("Found again after everyday edits", again, _SHARES, across))
+    return (
+        f"<h2>{curve.kind}: {curve.bits} bits, {curve.values:,} values in the list</h2>"
+        f'<div class="charts">{"".join(charts)}</div>{_radii(curve)}{_edits(curve)}'
+    )
+
+
+def _line(counts: Sequence[Count], mark: int, scale: int) -> Line:
+    return Line(
+        [count.share * scale for count in counts],
+        [count.low * scale for count in counts],
+        [count.high * scale for count in counts],
+        mark,
+    )
+
+
+def _radii(curve: Curve) -> str:
+    step = 1 if curve.bits == 64 else 4
+    shown = {*range(0, len(curve.false_matches), step), curve.radius}
+    rows = []
+    for radius in sorted(shown):
+        count = curve.false_matches[radius]
+        cells = [str(radius), f"{count.hits:,} of {count.cases:,}", in_a_million(count)]
+        if curve.recall:
+            cells.append(_percent(curve.recall[radius]))
+        rows.append((cells, radius == curve.radius))
+    head = ["radius", "pictures that match", "in a million, with bounds"]
+    return _table("By radius", head + ["found again"] * bool(curve.recall), rows)
+
+
+def _edits(curve: Curve) -> str:
+    if not curve.by_edit:
+        return ""
+    rows = [([name, _percent(count)], False) for name, count in curve.by_edit.items()]
+    cases = curve.recall[0].cases
+    return _table(f"By edit, {cases:,} pictures at radius {curve.radius}",
+                  ["edit", "found again, with bounds"], rows)  # fmt: skip
+
+
+def _percent(count: Count) -> str:
+    return f"{count.share:.1%} ({count.low:.1%} to {count.high:.1%})"
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(_row(cells, own) for cells, own in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{top}</tr>{body}</table>"
+
+
+def _row(cells: Sequence[str], own: bool) -> str:
+    start = '<tr class="own">' if own else "<tr>"
+    return start + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _names(told: Calibration) -> str:
+    if not told.matching:
+        return ""
+    items = "".join(f"<li>{escape(name)}</li>" for name in told.matching)
+    return f"<h2>Pictures that match under the policy</h2><ul>{items}</ul>"
+
+
+def _made_by(told: Calibration) -> str:
+    made = ", ".join(f"{name} {version}" for name, version in told.versions.items())
+    return f"Policy {told.policy}; {made}."

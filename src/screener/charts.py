@@ -1,0 +1,91 @@
+"""Charts as SVG: a line with a band around it, drawn without a library, shown without a script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 460, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 28, 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over whole numbers from 0, each with its bounds; a line down stands at `mark`."""
+
+    values: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    mark: int | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The upright axis, from `least` to `most`, by powers of ten if `log`; others are cut off."""
+
+    least: float
+    most: float
+    log: bool
+    ticks: Sequence[tuple[float, str]]
+
+    def shows(self, value: float) -> bool:
+        """Whether a value can stand on the axis: a power of ten is never 0."""
+        return not self.log or value >= self.least
+
+    def y(self, value: float) -> float:
+        """How far down a value stands."""
+        inside = min(max(value, self.least), self.most)
+        if self.log:
+            share = math.log(inside / self.least) / math.log(self.most / self.least)
+        else:
+            share = (inside - self.least) / (self.most - self.least)
+        return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
+
+
+def chart(title: str, line: Line, scale: Scale, across: str) -> str:
+    """An `svg` element, to stand in a page."""
+    last = max(1, len(line.values) - 1)
+
+    def x(place: float) -> float:
+        return _LEFT + place / last * (WIDTH - _LEFT - _RIGHT)
+
+    def points(values: Sequence[float]) -> list[str]:
+        return [f"{x(n):.1f},{scale.y(value):.1f}" for n, value in enumerate(values)]
+
+    drawn = [
+        f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
+        f"<title>{escape(title)}</title>",
+        f'<text class="title" x="{_LEFT}" y="16">{escape(title)}</text>',
+    ]
+    for value, said in scale.ticks:
+        y = scale.y(value)
+        drawn.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
+        drawn.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(said)}</text>')
+    step = max(1, last // 8)
+    for place in range(0, last + 1, step):
+        drawn.append(
+            f'<text class="foot" x="{x(place):.1f}" y="{HEIGHT - _BOTTOM + 16}">{place}</text>'
+        )
+    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    drawn.append(f'<text class="foot" x="{middle}" y="{HEIGHT - 6}">{escape(across)}</text>')
+    band = " ".join([*points(line.high), *reversed(points(line.low))])
+    drawn.append(f'<polygon class="band" points="{band}"/>')
+    for run in _runs(points(line.values), [scale.shows(value) for value in line.values]):
+        drawn.append(f'<polyline class="line" points="{" ".join(run)}"/>')
+    if line.mark is not None and line.mark <= last:
+        down = f"M{x(line.mark):.1f} {_TOP}V{HEIGHT - _BOTTOM}"
+        drawn.append(f'<path class="mark" d="{down}"/>')
+    return "".join([*drawn, "</svg>"])
+
+
+def _runs(points: Sequence[str], shown: Sequence[bool]) -> list[list[str]]:
+    """The points that are shown, in runs without a gap."""
+    runs: list[list[str]] = [[]]
+    for point, there in zip(points, shown, strict=True):
+        if there:
+            runs[-1].append(point)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]

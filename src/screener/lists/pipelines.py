@@ -1,0 +1,34 @@
+"""Which versions of the pixel pipeline a list's perceptual hashes were made by, where files say so.
+
+A file says so by a column or label named `pixels`, of whole numbers: see docs/pixels.md. The label
+stays with its entry and goes into exports that have labels; an import counts what it read.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+
+LABEL = "pixels"
+_MOST_DIGITS = 9
+
+
+def version_said(labels: Mapping[str, str]) -> int | None:
+    """The version that a row's labels tell; None where they tell none."""
+    said = labels.get(LABEL, "").strip()
+    good = said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS
+    return int(said) if good else None
+
+
+def remembered(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
+    """What is kept of an import beside its counts: how many rows told which version."""
+    return {LABEL: dict(sorted(counts.items()))} if counts else {}
+
+
+def told(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
+    """The versions that the imports up to a generation read."""
+    rows = connection.execute("SELECT counts FROM imports WHERE generation <= ?", (generation,))
+    return frozenset(
+        int(version) for (text,) in rows for version in json.loads(text).get(LABEL, ())
+    )

@@ -1,0 +1,156 @@
+"""Calibration: counts by radius of ordinary pictures against a list, with honest bounds."""
+
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from command import screener
+
+from screener import Policy
+from screener.calibrate import MILLION, Count, calibrate
+from screener.calibration_page import in_a_million, page
+from screener.edits import EDITS
+from screener.errors import ListError, PolicyError
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS
+
+
+def test_counts_are_told_with_no_more_digits_than_there_are():
+    """Two digits that count, with bounds; nothing seen is an upper bound and no more."""
+    assert in_a_million(Count.of(0, 300)) == "0 seen; under 9,900"
+    assert in_a_million(Count.of(3, 300)) == "10,000 (2,100 to 29,000)"
+
+
+def upright(picture, kinds):
+    """The texts of a picture's hashes."""
+    hashed = hash_item(picture, policy=Policy(), kinds=[KINDS[kind] for kind in kinds])
+    return {
+        one.hash.kind.name: one.hash.text for one in hashed.hashes if one.orientation == "upright"
+    }
+
+
+def far(text, bits):
+    """The hash at exactly that distance."""
+    return (int(text, 16) ^ ((1 << bits) - 1)).to_bytes(len(text) // 2, "big").hex()
+
+
+@pytest.fixture(scope="module")
+def benign(scene, tmp_path_factory):
+    """A folder of ordinary pictures, a blank one, and what is no picture."""
+    folder = tmp_path_factory.mktemp("benign")
+    for seed in range(20, 26):
+        scene(seed).save(folder / f"holiday-{seed}.png")
+    scene(20).resize((8, 8)).resize((64, 64)).convert("L").point(lambda _: 9).save(
+        folder / "blank.png"
+    )
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def known(make_list, scene):
+    """A list with an entry at 12 bits from one of the pictures and one at 36 from another."""
+    near, further = upright(scene(20), ["pdq", "phash"]), upright(scene(21), ["pdq", "phash"])
+    return make_list(
+        [
+            {"id": "near", "pdq": far(near["pdq"], 12), "phash": far(near["phash"], 6)},
+            {"id": "further", "pdq": far(further["pdq"], 36)},
+            {"id": "seed", "pdq": upright(scene(22), ["pdq"])["pdq"], "status": "seed"},
+        ]
+    )
+
+
+def test_pictures_are_counted_by_the_radius_at_which_they_match(known, benign):
+    """Brute force by hand: one of seven at 12 bits, one more at 36; what is a seed, or no picture,
+    is no match; blank pictures are cases that cannot match.
+    """
+    told = calibrate(known, benign)
+    assert (told.pictures, told.too_little_detail, told.left_out) == (7, 1, {"unsupported": 1})
+    curves = {curve.kind: curve for curve in told.curves}
+    hits = [count.hits for count in curves["pdq"].false_matches]
+    assert hits == [0] * 12 + [1] * 24 + [2] * 12
+    assert [count.hits for count in curves["phash"].false_matches] == [0] * 6 + [1] * 7
+    assert {count.cases for count in curves["pdq"].false_matches} == {7}
+    assert curves["pdq"].radius == 31
+    assert (told.together.hits, told.together.cases) == (1, 7)
+    assert [os.path.basename(name) for name in told.matching] == ["holiday-20.png"]
+    assert curves["pdq"].recall == ()
+
+
+def test_edits_are_counted_by_picture(known, benign):
+    """With edits each picture is one case however often it is edited, and mirroring and turning
+    are found at distance 0 by a classic kind.
+    """
+    told = calibrate(known, benign, edits=True, jobs=2)
+    curves = {curve.kind: curve for curve in told.curves}
+    for curve in curves.values():
+        assert {count.cases for count in curve.recall} == {6}
+        assert set(curve.by_edit) == set(EDITS)
+        shares = [count.share for count in curve.recall]
+        assert shares == sorted(shares)
+    assert curves["phash"].by_edit["mirrored"].hits == 6
+    assert curves["phash"].by_edit["a quarter turn"].hits == 6
+    assert curves["pdq"].by_edit["JPEG of quality 75"].hits == 6
+
+
+def test_a_picture_that_the_list_names_is_no_false_match(make_list, benign, scene):
+    """Where a file is listed by its digest, it is counted apart."""
+    file = benign / "holiday-20.png"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    known = make_list([{"id": "one", "pdq": upright(scene(20), ["pdq"])["pdq"], "sha256": digest}])
+    told = calibrate(known, [file, benign / "holiday-21.png"])
+    assert (told.listed, told.pictures, told.together.hits) == (1, 1, 0)
+
+
+def test_what_cannot_be_calibrated_is_refused(make_list, known, benign):
+    """A list without a kind that is computed, a folder without pictures, a policy of digests."""
+    with pytest.raises(ListError, match="no kind that is computed"):
+        calibrate(make_list([{"id": "a", "md5": "ab" * 16}], name="digests"), benign)
+    with pytest.raises(ListError, match="no picture"):
+        calibrate(known, benign / "notes.txt")
+    with pytest.raises(PolicyError, match="digests only"):
+        calibrate(known, benign, policy=Policy(digests_only=True))
+
+
+def test_the_page_shows_no_picture_hash_or_name_and_asks_for_nothing(known, benign):
+    """It stands by itself, has no script, is well formed, and tells only counts."""
+    told = calibrate(known, benign, edits=True)
+    text = page(told)
+    ElementTree.fromstring(text.removeprefix("<!doctype html>"))
+    assert not re.search(r"<script|<img|<link|https?:|url\(|@import|data:", text)
+    assert "default-src 'none'" in text
+    assert "holiday" not in text
+    assert "holiday-20.png" in page(told, names=True)
+    assert not re.search(r"[0-9a-f]{16}", text)
+    assert text.count("<svg") == 4
+    assert f"in {MILLION:,}".replace("1,000,000", "a million") in text
+
+
+def test_a_name_cannot_break_out_of_the_page(known, benign):
+    """Names of lists and files are escaped."""
+    told = replace(calibrate(known, benign), list="<b>x", matching=("<script>alert(1)</script>",))
+    text = page(told, names=True)
+    assert "<b>x" not in text
+    assert "<script" not in text
+
+
+def test_the_command_writes_a_page_for_its_owner_only(known, benign, tmp_path):
+    """Counts on standard output, the page beside; no name unless asked for."""
+    report = tmp_path / "report.html"
+    report.write_text("old")
+    done = screener("calibrate", known.path, "--benign", benign, "-o", report, "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    assert "pdq" in done.stdout
+    assert "holiday" not in done.stdout + done.stderr
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert report.read_text().startswith("<!doctype html>")
+    told = json.loads(
+        screener("calibrate", known.path, "--benign", benign, "--json", "--names").stdout
+    )
+    assert told["together"]["hits"] == 1
+    assert len(told["matching"]) == 1
