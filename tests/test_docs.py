@@ -55,6 +55,15 @@ def test_the_asyncio_example_screens_uploads_in_order(folder):
     assert [r.verdict for r in results] == [Verdict.MATCH, Verdict.UNSCREENED, Verdict.MATCH]
 
 
+def test_the_audit_example_keeps_a_whole_log(folder, capsys):
+    """The lines of docs/audit.md run as printed and find their own log whole."""
+    (code,) = python_blocks("docs/audit.md")
+
+    exec(compile(code, "docs/audit.md", "exec"), {})
+
+    assert capsys.readouterr().out == "True\n"
+
+
 def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
     """The fourth example runs on codes and queries, and finds each query at distance 0."""
     import numpy as np

@@ -2,7 +2,7 @@
 
 import logging
 
-from screener import output
+from screener import audit, output
 from screener.errors import ScreenerError
 from screener.hashing.hash import Hash, HashKind
 from screener.index.hamming import HammingIndex
@@ -32,6 +32,7 @@ __all__ = [
     "Terms",
     "Verdict",
     "__version__",
+    "audit",
     "output",
     "scan",
 ]

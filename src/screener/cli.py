@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from screener import console
-from screener.commands import exchange, keeping, screening, upkeep
+from screener.commands import auditing, exchange, keeping, screening, upkeep
 from screener.errors import ScreenerError
 from screener.version import __version__
 
@@ -46,8 +46,9 @@ def cli() -> None:
     """
 
 
-for _command in (*exchange.COMMANDS, *screening.COMMANDS, *keeping.COMMANDS, *upkeep.COMMANDS):
-    cli.add_command(_command)
+for _commands in (exchange, screening, auditing, keeping, upkeep):
+    for _command in _commands.COMMANDS:
+        cli.add_command(_command)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from screener.audit import Verification as AuditVerification
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.verifying import Verification
@@ -253,3 +254,20 @@ def print_verification(console: Console, found: Verification) -> None:
         table.add_row(kind.kind, *map(str, numbers), " ".join(kind.checks), *map(str, compared))
     console.print(table)
     console.print(f"{found.pairs} pairs compared with brute force, {found.differences} differences")
+
+
+def print_audit(console: Console, name: str, found: AuditVerification) -> None:
+    """What an audit log holds, and how far it is proved."""
+    console.print(
+        f"{escape(printable(name))}: {found.lines} lines, {found.decisions} decisions of "
+        f"{found.runs} runs; head {found.head}"
+    )
+    signature = {
+        "none": "nobody signed it, and whoever can write to it can write it anew",
+        "unchecked": "signed, and not checked: give --key",
+        "good": "signed with the key",
+        "bad": "not signed with the key",
+    }
+    console.print(f"  {signature[found.signature]}")
+    if not found.closed:
+        console.print("  [yellow]not closed by its last run: its end may be missing[/]")

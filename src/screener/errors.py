@@ -4,6 +4,7 @@ ScreenerError
 ├── HashError         a hash, its text or the array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
 ├── ListError         a hash list cannot be opened, or a file cannot be imported into one
+├── OutputError       a file of results or an audit log cannot be continued
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 └── MediaError        an input cannot be decoded; carries the typed reason
 
@@ -25,6 +26,10 @@ class IndexFileError(ScreenerError):
 
 class ListError(ScreenerError):
     """A hash list cannot be opened, or a file cannot be imported into one."""
+
+
+class OutputError(ScreenerError):
+    """A file of results or an audit log is not what it should be, and is not written to."""
 
 
 class PolicyError(ScreenerError, ValueError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from screener import console, hash_lines, list_pages
+from screener import audit, console, hash_lines, list_pages
 from screener.commands.opening import open_list
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
@@ -52,6 +53,17 @@ _OUTPUT = click.option(
 _DIGESTS_ONLY = click.option(
     "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
 )
+_AUDIT = click.option(
+    "--audit",
+    "audit_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add each decision to this audit log, begun where there is none.",
+)
+_AUDIT_KEY = click.option(
+    "--audit-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An Ed25519 private key in a PEM file, which signs the log when it is closed.",
+)
 _COUNT = click.option(
     "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
 )
@@ -64,6 +76,8 @@ _COUNT = click.option(
 @_POLICY
 @_DIGESTS_ONLY
 @_COUNT
+@_AUDIT
+@_AUDIT_KEY
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
 def scan(
     paths: tuple[str, ...],
@@ -72,6 +86,8 @@ def scan(
     policy_file: Path | None,
     digests_only: bool,
     count: bool,
+    audit_file: Path | None,
+    audit_key: Path | None,
     jobs: int | None,
 ) -> int:
     """Screen files and folders; one JSON line a file.
@@ -90,9 +106,9 @@ def scan(
         engine = _engine(stack, lists, policy_file, digests_only)
         total = sum(1 for _ in find(paths))
         bar = stack.enter_context(console.progress(told, total))
-        out = stack.enter_context(open_jsonl(output))
+        write = _writer(stack, output, audit_file, audit_key, engine)
         for result in _counted(stack, scan_files(engine, paths, jobs=jobs), engine, count):
-            out.write(result)
+            write(result)
             tally.add(result)
             bar.update(bar.task_ids[0], advance=1, tally=tally.short)
     tally.print(told)
@@ -105,9 +121,11 @@ def scan(
 @_POLICY
 @_DIGESTS_ONLY
 @_COUNT
+@_AUDIT
+@_AUDIT_KEY
 def match(
     lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool,
-    count: bool,
+    count: bool, audit_file: Path | None, audit_key: Path | None,
 ) -> int:  # fmt: skip
     """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
 
@@ -124,10 +142,10 @@ def match(
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
         engine = _engine(stack, lists, policy_file, digests_only)
-        out = stack.enter_context(open_jsonl(output))
+        write = _writer(stack, output, audit_file, audit_key, engine)
         found = hash_lines.match(engine, sys.stdin.buffer)
         for result in _counted(stack, found, engine, count):
-            out.write(result)
+            write(result)
             tally.add(result)
     tally.print(console.to_stderr())
     return tally.exit_code
@@ -164,6 +182,39 @@ def _engine(
     if digests_only:
         policy = replace(policy, digests_only=True)
     return Screener([open_list(stack, path) for path in lists], policy=policy)
+
+
+def _writer(
+    stack: ExitStack, output: Path | None, audit_file: Path | None, key: Path | None,
+    engine: Screener,
+) -> Callable[[Result], None]:  # fmt: skip
+    """What writes a result: to the audit log first, so that none is told that is not in it."""
+    if key is not None and audit_file is None:
+        raise click.UsageError("--audit-key signs an audit log: name one by --audit")
+    logs = []
+    if audit_file is not None:
+        log = audit.open_log(audit_file, engine, key=key)
+        stack.push(_told_end(log, audit_file))
+        logs.append(log)
+    out = stack.enter_context(open_jsonl(output))
+
+    def write(result: Result) -> None:
+        for log in logs:
+            log.write(result)
+        out.write(result)
+
+    return write
+
+
+def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
+    """Closes an audit log when the run is over, and tells its head."""
+
+    def end(*raised: Any) -> None:
+        log.__exit__(*raised)
+        signed = "signed" if log.signed else "not signed: give --audit-key"
+        click.echo(f"audit log {console.printable(str(path))}: head {log.head}, {signed}", err=True)
+
+    return end
 
 
 def _counted(
