@@ -12,8 +12,8 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "errors", "hashing", "media", "index", "lists", "policy", "result",
-    "hashed", "screen", "workers", "scan", "output", "audit_chain", "audit", "hash_lines",
-    "measure", "console", "list_pages", "commands", "cli",
+    "hashed", "hasher", "screen", "confined", "workers", "finished", "inputs", "scan", "output",
+    "audit_chain", "audit", "hash_lines", "measure", "console", "list_pages", "commands", "cli",
 ]  # fmt: skip
 
 

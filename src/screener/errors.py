@@ -43,3 +43,7 @@ class MediaError(ScreenerError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
+        # It comes back from worker processes.
+        return type(self), (self.reason, self.detail)

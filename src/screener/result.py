@@ -104,6 +104,7 @@ class Result:
     is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
     that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, which
     never make or cancel one. `detail` is a sentence for people; it is not part of the line.
+    `seconds` is what a worker of a scan took for it, None elsewhere.
     """
 
     input: str | None
@@ -119,6 +120,7 @@ class Result:
     lists: tuple[ListState, ...]
     policy: str
     versions: tuple[tuple[str, str | int], ...]
+    seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
@@ -126,7 +128,7 @@ class Result:
         if self.input_bytes is not None:
             line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
         media = self.media
-        return line | {
+        line |= {
             "bytes": self.bytes,
             "mtime_ns": self.mtime_ns,
             "verdict": str(self.verdict),
@@ -140,3 +142,6 @@ class Result:
             "policy": self.policy,
             "versions": dict(self.versions),
         }
+        if self.seconds is not None:
+            line["seconds"] = self.seconds
+        return line

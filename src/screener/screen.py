@@ -9,6 +9,7 @@ import numpy as np
 from screener import _core
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.hashed import Hashed, Located, hash_item
+from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
@@ -81,6 +82,15 @@ class Screener:
         return self._decide(
             [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
+
+    @property
+    def hasher(self) -> Hasher:
+        """What makes the hashes that this Screener looks up; it knows no list."""
+        return Hasher(self.policy, self._wanted)
+
+    def decide(self, items: Sequence[Hashed]) -> list[Result]:
+        """Look up what a `hasher` made of several inputs at once; results in the same order."""
+        return self._decide(items)
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import pickle
 import signal
-import warnings
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from screener.errors import ScreenerError
+from screener.confined import confine
+from screener.errors import MediaError, ScreenerError
+from screener.hashed import Hashed
+from screener.hasher import Hasher, Opened, Target, Visit
+from screener.media.archive import Budget
 from screener.media.source import name_of
-from screener.result import Reason, Result
-from screener.screen import Screener
+from screener.result import Reason
 
 _log = logging.getLogger(__name__)
 
 # One file under way and one behind it, so that the process never waits for the scan.
 IN_FLIGHT = 2
+
+_CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
 # A process can die before it has said which file it began; then all its files are tried again,
 # so often before the file itself is taken to be the cause.
@@ -34,11 +38,24 @@ _TRIES = 3
 
 @dataclass
 class Errand:
-    """A file that was handed to a worker, and its Result once there is one."""
+    """A target that was handed to a worker; `budget` where it may turn out to be an archive.
 
-    path: str
-    future: ProcessFuture[Result]
+    `harm` is what it did to a worker before: then only its digests are made.
+    """
+
+    target: Target
+    budget: Budget | None
+    future: ProcessFuture[tuple[Hashed | Opened, float]] = field(default_factory=ProcessFuture)
     tries: int = 0
+    harm: MediaError | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an errand, and the seconds that its worker took."""
+
+    outcome: Hashed | Opened
+    seconds: float
 
 
 class Worker:
@@ -49,9 +66,10 @@ class Worker:
     another's file.
     """
 
-    def __init__(self, engine: Screener) -> None:
-        self._engine = engine
-        self._pickled = pickle.dumps(engine)
+    def __init__(self, hasher: Hasher) -> None:
+        self._policy = hasher.policy
+        self._makes_digests = any(kind.digest for kind in hasher.kinds)
+        self._pickled = pickle.dumps(hasher)
         self._pool = self._start()
         self.errands: list[Errand] = []
 
@@ -59,7 +77,7 @@ class Worker:
         return ProcessPool(
             max_workers=1,
             initializer=_prepare,
-            initargs=(self._pickled, self._engine.policy.memory),
+            initargs=(self._pickled,),
             # A fresh interpreter on every platform: a fork would copy locks that the caller's
             # threads hold.
             context=multiprocessing.get_context("spawn"),
@@ -67,53 +85,64 @@ class Worker:
 
     @property
     def free(self) -> bool:
-        """Whether another file can be handed over."""
+        """Whether another target can be handed over."""
         return len(self.errands) < IN_FLIGHT
 
-    def take(self, path: str) -> Errand:
-        """Begin to screen a file."""
-        errand = Errand(path, ProcessFuture())
+    def take(self, target: Target, budget: Budget | None) -> Errand:
+        """Begin to hash a target."""
+        errand = Errand(target, budget)
         self.errands.append(errand)
+        self._begin(errand)
+        return errand
+
+    def _begin(self, errand: Errand) -> None:
         try:
             self._send(errand)
         except RuntimeError:
             # The process died while it had nothing to do, and the pool with it.
             self._begin_anew()
-        return errand
 
     def _send(self, errand: Errand) -> None:
-        policy = self._engine.policy
         with _interrupts_held():
             errand.future = self._pool.schedule(
-                _screen, args=(errand.path,), timeout=policy.seconds
+                _do,
+                args=(errand.target, errand.budget, errand.harm is not None),
+                timeout=self._policy.seconds,
             )
         errand.tries += 1
 
-    def collect(self, errand: Errand) -> Result | None:
-        """The Result of an errand whose future is done; None where it is to be tried again.
-
-        Raises ScreenerError where not the file but a list is at fault.
-        """
-        policy = self._engine.policy
+    def collect(self, errand: Errand) -> Done | None:
+        """What became of an errand whose future is done; None where it is not over yet."""
+        seconds = 0.0
         try:
-            result = errand.future.result()
+            outcome, seconds = errand.future.result()
         except FutureTimeout:
-            detail = f"not finished within {policy.seconds:g} s"
-            result = self._engine.unscreened(name_of(errand.path), Reason.TIMEOUT, detail)
+            detail = f"not finished within {self._policy.seconds:g} s"
+            return self._harmed(errand, MediaError(str(Reason.TIMEOUT), detail))
         except ProcessExpired as death:
             _log.warning("a worker process died (exit code %s) and was replaced", death.exitcode)
-            result = self._crashed(errand)
+            return self._harmed(errand, _CRASH)
         except (BrokenProcessPool, CancelledError):
             if errand.tries < _TRIES:
                 self._begin_anew()
                 return None
-            result = self._crashed(errand)
+            return self._harmed(errand, _CRASH)
         self.errands.remove(errand)
-        return result
+        if errand.harm is not None and isinstance(outcome, Hashed):
+            outcome = replace(outcome, trouble=errand.harm)
+        return Done(outcome, seconds)
 
-    def _crashed(self, errand: Errand) -> Result:
-        detail = "the decoder crashed its process"
-        return self._engine.unscreened(name_of(errand.path), Reason.CRASHED, detail)
+    def _harmed(self, errand: Errand, harm: MediaError) -> Done | None:
+        """A file whose decoding harmed its worker is tried once more for its digests alone: it may
+        be a listed one.
+        """
+        if errand.harm is None and self._makes_digests:
+            errand.harm = harm
+            errand.tries = 0
+            self._begin(errand)
+            return None
+        self.errands.remove(errand)
+        return Done(Hashed(name_of(errand.target.path), trouble=errand.harm or harm), 0.0)
 
     def _begin_anew(self) -> None:
         """Start a new process and hand it every file whose fate is unknown."""
@@ -148,7 +177,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _has_outcome(future: ProcessFuture[Result]) -> bool:
+def _has_outcome(future: ProcessFuture[tuple[Hashed | Opened, float]]) -> bool:
     """Whether it is known what became of the file: a Result, a crash, a time-out."""
     if not future.done() or future.cancelled():
         return False
@@ -157,61 +186,35 @@ def _has_outcome(future: ProcessFuture[Result]) -> bool:
 
 # What follows runs in the worker process.
 
-_pickled: bytes | None = None
-_engine: Screener | None = None
+_visit: Visit | None = None
 
 
-def _prepare(pickled: bytes, memory: int) -> None:
-    """Set up the process. The engine is made with the first file, so that a list that cannot be
-    opened is told to the scan as an error, not taken for a crash.
-    """
-    global _pickled
-    _pickled = pickled
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
-    _silence()
-    _keep_freed_memory()
-    _limit_resources(memory)
+def _prepare(pickled: bytes) -> None:
+    """Set up the process, before it sees a file."""
+    global _visit
+    hasher: Hasher = pickle.loads(pickled)
+    confine(hasher.policy.memory)
+    _visit = Visit(hasher)
 
 
-def _silence() -> None:
-    """Decoders write to standard error what they please, words of the file among it."""
-    warnings.simplefilter("ignore")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-
-
-def _keep_freed_memory() -> None:
-    """Teach glibc to keep blocks of up to 30 MB for the next picture, by freeing one that large.
-
-    Otherwise it hands a picture's memory back and has it zeroed anew for each file, which took
-    nearly as long as decoding it.
-    """
-    bytearray(30 << 20)
-
-
-def _limit_resources(memory: int) -> None:
-    """Bound private memory, and leave no core dump, which would hold the picture."""
+def _do(target: Target, budget: Budget | None, digests_only: bool) -> tuple[Hashed | Opened, float]:
+    """Hash one target, and tell the seconds it took; memory beyond the limit is its trouble."""
+    if _visit is None:
+        raise ScreenerError("a worker was used before it was prepared")
+    begin = time.monotonic()
     try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The data limit counts private writable memory, and not the mapped lists.
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _screen(path: str) -> Result:
-    """Screen one file; memory beyond the limit is the file's trouble, a broken list is not."""
-    global _engine
-    if _engine is None:
-        if _pickled is None:
-            raise ScreenerError("a worker was used before it was prepared")
-        _engine = pickle.loads(_pickled)
-    try:
-        return _engine.screen(path)
+        done = _visit.do(target, budget, digests_only)
     except MemoryError:
-        detail = f"needs more than the {_engine.policy.memory} bytes a worker may use"
-        return _engine.unscreened(name_of(path), Reason.TOO_LARGE, detail)
+        done = _too_large(_visit, target)
+    return done, time.monotonic() - begin
+
+
+def _too_large(visit: Visit, target: Target) -> Hashed:
+    """A target that needs too much memory when it is decoded may still be a listed one."""
+    detail = f"needs more than the {visit.hasher.policy.memory} bytes a worker may use"
+    trouble = MediaError(str(Reason.TOO_LARGE), detail)
+    try:
+        found = visit.do(target, None, digests_only=True)
+    except MemoryError:
+        return Hashed(name_of(target.path), trouble=trouble)
+    return replace(found, trouble=trouble) if isinstance(found, Hashed) else found.hashed

@@ -15,10 +15,10 @@ from screener import audit, console, hash_lines, list_pages
 from screener.commands.opening import open_list
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.inputs import find
 from screener.output import open_jsonl
 from screener.policy import Policy
 from screener.result import Reason, Result
-from screener.scan import find
 from screener.scan import scan as scan_files
 from screener.screen import Screener
 

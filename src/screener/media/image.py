@@ -28,12 +28,18 @@ _FRAMES_FACTOR = 4
 class Limits:
     """What one input may cost at most: bytes of the file, pixels of a picture, frames of a file.
 
-    All frames of a file together may have four times `pixels`.
+    All frames of a file together may have four times `pixels`. An archive, with all archives inside
+    it, may have so many `members` that unpack to so many bytes (`unpacked`); none may unpack to
+    more than `ratio` times its size; archives inside archives are opened to a depth of `nesting`.
     """
 
     bytes: int = 256 * 1024 * 1024
     pixels: int = 150_000_000
     frames: int = 1_000
+    members: int = 100_000
+    unpacked: int = 64 * 1024 * 1024 * 1024
+    ratio: int = 200
+    nesting: int = 3
 
 
 @dataclass(frozen=True)
