@@ -1,0 +1,113 @@
+"""The command that screens files: scan."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from screener import console, progress
+from screener.commands.deciding import (
+    AUDIT,
+    AUDIT_KEY,
+    COUNT,
+    DIGESTS_ONLY,
+    EXIT_CODES,
+    LISTS,
+    OUTPUT,
+    POLICY,
+    counted,
+    make_engine,
+    make_writer,
+)
+from screener.inputs import arguments, find
+from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
+from screener.scan import scan as scan_files
+from screener.screen import Screener
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@LISTS
+@OUTPUT
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Go on with this file of results: leave out what is done, and write behind it.",
+)
+@POLICY
+@DIGESTS_ONLY
+@COUNT
+@AUDIT
+@AUDIT_KEY
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
+@click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
+def scan(
+    paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
+    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
+    audit_key: Path | None, jobs: int | None, unordered: bool, json_progress: bool,
+) -> int:  # fmt: skip
+    """Screen files, folders, archives; one JSON line a file.
+
+    Every file is opened in a worker process of its own: one that crashes, hangs or eats memory
+    costs exactly itself, and is reported as unscreened with the reason. Members of zip and tar
+    archives have lines of their own, named `archive.zip!member`. A path may be a pattern with
+    `*`, `?` or `**`; `-` reads names from standard input, separated by NULs or line ends.
+
+    With --resume, an input that has a line in the file is left out if its size and time are the
+    same, and generations of the lists and policy too. The exit code is that of the whole file.
+
+    \b
+    Examples:
+      screener scan photo.jpg --list known.list
+      screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
+      screener scan uploads/ --list known.list --resume results.jsonl
+      find uploads -newer last -print0 | screener scan - --list known.list --json-progress
+    """
+    told = console.to_stderr()
+    with ExitStack() as stack:
+        if "-" in paths and sys.stdin is None:
+            raise click.UsageError("standard input is closed, and the names come from there")
+        engine = make_engine(stack, lists, policy_file, digests_only)
+        out = stack.enter_context(_output(output, resume, lists, engine))
+        write = make_writer(stack, out, audit_file, audit_key, engine)
+        finished = out.finished if isinstance(out, ResumedJsonLines) else None
+        tally = console.Tally(finished)
+        total = None if "-" in paths else (lambda: find(arguments(paths, None)))
+        show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
+        stdin = sys.stdin.buffer if "-" in paths else None
+        results = scan_files(
+            engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished
+        )
+        for result in counted(stack, results, engine, count):
+            write(result)
+            tally.add(result)
+            show.add(result)
+    if not json_progress:
+        tally.print(told)
+    return tally.exit_code
+
+
+def _output(
+    output: Path | None, resume: Path | None, lists: tuple[Path, ...], engine: Screener
+) -> JsonLines:
+    if resume is None:
+        return open_jsonl(output)
+    if output is not None:
+        raise click.UsageError("--resume writes to the file that it names: leave -o away")
+    for path in lists:
+        if not path.is_dir():
+            raise click.UsageError(
+                f"--resume needs generations, and {path} is a list file: import it first"
+            )
+    out = resume_jsonl(resume, engine)
+    finished = out.finished
+    torn = f"; half a line of {finished.torn} bytes was taken away" if finished.torn else ""
+    click.echo(f"{console.printable(str(resume))}: {len(finished)} results count{torn}", err=True)
+    return out
+
+
+COMMANDS = (scan,)
