@@ -14,12 +14,17 @@ from screener.errors import ListError
 from screener.hasher import Hasher
 
 
+def name_of(item):
+    """A file's own name; of a member of an archive, its first bytes."""
+    return os.path.basename(item) if isinstance(item, str) else item[:20].decode("latin-1")
+
+
 class Accident(Hasher):
     """Hashes as usual, but for files with a telling name."""
 
     def hash(self, item):
         """Let the accident happen, or hash."""
-        name = os.path.basename(item)
+        name = name_of(item)
         if name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if name.startswith("exit"):
@@ -32,7 +37,7 @@ class Accident(Hasher):
 
     def digest(self, item):
         """Some do harm however they are read."""
-        if os.path.basename(item).startswith("crash-2"):
+        if name_of(item).startswith("crash-2"):
             os.kill(os.getpid(), signal.SIGSEGV)
         return super().digest(item)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from screener.errors import MediaError
@@ -83,11 +83,14 @@ class Visit:
             return way(target.path)
         try:
             holder = self._archive(target.path, target.inner[:-1])
-            data = holder.read(target.inner[-1], policy.limits.bytes)
+            data, damage = holder.read(target.inner[-1], policy.limits.bytes)
         except MediaError as error:
             return Hashed(Name(), trouble=error)
         if digests_only:
             return self.hasher.digest(data)
+        if damage is not None:
+            # As a file that is cut short: what there is may match.
+            return replace(self.hasher.hash(data), trouble=damage)
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return self.hasher.hash(data)
@@ -116,7 +119,7 @@ class Visit:
         stream: BinaryIO | None
         if inner:
             holder = self._archive(path, inner[:-1])
-            stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes))
+            stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
         else:
             stream = open_file(path)
         if stream is None:

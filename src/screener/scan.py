@@ -246,9 +246,13 @@ class _Scan:
     def _open(self, item: _Item, opened: Opened, seconds: float) -> None:
         """Put the members of an archive before it in the order, as far as they were listed."""
         listing = opened.listing
-        item.left.members -= len(listing.members)
-        item.left.bytes -= listing.bytes
         trouble = listing.trouble
+        # Others may have used up what was left when it was handed out.
+        members = listing.members[: max(0, item.left.members)]
+        if len(members) < len(listing.members):
+            trouble = MediaError("too_large", "an archive of more members than allowed")
+        item.left.members -= len(members)
+        item.left.bytes -= listing.bytes
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")
         own = replace(opened.hashed, trouble=trouble)
@@ -261,7 +265,7 @@ class _Scan:
         item.name = outermost
         item.members = deque(
             (item.target.member(number, member, outermost), member.trouble)
-            for number, member in enumerate(listing.members)
+            for number, member in enumerate(members)
         )
         item.bound = not opened.direct
         if item.members:

@@ -14,7 +14,7 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -23,13 +23,14 @@ from screener.errors import MediaError
 from screener.media.image import Limits
 from screener.media.sniff import sniff
 
-_PACKED = {
-    "application/gzip": gzip.GzipFile,
-    "application/x-bzip2": bz2.BZ2File,
-    "application/x-xz": lzma.LZMAFile,
+_PACKED: dict[str, Callable[[BinaryIO], Any]] = {
+    "application/gzip": gzip.open,
+    "application/x-bzip2": bz2.open,
+    "application/x-xz": lzma.open,
 }
 _BLOCK = 512  # of a tar file; its magic is in the first
 _HEAD = 4096
+_PIECE = 1 << 16  # the most that damage costs of what is before it
 # Below so many bytes nothing is taken for a bomb, however well it was packed.
 _INNOCENT = 16 << 20
 
@@ -138,17 +139,27 @@ class Archive:
             return Listing(tuple(members), total, error)
         return Listing(tuple(members), total)
 
-    def read(self, number: int, limit: int) -> bytes:
-        """The bytes of a member, at most `limit`; `too_large` where it has more."""
+    def read(self, number: int, limit: int) -> tuple[bytes, MediaError | None]:
+        """The bytes of a member as far as they can be read, and what ended them early.
+
+        Raises MediaError where there are none, and `too_large` where there are more than `limit`.
+        """
         with _damage():
             stream = self._format.open(number)
-            if stream is None:
-                raise MediaError("undecodable", "the archive has no such member any more")
-            with stream:
-                data = stream.read(limit + 1)
+        if stream is None:
+            raise MediaError("undecodable", "the archive has no such member any more")
+        data = bytearray()
+        try:
+            with _damage(), stream:
+                while len(data) <= limit and (piece := stream.read(_PIECE)):
+                    data += piece
+        except MediaError as error:
+            if not data:
+                raise
+            return bytes(data), error
         if len(data) > limit:
             raise MediaError("too_large", f"more than {limit} bytes")
-        return data
+        return bytes(data), None
 
     def close(self) -> None:
         """Close the archive and its file."""
