@@ -13,8 +13,8 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "errors", "hashing", "media", "index", "lists", "policy", "result",
     "hashed", "hasher", "screen", "confined", "workers", "finished", "inputs", "scan", "output",
-    "audit_chain", "audit", "progress", "hash_lines", "measure", "console", "list_pages",
-    "commands", "cli",
+    "summary", "report", "audit_chain", "audit", "progress", "hash_lines", "measure",
+    "console", "list_pages", "commands", "cli",
 ]  # fmt: skip
 
 

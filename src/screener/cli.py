@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from screener import console
-from screener.commands import auditing, exchange, keeping, scanning, screening, upkeep
+from screener.commands import auditing, exchange, keeping, reporting, scanning, screening, upkeep
 from screener.errors import ScreenerError
 from screener.version import __version__
 
@@ -46,7 +46,7 @@ def cli() -> None:
     """
 
 
-for _commands in (exchange, scanning, screening, auditing, keeping, upkeep):
+for _commands in (exchange, scanning, screening, reporting, auditing, keeping, upkeep):
     for _command in _commands.COMMANDS:
         cli.add_command(_command)
 
