@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
 from threading import Thread
@@ -23,6 +24,9 @@ from screener.screen import Screener
 if TYPE_CHECKING:
     from screener.workers import Errand, Worker
 
+# Hears of everything that is counted or timed: its name, how much, and labels.
+Metrics = Callable[[str, float, Mapping[str, str]], None]
+
 # So many files of folders are taken at a time, to be opened in the order in which they lie on the
 # disk; and so many results may wait behind a slow file, so that the order of the input costs little
 # time and bounded memory.
@@ -37,6 +41,7 @@ def scan(
     jobs: int | None = None,
     ordered: bool = True,
     finished: Finished | None = None,
+    metrics: Metrics | None = None,
 ) -> Iterator[Result]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
@@ -48,7 +53,8 @@ def scan(
     damaged, is empty, or goes beyond a limit.
 
     `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
-    `finished` says what is done already and left out: see `output.resume_jsonl`.
+    `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
+    everything that is counted or timed, by a name, a number and labels: docs/metrics.md.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes. Raises ScreenerError where a list breaks under the scan.
@@ -56,7 +62,11 @@ def scan(
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
     found = places(paths, by_disk=not ordered)
-    return _Scan(engine, found, ordered, finished).run(jobs or cores())
+    return _Scan(engine, found, ordered, finished, metrics or _unheard).run(jobs or cores())
+
+
+def _unheard(name: str, value: float, labels: Mapping[str, str]) -> None:
+    """Metrics that nobody asked for."""
 
 
 def cores() -> int:
@@ -103,12 +113,18 @@ class _Scan:
     """The state of one scan, used by one thread."""
 
     def __init__(
-        self, engine: Screener, found: Iterator[Place], ordered: bool, finished: Finished | None
+        self,
+        engine: Screener,
+        found: Iterator[Place],
+        ordered: bool,
+        finished: Finished | None,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._found = found
         self._ordered = ordered
         self._finished = finished
+        self._metrics = metrics
         self._order: deque[_Item] = deque()
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
@@ -130,6 +146,7 @@ class _Scan:
                 for item in self._taken():
                     if item.result is not None:
                         told = True
+                        self._count(item.result)
                         yield item.result
                 if told:
                     continue
@@ -139,6 +156,11 @@ class _Scan:
                     return
         finally:
             _stop(self._workers)
+
+    def _count(self, result: Result) -> None:
+        labels = {"verdict": str(result.verdict), "reason": str(result.reason or "")}
+        self._metrics("results", 1, labels)
+        self._metrics("bytes", result.bytes or 0, {})
 
     def _taken(self) -> Iterator[_Item]:
         """Take what can be told out of the order."""
@@ -239,9 +261,14 @@ class _Scan:
     def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
         named = [_named(one, item.target) for item, one, _ in hashed]
-        for (item, _, seconds), result in zip(hashed, self._engine.decide(named), strict=True):
+        begin = time.perf_counter()
+        results = self._engine.decide(named)
+        self._metrics("lookup_seconds", time.perf_counter() - begin, {})
+        self._metrics("lookup_inputs", len(named), {})
+        for (item, _, seconds), result in zip(hashed, results, strict=True):
             item.result = replace(result, seconds=round(seconds, 6))
             item.over = True
+            self._metrics("hash_seconds", seconds, {})
 
     def _open(self, item: _Item, opened: Opened, seconds: float) -> None:
         """Put the members of an archive before it in the order, as far as they were listed."""
