@@ -59,13 +59,15 @@ def test_the_example_of_resuming_writes_each_line_once(folder):
     """The script of docs/scanning.md, run twice."""
     (folder / "uploads").mkdir()
     (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
-    (code,) = python_blocks("docs/scanning.md")
+    code = python_blocks("docs/scanning.md")[0]
     (folder / "again.py").write_text(code)
 
     for _ in range(2):
         subprocess.run([sys.executable, "again.py"], check=True, cwd=folder, timeout=120)
 
     assert len((folder / "results.jsonl").read_text().splitlines()) == 1
+    # And the example of a newer list, of which the cache is empty here.
+    exec(compile(python_blocks("docs/scanning.md")[1], "docs/scanning.md", "exec"), {})
 
 
 def test_the_recipe_for_prometheus_counts_a_scan(folder):

@@ -12,7 +12,8 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "errors", "hashing", "media", "index", "lists", "policy", "result",
-    "hashed", "hasher", "screen", "confined", "workers", "finished", "inputs", "scan", "output",
+    "hashed", "hasher", "screen", "confined", "workers", "finished", "inputs", "cache",
+    "scan", "rescan", "output",
     "summary", "report", "audit_chain", "audit", "progress", "hash_lines", "measure",
     "console", "list_pages", "commands", "cli",
 ]  # fmt: skip

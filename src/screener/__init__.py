@@ -3,6 +3,7 @@
 import logging
 
 from screener import audit, output
+from screener.cache import HashCache
 from screener.errors import ScreenerError
 from screener.hashing.hash import Hash, HashKind
 from screener.index.hamming import HammingIndex
@@ -11,6 +12,7 @@ from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 from screener.policy import Policy
+from screener.rescan import rescan
 from screener.result import Match, Reason, Result, Verdict
 from screener.scan import scan
 from screener.screen import Screener
@@ -20,6 +22,7 @@ __all__ = [
     "EdgeFilter",
     "HammingIndex",
     "Hash",
+    "HashCache",
     "HashKind",
     "HashList",
     "Match",
@@ -34,6 +37,7 @@ __all__ = [
     "__version__",
     "audit",
     "output",
+    "rescan",
     "scan",
 ]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
@@ -42,6 +43,7 @@ def scan(
     ordered: bool = True,
     finished: Finished | None = None,
     metrics: Metrics | None = None,
+    cache: HashCache | None = None,
 ) -> Iterator[Result]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
@@ -54,7 +56,8 @@ def scan(
 
     `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
     `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
-    everything that is counted or timed, by a name, a number and labels: docs/metrics.md.
+    everything that is counted or timed, by a name, a number and labels: docs/metrics.md. `cache`
+    keeps the hashes, for `rescan`.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes. Raises ScreenerError where a list breaks under the scan.
@@ -62,7 +65,7 @@ def scan(
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
     found = places(paths, by_disk=not ordered)
-    return _Scan(engine, found, ordered, finished, metrics or _unheard).run(jobs or cores())
+    return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(jobs or cores())
 
 
 def _unheard(name: str, value: float, labels: Mapping[str, str]) -> None:
@@ -119,12 +122,15 @@ class _Scan:
         ordered: bool,
         finished: Finished | None,
         metrics: Metrics,
+        cache: HashCache | None,
     ) -> None:
         self._engine = engine
         self._found = found
         self._ordered = ordered
         self._finished = finished
         self._metrics = metrics
+        self._cache = cache
+        self._hasher = engine.hasher
         self._order: deque[_Item] = deque()
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
@@ -137,8 +143,7 @@ class _Scan:
         # only screens does without.
         from screener.workers import Worker
 
-        hasher = self._engine.hasher
-        self._workers = [Worker(hasher) for _ in range(jobs)]
+        self._workers = [Worker(self._hasher) for _ in range(jobs)]
         try:
             while True:
                 self._hand_out()
@@ -261,6 +266,9 @@ class _Scan:
     def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
         named = [_named(one, item.target) for item, one, _ in hashed]
+        if self._cache is not None:
+            for one in named:
+                self._cache.add(one, self._hasher)
         begin = time.perf_counter()
         results = self._engine.decide(named)
         self._metrics("lookup_seconds", time.perf_counter() - begin, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from screener import _core
 from screener.errors import HashError, ListError, MediaError, PolicyError
@@ -91,6 +92,22 @@ class Screener:
     def decide(self, items: Sequence[Hashed]) -> list[Result]:
         """Look up what a `hasher` made of several inputs at once; results in the same order."""
         return self._decide(items)
+
+    def reached(
+        self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
+    ) -> NDArray[np.bool_]:
+        """Which codes of a kind have a listed one within reach: no other can have a match."""
+        found = np.zeros(len(codes), np.bool_)
+        for one in self.lists:
+            if kind.name not in one.kinds:
+                continue
+            if kind.digest:
+                offsets, _ = one.lookup(kind.name, codes)
+            else:
+                radius = self._widest(one, kind)
+                offsets, _, _ = one.search(kind.name, codes, radius=radius, threads=threads)
+            found |= np.diff(offsets) > 0
+        return found
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from screener import console, progress
+from screener.cache import HashCache
 from screener.commands.deciding import (
     AUDIT,
     AUDIT_KEY,
@@ -24,8 +25,20 @@ from screener.commands.deciding import (
 )
 from screener.inputs import arguments, find
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
+from screener.rescan import outdated
+from screener.rescan import rescan as match_cache
+from screener.scan import cores
 from screener.scan import scan as scan_files
 from screener.screen import Screener
+
+CACHE = click.option(
+    "--cache", type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the hashes of all inputs here, for `screener rescan`.",
+)  # fmt: skip
+KEEP = click.option(
+    "--keep", type=click.FloatRange(min=0), default=30.0, show_default=True,
+    help="Days after which a cache forgets an input.",
+)  # fmt: skip
 
 
 @click.command(epilog=EXIT_CODES)
@@ -42,13 +55,16 @@ from screener.screen import Screener
 @COUNT
 @AUDIT
 @AUDIT_KEY
+@CACHE
+@KEEP
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
 @click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
 @click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
 def scan(
     paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
     policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
-    audit_key: Path | None, jobs: int | None, unordered: bool, json_progress: bool,
+    audit_key: Path | None, cache: Path | None, keep: float, jobs: int | None, unordered: bool,
+    json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders, archives; one JSON line a file.
 
@@ -78,10 +94,12 @@ def scan(
         tally = console.Tally(finished)
         total = None if "-" in paths else (lambda: find(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
+        kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
         results = scan_files(
-            engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished
-        )
+            engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
+            cache=kept,
+        )  # fmt: skip
         for result in counted(stack, results, engine, count):
             write(result)
             tally.add(result)
@@ -89,6 +107,54 @@ def scan(
     if not json_progress:
         tally.print(told)
     return tally.exit_code
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--cache", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The hashes that `scan --cache` kept.",
+)  # fmt: skip
+@KEEP
+@LISTS
+@OUTPUT
+@POLICY
+@DIGESTS_ONLY
+@COUNT
+@AUDIT
+@AUDIT_KEY
+@click.option("--all", "every", is_flag=True, help="Write also what reaches no record.")
+def rescan(
+    cache: Path, keep: float, lists: tuple[Path, ...], output: Path | None,
+    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
+    audit_key: Path | None, every: bool,
+) -> int:  # fmt: skip
+    """Match the hashes of inputs that were scanned before against newer lists; open no file.
+
+    One JSON line for each input that reaches a record: what a scan of it would give now. Inputs
+    that were hashed by other settings or kinds are counted, are to be scanned again, and make the
+    exit code 3 where nothing matched.
+
+    \b
+    Examples:
+      screener scan uploads/ --list known.list --cache hashes.cache -o results.jsonl
+      screener import newer.csv --into known.list
+      screener rescan --cache hashes.cache --list known.list -o matches.jsonl
+    """
+    told = console.to_stderr()
+    tally = console.Tally()
+    with ExitStack() as stack:
+        engine = make_engine(stack, lists, policy_file, digests_only)
+        kept = stack.enter_context(HashCache.open(cache, keep=keep))
+        out = stack.enter_context(open_jsonl(output))
+        write = make_writer(stack, out, audit_file, audit_key, engine)
+        results = match_cache(engine, kept, every=every, threads=cores())
+        for result in counted(stack, results, engine, count):
+            write(result)
+            tally.add(result)
+        held, old = len(kept), outdated(engine, kept)
+    tally.print(told)
+    told.print(f"{held} inputs in the cache" + (f", {old} to be scanned again" if old else ""))
+    return tally.exit_code or (3 if old else 0)
 
 
 def _output(
@@ -110,4 +176,4 @@ def _output(
     return out
 
 
-COMMANDS = (scan,)
+COMMANDS = (scan, rescan)
