@@ -45,3 +45,41 @@ def test_a_worker_can_gain_no_rights_write_no_file_and_take_no_more_memory(tmp_p
     assert facts == {"privileges": "1", "core": [0, 0], "written": "OSError", "memory": True}
     assert done.stderr == ""
     assert os.stat(tmp_path / "written").st_size == 0
+
+
+LOOK = """
+import os, sys
+from screener import HashList, Screener, scan
+from screener.hashed import Hashed
+from screener.hasher import Hasher
+from screener.media.source import Name
+
+class Looking(Hasher):
+    def hash(self, item):
+        maps = open("/proc/self/maps").read()
+        held = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
+                if os.path.exists(f"/proc/self/fd/{n}")]
+        opened = sum("known.list" in one for one in held)
+        return Hashed(Name(text=f"{maps.count('known.list')} {opened}"))
+
+class Engine(Screener):
+    @property
+    def hasher(self):
+        return Looking(self.policy, self._wanted)
+
+if __name__ == "__main__":
+    engine = Engine(HashList.open(sys.argv[1]))
+    engine.warm()
+    print(open("/proc/self/maps").read().count("known.list") > 0)
+    print([result.input for result in scan(engine, [sys.argv[0]], jobs=1)])
+"""
+
+
+def test_a_worker_has_no_list_mapped_or_open(make_list, tmp_path):
+    """The scan has; its workers have not, while they hash."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    (tmp_path / "look.py").write_text(LOOK)
+    call = [sys.executable, tmp_path / "look.py", known.path]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.split("\n")[:2] == ["True", "['0 0']"], done.stderr

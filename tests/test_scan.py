@@ -167,6 +167,28 @@ def test_an_empty_folder_gives_no_results(known, tmp_path):
     assert list(scan(Screener(known), tmp_path / "nothing", jobs=1)) == []
 
 
+def test_memory_stays_flat(known, tmp_path):
+    """After a thousand files, three thousand more take none: here, and so in a worker, which would
+    be ended at its limit.
+    """
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(4000):
+        (folder / f"{number:04}").write_bytes(b"x")
+
+    def resident():
+        """Bytes of this process that are in memory."""
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    held = {}
+    for number, result in enumerate(scan(Screener(known), folder, jobs=1), start=1):
+        assert result.reason is Reason.UNSUPPORTED
+        if number in (1000, 4000):
+            held[number] = resident()
+
+    assert held[4000] - held[1000] < 4 << 20
+
+
 def test_jobs_is_at_least_one(known):
     """The call is refused before anything starts."""
     with pytest.raises(PolicyError, match="jobs"):
