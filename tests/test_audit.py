@@ -356,5 +356,8 @@ def test_the_commands_write_and_verify(place, tmp_path):
     assert done.returncode == 2
     assert "line 3: it does not follow" in done.stderr
     assert screener("audit", "verify", tmp_path / "none").returncode == 2
-    assert screener("scan", images, *options).returncode == 2  # it was cut
+    (tmp_path / "r").write_text("results of before")
+    # It was cut; the scan is refused before the output is emptied.
+    assert screener("scan", images, *options, "-o", tmp_path / "r").returncode == 2
+    assert (tmp_path / "r").read_text() == "results of before"
     assert screener("scan", images, *options[:2], *signed).returncode == 2

@@ -126,10 +126,13 @@ def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp
 
     later = time.time() + 3 * 86400
     monkeypatch.setattr(time, "time", lambda: later)
-    with HashCache.open(path, keep=4) as cache:
-        assert len(cache) == 2
+    with HashCache.open(path) as cache:
+        assert (len(cache), cache.keep) == (2, 30)
     with HashCache.open(path, keep=2) as cache:
         assert len(cache) == 0
+    assert screener("rescan", "--cache", path, "--list", known.path).returncode == 0
+    with HashCache.open(path) as cache:
+        assert cache.keep == 2  # as it was last said, and not by who merely reads
     assert value not in path.read_bytes()
 
 

@@ -32,6 +32,7 @@ from screener.result import MediaFacts
 _APPLICATION = 0x53435248
 _FORMAT = 1
 _DAY_S = 86_400
+_KEEP = 30.0  # days
 # What is not on the disk yet is lost with the process: so many seconds of it.
 _COMMIT_S = 1.0
 # Settings of a policy that say how hashes are compared, and not how they are made.
@@ -45,6 +46,7 @@ CREATE TABLE inputs (
     id INTEGER PRIMARY KEY, name BLOB UNIQUE, text TEXT, size INTEGER, mtime_ns INTEGER,
     hashed INTEGER, made_by TEXT, frames INTEGER, media TEXT, reason TEXT, detail TEXT, located TEXT
 );
+CREATE TABLE settings (keep REAL);
 CREATE INDEX inputs_by_time ON inputs (hashed);
 CREATE TABLE codes (
     kind TEXT, input INTEGER, bytes BLOB, PRIMARY KEY (kind, input)
@@ -55,19 +57,19 @@ CREATE TABLE codes (
 class HashCache:
     """Hashes by the name of their input, the newest of each; a context manager.
 
-    `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than `keep`
-    days, also when it is closed. OutputError where the file is no cache.
+    `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
+    `keep` days, also when it is closed. OutputError where the file is no cache.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, keep: float) -> None:
-        self._path = path
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._keep = keep
         self._committed = time.monotonic()
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, keep: float = 30.0) -> HashCache:
-        """Open the cache at a path, made where there is none; `keep` is in days."""
+    def open(cls, path: str | PathLike[str], *, keep: float | None = None) -> HashCache:
+        """Open the cache at a path, made where there is none; `keep` is in days, and stays: 30
+        where it was never given.
+        """
         path = Path(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
         if hasattr(os, "fchmod"):
@@ -75,7 +77,9 @@ class HashCache:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
             _prepare(connection, path)
-            cache = cls(path, connection, keep)
+            cache = cls(connection)
+            if keep is not None:
+                connection.execute("UPDATE settings SET keep = ?", (keep,))
             cache.forget()
         except sqlite3.Error as error:
             connection.close()
@@ -126,9 +130,14 @@ class HashCache:
             self._connection.execute("COMMIT")
         self._committed = time.monotonic()
 
-    def forget(self, *, days: float | None = None) -> int:
-        """Remove what is older than `keep`, or so many days, for good; how many inputs."""
-        before = time.time() - _DAY_S * (self._keep if days is None else days)
+    @property
+    def keep(self) -> float:
+        """After how many days an input is forgotten."""
+        return float(self._one("SELECT keep FROM settings"))
+
+    def forget(self) -> int:
+        """Remove what is older than `keep` for good; how many inputs."""
+        before = time.time() - _DAY_S * self.keep
         self.commit()
         self._connection.execute("BEGIN IMMEDIATE")
         gone = self._remove("hashed < ?", (int(before),))
@@ -243,6 +252,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not tables and not application:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
+        connection.execute("INSERT INTO settings VALUES (?)", (_KEEP,))
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_FORMAT}")
     elif (application, version) != (_APPLICATION, _FORMAT):

@@ -74,20 +74,26 @@ def make_engine(
     return Screener([open_list(stack, path) for path in lists], policy=policy)
 
 
-def make_writer(
-    stack: ExitStack, out: JsonLines, audit_file: Path | None, key: Path | None, engine: Screener
-) -> Callable[[Result], None]:  # fmt: skip
+def open_audit(
+    stack: ExitStack, audit_file: Path | None, key: Path | None, engine: Screener
+) -> audit.AuditLog | None:
+    """The audit log that was asked for. To be opened before the output is, which is emptied then:
+    a log that is refused must cost no results.
+    """
+    if audit_file is None:
+        if key is not None:
+            raise click.UsageError("--audit-key signs an audit log: name one by --audit")
+        return None
+    log = audit.open_log(audit_file, engine, key=key)
+    stack.push(_told_end(log, audit_file))
+    return log
+
+
+def make_writer(out: JsonLines, log: audit.AuditLog | None) -> Callable[[Result], None]:
     """What writes a result: to the audit log first, so that none is told that is not in it."""
-    if key is not None and audit_file is None:
-        raise click.UsageError("--audit-key signs an audit log: name one by --audit")
-    logs = []
-    if audit_file is not None:
-        log = audit.open_log(audit_file, engine, key=key)
-        stack.push(_told_end(log, audit_file))
-        logs.append(log)
 
     def write(result: Result) -> None:
-        for log in logs:
+        if log is not None:
             log.write(result)
         out.write(result)
 

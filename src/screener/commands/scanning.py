@@ -22,6 +22,7 @@ from screener.commands.deciding import (
     counted,
     make_engine,
     make_writer,
+    open_audit,
 )
 from screener.inputs import arguments, find
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
@@ -36,8 +37,8 @@ CACHE = click.option(
     help="Keep the hashes of all inputs here, for `screener rescan`.",
 )  # fmt: skip
 KEEP = click.option(
-    "--keep", type=click.FloatRange(min=0), default=30.0, show_default=True,
-    help="Days after which a cache forgets an input.",
+    "--keep", type=click.FloatRange(min=0),
+    help="Days after which the cache forgets an input, from now on; 30 at first.",
 )  # fmt: skip
 
 
@@ -63,8 +64,8 @@ KEEP = click.option(
 def scan(
     paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
     policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
-    audit_key: Path | None, cache: Path | None, keep: float, jobs: int | None, unordered: bool,
-    json_progress: bool,
+    audit_key: Path | None, cache: Path | None, keep: float | None, jobs: int | None,
+    unordered: bool, json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders, archives; one JSON line a file.
 
@@ -88,8 +89,9 @@ def scan(
         if "-" in paths and sys.stdin is None:
             raise click.UsageError("standard input is closed, and the names come from there")
         engine = make_engine(stack, lists, policy_file, digests_only)
+        log = open_audit(stack, audit_file, audit_key, engine)
         out = stack.enter_context(_output(output, resume, lists, engine))
-        write = make_writer(stack, out, audit_file, audit_key, engine)
+        write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = console.Tally(finished)
         total = None if "-" in paths else (lambda: find(arguments(paths, None)))
@@ -124,7 +126,7 @@ def scan(
 @AUDIT_KEY
 @click.option("--all", "every", is_flag=True, help="Write also what reaches no record.")
 def rescan(
-    cache: Path, keep: float, lists: tuple[Path, ...], output: Path | None,
+    cache: Path, keep: float | None, lists: tuple[Path, ...], output: Path | None,
     policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
     audit_key: Path | None, every: bool,
 ) -> int:  # fmt: skip
@@ -145,8 +147,9 @@ def rescan(
     with ExitStack() as stack:
         engine = make_engine(stack, lists, policy_file, digests_only)
         kept = stack.enter_context(HashCache.open(cache, keep=keep))
+        log = open_audit(stack, audit_file, audit_key, engine)
         out = stack.enter_context(open_jsonl(output))
-        write = make_writer(stack, out, audit_file, audit_key, engine)
+        write = make_writer(out, log)
         results = match_cache(engine, kept, every=every, threads=cores())
         for result in counted(stack, results, engine, count):
             write(result)

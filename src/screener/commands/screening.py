@@ -21,6 +21,7 @@ from screener.commands.deciding import (
     counted,
     make_engine,
     make_writer,
+    open_audit,
 )
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, HashKind, kind_named
@@ -57,8 +58,9 @@ def match(
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
         engine = make_engine(stack, lists, policy_file, digests_only)
+        log = open_audit(stack, audit_file, audit_key, engine)
         out = stack.enter_context(open_jsonl(output))
-        write = make_writer(stack, out, audit_file, audit_key, engine)
+        write = make_writer(out, log)
         found = hash_lines.match(engine, sys.stdin.buffer)
         for result in counted(stack, found, engine, count):
             write(result)
