@@ -36,7 +36,10 @@ def zipped(members, way=zipfile.ZIP_DEFLATED):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", way) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            # Without the time of now, so that equal members make equal files.
+            info = zipfile.ZipInfo(name)
+            info.compress_type = way
+            archive.writestr(info, content)
     return stream.getvalue()
 
 
@@ -273,17 +276,17 @@ def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path)
 
     folder = tmp_path / "uploads"
     folder.mkdir()
-    members = {f"{n}.png": pictures[n % 3] for n in range(5)} | {"2x": b"crash-1", "2y": b"crash-2"}
+    members = {f"{n}.png": pictures[n % 3] for n in range(4)} | {"1x": b"crash-1"}
     members = dict(sorted(members.items()))
     (folder / "a.tar.gz").write_bytes(gzip.compress(tarred(members)))
     (folder / "b.zip").write_bytes(zipped(members))
 
     lines, done = accidents(engine.lists[0], folder, 1)
 
-    names = ["0.png", "1.png", "2.png", "2x", "2y", "3.png", "4.png"]
+    names = ["0.png", "1.png", "1x", "2.png", "3.png"]
     expected = [f"{archive}!{name}" for archive in ("a.tar.gz", "b.zip") for name in names]
     assert [line["input"].removeprefix(f"{folder}/") for line in lines] == expected, done.stderr
-    reasons = [None, None, None, "crashed", "crashed", None, None]
+    reasons = [None, None, "crashed", None, None]
     assert [line["reason"] for line in lines] == reasons * 2
 
 

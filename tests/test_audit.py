@@ -195,7 +195,8 @@ def test_a_forger_without_the_key_is_found_out(place, tmp_path_factory, edit):
         return
 
     assert audit.verify(log, key=place / "key.pub.pem").trouble
-    assert audit.verify(log, head=kept).trouble
+    if not log.read_bytes().startswith(data):  # else it was gone on with, as any run does
+        assert audit.verify(log, head=kept).trouble
 
 
 def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_path):
