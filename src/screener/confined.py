@@ -39,7 +39,12 @@ def _end_with_parent() -> None:
         wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    # The stack of a thread counts as memory of the process: it needs next to none.
+    before = threading.stack_size(1 << 18)
+    try:
+        threading.Thread(target=watch, daemon=True).start()
+    finally:
+        threading.stack_size(before)
 
 
 def _silence() -> None:
