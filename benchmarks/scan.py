@@ -1,25 +1,32 @@
 """How many files a second does a scan screen, and what do worker processes cost?
 
-Against `Screener.screen` in a loop of one process, on the same drawn JPEGs, which are in the
-system's cache; the verdicts are compared before anything is told.
+On drawn JPEGs that are in the system's cache, against a list of random records: decoding alone (the
+pixel pipeline in a loop), `Screener.screen` in a loop, a scan with one job and with two, and the
+hashing alone of ThreatExchange's `PdqSignal`, where that is installed. The verdicts are compared
+before anything is told, and the private memory of each worker is that of the system (USS).
 
-    python benchmarks/scan.py [--small] [--receipt FILE]
+    python benchmarks/scan.py [--small] [--files N] [--records N] [--receipt FILE]
 
-What this does not show: a cold disk, large lists, formats other than JPEG.
+What this does not show: a cold disk, formats other than JPEG, more cores than two.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib.util
+import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import receipt
 
 from screener import HashList, Screener, scan
+from screener.media import image
 
 QUESTION = "How many files a second does a scan screen?"
 SIZES = ((320, 240), (1600, 1004))
@@ -44,43 +51,110 @@ def drawn_files(folder: Path, size: tuple[int, int], count: int) -> list[str]:
     return made
 
 
-def rows(engine: Screener, files: list[str], size: tuple[int, int]) -> list[dict[str, Any]]:
+def listed(folder: Path, records: int) -> HashList:
+    """A list of random PDQs and digests."""
+    rng = np.random.default_rng(1)
+    with (folder / "known.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "pdq", "md5"])
+        for number in range(records):
+            writer.writerow([f"e{number}", rng.bytes(32).hex(), rng.bytes(16).hex()])
+    known = HashList.create(folder / "known.list")
+    known.import_file(folder / "known.csv", source="bench")
+    return known.refresh()
+
+
+def private_memory() -> list[int]:
+    """Bytes that each worker has for itself alone."""
+    found = []
+    for child in multiprocessing.active_children():
+        try:
+            text = Path(f"/proc/{child.pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        lines = [line.split() for line in text.splitlines() if line.startswith("Private_")]
+        found.append(1024 * sum(int(line[1]) for line in lines))
+    return found
+
+
+def scanned(engine: Screener, files: list[str], jobs: int) -> tuple[list[str], float, int]:
+    """Verdicts in the order of the files, files a second after the first quarter, by when all
+    workers have begun, and the largest worker's memory.
+    """
+    verdicts, begin, largest = {}, 0.0, 0
+    quarter = len(files) // 4
+    # As they come: in order, what waited behind a worker that began late would come all at once.
+    for number, result in enumerate(scan(engine, files, jobs=jobs, ordered=False), start=1):
+        verdicts[result.input] = str(result.verdict)
+        if number == quarter:
+            begin = time.perf_counter()
+        if number == len(files) - 2 * jobs:
+            largest = max(private_memory(), default=0)
+    speed = (len(files) - quarter) / (time.perf_counter() - begin)
+    return [verdicts[file] for file in files], speed, largest
+
+
+def rate(work: Callable[[str], Any], files: list[str]) -> float:
+    work(files[0])
     begin = time.perf_counter()
-    expected = [engine.screen(file).verdict for file in files]
-    told = [{"size": size, "how": "screen, in a loop", "files_per_s": rate(files, begin)}]
+    for file in files:
+        work(file)
+    return len(files) / (time.perf_counter() - begin)
+
+
+def decode(file: str) -> None:
+    """The pixels of a file, as they are hashed."""
+    for _ in image.open(Path(file).read_bytes()).frames():
+        pass
+
+
+def rival() -> Callable[[str], Any] | None:
+    """ThreatExchange's hashing of a file; None where it is not installed."""
+    if importlib.util.find_spec("threatexchange") is None:
+        return None
+    from threatexchange.signal_type.pdq.signal import PdqSignal
+
+    return lambda file: PdqSignal.hash_from_file(Path(file))
+
+
+def rows(engine: Screener, files: list[str], size: tuple[int, int]) -> list[dict[str, Any]]:
+    expected = [str(engine.screen(file).verdict) for file in files]
+    told: list[dict[str, Any]] = [{"how": "decoding alone", "files_per_s": rate(decode, files)}]
+    told.append({"how": "screen, in a loop", "files_per_s": rate(engine.screen, files)})
     for jobs in (1, 2):
-        begin = time.perf_counter()
-        found = [result.verdict for result in scan(engine, files, jobs=jobs)]
+        found, speed, private = scanned(engine, files, jobs)
         if found != expected:
             raise SystemExit("the scan disagrees with the loop")
-        told.append({"size": size, "how": f"scan, jobs={jobs}", "files_per_s": rate(files, begin)})
-    return told
-
-
-def rate(files: list[str], begin: float) -> float:
-    return round(len(files) / (time.perf_counter() - begin), 1)
+        told.append({"how": f"scan, jobs={jobs}", "files_per_s": speed, "worker_bytes": private})
+    other = rival()
+    if other is not None:
+        told.append({"how": "ThreatExchange, hashing alone", "files_per_s": rate(other, files)})
+    return [{"size": size, **row, "files_per_s": round(row["files_per_s"], 1)} for row in told]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=QUESTION)
     parser.add_argument("--small", action="store_true", help="few files, for CI")
+    parser.add_argument("--files", type=int, default=1500)
+    parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
     arguments = parser.parse_args()
+    count, records = (40, 1000) if arguments.small else (arguments.files, arguments.records)
     told = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "known.csv").write_text("id,pdq\none," + "0123456789abcdef" * 4 + "\n")
-        known = HashList.create(folder / "known.list")
-        known.import_file(folder / "known.csv")
-        engine = Screener(known.refresh())
+        engine = Screener(listed(folder, records))
+        engine.warm()
         for size in SIZES:
-            files = drawn_files(folder, size, 20 if arguments.small else 1500)
-            told += rows(engine, files, size)
+            told += rows(engine, drawn_files(folder, size, count), size)
     for row in told:
         width, height = row["size"]
-        print(f"{width}x{height:<5} {row['how']:18} {row['files_per_s']:8.1f} files/s")
+        private = row.get("worker_bytes")
+        memory = f"   {private / 2**20:6.1f} MiB a worker" if private else ""
+        print(f"{width}x{height:<5} {row['how']:30} {row['files_per_s']:8.1f} files/s{memory}")
     if arguments.receipt:
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, told, ["pillow", "pebble"]))
+        used = ["pillow", "pebble", *(["threatexchange"] if rival() is not None else [])]
+        receipt.write(arguments.receipt, receipt.receipt(QUESTION, told, used))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,20 @@ import time
 
 from screener import HashList, Policy, Screener, output, scan
 from screener.errors import ListError
+from screener.hasher import Hasher
 
 
-class Accident(Screener):
-    """Screens as usual, but for files with a telling name."""
+def name_of(item):
+    """A file's own name; of a member of an archive, its first bytes."""
+    return os.path.basename(item) if isinstance(item, str) else item[:20].decode("latin-1")
 
-    def screen(self, item):
-        """Let the accident happen, or screen."""
-        name = os.path.basename(item)
+
+class Accident(Hasher):
+    """Hashes as usual, but for files with a telling name."""
+
+    def hash(self, item):
+        """Let the accident happen, or hash."""
+        name = name_of(item)
         if name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if name.startswith("exit"):
@@ -27,9 +33,28 @@ class Accident(Screener):
             time.sleep(1000)
         if name.startswith("memory"):
             bytearray(600 << 20)
-        if name.startswith("broken-list"):
+        return super().hash(item)
+
+    def digest(self, item):
+        """Some do harm however they are read."""
+        if name_of(item).startswith("crash-2"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().digest(item)
+
+
+class Engine(Screener):
+    """Sends accidents to its workers; its list breaks at a file with a telling name."""
+
+    @property
+    def hasher(self):
+        """One that has accidents."""
+        return Accident(self.policy, self._wanted)
+
+    def decide(self, items):
+        """Look up, unless the list breaks."""
+        if any("broken-list" in item.name.text for item in items):
             raise ListError("the list broke")
-        return super().screen(item)
+        return super().decide(items)
 
 
 def main():
@@ -38,7 +63,7 @@ def main():
     stop_after = int(sys.argv[4]) if len(sys.argv) > 4 else None
     kill_after = int(sys.argv[5]) if len(sys.argv) > 5 else None
     policy = Policy(seconds=2, memory=500 << 20)
-    engine = Accident(HashList.open(known), policy=policy)
+    engine = Engine(HashList.open(known), policy=policy)
     with output.open_jsonl() as out:
         for number, result in enumerate(scan(engine, folder, jobs=int(jobs)), start=1):
             out.write(result)

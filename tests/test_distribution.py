@@ -20,7 +20,9 @@ def test_the_tests_run_against_the_installed_wheel():
 
 
 def test_the_wheel_has_the_library_its_core_and_its_types():
-    """One extension module, its stub, the marker for type checkers, the licence; nothing else."""
+    """One extension module, its stub, the marker for type checkers, the style of the report, the
+    licence; nothing else.
+    """
     files = importlib.metadata.files("screener")
     names = {str(file) for file in files if "__pycache__" not in str(file)}
     package = {name for name in names if name.startswith("screener/")}
@@ -28,8 +30,9 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src/screener").rglob("*.py")}
     others = package - sources
     assert package >= sources
-    assert {"screener/py.typed", "screener/_core.pyi"} <= others
-    (core,) = others - {"screener/py.typed", "screener/_core.pyi"}
+    besides = {"screener/py.typed", "screener/_core.pyi", "screener/report.css"}
+    assert besides <= others
+    (core,) = others - besides
     assert core.startswith("screener/_core.")
     assert any(name.endswith("licenses/LICENSE") for name in names)
     outside = {name.split("/")[0] for name in names - package}

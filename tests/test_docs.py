@@ -55,6 +55,55 @@ def test_the_asyncio_example_screens_uploads_in_order(folder):
     assert [r.verdict for r in results] == [Verdict.MATCH, Verdict.UNSCREENED, Verdict.MATCH]
 
 
+def test_the_example_of_resuming_writes_each_line_once(folder):
+    """The script of docs/scanning.md, run twice."""
+    (folder / "uploads").mkdir()
+    (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
+    code = python_blocks("docs/scanning.md")[0]
+    (folder / "again.py").write_text(code)
+
+    for _ in range(2):
+        subprocess.run([sys.executable, "again.py"], check=True, cwd=folder, timeout=120)
+
+    assert len((folder / "results.jsonl").read_text().splitlines()) == 1
+    # And the example of a newer list, of which the cache is empty here.
+    exec(compile(python_blocks("docs/scanning.md")[1], "docs/scanning.md", "exec"), {})
+
+
+def test_the_recipe_for_prometheus_counts_a_scan(folder):
+    """The script of docs/metrics.md, with a port of the system's choice; what its exporter would
+    tell is what the results say.
+    """
+    (folder / "uploads").mkdir()
+    (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
+    (folder / "uploads" / "empty").touch()
+    (code,) = python_blocks("docs/metrics.md")
+    tell = "\n    import prometheus_client as p\n    print(p.generate_latest().decode())\n"
+    (folder / "metrics.py").write_text(code.replace("9109", "0") + tell)
+
+    done = subprocess.run(
+        [sys.executable, "metrics.py"], check=True, cwd=folder, timeout=120, capture_output=True
+    )
+
+    told = dict(line.rsplit(" ", 1) for line in done.stdout.decode().splitlines() if line)
+    size = sum(path.stat().st_size for path in (folder / "uploads").iterdir())
+    assert told['screener_results_total{reason="",verdict="match"}'] == "1.0"
+    assert told['screener_results_total{reason="empty",verdict="unscreened"}'] == "1.0"
+    assert float(told["screener_bytes_total"]) == size
+    assert told["screener_hash_seconds_count"] == "2.0"
+    assert told["screener_lookup_inputs_total"] == "2.0"
+    assert float(told["screener_hash_seconds_sum"]) > 0
+
+
+def test_the_audit_example_keeps_a_whole_log(folder, capsys):
+    """The lines of docs/audit.md run as printed and find their own log whole."""
+    (code,) = python_blocks("docs/audit.md")
+
+    exec(compile(code, "docs/audit.md", "exec"), {})
+
+    assert capsys.readouterr().out == "True\n"
+
+
 def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
     """The fourth example runs on codes and queries, and finds each query at distance 0."""
     import numpy as np

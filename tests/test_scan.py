@@ -14,7 +14,7 @@ import pytest
 from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import PolicyError
 from screener.hashing import pdq
-from screener.scan import find
+from screener.inputs import find
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 
@@ -122,6 +122,7 @@ def test_a_scan_gives_what_single_calls_give(make_list, scene, tmp_path):
         found = [result.to_dict() for result in scan(engine, paths, jobs=jobs)]
         for line in [*expected, *found]:
             line["lists"][0].pop("age_s", None)
+            line.pop("seconds", None)
         assert found == expected
     assert [line["verdict"] for line in expected].count("match") == 2
 
@@ -164,6 +165,28 @@ def test_an_empty_folder_gives_no_results(known, tmp_path):
     (tmp_path / "nothing").mkdir()
 
     assert list(scan(Screener(known), tmp_path / "nothing", jobs=1)) == []
+
+
+def test_memory_stays_flat(known, tmp_path):
+    """After a thousand files, three thousand more take none: here, and so in a worker, which would
+    be ended at its limit.
+    """
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(4000):
+        (folder / f"{number:04}").write_bytes(b"x")
+
+    def resident():
+        """Bytes of this process that are in memory."""
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    held = {}
+    for number, result in enumerate(scan(Screener(known), folder, jobs=1), start=1):
+        assert result.reason is Reason.UNSUPPORTED
+        if number in (1000, 4000):
+            held[number] = resident()
+
+    assert held[4000] - held[1000] < 4 << 20
 
 
 def test_jobs_is_at_least_one(known):

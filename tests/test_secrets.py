@@ -110,6 +110,13 @@ def calls(known, out):
     yield ("bench", known, "--seconds", "0.1"), {}
     yield ("match", "--list", known, "--count"), {"input": damaged}
     yield ("match", "--list", known, "--digests-only", "-o", out / "results"), {"input": damaged}
+    yield ("match", "--list", known, "--audit", out / "log"), {"input": damaged}
+    yield ("match", "--list", known, "--audit", out / "results"), {"input": damaged}
+    for form in ((), ("--json",)):
+        yield ("audit", "verify", out / "log", *form), {}
+        yield ("audit", "verify", out / "results", *form), {}
+    for name in ("page.html", "table.csv", "results"):
+        yield ("report", out / "results", "-o", out / name), {}
     for form in ((), ("--json",)):
         for command in ("info", "log", "quarantine"):
             yield (command, known, *form), {}
@@ -154,11 +161,13 @@ def test_no_command_tells_a_listed_hash_and_none_leaves_a_file_open(known, run, 
         codes.setdefault(call[0], set()).add(code)
 
     # Each was seen to succeed and, where something can be wrong, to fail.
-    for command in ("show", "export", "opinion", "quarantine", "terms", "rollback", "purge"):
+    for command in ("show", "export", "opinion", "quarantine", "terms", "rollback", "purge",
+                    "audit", "report"):  # fmt: skip
         assert codes[command] == {0, 2}, command
     for path in out.glob("*.manifest.json"):
         assert found(path.read_bytes(), LISTED) == []
-    assert found((out / "results").read_bytes(), LISTED) == []
+    for name in ("results", "log", "log.head", "page.html", "table.csv"):
+        assert found((out / name).read_bytes(), LISTED) == [], name
 
 
 def test_what_looks_for_hashes_finds_them(known, run):

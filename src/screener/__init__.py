@@ -2,7 +2,8 @@
 
 import logging
 
-from screener import output
+from screener import audit, output
+from screener.cache import HashCache
 from screener.errors import ScreenerError
 from screener.hashing.hash import Hash, HashKind
 from screener.index.hamming import HammingIndex
@@ -11,6 +12,7 @@ from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 from screener.policy import Policy
+from screener.rescan import rescan
 from screener.result import Match, Reason, Result, Verdict
 from screener.scan import scan
 from screener.screen import Screener
@@ -20,6 +22,7 @@ __all__ = [
     "EdgeFilter",
     "HammingIndex",
     "Hash",
+    "HashCache",
     "HashKind",
     "HashList",
     "Match",
@@ -32,7 +35,9 @@ __all__ = [
     "Terms",
     "Verdict",
     "__version__",
+    "audit",
     "output",
+    "rescan",
     "scan",
 ]
 

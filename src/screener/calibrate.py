@@ -8,7 +8,7 @@ are hashed by worker processes, by the same pipeline and within the same limits 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,15 @@ from screener.bounds import share
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
 from screener.hashed import Hashed, Located, hash_item
+from screener.hasher import Target
 from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
 from screener.media import image, source
-from screener.media.source import Name
+from screener.media.archive import Budget
 from screener.policy import Policy
-from screener.result import Reason, Result, Verdict
-from screener.scan import FilePath, check_memory, each, find
+from screener.result import Result, Verdict
+from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
 
 MILLION = 1_000_000
@@ -123,13 +125,13 @@ def calibrate(
     check_memory(settled, kinds)
     files = list(find(benign))
     seen = _Seen(kinds, settled)
-    for result in each(Screener(known, policy=_wide(settled, kinds)), iter(files), jobs=jobs):
+    for result in scan(Screener(known, policy=_wide(settled, kinds)), files, jobs=jobs):
         seen.add(result)
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
     again = _Again(kinds)
     if edits:
-        for found in each(_Editing(settled, tuple(kinds)), iter(files), jobs=jobs):
+        for found in _each(_Editing(settled, tuple(kinds)), files, jobs):
             again.add(found)
     return Calibration(
         list=known.name,
@@ -184,18 +186,37 @@ class _Seen:
             self.matching.append(result.input or "")
 
 
+def _each(
+    editing: _Editing, files: Iterable[str], jobs: int
+) -> Iterator[dict[str, dict[str, int | None]]]:
+    # Here, since pebble loads asyncio and with it the network's libraries.
+    from screener.workers import each
+
+    for found in each(editing, files, jobs=jobs):
+        # A picture by which a worker came to harm tells nothing.
+        yield {} if isinstance(found, Hashed) else found
+
+
 class _Editing:
-    """What a worker does to see which edits are found again; an engine as a Screener is one."""
+    """What a worker does to see which edits are found again."""
 
     def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
         self.policy = policy
-        self._kinds = kinds
+        self.kinds = kinds
 
-    def screen(self, item: str, /) -> dict[str, dict[str, int | None]]:
+    def visit(self) -> _Editing:
+        """Nothing is kept from one picture to the next."""
+        return self
+
+    def do(
+        self, target: Target, budget: Budget | None, digests_only: bool
+    ) -> dict[str, dict[str, int | None]]:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture.
         """
-        hashed = hash_item(item, policy=self.policy, kinds=self._kinds)
+        if digests_only:
+            return {}
+        hashed = hash_item(target.path, policy=self.policy, kinds=self.kinds)
         own = {
             one.hash.kind.name: one.hash
             for one in self._compared(hashed)
@@ -203,21 +224,15 @@ class _Editing:
         }
         if hashed.trouble is not None or not own:
             return {}
-        picture = _first_frame(item, self.policy)
+        picture = _first_frame(target.path, self.policy)
         if picture is None:
             return {}
         found: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
         for name, edit in EDITS.items():
-            edited = hash_item(edit(picture), policy=self.policy, kinds=self._kinds)
+            edited = hash_item(edit(picture), policy=self.policy, kinds=self.kinds)
             for kind, distance in _least(own, self._compared(edited)).items():
                 found[kind][name] = distance
         return found
-
-    def unscreened(
-        self, name: Name, reason: Reason, detail: str, /
-    ) -> dict[str, dict[str, int | None]]:
-        """A picture that a worker came to harm by tells nothing."""
-        return {}
 
     def _compared(self, hashed: Hashed) -> list[Located]:
         """The hashes that the policy's floors let be compared."""

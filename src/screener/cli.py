@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 from screener import console
-from screener.commands import calibrating, exchange, keeping, screening, upkeep
+from screener.commands import (
+    auditing,
+    calibrating,
+    exchange,
+    keeping,
+    reporting,
+    scanning,
+    screening,
+    upkeep,
+)
 from screener.errors import ScreenerError
 from screener.version import __version__
 
@@ -46,8 +55,10 @@ def cli() -> None:
     """
 
 
-for _group in (exchange, screening, calibrating, keeping, upkeep):
-    for _command in _group.COMMANDS:
+for _commands in (
+    exchange, scanning, screening, calibrating, reporting, auditing, keeping, upkeep
+):  # fmt: skip
+    for _command in _commands.COMMANDS:
         cli.add_command(_command)
 
 

@@ -7,15 +7,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from screener.audit import Verification as AuditVerification
 from screener.calibrate import Calibration
 from screener.calibration_page import in_a_million
+from screener.finished import Finished
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.verifying import Verification
@@ -57,11 +57,13 @@ def fill_standard_streams() -> None:
 
 
 class Tally:
-    """Counts the results of a scan, and keeps the few lines that its summary shows."""
+    """Counts the results of a scan, those of an earlier run with them, and keeps the few lines that
+    its summary shows.
+    """
 
-    def __init__(self) -> None:
-        self.verdicts: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
+    def __init__(self, finished: Finished | None = None) -> None:
+        self.verdicts: Counter[str] = Counter() if finished is None else finished.verdicts.copy()
+        self.reasons: Counter[str] = Counter() if finished is None else finished.reasons.copy()
         self._first: list[Result] = []
         self._shown: Counter[str] = Counter()
 
@@ -80,12 +82,6 @@ class Tally:
     def total(self) -> int:
         """Results counted."""
         return self.verdicts.total()
-
-    @property
-    def short(self) -> str:
-        """The counts that a progress bar has room for."""
-        match, not_screened = self.verdicts[Verdict.MATCH], self.verdicts[Verdict.UNSCREENED]
-        return f"{match} match, {not_screened} unscreened"
 
     @property
     def exit_code(self) -> int:
@@ -136,23 +132,6 @@ def _why(result: Result) -> str:
         entry = escape(printable(f"{first.list}: {first.entry}"))
         return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
     return escape(f"{result.reason}: {result.detail}") if result.reason else ""
-
-
-@contextmanager
-def progress(console: Console, total: int) -> Iterator[Progress]:
-    """A progress bar that says matches and unscreened; silent where there is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[tally]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        bar.add_task("screening", total=total, tally="")
-        yield bar
 
 
 def print_import(console: Console, name: str, report: ImportReport) -> None:
@@ -285,3 +264,20 @@ def print_calibration(console: Console, told: Calibration, *, names: bool = Fals
     console.print("* the policy's radius")
     for name in told.matching if names else ():
         console.print(f"matches: {escape(printable(name))}", soft_wrap=True)
+
+
+def print_audit(console: Console, name: str, found: AuditVerification) -> None:
+    """What an audit log holds, and how far it is proved."""
+    console.print(
+        f"{escape(printable(name))}: {found.lines} lines, {found.decisions} decisions of "
+        f"{found.runs} runs; head {found.head}"
+    )
+    signature = {
+        "none": "nobody signed it, and whoever can write to it can write it anew",
+        "unchecked": "signed, and not checked: give --key",
+        "good": "signed with the key",
+        "bad": "not signed with the key",
+    }
+    console.print(f"  {signature[found.signature]}")
+    if not found.closed:
+        console.print("  [yellow]not closed by its last run: its end may be missing[/]")

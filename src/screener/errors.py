@@ -4,6 +4,7 @@ ScreenerError
 ├── HashError         a hash, its text or the array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
 ├── ListError         a hash list cannot be opened, or a file cannot be imported into one
+├── OutputError       a file of results or an audit log cannot be continued
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 └── MediaError        an input cannot be decoded; carries the typed reason
 
@@ -27,6 +28,10 @@ class ListError(ScreenerError):
     """A hash list cannot be opened, or a file cannot be imported into one."""
 
 
+class OutputError(ScreenerError):
+    """A file of results or an audit log is not what it should be, and is not written to."""
+
+
 class PolicyError(ScreenerError, ValueError):
     """A policy names an unknown kind or setting, or a value out of range."""
 
@@ -38,3 +43,7 @@ class MediaError(ScreenerError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
+        # It comes back from worker processes.
+        return type(self), (self.reason, self.detail)

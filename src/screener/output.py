@@ -8,10 +8,14 @@ import os
 import stat
 import sys
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from screener.errors import OutputError
+from screener.finished import Finished
 from screener.result import Result
+from screener.screen import Screener
 
 
 class JsonLines:
@@ -43,6 +47,52 @@ class JsonLines:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class ResumedJsonLines(JsonLines):
+    """Writes behind the lines that are there; `finished` says of what they are."""
+
+    def __init__(self, stream: BinaryIO, finished: Finished) -> None:
+        super().__init__(stream, owned=True)
+        self.finished = finished
+
+
+def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
+    """Go on with the file of results of a scan that was broken off, or begin it.
+
+    Hand its `finished` to `scan`, which leaves out what has a line: an input of the same name, size
+    and time, decided by the same generations, policy and pixel pipeline. Half a last line is taken
+    away. Raises OutputError where the file is none of results, or another program writes to it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _CLOEXEC, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OutputError(f"{path} is no regular file, and only one can be gone on with")
+        _lock(descriptor, path)
+        finished = Finished.read(Path(path), engine)
+        if finished.torn:
+            os.ftruncate(descriptor, finished.end)
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return ResumedJsonLines(os.fdopen(descriptor, "ab"), finished)
+
+
+def _lock(descriptor: int, path: str | PathLike[str]) -> None:
+    """Be the only one that writes to it."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(f"another program is writing to {path}") from None
+
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:

@@ -91,13 +91,17 @@ class Policy:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits of the SHA-256 of all settings: equal policies have equal ones."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, of types that JSON and TOML have."""
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])
         settings["limits"] = asdict(self.limits)
         settings["sampling"] = asdict(self.sampling)
-        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return settings
 
     @property
     def decoding_seconds(self) -> float:

@@ -171,7 +171,8 @@ class Result:
     that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, and listed
     videos of which only single pictures were seen (`alike`): they never make or cancel one.
     `timeline` says when each record of both was seen, of an input that has times; a listed video
-    says so itself. `detail` is a sentence for people; it is not part of the line.
+    says so itself. `detail` is a sentence for people; it is not part of the line. `seconds` is what
+    a worker of a scan took for it, None elsewhere.
     """
 
     input: str | None
@@ -188,6 +189,7 @@ class Result:
     policy: str
     versions: tuple[tuple[str, str | int], ...]
     timeline: tuple[Appearance, ...] = ()
+    seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
@@ -195,7 +197,7 @@ class Result:
         if self.input_bytes is not None:
             line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
         media = self.media
-        return line | {
+        line |= {
             "bytes": self.bytes,
             "mtime_ns": self.mtime_ns,
             "verdict": str(self.verdict),
@@ -210,3 +212,6 @@ class Result:
             "policy": self.policy,
             "versions": dict(self.versions),
         }
+        if self.seconds is not None:
+            line["seconds"] = self.seconds
+        return line

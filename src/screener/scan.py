@@ -1,78 +1,76 @@
-"""scan: many files, each in a worker process that may die, one Result a file in input order."""
+"""scan: many files, each opened in a worker process that may die, one Result a file."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from threading import Thread
+from typing import TYPE_CHECKING
 
-from screener.errors import PolicyError
+from screener.cache import HashCache
+from screener.errors import MediaError, PolicyError
+from screener.finished import Finished
+from screener.hashed import Hashed
+from screener.hasher import Opened, Target
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
+from screener.inputs import FilePath, Place, places
+from screener.media.archive import Budget
+from screener.media.source import Name, name_of
 from screener.policy import Policy
-from screener.result import Result
+from screener.result import Result, Verdict
 from screener.screen import Screener
 
 if TYPE_CHECKING:
-    from screener.workers import Engine, Errand, Worker
+    from screener.workers import Errand, Worker
 
-T = TypeVar("T")
-FilePath = str | PathLike[str]
+# Hears of everything that is counted or timed: its name, how much, and labels.
+Metrics = Callable[[str, float, Mapping[str, str]], None]
 
-# Results that may wait behind a slow file, so that the order of the input costs little time and
-# bounded memory.
-_AHEAD = 256
+# So many files of folders are taken at a time, to be opened in the order in which they lie on the
+# disk; and so many results may wait behind a slow file, so that the order of the input costs little
+# time and bounded memory.
+_WINDOW = 256
+_AHEAD = 4 * _WINDOW
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
-def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
-    """The files under the paths, folders walked in order of name.
-
-    Everything that is not a folder is named, readable or not, since each is to have a Result;
-    so is a folder that cannot be read, and a link to a folder, which is not followed.
-    """
-    for path in [paths] if isinstance(paths, str | PathLike) else paths:
-        name = os.fspath(path)
-        yield from _walk(name) if os.path.isdir(name) else [name]
-
-
-def _walk(folder: str) -> Iterator[str]:
-    # A list of what is still to visit instead of recursion: folders can be nested deeper than
-    # Python's stack.
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        if path != folder and (os.path.islink(path) or not os.path.isdir(path)):
-            yield path
-            continue
-        try:
-            names = sorted(os.listdir(path), reverse=True)
-        except OSError:
-            yield path
-            continue
-        waiting += [os.path.join(path, name) for name in names]
-
-
 def scan(
-    engine: Screener, paths: FilePath | Iterable[FilePath], *, jobs: int | None = None
+    engine: Screener,
+    paths: FilePath | Iterable[FilePath],
+    *,
+    jobs: int | None = None,
+    ordered: bool = True,
+    finished: Finished | None = None,
+    metrics: Metrics | None = None,
+    cache: HashCache | None = None,
 ) -> Iterator[Result]:
-    """Screen every file under `paths` in worker processes; yield one Result a file, in order.
+    """Screen every file under `paths`; yield one Result a file, in order.
 
-    `jobs` processes (default: the number of cores) share the mapped lists. A file that crashes
-    its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes costs
-    exactly itself: `crashed`, `timeout`, `too_large`. A script that calls this must guard its
-    main part by `if __name__ == "__main__":`, as with any use of worker processes.
+    `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
+    looks up what they send, in batches, so that no list is in reach of a decoder. A file that
+    crashes its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes
+    costs exactly itself: `crashed`, `timeout`, `too_large`. Zip and tar archives are opened: each
+    member has a Result, named `archive!member`; the archive has one where it is listed itself, is
+    damaged, is empty, or goes beyond a limit.
 
-    Raises ScreenerError where a list breaks under the scan.
+    `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
+    `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
+    everything that is counted or timed, by a name, a number and labels: docs/metrics.md. `cache`
+    keeps the hashes, for `rescan`.
+
+    A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
+    use of worker processes. Raises ScreenerError where a list breaks under the scan.
     """
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
     check_memory(engine.policy, engine.kinds)
-    return each(engine, find(paths), jobs=jobs or os.cpu_count() or 1)
+    found = places(paths, by_disk=not ordered)
+    return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(jobs or cores())
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
@@ -84,51 +82,267 @@ def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
         )
 
 
+def _unheard(name: str, value: float, labels: Mapping[str, str]) -> None:
+    """Metrics that nobody asked for."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass
-class _Place(Generic[T]):
-    """A place in the order of results: a file, who screens it, and its result once done."""
+class _Left:
+    """What an outermost archive may still cost."""
 
-    worker: Worker[T]
-    errand: Errand[T]
-    result: T | None = None
-
-
-def each(engine: Engine[T], files: Iterator[str], *, jobs: int) -> Iterator[T]:
-    """What an engine tells of each file, in order, each made in one of `jobs` processes."""
-    # Here, since pebble loads asyncio and with it the network's libraries, which a program that
-    # only screens does without.
-    from screener.workers import Worker
-
-    workers = [Worker(engine) for _ in range(jobs)]
-    order: deque[_Place[T]] = deque()
-    try:
-        while True:
-            _hand_out(files, workers, order)
-            if not order:
-                return
-            if order[0].result is None:
-                _collect(order)
-            while order and (result := order[0].result) is not None:
-                order.popleft()
-                yield result
-    finally:
-        for worker in workers:
-            worker.stop()
+    members: int
+    bytes: int
 
 
-def _hand_out(files: Iterator[str], workers: list[Worker[T]], order: deque[_Place[T]]) -> None:
-    """Give files to the least busy workers until all are busy or no file is left."""
-    while len(order) < _AHEAD:
-        worker = min(workers, key=lambda one: len(one.errands))
-        if not worker.free or (path := next(files, None)) is None:
+@dataclass(eq=False)
+class _Item:
+    """One place in the order of results: a file, a member, or an archive behind its members."""
+
+    target: Target
+    left: _Left
+    holder: _Item | None = None
+    inode: int = 0
+    errand: Errand[Hashed | Opened] | None = None
+    worker: Worker[Hashed | Opened] | None = None
+    over: bool = False
+    result: Result | None = None
+    # Of an archive: its name, members not handed out yet, members not told yet, and whether only
+    # the worker that opened it reads them.
+    name: Name | None = None
+    members: deque[tuple[Target, MediaError | None]] = field(default_factory=deque)
+    untold: int = 0
+    bound: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be told: an archive after the last of its members."""
+        return self.over and not self.members and not self.untold
+
+
+class _Scan:
+    """The state of one scan, used by one thread."""
+
+    def __init__(
+        self,
+        engine: Screener,
+        found: Iterator[Place],
+        ordered: bool,
+        finished: Finished | None,
+        metrics: Metrics,
+        cache: HashCache | None,
+    ) -> None:
+        self._engine = engine
+        self._found = found
+        self._ordered = ordered
+        self._finished = finished
+        self._metrics = metrics
+        self._cache = cache
+        self._hasher = engine.hasher
+        self._order: deque[_Item] = deque()
+        self._todo: deque[_Item] = deque()  # files in the order of the disk
+        self._archives: list[_Item] = []  # with members to hand out
+        self._under_way: list[_Item] = []
+        self._workers: list[Worker[Hashed | Opened]] = []
+
+    def run(self, jobs: int) -> Iterator[Result]:
+        """All results."""
+        # Here, since pebble loads asyncio and with it the network's libraries, which a program that
+        # only screens does without.
+        from screener.workers import Worker
+
+        self._workers = [Worker(self._hasher) for _ in range(jobs)]
+        try:
+            while True:
+                self._hand_out()
+                told = False
+                for item in self._taken():
+                    if item.result is not None:
+                        told = True
+                        self._count(item.result)
+                        yield item.result
+                if told:
+                    continue
+                if self._under_way:
+                    self._collect()
+                elif not self._order:
+                    return
+        finally:
+            _stop(self._workers)
+
+    def _count(self, result: Result) -> None:
+        labels = {"verdict": str(result.verdict), "reason": str(result.reason or "")}
+        self._metrics("results", 1, labels)
+        self._metrics("bytes", result.bytes or 0, {})
+
+    def _taken(self) -> Iterator[_Item]:
+        """Take what can be told out of the order."""
+        if not self._ordered:
+            ready = [item for item in self._order if item.ready]
+            for item in ready:
+                self._order.remove(item)
+                yield self._released(item)
             return
-        order.append(_Place(worker, worker.take(path)))
+        while self._order and self._order[0].ready:
+            yield self._released(self._order.popleft())
+
+    def _released(self, item: _Item) -> _Item:
+        if item.holder is not None:
+            item.holder.untold -= 1
+        return item
+
+    def _hand_out(self) -> None:
+        """Give targets to the least busy workers until all are busy or nothing is left."""
+        while (worker := min(self._workers, key=lambda one: len(one.errands))).free:
+            item = self._next_member() or self._next_file()
+            if item is None:
+                return
+            if item.over:
+                continue
+            if item.holder is not None and item.holder.bound:
+                worker = item.holder.worker or worker
+            limits = Budget(item.left.members, item.left.bytes)
+            item.worker = worker
+            item.errand = worker.take(item.target, limits)
+            self._under_way.append(item)
+
+    def _next_member(self) -> _Item | None:
+        """A member of the first archive that has one for a worker that is free."""
+        for archive in list(self._archives):
+            if archive.bound and archive.worker is not None and not archive.worker.free:
+                continue
+            if len(self._order) >= _AHEAD and self._order[0] is not archive:
+                continue
+            while archive.members:
+                target, trouble = archive.members.popleft()
+                if self._is_finished(target.name):
+                    continue
+                item = _Item(target, archive.left, holder=archive)
+                archive.untold += 1
+                self._order.insert(self._order.index(archive), item)
+                if trouble is not None:
+                    self._decide([(item, Hashed(Name(), trouble=trouble), 0.0)])
+                return item
+            self._archives.remove(archive)
+        return None
+
+    def _next_file(self) -> _Item | None:
+        while not self._todo:
+            if len(self._order) >= _AHEAD or not self._fill():
+                return None
+        return self._todo.popleft()
+
+    def _fill(self) -> bool:
+        """Take more files; False where there are none."""
+        limits = self._engine.policy.limits
+        taken = False
+        window: list[_Item] = []
+        for path, inode in self._found:
+            taken = True
+            if self._finished is None or not self._is_finished(name_of(path)):
+                left = _Left(limits.members, limits.unpacked)
+                window.append(_Item(Target(path), left, inode=inode))
+            # Names that are given, by a pipe for instance, are not waited for.
+            if not inode or len(window) == _WINDOW:
+                break
+        self._order += window
+        self._todo += sorted(window, key=lambda item: item.inode)
+        return taken
+
+    def _is_finished(self, name: Name | None) -> bool:
+        return self._finished is not None and name is not None and self._finished.take(name)
+
+    def _collect(self) -> None:
+        """Wait until a target under way is done, and look up all that are, in one batch."""
+        wait([_errand(item).future for item in self._under_way], return_when=FIRST_COMPLETED)
+        hashed: list[tuple[_Item, Hashed, float]] = []
+        for item in list(self._under_way):
+            errand, worker = _errand(item), item.worker
+            if worker is None or not errand.future.done():
+                continue
+            done = worker.collect(errand)
+            if done is None:
+                continue
+            self._under_way.remove(item)
+            if isinstance(done.outcome, Opened):
+                self._open(item, done.outcome, done.seconds)
+            else:
+                hashed.append((item, done.outcome, done.seconds))
+        if hashed:
+            self._decide(hashed)
+
+    def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
+        """Look up the hashes of all those items at once."""
+        named = [_named(one, item.target) for item, one, _ in hashed]
+        if self._cache is not None:
+            for one in named:
+                self._cache.add(one, self._hasher)
+        begin = time.perf_counter()
+        results = self._engine.decide(named)
+        self._metrics("lookup_seconds", time.perf_counter() - begin, {})
+        self._metrics("lookup_inputs", len(named), {})
+        for (item, _, seconds), result in zip(hashed, results, strict=True):
+            item.result = replace(result, seconds=round(seconds, 6))
+            item.over = True
+            self._metrics("hash_seconds", seconds, {})
+
+    def _open(self, item: _Item, opened: Opened, seconds: float) -> None:
+        """Put the members of an archive before it in the order, as far as they were listed."""
+        listing = opened.listing
+        trouble = listing.trouble
+        # Others may have used up what was left when it was handed out.
+        members = listing.members[: max(0, item.left.members)]
+        if len(members) < len(listing.members):
+            trouble = MediaError("too_large", "an archive of more members than allowed")
+        item.left.members -= len(members)
+        item.left.bytes -= listing.bytes
+        if trouble is None and not listing.members:
+            trouble = MediaError("empty", "an archive without members")
+        own = replace(opened.hashed, trouble=trouble)
+        self._decide([(item, own, seconds)])
+        result = item.result
+        listed = result is not None and (result.verdict is Verdict.MATCH or result.beside)
+        if not listed and trouble is None:
+            item.result = None  # its members speak for it
+        outermost = opened.hashed.name if not item.target.inner else _outermost(item)
+        item.name = outermost
+        item.members = deque(
+            (item.target.member(number, member, outermost), member.trouble)
+            for number, member in enumerate(members)
+        )
+        item.bound = not opened.direct
+        if item.members:
+            self._archives.append(item)
 
 
-def _collect(order: deque[_Place[T]]) -> None:
-    """Wait until a file under way is done, and fill the places of all that are."""
-    waiting = [place for place in order if place.result is None]
-    wait([place.errand.future for place in waiting], return_when=FIRST_COMPLETED)
-    for place in waiting:
-        if place.errand.future.done():
-            place.result = place.worker.collect(place.errand)
+def _outermost(item: _Item) -> Name:
+    """The name of the file that an item is in, however deep."""
+    while item.holder is not None:
+        item = item.holder
+    return item.name or Name()
+
+
+def _errand(item: _Item) -> Errand[Hashed | Opened]:
+    if item.errand is None:
+        raise RuntimeError("not handed out")
+    return item.errand
+
+
+def _named(hashed: Hashed, target: Target) -> Hashed:
+    """What was hashed under the name of its target: a worker does not know that of a member."""
+    return hashed if target.name is None else replace(hashed, name=target.name)
+
+
+def _stop(workers: list[Worker[Hashed | Opened]]) -> None:
+    """End all workers at once: one after the other would take a moment for each."""
+    threads = [Thread(target=worker.stop) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

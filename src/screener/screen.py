@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.found import Found
 from screener.hashed import Hashed, Located, hash_item
+from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
@@ -83,8 +85,8 @@ class Screener:
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order."""
-        hashed = [hash_item(item, policy=self._hashing, kinds=self._wanted) for item in items]
-        return self._decide(hashed)
+        hasher = self.hasher
+        return self._decide([hasher.hash(item) for item in items])
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
         """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
@@ -105,6 +107,31 @@ class Screener:
         return self._decide(
             [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
+
+    @property
+    def hasher(self) -> Hasher:
+        """What makes the hashes that this Screener looks up; it knows no list."""
+        return Hasher(self._hashing, self._wanted)
+
+    def decide(self, items: Sequence[Hashed]) -> list[Result]:
+        """Look up what a `hasher` made of several inputs at once; results in the same order."""
+        return self._decide(items)
+
+    def reached(
+        self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
+    ) -> NDArray[np.bool_]:
+        """Which codes of a kind have a listed one within reach: no other can have a match."""
+        found = np.zeros(len(codes), np.bool_)
+        for one in self.lists:
+            if kind.name not in one.kinds:
+                continue
+            if kind.digest:
+                offsets, _ = one.lookup(kind.name, codes)
+            else:
+                radius = self._widest(one, kind)
+                offsets, _, _ = one.search(kind.name, codes, radius=radius, threads=threads)
+            found |= np.diff(offsets) > 0
+        return found
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""

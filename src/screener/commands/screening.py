@@ -1,115 +1,49 @@
-"""The commands that screen: scan, match, hash."""
+"""The commands that match hashes and make them: match, hash."""
 
 from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from screener import console, hash_lines, list_pages, vpdq
-from screener.commands.opening import open_list
+from screener import console, hash_lines, vpdq
+from screener.commands.deciding import (
+    AUDIT,
+    AUDIT_KEY,
+    COUNT,
+    DIGESTS_ONLY,
+    EXIT_CODES,
+    LISTS,
+    OUTPUT,
+    POLICY,
+    counted,
+    make_engine,
+    make_writer,
+    open_audit,
+)
 from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.inputs import find
 from screener.output import open_jsonl
 from screener.policy import Policy
-from screener.result import Reason, Result
-from screener.scan import find
-from screener.scan import scan as scan_files
-from screener.screen import Screener
-
-_EXIT_CODES = """\b
-Exit codes:
-  0    everything was screened, nothing matched
-  1    at least one match
-  3    no match, but something was not screened
-  2    the call or the list was wrong
-  130  interrupted"""
-
-_LISTS = click.option(
-    "--list",
-    "lists",
-    multiple=True,
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
-)
-_POLICY = click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with radius, floor, limits; the defaults where left out.",
-)
-_OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the results here, readable by you only, instead of to standard output.",
-)
-_DIGESTS_ONLY = click.option(
-    "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
-)
-_COUNT = click.option(
-    "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
-)
+from screener.result import Reason
 
 
-@click.command(epilog=_EXIT_CODES)
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
-@_LISTS
-@_OUTPUT
-@_POLICY
-@_DIGESTS_ONLY
-@_COUNT
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
-def scan(
-    paths: tuple[str, ...],
-    lists: tuple[Path, ...],
-    output: Path | None,
-    policy_file: Path | None,
-    digests_only: bool,
-    count: bool,
-    jobs: int | None,
-) -> int:
-    """Screen files and folders; one JSON line a file.
-
-    Every file is opened in a worker process of its own: one that crashes, hangs or eats memory
-    costs exactly itself, and is reported as unscreened with the reason.
-
-    \b
-    Examples:
-      screener scan photo.jpg --list known.list
-      screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
-    """
-    told = console.to_stderr()
-    tally = console.Tally()
-    with ExitStack() as stack:
-        engine = _engine(stack, lists, policy_file, digests_only)
-        total = sum(1 for _ in find(paths))
-        bar = stack.enter_context(console.progress(told, total))
-        out = stack.enter_context(open_jsonl(output))
-        for result in _counted(stack, scan_files(engine, paths, jobs=jobs), engine, count):
-            out.write(result)
-            tally.add(result)
-            bar.update(bar.task_ids[0], advance=1, tally=tally.short)
-    tally.print(told)
-    return tally.exit_code
-
-
-@click.command(epilog=_EXIT_CODES)
-@_LISTS
-@_OUTPUT
-@_POLICY
-@_DIGESTS_ONLY
-@_COUNT
+@click.command(epilog=EXIT_CODES)
+@LISTS
+@OUTPUT
+@POLICY
+@DIGESTS_ONLY
+@COUNT
+@AUDIT
+@AUDIT_KEY
 def match(
     lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool,
-    count: bool,
+    count: bool, audit_file: Path | None, audit_key: Path | None,
 ) -> int:  # fmt: skip
     """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
 
@@ -125,11 +59,13 @@ def match(
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
-        engine = _engine(stack, lists, policy_file, digests_only)
+        engine = make_engine(stack, lists, policy_file, digests_only)
+        log = open_audit(stack, audit_file, audit_key, engine)
         out = stack.enter_context(open_jsonl(output))
+        write = make_writer(out, log)
         found = hash_lines.match(engine, sys.stdin.buffer)
-        for result in _counted(stack, found, engine, count):
-            out.write(result)
+        for result in counted(stack, found, engine, count):
+            write(result)
             tally.add(result)
     tally.print(console.to_stderr())
     return tally.exit_code
@@ -201,40 +137,6 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     return 0 if trouble is None else 3
 
 
-def _engine(
-    stack: ExitStack, lists: tuple[Path, ...], policy_file: Path | None, digests_only: bool
-) -> Screener:
-    policy = Policy() if policy_file is None else Policy.load(policy_file)
-    if digests_only:
-        policy = replace(policy, digests_only=True)
-    return Screener([open_list(stack, path) for path in lists], policy=policy)
-
-
-def _counted(
-    stack: ExitStack, results: Iterable[Result], engine: Screener, count: bool
-) -> Iterator[Result]:
-    """The results as they are; where asked to, their matches are counted when the run is over,
-    also by an interruption.
-    """
-    if not count:
-        return iter(results)
-    kept: list[Result] = []
-
-    def tell() -> None:
-        for one in engine.lists:
-            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
-
-    stack.callback(tell)
-    return _kept(results, kept)
-
-
-def _kept(results: Iterable[Result], kept: list[Result]) -> Iterator[Result]:
-    for result in results:
-        if result.matches or result.beside:
-            kept.append(result)
-        yield result
-
-
 def _computed(names: str) -> tuple[HashKind, ...]:
     kinds = tuple(kind_named(name.strip().lower()) for name in names.split(","))
     for kind in kinds:
@@ -244,4 +146,4 @@ def _computed(names: str) -> tuple[HashKind, ...]:
     return kinds
 
 
-COMMANDS = (scan, match, hash_)
+COMMANDS = (match, hash_)

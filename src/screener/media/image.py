@@ -34,7 +34,9 @@ class Limits:
 
     All frames of a file together may have four times `pixels`. A video is not held in memory and
     has limits of its own: `video_bytes`, `duration` in seconds, and `samples`, the frames that are
-    looked at.
+    looked at. An archive, with all archives inside it, may have so many `members` that unpack to so
+    many bytes (`unpacked`); none may unpack to more than `ratio` times its size; archives inside
+    archives are opened to a depth of `nesting`.
     """
 
     bytes: int = 256 * 1024 * 1024
@@ -43,6 +45,10 @@ class Limits:
     video_bytes: int = 16 * 1024 * 1024 * 1024
     duration: int = 6 * 60 * 60
     samples: int = 20_000
+    members: int = 100_000
+    unpacked: int = 64 * 1024 * 1024 * 1024
+    ratio: int = 200
+    nesting: int = 3
 
 
 @dataclass(frozen=True)

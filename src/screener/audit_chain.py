@@ -1,0 +1,238 @@
+"""The chain of an audit log: how its lines hold together, and how that is checked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from screener.errors import OutputError
+from screener.lists.manifest import public_key
+
+VERSION = 1
+EVENTS = ("open", "decision", "close", "recovered")
+_SCHEMA = "screener-audit-head/1"
+_FIRST = "0" * 64  # what the first line holds in the place of a hash
+_BEGINS = b'{"audit":1,'
+# The longest line that is read as one: a result with some ten thousand matches.
+_LONGEST = 1 << 26
+_TOLD = 20  # troubles, at most
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A log up to the end of a line: how many lines and bytes, where the last line starts, and its
+    SHA-256 in hex.
+    """
+
+    lines: int = 0
+    size: int = 0
+    start: int = 0
+    prev: str = _FIRST
+
+    def after(self, line: bytes) -> Chain:
+        """The chain with one more line, its end included."""
+        digest = hashlib.sha256(line).hexdigest()
+        return Chain(self.lines + 1, self.size + len(line), self.size, digest)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What was written beside a log when it was closed: `text` was signed, if there is one."""
+
+    chain: Chain
+    text: bytes
+    signature: bytes | None
+
+    def fits(self, log: BinaryIO) -> bool:
+        """Whether a log has at the head's place the line that it had when it was closed."""
+        log.seek(self.chain.start)
+        line = log.read(self.chain.size - self.chain.start)
+        return hashlib.sha256(line).hexdigest() == self.chain.prev
+
+    def signed_by(self, key: str | PathLike[str]) -> bool:
+        """Whether the holder of a key signed it; ListError where the key cannot be read."""
+        public = public_key(key)
+        from cryptography.exceptions import InvalidSignature
+
+        if self.signature is None:
+            return False
+        try:
+            public.verify(base64.b64decode(self.signature, validate=True), self.text)
+        except (InvalidSignature, binascii.Error, ValueError):
+            return False
+        return True
+
+
+def head_path(path: Path) -> Path:
+    """Where the head of an audit log stands."""
+    return path.with_name(f"{path.name}.head")
+
+
+def head_of(chain: Chain) -> str:
+    """A head as it is written and signed: one line."""
+    facts = {"schema": _SCHEMA, "lines": chain.lines, "bytes": chain.size, "start": chain.start}
+    facts["sha256"] = chain.prev
+    return json.dumps(facts, separators=(",", ":")) + "\n"
+
+
+def read_head(path: Path) -> Head | None:
+    """The head of a log; None where there is no such file. OutputError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            text, _, signature = stream.read(1 << 16).partition(b"\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        facts = json.loads(text)
+        lines, size, start = numbers = [facts[name] for name in ("lines", "bytes", "start")]
+        prev = facts["sha256"]
+        sound = facts["schema"] == _SCHEMA and isinstance(prev, str)
+        sound = sound and all(type(n) is int for n in numbers) and 0 <= start < size
+        if not sound or size - start > _LONGEST:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise OutputError(f"{path} is no head of an audit log") from None
+    return Head(Chain(lines, size, start, prev), text + b"\n", signature.strip() or None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a log, and the chain with it; `trouble` where it does not follow."""
+
+    number: int
+    data: bytes
+    chain: Chain
+    event: str | None = None
+    trouble: str | None = None
+    torn: bool = False
+
+
+def walk(stream: BinaryIO, chain: Chain) -> Iterator[Step]:
+    """The lines of a log from where a stream stands, which `chain` describes; a line that does not
+    follow is told, and the next is held against it all the same.
+    """
+    while data := stream.readline(_LONGEST):
+        step = _step(data, chain)
+        chain = step.chain
+        yield step
+
+
+def _step(data: bytes, chain: Chain) -> Step:
+    number, after = chain.lines + 1, chain.after(data)
+    if not data.endswith(b"\n") and len(data) < _LONGEST:
+        if chain.lines or data.startswith(_BEGINS) or _BEGINS.startswith(data):
+            return Step(number, data, after, torn=True, trouble="a line that is cut short")
+        return Step(number, data, after, trouble="this is no audit log")
+    try:
+        line = json.loads(data)
+        if not isinstance(line, dict):
+            raise ValueError
+    except (ValueError, RecursionError):
+        return Step(number, data, after, trouble="this is no line of an audit log")
+    return Step(number, data, after, str(line.get("event")), _trouble(line, chain))
+
+
+def _trouble(line: dict[str, Any], chain: Chain) -> str | None:
+    if line.get("audit") != VERSION:
+        return f"it is of another version than {VERSION}, or no line of an audit log"
+    if line.get("event") not in EVENTS or (chain.lines == 0 and line["event"] != "open"):
+        return "it is of a kind that cannot stand here"
+    if line.get("line") != chain.lines + 1:
+        return "its number is another: lines before it were removed or added"
+    if line.get("prev") != chain.prev:
+        return "it does not follow the line before: one of the two was changed, removed or added"
+    return None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of an audit log found.
+
+    `lines`, `runs` and `decisions` are counts. `head` is the SHA-256 of the last line. `closed`:
+    whether the head beside the log is of its last line, so that nothing is missing at its end.
+    `signature` is `none`, `unchecked` (no key was given), `good` or `bad`. `trouble` are sentences,
+    the first twenty at most; none of them repeats a line.
+    """
+
+    lines: int
+    runs: int
+    decisions: int
+    head: str
+    closed: bool
+    signature: str
+    trouble: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return {**asdict(self), "trouble": list(self.trouble)}
+
+
+def verify(
+    path: str | PathLike[str],
+    *,
+    key: str | PathLike[str] | None = None,
+    head: str | None = None,
+) -> Verification:
+    """Check an audit log from its first line to its last, and its head beside it.
+
+    `key`: an Ed25519 public key in a PEM file, by which the head must be signed. `head`: a head's
+    SHA-256 that was kept elsewhere and that the log must have passed. OutputError where a file
+    cannot be read.
+    """
+    path = Path(path)
+    beside = read_head(head_path(path))
+    trouble: list[str] = []
+    counts = dict.fromkeys(EVENTS, 0)
+    chain = Chain()
+    passed = passed_head = False
+    try:
+        with path.open("rb") as stream:
+            for step in walk(stream, chain):
+                if step.trouble is not None:
+                    trouble.append(f"line {step.number}: {step.trouble}")
+                elif step.event is not None:
+                    counts[step.event] += 1
+                chain = step.chain
+                passed = passed or chain.prev == head
+                passed_head = passed_head or (beside is not None and chain == beside.chain)
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror}") from error
+    if head is not None and not passed:
+        trouble.append("the log never had the head that was kept: it was cut or written anew")
+    if beside is not None and not passed_head:
+        trouble.append("the log is not the one that its head is of: it was cut or changed")
+    found = Verification(
+        lines=chain.lines,
+        runs=counts["open"],
+        decisions=counts["decision"],
+        head=chain.prev,
+        closed=beside is not None and chain == beside.chain,
+        signature="none" if beside is None or beside.signature is None else "unchecked",
+        trouble=tuple(trouble[:_TOLD]),
+    )
+    return found if key is None else _with_signature(found, beside, key)
+
+
+def _with_signature(
+    found: Verification, beside: Head | None, key: str | PathLike[str]
+) -> Verification:
+    public_key(key)  # a key that cannot be read is the caller's mistake, head or not
+    if beside is None:
+        return found  # and not closed, which says it
+    if beside.signed_by(key):
+        return replace(found, signature="good")
+    sentence = f"the head is not signed with the key {key}"
+    return replace(
+        found,
+        signature="none" if found.signature == "none" else "bad",
+        trouble=(*found.trouble, sentence),
+    )

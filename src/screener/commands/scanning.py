@@ -1,0 +1,182 @@
+"""The command that screens files: scan."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from screener import console, progress
+from screener.cache import HashCache
+from screener.commands.deciding import (
+    AUDIT,
+    AUDIT_KEY,
+    COUNT,
+    DIGESTS_ONLY,
+    EXIT_CODES,
+    LISTS,
+    OUTPUT,
+    POLICY,
+    counted,
+    make_engine,
+    make_writer,
+    open_audit,
+)
+from screener.inputs import arguments, find
+from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
+from screener.rescan import outdated
+from screener.rescan import rescan as match_cache
+from screener.scan import cores
+from screener.scan import scan as scan_files
+from screener.screen import Screener
+
+CACHE = click.option(
+    "--cache", type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the hashes of all inputs here, for `screener rescan`.",
+)  # fmt: skip
+KEEP = click.option(
+    "--keep", type=click.FloatRange(min=0),
+    help="Days after which the cache forgets an input, from now on; 30 at first.",
+)  # fmt: skip
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@LISTS
+@OUTPUT
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Go on with this file of results: leave out what is done, and write behind it.",
+)
+@POLICY
+@DIGESTS_ONLY
+@COUNT
+@AUDIT
+@AUDIT_KEY
+@CACHE
+@KEEP
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
+@click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
+def scan(
+    paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
+    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
+    audit_key: Path | None, cache: Path | None, keep: float | None, jobs: int | None,
+    unordered: bool, json_progress: bool,
+) -> int:  # fmt: skip
+    """Screen files, folders, archives; one JSON line a file.
+
+    Every file is opened in a worker process of its own: one that crashes, hangs or eats memory
+    costs exactly itself, and is reported as unscreened with the reason. Members of zip and tar
+    archives have lines of their own, named `archive.zip!member`. A path may be a pattern with
+    `*`, `?` or `**`; `-` reads names from standard input, separated by NULs or line ends.
+
+    With --resume, an input that has a line in the file is left out if its size and time are the
+    same, and generations of the lists and policy too. The exit code is that of the whole file.
+
+    \b
+    Examples:
+      screener scan photo.jpg --list known.list
+      screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
+      screener scan uploads/ --list known.list --resume results.jsonl
+      find uploads -newer last -print0 | screener scan - --list known.list --json-progress
+    """
+    told = console.to_stderr()
+    with ExitStack() as stack:
+        if "-" in paths and sys.stdin is None:
+            raise click.UsageError("standard input is closed, and the names come from there")
+        engine = make_engine(stack, lists, policy_file, digests_only)
+        log = open_audit(stack, audit_file, audit_key, engine)
+        out = stack.enter_context(_output(output, resume, lists, engine))
+        write = make_writer(out, log)
+        finished = out.finished if isinstance(out, ResumedJsonLines) else None
+        tally = console.Tally(finished)
+        total = None if "-" in paths else (lambda: find(arguments(paths, None)))
+        show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
+        kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
+        stdin = sys.stdin.buffer if "-" in paths else None
+        results = scan_files(
+            engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
+            cache=kept,
+        )  # fmt: skip
+        for result in counted(stack, results, engine, count):
+            write(result)
+            tally.add(result)
+            show.add(result)
+    if not json_progress:
+        tally.print(told)
+    return tally.exit_code
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--cache", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The hashes that `scan --cache` kept.",
+)  # fmt: skip
+@KEEP
+@LISTS
+@OUTPUT
+@POLICY
+@DIGESTS_ONLY
+@COUNT
+@AUDIT
+@AUDIT_KEY
+@click.option("--all", "every", is_flag=True, help="Write also what reaches no record.")
+def rescan(
+    cache: Path, keep: float | None, lists: tuple[Path, ...], output: Path | None,
+    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
+    audit_key: Path | None, every: bool,
+) -> int:  # fmt: skip
+    """Match the hashes of inputs that were scanned before against newer lists; open no file.
+
+    One JSON line for each input that reaches a record: what a scan of it would give now. Inputs
+    that were hashed by other settings or kinds are counted, are to be scanned again, and make the
+    exit code 3 where nothing matched.
+
+    \b
+    Examples:
+      screener scan uploads/ --list known.list --cache hashes.cache -o results.jsonl
+      screener import newer.csv --into known.list
+      screener rescan --cache hashes.cache --list known.list -o matches.jsonl
+    """
+    told = console.to_stderr()
+    tally = console.Tally()
+    with ExitStack() as stack:
+        engine = make_engine(stack, lists, policy_file, digests_only)
+        kept = stack.enter_context(HashCache.open(cache, keep=keep))
+        log = open_audit(stack, audit_file, audit_key, engine)
+        out = stack.enter_context(open_jsonl(output))
+        write = make_writer(out, log)
+        results = match_cache(engine, kept, every=every, threads=cores())
+        for result in counted(stack, results, engine, count):
+            write(result)
+            tally.add(result)
+        held, old = len(kept), outdated(engine, kept)
+    tally.print(told)
+    told.print(f"{held} inputs in the cache" + (f", {old} to be scanned again" if old else ""))
+    return tally.exit_code or (3 if old else 0)
+
+
+def _output(
+    output: Path | None, resume: Path | None, lists: tuple[Path, ...], engine: Screener
+) -> JsonLines:
+    if resume is None:
+        return open_jsonl(output)
+    if output is not None:
+        raise click.UsageError("--resume writes to the file that it names: leave -o away")
+    for path in lists:
+        if not path.is_dir():
+            raise click.UsageError(
+                f"--resume needs generations, and {path} is a list file: import it first"
+            )
+    out = resume_jsonl(resume, engine)
+    finished = out.finished
+    torn = f"; half a line of {finished.torn} bytes was taken away" if finished.torn else ""
+    click.echo(f"{console.printable(str(resume))}: {len(finished)} results count{torn}", err=True)
+    return out
+
+
+COMMANDS = (scan, rescan)

@@ -1,0 +1,89 @@
+"""What a worker process gives up before it opens a file: memory, privileges, output, its parent.
+
+Each is a limit of the system that the platform may lack; docs/threat-model.md says what they stop
+and what they do not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from multiprocessing.connection import wait
+
+# From linux/prctl.h.
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def confine(memory: int) -> None:
+    """Confine this process, with so many bytes of private memory."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
+    _end_with_parent()
+    _silence()
+    # SciPy's linear algebra, loaded with the first classic hash, would else reserve memory for a
+    # thread on every core, and hang or crash where the limit does not allow it.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _keep_freed_memory()
+    _limit_resources(memory)
+    _drop_privileges()
+
+
+def _end_with_parent() -> None:
+    """End this process when the scan is gone, however it went, also in the middle of a file."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    # The stack of a thread counts as memory of the process: it needs next to none.
+    before = threading.stack_size(1 << 18)
+    try:
+        threading.Thread(target=watch, daemon=True).start()
+    finally:
+        threading.stack_size(before)
+
+
+def _silence() -> None:
+    """Decoders write to standard error what they please, words of the file among it."""
+    warnings.simplefilter("ignore")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _keep_freed_memory() -> None:
+    """Teach glibc to keep blocks of up to 30 MB for the next picture, by freeing one that large.
+
+    Otherwise it hands a picture's memory back and has it zeroed anew for each file, which took
+    nearly as long as decoding it.
+    """
+    bytearray(30 << 20)
+
+
+def _limit_resources(memory: int) -> None:
+    """Bound private memory, leave no core dump, which would hold the picture, and write no file."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A worker answers through a pipe: it has no file to write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    # The data limit counts private writable memory, and no mapped file.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _drop_privileges() -> None:
+    """No program that this process starts can gain rights that it has not."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,0 +1,140 @@
+"""Hasher: what a worker process does with an input, and all that it knows: no list, no record."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, cast
+
+from screener.errors import MediaError
+from screener.hashed import Hashed, hash_item
+from screener.hashing.hash import HashKind
+from screener.media.archive import Archive, Budget, Listing, Member, open_file, type_of
+from screener.media.source import Item, Name
+from screener.policy import Policy
+
+
+@dataclass(frozen=True)
+class Target:
+    """An input of a scan: a path, or a member of the archive there. `inner` are the numbers of
+    members from the outermost archive inwards; `name` is the member's, and None for a path.
+    """
+
+    path: str
+    inner: tuple[int, ...] = ()
+    name: Name | None = None
+
+    def member(self, number: int, member: Member, outermost: Name) -> Target:
+        """A member of this archive: called `archive!member`, with the time of the archive."""
+        own = self.name or outermost
+        raw = (own.raw or (own.text or "").encode("utf-8")) + b"!" + member.name
+        text = raw.decode("utf-8", "replace")
+        kept = None if text.encode("utf-8") == raw else raw
+        name = Name(text, kept, member.size, outermost.mtime_ns)
+        return Target(self.path, (*self.inner, number), name)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An archive: the hashes of its own bytes, its members, and whether any can be read first."""
+
+    hashed: Hashed
+    listing: Listing
+    direct: bool
+
+
+@dataclass(frozen=True)
+class Hasher:
+    """Reads, decodes and hashes inputs; it is sent to a worker process once."""
+
+    policy: Policy
+    kinds: tuple[HashKind, ...]
+
+    def hash(self, item: Item) -> Hashed:
+        """Hash one input: see `hash_item`."""
+        return hash_item(item, policy=self.policy, kinds=self.kinds)
+
+    def digest(self, item: Item) -> Hashed:
+        """The digests of an input only: nothing of it is decoded."""
+        kinds = [kind for kind in self.kinds if kind.digest]
+        return hash_item(item, policy=self.policy, kinds=kinds)
+
+    def visit(self) -> Visit:
+        """This Hasher at work in one process."""
+        return Visit(self)
+
+
+@dataclass
+class Visit:
+    """A Hasher at work in one process: it keeps the archives open in which its targets are."""
+
+    hasher: Hasher
+    _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
+
+    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Hashed | Opened:
+        """Hash a target, or open it where it is an archive and there is a budget for that.
+
+        `digests_only`: decode nothing, since it did harm before.
+        """
+        policy = self.hasher.policy
+        if not target.inner:
+            stream = None if digests_only or budget is None else open_file(target.path)
+            if stream is not None:
+                if type_of(stream) is not None:
+                    return self._opened(target, stream, budget)
+                stream.close()
+            way = self.hasher.digest if digests_only else self.hasher.hash
+            return way(target.path)
+        try:
+            holder = self._archive(target.path, target.inner[:-1])
+            data, damage = holder.read(target.inner[-1], policy.limits.bytes)
+        except MediaError as error:
+            return Hashed(Name(), trouble=error)
+        if digests_only:
+            return self.hasher.digest(data)
+        if damage is not None:
+            # As a file that is cut short: what there is may match.
+            return replace(self.hasher.hash(data), trouble=damage)
+        if budget is not None and type_of(io.BytesIO(data)) is not None:
+            return self._opened(target, io.BytesIO(data), budget)
+        return self.hasher.hash(data)
+
+    def _opened(self, target: Target, stream: BinaryIO, budget: Budget | None) -> Opened | Hashed:
+        limits = self.hasher.policy.limits
+        whole = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
+        hashed = self.hasher.digest(whole)
+        if hashed.trouble is not None or budget is None:
+            return hashed
+        if len(target.inner) >= limits.nesting:
+            detail = f"an archive inside {limits.nesting} others"
+            return Opened(hashed, Listing((), 0, MediaError("too_large", detail)), True)
+        try:
+            archive = Archive(stream)
+        except MediaError as error:
+            return Opened(hashed, Listing((), 0, error), True)
+        self._keep(target.path, target.inner, archive)
+        return Opened(hashed, archive.list(limits, budget), archive.direct and not target.inner)
+
+    def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
+        """The archive at a place, opened if it is not open yet."""
+        held = self._open.get((path, inner))
+        if held is not None:
+            return held
+        stream: BinaryIO | None
+        if inner:
+            holder = self._archive(path, inner[:-1])
+            stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
+        else:
+            stream = open_file(path)
+        if stream is None:
+            raise MediaError("unreadable", "the archive is gone")
+        archive = Archive(stream)
+        self._keep(path, inner, archive)
+        return archive
+
+    def _keep(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
+        """Keep an archive open, and close all but those that it is inside of."""
+        for held in list(self._open):
+            if held[0] != path or held[1] != inner[: len(held[1])] or held[1] == inner:
+                self._open.pop(held).close()
+        self._open[path, inner] = archive

@@ -1,0 +1,267 @@
+"""Archives: the members of a zip or tar file, one after the other, nothing unpacked to disk.
+
+What is an archive is told by its content: zip, and tar plain or packed by gzip, bzip2 or xz. The
+limits hold while it is read, whatever the archive says of itself.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from screener.errors import MediaError
+from screener.media.image import Limits
+from screener.media.sniff import sniff
+
+_PACKED: dict[str, Callable[[BinaryIO], Any]] = {
+    "application/gzip": gzip.open,
+    "application/x-bzip2": bz2.open,
+    "application/x-xz": lzma.open,
+}
+_BLOCK = 512  # of a tar file; its magic is in the first
+_HEAD = 4096
+_PIECE = 1 << 16  # the most that damage costs of what is before it
+# Below so many bytes nothing is taken for a bomb, however well it was packed.
+_INNOCENT = 16 << 20
+
+_ENCRYPTED = 0x1  # in a zip member's flags
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member that is not a folder: its name as the archive has it, its bytes when unpacked as
+    declared, and what keeps it from being read, if anything.
+    """
+
+    name: bytes
+    size: int
+    trouble: MediaError | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an archive, with those inside it, may still cost: members, and bytes unpacked."""
+
+    members: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The members of an archive as far as they could be listed, and what ended the list early."""
+
+    members: tuple[Member, ...]
+    bytes: int
+    trouble: MediaError | None = None
+
+
+def type_of(stream: BinaryIO) -> str | None:
+    """The type of an archive that can be opened, `application/zip` or `application/x-tar`; None
+    for anything else. Leaves the stream at its start.
+    """
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    found = sniff(head)
+    if found in _PACKED:
+        try:
+            with _PACKED[found](stream) as unpacked:
+                found = sniff(unpacked.read(_BLOCK))
+        except Exception:  # whatever a damaged file makes a decompressor raise
+            found = None
+        finally:
+            stream.seek(0)
+        return found if found == "application/x-tar" else None
+    return found if found in ("application/zip", "application/x-tar") else None
+
+
+def open_file(path: str) -> BinaryIO | None:
+    """A regular file, opened; None for anything else, and where it cannot be."""
+    try:
+        raw = os.fsencode(path)
+        if not stat.S_ISREG(os.stat(raw).st_mode):
+            return None
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        stream = os.fdopen(os.open(raw, flags | getattr(os, "O_BINARY", 0)), "rb")
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    return None
+
+
+class Archive:
+    """An open archive, whose members have numbers from 0; raises MediaError where it is damaged.
+
+    `direct`: whether any member can be read without reading those before it.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        kind = type_of(stream)
+        head = stream.read(6)
+        stream.seek(0)
+        self.direct = kind == "application/zip" or sniff(head) not in _PACKED
+        self._format: _Zip | _Tar
+        with _damage():
+            self._format = _Zip(stream) if kind == "application/zip" else _Tar(stream)
+
+    def list(self, limits: Limits, budget: Budget) -> Listing:
+        """Its members, as far as limits and budget allow and damage lets."""
+        members: list[Member] = []
+        total = 0
+        try:
+            with _damage():
+                for number, (member, packed) in enumerate(self._format.members()):
+                    member = _checked(member, packed, limits)
+                    # What is too large is not read; but in a packed tar it has to be passed.
+                    total += member.size if member.trouble is None or not self.direct else 0
+                    if number >= budget.members:
+                        raise MediaError("too_large", "an archive of more members than allowed")
+                    if total > budget.bytes:
+                        raise MediaError("too_large", "an archive of more bytes than allowed")
+                    if not self.direct and total > max(_INNOCENT, limits.ratio * self._size):
+                        raise MediaError("too_large", _bomb(limits))
+                    members.append(member)
+        except MediaError as error:
+            return Listing(tuple(members), total, error)
+        return Listing(tuple(members), total)
+
+    def read(self, number: int, limit: int) -> tuple[bytes, MediaError | None]:
+        """The bytes of a member as far as they can be read, and what ended them early.
+
+        Raises MediaError where there are none, and `too_large` where there are more than `limit`.
+        """
+        with _damage():
+            stream = self._format.open(number)
+        if stream is None:
+            raise MediaError("undecodable", "the archive has no such member any more")
+        data = bytearray()
+        try:
+            with _damage(), stream:
+                while len(data) <= limit and (piece := stream.read(_PIECE)):
+                    data += piece
+        except MediaError as error:
+            if not data:
+                raise
+            return bytes(data), error
+        if len(data) > limit:
+            raise MediaError("too_large", f"more than {limit} bytes")
+        return bytes(data), None
+
+    def close(self) -> None:
+        """Close the archive and its file."""
+        self._stream.close()
+
+
+def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
+    """A member with what its sizes say against it."""
+    trouble = member.trouble
+    if trouble is None and member.size > limits.bytes:
+        trouble = MediaError("too_large", f"more than {limits.bytes} bytes")
+    elif (
+        trouble is None
+        and packed is not None
+        and member.size > max(_INNOCENT, limits.ratio * packed)
+    ):
+        trouble = MediaError("too_large", _bomb(limits))
+    return Member(member.name, member.size, trouble)
+
+
+def _bomb(limits: Limits) -> str:
+    return f"unpacks to more than {limits.ratio} times its size"
+
+
+class _Zip:
+    def __init__(self, stream: BinaryIO) -> None:
+        archive = zipfile.ZipFile(stream)
+        self._archive = archive
+        # A folder with content is one in name only.
+        self._infos = [i for i in archive.infolist() if not i.is_dir() or i.file_size]
+
+    def members(self) -> Iterator[tuple[Member, int | None]]:
+        for info in self._infos:
+            encrypted = info.flag_bits & _ENCRYPTED
+            trouble = MediaError("encrypted", "a member under a password") if encrypted else None
+            name = info.filename.encode("utf-8", "surrogateescape")
+            yield Member(name, info.file_size, trouble), info.compress_size
+
+    def open(self, number: int) -> BinaryIO | None:
+        if number >= len(self._infos):
+            return None
+        return cast("BinaryIO", self._archive.open(self._infos[number]))
+
+
+class _Tar:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._archive = tarfile.open(  # noqa: SIM115 - open as long as the archive is
+            fileobj=stream, mode="r:*", errors="surrogateescape"
+        )
+        self._infos: list[tarfile.TarInfo] = []
+        self._ended = False
+
+    def members(self) -> Iterator[tuple[Member, int | None]]:
+        number = 0
+        while (info := self._info(number)) is not None:
+            trouble = None if info.isreg() else MediaError("unreadable", "not a regular file")
+            name = info.name.encode("utf-8", "surrogateescape")
+            yield Member(name, info.size if info.isreg() else 0, trouble), None
+            number += 1
+
+    def _info(self, number: int) -> tarfile.TarInfo | None:
+        while len(self._infos) <= number and not self._ended:
+            info = self._archive.next()
+            cast("Any", self._archive).members.clear()  # a list that it keeps beside ours
+            if info is None:
+                self._ended = True
+                self._check_end()
+            elif not info.isdir():
+                self._infos.append(info)
+        return self._infos[number] if number < len(self._infos) else None
+
+    def _check_end(self) -> None:
+        """Whether the list ended by the mark of an end: the library also ends it, and says nothing,
+        at a header that is damaged or missing.
+        """
+        stream = cast("BinaryIO", self._archive.fileobj)
+        stream.seek(self._archive.offset)
+        block = stream.read(_BLOCK)
+        if len(block) < _BLOCK:
+            raise MediaError("truncated", "an archive that is cut short")
+        if any(block):
+            raise MediaError("undecodable", "a damaged archive (a header)")
+
+    def open(self, number: int) -> BinaryIO | None:
+        info = self._info(number)
+        if info is None or not info.isreg():
+            return None
+        return cast("BinaryIO", self._archive.extractfile(info))
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Turns what a library raises over a damaged archive into MediaError; memory passes."""
+    try:
+        yield
+    except (MediaError, MemoryError):
+        raise
+    except NotImplementedError:
+        raise MediaError("unsupported", "a way of packing that is not read here") from None
+    except Exception as error:
+        if isinstance(error, RuntimeError) and "password" in str(error):
+            raise MediaError("encrypted", "a member under a password") from None
+        if isinstance(error, EOFError) or "unexpected end of data" in str(error):
+            raise MediaError("truncated", "an archive that is cut short") from None
+        raise MediaError("undecodable", f"a damaged archive ({type(error).__name__})") from None

@@ -1,0 +1,305 @@
+"""Report: a file of results for people, as one HTML page or as CSV.
+
+The page stands alone: no script, nothing that is loaded, no picture, no hash. Whatever comes from a
+file or a list is text in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from html import escape
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any, TextIO
+
+from screener.result import Verdict
+from screener.summary import Summary, lines_of
+from screener.version import __version__
+
+_WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
+_BINS = 60
+_SPARE = "\N{REPLACEMENT CHARACTER}"
+
+
+def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
+    """Write the page of a file of results, readable by you only; how many lines could not be read.
+
+    OutputError where it is no such file.
+    """
+    found = Summary.of(Path(results))
+    page = page_of(found, Path(results).name)
+    with _private(path) as stream:
+        stream.write(page)
+    return found.unread
+
+
+def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
+    """Write a file of results as CSV: a row a match, and one for each result without; how many
+    lines could not be read.
+
+    A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    unread = Summary.of(Path(results)).unread
+    with _private(path) as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*_RESULT, *_MATCH])
+        for facts in lines_of(Path(results)):
+            if facts is not None:
+                for match in facts.get("matches") or [{}]:
+                    writer.writerow(map(_cell, _row(facts, match)))
+    return unread
+
+
+_RESULT = (
+    "input", "verdict", "reason", "bytes", "mtime", "type", "width", "height", "frames",
+    "generations", "policy", "seconds",
+)  # fmt: skip
+_MATCH = (
+    "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
+    "part", "time", "categories",
+)  # fmt: skip
+
+
+def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
+    media = facts.get("media") or {}
+    made = {
+        "mtime": _time(facts.get("mtime_ns")),
+        "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
+        **{name: media.get(name) for name in ("type", "width", "height", "frames")},
+    }
+    yield from (made.get(name, facts.get(name)) for name in _RESULT)
+    for name in _MATCH:
+        if name == "categories":
+            yield " ".join(f"{c['scheme']}:{c['code']}" for c in match.get("category", ()))
+        else:
+            yield match.get(name)
+
+
+def _cell(value: Any) -> Any:
+    text = "" if value is None else str(value).replace("\0", _SPARE)
+    formula = isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@"))
+    return f"'{text}" if formula or text.startswith(("\t", "\r", "\n")) else text
+
+
+def _time(mtime_ns: int | None) -> str | None:
+    if mtime_ns is None:
+        return None
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _private(path: str | PathLike[str]) -> TextIO:
+    """A text file that only its owner may read, written anew."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="")
+
+
+def page_of(found: Summary, name: str) -> str:
+    """The page: a string of HTML."""
+    style = files("screener").joinpath("report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sections = [
+        _numbers(found),
+        _section("Why inputs were not screened", _bars(found.reasons, found.total)),
+        _section("Matches by the day of the file", _days(found)),
+        *(
+            _section(f"Distances: {kind}", _distances(counts, kind, radius))
+            for (kind, radius), counts in sorted(found.distances.items())
+        ),
+        _section("Matches", _matches(found)),
+        _section("What the inputs were", _bars(found.types, found.total)),
+        _section("Slowest", _slowest(found)),
+        _section("Decided by", _decided(found)),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
+        f"<title>{_text(name)}</title><style>{style}</style></head><body><main>"
+        f"<h1>{_text(name)}</h1>\n{''.join(sections)}"
+        f"<footer>screener {_text(__version__)}. No picture and no listed hash is in this page; it"
+        " names inputs and entries: keep it as you keep them.</footer></main></body></html>\n"
+    )
+
+
+def _text(value: object) -> str:
+    """Text that is nothing but text: escaped, without characters that turn or hide others."""
+    plain = "".join(c if c.isprintable() else _SPARE for c in str(value))
+    return escape(plain, quote=True)
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{_text(title)}</h2>\n{body or '<p>none</p>'}</section>\n"
+
+
+def _numbers(found: Summary) -> str:
+    figures = [
+        ("results", f"{found.total:,}", ""),
+        *(
+            (str(v).replace("_", " "), f"{found.verdicts[v]:,}", str(v))
+            for v in (Verdict.MATCH, Verdict.NO_MATCH, Verdict.UNSCREENED)
+        ),
+        ("read", _size(found.bytes), ""),
+        ("of workers", _duration(found.seconds), ""),
+    ]
+    cells = "".join(
+        f'<div class="figure {_text(kind)}"><b>{_text(number)}</b><span>{_text(label)}</span></div>'
+        for label, number, kind in figures
+    )
+    unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
+    return f'<div class="figures">{cells}</div>{unread}\n'
+
+
+def _bars(counts: Counter[str], total: int) -> str:
+    """A bar a name, the longest first."""
+    top = max(counts.values(), default=0)
+    rows = "".join(
+        f'<tr><th>{_text(name)}</th><td class="n">{n:,}</td><td class="n">{100 * n / total:.1f} %'
+        f'</td><td><svg viewBox="0 0 300 12" class="bar" role="img" aria-label="{n}">'
+        f'<rect width="{max(1, round(300 * n / top))}" height="12"/></svg></td></tr>'
+        for name, n in counts.most_common(30)
+    )
+    return f"<table>{rows}</table>" if rows else ""
+
+
+def _chart(bars: Iterable[tuple[float, float, int, str]], labels: Iterable[tuple[float, str]],
+           title: str) -> str:  # fmt: skip
+    """Bars (left and width from 0 to 1, height as a count, what it says) over a labelled axis."""
+    drawn = list(bars)
+    top = max((count for _, _, count, _ in drawn), default=1)
+    rects = "".join(
+        f'<rect x="{left * _WIDTH:.1f}" y="{_HEIGHT - _HEIGHT * count / top:.1f}" '
+        f'width="{max(1.0, width * _WIDTH - 1):.1f}" height="{_HEIGHT * count / top:.1f}">'
+        f"<title>{_text(said)}</title></rect>"
+        for left, width, count, said in drawn
+        if count
+    )
+    texts = "".join(
+        f'<text x="{x * _WIDTH:.1f}" y="{_HEIGHT + 16}" text-anchor="{_anchor(x)}">'
+        f"{_text(label)}</text>"
+        for x, label in labels
+    )
+    return (
+        f'<svg viewBox="0 -16 {_WIDTH} {_HEIGHT + 40}" class="chart" role="img" '
+        f'aria-label="{_text(title)}"><text x="0" y="-4">{top:,}</text>'
+        f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>{rects}{texts}</svg>'
+    )
+
+
+def _anchor(x: float) -> str:
+    """To which side of its place a label stands, so that it is not cut off."""
+    return "start" if x < 0.05 else "end" if x > 0.95 else "middle"
+
+
+def _distances(counts: Counter[int], kind: str, radius: int) -> str:
+    if not radius:
+        return f"<p>{counts.total():,} matches by {_text(kind)}, which are equal or are none.</p>"
+    width = 1 / (radius + 1)
+    bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
+    step = max(1, round(radius / 8))
+    labels = [((d + 0.5) * width, str(d)) for d in range(0, radius + 1, step)]
+    return _chart(bars, labels, f"matches by distance in bits, radius {radius}") + (
+        f"<p>Bits from the listed value; the policy's radius is {radius}.</p>"
+    )
+
+
+def _days(found: Summary) -> str:
+    if not found.days:
+        return f"<p>{found.undated:,} matches without a time.</p>" if found.undated else ""
+    numbers = Counter({date.fromisoformat(day).toordinal(): n for day, n in found.days.items()})
+    first, last = min(numbers), max(numbers)
+    days = -(-(last - first + 1) // _BINS)  # in a bin
+    bins = -(-(last - first + 1) // days)
+    counts: Counter[int] = Counter()
+    for day, n in numbers.items():
+        counts[(day - first) // days] += n
+    bars = [
+        (b / bins, 1 / bins, counts[b], f"{counts[b]} from {_day(first + b * days)}")
+        for b in range(bins)
+    ]
+    labels = [(0.0, _day(first)), (1.0, _day(last))] if first < last else [(0.0, _day(first))]
+    undated = f" {found.undated:,} are without a time." if found.undated else ""
+    return _chart(bars, labels, "matched files by day") + (
+        f"<p>Files with a match, by the time of their last change (UTC), {days} day"
+        f"{'s' if days > 1 else ''} a bar.{undated}</p>"
+    )
+
+
+def _day(ordinal: int) -> str:
+    return date.fromordinal(min(ordinal, date.max.toordinal())).isoformat()
+
+
+def _matches(found: Summary) -> str:
+    if not found.matches:
+        return ""
+    heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
+    rows = "".join(
+        "<tr>"
+        f"<td><bdi>{_text(m['input'])}</bdi></td><td><bdi>{_text(m['entry'])}</bdi></td>"
+        f"<td>{_text(m['source'])}</td><td>{_text(m['list'])}</td><td>{_text(m['state'])}</td>"
+        f'<td>{_text(m["kind"])}</td><td class="n">{_text(m["distance"])}</td>'
+        f"<td>{_text(m.get('orientation'))}, {_text(m.get('region'))}</td>"
+        f"<td>part {_text(m.get('part'))}, {_text(m.get('time'))} s</td></tr>"
+        for m in found.matches
+    )
+    total = found.states.total()
+    rest = total - len(found.matches)
+    more = f"<p>… and {rest:,} more.</p>" if rest else ""
+    states = ", ".join(f"{n:,} {_text(state)}" for state, n in found.states.most_common())
+    return f"<p>{states}</p>" + _table(heads, rows) + more
+
+
+def _slowest(found: Summary) -> str:
+    rows = "".join(
+        f'<tr><td class="n">{seconds:.3f} s</td><td>{_text(verdict)}</td>'
+        f"<td><bdi>{_text(name)}</bdi></td></tr>"
+        for seconds, name, verdict in found.slowest
+        if seconds
+    )
+    return _table(("time", "verdict", "input"), rows) if rows else ""
+
+
+def _decided(found: Summary) -> str:
+    rows = "".join(
+        f'<tr><th>{_text(what)}</th><td><bdi>{_text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
+        for what, counts in (
+            ("list", Counter({f"{k[0]}, generation {k[1]}": n for k, n in found.lists.items()})),
+            ("policy", found.policies),
+            ("versions", found.versions),
+        )
+        for name, n in sorted(counts.items())
+    )
+    return _table(("", "", "results"), rows)
+
+
+def _table(heads: Iterable[str], rows: str) -> str:
+    cells = "".join(f"<th>{_text(head)}</th>" for head in heads)
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead>{rows}</table></div>'
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:,.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

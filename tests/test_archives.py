@@ -1,0 +1,331 @@
+"""Archives in a scan: each member has its Result, and nothing is unpacked without end."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screener import Policy, Reason, Screener, Verdict, scan
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.media.archive import Archive, Budget, type_of
+from screener.media.image import Limits
+
+PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+FREE = Budget(members=1000, bytes=1 << 40)
+
+
+def png(picture):
+    """A picture's file."""
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def zipped(members, way=zipfile.ZIP_DEFLATED):
+    """A zip file of names and contents."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", way) as archive:
+        for name, content in members.items():
+            # Without the time of now, so that equal members make equal files.
+            info = zipfile.ZipInfo(name)
+            info.compress_type = way
+            archive.writestr(info, content)
+    return stream.getvalue()
+
+
+def tarred(members, form=tarfile.PAX_FORMAT):
+    """A tar file of names and contents; a TarInfo as content stands for itself."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
+        for name, content in members.items():
+            if isinstance(content, bytes):
+                info = tarfile.TarInfo(name)
+                info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                archive.addfile(content)
+    return stream.getvalue()
+
+
+def special(name, kind, link=""):
+    """A member of a tar file that is no regular file."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def locked(members):
+    """A zip file whose members say that they are encrypted, as far as a reader looks."""
+    data = bytearray(zipped(members, zipfile.ZIP_STORED))
+    for magic, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = -1
+        while (at := data.find(magic, at + 1)) >= 0:
+            data[at + offset] |= 1
+    return bytes(data)
+
+
+def padded(content):
+    """How many bytes a content takes in a tar file."""
+    return (len(content) + 511) // 512 * 512
+
+
+def told(results, folder):
+    """What of a scan's results tells the members: name, verdict, reason."""
+    return [
+        (r.input.removeprefix(f"{folder}/"), str(r.verdict), r.reason and str(r.reason))
+        for r in results
+    ]
+
+
+@pytest.fixture
+def pictures(scene):
+    """Files of three pictures, of which the first is listed."""
+    return [png(scene(number, (160, 120))) for number in range(3)]
+
+
+@pytest.fixture
+def engine(make_list, scene, pictures):
+    """Matches the first picture by PDQ, and by its digest the zip file of the second alone."""
+    import hashlib
+
+    text = pdq.compute(np.asarray(scene(0, (160, 120)))).text
+    listed = hashlib.md5(zipped({"b.png": pictures[1]})).hexdigest()
+    known = make_list([{"id": "one", "pdq": text}, {"id": "two", "md5": listed}])
+    return Screener(known, policy=Policy(seconds=20))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, jobs, ordered):
+    """Zip, tar in all its packings, archives inside archives, folders and odd members: in order,
+    the same with any number of jobs, with the archive's time and the member's size.
+    """
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    match, no_match = ("match", None), ("no_match", None)
+    members = {"x/a.png": pictures[0], "b.png": pictures[1], "c.txt": b"words", "x/": b""}
+    three = [("x/a.png", *match), ("b.png", *no_match), ("c.txt", "unscreened", "unsupported")]
+    for packing, pack in PACKERS.items():
+        (folder / f"1.tar{packing}").write_bytes(pack(tarred(members)))
+    (folder / "2.zip").write_bytes(zipped(members))
+    inner = zipped({"deep.tar.gz": gzip.compress(tarred(members)), "c.png": pictures[2]})
+    (folder / "3.zip").write_bytes(zipped({"in.zip": inner, "z.png": pictures[0]}))
+    (folder / "4.png").write_bytes(pictures[2])
+    (folder / "5.zip").write_bytes(zipped({"b.png": pictures[1]}))
+    names = ["1.tar", "1.tar.bz2", "1.tar.gz", "1.tar.xz", "2.zip"]
+    expected = [(f"{name}!{m}", v, r) for name in names for m, v, r in three]
+    expected += [(f"3.zip!in.zip!deep.tar.gz!{m}", v, r) for m, v, r in three]
+    expected += [("3.zip!in.zip!c.png", *no_match), ("3.zip!z.png", *match), ("4.png", *no_match)]
+    # The archive itself is listed, and told behind its members.
+    expected += [("5.zip!b.png", *no_match), ("5.zip", *match)]
+
+    results = list(scan(engine, folder, jobs=jobs, ordered=ordered))
+
+    found = told(results, folder)
+    if not ordered:
+        found, expected = sorted(found, key=str), sorted(expected, key=str)
+    assert found == expected
+    (one,) = [r for r in results if r.input.endswith("2.zip!b.png")]
+    assert (one.bytes, one.mtime_ns) == (len(pictures[1]), (folder / "2.zip").stat().st_mtime_ns)
+
+
+def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path):
+    """Locked members, links and devices, damage, ends cut off, nothing inside, names that are not
+    UTF-8: one result each, and what can be read beside them is.
+    """
+    a, b = pictures[:2]
+    cut = tarred({"a.png": a, "b.png": b})
+    damaged = bytearray(cut)
+    damaged[512 + padded(a)] ^= 255  # the second header
+    flipped = bytearray(zipped({"a.png": a, "b.png": b}, zipfile.ZIP_STORED))
+    flipped[flipped.index(b) + 50] ^= 255
+    odd = tarred({"caf\udce9.png": a}, tarfile.GNU_FORMAT)
+    kinds = {
+        "fifo": special("fifo", tarfile.FIFOTYPE), "device": special("device", tarfile.CHRTYPE),
+        "link": special("link", tarfile.SYMTYPE, "/etc/passwd"),
+        "hard": special("hard", tarfile.LNKTYPE, "a.png"), "a.png": a,
+    }  # fmt: skip
+    files = {
+        "01-locked.zip": locked({"a.png": a}), "02-kinds.tar": tarred(kinds),
+        "03-cut.tar": cut[: 512 + len(a) // 2], "04-cut.tar": cut[: 1024 + padded(a) + padded(b)],
+        "05-damaged.tar": bytes(damaged), "06-flipped.zip": bytes(flipped),
+        "07-cut.zip": bytes(flipped)[:-30], "08-empty.zip": zipped({}), "09-odd.tar": odd,
+        "10-cut.tar.gz": gzip.compress(cut)[:-200], "11-no.gz": gzip.compress(b"words" * 200),
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    results = list(scan(engine, [tmp_path / name for name in files], jobs=1))
+
+    found = told(results, tmp_path)
+    unreadable = ("unscreened", "unreadable")
+    assert found[:6] == [
+        ("01-locked.zip!a.png", "unscreened", "encrypted"),
+        *[(f"02-kinds.tar!{name}", *unreadable) for name in ("fifo", "device", "link", "hard")],
+        ("02-kinds.tar!a.png", "match", None),
+    ]
+    rest = {name: (verdict, reason) for name, verdict, reason in found[6:]}
+    assert rest == {
+        "03-cut.tar!a.png": ("unscreened", "truncated"),
+        "03-cut.tar": ("unscreened", "truncated"),
+        "04-cut.tar!a.png": ("match", None),
+        "04-cut.tar!b.png": ("no_match", None),
+        "04-cut.tar": ("unscreened", "truncated"),
+        "05-damaged.tar!a.png": ("match", None),
+        "05-damaged.tar": ("unscreened", "undecodable"),
+        "06-flipped.zip!a.png": ("match", None),
+        "06-flipped.zip!b.png": ("unscreened", "undecodable"),
+        "07-cut.zip": ("unscreened", "undecodable"),
+        "08-empty.zip": ("unscreened", "empty"),
+        "09-odd.tar!caf\ufffd.png": ("match", None),
+        "10-cut.tar.gz!a.png": ("match", None),
+        "10-cut.tar.gz!b.png": ("unscreened", "truncated"),
+        "10-cut.tar.gz": ("unscreened", "truncated"),
+        "11-no.gz": ("unscreened", "unsupported"),
+    }
+    (odd_one,) = [r for r in results if "09-odd" in r.input]
+    assert odd_one.input_bytes == os.fsencode(tmp_path / "09-odd.tar") + b"!caf\xe9.png"
+
+
+def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
+    """Too many members, too many bytes, too good a ratio, too deep, a member too large: what comes
+    before is screened, the rest is one `too_large`, and nothing of it is held.
+    """
+    a = pictures[0]
+    zeros = bytes(40 << 20)
+    deep = zipped({"a.png": a})
+    for _ in range(3):
+        deep = zipped({"in.zip": deep, "a.png": a})
+    files = {
+        "1-ratio.zip": zipped({"zeros": zeros, "a.png": a}),
+        "2-ratio.tar.gz": gzip.compress(tarred({"a.png": a, "zeros": zeros})),
+        "3-many.zip": zipped({f"{n}.png": a for n in range(7)}),
+        "4-deep.zip": deep,
+        "5-bytes.tar": tarred({f"{n}": bytes(9 << 20) for n in range(7)}),
+        "6-large.zip": zipped({"large": os.urandom(11 << 20), "a.png": a}),
+        # Each archive inside counts against the limits of the outermost.
+        "7-sum.zip": zipped({f"{n}.zip": zipped({"a.png": a, "b.png": a}) for n in range(4)}),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    limits = Limits(bytes=10 << 20, members=6, unpacked=50 << 20, nesting=3)
+    bounded = Screener(engine.lists, policy=Policy(limits=limits, memory=256 << 20))
+
+    found = told(scan(bounded, [tmp_path / name for name in files], jobs=1), tmp_path)
+
+    large = ("unscreened", "too_large")
+    by_file = {name: [f for f in found if f[0].startswith(name)] for name in files}
+    assert by_file["1-ratio.zip"] == [
+        ("1-ratio.zip!zeros", *large), ("1-ratio.zip!a.png", "match", None),
+    ]  # fmt: skip
+    assert by_file["2-ratio.tar.gz"] == [
+        ("2-ratio.tar.gz!a.png", "match", None), ("2-ratio.tar.gz", *large),
+    ]  # fmt: skip
+    assert by_file["3-many.zip"][5:] == [
+        ("3-many.zip!5.png", "match", None), ("3-many.zip", *large),
+    ]  # fmt: skip
+    inside = "4-deep.zip!in.zip!in.zip"
+    assert by_file["4-deep.zip"] == [
+        (f"{inside}!in.zip", *large), (f"{inside}!a.png", "match", None),
+        ("4-deep.zip!in.zip!a.png", "match", None), ("4-deep.zip!a.png", "match", None),
+    ]  # fmt: skip
+    assert by_file["5-bytes.tar"][-1] == ("5-bytes.tar", *large)
+    assert len(by_file["5-bytes.tar"]) == 6
+    assert by_file["6-large.zip"] == [
+        ("6-large.zip!large", *large), ("6-large.zip!a.png", "match", None),
+    ]  # fmt: skip
+    assert by_file["7-sum.zip"] == [
+        *[(f"7-sum.zip!0.zip!{name}.png", "match", None) for name in "ab"],
+        *[(f"7-sum.zip!{number}.zip", *large) for number in (1, 2, 3)],
+    ]
+
+
+def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):
+    """A member is read to its declared end or the limit, whichever comes first."""
+    data = bytearray(zipped({"x": bytes(1 << 20)}))
+    packed = zlib.compress(bytes(1 << 20))
+    assert len(packed) < 2000
+    for magic, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        at = data.index(magic) + offset
+        data[at : at + 4] = (100).to_bytes(4, "little")
+    archive = Archive(io.BytesIO(bytes(data)))
+
+    assert [member.size for member in archive.list(Limits(), FREE).members] == [100]
+    with pytest.raises(MediaError, match="undecodable"):
+        raise archive.read(0, 1 << 30)[1]
+    honest = Archive(io.BytesIO(zipped({"x": bytes(1 << 20)})))
+    with pytest.raises(MediaError) as caught:
+        honest.read(0, 1000)
+    assert caught.value.reason == Reason.TOO_LARGE
+
+
+def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path):
+    """The members before and after it are screened; so with a packed tar, which is read anew."""
+    from test_scan import accidents
+
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    members = {f"{n}.png": pictures[n % 3] for n in range(4)} | {"1x": b"crash-1"}
+    members = dict(sorted(members.items()))
+    (folder / "a.tar.gz").write_bytes(gzip.compress(tarred(members)))
+    (folder / "b.zip").write_bytes(zipped(members))
+
+    lines, done = accidents(engine.lists[0], folder, 1)
+
+    names = ["0.png", "1.png", "1x", "2.png", "3.png"]
+    expected = [f"{archive}!{name}" for archive in ("a.tar.gz", "b.zip") for name in names]
+    assert [line["input"].removeprefix(f"{folder}/") for line in lines] == expected, done.stderr
+    reasons = [None, None, "crashed", None, None]
+    assert [line["reason"] for line in lines] == reasons * 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    which=st.integers(0, 4),
+    edits=st.lists(st.tuples(st.integers(0), st.binary(min_size=1, max_size=6)), max_size=4),
+    cut=st.none() | st.integers(0),
+)
+def test_damage_never_escapes_as_another_error(which, edits, cut):
+    """Whatever is done to an archive, it is listed and read with MediaError or without."""
+    members = {"a": bytes(range(256)) * 8, "b/c": b"x" * 700, "d.zip": zipped({"e": b"f"})}
+    packings = [zipped(members), *(pack(tarred(members)) for pack in PACKERS.values())]
+    data = bytearray(packings[which])
+    for where, what in edits:
+        at = where % len(data)
+        data[at : at + len(what)] = what
+    stream = io.BytesIO(bytes(data if cut is None else data[: cut % (len(data) + 1)]))
+    if type_of(stream) is None:
+        return
+    try:
+        archive = Archive(stream)
+    except MediaError:
+        return
+    listing = archive.list(Limits(), FREE)
+    if not edits and cut is None:
+        assert listing.trouble is None
+        assert [m.name for m in listing.members] == [b"a", b"b/c", b"d.zip"]
+    for number, member in enumerate(listing.members):
+        try:
+            content, _ = archive.read(number, 1 << 20)
+        except MediaError:
+            continue
+        if not edits and cut is None:
+            assert content == members[member.name.decode()]
+
+
+def test_single_calls_open_no_archive(engine, pictures):
+    """`screen` gives one Result: what is no picture is `unsupported`, as its documentation says."""
+    result = engine.screen(zipped({"a.png": pictures[0]}))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.UNSUPPORTED)

@@ -1,0 +1,364 @@
+"""The audit log: a line a decision, and any edit is found."""
+
+import base64
+import hashlib
+import itertools
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import screener
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keys import make_keys
+
+from screener import HashList, Policy, Screener, ScreenerError, audit
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTED = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a Screener's list, keys, and a signed log of three runs."""
+    folder = tmp_path_factory.mktemp("audit")
+    (folder / "known.csv").write_text(f"id,pdq,md5\none,{LISTED},{'ab' * 16}\n")
+    HashList.create(folder / "known.list").import_file(folder / "known.csv")
+    make_keys(folder)
+    make_keys(folder, "other")
+    engine = Screener(HashList.open(folder / "known.list"))
+    for _ in range(3):
+        write(folder / "log", engine, 2, key=folder / "key.pem")
+    return folder
+
+
+@pytest.fixture
+def engine(place):
+    """A Screener of the list."""
+    return Screener(HashList.open(place / "known.list"))
+
+
+def write(path, engine, decisions, key=None):
+    """A run of so many decisions; the head that it ended with."""
+    with audit.open_log(path, engine, key=key) as log:
+        for number in range(decisions):
+            log.write(engine.match([], input=f"é {number}"))
+    return log.head
+
+
+def recomputed(path):
+    """What a forger does who knows the format: every `prev`, number and head anew; no signature."""
+    prev, out, start = "0" * 64, b"", 0
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        facts = json.loads(line) | {"line": number, "prev": prev}
+        text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        prev, start = hashlib.sha256(text).hexdigest(), len(out)
+        out += text
+    path.write_bytes(out)
+    head = path.with_name(f"{path.name}.head")
+    first, *rest = head.read_bytes().splitlines(keepends=True)
+    facts = json.loads(first) | {
+        "lines": number, "bytes": len(out), "start": start, "sha256": prev,
+    }  # fmt: skip
+    head.write_bytes(json.dumps(facts, separators=(",", ":")).encode() + b"\n" + b"".join(rest))
+
+
+def copied(place, folder):
+    """The signed log and its head, to be edited."""
+    for name in ("log", "log.head"):
+        (folder / name).write_bytes((place / name).read_bytes())
+    return folder / "log"
+
+
+def test_a_log_says_what_was_decided_by_what(place, engine):
+    """Each decision as its result line has it; the policy in full, the generation and versions."""
+    lines = [json.loads(line) for line in (place / "log").read_text().splitlines()]
+
+    assert [line["event"] for line in lines] == ["open", "decision", "decision", "close"] * 3
+    assert [line["line"] for line in lines] == list(range(1, 13))
+    assert lines[0]["lists"] == [{"name": "known", "generation": 1}]
+    assert lines[0]["policy"]["settings"] == json.loads(json.dumps(Policy().to_dict()))
+    assert lines[0]["policy"]["fingerprint"] == lines[1]["result"]["policy"]
+    expected = engine.match([], input="é 0").to_dict()
+    told = lines[1]["result"]
+    for one in (told, expected):
+        one["lists"][0].pop("age_s")
+    assert told == expected
+    assert lines[3]["decisions"] == 2
+    assert lines[3]["ended"] == "complete"
+
+
+def test_the_chain_is_what_the_page_says(place):
+    """An independent check of a few lines: each `prev` is the SHA-256 of the line before it, and
+    the head's first line is what was signed.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    lines = (place / "log").read_bytes().splitlines(keepends=True)
+    for before, line in itertools.pairwise(lines):
+        assert json.loads(line)["prev"] == hashlib.sha256(before).hexdigest()
+    text, signature = (place / "log.head").read_bytes().splitlines(keepends=True)
+    assert json.loads(text)["sha256"] == hashlib.sha256(lines[-1]).hexdigest()
+
+    load_pem_public_key((place / "key.pub.pem").read_bytes()).verify(
+        base64.b64decode(signature), text
+    )
+
+
+def test_an_untouched_log_is_found_whole(place):
+    """Of all runs, closed, and signed with the one key and not with another."""
+    found = audit.verify(place / "log", key=place / "key.pub.pem")
+
+    assert (found.trouble, found.closed, found.signature) == ((), True, "good")
+    assert (found.runs, found.decisions, found.lines) == (3, 6, 12)
+    assert audit.verify(place / "log").signature == "unchecked"
+    other = audit.verify(place / "log", key=place / "other.pub.pem")
+    assert other.signature == "bad"
+    assert len(other.trouble) == 1
+
+
+EDITS = st.one_of(
+    st.tuples(st.just("flip"), st.integers(0), st.integers(1, 255)),
+    st.tuples(st.just("drop"), st.integers(0), st.just(0)),
+    st.tuples(st.just("cut"), st.integers(0), st.just(0)),
+    st.tuples(st.just("double"), st.integers(0), st.integers(0)),
+    st.tuples(st.just("swap"), st.integers(0), st.integers(0)),
+    st.tuples(st.just("insert"), st.integers(0), st.binary(min_size=1, max_size=40)),
+    st.tuples(st.just("word"), st.integers(0), st.sampled_from(["no_match", "match"])),
+)
+
+
+def edited(data, edit):
+    """A log with one edit."""
+    what, where, more = edit
+    lines = data.splitlines(keepends=True)
+    spot, row = where % len(data), where % len(lines)
+    if what == "flip":
+        return data[:spot] + bytes([data[spot] ^ more]) + data[spot + 1 :]
+    if what == "cut":
+        return data[:spot]
+    if what == "insert":
+        return data[:spot] + more + data[spot:]
+    if what == "word":
+        lines[row] = lines[row].replace(b'"unscreened"', f'"{more}"'.encode())
+    elif what == "drop":
+        del lines[row]
+    elif what == "double":
+        lines.insert(more % (len(lines) + 1), lines[row])
+    else:
+        other = more % len(lines)
+        lines[row], lines[other] = lines[other], lines[row]
+    return b"".join(lines)
+
+
+@settings(max_examples=300, deadline=None)
+@given(edit=EDITS)
+def test_any_edit_is_found(place, tmp_path_factory, edit):
+    """A byte changed anywhere; a line changed, removed, doubled, moved, added; the end cut off
+    anywhere, also where a run ended. And such a log is not continued, if its end is touched.
+    """
+    data = (place / "log").read_bytes()
+    changed = edited(data, edit)
+    if changed == data:
+        return
+    log = copied(place, tmp_path_factory.mktemp("edit"))
+    log.write_bytes(changed)
+
+    found = audit.verify(log)
+
+    assert found.trouble
+    if not changed.endswith(data.splitlines(keepends=True)[-1]):
+        with pytest.raises(ScreenerError):
+            audit.open_log(log, Screener(HashList.open(place / "known.list")))
+        assert log.read_bytes() == changed
+
+
+@settings(max_examples=60, deadline=None)
+@given(edit=EDITS)
+def test_a_forger_without_the_key_is_found_out(place, tmp_path_factory, edit):
+    """Who recomputes every hash and the head satisfies the chain, and not the signature, nor a head
+    that was kept.
+    """
+    data = (place / "log").read_bytes()
+    log = copied(place, tmp_path_factory.mktemp("forged"))
+    kept = audit.verify(log).head
+    log.write_bytes(edited(data, edit))
+    try:
+        recomputed(log)
+    except (ValueError, TypeError, UnboundLocalError):
+        return  # no log any more
+    if log.read_bytes() == data:
+        return
+
+    assert audit.verify(log, key=place / "key.pub.pem").trouble
+    if not log.read_bytes().startswith(data):  # else it was gone on with, as any run does
+        assert audit.verify(log, head=kept).trouble
+
+
+def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_path):
+    """Who restores a signed state of before passes all but `head`, and that is said in the page."""
+    log = tmp_path / "log"
+    write(log, engine, 1, key=place / "key.pem")
+    before = [(p, p.read_bytes()) for p in (log, tmp_path / "log.head")]
+    kept = write(log, engine, 1, key=place / "key.pem")
+    assert not audit.verify(log, head=kept).trouble
+    for path, data in before:
+        path.write_bytes(data)
+
+    assert not audit.verify(log, key=place / "key.pub.pem").trouble
+    assert "cut or written anew" in audit.verify(log, head=kept).trouble[0]
+
+
+@pytest.mark.parametrize("closed", [0, 2])
+def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, closed):
+    """Whole lines stay, the chain goes on, and a line tells the bytes that are gone."""
+    log = tmp_path / "log"
+    for _ in range(closed):
+        write(log, engine, 1)
+    crashed = audit.open_log(log, engine)
+    crashed.write(engine.match([], input="x"))
+    os.close(crashed._descriptor)
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"audit":1,"line":9')
+    before = audit.verify(log)
+    assert not before.closed
+    assert "cut short" in before.trouble[0]
+
+    write(log, engine, 1)
+
+    found = audit.verify(log)
+    assert (found.trouble, found.closed, found.runs) == ((), True, closed + 2)
+    assert log.read_bytes().startswith(whole)
+    line = json.loads(log.read_bytes()[len(whole) :].splitlines()[0])
+    assert (line["event"], line["bytes"]) == ("recovered", 19)
+
+
+def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
+    """All its lines follow, but nobody can say that none is missing at its end: exit code 3."""
+    log = tmp_path / "log"
+    crashed = audit.open_log(log, engine)
+    crashed.write(engine.match([], input="x"))
+    os.close(crashed._descriptor)
+
+    found = audit.verify(log)
+
+    assert (found.trouble, found.closed, found.signature) == ((), False, "none")
+    done = screener("audit", "verify", log)
+    assert done.returncode == 3
+    assert "its end may be missing" in done.stdout
+    # As where somebody took the head away.
+    write(tmp_path / "other", engine, 1)
+    (tmp_path / "other.head").unlink()
+    assert screener("audit", "verify", tmp_path / "other").returncode == 3
+
+
+def test_two_writers_at_once_are_refused(engine, tmp_path):
+    """The second is told; the first goes on."""
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.write(engine.match([], input="1"))
+        with pytest.raises(ScreenerError, match="another program"):
+            audit.open_log(tmp_path / "log", engine)
+        log.write(engine.match([], input="2"))
+
+    assert audit.verify(tmp_path / "log").decisions == 2
+    assert not audit.verify(tmp_path / "log").trouble
+
+
+@pytest.mark.parametrize(
+    "content", [b"no log", b"no log\nat all\n", b"\xff\xd8\xff\xe0 picture", b'{"schema":1}\n']
+)
+def test_what_is_no_audit_log_is_left_alone(engine, tmp_path, content):
+    """A mistaken name costs no file."""
+    (tmp_path / "photo.jpg").write_bytes(content)
+
+    with pytest.raises(ScreenerError):
+        audit.open_log(tmp_path / "photo.jpg", engine)
+
+    assert (tmp_path / "photo.jpg").read_bytes() == content
+    with pytest.raises(ScreenerError):
+        audit.open_log(os.devnull, engine)
+
+
+def test_a_full_disk_leaves_whole_lines(engine, tmp_path):
+    """A line that does not fit is taken back whole; the error is the system's own."""
+    code = (
+        "import resource, signal, sys; from screener import *\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "engine = Screener(HashList.open(sys.argv[1]))\n"
+        "log = audit.open_log(sys.argv[2], engine)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+        "with log:\n"
+        "    for n in range(100):\n"
+        "        log.write(engine.match([], input=str(n)))\n"
+    )
+    call = [sys.executable, "-c", code, engine.lists[0].path, tmp_path / "log"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60)
+
+    assert "OSError" in done.stderr
+    found = audit.verify(tmp_path / "log")
+    assert not found.trouble
+    assert found.decisions > 3
+
+
+def test_only_the_owner_reads_it_and_no_listed_hash_is_in_it(place, engine, tmp_path):
+    """Mode 0600 for log and head, also where the file was there before; results name entries."""
+    from screener import Hash
+
+    (tmp_path / "log").touch(0o644)
+    with audit.open_log(tmp_path / "log", engine) as log:
+        result = engine.match([Hash.parse("pdq", LISTED), Hash.parse("md5", "ab" * 16)], input="x")
+        log.write(result)
+
+    assert len(result.matches) == 2
+    for name in ("log", "log.head"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    told = (tmp_path / "log").read_text()
+    assert '"entry":"one"' in told
+    assert LISTED[:16] not in told.lower()
+    assert "ab" * 8 not in told.lower()
+
+
+def test_an_interrupted_run_closes_the_log_and_says_so(engine, tmp_path):
+    """An exception ends the run; the log is closed all the same."""
+    with pytest.raises(KeyboardInterrupt), audit.open_log(tmp_path / "log", engine):
+        raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError), audit.open_log(tmp_path / "log", engine):
+        raise ZeroDivisionError
+
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line.get("ended") for line in lines] == [None, "interrupted", None, "failed"]
+    assert audit.verify(tmp_path / "log").closed
+
+
+def test_the_commands_write_and_verify(place, tmp_path):
+    """scan and match add to one log and tell its head; verify ends with 0, and 2 after an edit."""
+    log, images = tmp_path / "log", ROOT / "fixtures" / "images"
+    options = ("--list", place / "known.list", "--audit", log)
+    signed = ("--audit-key", place / "key.pem")
+    first = screener("scan", images / "alley.jpg", *options)
+    second = screener("match", *options, *signed, input=f"pdq {LISTED} 100 x\n")
+    assert (first.returncode, second.returncode) == (0, 1), first.stderr + second.stderr
+    assert "not signed: give --audit-key" in first.stderr
+    head = second.stderr.split("head ")[1].split(",")[0]
+
+    check = ("audit", "verify", log, "--key", place / "key.pub.pem", "--head", head)
+    done = screener(*check, "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["decisions"], told["signature"], told["head"]) == (2, "good", head)
+    data = log.read_bytes()
+    log.write_bytes(data.replace(b'"no_match"', b'"match"'))
+    done = screener(*check)
+    assert done.returncode == 2
+    assert "line 3: it does not follow" in done.stderr
+    assert screener("audit", "verify", tmp_path / "none").returncode == 2
+    (tmp_path / "r").write_text("results of before")
+    # It was cut; the scan is refused before the output is emptied.
+    assert screener("scan", images, *options, "-o", tmp_path / "r").returncode == 2
+    assert (tmp_path / "r").read_text() == "results of before"
+    assert screener("scan", images, *options[:2], *signed).returncode == 2

@@ -1,0 +1,85 @@
+"""Workers: what they gave up before they open a file."""
+
+import json
+import os
+import subprocess
+import sys
+
+CODE = """
+import json, multiprocessing, os, resource
+from screener.confined import confine
+
+def limited(pipe):
+    confine(200 << 20)
+    told = dict(line.strip().split(":", 1) for line in open("/proc/self/status"))
+    facts = {"privileges": told.get("NoNewPrivs", "").strip()}
+    facts["core"] = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        open("written", "wb", buffering=0).write(b"x")
+    except OSError as error:
+        facts["written"] = type(error).__name__
+    try:
+        bytearray(300 << 20)
+    except MemoryError:
+        facts["memory"] = True
+    os.write(2, b"a decoder's own words")
+    pipe.send(facts)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    context.Process(target=limited, args=(there,)).start()
+    there.close()
+    print(json.dumps(here.recv()))
+"""
+
+
+def test_a_worker_can_gain_no_rights_write_no_file_and_take_no_more_memory(tmp_path):
+    """As docs/threat-model.md says: asked of a process that confined itself, on Linux."""
+    (tmp_path / "confine_one.py").write_text(CODE)
+    call = [sys.executable, "confine_one.py"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts == {"privileges": "1", "core": [0, 0], "written": "OSError", "memory": True}
+    assert done.stderr == ""
+    assert os.stat(tmp_path / "written").st_size == 0
+
+
+LOOK = """
+import os, sys
+from screener import HashList, Screener, scan
+from screener.hashed import Hashed
+from screener.hasher import Hasher
+from screener.media.source import Name
+
+class Looking(Hasher):
+    def hash(self, item):
+        maps = open("/proc/self/maps").read()
+        held = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
+                if os.path.exists(f"/proc/self/fd/{n}")]
+        opened = sum("known.list" in one for one in held)
+        return Hashed(Name(text=f"{maps.count('known.list')} {opened}"))
+
+class Engine(Screener):
+    @property
+    def hasher(self):
+        return Looking(self.policy, self._wanted)
+
+if __name__ == "__main__":
+    engine = Engine(HashList.open(sys.argv[1]))
+    engine.warm()
+    print(open("/proc/self/maps").read().count("known.list") > 0)
+    print([result.input for result in scan(engine, [sys.argv[0]], jobs=1)])
+"""
+
+
+def test_a_worker_has_no_list_mapped_or_open(make_list, tmp_path):
+    """The scan has; its workers have not, while they hash."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    (tmp_path / "look.py").write_text(LOOK)
+    call = [sys.executable, tmp_path / "look.py", known.path]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.split("\n")[:2] == ["True", "['0 0']"], done.stderr

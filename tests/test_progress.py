@@ -1,0 +1,52 @@
+"""Progress: what is told of a scan under way."""
+
+import pytest
+
+from screener import Hash, Screener
+from screener.progress import Pace
+
+
+@pytest.fixture
+def result(make_list):
+    """Makes a result of so many bytes."""
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "md5": "ab" * 16}]))
+    match = engine.match([Hash.parse("md5", "ab" * 16)])
+    return lambda size: replace(match, bytes=size)
+
+
+def test_rates_are_of_the_last_half_minute_and_the_rest_follows(result):
+    """A scan that gets slower says so soon; what is left is at the pace of now."""
+    now = [100.0]
+    pace = Pace(done=40, clock=lambda: now[0])
+    for _ in range(1000):
+        now[0] += 0.01
+        pace.add(result(1000))
+    assert pace.to_dict()["files_per_s"] == pytest.approx(100, rel=0.02)
+    assert pace.to_dict()["seconds_left"] is None
+    for _ in range(100):
+        now[0] += 1
+        pace.add(result(5_000_000))
+    pace.total = 40 + 1100 + 60
+
+    told = pace.to_dict()
+
+    assert told["files_per_s"] == pytest.approx(1, rel=0.05)
+    assert told["bytes_per_s"] == pytest.approx(5e6, rel=0.05)
+    assert told["seconds_left"] == 60
+    assert (told["files"], told["finished_before"], told["match"]) == (1100, 40, 1100)
+    assert pace.text() == "1,140 of 1,200 · 1 files/s, 5.0 MB/s · 1,100 match · 0 unscreened · " + (
+        "0:01:00 left"
+    )
+
+
+def test_archives_with_more_members_than_files_leave_the_end_open(result):
+    """Members were not counted, so nobody knows how long it takes."""
+    pace = Pace()
+    pace.total = 1
+    for _ in range(3):
+        pace.add(result(1))
+
+    assert pace.to_dict()["seconds_left"] is None
+    assert pace.to_dict()["total"] == 1

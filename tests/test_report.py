@@ -1,0 +1,170 @@
+"""Reports: what a page and a table say of a file of results, and what they can do to a reader."""
+
+import csv
+import json
+import re
+import shutil
+import stat
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from command import screener
+
+from screener import Hash, Screener, ScreenerError, output, report
+
+HOSTILE = [
+    "<script>alert(1)</script>.jpg",
+    "\"onload='alert(1)'\".jpg",
+    "</style><img src=https://example.com/x>.jpg",
+    '=HYPERLINK("https://example.com").jpg',
+    "  -1+1|cmd.jpg",
+    "gnp.\u202egpj\x1b[31m\n.jpg",
+    "&lt;b&gt; é 漢字.jpg",
+]
+LISTED = "0123456789abcdef" * 4
+
+
+def near(bits):
+    """The listed PDQ with so many bits changed."""
+    return f"{int(LISTED, 16) ^ ((1 << bits) - 1):064x}"
+
+
+@pytest.fixture
+def results(make_list, tmp_path):
+    """Results of every verdict, with hostile names, matches at several distances and days."""
+    from dataclasses import replace
+
+    known = make_list([{"id": "<i>one</i>", "pdq": LISTED, "md5": "ab" * 16}])
+    engine = Screener(known)
+    with output.open_jsonl(tmp_path / "results.jsonl") as out:
+        for number, name in enumerate(HOSTILE):
+            hashes = [Hash.parse("pdq", near(4 * number))]
+            found = engine.match(hashes, input=name)
+            day = (19_000 + 40 * number) * 86_400 * 10**9
+            out.write(replace(found, mtime_ns=day, bytes=1000, seconds=number / 10))
+        out.write(engine.match([Hash.parse("md5", "ab" * 16)], input="digest"))
+        for number in range(5):
+            out.write(engine.screen(f"missing-{number}"))
+        out.write(engine.match([Hash.parse("pdq", "f0" * 32)], input="other"))
+    return tmp_path / "results.jsonl"
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        """Note an element."""
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        """Note text."""
+        self.text.append(data)
+
+
+def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_path):
+    """All counts, as counted from the lines; names as text and no more; nothing is loaded; no hash;
+    readable by its owner only.
+    """
+    assert report.write_html(results, tmp_path / "r.html") == 0
+
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    page = Page(text)
+    shown = " ".join(" ".join(page.text).split())
+    for said in ("14 results", "8 match", "1 no match", "5 unscreened", "5 35.7 % ", "unreadable"):
+        assert said in shown, said
+    assert "known, generation 1" in shown
+    assert {tag for tag, _ in page.elements} <= {
+        "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "section", "div", "b",
+        "span", "p", "table", "thead", "tr", "th", "td", "svg", "rect", "line", "text", "bdi",
+        "footer",
+    }  # fmt: skip
+    names = {name for _, attributes in page.elements for name in attributes}
+    assert not names & {"src", "href", "style", "onload", "data", "action", "xlink:href"}
+    assert not any(name.startswith("on") for name in names)
+    (policy,) = [a["content"] for t, a in page.elements if a.get("http-equiv")]
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'sha256-[\w+/=]{44}'; base-uri 'none'; form-action 'none'",
+        policy,
+    )
+    for name in HOSTILE:
+        assert "".join(c if c.isprintable() else "\ufffd" for c in name) in "".join(page.text)
+    assert not re.search("[\u202e\x1b]", text)
+    assert LISTED[:16] not in text
+    assert "ab" * 8 not in text
+    assert stat.S_IMODE((tmp_path / "r.html").stat().st_mode) == 0o600
+    assert "<bdi>&lt;i&gt;one" in text
+
+
+def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
+    """A bar a distance, at its place and with its count."""
+    report.write_html(results, tmp_path / "r.html")
+    titles = re.findall(r"<title>(\d+) at (\d+) bits", (tmp_path / "r.html").read_text())
+
+    assert [(int(n), int(d)) for n, d in titles] == [(1, 4 * n) for n in range(7)]
+
+
+def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
+    """Read back, it says what the lines say; a cell that would be a formula is a text."""
+    report.write_csv(results, tmp_path / "r.csv")
+
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [row["verdict"] for row in rows] == [line["verdict"] for line in lines]
+    for row, line in zip(rows, lines, strict=True):
+        assert row["input"].removeprefix("'") == line["input"]
+        match = (line["matches"] or [{}])[0]
+        for name in ("entry", "kind", "distance", "radius", "orientation", "time"):
+            assert row[name] == str(match.get(name, ""))
+    for row in rows:
+        for cell in row.values():
+            assert not cell.lstrip().startswith(("=", "+", "-", "@"))
+    assert rows[3]["input"].startswith("'=HYPERLINK")
+    assert rows[0]["mtime"] == "2022-01-08T00:00:00Z"
+    assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
+
+
+def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path):
+    """Half a line at the end of a scan that was killed costs itself."""
+    data = results.read_bytes()
+    results.write_bytes(data[:-30] + b"\n[]\n{}\n" + data[:-30])
+    done = screener("report", results, "-o", tmp_path / "r.html")
+
+    assert done.returncode == 0
+    assert "4 lines could not be read" in done.stderr
+    assert "4 lines could not be read" in (tmp_path / "r.html").read_text()
+    for wrong in (Path(__file__), tmp_path / "none"):
+        with pytest.raises(ScreenerError):
+            report.write_html(wrong, tmp_path / "x.html")
+    assert screener("report", results, "-o", tmp_path / "r.pdf").returncode == 2
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    assert report.write_html(empty, tmp_path / "e.html") == 0
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
+def test_a_browser_shows_it_and_complains_of_nothing(results, tmp_path):
+    """The style that the policy allows by its hash is applied, and nothing was refused."""
+    report.write_html(results, tmp_path / "r.html")
+    call = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=900,1600",
+        f"--screenshot={tmp_path / 'r.png'}", f"file://{tmp_path / 'r.html'}",
+    ]  # fmt: skip
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=True)
+
+    assert "Content Security Policy" not in done.stderr
+    assert "CONSOLE" not in done.stderr
+    from PIL import Image
+
+    with Image.open(tmp_path / "r.png") as picture:
+        colours = {c for _, c in picture.convert("RGB").getcolors(1 << 24)}
+    assert (0xF6, 0xF7, 0xF9) in colours  # the page's own background: the style is there
+    assert (0x3B, 0x6E, 0xA5) in colours  # a bar
