@@ -26,7 +26,7 @@ from screener.lists.hashlist import HashList
 from screener.media import image, source
 from screener.media.archive import Budget
 from screener.policy import Policy
-from screener.result import Result, Verdict
+from screener.result import Reason, Result, Verdict
 from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.found import Found
-from screener.hashed import Hashed, Located, hash_item
+from screener.hashed import Hashed, Located
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList

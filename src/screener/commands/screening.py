@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
