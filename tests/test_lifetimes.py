@@ -22,6 +22,7 @@ class Model:
     def __init__(self):
         """An empty list."""
         self.generations = [{}]
+        self.withdrawals = []
         self.opinions = {}
 
     @property
@@ -38,12 +39,21 @@ class Model:
             if full and key[0] == source and key[1] not in rows and said != "withdrawn":
                 held[key] = ("withdrawn", None)
         if held != self.now:
+            gone = {key for key, one in held.items() if one[0] == "withdrawn" != self.said(key)}
+            gone |= {(source, entry) for entry, (said, _) in rows.items() if said == "withdrawn"}
+            self.withdrawals += [(len(self.generations), key) for key in gone]
             self.generations.append(held)
 
+    def said(self, key):
+        """What a source says of an entry now."""
+        return self.now.get(key, (None, None))[0]
+
     def rolled_back(self, to):
-        """That generation, less what is withdrawn now, or was purged (which is nowhere)."""
-        held = {key: one for key, one in self.now.items() if one[0] == "withdrawn"}
-        self.generations.append(self.generations[to] | held)
+        """That generation, less what a file withdrew since, though it may have been listed again,
+        or was purged (which is nowhere).
+        """
+        since = {key: ("withdrawn", None) for number, key in self.withdrawals if number > to}
+        self.generations.append(self.generations[to] | since)
 
     def purged(self, source):
         """Nothing of a source is left in any generation."""
@@ -51,6 +61,7 @@ class Model:
             {key: one for key, one in held.items() if key[0] != source}
             for held in [*self.generations, self.now]
         ]
+        self.withdrawals = [(number, key) for number, key in self.withdrawals if key[0] != source]
         self.opinions = {key: one for key, one in self.opinions.items() if key[0] != source}
 
     def states(self):
