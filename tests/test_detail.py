@@ -3,7 +3,7 @@
 import numpy as np
 import pdqhash
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from screener import Policy, Screener, Verdict
 from screener.hashed import hash_item
@@ -162,6 +162,37 @@ def test_pdq_keeps_its_own_quality(plain):
     assert first.hash.quality >= 50 > first.detail
 
 
+def test_a_blurred_photo_is_compared_as_the_photo_is(material):
+    """By PDQ, whose hash outlasts that: of photos blurred by five pixels those of enough quality,
+    but for one in a hundred.
+    """
+    photos = sorted((material / "photos-fp-mini").glob("*"))
+    blurred = [
+        Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(5)) for path in photos
+    ]
+    made = [hash_item(one, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0] for one in blurred]
+    enough = [one.detail for one in made if one.hash.quality >= 50]
+    assert len(enough) > 180
+    assert sum(score < 50 for score in enough) <= len(enough) / 100
+
+
+def test_the_patterns_of_a_hash():
+    """The square of the sum of its bits' squared singular values, by that of their squares: one
+    product of a row and a column has one, and random bits about eight.
+    """
+    rng = np.random.default_rng(3)
+    row, column = rng.integers(0, 2, (2, 16))
+    product = np.packbits(row ^ column[:, np.newaxis]).tobytes()
+    noise = [rng.bytes(32) for _ in range(50)]
+    found = detail.pattern_scores([product, *noise])
+    for value, score in zip([product, *noise], found, strict=True):
+        signs = np.unpackbits(np.frombuffer(value, np.uint8)).reshape(16, 16) * 2.0 - 1
+        squared = np.linalg.svd(signs, compute_uv=False) ** 2
+        assert score == min(100, int(50 * squared.sum() ** 2 / (squared**2).sum() / 3.75 + 1e-6))
+    assert found[0] == int(50 / 3.75)
+    assert min(found[1:]) >= 75
+
+
 def test_a_floor_of_0_compares_everything(make_list):
     """A policy may turn the score off: then a half-black picture is found by its hash."""
     pixels = np.zeros((200, 200), np.uint8)
@@ -194,7 +225,7 @@ def test_turning_a_picture_does_not_change_its_measures(scene, size):
     upright = detail.Detail(pixels)
     for turned in (pixels[::-1], pixels[:, ::-1], np.rot90(pixels), pixels.swapaxes(0, 1)):
         found = detail.Detail(turned)
-        for name in ("waves", "texture", "area", "shades", "tones"):
+        for name in ("spread", "waves", "texture", "area", "shades", "tones"):
             assert getattr(found, name) == pytest.approx(getattr(upright, name), rel=1e-4), name
 
 

@@ -184,8 +184,12 @@ def _orientations(
     located = []
     for kind in wanted:
         if kind.name in made:
-            score = seen.score(kind)
-            for one, orientation in zip(made[kind.name], pdq.ORIENTATIONS, strict=True):
+            found = made[kind.name]
+            scores = [seen.score(kind)] * len(found)
+            if kind == pdq.PDQ:
+                by_bits = detail.pattern_scores([one.value for one in found])
+                scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
+            for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
                 stamped = replace(one, pixels=pixels.VERSION)
                 located.append(Located(stamped, orientation, *place, score, frame.again))
     return located

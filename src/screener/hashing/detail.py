@@ -4,6 +4,9 @@ Blank pictures, gradients, stripes, checkerboards and pages of text have hashes 
 meet one another's: such a hash says how light falls off, or where a margin is, and no more. What
 they lack is told from 128 × 128 points of the picture, and a grid of 32 × 32 means of them:
 
+- `spread`: how evenly waves of one frequency, but of all directions, share the amplitude that this
+  frequency has. Stripes and edges lie in a few directions. Blurring a picture takes from all waves
+  of a frequency alike and leaves it as it is.
 - `waves`: by how many waves of its DCT, each weighed by its frequency, the grid can be
   described: (Σe)² / Σe² over their energies e. Stripes are a few waves.
 - `texture`: the same over amplitudes, (Σa)² / Σa², which counts small ones too.
@@ -13,11 +16,12 @@ they lack is told from 128 × 128 points of the picture, and a grid of 32 × 32 
 
 The score of a kind is the least of the measures that matter to it, each in proportion to what it
 needs, which is worth 50. A classic kind has one more, the contrast of the very pixels that its hash
-is made of. `docs/detail.md` has the evidence.
+is made of; PDQ has the `patterns` of the hash itself. `docs/detail.md` has the evidence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -36,9 +40,12 @@ _STEP = 6.0  # greys, down and across together: where neighbours differ by more 
 _SAME = 8  # greys: those that lie so near the commonest count as it
 _LUMA = np.array([299, 587, 114], np.float32) / 1000
 
-# What each measure must be for a score of 50. PDQ has its own quality beside these, and tells pages
-# of text apart.
-_PDQ_NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.15}
+_FREQUENCIES = 16  # that `spread` looks at: those that PDQ is made of
+
+# What each measure must be for a score of 50. PDQ has its own quality beside these, tells pages of
+# text apart, and knows a picture again when it is blurred: what it needs must outlast that.
+_PDQ_NEEDS = {"spread": 0.38, "area": 0.15, "tones": 0.04}
+_PATTERNS = 3.75
 _NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.25, "tones": 0.12}
 _CONTRAST = 2.0
 
@@ -55,8 +62,13 @@ class Detail:
         return _means(self._points, _POINTS // _SIDE)
 
     @cached_property
+    def spread(self) -> float:
+        """How evenly waves of one frequency share its amplitude, on average: 0 to 1."""
+        return _spread(_amplitudes(self._grid))
+
+    @cached_property
     def _spectrum(self) -> tuple[float, float]:
-        return _spectrum(self._grid)
+        return _spectrum(_amplitudes(self._grid))
 
     @property
     def waves(self) -> float:
@@ -98,6 +110,20 @@ def contrast_score(shrunk: NDArray[Any]) -> int:
     return _worth(float(shrunk.std()), _CONTRAST)
 
 
+def pattern_scores(values: Sequence[bytes]) -> list[int]:
+    """The scores of PDQs by their own bits: of how many patterns they are made.
+
+    A picture of bars, edges or lines of text is about the product of one row and one column, and
+    so is the square of its 256 bits: it has one singular value and no more. `patterns` is
+    (Σs²)² / Σs⁴ of them: 1 for such a hash, some 8 for random bits, 5 and more for photographs.
+    """
+    bits = np.unpackbits(np.frombuffer(b"".join(values), np.uint8)).reshape(len(values), 16, 16)
+    signs = bits.astype(np.float32) * 2 - 1
+    products = signs @ signs.transpose(0, 2, 1)
+    patterns = 256.0**2 / (products * products).sum(axis=(1, 2))
+    return [_worth(float(found), _PATTERNS) for found in patterns]
+
+
 def _worth(found: float, need: float) -> int:
     return min(100, int(50 * found / need))
 
@@ -125,11 +151,35 @@ def _means(grid: Grid, edge: int) -> Grid:
     return means
 
 
-def _spectrum(grid: Grid) -> tuple[float, float]:
-    """`waves` and `texture`: how many waves share the energy, and the amplitude, of a grid."""
+def _amplitudes(grid: Grid) -> NDArray[np.float64]:
+    """Those of the waves of a grid, less what noise has."""
     # In double precision, lest the score hang on how a machine adds up.
-    amplitudes = np.abs(_cosines() @ grid.astype(np.float64) @ _cosines().T) - _FAINT
-    weighed = np.maximum(amplitudes, 0) * _frequencies()
+    found = np.abs(_cosines() @ grid.astype(np.float64) @ _cosines().T) - _FAINT
+    return np.maximum(found, 0)
+
+
+def _spread(amplitudes: NDArray[np.float64]) -> float:
+    """`spread`: (Σa)² / nΣa² of the n waves of each frequency; those with no amplitude count 0."""
+    band, size = _bands()
+    flat = amplitudes.reshape(-1)
+    sums = np.bincount(band, flat, len(size))
+    energies = np.bincount(band, flat * flat, len(size))
+    # Waves beyond the last frequency are in band 0, with the mean.
+    shares = np.divide(sums * sums, energies, out=np.zeros_like(sums), where=energies > 0)
+    return float(shares[1:].sum() / size[1:].sum())
+
+
+@cache
+def _bands() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The frequency of each wave, in whole numbers, and how many waves each has."""
+    frequencies = np.rint(_frequencies()).astype(np.int64).reshape(-1)
+    frequencies[frequencies > _FREQUENCIES] = 0
+    return frequencies, np.bincount(frequencies)
+
+
+def _spectrum(amplitudes: NDArray[np.float64]) -> tuple[float, float]:
+    """`waves` and `texture`: how many waves share the energy, and the amplitude, of a grid."""
+    weighed = amplitudes * _frequencies()
     energies = weighed * weighed
     energy = float(energies.sum())
     if energy == 0:
