@@ -188,8 +188,8 @@ def test_the_patterns_of_a_hash():
     for value, score in zip([product, *noise], found, strict=True):
         signs = np.unpackbits(np.frombuffer(value, np.uint8)).reshape(16, 16) * 2.0 - 1
         squared = np.linalg.svd(signs, compute_uv=False) ** 2
-        assert score == min(100, int(50 * squared.sum() ** 2 / (squared**2).sum() / 3.75 + 1e-6))
-    assert found[0] == int(50 / 3.75)
+        assert score == min(100, int(50 * squared.sum() ** 2 / (squared**2).sum() / 3.5 + 1e-6))
+    assert found[0] == int(50 / 3.5)
     assert min(found[1:]) >= 75
 
 

@@ -44,8 +44,8 @@ _FREQUENCIES = 16  # that `spread` looks at: those that PDQ is made of
 
 # What each measure must be for a score of 50. PDQ has its own quality beside these, tells pages of
 # text apart, and knows a picture again when it is blurred: what it needs must outlast that.
-_PDQ_NEEDS = {"spread": 0.38, "area": 0.15, "tones": 0.04}
-_PATTERNS = 3.75
+_PDQ_NEEDS = {"spread": 0.36, "area": 0.15, "tones": 0.015}
+_PATTERNS = 3.5
 _NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.25, "tones": 0.12}
 _CONTRAST = 2.0
 
