@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kept import value
 
 from screener.errors import ListError
+from screener.lists import importing
 from screener.lists.hashlist import HashList
 from screener.lists.terms import (
     AUDIENCES,
@@ -393,3 +394,46 @@ def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong)
 
     with pytest.raises(ListError, match="cannot be read"):
         HashList.create(tmp_path / "back.list").import_file(path, source="peer", key=keys[1])
+
+
+def _text_of_export(known, tmp_path, format="csv", **settings):
+    """All that an export for the community says, or nothing where nothing may go on."""
+    out = tmp_path / "out"
+    try:
+        known.refresh().export(out, format=format, **settings)
+    except ListError:
+        return ""
+    return out.read_text()
+
+
+OPEN = Terms("GREEN", True)
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_trap_a_withdrawal_does_not_shed_the_terms_of_its_record(
+    known, put, tmp_path, monkeypatch, size
+):
+    """By its word, with an id or without one, or by the silence of a full list, and when it is
+    repeated: neither the value nor the id of what is RED goes on. A level that it states counts.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    others = "".join(f"e{n},{value(10 + n)},\n" for n in range(9))
+    put(f"id,md5,tlp\nsecret-7,{value(1)},RED\n,{value(2)},RED\n{others}", terms=OPEN)
+    put(f"id,md5,status\n,{value(2)},withdrawn\ne0,,withdrawn\n")
+    told = _text_of_export(known, tmp_path)
+    assert "e0" in told
+    assert value(2) not in told
+    again = put(f"id,md5,status\n,{value(2)},withdrawn\n")
+    assert (again.unchanged, again.generation) == (1, 2)
+
+    put(f"id,md5,tlp\n{others}", full=True)
+
+    for format in ("csv", "ncmec"):
+        assert "secret-7" not in _text_of_export(known, tmp_path, format)
+    put("id,md5,status\nsecret-7,,withdrawn\n")
+    assert "secret-7" not in _text_of_export(known, tmp_path)
+    put("id,md5,status\nsecret-7,,withdrawn\n,,withdrawn\nsecret-7,,withdrawn\n")
+    assert "secret-7" not in _text_of_export(known, tmp_path)
+    report = put("id,md5,status,tlp\nsecret-7,,withdrawn,\nsecret-7,,withdrawn,GREEN\n")
+    assert (report.changed, report.repeated) == (1, 1)
+    assert "secret-7" in _text_of_export(known, tmp_path)

@@ -169,7 +169,8 @@ def _united_state(first: State, second: State) -> State:
 class Version(NamedTuple):
     """A row in the form that is stored; equal fingerprints mean that nothing changed.
 
-    `why_not` says, hash by hash, why it is not compared; None where it is.
+    `why_not` says, hash by hash, why it is not compared; None where it is. `carried` are the
+    fields, as `terms.fields_said` has them, of labels that are those of the version before.
     """
 
     state: State
@@ -179,6 +180,7 @@ class Version(NamedTuple):
     hashes: tuple[Hash, ...]
     why_not: tuple[str | None, ...]
     fingerprint: bytes
+    carried: int = 0
 
     @property
     def hittable(self) -> list[Hash]:
@@ -224,6 +226,12 @@ def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
 @lru_cache(maxsize=1024)
 def _categories_text(categories: tuple[Category, ...]) -> str:
     return _ENCODE(sorted([category.scheme, category.code] for category in categories))
+
+
+def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
+    """The labels of a stored version."""
+    (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
+    return {} if labels == "{}" else json.loads(labels)
 
 
 def stored_row(connection: sqlite3.Connection, record: int) -> Row:

@@ -165,6 +165,22 @@ def _field_of(name: str) -> str | None:
     return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
+def fields_said(labels: Mapping[str, str]) -> int:
+    """The fields of `LABELS` of which labels say something: a bit each."""
+    said = 0
+    for name, text in labels.items():
+        field = _field_of(name)
+        if field is not None and text.strip():
+            said |= 1 << LABELS.index(field)
+    return said
+
+
+def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
+    """Those of a record's labels that bind it in the fields of these bits."""
+    fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
+    return {name: text for name, text in labels.items() if _field_of(name) in fields}
+
+
 def of_labels(labels: Mapping[str, str]) -> Terms | None:
     """What the labels of a record say of how far it may go; None where they say nothing.
 

@@ -3,8 +3,8 @@
 The same content changes nothing, another makes a new version of the record. A further row of the
 same file on an entry is united with what the file said of it before, at the same time or at none;
 a later one stands in its place, and an earlier one is left. Memory is bounded by the
-batch, one byte for each version there was, eight for each replaced, and the packed values that
-changed.
+batch, one byte for each version there was and each new one, eight for each replaced, and the packed
+values that changed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Container, Mapping
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import frames, placeholders
+from screener.lists import frames, placeholders, terms
 from screener.lists.inserts import Inserts
 from screener.lists.records import (
     LOW_INFORMATION,
     Row,
     Version,
     opinions_at,
+    stored_labels,
     stored_row,
     united,
     version_of,
@@ -34,8 +35,9 @@ from screener.lists.times import order
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _MARKS = 1 << 27  # bits, 16 MiB
 # What the rows of a file that met a version of a generation before were, so far.
-_SAME = 1  # they say what it says, together
+_SAME = 1  # they say what it says, together; the bits above `_MET` are what they leave to it
 _OLDER = 2  # older than it
+_MET = 2  # bits
 
 
 class Versions:
@@ -76,6 +78,8 @@ class Versions:
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self._next = (newest or 0) + 1
         self._met = bytearray(self._next)  # what rows of this file met each version
+        self._first = self._next
+        self._carried = bytearray()  # of each version of this import: see `Version.carried`
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
         self._judged = placeholders.judged(connection)
@@ -164,7 +168,7 @@ class Versions:
             stored = Stored(*have)
             if not self._met[stored.record]:
                 self.counts["absent"] += 1
-                self._replace(entry, stored, version_of(Row(0, entry, State.WITHDRAWN, ())))
+                self._replace(entry, stored, self._instead(stored, _withdrawal(entry)))
         self._flush()
         self.settle()
         gone = self._connection.execute(
@@ -234,11 +238,11 @@ class Versions:
 
     def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
         """Take the first row of the file on an entry that the list holds."""
-        if row.damaged:
+        if version.fingerprint != have.fingerprint:
             version = self._instead(have, row)
         if version.fingerprint == have.fingerprint:
             self.counts["unchanged"] += 1
-            self._met[have.record] = _SAME
+            self._met[have.record] = _SAME | version.carried << _MET
         elif self._ages.outdated(have, row):
             self.counts["outdated"] += 1
             self._met[have.record] = _OLDER
@@ -273,7 +277,7 @@ class Versions:
         if version.fingerprint == have.fingerprint:
             if not fresh:
                 self.counts["unchanged"] += 1
-                self._met[have.record] = _SAME
+                self._met[have.record] = _SAME | version.carried << _MET
             return
         if not fresh:
             self.counts["changed"] += 1
@@ -287,18 +291,38 @@ class Versions:
         return int(count)
 
     def _united(self, have: Stored, row: Row) -> Version:
-        """What is held of an entry and a row on it, together."""
-        return self._judge(version_of(united(stored_row(self._connection, have.record), row)))
+        """What is held of an entry and a row on it, together. Labels that this import left to it
+        make way for what the row says of the same.
+        """
+        held, carried = stored_row(self._connection, have.record), self._carried_by(have)
+        if carried:
+            said = terms.fields_said(row.labels)
+            away = terms.of_fields(held.labels, carried & said)
+            labels = {name: text for name, text in held.labels.items() if name not in away}
+            held, carried = held._replace(labels=labels), carried & ~said
+        return self._judge(version_of(united(held, row)))._replace(carried=carried)
+
+    def _carried_by(self, have: Stored) -> int:
+        if have.since == self._number:
+            return self._carried[have.record - self._first]
+        return self._met[have.record] >> _MET
 
     def _instead(self, have: Stored, row: Row) -> Version:
         """A row in the place of what is held of its entry. Of a kind of which the row has a value
-        that cannot be read, the held values stay: they are the best that is known of it.
+        that cannot be read, the held values stay: they are the best that is known of it. So do the
+        labels that bind the entry, where it is withdrawn without a word of them.
         """
         if row.damaged and have.said != State.WITHDRAWN:
             held = stored_row(self._connection, have.record).hashes
             kept = [item for item in held if item.kind.name in row.damaged]
             row = row._replace(hashes=(*row.hashes, *kept))
-        return self._judge(version_of(row))
+        carried = 0
+        if row.state is State.WITHDRAWN:
+            labels = stored_labels(self._connection, have.record)
+            carried = terms.fields_said(labels) & ~terms.fields_said(row.labels)
+            if carried:
+                row = row._replace(labels={**row.labels, **terms.of_fields(labels, carried)})
+        return self._judge(version_of(row))._replace(carried=carried)
 
     def _replace(self, entry: str, have: Stored, version: Version) -> None:
         self.states[have.state] -= 1
@@ -329,6 +353,7 @@ class Versions:
         own = self._opinions.get(entry) if self._opinions else None
         state = effective(version.state, own) if own else version.state
         self.states[state] += 1
+        self._carried.append(version.carried)
         self._seen.add(version.hashes)
         new = version.hittable
         if new:
@@ -391,6 +416,11 @@ class Versions:
         )
         self.counts["changed"] -= len(pairs)
         self.counts["unchanged"] += len(pairs)
+
+
+def _withdrawal(entry: str) -> Row:
+    """What a file says by its silence of an entry that it would have named."""
+    return Row(0, entry, State.WITHDRAWN, ())
 
 
 def _low(version: Version) -> int:
