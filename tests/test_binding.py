@@ -437,3 +437,53 @@ def test_trap_a_withdrawal_does_not_shed_the_terms_of_its_record(
     report = put("id,md5,status,tlp\nsecret-7,,withdrawn,\nsecret-7,,withdrawn,GREEN\n")
     assert (report.changed, report.repeated) == (1, 1)
     assert "secret-7" in _text_of_export(known, tmp_path)
+
+
+def test_trap_a_signed_export_for_more_people_does_not_loosen_the_one_before(
+    known, put, tmp_path, keys
+):
+    """The terms of a record that were flattened into its source's hold until a full list; those
+    that whoever keeps the list sets by hand are theirs to loosen.
+    """
+    put(f"id,md5,tlp\na,{value(1)},AMBER\nb,{value(2)},\n", terms=OPEN)
+    back = HashList.create(tmp_path / "back.list")
+
+    def receive(audience, **settings):
+        sent = tmp_path / f"{audience}.tx"
+        known.refresh().export(sent, format="tx", audience=audience, key=keys[0])
+        back.import_file(sent, source="peer", key=keys[1], **settings)
+        return back.terms()["peer"]
+
+    assert receive("clients").tlp == "AMBER"
+    for _ in range(2):
+        assert receive("community").tlp == "AMBER"
+    assert _text_of_export(back, tmp_path, "tx") == ""
+    assert receive("community", full=True, accept_shrink=True).tlp == "GREEN"
+    assert value(1) not in _text_of_export(back, tmp_path, "tx")
+    back.set_terms("peer", Terms("CLEAR"))
+    assert receive("community").tlp == "GREEN"
+
+
+@pytest.mark.parametrize(
+    ("before", "signed", "kept"),
+    [
+        (None, OPEN, Terms("AMBER+STRICT")),
+        (OPEN, None, Terms("AMBER+STRICT")),
+        (Terms(None, True), None, Terms()),
+        (
+            Terms("AMBER", None, "2090-01-01", "old"),
+            OPEN,
+            Terms("AMBER", None, "2090-01-01", "old"),
+        ),
+        (OPEN, Terms("GREEN", False, None, "new"), Terms("GREEN", False, None, "new")),
+    ],
+)
+def test_what_is_held_of_a_source_is_not_freed_by_a_manifest(
+    sent, known, put, keys, before, signed, kept
+):
+    """Nor is what a manifest says nothing of freed by what was kept: the strictest holds."""
+    put(f"id,md5\nx,{value(9)}\n", source="peer", terms=before)
+
+    known.import_file(sent(hotline=signed), source="peer", key=keys[1])
+
+    assert known.terms().get("peer", Terms()) == kept

@@ -127,6 +127,14 @@ def import_file(
         reader = open_reader(content, options, format=format)
         if signed is not None:
             binding.check_not_older(connection, source, signed, path)
+        binding.bind(
+            connection,
+            source,
+            signed=signed,
+            given=wishes.terms,
+            by=wishes.by,
+            full=wishes.full,
+        )
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         run.take(reader, file=name)
         report = ImportReport(
@@ -145,7 +153,6 @@ def import_file(
             run.end_absent(name)
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        binding.bind(connection, source, signed=signed, given=wishes.terms, by=wishes.by)
         remembered = {} if signed is None else binding.remembered(signed)
         report = run.finish(report, content.sha256, remembered)
         current = generations.at(connection, folder)

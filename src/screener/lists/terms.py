@@ -253,8 +253,13 @@ def check_known(connection: sqlite3.Connection, source: str) -> None:
 def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
     """Keep the terms of a source: what they say replaces, what they do not say stays."""
     held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
+    keep(connection, source, held, by=by)
+    return held
+
+
+def keep(connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None) -> None:
+    """Keep just these terms of a source."""
     connection.execute(
         "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
         (source, held.tlp, held.redistribution, held.expires, held.note, by, time.time()),
     )
-    return held
