@@ -487,3 +487,42 @@ def test_what_is_held_of_a_source_is_not_freed_by_a_manifest(
     known.import_file(sent(hotline=signed), source="peer", key=keys[1])
 
     assert known.terms().get("peer", Terms()) == kept
+
+
+@pytest.mark.parametrize("level", [["RED"], {"level": "RED"}, 5, True, ["GREEN"]])
+def test_trap_a_level_that_is_no_text_is_red(tmp_path, level):
+    """It is said, and cannot be read: the indicator stays, and the others go."""
+    held = HashList.create(tmp_path / "known.list")
+    held.import_file(_shared(tmp_path, level, "GREEN", None), source="s", terms=Terms("CLEAR"))
+
+    told = _text_of_export(held, tmp_path)
+
+    assert [value(n) in told for n in range(3)] == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["tlp", "Share Level", "expires", "T" + " " * 2000 + "LP"])
+@pytest.mark.parametrize("said", ["RED " + "x" * 70_000, "x" * 70_000])
+def test_trap_a_row_whose_terms_cannot_be_kept_is_set_aside(tmp_path, name, said):
+    """It does not go on by leaving them out: not when it is released, nor as a withdrawal, which is
+    honoured.
+    """
+    item = {"hash_digest": "", "algorithm": "MD5", "deleted": False}
+    items = [
+        item | {"id": "long", "hash_digest": value(1), name: said},
+        item | {"id": "plain", "hash_digest": value(2)},
+        item | {"id": "gone", "deleted": True, name: said},
+    ]
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"count": 3, "next": None, "results": items}))
+    known = HashList.create(tmp_path / "known.list")
+
+    report = known.import_file(file, source="s", format="tat", terms=OPEN)
+
+    assert dict(known.refresh().states) == {"confirmed": 1, "withdrawn": 1}
+    assert list(report.quarantined.values()) == [1]
+    assert value(2) in _text_of_export(known, tmp_path)
+    assert "gone" not in _text_of_export(known, tmp_path)
+    (row,) = known.refresh().quarantined()[0]
+    known.release_rows([row.id], by="ann", reason="the value is sound")
+    assert known.refresh().states["confirmed"] == 2
+    assert value(1) not in _text_of_export(known, tmp_path)

@@ -165,6 +165,15 @@ def _field_of(name: str) -> str | None:
     return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
+# What a label that binds says where it cannot be kept: no level, no day and no yes.
+UNREADABLE = "unreadable"
+
+
+def field_of(name: str) -> str | None:
+    """Which of `LABELS` a label of that name is; None where it does not bind its record."""
+    return _field_of(name)
+
+
 def fields_said(labels: Mapping[str, str]) -> int:
     """The fields of `LABELS` of which labels say something: a bit each."""
     said = 0
