@@ -43,6 +43,7 @@ from screener.lists.versions import Versions
 _BATCH = 5_000  # rows held at once
 _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
 FULL = "full"  # among what is kept of an import: that its file was all that its source had
+ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
@@ -353,6 +354,7 @@ class _Import:
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._wishes.full:
             kept[FULL] = True
+            kept[ABSENT] = self._versions.absent_from
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

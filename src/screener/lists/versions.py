@@ -69,6 +69,7 @@ class Versions:
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
         self.changes = Changes() if changes is None else changes
+        self.absent_from: int | None = None  # the first version that a file's silence made
         self._connection = connection
         self._source = source
         self._number = number
@@ -133,11 +134,16 @@ class Versions:
         """
         self._inserts.settle()
 
-    def add_to(self, entries: Mapping[str, Row]) -> None:
-        """Add to entries what further rows say of them, whichever file these are from."""
+    def take_late(self, entries: Mapping[str, Row], *, absent_from: int | None) -> None:
+        """Take rows that this import had set aside, as it would have taken them.
+
+        From version `absent_from` on, those of the import withdraw what it did not name: no word
+        against a row that would have named it. None: it withdrew nothing by its silence.
+        """
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
-            version = self._united(have, entries[entry])
+            before = self._before_absence(entry, have, absent_from)
+            version = self._late(before, entries[entry])
             if version.fingerprint != have.fingerprint:
                 self.counts["changed"] += 1
                 self._replace(entry, have, version)
@@ -146,6 +152,28 @@ class Versions:
             self.take({entry: row for entry, row in entries.items() if entry not in stored})
         finally:
             self.settle()
+
+    def _before_absence(self, entry: str, have: Stored, absent_from: int | None) -> Stored:
+        """What was held of an entry before this import withdrew it by not naming it, if it did."""
+        own = absent_from is not None and have.import_id == self._import
+        if not own or have.said != State.WITHDRAWN or have.record < (absent_from or 0):
+            return have
+        before = self._connection.execute(
+            f"SELECT {COLUMNS} FROM records WHERE source = ? AND entry = ? AND until = ?",
+            (self._source, entry, have.since),
+        ).fetchone()
+        return have if before is None or have.updated is not None else Stored(*before[1:])
+
+    def _late(self, have: Stored, row: Row) -> Version:
+        """What becomes of an entry by a row that comes in late: that it is of a later time, or of a
+        later import, or else of the same, and no more than the first of these that is known.
+        """
+        way = order(row.updated, have.updated)
+        if way == -1 or self._ages.outdated(have, row):
+            return self._judge(version_of(stored_row(self._connection, have.record)))
+        if way == 1 or (way is None and have.import_id != self._import):
+            return self._instead(have, row)
+        return self._united(have, row)
 
     def withdraw_absent(self) -> tuple[int, int]:
         """Withdraw every entry that no row of the file named: the file was all that the source
@@ -164,6 +192,7 @@ class Versions:
             " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
             (*whose, self._number),
         ).fetchall()
+        self.absent_from = self._next
         for entry, *have in waiting:
             stored = Stored(*have)
             if not self._met[stored.record]:
@@ -303,7 +332,7 @@ class Versions:
         return self._judge(version_of(united(held, row)))._replace(carried=carried)
 
     def _carried_by(self, have: Stored) -> int:
-        if have.since == self._number:
+        if have.record >= self._first:
             return self._carried[have.record - self._first]
         return self._met[have.record] >> _MET
 
