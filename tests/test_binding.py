@@ -1,5 +1,6 @@
 """What binds an import: terms that only tighten, levels that a file gives its rows."""
 
+import hashlib
 import json
 import sqlite3
 from collections import Counter
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from kept import value
 
 from screener.errors import ListError
-from screener.lists import importing
+from screener.lists import importing, manifest
 from screener.lists.hashlist import HashList
 from screener.lists.terms import (
     AUDIENCES,
@@ -526,3 +527,24 @@ def test_trap_a_row_whose_terms_cannot_be_kept_is_set_aside(tmp_path, name, said
     known.release_rows([row.id], by="ann", reason="the value is sound")
     assert known.refresh().states["confirmed"] == 2
     assert value(1) not in _text_of_export(known, tmp_path)
+
+
+@pytest.mark.parametrize("known_as", ["", "A" * 32, "a" * 40, "0" * 31 + "\u0660", "x y", 7, None])
+def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known, keys, known_as):
+    """The log tells it: whatever is not of the form of ours is refused, signed or not."""
+    file = tmp_path / "a.csv"
+    file.write_text(f"id,md5\na,{value(1)}\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    facts = {"terms": {}, "generation": 1, "list": "known", "parts": [{"sha256": digest}]}
+
+    def write(said):
+        text = manifest.encode(facts | {"list_id": said})
+        manifest.manifest_of(file).write_bytes(text)
+        key = manifest.private_key(keys[0])
+        manifest.signature_of(file).write_bytes(manifest.sign(text, key=key))
+
+    write(known_as)
+    with pytest.raises(ListError, match=r"the manifest .* cannot be read"):
+        known.import_file(file, source="peer", key=keys[1])
+    write("0123456789abcdef" * 2)
+    assert known.import_file(file, source="peer", key=keys[1]).added == 1
