@@ -548,3 +548,18 @@ def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known,
         known.import_file(file, source="peer", key=keys[1])
     write("0123456789abcdef" * 2)
     assert known.import_file(file, source="peer", key=keys[1]).added == 1
+
+
+def test_trap_a_field_that_is_null_says_nothing(tmp_path):
+    """It is no label: no day on which the record ends, and no level."""
+    record = {"signalType": "VideoMD5", "hashValue": value(1), "hashStatus": "Active"}
+    nothing = dict.fromkeys(("expires", "tlp", "redistribution", "note"))
+    file = tmp_path / "records.json"
+    file.write_text(json.dumps({"hashRecords": [record | nothing]}))
+    known = HashList.create(tmp_path / "known.list")
+    known.import_file(file, source="s", terms=OPEN)
+
+    told = _text_of_export(known, tmp_path)
+
+    assert value(1) in told
+    assert "null" not in told

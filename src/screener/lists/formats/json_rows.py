@@ -53,7 +53,9 @@ class Gathered:
             self.bad.append(BadRow(self.number, kind, str(bad)))
 
     def label(self, name: str, value: object) -> None:
-        """Keep a field as it is: text as text, anything else as JSON."""
+        """Keep a field as it is: text as text, anything else as JSON; null says nothing."""
+        if value is None:
+            return
         try:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         except RecursionError:
