@@ -1,12 +1,16 @@
 """What is set aside or not compared, and its release."""
 
+import sqlite3
+
 import pytest
 from kept import met, value
 
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import placeholders
+from screener.lists import placeholders, quarantine
+from screener.lists.records import Row
+from screener.lists.states import State
 
 
 def _placeholder_rows(count, first=0):
@@ -310,3 +314,21 @@ def test_trap_several_released_rows_of_an_entry_count_in_their_order(known, put)
     put(f"{head}d,{value(7)},x,,\nd,,,withdrawn,\nz,{value(9)},,,\n", full=True, accept_shrink=True)
     with pytest.raises(ListError, match="withdrawn its entry"):
         _release_all(known)
+
+
+def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):
+    """A row without an id is its hashes, all of them: what is left of one is of another entry."""
+    put(f"md5,sha1\n{value(1)},\n")
+    put(f"md5,sha1,status\n{value(1)},zz,withdrawn\n{value(2)},,active\n")
+
+    (aside,) = known.refresh().quarantined()[0]
+    assert not aside.releasable
+    with pytest.raises(ListError, match="nothing of use"):
+        _release_all(known)
+    half = Row(2, None, State.WITHDRAWN, (Hash.parse("md5", value(1)),))
+    with sqlite3.connect(known.path / "records.sqlite") as connection:  # as an older version did
+        connection.execute("UPDATE quarantine SET row = ?", (quarantine.pack(half),))
+    with pytest.raises(ListError, match="ask the source for the id"):
+        _release_all(known)
+
+    assert met(known, "md5", 1, 16)[0] == "match"

@@ -83,6 +83,11 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kep
         if number not in found:
             raise ListError(f"row {number} cannot be released: nothing of use, or released before")
         _, source, row = found[number]
+        if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
+            raise ListError(
+                f"row {number} cannot be released: it withdraws an entry that is known by all its"
+                " hashes, and one of them cannot be read; ask the source for the id"
+            )
         _check_newest(connection, number, source, _entry(row), row.updated)
     order_of = {number: (kept.import_id, number) for number, kept in found.items()}
     return {number: found[number] for number in sorted(found, key=order_of.__getitem__)}

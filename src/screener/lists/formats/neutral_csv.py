@@ -185,7 +185,9 @@ class NeutralCsv:
         if not bad or (entry and state is State.WITHDRAWN):
             return row
         row = row._replace(damaged=tuple(kind for kind, *_ in bad))
-        return BadRow(number, *bad[0][1:], row if hashes else None)
+        # What is left of a withdrawal without an id may be all the hashes of another entry.
+        of_use = hashes and state is not State.WITHDRAWN
+        return BadRow(number, *bad[0][1:], row if of_use else None)
 
     def _state(self, cell: str) -> State | None:
         found = self._header.states.get(cell)
