@@ -339,18 +339,17 @@ class Versions:
     def _instead(self, have: Stored, row: Row) -> Version:
         """A row in the place of what is held of its entry. Of a kind of which the row has a value
         that cannot be read, the held values stay: they are the best that is known of it. So do the
-        labels that bind the entry, where it is withdrawn without a word of them.
+        labels that bind the entry, of which the row says nothing: what was said is not taken back
+        by a file without such a column, nor by a withdrawal.
         """
         if row.damaged and have.said != State.WITHDRAWN:
             held = stored_row(self._connection, have.record).hashes
             kept = [item for item in held if item.kind.name in row.damaged]
             row = row._replace(hashes=(*row.hashes, *kept))
-        carried = 0
-        if row.state is State.WITHDRAWN:
-            labels = stored_labels(self._connection, have.record)
-            carried = terms.fields_said(labels) & ~terms.fields_said(row.labels)
-            if carried:
-                row = row._replace(labels={**row.labels, **terms.of_fields(labels, carried)})
+        labels = stored_labels(self._connection, have.record)
+        carried = terms.fields_said(labels) & ~terms.fields_said(row.labels)
+        if carried:
+            row = row._replace(labels={**row.labels, **terms.of_fields(labels, carried)})
         return self._judge(version_of(row))._replace(carried=carried)
 
     def _replace(self, entry: str, have: Stored, version: Version) -> None:
