@@ -154,6 +154,7 @@ _LABELS = {
     "redistribution": "redistribution",
 }
 LABELS = ("tlp", "expires", "redistribution")
+ALL = (1 << len(LABELS)) - 1  # all of them, a bit each
 _NO_SEPARATORS = str.maketrans("", "", " -_")
 _STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
 _BETWEEN = re.compile(r"[\s,;/|]+")
