@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import combinations, permutations
 
 import pytest
 from exchange import MD5, VICS13, imported
@@ -156,6 +157,70 @@ def test_an_opinion_left_for_its_age_does_not_leave_the_later_one_alone(tmp_path
     known.import_file(tmp_path / "a.file", source="v", scheme="vics-us-legacy")
 
     assert dict(known.refresh().states) == {"confirmed": 1}
+
+
+OPINIONS_OF_VICS = [
+    (1, "2019-01-01"),
+    (0, "2021-01-01"),
+    (2, ""),
+    (5, "2018-01-01"),
+    (1, "2020-01-01"),
+]
+
+
+@pytest.mark.parametrize("held", [0, 1, 5, "withdrawn"])
+@pytest.mark.parametrize(("count", "size"), [(3, 1), (2, 5000)])
+def test_trap_the_order_of_opinions_does_not_decide_which_of_them_count(
+    tmp_path, monkeypatch, held, count, size
+):
+    """Rows of a VICS file, some of which are older than what is held: all of them count together,
+    or where all are older none. Those of an entry that a full list withdrew too.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    scheme = {"source": "v", "scheme": "vics-us-legacy"}
+    others = [{"MD5": value(20 + n), "Category": 1} for n in range(9)]
+    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+
+    def put_items(known, items, **settings_):
+        (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": items}))
+        return known.import_file(tmp_path / "a.file", **scheme, **settings_)
+
+    picked = OPINIONS_OF_VICS[:3] if held == "withdrawn" else OPINIONS_OF_VICS
+    for some in combinations(picked, count):
+        seen = set()
+        for order in permutations(some):
+            known = HashList.create(tmp_path / f"{len(list(tmp_path.iterdir()))}.list")
+            first = {"MD5": MD5, "Category": 1 if held == "withdrawn" else held}
+            put_items(known, [*others, first | {"DateUpdated": "2020-01-01"}])
+            if held == "withdrawn":
+                put_items(known, others, full=True)
+            items = [
+                {"MD5": MD5, "Category": category}
+                | (
+                    {"DateUpdated": soon if held == "withdrawn" and not category else time}
+                    if time
+                    else {}
+                )
+                for category, time in order
+            ]
+            report = put_items(known, [*items, others[0]])
+            (entry,) = [one for one in told(known) if MD5.upper() in str(one)] or [None]
+            seen.add(str((entry and (entry[1], sorted(json.loads(entry[2])), entry[4]),
+                          report.changed, report.outdated, report.unchanged)))  # fmt: skip
+        assert len(seen) == 1, (some, seen)
+
+
+def test_trap_an_older_opinion_that_a_picture_is_illegal_counts_beside_a_newer_lead(tmp_path):
+    """In either order, where the list holds a lead, and where it holds a withdrawal."""
+    old, new = {"MD5": MD5, "Category": 1}, {"MD5": MD5, "Category": 0}
+    for items in permutations(
+        [old | {"DateUpdated": "2019-01-01"}, new | {"DateUpdated": "2021-01-01"}]
+    ):
+        known = HashList.create(tmp_path / f"{items[0]['Category']}.list")
+        for some in ([new | {"DateUpdated": "2020-01-01"}], items):
+            (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": list(some)}))
+            known.import_file(tmp_path / "a.file", source="v", scheme="vics-us-legacy")
+        assert dict(known.refresh().states) == {"confirmed": 1}
 
 
 def test_rounds_hold_each_entry_once_and_lose_no_row():

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Container, Mapping
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import frames, placeholders, terms
+from screener.lists import frames, placeholders, quarantine, terms
 from screener.lists.inserts import Inserts
 from screener.lists.records import (
     LOW_INFORMATION,
@@ -75,6 +75,7 @@ class Versions:
         self._number = number
         self._import = import_id
         self._beside = opinions
+        self._sets_by = False  # whether the table is there: see `_set_by`
         self._ages = Ages(connection, import_id, full=full)
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self._next = (newest or 0) + 1
@@ -211,6 +212,8 @@ class Versions:
     def finish(self) -> bool:
         """Whether anything changed after all."""
         self.settle()
+        if self._sets_by:
+            self._connection.execute("DROP TABLE set_by")
         if self._remade:
             self._undo_round_trips()
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
@@ -275,6 +278,8 @@ class Versions:
         elif self._ages.outdated(have, row):
             self.counts["outdated"] += 1
             self._met[have.record] = _OLDER
+            if self._beside:
+                self._set_by(entry, row)
             return
         else:
             self.counts["changed"] += 1
@@ -288,10 +293,14 @@ class Versions:
         fresh = have.since == self._number
         if not fresh and self._met[have.record] == _OLDER:
             was = "outdated"
-            if self._ages.outdated(have, row):
+            older = self._ages.outdated(have, row)
+            if self._beside:  # with one that is not older, all that the file says counts
+                row = united(self._set_by_before(entry), row)
+            if older:
+                if self._beside:
+                    self._set_by(entry, row)
                 return
-            # Where rows are opinions, one that was left for its age is as good as that which held.
-            unite = self._beside
+            unite = False
         else:
             was = "unchanged"
             way = None if self._beside else order(row.updated, have.updated)
@@ -311,6 +320,24 @@ class Versions:
         if not fresh:
             self.counts["changed"] += 1
         self._replace(entry, have, version)
+
+    def _set_by(self, entry: str, row: Row) -> None:
+        """Keep what the rows of the file, which are opinions, say of an entry and is older than
+        what is held, for a further one may be newer: in the database, since they may be many.
+        """
+        if not self._sets_by:
+            self._connection.execute(
+                "CREATE TABLE set_by(entry TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID"
+            )
+            self._sets_by = True
+        self._connection.execute(
+            "INSERT OR REPLACE INTO set_by VALUES (?, ?)", (entry, quarantine.pack(row))
+        )
+
+    def _set_by_before(self, entry: str) -> Row:
+        query = "SELECT row FROM set_by WHERE entry = ?"
+        (text,) = self._connection.execute(query, (entry,)).fetchone()
+        return quarantine.unpack(text, None)
 
     def _low_stored(self, have: Stored) -> int:
         (count,) = self._connection.execute(
