@@ -33,6 +33,7 @@ from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
+_WINDOW = 5_000  # versions asked of SQLite at once by their numbers
 _MARKS = 1 << 27  # bits, 16 MiB
 # What the rows of a file that met a version of a generation before were, so far.
 _SAME = 1  # they say what it says, together; the bits above `_MET` are what they leave to it
@@ -188,18 +189,9 @@ class Versions:
             " AND since < ? AND (until IS NULL OR until >= ?)",
             (*whose, self._number, self._number),
         ).fetchone()[0]
-        waiting = self._connection.execute(
-            f"SELECT {COLUMNS} FROM records"
-            " WHERE source = ? AND state <> ? AND until IS NULL AND since < ?",
-            (*whose, self._number),
-        ).fetchall()
         self.absent_from = self._next
-        for entry, *have in waiting:
-            stored = Stored(*have)
-            if not self._met[stored.record]:
-                self.counts["absent"] += 1
-                self._replace(entry, stored, self._instead(stored, _withdrawal(entry)))
-        self._flush()
+        for start in range(0, self._first, _WINDOW):
+            self._withdraw_unmet(start, min(start + _WINDOW, self._first))
         self.settle()
         gone = self._connection.execute(
             "SELECT count(*) FROM records old CROSS JOIN records new ON new.source = old.source"
@@ -208,6 +200,26 @@ class Versions:
             (*whose, self._number),
         ).fetchone()[0]
         return before, gone
+
+    def _withdraw_unmet(self, start: int, stop: int) -> None:
+        """Withdraw the versions of these numbers that no row met: a window of them at a time, for
+        a list may hold as many as a file names none of.
+        """
+        if 0 not in self._met[start:stop]:
+            return
+        self.settle()
+        # The plus keeps SQLite from going through all of the source by its index.
+        waiting = self._connection.execute(
+            f"SELECT {COLUMNS} FROM records WHERE id >= ? AND id < ?"
+            " AND +source = ? AND state <> ? AND until IS NULL AND since < ?",
+            (start, stop, self._source, State.WITHDRAWN, self._number),
+        ).fetchall()
+        for entry, *have in waiting:
+            stored = Stored(*have)
+            if not self._met[stored.record]:
+                self.counts["absent"] += 1
+                self._replace(entry, stored, self._instead(stored, _withdrawal(entry)))
+        self._flush()
 
     def finish(self) -> bool:
         """Whether anything changed after all."""
