@@ -12,11 +12,12 @@ from itertools import combinations, permutations
 
 import pytest
 from exchange import MD5, VICS13, imported
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kept import met, putting, value
 
 from screener.lists import importing
+from screener.lists.formats.writers.ncmec_xml import NAMESPACE
 from screener.lists.hashlist import HashList
 from screener.lists.records import Row
 from screener.lists.rounds import rounds
@@ -112,6 +113,79 @@ def test_trap_rows_of_one_file_count_as_pages_in_their_order_would(tmp_path_fact
             putting(file, place)(lines(some))
 
     assert told(file) == told(pages)
+
+
+MEMBERS = st.lists(
+    st.tuples(
+        st.just("a"),
+        st.sampled_from([1, 2, "damaged"]),
+        st.just(1),
+        st.sampled_from(["", *TIMES[:2]]),
+        st.sampled_from(["image", "image", "image", "deletedImage"]),
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+def members(rows):
+    """NCMEC's XML of rows of entry, MD5, SHA-1, time and what it is."""
+    text = ""
+    for entry, md5, sha1, time, what in rows:
+        hashes = ""
+        for name, said, size in (("md5", md5, 16), ("sha1", sha1, 20)):
+            if said is not None:
+                cell = "zz" if said == "damaged" else value(said, size)
+                hashes += f"<{name}>{cell}</{name}>"
+        when = f"<timestamp>{time}</timestamp>" if time else ""
+        prints = f"<fingerprints>{hashes}</fingerprints>" if what == "image" else ""
+        text += f'<{what}><member id="1"/>{when}<id>{entry}</id>{prints}</{what}>'
+    return f'<queryResult xmlns="{NAMESPACE}"><images>{text}</images></queryResult>'
+
+
+SAID = [("a", md5, 1, time, "image") for md5 in (1, 2, "damaged") for time in TIMES[:2]]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MEMBERS, min_size=2, max_size=2))
+@example([SAID[:1], [SAID[3], SAID[5]]])
+@example([SAID[:1], [SAID[5], SAID[3]]])
+@example([SAID[:1], [SAID[2], SAID[3], SAID[5]]])
+def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_factory, files):
+    """Rows of an entry with values that cannot be read, before and after those that have them: the
+    same list, however they fall into batches.
+    """
+    place = tmp_path_factory.mktemp("damage")
+    seen = []
+    for size in (5000, 1, 2):
+        one = HashList.create(place / f"{size}.list")
+        put = putting(one, place)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importing, "_BATCH", size)
+            good = ("c", 1, 1, "", "image")
+            reports = [put(members([good, *rows]), format="ncmec") for rows in files]
+        seen.append((reports, told(one)))
+        with sqlite3.connect(one.path / "records.sqlite") as connection:
+            passed = "SELECT count(*) FROM records WHERE until = since"
+            assert connection.execute(passed).fetchone() == (0,)
+
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+@pytest.mark.parametrize("order", [1, -1])
+def test_trap_a_damaged_value_beside_a_sound_one_leaves_what_was_held(
+    known, put, monkeypatch, order, size
+):
+    """Both are of one time: the sound one is listed, and the damaged one may be the held one."""
+    monkeypatch.setattr(importing, "_BATCH", size)
+    put(members([("a", 1, 1, TIMES[0], "image")]), format="ncmec")
+
+    rows = [("a", 2, 1, TIMES[1], "image"), ("a", "damaged", 1, TIMES[1], "image")]
+    put(members(rows[::order]), format="ncmec")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["match", "match"]
 
 
 def test_a_row_older_than_the_list_does_not_tie_the_next_one_to_it(known, put, monkeypatch):

@@ -3,7 +3,7 @@
 The same content changes nothing, another makes a new version of the record. A further row of the
 same file on an entry is united with what the file said of it before, at the same time or at none;
 a later one stands in its place, and an earlier one is left. Memory is bounded by the
-batch, one byte for each version there was and each new one, eight for each replaced, and the packed
+batch, one byte for each version there was and each new one, 24 for each replaced, and the packed
 values that changed.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Container, Mapping
 
@@ -85,6 +86,8 @@ class Versions:
         self._carried = bytearray()  # of each version of this import: see `Version.carried`
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
+        self._fresh, self._bases = array("q"), array("q")  # see `_base_of`
+        self._passed = array("q")  # versions of this import in whose place a later one came
         self._judged = placeholders.judged(connection)
         self._repeats: dict[placeholders.Value, bool] = {}  # of `_judged`: what this source does
         self._left: set[placeholders.Value] = set()  # that versions which this import ended held
@@ -192,7 +195,7 @@ class Versions:
         self.absent_from = self._next
         for start in range(0, self._first, _WINDOW):
             self._withdraw_unmet(start, min(start + _WINDOW, self._first))
-        self.settle()
+        self._drop_passed()
         gone = self._connection.execute(
             "SELECT count(*) FROM records old CROSS JOIN records new ON new.source = old.source"
             " AND new.entry = old.entry AND new.until IS NULL AND new.state = ?2"
@@ -224,6 +227,7 @@ class Versions:
     def finish(self) -> bool:
         """Whether anything changed after all."""
         self.settle()
+        self._drop_passed()
         if self._sets_by:
             self._connection.execute("DROP TABLE set_by")
         if self._remade:
@@ -319,7 +323,7 @@ class Versions:
             if way == -1:
                 return
             unite = way != 1
-        version = self._united(have, row) if unite else self._instead(have, row)
+        version = self._beside_it(have, row) if unite else self._instead(have, row)
         counted = 0 if was == "outdated" else self._low_stored(have)
         self.counts["low_information"] += _low(version) - counted
         if not fresh:
@@ -331,7 +335,7 @@ class Versions:
             return
         if not fresh:
             self.counts["changed"] += 1
-        self._replace(entry, have, version)
+        self._replace(entry, have, version, united=unite)
 
     def _set_by(self, entry: str, row: Row) -> None:
         """Keep what the rows of the file, which are opinions, say of an entry and is older than
@@ -370,6 +374,32 @@ class Versions:
             held, carried = held._replace(labels=labels), carried & ~said
         return self._judge(version_of(united(held, row)))._replace(carried=carried)
 
+    def _beside_it(self, have: Stored, row: Row) -> Version:
+        """What the file said of an entry before, and a further row on it. Of a kind of which the
+        row has a value that cannot be read, what was held before the file said it stays as well.
+        """
+        base = self._base_of(have.record) if row.damaged else None
+        if base is not None:
+            kept = self._held_of_kinds(base, row.damaged)
+            row = row._replace(hashes=(*row.hashes, *kept))
+        return self._united(have, row)
+
+    def _held_of_kinds(self, record: int, kinds: Container[str]) -> list[Hash]:
+        """The hashes of some kinds in a version that does not withdraw its entry."""
+        held = stored_row(self._connection, record)
+        if held.state is State.WITHDRAWN:
+            return []
+        return [item for item in held.hashes if item.kind.name in kinds]
+
+    def _base_of(self, record: int) -> int | None:
+        """The version in whose place a version of this import came; None where there was none.
+
+        Rows that are united are of one base, so that it does not matter which of them came first.
+        """
+        place = bisect_left(self._fresh, record)
+        found = place < len(self._fresh) and self._fresh[place] == record
+        return self._bases[place] if found else None
+
     def _carried_by(self, have: Stored) -> int:
         if have.record >= self._first:
             return self._carried[have.record - self._first]
@@ -381,9 +411,8 @@ class Versions:
         labels that bind the entry, of which the row says nothing: what was said is not taken back
         by a file without such a column, nor by a withdrawal.
         """
-        if row.damaged and have.said != State.WITHDRAWN:
-            held = stored_row(self._connection, have.record).hashes
-            kept = [item for item in held if item.kind.name in row.damaged]
+        if row.damaged:
+            kept = self._held_of_kinds(have.record, row.damaged)
             row = row._replace(hashes=(*row.hashes, *kept))
         labels = stored_labels(self._connection, have.record)
         carried = terms.fields_said(labels) & ~terms.fields_said(row.labels)
@@ -391,14 +420,23 @@ class Versions:
             row = row._replace(labels={**row.labels, **terms.of_fields(labels, carried)})
         return self._judge(version_of(row))._replace(carried=carried)
 
-    def _replace(self, entry: str, have: Stored, version: Version) -> None:
+    def _replace(self, entry: str, have: Stored, version: Version, *, united: bool = False) -> None:
         self.states[have.state] -= 1
-        if have.since == self._number:
-            self._removed.append((have.record,))
-            self._remade = True
-        else:
+        base: int | None = have.record
+        if have.since != self._number:
             self._ended.append((self._number, have.record))
             self._replaced.append(have.record)
+        elif united:
+            self._removed.append((have.record,))
+            self._remade = True
+            base = self._base_of(have.record)
+        else:
+            self._ended.append((self._number, have.record))
+            self._passed.append(have.record)
+            self._remade = True
+        if base is not None:
+            self._fresh.append(self._next)
+            self._bases.append(base)
         old = set() if have.state == State.WITHDRAWN else self._searchable(have.record)
         self.changes.doubt(old.difference(version.hittable))
         self._insert(entry, version, had=old)
@@ -463,6 +501,14 @@ class Versions:
             [("records", self._records), ("hashes", self._hashes), ("frames", self._frames)]
         )
         self._clear()
+
+    def _drop_passed(self) -> None:
+        """Remove what the file itself said and then took back: no generation has it."""
+        for start in range(0, len(self._passed), _WINDOW):
+            self._removed = [(record,) for record in self._passed[start : start + _WINDOW]]
+            self._flush()
+        self._passed = array("q")
+        self.settle()
 
     def _undo_round_trips(self) -> None:
         """Drop new versions that, once all rows of the entry were united, equal the old one."""
