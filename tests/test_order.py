@@ -311,6 +311,18 @@ def test_rounds_hold_each_entry_once_and_lose_no_row():
     assert sum(len(row.labels) for one in found for row in one.values()) == 20
 
 
+@pytest.mark.parametrize("size", [1, 5000])
+def test_a_row_without_a_time_has_that_of_what_it_is_joined_with(known, put, monkeypatch, size):
+    """A later row after it takes the place of both; where it comes last, it stands beside that."""
+    monkeypatch.setattr(importing, "_BATCH", size)
+    timed = [("a", 1, "", TIMES[0]), ("a", 2, "", TIMES[1])]
+
+    put(lines([timed[0], ("a", 3, "", ""), timed[1]]), source="between")
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "no_match"]
+    put(lines([*timed, ("a", 3, "", "")]), source="last")
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "match"]
+
+
 # --- withdrawals without a time
 
 
