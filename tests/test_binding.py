@@ -1,5 +1,6 @@
 """What binds an import: terms that only tighten, levels that a file gives its rows."""
 
+import hashlib
 import json
 import sqlite3
 from collections import Counter
@@ -7,10 +8,12 @@ from datetime import date
 
 import hypothesis
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from kept import value
+from kept import putting, value
 
 from screener.errors import ListError
+from screener.lists import importing, manifest
 from screener.lists.hashlist import HashList
 from screener.lists.terms import (
     AUDIENCES,
@@ -393,3 +396,232 @@ def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong)
 
     with pytest.raises(ListError, match="cannot be read"):
         HashList.create(tmp_path / "back.list").import_file(path, source="peer", key=keys[1])
+
+
+def _text_of_export(known, tmp_path, format="csv", **settings):
+    """All that an export for the community says, or nothing where nothing may go on."""
+    out = tmp_path / "out"
+    try:
+        known.refresh().export(out, format=format, **settings)
+    except ListError:
+        return ""
+    return out.read_text()
+
+
+OPEN = Terms("GREEN", True)
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_trap_a_withdrawal_does_not_shed_the_terms_of_its_record(
+    known, put, tmp_path, monkeypatch, size
+):
+    """By its word, with an id or without one, or by the silence of a full list, and when it is
+    repeated: neither the value nor the id of what is RED goes on. A level that it states counts.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    others = "".join(f"e{n},{value(10 + n)},\n" for n in range(9))
+    put(f"id,md5,tlp\nsecret-7,{value(1)},RED\n,{value(2)},RED\n{others}", terms=OPEN)
+    put(f"id,md5,status\n,{value(2)},withdrawn\ne0,,withdrawn\n")
+    told = _text_of_export(known, tmp_path)
+    assert "e0" in told
+    assert value(2) not in told
+    again = put(f"id,md5,status\n,{value(2)},withdrawn\n")
+    assert (again.unchanged, again.generation) == (1, 2)
+
+    put(f"id,md5,tlp\n{others}", full=True)
+
+    for format in ("csv", "ncmec"):
+        assert "secret-7" not in _text_of_export(known, tmp_path, format)
+    put("id,md5,status\nsecret-7,,withdrawn\n")
+    assert "secret-7" not in _text_of_export(known, tmp_path)
+    put("id,md5,status\nsecret-7,,withdrawn\n,,withdrawn\nsecret-7,,withdrawn\n")
+    assert "secret-7" not in _text_of_export(known, tmp_path)
+    report = put("id,md5,status,tlp\nsecret-7,,withdrawn,\nsecret-7,,withdrawn,GREEN\n")
+    assert (report.changed, report.repeated) == (1, 1)
+    assert "secret-7" in _text_of_export(known, tmp_path)
+
+
+def test_trap_a_signed_export_for_more_people_does_not_loosen_the_one_before(
+    known, put, tmp_path, keys
+):
+    """The terms of a record that were flattened into its source's hold until a full list; those
+    that whoever keeps the list sets by hand are theirs to loosen.
+    """
+    put(f"id,md5,tlp\na,{value(1)},AMBER\nb,{value(2)},\n", terms=OPEN)
+    back = HashList.create(tmp_path / "back.list")
+
+    def receive(audience, **settings):
+        sent = tmp_path / f"{audience}.tx"
+        known.refresh().export(sent, format="tx", audience=audience, key=keys[0])
+        back.import_file(sent, source="peer", key=keys[1], **settings)
+        return back.terms()["peer"]
+
+    assert receive("clients").tlp == "AMBER"
+    for _ in range(2):
+        assert receive("community").tlp == "AMBER"
+    assert _text_of_export(back, tmp_path, "tx") == ""
+    assert receive("community", full=True, accept_shrink=True).tlp == "GREEN"
+    assert value(1) not in _text_of_export(back, tmp_path, "tx")
+    back.set_terms("peer", Terms("CLEAR"))
+    assert receive("community").tlp == "GREEN"
+
+
+@pytest.mark.parametrize(
+    ("before", "signed", "kept"),
+    [
+        (None, OPEN, Terms("AMBER+STRICT")),
+        (OPEN, None, Terms("AMBER+STRICT")),
+        (Terms(None, True), None, Terms()),
+        (
+            Terms("AMBER", None, "2090-01-01", "old"),
+            OPEN,
+            Terms("AMBER", None, "2090-01-01", "old"),
+        ),
+        (OPEN, Terms("GREEN", False, None, "new"), Terms("GREEN", False, None, "new")),
+    ],
+)
+def test_what_is_held_of_a_source_is_not_freed_by_a_manifest(
+    sent, known, put, keys, before, signed, kept
+):
+    """Nor is what a manifest says nothing of freed by what was kept: the strictest holds."""
+    put(f"id,md5\nx,{value(9)}\n", source="peer", terms=before)
+
+    known.import_file(sent(hotline=signed), source="peer", key=keys[1])
+
+    assert known.terms().get("peer", Terms()) == kept
+
+
+@pytest.mark.parametrize("level", [["RED"], {"level": "RED"}, 5, True, ["GREEN"]])
+def test_trap_a_level_that_is_no_text_is_red(tmp_path, level):
+    """It is said, and cannot be read: the indicator stays, and the others go."""
+    held = HashList.create(tmp_path / "known.list")
+    held.import_file(_shared(tmp_path, level, "GREEN", None), source="s", terms=Terms("CLEAR"))
+
+    told = _text_of_export(held, tmp_path)
+
+    assert [value(n) in told for n in range(3)] == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["tlp", "Share Level", "expires", "T" + " " * 2000 + "LP"])
+@pytest.mark.parametrize("said", ["RED " + "x" * 70_000, "x" * 70_000])
+def test_trap_a_row_whose_terms_cannot_be_kept_is_set_aside(tmp_path, name, said):
+    """It does not go on by leaving them out: not when it is released, nor as a withdrawal, which is
+    honoured.
+    """
+    item = {"hash_digest": "", "algorithm": "MD5", "deleted": False}
+    items = [
+        item | {"id": "long", "hash_digest": value(1), name: said},
+        item | {"id": "plain", "hash_digest": value(2)},
+        item | {"id": "gone", "deleted": True, name: said},
+    ]
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"count": 3, "next": None, "results": items}))
+    known = HashList.create(tmp_path / "known.list")
+
+    report = known.import_file(file, source="s", format="tat", terms=OPEN)
+
+    assert dict(known.refresh().states) == {"confirmed": 1, "withdrawn": 1}
+    assert list(report.quarantined.values()) == [1]
+    assert value(2) in _text_of_export(known, tmp_path)
+    assert "gone" not in _text_of_export(known, tmp_path)
+    (row,) = known.refresh().quarantined()[0]
+    known.release_rows([row.id], by="ann", reason="the value is sound")
+    assert known.refresh().states["confirmed"] == 2
+    assert value(1) not in _text_of_export(known, tmp_path)
+
+
+@pytest.mark.parametrize("known_as", ["", "A" * 32, "a" * 40, "0" * 31 + "\u0660", "x y", 7, None])
+def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known, keys, known_as):
+    """The log tells it: whatever is not of the form of ours is refused, signed or not."""
+    file = tmp_path / "a.csv"
+    file.write_text(f"id,md5\na,{value(1)}\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    facts = {"terms": {}, "generation": 1, "list": "known", "parts": [{"sha256": digest}]}
+
+    def write(said):
+        text = manifest.encode(facts | {"list_id": said})
+        manifest.manifest_of(file).write_bytes(text)
+        key = manifest.private_key(keys[0])
+        manifest.signature_of(file).write_bytes(manifest.sign(text, key=key))
+
+    write(known_as)
+    with pytest.raises(ListError, match=r"the manifest .* cannot be read"):
+        known.import_file(file, source="peer", key=keys[1])
+    write("0123456789abcdef" * 2)
+    assert known.import_file(file, source="peer", key=keys[1]).added == 1
+
+
+def test_trap_a_field_that_is_null_says_nothing(tmp_path):
+    """It is no label: no day on which the record ends, and no level."""
+    record = {"signalType": "VideoMD5", "hashValue": value(1), "hashStatus": "Active"}
+    nothing = dict.fromkeys(("expires", "tlp", "redistribution", "note"))
+    file = tmp_path / "records.json"
+    file.write_text(json.dumps({"hashRecords": [record | nothing]}))
+    known = HashList.create(tmp_path / "known.list")
+    known.import_file(file, source="s", terms=OPEN)
+
+    told = _text_of_export(known, tmp_path)
+
+    assert value(1) in told
+    assert "null" not in told
+
+
+def test_trap_a_newer_row_without_a_column_of_its_terms_does_not_free_its_record(
+    known, put, tmp_path
+):
+    """Nor does an empty cell: what was said holds until something else is said of the same, and a
+    file that says nothing changes nothing.
+    """
+    day = "2999-12-31"
+    put(
+        f"id,md5,tlp,expires,redistribution\na,{value(1)},RED,{day},no\nb,{value(2)},,,\n",
+        terms=OPEN,
+    )
+    for text in (f"id,md5,note\na,{value(1)},x\n", f"id,md5,tlp,note\na,{value(1)},,y\n"):
+        put(text)
+        assert value(1) not in _text_of_export(known, tmp_path)
+        assert put(text).unchanged == 1
+    assert known.refresh().show("a")[0].labels == {
+        "tlp": "RED", "expires": day, "redistribution": "no", "note": "y"
+    }  # fmt: skip
+
+    put(f"id,md5,Share Level\na,{value(1)},GREEN\n")
+    assert value(1) not in _text_of_export(known, tmp_path)
+    assert known.refresh().show("a")[0].terms["tlp"] == "GREEN"
+    put(f"id,md5,redistribution\na,{value(1)},yes\n")
+    assert value(1) in _text_of_export(known, tmp_path)
+
+
+@settings(max_examples=25, deadline=None)
+@hypothesis.given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([1, 2]),
+            st.sampled_from(["", "withdrawn"]),
+            st.sampled_from(["", "2020-01-01", "2020-01-02"]),
+            st.sampled_from(["", "RED", "GREEN"]),
+            st.sampled_from(["", "no"]),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from(["", "RED", "GREEN"]),
+)
+def test_what_binds_an_entry_does_not_depend_on_how_its_rows_fall_into_batches(
+    tmp_path_factory, rows, held
+):
+    """Rows that say something of it and rows that do not, in one batch or each in its own."""
+    place = tmp_path_factory.mktemp("terms")
+    head = "id,md5,status,updated,tlp,redistribution\n"
+    seen = []
+    for size in (5000, 1):
+        one = HashList.create(place / f"{size}.list")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importing, "_BATCH", size)
+            putting(one, place)(f"{head}a,{value(1)},,2020-01-01,{held},\n")
+            lines = "".join(f"a,{value(n)},{','.join(rest)}\n" for n, *rest in rows)
+            report = putting(one, place)(head + lines)
+        (shown,) = one.refresh().show("a", values=True)
+        seen.append((report, dict(shown.labels), shown.terms, dict(one.refresh().states)))
+
+    assert seen[0] == seen[1]

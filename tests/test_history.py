@@ -246,3 +246,29 @@ def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):
     assert one.show("a", values=True)[0].hashes[0].value == value(1)
     with pytest.raises(ListError, match="no entry"):
         one.show("b")
+
+
+def test_trap_a_rollback_does_not_free_what_was_held_to_less_since(known, put, tmp_path):
+    """The narrower of both levels holds, of what was revised, and of what was withdrawn and listed
+    again; until the source says one. What was wider since is as it was.
+    """
+    head = "id,md5,tlp,status\n"
+    first = f"{head}a,{value(1)},GREEN,\nb,{value(2)},,\nc,{value(3)},RED,\nd,{value(4)},,\n"
+    put(first, terms=Terms("GREEN", True))
+    put(f"{head}d,,,withdrawn\n")
+    put(f"{head}a,{value(1)},RED,\nb,{value(2)},RED,\nc,{value(3)},GREEN,\nd,{value(4)},RED,\n")
+    known.rollback(1, by="ann", reason="x")
+
+    def goes():
+        known.refresh().export(tmp_path / "o", format="csv")
+        lines = (tmp_path / "o").read_text().splitlines()
+        return [line[0] for line in lines[1:]]
+
+    put(f"id,md5\ne,{value(5)}\n")
+    assert goes() == ["e"]
+    held = {n: known.refresh().show(n)[0].terms["tlp"] for n in "abcd"}
+    assert held == dict.fromkeys("abcd", "RED")
+    assert known.refresh().show("c")[0].labels == {"tlp": "RED"}
+    assert put(first).changed == 2
+    assert goes() == ["e", "a"]
+    assert not known.refresh().verify().damage

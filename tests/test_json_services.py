@@ -4,7 +4,9 @@ import json
 
 import pytest
 from exchange import DESCRIPTOR, HMA, MD5, PDQ, STOPNCII, TAT, UPDATES, imported, kinds, read
+from kept import value
 
+from screener.lists.hashlist import HashList
 from screener.lists.records import BadRow, Category, Row, State
 
 
@@ -204,3 +206,21 @@ def test_hma_what_is_sent_to_signal():
 def test_hma_disabled_content_does_not_match(until, state):
     """0 is off, 1 is on, and a time is off until then."""
     assert read({**HMA, "disable_until_ts": until})[0].state == state
+
+
+def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash_and_is_never_missed(tmp_path):
+    """Whatever else was said of the record; one that the list never had is no fault of its file."""
+    record = {"signalType": "VideoMD5", "hashStatus": "Active", "caseNumbers": {}}
+    known = HashList.create(tmp_path / "known.list")
+
+    def put_records(*records):
+        file = tmp_path / "records.json"
+        file.write_text(json.dumps({"hashRecords": list(records)}))
+        return known.import_file(file, source="s")
+
+    put_records(record | {"hashValue": value(1)}, record | {"hashValue": value(2)})
+    gone = record | {"hashStatus": "Withdrawn"}
+    report = put_records(gone | {"hashValue": value(1)}, gone | {"hashValue": value(3)})
+
+    assert (report.withdrawn, report.missed) == (2, 0)
+    assert dict(known.refresh().states) == {"confirmed": 1, "withdrawn": 2}

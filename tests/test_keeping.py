@@ -9,7 +9,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import matches
+from screener.lists import matches, versions
 from screener.lists.states import State, effective
 
 # --- opinions
@@ -264,3 +264,26 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
     # A kind of its own is judged by itself, and what is usual for the entry is no surprise.
     assert count(known.path, [("demo", "x", "md5")] * 40, day="2030-01-02") == []
     assert count(known.path, others + flood * 60, day="2030-01-02") == []
+
+
+def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
+    """However many entries it withdraws by its silence, and wherever they stand."""
+    held = []
+    flush = versions.Versions._flush
+
+    def watched(self):
+        held.append(len(self._records))
+        flush(self)
+
+    put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))
+    put(f"id,md5\nx,{value(-1)}\n", source="another")
+    put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
+    monkeypatch.setattr(versions, "_WINDOW", 20)
+    monkeypatch.setattr(versions.Versions, "_flush", watched)
+
+    report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
+
+    assert (report.absent, report.unchanged) == (300, 1)
+    assert max(held) <= 20
+    assert dict(known.refresh().states) == {"withdrawn": 300, "confirmed": 2}
+    assert not known.refresh().verify().damage

@@ -8,14 +8,16 @@ import json
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import combinations, permutations
 
 import pytest
 from exchange import MD5, VICS13, imported
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kept import met, putting, value
 
 from screener.lists import importing
+from screener.lists.formats.writers.ncmec_xml import NAMESPACE
 from screener.lists.hashlist import HashList
 from screener.lists.records import Row
 from screener.lists.rounds import rounds
@@ -113,6 +115,79 @@ def test_trap_rows_of_one_file_count_as_pages_in_their_order_would(tmp_path_fact
     assert told(file) == told(pages)
 
 
+MEMBERS = st.lists(
+    st.tuples(
+        st.just("a"),
+        st.sampled_from([1, 2, "damaged"]),
+        st.just(1),
+        st.sampled_from(["", *TIMES[:2]]),
+        st.sampled_from(["image", "image", "image", "deletedImage"]),
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+def members(rows):
+    """NCMEC's XML of rows of entry, MD5, SHA-1, time and what it is."""
+    text = ""
+    for entry, md5, sha1, time, what in rows:
+        hashes = ""
+        for name, said, size in (("md5", md5, 16), ("sha1", sha1, 20)):
+            if said is not None:
+                cell = "zz" if said == "damaged" else value(said, size)
+                hashes += f"<{name}>{cell}</{name}>"
+        when = f"<timestamp>{time}</timestamp>" if time else ""
+        prints = f"<fingerprints>{hashes}</fingerprints>" if what == "image" else ""
+        text += f'<{what}><member id="1"/>{when}<id>{entry}</id>{prints}</{what}>'
+    return f'<queryResult xmlns="{NAMESPACE}"><images>{text}</images></queryResult>'
+
+
+SAID = [("a", md5, 1, time, "image") for md5 in (1, 2, "damaged") for time in TIMES[:2]]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MEMBERS, min_size=2, max_size=2))
+@example([SAID[:1], [SAID[3], SAID[5]]])
+@example([SAID[:1], [SAID[5], SAID[3]]])
+@example([SAID[:1], [SAID[2], SAID[3], SAID[5]]])
+def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_factory, files):
+    """Rows of an entry with values that cannot be read, before and after those that have them: the
+    same list, however they fall into batches.
+    """
+    place = tmp_path_factory.mktemp("damage")
+    seen = []
+    for size in (5000, 1, 2):
+        one = HashList.create(place / f"{size}.list")
+        put = putting(one, place)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importing, "_BATCH", size)
+            good = ("c", 1, 1, "", "image")
+            reports = [put(members([good, *rows]), format="ncmec") for rows in files]
+        seen.append((reports, told(one)))
+        with sqlite3.connect(one.path / "records.sqlite") as connection:
+            passed = "SELECT count(*) FROM records WHERE until = since"
+            assert connection.execute(passed).fetchone() == (0,)
+
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+@pytest.mark.parametrize("order", [1, -1])
+def test_trap_a_damaged_value_beside_a_sound_one_leaves_what_was_held(
+    known, put, monkeypatch, order, size
+):
+    """Both are of one time: the sound one is listed, and the damaged one may be the held one."""
+    monkeypatch.setattr(importing, "_BATCH", size)
+    put(members([("a", 1, 1, TIMES[0], "image")]), format="ncmec")
+
+    rows = [("a", 2, 1, TIMES[1], "image"), ("a", "damaged", 1, TIMES[1], "image")]
+    put(members(rows[::order]), format="ncmec")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["match", "match"]
+
+
 def test_a_row_older_than_the_list_does_not_tie_the_next_one_to_it(known, put, monkeypatch):
     """Of two rows batches apart, the first older and the second newer than what is held, the newer
     one stands alone: nothing of what it takes the place of is united with it.
@@ -158,6 +233,70 @@ def test_an_opinion_left_for_its_age_does_not_leave_the_later_one_alone(tmp_path
     assert dict(known.refresh().states) == {"confirmed": 1}
 
 
+OPINIONS_OF_VICS = [
+    (1, "2019-01-01"),
+    (0, "2021-01-01"),
+    (2, ""),
+    (5, "2018-01-01"),
+    (1, "2020-01-01"),
+]
+
+
+@pytest.mark.parametrize("held", [0, 1, 5, "withdrawn"])
+@pytest.mark.parametrize(("count", "size"), [(3, 1), (2, 5000)])
+def test_trap_the_order_of_opinions_does_not_decide_which_of_them_count(
+    tmp_path, monkeypatch, held, count, size
+):
+    """Rows of a VICS file, some of which are older than what is held: all of them count together,
+    or where all are older none. Those of an entry that a full list withdrew too.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    scheme = {"source": "v", "scheme": "vics-us-legacy"}
+    others = [{"MD5": value(20 + n), "Category": 1} for n in range(9)]
+    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+
+    def put_items(known, items, **settings_):
+        (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": items}))
+        return known.import_file(tmp_path / "a.file", **scheme, **settings_)
+
+    picked = OPINIONS_OF_VICS[:3] if held == "withdrawn" else OPINIONS_OF_VICS
+    for some in combinations(picked, count):
+        seen = set()
+        for order in permutations(some):
+            known = HashList.create(tmp_path / f"{len(list(tmp_path.iterdir()))}.list")
+            first = {"MD5": MD5, "Category": 1 if held == "withdrawn" else held}
+            put_items(known, [*others, first | {"DateUpdated": "2020-01-01"}])
+            if held == "withdrawn":
+                put_items(known, others, full=True)
+            items = [
+                {"MD5": MD5, "Category": category}
+                | (
+                    {"DateUpdated": soon if held == "withdrawn" and not category else time}
+                    if time
+                    else {}
+                )
+                for category, time in order
+            ]
+            report = put_items(known, [*items, others[0]])
+            (entry,) = [one for one in told(known) if MD5.upper() in str(one)] or [None]
+            seen.add(str((entry and (entry[1], sorted(json.loads(entry[2])), entry[4]),
+                          report.changed, report.outdated, report.unchanged)))  # fmt: skip
+        assert len(seen) == 1, (some, seen)
+
+
+def test_trap_an_older_opinion_that_a_picture_is_illegal_counts_beside_a_newer_lead(tmp_path):
+    """In either order, where the list holds a lead, and where it holds a withdrawal."""
+    old, new = {"MD5": MD5, "Category": 1}, {"MD5": MD5, "Category": 0}
+    for items in permutations(
+        [old | {"DateUpdated": "2019-01-01"}, new | {"DateUpdated": "2021-01-01"}]
+    ):
+        known = HashList.create(tmp_path / f"{items[0]['Category']}.list")
+        for some in ([new | {"DateUpdated": "2020-01-01"}], items):
+            (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": list(some)}))
+            known.import_file(tmp_path / "a.file", source="v", scheme="vics-us-legacy")
+        assert dict(known.refresh().states) == {"confirmed": 1}
+
+
 def test_rounds_hold_each_entry_once_and_lose_no_row():
     """However many times an entry is revised within a batch, and in the order of the file."""
     rows = [
@@ -170,6 +309,18 @@ def test_rounds_hold_each_entry_once_and_lose_no_row():
     assert seen == {entry: [TIMES[n] for n in (0, 1, 2, 0, 1)] for entry in "ab"}
     assert Counter(len(one) for one in found) == {2: 5}
     assert sum(len(row.labels) for one in found for row in one.values()) == 20
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_a_row_without_a_time_has_that_of_what_it_is_joined_with(known, put, monkeypatch, size):
+    """A later row after it takes the place of both; where it comes last, it stands beside that."""
+    monkeypatch.setattr(importing, "_BATCH", size)
+    timed = [("a", 1, "", TIMES[0]), ("a", 2, "", TIMES[1])]
+
+    put(lines([timed[0], ("a", 3, "", ""), timed[1]]), source="between")
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "no_match"]
+    put(lines([*timed, ("a", 3, "", "")]), source="last")
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "match"]
 
 
 # --- withdrawals without a time

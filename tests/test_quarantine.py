@@ -1,12 +1,16 @@
 """What is set aside or not compared, and its release."""
 
+import sqlite3
+
 import pytest
 from kept import met, value
 
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import placeholders
+from screener.lists import placeholders, quarantine
+from screener.lists.records import Row
+from screener.lists.states import State
 
 
 def _placeholder_rows(count, first=0):
@@ -230,4 +234,101 @@ def test_a_row_whose_release_was_rolled_back_can_be_released_again(known, put):
 
     assert met(known, "md5", 1, 16)[0] == "no_match"
     known.release_rows([row.id], by="ann", reason="now")
+    assert met(known, "md5", 1, 16)[0] == "match"
+
+
+def _release_all(known):
+    """Release every row that was set aside; the new generation."""
+    ids = [row.id for row in known.refresh().quarantined()[0] if row.released is None]
+    return known.release_rows(ids, by="ann", reason="sound but for a cell")
+
+
+@pytest.mark.parametrize("pdq", [None, 7])
+def test_trap_a_released_row_lists_what_its_own_full_list_withdrew_for_want_of_it(known, put, pdq):
+    """The silence of the file was that of the row; the value that it could not say stays."""
+    head, rest = "id,md5,pdq\n", "".join(f"e{n},{value(n)},\n" for n in range(1, 10))
+    put(f"{head}e0,{value(0)},{'' if pdq is None else value(pdq, 32)}\n{rest}")
+    put(f"{head}e0,{value(20)},xyz\n{rest}", full=True, accept_shrink=True)
+    assert met(known, "md5", 0, 16)[0] == "no_match"
+
+    _release_all(known)
+
+    assert [met(known, "md5", n, 16)[0] for n in (0, 20)] == ["no_match", "match"]
+    assert dict(known.refresh().kinds) == {"md5": 10} | ({} if pdq is None else {"pdq": 1})
+    assert dict(known.refresh().states) == {"confirmed": 10}
+    assert not known.refresh().verify().damage
+
+
+@pytest.mark.parametrize(
+    ("held", "row", "found"),
+    [
+        ([("1", ""), ("", "withdrawn")], ("1", ""), [1]),
+        ([("1", ",2020-01-01"), ("", "withdrawn,2020-01-01")], ("2", ",2021-01-01"), [2]),
+        ([("5", ",2020-01-01")], ("6", ",2021-01-01"), [6]),
+        ([("5", ",2020-01-01")], ("6", ",2020-01-01"), [5, 6]),
+        ([("5", "")], ("6", ""), [6]),
+        ([("", "withdrawn")], ("6", ",2021-01-01"), None),
+        ([("", "withdrawn,2021-01-01")], ("6", ",2021-01-01"), None),
+    ],
+)
+def test_trap_a_released_row_counts_as_its_import_would_have_had_it(known, put, held, row, found):
+    """After a withdrawal before it, and in the place of what it is later than; where the withdrawal
+    stands the release is refused, and changes nothing.
+    """
+
+    def line(number, rest, pdq=""):
+        md5 = value(int(number)) if number else ""
+        return f"a,{md5},{pdq},{rest}{'' if ',' in rest else ','}\n"
+
+    head = "id,md5,pdq,status,updated\n"
+    for one in held:
+        put(head + line(*one))
+    put(head + line(*row, pdq="xyz") + f"b,{value(9)},,,\n")
+    before = known.refresh().generation
+
+    if found is None:
+        with pytest.raises(ListError, match=r"withdrawn its entry|something else of it since"):
+            _release_all(known)
+        assert known.refresh().generation == before
+        found = []
+    else:
+        _release_all(known)
+
+    met_now = [n for n in (1, 2, 5, 6) if met(known, "md5", n, 16)[0] == "match"]
+    assert met_now == found
+
+
+def test_trap_several_released_rows_of_an_entry_count_in_their_order(known, put):
+    """Of two files, or of two times, the later one; of one time, both. A withdrawal that the file
+    of a row says beside it stands.
+    """
+    head = "id,md5,pdq,status,updated\n"
+    put(f"{head}a,{value(1)},x,,2020-01-02\na,{value(2)},x,,2020-01-01\nz,{value(9)},,,\n")
+    put(f"{head}b,{value(3)},x,,\nz,{value(9)},,,\n")
+    put(f"{head}b,{value(4)},x,,\nc,{value(5)},x,,\nc,{value(6)},x,,\nz,{value(9)},,,\n")
+    _release_all(known)
+    assert [met(known, "md5", n, 16)[0] == "match" for n in range(1, 7)] == [
+        True, False, False, True, True, True
+    ]  # fmt: skip
+
+    put(f"{head}d,{value(7)},x,,\nd,,,withdrawn,\nz,{value(9)},,,\n", full=True, accept_shrink=True)
+    with pytest.raises(ListError, match="withdrawn its entry"):
+        _release_all(known)
+
+
+def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):
+    """A row without an id is its hashes, all of them: what is left of one is of another entry."""
+    put(f"md5,sha1\n{value(1)},\n")
+    put(f"md5,sha1,status\n{value(1)},zz,withdrawn\n{value(2)},,active\n")
+
+    (aside,) = known.refresh().quarantined()[0]
+    assert not aside.releasable
+    with pytest.raises(ListError, match="nothing of use"):
+        _release_all(known)
+    half = Row(2, None, State.WITHDRAWN, (Hash.parse("md5", value(1)),))
+    with sqlite3.connect(known.path / "records.sqlite") as connection:  # as an older version did
+        connection.execute("UPDATE quarantine SET row = ?", (quarantine.pack(half),))
+    with pytest.raises(ListError, match="ask the source for the id"):
+        _release_all(known)
+
     assert met(known, "md5", 1, 16)[0] == "match"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,28 @@ def bind(
     signed: Manifest | None,
     given: Terms | None,
     by: str | None,
+    full: bool,
 ) -> None:
-    """Keep the terms of a source that a file of it was imported with."""
+    """Keep the terms of a source that a file of it is imported with, before its rows are taken.
+
+    A manifest may be of another audience's export than the one before it, whose records are still
+    held: unless its file is all that the source has, it only tightens what is kept.
+    """
     held = given or Terms()
     if signed is not None:
         held = terms.tightened(signed.terms, held)
+        if not full and _holds(connection, source):
+            before = terms.stored(connection).get(source, Terms())
+            both = terms.strictest([before, held])
+            terms.keep(connection, source, replace(both, note=held.note or before.note), by=by)
+            return
     if held != Terms():
         terms.store(connection, source, held, by=by)
+
+
+def _holds(connection: sqlite3.Connection, source: str) -> bool:
+    held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
+    return connection.execute(held, (source,)).fetchone() is not None
 
 
 def remembered(signed: Manifest) -> dict[str, Any]:

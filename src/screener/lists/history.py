@@ -11,10 +11,10 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import frames, generations, segments
+from screener.lists import frames, generations, segments, terms
 from screener.lists.database import of_generation
 from screener.lists.placeholders import copied, judge_all, unrelease
-from screener.lists.records import opinions_at
+from screener.lists.records import opinions_at, relabel, stored_labels, united_labels
 from screener.lists.states import State, effective
 
 _ROLLBACK = "rollback to "  # and a generation: how one is named in the log
@@ -88,7 +88,10 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
             raise ListError(f"generation {to} is the newest: there is nothing to go back from")
         number = before.number + 1
         changes = segments.Changes()
+        bound: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
+            if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
+                bound[_named(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
         # What is taken out again may be released again.
@@ -100,6 +103,8 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
             state = effective(State(said), (one.state for one in own.get((source, entry), ())))
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
             _compare_released(connection, fresh)
+            if (source, entry) in bound:
+                _hold_to(connection, fresh, bound[source, entry])
             if state is not State.WITHDRAWN:
                 changes.gain(_searchable(connection, fresh))
         judge_all(connection, number, changes)
@@ -139,6 +144,20 @@ def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
         (to, State.WITHDRAWN),
     )
     return [record for (record,) in rows]
+
+
+def _named(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
+    query = "SELECT source, entry FROM records WHERE id = ?"
+    source, entry = connection.execute(query, (record,)).fetchone()
+    return source, entry
+
+
+def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, str]) -> None:
+    """Hold a version that is brought back to what the one that was taken back was held to."""
+    held = stored_labels(connection, record)
+    both = united_labels(held, bound)
+    if terms.of_labels(both) != terms.of_labels(held):
+        relabel(connection, record, both)
 
 
 def _brought_back(connection: sqlite3.Connection, to: int) -> list[tuple[int, str, str, str]]:

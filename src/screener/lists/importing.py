@@ -43,6 +43,7 @@ from screener.lists.versions import Versions
 _BATCH = 5_000  # rows held at once
 _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
 FULL = "full"  # among what is kept of an import: that its file was all that its source had
+ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _COUNTS = (
@@ -127,6 +128,14 @@ def import_file(
         reader = open_reader(content, options, format=format)
         if signed is not None:
             binding.check_not_older(connection, source, signed, path)
+        binding.bind(
+            connection,
+            source,
+            signed=signed,
+            given=wishes.terms,
+            by=wishes.by,
+            full=wishes.full,
+        )
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         run.take(reader, file=name)
         report = ImportReport(
@@ -145,7 +154,6 @@ def import_file(
             run.end_absent(name)
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        binding.bind(connection, source, signed=signed, given=wishes.terms, by=wishes.by)
         remembered = {} if signed is None else binding.remembered(signed)
         report = run.finish(report, content.sha256, remembered)
         current = generations.at(connection, folder)
@@ -346,6 +354,7 @@ class _Import:
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._wishes.full:
             kept[FULL] = True
+            kept[ABSENT] = self._versions.absent_from
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

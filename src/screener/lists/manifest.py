@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes of a manifest
 _CHUNK = 1 << 20
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `generations.identity`; the log tells it
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _parsed(text: bytes, path: Path) -> Manifest:
         generation, name, known_as = facts["generation"], facts["list"], facts["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError
-        if not isinstance(known_as, str) or not known_as:
+        if not isinstance(known_as, str) or not _LIST_ID.fullmatch(known_as):
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ListError(

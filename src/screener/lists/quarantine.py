@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import of_generation
@@ -71,19 +72,26 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
         yield NotCompared(*facts)
 
 
-def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, Row]]:
-    """The rows of these numbers that can be taken in and were not yet: their source, and what
-    could be read of them.
-    """
+class Kept(NamedTuple):
+    """What could be read of a row that was set aside: in which import, of which source."""
+
+    import_id: int
+    source: str
+    row: Row
+
+
+def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
+    """The rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:
         held = connection.execute(
-            "SELECT i.source, q.row FROM quarantine q JOIN imports i ON i.id = q.import"
-            " WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
+            "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
+            " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
             (one,),
         ).fetchone()
         if held is not None:
-            found[one] = held[0], unpack(held[1])
+            import_id, source, field, text = held
+            found[one] = Kept(import_id, source, unpack(text, field))
     return found
 
 
@@ -92,12 +100,16 @@ def pack(row: Row) -> str:
     hashes = [[item.kind.name, item.value.hex(), item.quality] for item in row.hashes]
     categories = [[one.scheme, one.code] for one in row.categories]
     said = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps((*said, row.damaged), ensure_ascii=False, separators=(",", ":"))
 
 
-def unpack(text: str) -> Row:
-    """The row of a JSON text that `pack` made."""
-    line, entry, state, hashes, categories, labels, updated = json.loads(text)
+def unpack(text: str, field: str | None) -> Row:
+    """The row of a JSON text that `pack` made; `field` is the first one of it that was bad, which
+    is what older versions say of the kinds that are damaged.
+    """
+    line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
+    kind = (field or "").removesuffix("_quality")
+    damaged = more[0] if more else [kind] * (kind in KINDS)
     return Row(
         line,
         entry,
@@ -106,4 +118,5 @@ def unpack(text: str) -> Row:
         tuple(Category(scheme, code) for scheme, code in categories),
         labels,
         updated,
+        tuple(damaged),
     )

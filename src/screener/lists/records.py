@@ -129,22 +129,27 @@ def united(first: Row, second: Row) -> Row:
     The state that weighs most counts: see `_WEIGHT`. A label with two different values keeps both,
     one a line. The later `updated` stands, but that of a withdrawal is its own.
     """
-    labels = dict(first.labels)
-    for name, value in second.labels.items():
-        have = labels.get(name, "")
-        if value and value not in have.split("\n"):
-            labels[name] = f"{have}\n{value}" if have else value
-        else:
-            labels.setdefault(name, value)
     withdrawals = [row for row in (first, second) if row.state is State.WITHDRAWN]
     return first._replace(
         state=_united_state(first.state, second.state),
         hashes=(*first.hashes, *second.hashes),
         categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
-        labels=labels,
+        labels=united_labels(first.labels, second.labels),
         updated=_withdrawn_at(withdrawals) if withdrawals else later(first.updated, second.updated),
         damaged=tuple(dict.fromkeys((*first.damaged, *second.damaged))),
     )
+
+
+def united_labels(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """The labels of two rows as those of one: see `united`."""
+    labels = dict(first)
+    for name, value in second.items():
+        have = labels.get(name, "")
+        if value and value not in have.split("\n"):
+            labels[name] = f"{have}\n{value}" if have else value
+        else:
+            labels.setdefault(name, value)
+    return labels
 
 
 def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
@@ -169,7 +174,8 @@ def _united_state(first: State, second: State) -> State:
 class Version(NamedTuple):
     """A row in the form that is stored; equal fingerprints mean that nothing changed.
 
-    `why_not` says, hash by hash, why it is not compared; None where it is.
+    `why_not` says, hash by hash, why it is not compared; None where it is. `carried` are the
+    fields, as `terms.fields_said` has them, of labels that are those of the version before.
     """
 
     state: State
@@ -179,6 +185,7 @@ class Version(NamedTuple):
     hashes: tuple[Hash, ...]
     why_not: tuple[str | None, ...]
     fingerprint: bytes
+    carried: int = 0
 
     @property
     def hittable(self) -> list[Hash]:
@@ -226,6 +233,12 @@ def _categories_text(categories: tuple[Category, ...]) -> str:
     return _ENCODE(sorted([category.scheme, category.code] for category in categories))
 
 
+def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
+    """The labels of a stored version."""
+    (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
+    return {} if labels == "{}" else json.loads(labels)
+
+
 def stored_row(connection: sqlite3.Connection, record: int) -> Row:
     """A stored version as a row again, for uniting it with another row on the same entry."""
     entry, state, categories, labels, updated = connection.execute(
@@ -239,6 +252,15 @@ def stored_row(connection: sqlite3.Connection, record: int) -> Row:
     )
     return Row(
         0, entry, State(state), hashes, categories_of(categories), json.loads(labels), updated
+    )
+
+
+def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, str]) -> None:
+    """Have a stored version say other labels than it does."""
+    version = version_of(stored_row(connection, record)._replace(labels=labels))
+    connection.execute(
+        "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
+        (version.labels, version.fingerprint, record),
     )
 
 

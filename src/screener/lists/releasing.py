@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from screener.errors import ListError
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
-from screener.lists.importing import FULL
+from screener.lists.importing import ABSENT, FULL
 from screener.lists.placeholders import release
-from screener.lists.records import Row, derived_entry, united
+from screener.lists.quarantine import Kept
+from screener.lists.records import Row, derived_entry
+from screener.lists.rounds import rounds
+from screener.lists.states import State
 from screener.lists.times import order
 from screener.lists.versions import Versions
 
@@ -38,17 +43,26 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
     with generations.writing(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
-        by_source = _wanted(connection, ids)
+        wanted = _wanted(connection, ids)
         changes = segments.Changes()
         states = before.states
-        for source, entries in by_source.items():
-            origin = _last_import(connection, source)
+        for (import_id, source), rows in groupby(wanted.values(), key=itemgetter(0, 1)):
+            said = _said_of_import(connection, import_id)
+            full = bool(said.get(FULL))
             versions = Versions(
-                connection, source, number=number, import_id=origin, states=states, changes=changes
+                connection,
+                source,
+                number=number,
+                import_id=import_id,
+                states=states,
+                changes=changes,
+                full=full,
             )
-            versions.add_to(entries)
+            for entries in rounds(kept.row for kept in rows):
+                versions.take_late(entries, absent_from=said.get(ABSENT, 0) if full else None)
             versions.finish()
             states = versions.states
+        _check_live(connection, wanted)
         connection.executemany(
             "UPDATE quarantine SET released = ? WHERE id = ?", [(number, one) for one in ids]
         )
@@ -60,21 +74,51 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         return number
 
 
-def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[str, dict[str, Row]]:
-    """What can be read of rows that were set aside, by source and entry; ListError for a row that
-    cannot be released.
+def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
+    """What can be read of rows that were set aside, by their numbers and in the order in which they
+    came; ListError for a row that cannot be released.
     """
     found = quarantine.releasable(connection, ids)
-    by_source: dict[str, dict[str, Row]] = defaultdict(dict)
     for number in ids:
         if number not in found:
             raise ListError(f"row {number} cannot be released: nothing of use, or released before")
-        source, row = found[number]
-        entry = row.entry or derived_entry(row.hashes)
-        _check_newest(connection, number, source, entry, row.updated)
-        have = by_source[source].get(entry)
-        by_source[source][entry] = row if have is None else united(have, row)
-    return by_source
+        _, source, row = found[number]
+        if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
+            raise ListError(
+                f"row {number} cannot be released: it withdraws an entry that is known by all its"
+                " hashes, and one of them cannot be read; ask the source for the id"
+            )
+        _check_newest(connection, number, source, _entry(row), row.updated)
+    order_of = {number: (kept.import_id, number) for number, kept in found.items()}
+    return {number: found[number] for number in sorted(found, key=order_of.__getitem__)}
+
+
+def _entry(row: Row) -> str:
+    return row.entry or derived_entry(row.hashes)
+
+
+def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> None:
+    """ListError where a row was taken in and its entry is withdrawn all the same: a release that
+    says so and has no match in the end would be believed.
+    """
+    for number, (_, source, row) in wanted.items():
+        said = connection.execute(
+            "SELECT said FROM records WHERE source = ? AND entry = ? AND until IS NULL",
+            (source, _entry(row)),
+        ).fetchone()
+        if row.state is not State.WITHDRAWN and said[0] == State.WITHDRAWN:
+            raise ListError(
+                f"row {number} cannot be released: its source has withdrawn its entry, and the row"
+                " is not known to be later"
+            )
+
+
+def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
+    """What is kept of an import."""
+    query = "SELECT counts FROM imports WHERE id = ?"
+    (counts,) = connection.execute(query, (import_id,)).fetchone()
+    found: dict[str, Any] = json.loads(counts)
+    return found
 
 
 def _check_newest(
@@ -110,11 +154,6 @@ def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> b
     full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
     undone = history.taken_back(connection)
     return any(not any(generation in some for some in undone) for generation in full)
-
-
-def _last_import(connection: sqlite3.Connection, source: str) -> int:
-    row = connection.execute("SELECT max(id) FROM imports WHERE source = ?", (source,)).fetchone()
-    return int(row[0])
 
 
 def release_value(

@@ -154,6 +154,7 @@ _LABELS = {
     "redistribution": "redistribution",
 }
 LABELS = ("tlp", "expires", "redistribution")
+ALL = (1 << len(LABELS)) - 1  # all of them, a bit each
 _NO_SEPARATORS = str.maketrans("", "", " -_")
 _STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
 _BETWEEN = re.compile(r"[\s,;/|]+")
@@ -163,6 +164,31 @@ _YES = frozenset(("yes", "true", "y", "t", "1"))
 @lru_cache(maxsize=4096)
 def _field_of(name: str) -> str | None:
     return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
+
+
+# What a label that binds says where it cannot be kept: no level, no day and no yes.
+UNREADABLE = "unreadable"
+
+
+def field_of(name: str) -> str | None:
+    """Which of `LABELS` a label of that name is; None where it does not bind its record."""
+    return _field_of(name)
+
+
+def fields_said(labels: Mapping[str, str]) -> int:
+    """The fields of `LABELS` of which labels say something: a bit each."""
+    said = 0
+    for name, text in labels.items():
+        field = _field_of(name)
+        if field is not None and text.strip():
+            said |= 1 << LABELS.index(field)
+    return said
+
+
+def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
+    """Those of a record's labels that bind it in the fields of these bits."""
+    fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
+    return {name: text for name, text in labels.items() if _field_of(name) in fields}
 
 
 def of_labels(labels: Mapping[str, str]) -> Terms | None:
@@ -237,8 +263,13 @@ def check_known(connection: sqlite3.Connection, source: str) -> None:
 def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
     """Keep the terms of a source: what they say replaces, what they do not say stays."""
     held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
+    keep(connection, source, held, by=by)
+    return held
+
+
+def keep(connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None) -> None:
+    """Keep just these terms of a source."""
     connection.execute(
         "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
         (source, held.tlp, held.redistribution, held.expires, held.note, by, time.time()),
     )
-    return held

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists import terms
 from screener.lists.formats.cells import (
     LONGEST_ENTRY,
     BadCell,
@@ -36,6 +38,7 @@ class Gathered:
         self.hashes: list[Hash] = []
         self.labels: dict[str, str] = {}
         self.bad: list[BadRow] = []
+        self._unbound: dict[str, BadRow] = {}  # why labels that bind the record are not kept
 
     def hash(self, kind: str, value: object, *, quality: object = None) -> None:
         """Take the hash in a field; none where it is empty."""
@@ -50,16 +53,26 @@ class Gathered:
             self.bad.append(BadRow(self.number, kind, str(bad)))
 
     def label(self, name: str, value: object) -> None:
-        """Keep a field as it is: text as text, anything else as JSON."""
+        """Keep a field as it is: text as text, anything else as JSON; null says nothing."""
+        if value is None:
+            return
         try:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         except RecursionError:
-            self.bad.append(BadRow(self.number, None, "nested too deeply"))
+            self._drop(name, "nested too deeply")
             return
         if len(text) > _LONGEST_LABEL or len(name) > LONGEST_ENTRY:
-            self.bad.append(BadRow(self.number, None, "field too long"))
+            self._drop(name, "field too long")
         elif text:
             self.labels[name] = text
+
+    def _drop(self, name: str, reason: str) -> None:
+        """Do without a label; one that binds the record is not forgotten."""
+        field = terms.field_of(name)
+        if field is None:
+            self.bad.append(BadRow(self.number, None, reason))
+        else:
+            self._unbound[field] = BadRow(self.number, field, reason)
 
     def rows(
         self,
@@ -68,17 +81,25 @@ class Gathered:
         categories: tuple[Category, ...] = (),
         updated: object = None,
     ) -> list[Row | BadRow]:
-        """The record as a row, and its bad fields; a withdrawal by its entry needs no hash."""
+        """The record as a row, and its bad fields; a withdrawal by its entry needs no hash.
+
+        A row whose own terms cannot be kept is set aside, and held to the narrowest if somebody
+        takes it in; a withdrawal is held to that at once.
+        """
         if entry is not None and len(entry) > LONGEST_ENTRY:
             return [BadRow(self.number, "entry", "field too long")]
         withdrawn = state is State.WITHDRAWN and entry is not None
         if not self.hashes and not withdrawn:
             return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
+        self.labels.update(dict.fromkeys(self._unbound, terms.UNREADABLE))
         when = None if updated is None else str(updated) or None
         hashes = tuple(self.hashes)
         named = (one.field for one in self.bad if one.field is not None)
         damaged = tuple(dict.fromkeys(name for name in named if name in KINDS))
         row = Row(self.number, entry, state, hashes, categories, self.labels, when, damaged)
+        if self._unbound and not withdrawn:
+            (why, *_) = self._unbound.values()
+            return [replace(why, row=row), *self.bad]
         return [row] if withdrawn else [row, *self.bad]
 
 

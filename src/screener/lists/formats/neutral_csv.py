@@ -172,7 +172,7 @@ class NeutralCsv:
             if said is None:
                 return BadRow(number, "state", "unknown state")
             state = said
-        hashes, trouble = self._hashes(cells)
+        hashes, bad = self._hashes(cells)
         row = Row(
             number,
             entry or None,
@@ -182,9 +182,12 @@ class NeutralCsv:
             {name: cells[column] for name, column in header.labels if cells[column]},
             None if header.updated is None else cleaned(cells[header.updated]) or None,
         )
-        if trouble is None or (entry and state is State.WITHDRAWN):
+        if not bad or (entry and state is State.WITHDRAWN):
             return row
-        return BadRow(number, *trouble, row if hashes else None)
+        row = row._replace(damaged=tuple(kind for kind, *_ in bad))
+        # What is left of a withdrawal without an id may be all the hashes of another entry.
+        of_use = hashes and state is not State.WITHDRAWN
+        return BadRow(number, *bad[0][1:], row if of_use else None)
 
     def _state(self, cell: str) -> State | None:
         found = self._header.states.get(cell)
@@ -193,10 +196,10 @@ class NeutralCsv:
         word = cleaned(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
-    def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], tuple[str, str] | None]:
-        """The hashes that can be read, and the field and reason of the first that cannot."""
+    def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
+        """The hashes that can be read, and the kind, field and reason of those that cannot."""
         hashes = []
-        trouble = None
+        damaged: list[tuple[str, str, str]] = []
         for kind, column, quality_column in self._header.hashes:
             cell = cells[column]
             if not cell or (cell[0] in _EMPTY_STARTS and not cleaned(cell)):
@@ -210,8 +213,8 @@ class NeutralCsv:
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
             except BadCell as bad:
-                trouble = trouble or (field, str(bad))
-        return tuple(hashes), trouble
+                damaged.append((kind.name, field, str(bad)))
+        return tuple(hashes), damaged
 
     def _categories(self, cells: list[str]) -> tuple[Category, ...]:
         found: tuple[Category, ...] = ()

@@ -44,7 +44,7 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
     elif not (deleted and entry):
         return [BadRow(gathered.number, "algorithm", "unsupported type")]
     for name, value in item.items():
-        if name not in _READ and value is not None:
+        if name not in _READ:
             gathered.label(name, value)
     ideology = text_of(item.get("ideology"))
     categories = (Category("tcap-ideology", ideology),) if ideology else ()

@@ -60,7 +60,12 @@ def open_rows(content: Content, options: Options) -> JsonRows:
 def _share_levels(item: Mapping[str, Any]) -> set[str]:
     """What an indicator and its descriptors have as their level, whatever it is."""
     said = (item, *_listed(item.get("descriptors")))
-    return {text_of(one.get("share_level")).upper() for one in said} - {""}
+    return {_share_level(one.get("share_level")) for one in said} - {""}
+
+
+def _share_level(said: object) -> str:
+    """A level as it is written; what is no text is none that can be read, and so RED."""
+    return text_of(said).upper() if said is None or isinstance(said, str) else "RED"
 
 
 def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
