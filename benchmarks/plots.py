@@ -197,7 +197,7 @@ def write_tables(rows: Sequence[Row], page: Path) -> None:
     """Put the tables between the page's two marks."""
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+    after = rest.split(END, 1)[1]
     tables = "\n".join(lookup_tables.all_tables(rows))
     page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
 
