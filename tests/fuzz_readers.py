@@ -205,7 +205,9 @@ def main() -> None:
     """The command line of `scripts/fuzz`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("formats", nargs="*", choices=[[], *SEEDS], metavar="FORMAT")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of the processor, for each reader")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of the processor, for each reader"
+    )
     parser.add_argument("--seed", type=int, default=0)
     said = parser.parse_args()
     assert set(SEEDS) == set(FORMATS)
