@@ -9,7 +9,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import matches, versions
+from screener.lists import matches, pending, versions
 from screener.lists.states import State, effective
 
 # --- opinions
@@ -269,7 +269,7 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
     """However many entries it withdraws by its silence, and wherever they stand."""
     held = []
-    flush = versions.Versions._flush
+    flush = pending.Pending.flush
 
     def watched(self):
         held.append(len(self._records))
@@ -279,7 +279,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
     monkeypatch.setattr(versions, "_WINDOW", 20)
-    monkeypatch.setattr(versions.Versions, "_flush", watched)
+    monkeypatch.setattr(pending.Pending, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
 
