@@ -1,4 +1,4 @@
-"""Judging: whether the hashes that one import brings are compared, by what is known of their values.
+"""Judging: whether the hashes that an import brings are compared, by what is known of values.
 
 What a source repeats over many files is found out when all of its rows are in; what was found or
 released before is known from the first row on, which spares marking many records one by one.
