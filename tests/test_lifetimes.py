@@ -89,7 +89,10 @@ def change(rng, one, model, folder):
         some = rng.sample(ENTRIES, rng.randint(1, len(ENTRIES)))
         rows = {e: (rng.choice(SAID) or "confirmed", rng.randrange(20)) for e in some}
         full = rng.random() < 0.3
-        lines = [f"{e},{value(n)},{value(n, 32)},{said}\n" for e, (said, n) in rows.items()]
+        lines = [
+            f"{e},,,{said}\n" if said == "withdrawn" else f"{e},{value(n)},{value(n, 32)},{said}\n"
+            for e, (said, n) in rows.items()
+        ]
         (folder / "a.csv").write_text("id,md5,pdq,status\n" + "".join(lines))
         one.import_file(folder / "a.csv", source=source, full=full, accept_shrink=True)
         model.imported(source, rows, full)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Container, Mapping
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists import conflicts
 from screener.lists.joining import Joining
 from screener.lists.judging import Judging
 from screener.lists.newcomers import Newcomers
@@ -39,10 +40,9 @@ _WINDOW = 5_000  # versions asked of SQLite at once by their numbers
 class Versions:
     """The records of a source, as one import changes them towards generation `number`.
 
-    `counts` are added, changed, unchanged, repeated, outdated, absent, low_information and
-    placeholders;
-    `states` follows how many records of the whole list are in each state, and `changes` its
-    searchable values.
+    `counts` are added, changed, unchanged, repeated, outdated, absent, low_information,
+    placeholders and conflicting; `states` follows how many records of the whole list are in each
+    state, and `changes` its searchable values.
     """
 
     def __init__(
@@ -173,6 +173,7 @@ class Versions:
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
             return False
         self.counts["placeholders"] += self._judging.finish(self._number, self.changes)
+        self.counts["conflicting"] += conflicts.count(self._connection, self._pending.first)
         return True
 
     def _lookup(self, entries: list[str]) -> dict[str, Stored]:
