@@ -73,6 +73,13 @@ class Joining:
             row = row._replace(hashes=(*row.hashes, *kept))
         return self.united(have, row)
 
+    def said(self, have: Stored) -> Row:
+        """What the file said of an entry so far, without the labels that it left to it."""
+        held = stored_row(self._connection, have.record)
+        left = terms.of_fields(held.labels, self._carried_by(have))
+        labels = {name: text for name, text in held.labels.items() if name not in left}
+        return held._replace(labels=labels)
+
     def united(self, have: Stored, row: Row) -> Version:
         """What is held of an entry and a row on it, together. Labels that this import left to it
         make way for what the row says of the same.

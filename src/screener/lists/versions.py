@@ -15,6 +15,7 @@ from collections.abc import Container, Mapping
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import conflicts
+from screener.lists.aside import Aside
 from screener.lists.joining import Joining
 from screener.lists.judging import Judging
 from screener.lists.newcomers import Newcomers
@@ -24,14 +25,12 @@ from screener.lists.records import (
     Row,
     Version,
     opinions_at,
-    united,
     version_of,
 )
 from screener.lists.segments import Changes
-from screener.lists.set_by import SetBy
 from screener.lists.states import State, effective
 from screener.lists.stored import COLUMNS, Ages, Met, Stored
-from screener.lists.times import order
+from screener.lists.times import order, timeless
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
 _WINDOW = 5_000  # versions asked of SQLite at once by their numbers
@@ -71,7 +70,10 @@ class Versions:
         self._number = number
         self._import = import_id
         self._all_count = opinions
-        self._set_by = SetBy(connection)
+        # Opinions that are older than what is held count with one that is not.
+        self._older = Aside(connection, "older_rows")
+        # Rows without a time stay beside whichever turns out to be of the latest time.
+        self._timeless = Aside(connection, "timeless_rows")
         self._ages = Ages(connection, import_id, full=full)
         self._pending = Pending(connection, source, number=number, import_id=import_id)
         self._met = Met(self._pending.first)
@@ -166,7 +168,8 @@ class Versions:
         """Whether anything changed after all."""
         self.settle()
         self._pending.drop_passed()
-        self._set_by.drop()
+        self._older.drop()
+        self._timeless.drop()
         same = self._pending.undo_round_trips()
         self.counts["changed"] -= same
         self.counts["unchanged"] += same
@@ -206,7 +209,7 @@ class Versions:
             self._met.older(have.record)
             self._note_word(entry, have, row)
             if self._all_count:
-                self._set_by.keep(entry, row)
+                self._older.put(entry, row)
             return
         else:
             self.counts["changed"] += 1
@@ -221,13 +224,13 @@ class Versions:
         if not fresh and self._met.only_older(have.record):
             was = "outdated"
             older = self._ages.outdated(have, row)
-            if self._all_count:  # with one that is not older, all that the file says counts
-                row = united(self._set_by.kept(entry), row)
             if older:
                 self._note_word(entry, have, row)
                 if self._all_count:
-                    self._set_by.keep(entry, row)
+                    self._older.put(entry, row)
                 return
+            if self._all_count:
+                row = self._older.beside(entry, row)
             unite = False
         else:
             was = "unchanged"
@@ -236,6 +239,8 @@ class Versions:
                 self._note_word(entry, have, row)
                 return
             unite = way != 1
+            if not self._all_count:
+                row = self._with_timeless(entry, have, row, way)
         join = self._joining.beside if unite else self._joining.instead
         version = join(have, row)
         counted = 0 if was == "outdated" else self._low_stored(have)
@@ -251,6 +256,18 @@ class Versions:
         if not fresh:
             self.counts["changed"] += 1
         self._replace(entry, have, version, united=unite)
+
+    def _with_timeless(self, entry: str, have: Stored, row: Row, way: int | None) -> Row:
+        """A further row on an entry, with the rows without a time that the file has of it, where it
+        takes the place of all that is of a time before.
+        """
+        if way == 1:
+            return row if row.state is State.WITHDRAWN else self._timeless.beside(entry, row)
+        if way is None and timeless(row.updated) != timeless(have.updated):
+            said = row if timeless(row.updated) else self._joining.said(have)
+            if said.state is not State.WITHDRAWN:
+                self._timeless.put(entry, said)
+        return row
 
     def _note_word(self, entry: str, have: Stored, row: Row) -> None:
         """Keep what a row that changes nothing says, where it withdraws its entry and the list
