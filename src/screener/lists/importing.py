@@ -116,6 +116,8 @@ def import_file(
     folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
+    if path.is_dir():
+        raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     if not source.strip() or not source.isprintable():
         raise ListError("a source is named by one line of printable text")
