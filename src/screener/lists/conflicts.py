@@ -14,7 +14,10 @@ from screener.lists import placeholders
 from screener.lists.records import LOW_INFORMATION
 from screener.lists.states import State
 
-_LISTED = 20_000  # new versions whose values are looked up one by one; beyond, all are grouped
+# New versions whose values are looked up one by one: so many, or one in so many of all there are.
+# Beyond that all values are grouped, which reads each in order.
+_LISTED = 20_000
+_SHARE = 20
 
 _VALUES = (
     "SELECT DISTINCT kind, value FROM hashes WHERE record >= ?",
@@ -33,9 +36,10 @@ def count(connection: sqlite3.Connection, first: int) -> int:
 
     A byte for each new version is held.
     """
-    (newest,) = connection.execute("SELECT max(id) FROM records").fetchone()
-    marks = bytearray(max(0, (newest or 0) + 1 - first))
-    values = connection.execute(_VALUES[len(marks) > _LISTED], (first,))
+    newest = connection.execute("SELECT max(id) FROM records").fetchone()[0] or 0
+    marks = bytearray(max(0, newest + 1 - first))
+    grouped = len(marks) > max(_LISTED, newest // _SHARE)
+    values = connection.execute(_VALUES[grouped], (first,))
     for value in values:
         for record in _contradicted(connection, value, first):
             marks[record - first] = 1
