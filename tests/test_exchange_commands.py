@@ -8,7 +8,7 @@ import stat
 import pytest
 from command import generation, make_list, refused, screener, value
 
-from screener import EdgeFilter
+from screener import EdgeFilter, HashList
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +223,21 @@ def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
     policy.write_text("[known_good_radius]\npdq = 300\n")
     call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
     assert "known_good" in refused(*call, input=line)
+
+
+def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(made, tmp_path):
+    """Nor anything else; one that was there stays, and so does one that the first file filled."""
+    good, wrong, new = (tmp_path / name for name in ("good.csv", "wrong.csv", "new.list"))
+    good.write_text(f"id,md5\nx,{value(1)}\n")
+    wrong.write_text("no list\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+
+    assert "no format known here" in refused("import", wrong, "--into", new)
+    assert "it is a folder" in refused("import", tmp_path, "--into", new)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+    assert "no format known here" in refused("import", good, wrong, "--into", new)
+    assert generation(new) == 1
+    empty = HashList.create(tmp_path / "empty.list").path
+    assert "no format known here" in refused("import", wrong, "--into", empty)
+    assert generation(empty) == 0

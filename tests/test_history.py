@@ -61,6 +61,93 @@ def test_trap_a_rollback_past_a_withdrawal_that_was_taken_back(known, put, to):
     assert dict(known.refresh().states) == {"confirmed": 3}
 
 
+AGAIN = {
+    "said again": ("id,md5,status\na,,withdrawn\n", False),
+    "said again by a file that lists others": (
+        f"id,md5,status\na,,withdrawn\nz,{value(9)},\n",
+        False,
+    ),
+    "not named by a full list": (f"id,md5,status\nb,{value(2)},\nc,{value(3)},\n", True),
+}
+
+
+@pytest.mark.parametrize("back", [1, 2])
+@pytest.mark.parametrize("how", AGAIN)
+def test_trap_a_withdrawal_that_is_said_again_after_a_rollback(known, put, how, back):
+    """Listed, withdrawn, listed again, and that taken back: who says again that it is withdrawn
+    changes nothing, but has said it, whatever generation is gone back to afterwards.
+    """
+    put(f"id,md5\na,{value(1)}\nb,{value(2)}\n")
+    put("id,md5,status\na,,withdrawn\n")
+    put(f"id,md5\na,{value(1)}\nc,{value(3)}\n")
+    known.rollback(back, by="ann", reason="a bad file")
+    text, full = AGAIN[how]
+    put(text, full=full, accept_shrink=True)
+
+    known.rollback(3, by="ann", reason="it was good")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "match"]
+    assert known.refresh().show("a")[0].said == "withdrawn"
+    assert [one.since < one.until for one in known.refresh().show("a")[0].versions[:-1]]
+    known.rollback(1)
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "no_match"]
+    assert known.refresh().verify(seed=1).damage == ()
+
+
+def test_trap_what_a_full_list_did_not_name_while_it_was_rolled_back(known, put):
+    """An entry that no generation had when the list came is not listed by going back to one that
+    had it; one that it named is, and other sources are another matter.
+    """
+    put(f"id,md5\na,{value(1)}\n")
+    put(f"id,md5,tlp\nb,{value(2)},RED\nc,{value(3)},\n")
+    put(f"id,md5\nb,{value(4)}\n", source="other")
+    known.rollback(1, by="ann", reason="a bad file")
+    put(f"id,md5\na,{value(1)}\nc,{value(3)}\n", full=True)
+
+    known.rollback(3, by="ann", reason="it was good")
+
+    found = [met(known, "md5", n, 16)[0] for n in (1, 2, 3, 4)]
+    assert found == ["match", "no_match", "match", "match"]
+    shown = known.refresh().show("b", source="demo")[0]
+    assert (shown.said, shown.hashes, shown.terms["tlp"]) == ("withdrawn", (), "RED")
+    assert known.refresh().verify(seed=1).damage == ()
+    known.rollback(3)
+    assert met(known, "md5", 2, 16)[0] == "no_match"
+
+
+TIMES = ["2020-01-01", "2021-01-01", "2022-01-01", "2023-01-01"]
+
+
+@pytest.mark.parametrize("pages", [True, False])
+@pytest.mark.parametrize(("listed", "found"), [(0, "unscreened"), (2, "match")])
+def test_trap_a_withdrawal_that_a_later_listing_overtook(known, put, pages, listed, found):
+    """It changed nothing, for its source listed the entry later. When that is taken back, it
+    stands, but not against a listing that is later by its source's own time.
+    """
+    put(f"id,md5,updated\na,{value(1)},{TIMES[listed]}\n")
+    live, gone = f"a,{value(1)},{TIMES[3]},\n", f"a,,{TIMES[1]},withdrawn\n"
+    for text in (live, gone) if pages else (gone + live,):
+        put(f"id,md5,updated,status\n{text}")
+    assert met(known, "md5", 1, 16)[0] == "match"
+
+    known.rollback(1)
+
+    assert met(known, "md5", 1, 16)[0] == found
+    assert known.refresh().verify(seed=1).damage == ()
+
+
+def test_a_withdrawal_that_changes_nothing_is_kept_once(known, put):
+    """However often a page is imported again."""
+    put(f"id,md5,updated\na,{value(1)},{TIMES[1]}\n")
+    for _ in range(3):
+        put(f"id,md5,updated,status\na,,{TIMES[0]},withdrawn\n")
+
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        kept = connection.execute("SELECT import FROM records WHERE until = since").fetchall()
+    assert kept == [(4,)]
+    assert len(known.refresh().show("a")[0].versions) == 1
+
+
 def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):
     """Else a policy's largest age would take it for fresh."""
     put(f"id,md5\na,{value(1)}\n")

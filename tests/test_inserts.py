@@ -8,7 +8,7 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists import importing, inserts, versions
+from screener.lists import importing, inserts, newcomers
 from screener.lists.inserts import Inserts
 
 PDQ = "0123456789abcdef" * 4
@@ -81,7 +81,7 @@ def test_what_goes_wrong_while_rows_are_on_their_way_changes_nothing(tmp_path, m
 def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, monkeypatch):
     """However few marks there are, so that most entries seem to have been met before."""
     monkeypatch.setattr(importing, "_BATCH", 10)
-    monkeypatch.setattr(versions, "_MARKS", 64)
+    monkeypatch.setattr(newcomers, "_MARKS", 64)
     again = f"e3,{PDQ}\n"
     known = HashList.create(tmp_path / "known.list")
 

@@ -9,7 +9,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import matches, versions
+from screener.lists import conflicts, matches, pending, versions
 from screener.lists.states import State, effective
 
 # --- opinions
@@ -269,7 +269,7 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
     """However many entries it withdraws by its silence, and wherever they stand."""
     held = []
-    flush = versions.Versions._flush
+    flush = pending.Pending.flush
 
     def watched(self):
         held.append(len(self._records))
@@ -279,7 +279,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
     monkeypatch.setattr(versions, "_WINDOW", 20)
-    monkeypatch.setattr(versions.Versions, "_flush", watched)
+    monkeypatch.setattr(pending.Pending, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
 
@@ -287,3 +287,33 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     assert max(held) <= 20
     assert dict(known.refresh().states) == {"withdrawn": 300, "confirmed": 2}
     assert not known.refresh().verify().damage
+
+
+def _report(put, rows, **said):
+    return put("id,md5,status,category,category_scheme\n" + rows, **said).conflicting
+
+
+def test_entries_that_say_otherwise_of_one_hash_are_counted(known, put, monkeypatch):
+    """By state, or by category of one scheme; not what says the same, or is of another scheme, or
+    has none, or is withdrawn. However many there are.
+    """
+    for listed in (20_000, 0):
+        monkeypatch.setattr(conflicts, "_LISTED", listed)
+        own = str(listed)
+        one, two, three, four, five = (value(10 * listed + n) for n in range(5))
+        rows = [
+            f"a{own},{one},,A,uk", f"b{own},{two},,A,uk", f"c{own},{three},,,",
+            f"d{own},{four},withdrawn,,", f"e{own},{five},,B,uk",
+        ]  # fmt: skip
+        assert _report(put, "\n".join(rows), source="first") == 0
+
+        rows = [
+            f"1{own},{one},,C,uk", f"2{own},{two},,A2,ours", f"3{own},{three},known_good,,",
+            f"4{own},{four},seed,,", f"5{own},{five},,B,uk", f"6{own},{one},,,",
+        ]  # fmt: skip
+        assert _report(put, "\n".join(rows), source="second") == 2
+        # An entry that comes to say the same no longer does; one that is as it was is not counted.
+        assert (
+            _report(put, f"1{own},{one},,A,uk\n3{own},{three},known_good,,", source="second") == 0
+        )
+        assert _report(put, f"x{own},{five},,B,uk\ny{own},{five},,C,uk\n", source="third") == 2

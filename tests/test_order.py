@@ -5,6 +5,7 @@ rows of a file fall into batches changes nothing, not the counts either.
 """
 
 import json
+import random
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,47 @@ def test_trap_rows_of_an_entry_batches_apart_make_what_they_would_together(
         assert report.rows == kept + report.repeated
 
 
+def latest(rows):
+    """What rows of number, state and time say of one entry, in no order: those of the latest time
+    and those without one, together, where no withdrawal is among them; None where one is.
+    """
+    newest = max((time for *_, time in rows), default="")
+    stand = [(number, state) for number, state, time in rows if time in ("", newest)]
+    if any(state == "withdrawn" for _, state in stand):
+        return None
+    return {number for number, _ in stand}
+
+
+@pytest.mark.parametrize("size", [1, 7, 5000])
+def test_trap_no_order_of_the_rows_of_a_file_loses_what_has_no_time(tmp_path, monkeypatch, size):
+    """A hash that the source gives without a time may be its latest: a row with a later time than
+    the one that it came to be joined with does not take it away, wherever any of them stands.
+    """
+    monkeypatch.setattr(importing, "_BATCH", size)
+    rng = random.Random(1)
+    rows = {
+        f"e{entry}": [
+            (10 * entry + n, rng.choice(["", "", "withdrawn"]), rng.choice(["", *TIMES[:3]]))
+            for n in range(rng.randint(1, 5))
+        ]
+        for entry in range(300)
+    }
+    every = [(entry, *row) for entry, some in rows.items() for row in some]
+    for turn in range(2):
+        one = HashList.create(tmp_path / f"{turn}.list")
+        rng.shuffle(every)
+        putting(one, tmp_path)(lines(every))
+        found = {
+            entry: None if said == "withdrawn" else {v for _, v, _ in hashes}
+            for entry, said, *_, hashes in told(one)
+        }
+        wanted = {entry: latest(some) for entry, some in rows.items()}
+        assert found == {
+            entry: some and {value(n).upper() for n in some} for entry, some in wanted.items()
+        }
+        assert sum(some is None for some in wanted.values()) in range(50, 250)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
@@ -164,10 +206,13 @@ def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_
             patch.setattr(importing, "_BATCH", size)
             good = ("c", 1, 1, "", "image")
             reports = [put(members([good, *rows]), format="ncmec") for rows in files]
-        seen.append((reports, told(one)))
         with sqlite3.connect(one.path / "records.sqlite") as connection:
-            passed = "SELECT count(*) FROM records WHERE until = since"
-            assert connection.execute(passed).fetchone() == (0,)
+            passed = connection.execute(
+                "SELECT DISTINCT entry, said FROM records WHERE until = since"
+            ).fetchall()
+        # What the file took back itself is in no generation, and is kept where it withdraws.
+        assert {said for _, said in passed} <= {"withdrawn"}
+        seen.append((reports, told(one), passed))
 
     assert seen[1] == seen[0]
     assert seen[2] == seen[0]
@@ -312,15 +357,21 @@ def test_rounds_hold_each_entry_once_and_lose_no_row():
 
 
 @pytest.mark.parametrize("size", [1, 5000])
-def test_a_row_without_a_time_has_that_of_what_it_is_joined_with(known, put, monkeypatch, size):
-    """A later row after it takes the place of both; where it comes last, it stands beside that."""
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_without_a_time_is_joined_with_those_of_the_latest(
+    known, put, monkeypatch, size, place
+):
+    """Wherever it stands; and a listing after a withdrawal has it too."""
     monkeypatch.setattr(importing, "_BATCH", size)
-    timed = [("a", 1, "", TIMES[0]), ("a", 2, "", TIMES[1])]
+    for source, first in (("listed", ""), ("withdrawn", "withdrawn")):
+        rows = [("a", 1, first, TIMES[0]), ("a", 2, "", TIMES[1])]
+        rows.insert(place, ("a", 3, "", ""))
 
-    put(lines([timed[0], ("a", 3, "", ""), timed[1]]), source="between")
-    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "no_match"]
-    put(lines([*timed, ("a", 3, "", "")]), source="last")
-    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "match", "match"]
+        put(lines(rows), source=source)
+
+        found = [met(known, "md5", n, 16) for n in (1, 2, 3)]
+        assert [verdict for verdict, *_ in found] == ["no_match", "match", "match"]
+        known.purge(source)
 
 
 # --- withdrawals without a time

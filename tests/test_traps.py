@@ -1,10 +1,12 @@
 """The traps of exchange formats and the defects of other tools: each has a test, named here.
 
-`ELSEWHERE` names the tests of those that stand in the file of their format; the others follow.
+`ELSEWHERE` names the tests of those that stand in the file of their format; the others follow. Of
+the numbered defects, 13 is one of a service's answers, which nothing here asks for.
 """
 
 import ast
 import base64
+import hashlib
 import json
 from pathlib import Path
 
@@ -43,7 +45,11 @@ ELSEWHERE = {
     "never by length: one column without a name": "tx_text.one_unnamed_column_is_refused",
     "PDQ in the dress of a checksum file": "tool_files"
     ".checksums_pdq_in_their_dress_is_not_taken_for_a_digest",
+    "another database than NSRL's": "tool_files.nsrl_another_database_is_refused",
+    "XML of another answer": "ncmec_xml.ncmec_other_answers_are_refused",
     # The layer of text.
+    "a PhotoDNA in each of its texts": "neutral_csv.photodna_in_all_its_texts",
+    "base64 in another case": "neutral_csv.base64_is_never_folded",
     "marks, UTF-16, CR, LF and CR LF": "neutral_csv.encodings_and_line_ends_change_nothing",
     "blank lines, comments, a last delimiter": "neutral_csv"
     ".blank_lines_comments_and_last_delimiters_are_skipped",
@@ -67,8 +73,14 @@ ELSEWHERE = {
     # Transactions, opinions, tombstones.
     "all or nothing": "import_atomic.killed_at_any_write_it_leaves_the_generation_before",
     "a list that shrinks": "keeping.a_full_list_that_shrinks_sharply_is_refused_until_accepted",
+    "killed at random, and run again": "killed"
+    ".killed_at_a_random_moment_a_list_is_at_one_generation_or_the_other",
     "the same file again": "every_format.a_file_imports_twice_to_the_same_list",
     "opinions of several sources": "hashlist.the_opinions_of_several_sources_are_all_shown",
+    "two categories of one hash": "keeping.entries_that_say_otherwise_of_one_hash_are_counted",
+    "a vote against a fingerprint": "ncmec_xml.ncmec_the_documented_sample",
+    "disabled content": "json_services.hma_disabled_content_does_not_match",
+    "cases that are all withdrawn": "json_services.stopncii_cases_all_withdrawn_are_a_withdrawal",
     "an old page and a tombstone": "keeping.an_old_page_cannot_bring_a_withdrawn_entry_back",
     "a withdrawal by one of two sources": "hashlist"
     ".a_withdrawn_entry_stops_matching_and_others_do_not",
@@ -81,6 +93,12 @@ ELSEWHERE = {
     "rows of an entry far apart": "order"
     ".trap_rows_of_an_entry_batches_apart_make_what_they_would_together",
     "two pages in one file": "order.trap_rows_of_one_file_count_as_pages_in_their_order_would",
+    "a row without a time": "order.trap_no_order_of_the_rows_of_a_file_loses_what_has_no_time",
+    "back over a withdrawal that was said again": "history"
+    ".trap_a_withdrawal_that_is_said_again_after_a_rollback",
+    "back over a withdrawal that was overtaken": "history"
+    ".trap_a_withdrawal_that_a_later_listing_overtook",
+    "back over a full list": "history.trap_what_a_full_list_did_not_name_while_it_was_rolled_back",
     "back over a withdrawal": "history.trap_a_rollback_past_a_withdrawal_that_was_taken_back",
     "an old row after a full list": "quarantine"
     ".trap_a_row_of_an_old_file_is_not_released_after_a_newer_full_one",
@@ -99,11 +117,14 @@ ELSEWHERE = {
     "6 NCMEC's image digests lost": "ncmec_xml.ncmec_every_fingerprint_is_kept",
     "7 upper-case PDQ refused": "every_format.upper_case_pdq_folds_and_base64_does_not",
     "8 labels lost where records meet": "records.uniting_loses_nothing",
+    "a short PDQ of zeros that broke an index": "json_services"
+    ".stopncii_a_short_value_of_zeros_is_set_aside",
     "10 equality on an address": "vics.vics_a_context_is_matched_by_pattern",
     "11 the text false": "json_services.tat_the_text_false_is_false",
     "12 category 0": "vics.vics_category_0_is_neither_notable_nor_lost",
     # Fixtures.
     "two pages and a tombstone": "ncmec_xml.ncmec_a_tombstone_and_a_later_page",
+    "base64 that decodes to other bytes": "every_format.upper_case_pdq_folds_and_base64_does_not",
     "one id of two members": "ncmec_xml.ncmec_one_id_under_two_members_is_two_entries",
     "no descriptors": "json_services.threatexchange_no_descriptor_is_deleted",
     "PhotoDNA of 143 and 145 bytes": "vics.vics_a_photodna_of_another_length_is_set_aside",
@@ -135,6 +156,29 @@ def test_trap_what_is_packed_or_binary_is_told(start, said):
     """By its first bytes, before any reader sees it."""
     with pytest.raises(ListError, match=said):
         sniff(content(start + bytes(100)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"DELETE FROM METADATA WHERE md5 = '{MD5}';\n",
+        f'"file_id","hashset_id","file_name","directory","hash"\n1,7,"a.bin","","{MD5}"\n',
+        json.dumps({"hashes": [base64.b64encode(bytes.fromhex(PDQ)).decode()]}),
+        '<queryResult xmlns="https://hashsharing.example.invalid/v1"><images/></queryResult>',
+    ],
+    ids=["statements of SQL", "a column that is called hash", "a query", "another namespace"],
+)
+def test_trap_what_is_like_a_list_is_refused_and_never_guessed_at(text):
+    """Nothing is run, no kind is taken from a length, and no list is made of a question."""
+    refused(text, "no format known here|the only XML read here")
+
+
+def test_trap_the_log_knows_each_file(tmp_path):
+    """By its SHA-256, so that one can tell whether it was imported."""
+    data = f"id,md5\nx,{MD5}\n".encode()
+    known, _ = imported(tmp_path, data)
+
+    assert known.log()[-1].sha256 == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])

@@ -156,6 +156,7 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
             report.placeholders,
         ),
         ("hashes of a quality below the usual floor", report.low_quality),
+        ("entries of which others say otherwise by the same hash: see `show`", report.conflicting),
     ):
         if number:
             console.print(f"  {number} {what}")

@@ -14,7 +14,7 @@ from rich.table import Table
 from screener.console import printable
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
-from screener.lists.importing import FULL
+from screener.lists.importing import COUNTS, FULL
 from screener.lists.matches import Flood
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
@@ -117,7 +117,9 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
     for one in entries:
         told = one.note or ""
         if one.counts is not None:
-            numbers = [f"{v} {k}" for k, v in one.counts.items() if type(v) is int and v]
+            numbers = [f"{one.counts[k]} {k}" for k in COUNTS if one.counts.get(k)]
+            if aside := sum((one.counts.get("quarantined") or {}).values()):
+                numbers.append(f"{aside} quarantined")
             full = ", a full list" if one.counts.get(FULL) else ""
             told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}"
         table.add_row(

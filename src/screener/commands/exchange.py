@@ -73,15 +73,15 @@ def import_(
       nsrl                NIST's known files, CSV or SQLite
     """
     terms = terms_of(tlp, redistribution, expires, terms_file)
-    known = open_or_create(into)
     told = console.to_stderr()
-    for file in files:
-        report = known.import_file(
-            file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
-            strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
-        )  # fmt: skip
-        console.print_import(told, str(file), report)
-        known = known.refresh()
+    with open_or_create(into) as known:
+        for file in files:
+            report = known.import_file(
+                file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
+                strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
+            )  # fmt: skip
+            console.print_import(told, str(file), report)
+            known = known.refresh()
     console.print_hubs(told, known.hubs())
     return 0
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from screener import console
 from screener.errors import ListError
+from screener.lists import generations
 from screener.lists.hashlist import HashList
 
 
@@ -22,12 +24,21 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     return HashList.open(known.path, hugepages=hugepages)
 
 
-def open_or_create(path: Path) -> HashList:
-    """A list folder, made where there is none."""
-    if not path.exists():
+@contextmanager
+def open_or_create(path: Path) -> Iterator[HashList]:
+    """A list folder, made where there is none; it goes again if nothing comes into it."""
+    made = not path.exists()
+    if made:
         try:
-            return HashList.create(path)
+            HashList.create(path)
         except ListError:
             if not path.exists():  # made meanwhile by another import
                 raise
-    return HashList.open(path)
+            made = False
+    known = HashList.open(path)
+    try:
+        yield known
+    except BaseException:
+        if made:
+            generations.remove_unused(known.path)
+        raise

@@ -13,6 +13,7 @@ import contextlib
 import json
 import re
 import secrets
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -159,6 +160,18 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove a list into which nothing was ever imported; do nothing if somebody else is at it."""
+    with contextlib.suppress(ListError, OSError):
+        with one_writer(folder):
+            if database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
+                return
+            # Whoever waits for the lock finds no list any more, and says so.
+            gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
+            folder.rename(gone)
+        shutil.rmtree(gone)
 
 
 def identity(folder: Path) -> str:

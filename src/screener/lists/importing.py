@@ -46,9 +46,9 @@ FULL = "full"  # among what is kept of an import: that its file was all that its
 ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
-_COUNTS = (
+COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "missed", "dropped", "low_information", "low_quality", "placeholders",
+    "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
 )  # fmt: skip
 
 
@@ -67,7 +67,9 @@ class ImportReport:
     `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
     a recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values of the file that stand for nothing, since the source repeats each over
-    many different files; kept, and not compared in entries of this source. `unknown_columns` are
+    many different files; kept, and not compared in entries of this source. `conflicting`: entries,
+    added or changed, with a hash of which another entry, of this source or another, says otherwise:
+    another state, or another category of one scheme. `unknown_columns` are
     kept as labels, less names that may hold a hash. `notes` say what else a user should know.
     `generation` is the list's after the import: higher where anything changed, the one before
     where nothing did.
@@ -95,6 +97,7 @@ class ImportReport:
     unit: str = "line"
     low_quality: int = 0
     notes: tuple[str, ...] = ()
+    conflicting: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def import_file(
     folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
+    if path.is_dir():
+        raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     if not source.strip() or not source.isprintable():
         raise ListError("a source is named by one line of printable text")
@@ -340,7 +345,7 @@ class _Import:
         )
         counts = self._counts + self._versions.counts
         report = replace(
-            replace(report, **{name: counts[name] for name in _COUNTS}),  # type: ignore[arg-type]
+            replace(report, **{name: counts[name] for name in COUNTS}),  # type: ignore[arg-type]
             generation=number,
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
@@ -349,7 +354,7 @@ class _Import:
         return report
 
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
-        kept = dict(remembered) | {name: getattr(report, name) for name in _COUNTS}
+        kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
         kept |= pipelines.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._wishes.full:

@@ -22,6 +22,7 @@ from screener.lists import (
     purging,
     quarantine,
     releasing,
+    rollback,
     showing,
 )
 from screener.lists import terms as storing
@@ -217,7 +218,7 @@ class KeptList:
         """Write a new generation with the records of an earlier one, less what was withdrawn or
         purged since; its number. It counts as old as the earlier one.
         """
-        return history.rollback(self._path, generation, by=by, reason=reason)
+        return rollback.rollback(self._path, generation, by=by, reason=reason)
 
     def purge(
         self, source: str, *, by: str | None = None, reason: str | None = None

@@ -15,13 +15,13 @@ from screener.errors import ListError
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
 from screener.lists.importing import ABSENT, FULL
+from screener.lists.late import LateVersions
 from screener.lists.placeholders import release
 from screener.lists.quarantine import Kept
 from screener.lists.records import Row, derived_entry
 from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.times import order
-from screener.lists.versions import Versions
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         for (import_id, source), rows in groupby(wanted.values(), key=itemgetter(0, 1)):
             said = _said_of_import(connection, import_id)
             full = bool(said.get(FULL))
-            versions = Versions(
+            versions = LateVersions(
                 connection,
                 source,
                 number=number,

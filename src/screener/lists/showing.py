@@ -154,7 +154,8 @@ def _versions(connection: sqlite3.Connection, source: str, entry: str) -> tuple[
         ShownVersion(*row)
         for row in connection.execute(
             "SELECT r.since, r.until, r.state, i.file, i.format, i.time, i.who FROM records r"
-            " JOIN imports i ON i.id = r.import WHERE r.source = ? AND r.entry = ? ORDER BY r.id",
+            " JOIN imports i ON i.id = r.import WHERE r.source = ? AND r.entry = ?"
+            " AND r.until IS NOT r.since ORDER BY r.id",
             (source, entry),
         )
     )

@@ -1,4 +1,4 @@
-"""What a list holds of an entry, and whether what its source says now is older than that."""
+"""What a list holds of an entry, what rows of a file met it, and which of the two is the older."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import NamedTuple
 from screener.lists.records import Row
 from screener.lists.states import State
 from screener.lists.times import moment
+
+# What the rows of a file that met a version of a generation before were, so far.
+_SAME = 1  # they say what it says, together; the bits above `_BITS` are what they leave to it
+_OLDER = 2  # older than it
+_BITS = 2
 
 
 class Stored(NamedTuple):
@@ -26,6 +31,38 @@ class Stored(NamedTuple):
 COLUMNS = "entry, id, state, said, updated, fingerprint, since, import"  # the entry, then the above
 
 
+class Met:
+    """What the rows of one file that met the versions before it were: a byte for each version."""
+
+    def __init__(self, versions: int) -> None:
+        """For versions whose numbers are below that one."""
+        self._marks = bytearray(versions)
+
+    def __getitem__(self, record: int) -> bool:
+        """Whether a row met a version of a generation before."""
+        return self._marks[record] != 0
+
+    def same(self, record: int, carried: int) -> None:
+        """Note that rows say what a version says, and what they leave to it: `Version.carried`."""
+        self._marks[record] = _SAME | carried << _BITS
+
+    def older(self, record: int) -> None:
+        """Note that a row is older than a version."""
+        self._marks[record] = _OLDER
+
+    def only_older(self, record: int) -> bool:
+        """Whether all rows that met a version are older than it."""
+        return self._marks[record] == _OLDER
+
+    def carried(self, record: int) -> int:
+        """What rows leave to a version that they say the same as."""
+        return self._marks[record] >> _BITS
+
+    def unmet_in(self, start: int, stop: int) -> bool:
+        """Whether no row met some of the versions of these numbers."""
+        return 0 in self._marks[start:stop]
+
+
 class Ages:
     """Which of two statements of a source on an entry is the older, by its own times."""
 
@@ -34,7 +71,7 @@ class Ages:
         self._connection = connection
         self._import = import_id
         self._full = full
-        self._imported: dict[int, float] = {}  # when each import was; read when first needed
+        self._imports: dict[int, tuple[float, int]] = {}  # read when first needed
 
     def outdated(self, have: Stored, row: Row) -> bool:
         """Whether the source itself says that a row is older than what the list holds of the entry.
@@ -51,11 +88,20 @@ class Ages:
         if held is None:
             if not stands or self._full:
                 return False
-            held = self._imported_at(have.import_id)
+            held, _ = self._imported(have.import_id)
         return said < held or (said == held and stands)
 
-    def _imported_at(self, import_id: int) -> float:
-        if not self._imported:
-            rows = self._connection.execute("SELECT id, time FROM imports")
-            self._imported = {self._import: time.time(), **dict(rows.fetchall())}
-        return self._imported[import_id]
+    def taken_up(self, have: Stored) -> bool:
+        """Whether a version of a generation before was not made by the import that it came from,
+        but taken up again later, as by a rollback.
+        """
+        _, generation = self._imported(have.import_id)
+        return generation < have.since
+
+    def _imported(self, import_id: int) -> tuple[float, int]:
+        """When an import was, and the generation after it."""
+        if not self._imports:
+            rows = self._connection.execute("SELECT id, time, generation FROM imports")
+            self._imports = {number: (when, after) for number, when, after in rows}
+            self._imports.setdefault(self._import, (time.time(), 0))
+        return self._imports[import_id]

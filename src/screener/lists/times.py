@@ -64,6 +64,11 @@ def order(first: str | None, second: str | None) -> int | None:
     return None if one is None or other is None else (one > other) - (one < other)
 
 
+def timeless(said: str | None) -> bool:
+    """Whether a text is no time, or there is none."""
+    return said is None or moment(said) is None
+
+
 def same(first: str | None, second: str | None) -> bool:
     """Whether two times are one moment, or both are none."""
     if first == second:

@@ -1,0 +1,105 @@
+"""Joining: what a row of a file makes of what is held of its entry.
+
+It stands in its place, or beside it; either way some of what was held may stay.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from bisect import bisect_left
+from collections.abc import Container
+
+from screener.hashing.hash import Hash
+from screener.lists import terms
+from screener.lists.judging import Judging
+from screener.lists.pending import Pending
+from screener.lists.records import Row, Version, stored_labels, stored_row, united, version_of
+from screener.lists.states import State
+from screener.lists.stored import Met, Stored
+
+
+class Joining:
+    """The rows of one import and what the list holds: 16 bytes for each version that they make in
+    the place of another.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, pending: Pending, met: Met, judging: Judging
+    ) -> None:
+        """Begin before the first row."""
+        self._connection = connection
+        self._pending = pending
+        self._met = met
+        self._judging = judging
+        self._fresh, self._bases = array("q"), array("q")  # see `base_of`
+
+    def base(self, fresh: int, base: int) -> None:
+        """Note in the place of which version a new one comes."""
+        self._fresh.append(fresh)
+        self._bases.append(base)
+
+    def base_of(self, record: int) -> int | None:
+        """The version in whose place a version of this import came; None where there was none.
+
+        Rows that are united are of one base, so that it does not matter which of them came first.
+        """
+        place = bisect_left(self._fresh, record)
+        found = place < len(self._fresh) and self._fresh[place] == record
+        return self._bases[place] if found else None
+
+    def instead(self, have: Stored, row: Row) -> Version:
+        """A row in the place of what is held of its entry. Of a kind of which the row has a value
+        that cannot be read, the held values stay: they are the best that is known of it. So do the
+        labels that bind the entry, of which the row says nothing: what was said is not taken back
+        by a file without such a column, nor by a withdrawal.
+        """
+        if row.damaged:
+            kept = self._held_of_kinds(have.record, row.damaged)
+            row = row._replace(hashes=(*row.hashes, *kept))
+        labels = stored_labels(self._connection, have.record)
+        carried = terms.fields_said(labels) & ~terms.fields_said(row.labels)
+        if carried:
+            row = row._replace(labels={**row.labels, **terms.of_fields(labels, carried)})
+        return self._judging.judge(version_of(row))._replace(carried=carried)
+
+    def beside(self, have: Stored, row: Row) -> Version:
+        """What the file said of an entry before, and a further row on it. Of a kind of which the
+        row has a value that cannot be read, what was held before the file said it stays as well.
+        """
+        base = self.base_of(have.record) if row.damaged else None
+        if base is not None:
+            kept = self._held_of_kinds(base, row.damaged)
+            row = row._replace(hashes=(*row.hashes, *kept))
+        return self.united(have, row)
+
+    def said(self, have: Stored) -> Row:
+        """What the file said of an entry so far, without the labels that it left to it."""
+        held = stored_row(self._connection, have.record)
+        left = terms.of_fields(held.labels, self._carried_by(have))
+        labels = {name: text for name, text in held.labels.items() if name not in left}
+        return held._replace(labels=labels)
+
+    def united(self, have: Stored, row: Row) -> Version:
+        """What is held of an entry and a row on it, together. Labels that this import left to it
+        make way for what the row says of the same.
+        """
+        held, carried = stored_row(self._connection, have.record), self._carried_by(have)
+        if carried:
+            said = terms.fields_said(row.labels)
+            away = terms.of_fields(held.labels, carried & said)
+            labels = {name: text for name, text in held.labels.items() if name not in away}
+            held, carried = held._replace(labels=labels), carried & ~said
+        return self._judging.judge(version_of(united(held, row)))._replace(carried=carried)
+
+    def _held_of_kinds(self, record: int, kinds: Container[str]) -> list[Hash]:
+        """The hashes of some kinds in a version that does not withdraw its entry."""
+        held = stored_row(self._connection, record)
+        if held.state is State.WITHDRAWN:
+            return []
+        return [item for item in held.hashes if item.kind.name in kinds]
+
+    def _carried_by(self, have: Stored) -> int:
+        if have.record >= self._pending.first:
+            return self._pending.carried(have.record)
+        return self._met.carried(have.record)

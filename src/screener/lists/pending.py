@@ -1,0 +1,200 @@
+"""Pending: new versions of one import on their way into the database, and the ends of old ones.
+
+Memory is bounded by the batch, a byte for each new version and 8 for each that ended or was passed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Iterable
+
+from screener.lists import frames
+from screener.lists.inserts import Inserts
+from screener.lists.records import Version
+from screener.lists.states import State
+
+_AT_ONCE = 500  # versions asked of SQLite in one question
+_WINDOW = 5_000  # versions that are removed at once
+# Words that withdraw an entry and are no version of any generation: see `Pending.word`.
+_BY_ENTRY = "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) WHERE until = since"
+_EQUAL_WORD = (
+    "SELECT id FROM records WHERE source = ? AND entry = ? AND fingerprint = ? AND until = since"
+)
+
+
+class Pending:
+    """What one import writes of the records of a source, towards generation `number`.
+
+    `next` is the number that the next new version will have, `first` that of the first.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, source: str, *, number: int, import_id: int
+    ) -> None:
+        """Begin with nothing to write."""
+        self._connection = connection
+        self._source = source
+        self._number = number
+        self._import = import_id
+        newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
+        self.first = self.next = (newest or 0) + 1
+        self._carried = bytearray()  # of each new version: see `Version.carried`
+        self._remade = False
+        self._replaced = array("q")  # versions of generations before that this import ended
+        self._passed = array("q")  # versions of this import in whose place a later one came
+        self._inserts = Inserts(connection)
+        self._words = 0  # in this batch
+        self._clear()
+
+    def _clear(self) -> None:
+        self._ended: list[tuple[int, int]] = []
+        self._removed: list[tuple[int]] = []
+        self._records: list[tuple[object, ...]] = []
+        self._hashes: list[tuple[object, ...]] = []
+        self._frames: list[frames.FrameRow] = []
+
+    def insert(self, entry: str, version: Version, state: State) -> int:
+        """Write a new version, in effect in that state; its number."""
+        record = self._write(entry, version, state, until=None)
+        videos = [
+            item.value
+            for item, why_not in zip(version.hashes, version.why_not, strict=True)
+            if item.kind.video and why_not is None
+        ]
+        if videos:
+            self._frames += frames.rows_of(record, videos)
+        return record
+
+    def word(self, entry: str, version: Version) -> None:
+        """Keep a withdrawal that changes nothing now, as a version of no generation.
+
+        It counts once a rollback takes back what stands in its place: what was withdrawn since is
+        not listed by that. Of equal ones the last is kept.
+        """
+        if not self._words:
+            self.settle()
+            self._connection.execute(_BY_ENTRY)
+        self._words += 1
+        self._write(entry, version, State.WITHDRAWN, until=self._number)
+
+    def _write(self, entry: str, version: Version, state: State, *, until: int | None) -> int:
+        record = self.next
+        self.next += 1
+        self._carried.append(version.carried)
+        self._records.append(
+            (
+                record,
+                self._source,
+                entry,
+                str(state),  # SQLite's module is slow with what is not a plain text
+                version.categories,
+                version.labels,
+                version.updated,
+                version.fingerprint,
+                self._import,
+                self._number,
+                until,
+                str(version.state),
+            )
+        )
+        for item, why_not in zip(version.hashes, version.why_not, strict=True):
+            self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
+        return record
+
+    def carried(self, record: int) -> int:
+        """What a version of this import has of the version before: see `Version.carried`."""
+        return self._carried[record - self.first]
+
+    def end(self, record: int) -> None:
+        """End a version of a generation before."""
+        self._ended.append((self._number, record))
+        self._replaced.append(record)
+
+    def pass_over(self, record: int) -> None:
+        """End a version of this import in whose place a later one comes."""
+        self._ended.append((self._number, record))
+        self._passed.append(record)
+        self._remade = True
+
+    def remove(self, record: int) -> None:
+        """Take away a version of this import that another, which is united with it, replaces."""
+        self._removed.append((record,))
+        self._remade = True
+
+    def flush(self) -> None:
+        """Write the batch; what it ends goes first, since an entry has one current version.
+
+        It may be on its way into the database when this returns: see `settle`.
+        """
+        self.settle()
+        if self._words:
+            self._remove_equal_words()
+        write = self._connection.executemany
+        write("UPDATE records SET until = ? WHERE id = ?", self._ended)
+        for table, column in (("hashes", "record"), ("frames", "record"), ("records", "id")):
+            write(f"DELETE FROM {table} WHERE {column} = ?", self._removed)
+        self._inserts.begin(
+            [("records", self._records), ("hashes", self._hashes), ("frames", self._frames)]
+        )
+        self._clear()
+
+    def _remove_equal_words(self) -> None:
+        for _, source, entry, *_, fingerprint, _, since, until, _ in self._records:
+            if until == since:
+                self._removed += self._connection.execute(
+                    _EQUAL_WORD, (source, entry, fingerprint)
+                ).fetchall()
+        self._words = 0
+
+    def settle(self) -> None:
+        """Wait until all that was written is in the database, as whoever asks it must, and whoever
+        gives up; raises sqlite3.Error where that failed.
+        """
+        self._inserts.settle()
+
+    def drop_passed(self) -> None:
+        """Remove what the file itself said and then took back, for no generation has it; but for
+        withdrawals, which are kept as words: see `word`.
+        """
+        for start in range(0, len(self._passed), _WINDOW):
+            self.settle()
+            self._removed = [
+                found
+                for some in _slices(self._passed[start : start + _WINDOW])
+                for found in self._connection.execute(
+                    f"SELECT id FROM records WHERE id IN ({','.join('?' * len(some))})"
+                    " AND said <> ?",
+                    (*some, State.WITHDRAWN),
+                )
+            ]
+            self.flush()
+        self._passed = array("q")
+        self.settle()
+
+    def undo_round_trips(self) -> int:
+        """Drop new versions that, once all rows of the entry were united, equal the old one; how
+        many.
+        """
+        if not self._remade:
+            return 0
+        pairs: list[tuple[int, int]] = []
+        for some in _slices(self._replaced):
+            pairs += self._connection.execute(
+                "SELECT new.id, old.id FROM records old CROSS JOIN records new"
+                " ON new.source = old.source AND new.entry = old.entry AND new.until IS NULL"
+                f" WHERE old.id IN ({','.join('?' * len(some))})"
+                " AND old.fingerprint = new.fingerprint",
+                some,
+            )
+        self._removed = [(new,) for new, _ in pairs]
+        self.flush()
+        self._connection.executemany(
+            "UPDATE records SET until = NULL WHERE id = ?", [(old,) for _, old in pairs]
+        )
+        return len(pairs)
+
+
+def _slices(records: array[int]) -> Iterable[array[int]]:
+    for start in range(0, len(records), _AT_ONCE):
+        yield records[start : start + _AT_ONCE]
