@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import partial
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -99,7 +100,7 @@ def scan(
     with ExitStack() as stack:
         if address is not None and where != "ray":
             raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
-        scan_them = scan_files if where == "local" else _on_ray(address)
+        scan_them = scan_files if where == "local" else _on_ray(stack, address)
         if "-" in paths and sys.stdin is None:
             raise click.UsageError("standard input is closed, and the names come from there")
         engine = make_engine(stack, lists, policy_file, digests_only)
@@ -174,13 +175,20 @@ def rescan(
     return tally.exit_code or (3 if old else 0)
 
 
-def _on_ray(address: str | None) -> Callable[..., Iterator[Result]]:
+def _on_ray(stack: ExitStack, address: str | None) -> Callable[..., Iterator[Result]]:
     """A scan on a cluster; loads Ray."""
     try:
         from screener.ray import scan as scan_there
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from None
-    return partial(scan_there, address=address)
+
+    def scan_quietly(*arguments: Any, **settings: Any) -> Iterator[Result]:
+        # Ray prints there what it thinks of lost workers, among the results.
+        nowhere = stack.enter_context(open(os.devnull, "w"))
+        stack.enter_context(redirect_stdout(nowhere))
+        return scan_there(*arguments, address=address, **settings)
+
+    return scan_quietly
 
 
 def _output(

@@ -10,6 +10,7 @@ except ModuleNotFoundError as error:
         "screener.ray needs Ray: pip install 'screener[ray]'", name=error.name
     ) from error
 
+from screener.ray.dataset import screen
 from screener.ray.scanning import scan
 
-__all__ = ["scan"]
+__all__ = ["scan", "screen"]

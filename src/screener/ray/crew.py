@@ -28,7 +28,7 @@ from screener.errors import ClusterError, MediaError
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target
 from screener.media.archive import Budget
-from screener.media.source import spelled
+from screener.media.source import name_of, spelled
 from screener.ray import nodes
 from screener.result import Reason
 from screener.workers import IN_FLIGHT, Done, Worker
@@ -241,7 +241,7 @@ class RemoteWorker:
             if errand.tries < _TRIES:
                 self._crew.send(errand, self._number)
                 return None
-            done = Done(Hashed(spelled(b""), trouble=_CRASH), 0.0)
+            done = Done(Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0)
         else:
             post.sent.remove(errand)
         self.errands.remove(errand)

@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from screener.errors import ClusterError, ListError, ScreenerError
+from screener.errors import ClusterError, ScreenerError
 from screener.lists.hashlist import HashList
 from screener.screen import VERSIONS
 
@@ -42,7 +42,7 @@ class Listed:
         try:
             found = HashList.open(self.path, generation=self.generation)
             same = found.stamp() == self.stamp
-        except ListError as error:
+        except ScreenerError as error:
             raise ClusterError(
                 f"{where} has no generation {self.generation} of the list {self.path} ({error}):"
                 " every node needs the same list at the same path"
@@ -104,6 +104,14 @@ def check(lists: Sequence[Listed]) -> None:
 def working_nodes() -> list[dict[str, Any]]:
     """The nodes that are alive and have a CPU to give."""
     return [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")]
+
+
+def cpus() -> int:
+    """How many CPUs the nodes have; ClusterError where they have none."""
+    found = sum(int(one["Resources"]["CPU"]) for one in working_nodes())
+    if not found:
+        raise ClusterError("no node of the cluster has a CPU to give")
+    return found
 
 
 def address() -> str:

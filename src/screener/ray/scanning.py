@@ -63,7 +63,7 @@ def _scan(
     *settings: Any,
 ) -> Iterator[Result]:
     def start(hasher: Hasher) -> Sequence[RemoteWorker]:
-        return Crew(hasher, jobs or _cpus()).workers
+        return Crew(hasher, jobs or nodes.cpus()).workers
 
     ordered, finished, metrics, cache = settings
     with joined(address):
@@ -114,9 +114,3 @@ def _keep_to_itself() -> None:
         # Ray would make one itself, and keep it in a file that others can read.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-
-def _cpus() -> int:
-    found = sum(int(one["Resources"]["CPU"]) for one in nodes.working_nodes())
-    if not found:
-        raise ClusterError("no node of the cluster has a CPU to give")
-    return found
