@@ -12,6 +12,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -30,8 +31,6 @@ from ray_cluster import CalamityEngine  # noqa: E402
 
 from screener import ray as on_ray  # noqa: E402
 from screener.ray import crew, nodes  # noqa: E402
-
-HERE = Path(__file__).parent
 
 
 def told(results):
@@ -53,24 +52,6 @@ def png(picture):
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
-
-
-@pytest.fixture(scope="module")
-def made():
-    """The cluster of all tests here."""
-    from ray_cluster import Cluster
-
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-    made = Cluster()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def cluster(made):
-    """The cluster with two nodes, whatever the test before did to them."""
-    made.settle()
-    return made
 
 
 @pytest.fixture
@@ -195,20 +176,36 @@ def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, cap
 
 def test_a_scan_waits_for_a_cluster_that_has_lost_all_its_nodes(cluster, engine, scene, tmp_path):
     """With nobody left to work it waits, and goes on when a node comes."""
-    for number in range(12):
+    for number in range(20):
         scene(number).save(tmp_path / f"{number:02}.png")
+    files = sorted(tmp_path.glob("*.png"))
     found = []
-    for number, result in enumerate(on_ray.scan(engine, sorted(tmp_path.glob("*.png")))):
-        found.append(result)
-        if number == 2:
-            cluster.lose()
-            cluster.lose()
-            # It would wait within the call for the next result.
-            from threading import Timer
 
-            Timer(1.0, cluster.mend).start()
+    def scan():
+        found.extend(on_ray.scan(engine, told_slowly()))
 
-    assert told(found) == told(scan_here(engine, sorted(tmp_path.glob("*.png")), jobs=1))
+    begun = Event()
+
+    def told_slowly():
+        for number, file in enumerate(files):
+            if number == 8:
+                begun.set()
+                lost.wait(60)
+            yield file
+
+    lost = Event()
+    scanning = Thread(target=scan)
+    scanning.start()
+    assert begun.wait(60)
+    cluster.lose()
+    cluster.lose()
+    lost.set()
+    scanning.join(2)
+    assert scanning.is_alive()
+    cluster.mend()
+    scanning.join(100)
+
+    assert told(found) == told(scan_here(engine, files, jobs=1))
 
 
 def test_a_cluster_without_a_free_cpu_is_an_error_in_time(cluster, engine, uploads, monkeypatch):

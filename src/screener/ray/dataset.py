@@ -26,9 +26,6 @@ from screener.scan import check_memory, told_by
 from screener.screen import Screener
 from screener.workers import Done, Errand, Worker
 
-# A batch goes to another actor when its node is lost; not for ever, should it be the cause.
-_RETRIES = 10
-
 List = HashList | str | PathLike[str]
 
 
@@ -79,8 +76,6 @@ def screen(
         batch_size=batch_size,
         num_cpus=1,
         compute=_pool(concurrency),
-        max_restarts=-1,
-        max_task_retries=_RETRIES,
     )
 
 
