@@ -26,7 +26,7 @@ class Cluster:
         # Ray's own words: nothing of this is to leave the machine.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         # It would have its workers wait for whatever else the machine does.
-        os.environ["RAY_worker_niceness"] = "0"
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
         import ray
         from ray.cluster_utils import Cluster as Nodes
 
@@ -89,12 +89,14 @@ def _children(parent):
 
 
 class Calamity(Accident):
-    """Accidents, one of which kills the actor too, and another that lets nodes be lost in peace."""
+    """Accidents, of which one kills the actor too, and files that a node does not see."""
 
     def hash(self, item):
-        """Kill who started this process, where the file's name says so, or hash."""
+        """Kill who started this process, or find nothing, where the file's name says so."""
         if name_of(item).startswith("parent"):
             os.kill(os.getppid(), signal.SIGKILL)
+        if name_of(item).startswith("hidden"):
+            return super().hash(item + " is elsewhere")
         return super().hash(item)
 
     digest = hash

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shutil
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -17,17 +19,15 @@ from screener.hashing import pdq
 
 pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it and runs these")
 
-import pyarrow as pa  # noqa: E402
-import ray  # noqa: E402
-from ray.data.expressions import col  # noqa: E402
+import pyarrow as pa
+import ray
+from ray.data.expressions import col
 
-from screener.ray import dataset, nodes, screen  # noqa: E402
-from screener.ray.rows import COLUMNS  # noqa: E402
+from screener.ray import dataset, nodes, screen
+from screener.ray.rows import COLUMNS
 
 # Ray warns of its own settings.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore::DeprecationWarning:ray\."
-)
+pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
 
 POLICY = Policy(seconds=20)
 
@@ -225,3 +225,22 @@ def test_wrong_columns_are_said_by_name(cluster, known, files):
         screen(given, lists=known).take_all()
     with pytest.raises(Exception, match="the dataset has no column upload to keep"):
         screen(given, lists=known, path="file", keep=["upload"]).take_all()
+
+
+def test_the_examples_of_the_documentation_run(cluster, files, tmp_path, monkeypatch, capsys):
+    """Both Python blocks of docs/ray.md, as they stand."""
+    root = Path(__file__).resolve().parents[1]
+    monkeypatch.chdir(tmp_path)
+    HashList.create("known.list").import_file(root / "fixtures/known.csv")
+    shutil.copy(root / "fixtures/images/kiosk-mirrored.jpg", "uploads/kiosk.jpg")
+    page = (root / "docs/ray.md").read_text(encoding="utf-8")
+    scanned, screened = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+    exec(compile(scanned, "docs/ray.md", "exec"), {})
+    exec(compile(screened, "docs/ray.md", "exec"), {})
+
+    lines = Path("results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > len(files)
+    assert ray.data.read_parquet(str(tmp_path / "results")).count() == len(lines)
+    (found,) = [line for line in capsys.readouterr().out.splitlines() if "demo-" in line]
+    assert "kiosk.jpg demo-0003 " in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stdout
@@ -65,10 +65,15 @@ KEEP = click.option(
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
 @click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
 @click.option(
-    "--engine", "where", type=click.Choice(["local", "ray"]), default="local",
+    "--engine",
+    "where",
+    type=click.Choice(["local", "ray"]),
+    default="local",
     help="Where the workers run: on this machine, or on the nodes of a Ray cluster.",
 )
-@click.option("--address", help="Of the Ray cluster, host:port or `auto`; a Ray of its own without.")
+@click.option(
+    "--address", help="Of the Ray cluster, host:port or `auto`; a Ray of its own without."
+)
 @click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
 def scan(
     paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
@@ -184,8 +189,7 @@ def _on_ray(stack: ExitStack, address: str | None) -> Callable[..., Iterator[Res
 
     def scan_quietly(*arguments: Any, **settings: Any) -> Iterator[Result]:
         # Ray prints there what it thinks of lost workers, among the results.
-        nowhere = stack.enter_context(open(os.devnull, "w"))
-        stack.enter_context(redirect_stdout(nowhere))
+        stack.enter_context(redirect_stdout(io.StringIO()))
         return scan_there(*arguments, address=address, **settings)
 
     return scan_quietly

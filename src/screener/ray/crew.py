@@ -68,13 +68,16 @@ class Keeper:
 
 @dataclass(eq=False)
 class Errand:
-    """A target that was handed to an actor; `tries` counts the actors that died of it."""
+    """A target that was handed to an actor; `tries` counts the actors that died of it, `unseen` how
+    often a node did not find it though it is here.
+    """
 
     target: Target
     budget: Budget | None
     future: Future[Done[Hashed | Opened]] = field(default_factory=Future)
     post: Post | None = None
     tries: int = 0
+    unseen: int = 0
 
 
 class Post:
@@ -86,6 +89,7 @@ class Post:
         self.arrival: Future[Any] = self.actor.facts.remote().future()
         self.sent: list[Errand] = []
         self.node: str | None = None
+        self.where = ""
         self.lost = False
 
     def is_ready(self) -> bool:
@@ -103,7 +107,7 @@ class Post:
             except RayError as error:
                 raise _no_start(error) from None
             nodes.check_facts(facts, where)
-            self.node = node
+            self.node, self.where = node, where
         return True
 
     def died_alone(self, error: RayError) -> bool:
@@ -244,12 +248,33 @@ class RemoteWorker:
             done = Done(Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0)
         else:
             post.sent.remove(errand)
+            if _is_missed(done.outcome, errand.target):
+                self._miss(errand, post)
+                return None
         self.errands.remove(errand)
         return replace(done, outcome=_as_given(done.outcome, errand.target.path))
+
+    def _miss(self, errand: Errand, post: Post) -> None:
+        """Have the node look again, since the file may just have come; ClusterError if it had."""
+        errand.unseen += 1
+        if errand.unseen > 1:
+            raise ClusterError(
+                f"the node {post.where} does not find {errand.target.path!r}, which is here: every"
+                " node needs the files at the same paths, and the right to read them"
+            )
+        self._crew.send(errand, self._number)
 
     def stop(self) -> None:
         """End the actor at once."""
         self._crew.dismiss_one(self._number)
+
+
+def _is_missed(outcome: Hashed | Opened, target: Target) -> bool:
+    """Whether a node found nothing at a path where there is something here."""
+    if isinstance(outcome, Opened) or target.inner or outcome.trouble is None:
+        return False
+    unreadable = outcome.trouble.reason == Reason.UNREADABLE
+    return unreadable and outcome.name.mtime_ns is None and os.path.exists(target.path)
 
 
 def _as_given(outcome: Hashed | Opened, path: str) -> Hashed | Opened:

@@ -113,4 +113,3 @@ def _keep_to_itself() -> None:
     if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
         # Ray would make one itself, and keep it in a file that others can read.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-
