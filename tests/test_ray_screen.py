@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import tarfile
@@ -156,6 +157,30 @@ def test_rows_without_names_or_without_anything_have_results(cluster, known, fil
     assert len(rows) > 2
 
 
+def test_names_are_as_given_whatever_folder_an_actor_is_in(cluster, known, files, monkeypatch):
+    """Relative paths mean the caller's folder; names that are not UTF-8 come as bytes; a path that
+    two rows have gives two results for each of its members.
+    """
+    folder = Path(files[0]).parent
+    monkeypatch.chdir(folder)
+    odd = os.fsencode(folder) + b"/n\xff.png"
+    shutil.copy("0.png", odd)
+    names = [b"0.png", b"./a.zip", b"none.png", b"", odd, os.fsencode(folder), b"./a.zip"]
+    given = ray.data.from_arrow(pa.table({"path": pa.array(names, pa.binary())}))
+
+    rows = screen(given, lists=known, policy=POLICY).take_all()
+
+    engine = Screener(known, policy=POLICY)
+    single = [name for name in names if name != os.fsencode(folder)]
+    here = [
+        told(json.dumps(one.to_dict()))
+        for one in scan_here(engine, map(os.fsdecode, single), jobs=1)
+    ]
+    whole = {**engine.screen(str(folder)).to_dict()}
+    lines = sorted([told(row["result"]) for row in rows], key=json.dumps)
+    assert lines == sorted([*here, told(json.dumps(whole))], key=json.dumps)
+
+
 def test_a_node_that_is_lost_costs_nothing(cluster, known, scene, tmp_path):
     """One of two nodes goes while a dataset is screened: each input has its row, once."""
     for number in range(60):
@@ -234,6 +259,7 @@ def test_the_examples_of_the_documentation_run(cluster, files, tmp_path, monkeyp
     HashList.create("known.list").import_file(root / "fixtures/known.csv")
     shutil.copy(root / "fixtures/images/kiosk-mirrored.jpg", "uploads/kiosk.jpg")
     page = (root / "docs/ray.md").read_text(encoding="utf-8")
+    page = page.replace("/shared/", f"{tmp_path}/")
     scanned, screened = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
     exec(compile(scanned, "docs/ray.md", "exec"), {})
@@ -242,5 +268,5 @@ def test_the_examples_of_the_documentation_run(cluster, files, tmp_path, monkeyp
     lines = Path("results.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) > len(files)
     assert ray.data.read_parquet(str(tmp_path / "results")).count() == len(lines)
-    (found,) = [line for line in capsys.readouterr().out.splitlines() if "demo-" in line]
-    assert "kiosk.jpg demo-0003 " in found
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"{tmp_path}/uploads/kiosk.jpg demo-0003 ") for line in printed)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -71,7 +73,15 @@ def screen(
     nodes.check(listed)
     return dataset.map_batches(
         Screening,
-        fn_constructor_args=(listed, nodes.facts(), engine.policy, path, contents, kept),
+        fn_constructor_args=(
+            listed,
+            nodes.facts(),
+            engine.policy,
+            os.getcwd(),
+            path,
+            contents,
+            kept,
+        ),
         batch_format="pyarrow",
         batch_size=batch_size,
         num_cpus=1,
@@ -94,6 +104,7 @@ class Screening:
         lists: Sequence[Listed],
         facts: nodes.Facts,
         policy: Policy,
+        folder: str,
         path: str,
         contents: str,
         keep: Sequence[str],
@@ -101,6 +112,7 @@ class Screening:
         nodes.forget_main()
         nodes.check_facts(facts, nodes.address())
         self._engine = Screener([one.open() for one in lists], policy=policy)
+        self._folder = folder
         self._path = path
         self._contents = contents
         self._keep = keep
@@ -139,21 +151,28 @@ class Screening:
         with closing(held):
             for path, result in self._scanned(held.paths()):
                 row = held.row(path)
-                yield row, renamed(result, path, called[row] if called else None)
+                # As of a file that was made just now, which it is: they have no time.
+                shown = renamed(result, path, called[row] if called else None)
+                yield row, replace(shown, mtime_ns=None)
         for row in sorted(set(range(len(values))) - set(rows)):
             yield row, self._nothing(called[row] if called else None, "no bytes in this row")
 
     def _of_paths(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
         """A path that several rows have is screened once, and told for each."""
         rows: dict[str, list[int]] = {}
+        given: dict[str, str] = {}
         for row, value in enumerate(batch.column(self._path)):
             if value.is_valid:
-                rows.setdefault(path_of(value), []).append(row)
+                name = path_of(value)
+                # Actors do not run in the caller's folder; an empty name is nowhere.
+                path = os.path.join(self._folder, name) if name else name
+                given[path] = name
+                rows.setdefault(path, []).append(row)
             else:
                 yield row, self._nothing(None, "no path in this row")
         for path, result in self._scanned(iter(rows)):
             for row in rows[path]:
-                yield row, result
+                yield row, renamed(result, path, given[path])
 
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)

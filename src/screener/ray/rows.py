@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.errors import ClusterError
+from screener.media.source import spelled
 from screener.output import to_line
 from screener.result import Result
 
@@ -106,12 +107,9 @@ def path_of(value: Any) -> str:
 
 
 def renamed(result: Result, path: str, name: str | None) -> Result:
-    """A Result of the bytes behind `path`, under the name that they have: they have no time."""
-    members = (result.input or "")[len(path) :]
-    raw = result.input_bytes
-    return replace(
-        result,
-        input=(name or "") + members if name or members else None,
-        input_bytes=None if raw is None else (name or "").encode() + raw[len(path) :],
-        mtime_ns=None,
-    )
+    """A Result of what was at `path`, under the name that it was given by."""
+    whole = result.input_bytes or (result.input or "").encode()
+    members = whole[len(os.fsencode(path)) :]
+    given = spelled(os.fsencode(name or "") + members)
+    nameless = name is None and not members
+    return replace(result, input=None if nameless else given.text, input_bytes=given.raw)
