@@ -124,7 +124,7 @@ class Telling(Hasher):
             "written": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
             "parent_is_actor": parent.startswith(b"ray::Keeper"),
         }
-        return Hashed(Name(), trouble=MediaError("unreadable", json.dumps(facts)))
+        return Hashed(Name(), trouble=MediaError("undecodable", json.dumps(facts)))
 
 
 class Told(Screener):

@@ -123,13 +123,24 @@ def scan_by(
     cache: HashCache | None = None,
 ) -> Iterator[Result]:
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked."""
-    return _results(told_by(start, engine, found, ordered, finished, metrics, cache))
+    return _results(
+        told_by(
+            start,
+            engine,
+            found,
+            ordered=ordered,
+            finished=finished,
+            metrics=metrics,
+            cache=cache,
+        )
+    )
 
 
 def told_by(
     start: Start,
     engine: Screener,
     found: Iterator[Place],
+    *,
     ordered: bool = True,
     finished: Finished | None = None,
     metrics: Metrics | None = None,

@@ -6,8 +6,8 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -105,7 +105,7 @@ def scan(
     with ExitStack() as stack:
         if address is not None and where != "ray":
             raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
-        scan_them = scan_files if where == "local" else _on_ray(stack, address)
+        scan_them = scan_files if where == "local" else _on_ray(address)
         if "-" in paths and sys.stdin is None:
             raise click.UsageError("standard input is closed, and the names come from there")
         engine = make_engine(stack, lists, policy_file, digests_only)
@@ -118,6 +118,9 @@ def scan(
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
+        if where == "ray":
+            # Ray prints there what it thinks of lost workers, among the results.
+            stack.enter_context(redirect_stdout(io.StringIO()))
         results = scan_them(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept,
@@ -180,19 +183,13 @@ def rescan(
     return tally.exit_code or (3 if old else 0)
 
 
-def _on_ray(stack: ExitStack, address: str | None) -> Callable[..., Iterator[Result]]:
+def _on_ray(address: str | None) -> Callable[..., Iterator[Result]]:
     """A scan on a cluster; loads Ray."""
     try:
         from screener.ray import scan as scan_there
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from None
-
-    def scan_quietly(*arguments: Any, **settings: Any) -> Iterator[Result]:
-        # Ray prints there what it thinks of lost workers, among the results.
-        stack.enter_context(redirect_stdout(io.StringIO()))
-        return scan_there(*arguments, address=address, **settings)
-
-    return scan_quietly
+    return partial(scan_there, address=address)
 
 
 def _output(

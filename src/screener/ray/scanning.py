@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -14,10 +14,9 @@ import ray
 from screener.cache import HashCache
 from screener.errors import ClusterError
 from screener.finished import Finished
-from screener.hasher import Hasher
-from screener.inputs import FilePath, Place, places
+from screener.inputs import FilePath, places
 from screener.ray import nodes
-from screener.ray.crew import Crew, RemoteWorker
+from screener.ray.crew import Crew
 from screener.result import Result
 from screener.scan import Metrics, check_jobs, check_memory, cores, scan_by
 from screener.screen import Screener
@@ -51,27 +50,22 @@ def scan(
     """
     check_jobs(jobs)
     check_memory(engine.policy, engine.kinds)
-    found = places(paths, by_disk=not ordered)
-    return _scan(engine, found, address, jobs, ordered, finished, metrics, cache)
+    results = scan_by(
+        lambda hasher: Crew(hasher, jobs or nodes.cpus()).workers,
+        engine,
+        places(paths, by_disk=not ordered),
+        ordered=ordered,
+        finished=finished,
+        metrics=metrics,
+        cache=cache,
+    )
+    return _scan(address, results)
 
 
-def _scan(
-    engine: Screener,
-    found: Iterator[Place],
-    address: str | None,
-    jobs: int | None,
-    *settings: Any,
-) -> Iterator[Result]:
-    def start(hasher: Hasher) -> Sequence[RemoteWorker]:
-        return Crew(hasher, jobs or nodes.cpus()).workers
-
-    ordered, finished, metrics, cache = settings
-    with joined(address):
-        results = scan_by(
-            start, engine, found, ordered=ordered, finished=finished, metrics=metrics, cache=cache
-        )
-        with closing(results):  # type: ignore[type-var]
-            yield from results
+def _scan(address: str | None, results: Any) -> Iterator[Result]:
+    """The results, which nothing has begun to make before the first is asked for."""
+    with joined(address), closing(results):
+        yield from results
 
 
 @contextmanager
