@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,22 @@ def make_list(tmp_path):
         return made.refresh()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made_cluster():
+    """The Ray cluster of all tests that use one."""
+    from ray_cluster import Cluster
+
+    path = [str(ROOT / "tests"), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    made = Cluster()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cluster(made_cluster):
+    """The Ray cluster with two nodes, whatever the test before did to them."""
+    made_cluster.settle()
+    return made_cluster

@@ -1,6 +1,7 @@
 """What the library raises: the caller's mistakes and broken files, never one bad input of many.
 
 ScreenerError
+├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot do as asked
 ├── HashError         a hash, its text or the array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
 ├── ListError         a hash list cannot be opened, or a file cannot be imported into one
@@ -14,6 +15,11 @@ ScreenerError
 
 class ScreenerError(Exception):
     """Anything that this library raises on purpose."""
+
+
+class ClusterError(ScreenerError):
+    """A Ray cluster cannot be reached, has no worker to give, or a node of it has no list, another
+    generation or other versions."""
 
 
 class HashError(ScreenerError, ValueError):

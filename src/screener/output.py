@@ -27,9 +27,8 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
-        line = json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-        self._stream.write((line + "\n").encode("utf-8", "replace"))
+        self._stream.write((to_line(result) + "\n").encode("utf-8", "replace"))
         self._stream.flush()
 
     def close(self) -> None:
@@ -47,6 +46,11 @@ class JsonLines:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def to_line(result: Result) -> str:
+    """One result as a line of JSON, without the line's end."""
+    return json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
 
 class ResumedJsonLines(JsonLines):

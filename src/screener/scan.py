@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
-from screener.hasher import Opened, Target
+from screener.hasher import Hasher, Opened, Target
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, Place, places
@@ -26,7 +27,7 @@ from screener.result import Result, Verdict
 from screener.screen import Screener
 
 if TYPE_CHECKING:
-    from screener.workers import Errand, Worker
+    from screener.workers import Done
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -37,6 +38,39 @@ Metrics = Callable[[str, float, Mapping[str, str]], None]
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
+
+
+class AnyErrand(Protocol):
+    """A target that was handed to a worker."""
+
+    @property
+    def future(self) -> Future[Any]:
+        """Done when it is worth collecting the errand."""
+
+
+class AnyWorker(Protocol):
+    """What a scan asks of those who do its work, in this machine's processes or elsewhere."""
+
+    @property
+    def errands(self) -> Sized:
+        """What it has to do."""
+
+    @property
+    def free(self) -> bool:
+        """Whether another target can be handed over."""
+
+    def take(self, target: Target, budget: Budget | None) -> AnyErrand:
+        """Begin to hash a target."""
+
+    def collect(self, errand: Any) -> Done[Hashed | Opened] | None:
+        """What became of an errand whose future is done; None where it is not over yet."""
+
+    def stop(self) -> None:
+        """End at once, whatever it is doing."""
+
+
+# Starts the workers of a scan.
+Start = Callable[[Hasher], Sequence[AnyWorker]]
 
 
 def scan(
@@ -66,11 +100,75 @@ def scan(
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes. Raises ScreenerError where a list breaks under the scan.
     """
+    check_jobs(jobs)
+    return scan_by(
+        lambda hasher: _processes(hasher, jobs or cores()),
+        engine,
+        places(paths, by_disk=not ordered),
+        ordered=ordered,
+        finished=finished,
+        metrics=metrics,
+        cache=cache,
+    )
+
+
+def scan_by(
+    start: Start,
+    engine: Screener,
+    found: Iterator[Place],
+    *,
+    ordered: bool = True,
+    finished: Finished | None = None,
+    metrics: Metrics | None = None,
+    cache: HashCache | None = None,
+) -> Iterator[Result]:
+    """As `scan`, by the workers that `start` gives, which end with it; folders are not walked."""
+    return _results(
+        told_by(
+            start,
+            engine,
+            found,
+            ordered=ordered,
+            finished=finished,
+            metrics=metrics,
+            cache=cache,
+        )
+    )
+
+
+def told_by(
+    start: Start,
+    engine: Screener,
+    found: Iterator[Place],
+    *,
+    ordered: bool = True,
+    finished: Finished | None = None,
+    metrics: Metrics | None = None,
+    cache: HashCache | None = None,
+) -> Iterator[tuple[str, Result]]:
+    """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
+    check_memory(engine.policy, engine.kinds)
+    return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(start)
+
+
+def _results(told: Any) -> Iterator[Result]:
+    with closing(told):
+        for _, result in told:
+            yield result
+
+
+def _processes(hasher: Hasher, jobs: int) -> Sequence[AnyWorker]:
+    # Here, since pebble loads asyncio and with it the network's libraries, which a program that
+    # only screens does without.
+    from screener.workers import Worker
+
+    return [Worker(hasher) for _ in range(jobs)]
+
+
+def check_jobs(jobs: int | None) -> None:
+    """PolicyError where that is no number of processes."""
     if jobs is not None and jobs < 1:
         raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
-    check_memory(engine.policy, engine.kinds)
-    found = places(paths, by_disk=not ordered)
-    return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(jobs or cores())
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
@@ -109,8 +207,8 @@ class _Item:
     left: _Left
     holder: _Item | None = None
     inode: int = 0
-    errand: Errand[Hashed | Opened] | None = None
-    worker: Worker[Hashed | Opened] | None = None
+    errand: AnyErrand | None = None
+    worker: AnyWorker | None = None
     over: bool = False
     result: Result | None = None
     # Of an archive: its name, members not handed out yet, members not told yet, and whether only
@@ -149,15 +247,11 @@ class _Scan:
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
         self._under_way: list[_Item] = []
-        self._workers: list[Worker[Hashed | Opened]] = []
+        self._workers: Sequence[AnyWorker] = ()
 
-    def run(self, jobs: int) -> Iterator[Result]:
-        """All results."""
-        # Here, since pebble loads asyncio and with it the network's libraries, which a program that
-        # only screens does without.
-        from screener.workers import Worker
-
-        self._workers = [Worker(self._hasher) for _ in range(jobs)]
+    def run(self, start: Start) -> Iterator[tuple[str, Result]]:
+        """All results, each with the path of the file that it is in."""
+        self._workers = start(self._hasher)
         try:
             while True:
                 self._hand_out()
@@ -166,7 +260,7 @@ class _Scan:
                     if item.result is not None:
                         told = True
                         self._count(item.result)
-                        yield item.result
+                        yield item.target.path, item.result
                 if told:
                     continue
                 if self._under_way:
@@ -328,7 +422,7 @@ def _outermost(item: _Item) -> Name:
     return item.name or Name()
 
 
-def _errand(item: _Item) -> Errand[Hashed | Opened]:
+def _errand(item: _Item) -> AnyErrand:
     if item.errand is None:
         raise RuntimeError("not handed out")
     return item.errand
@@ -339,7 +433,7 @@ def _named(hashed: Hashed, target: Target) -> Hashed:
     return hashed if target.name is None else replace(hashed, name=target.name)
 
 
-def _stop(workers: list[Worker[Hashed | Opened]]) -> None:
+def _stop(workers: Iterable[AnyWorker]) -> None:
     """End all workers at once: one after the other would take a moment for each."""
     threads = [Thread(target=worker.stop) for worker in workers]
     for thread in threads:

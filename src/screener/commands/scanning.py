@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,6 +31,7 @@ from screener.inputs import arguments, find
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
 from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
+from screener.result import Result
 from screener.scan import cores
 from screener.scan import scan as scan_files
 from screener.screen import Screener
@@ -60,12 +64,22 @@ KEEP = click.option(
 @KEEP
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
 @click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
+@click.option(
+    "--engine",
+    "where",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where the workers run: on this machine, or on the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address", help="Of the Ray cluster, host:port or `auto`; a Ray of its own without."
+)
 @click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
 def scan(
     paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
     policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
     audit_key: Path | None, cache: Path | None, keep: float | None, jobs: int | None,
-    unordered: bool, json_progress: bool,
+    unordered: bool, where: str, address: str | None, json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders, archives; one JSON line a file.
 
@@ -77,6 +91,9 @@ def scan(
     With --resume, an input that has a line in the file is left out if its size and time are the
     same, and generations of the lists and policy too. The exit code is that of the whole file.
 
+    With --engine ray, files are opened on the nodes of a Ray cluster, which all need them at the
+    same paths; lists stay here, and all else is as it is without.
+
     \b
     Examples:
       screener scan photo.jpg --list known.list
@@ -86,6 +103,9 @@ def scan(
     """
     told = console.to_stderr()
     with ExitStack() as stack:
+        if address is not None and where != "ray":
+            raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
+        scan_them = scan_files if where == "local" else _on_ray(address)
         if "-" in paths and sys.stdin is None:
             raise click.UsageError("standard input is closed, and the names come from there")
         engine = make_engine(stack, lists, policy_file, digests_only)
@@ -98,7 +118,10 @@ def scan(
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
-        results = scan_files(
+        if where == "ray":
+            # Ray prints there what it thinks of lost workers, among the results.
+            stack.enter_context(redirect_stdout(io.StringIO()))
+        results = scan_them(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept,
         )  # fmt: skip
@@ -158,6 +181,15 @@ def rescan(
     tally.print(told)
     told.print(f"{held} inputs in the cache" + (f", {old} to be scanned again" if old else ""))
     return tally.exit_code or (3 if old else 0)
+
+
+def _on_ray(address: str | None) -> Callable[..., Iterator[Result]]:
+    """A scan on a cluster; loads Ray."""
+    try:
+        from screener.ray import scan as scan_there
+    except ModuleNotFoundError as error:
+        raise click.UsageError(str(error)) from None
+    return partial(scan_there, address=address)
 
 
 def _output(

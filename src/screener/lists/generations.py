@@ -192,6 +192,12 @@ def _list_errors(folder: Path) -> Iterator[None]:
         raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
 
 
+def stamp(connection: sqlite3.Connection, number: int) -> str:
+    """A generation by its list's id, its number and when it was made; copies have the same."""
+    made = connection.execute("SELECT time FROM generations WHERE number = ?", (number,)).fetchone()
+    return f"{database.known_id(connection)} {number} {made and made[0]!r}"
+
+
 def _another(folder: Path) -> ListError:
     return ListError(f"another import into {folder} is running; try again when it has finished")
 

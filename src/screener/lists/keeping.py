@@ -70,6 +70,14 @@ class KeptList:
         """The number of this generation: 0 for a new list; every change raises it."""
         return self._generation.number
 
+    def stamp(self) -> str:
+        """What tells this generation from any other, also of a list that has the same name: a copy
+        of the folder has the same.
+        """
+        return database.ask(
+            self._path, lambda connection: generations.stamp(connection, self.generation)
+        )
+
     def age_s(self) -> float:
         """Seconds since this generation was made, or, if an import found nothing to change in it
         before this was opened, since that."""

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, BinaryIO, cast
 
@@ -70,14 +70,19 @@ def name_of(item: Item) -> Name:
             facts = os.stat(raw)
             mtime_ns = facts.st_mtime_ns
             size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
-        try:
-            return Name(raw.decode("utf-8"), None, size, mtime_ns)
-        except UnicodeDecodeError:
-            return Name(raw.decode("utf-8", "replace"), raw, size, mtime_ns)
+        return replace(spelled(raw), size=size, mtime_ns=mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
     name = getattr(item, "name", None)
     return Name(text=name if isinstance(name, str) else None)
+
+
+def spelled(raw: bytes) -> Name:
+    """The name of a file, as the system has it; bytes only where it is not UTF-8."""
+    try:
+        return Name(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return Name(raw.decode("utf-8", "replace"), raw)
 
 
 def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:

@@ -1,0 +1,216 @@
+"""screen: a dataset of Ray Data in, a dataset of results out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import pyarrow as pa
+import ray.data
+
+from screener.errors import ClusterError
+from screener.hashed import Hashed
+from screener.hasher import Hasher, Opened, Target
+from screener.inputs import Place
+from screener.lists.hashlist import HashList
+from screener.media.archive import Budget
+from screener.media.source import Name
+from screener.policy import Policy
+from screener.ray import nodes
+from screener.ray.nodes import Listed
+from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
+from screener.result import Reason, Result
+from screener.scan import check_memory, told_by
+from screener.screen import Screener
+from screener.workers import Done, Errand, Worker
+
+List = HashList | str | PathLike[str]
+
+
+def screen(
+    dataset: Any,
+    *,
+    lists: List | Sequence[List],
+    policy: Policy | None = None,
+    path: str = "path",
+    contents: str = "bytes",
+    keep: Iterable[str] = (),
+    concurrency: int | tuple[int, int] | None = None,
+    batch_size: int = 32,
+) -> Any:
+    """Screen a `ray.data.Dataset`; a Dataset with one row a Result, as `scan` has them.
+
+    A row is an input: the bytes in the column `contents` where there is one, else the file that the
+    column `path` names; with both, the path is the bytes' name, as in
+    `ray.data.read_binary_files(…, include_paths=True)`. Archives have a row for each member. The
+    columns are those of `rows.COLUMNS`, and those of the dataset that `keep` names:
+
+    - `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line
+    - `list`, `source`, `entry`, `kind`, `distance` of the nearest match, null where there is none
+    - `matches` and `beside`: how many of each
+    - `result`: the line itself, JSON
+
+    Each worker is an actor that maps the lists, which every node needs at the same path, in the
+    same generation; the page cache holds them once a node, however many actors map them. It opens
+    inputs in a process that may die of them, as a scan does. `concurrency` is how many actors there
+    are, or (least, most): from 1 to one for each CPU of the cluster by default.
+
+    Lazy, but for the lists: ClusterError where a node has not those generations or other versions,
+    ListError, IndexFileError and PolicyError as where they are opened here.
+    """
+    given = [lists] if isinstance(lists, HashList | str | PathLike) else list(lists)
+    opened = [one if isinstance(one, HashList) else HashList.open(one) for one in given]
+    engine = Screener(opened, policy=policy)
+    check_memory(engine.policy, engine.kinds)
+    kept = tuple(keep)
+    if taken := set(kept) & {*COLUMNS.names, contents}:
+        raise ClusterError(f"the column {sorted(taken)[0]} cannot be kept: results have one")
+    listed = [Listed.of(one) for one in opened]
+    nodes.check(listed)
+    return dataset.map_batches(
+        Screening,
+        fn_constructor_args=(
+            listed,
+            nodes.facts(),
+            engine.policy,
+            os.getcwd(),
+            path,
+            contents,
+            kept,
+        ),
+        batch_format="pyarrow",
+        batch_size=batch_size,
+        num_cpus=1,
+        compute=_pool(concurrency),
+    )
+
+
+def _pool(concurrency: int | tuple[int, int] | None) -> ray.data.ActorPoolStrategy:
+    if isinstance(concurrency, int):
+        return ray.data.ActorPoolStrategy(size=concurrency)
+    least, most = concurrency or (1, nodes.cpus())
+    return ray.data.ActorPoolStrategy(min_size=least, max_size=most)
+
+
+class Screening:
+    """The actor: maps the lists, and keeps one worker process."""
+
+    def __init__(
+        self,
+        lists: Sequence[Listed],
+        facts: nodes.Facts,
+        policy: Policy,
+        folder: str,
+        path: str,
+        contents: str,
+        keep: Sequence[str],
+    ) -> None:
+        nodes.forget_main()
+        nodes.check_facts(facts, nodes.address())
+        self._engine = Screener([one.open() for one in lists], policy=policy)
+        self._folder = folder
+        self._path = path
+        self._contents = contents
+        self._keep = keep
+        self._worker = _KeptWorker(self._engine.hasher)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """The results of a batch, in order."""
+        if not len(batch):
+            return COLUMNS.empty_table()
+        told = list(self._told(batch))
+        found = pa.Table.from_pylist([columns_of(result) for _, result in told], schema=COLUMNS)
+        for name in self._keep:
+            column = batch.column(name).take(pa.array([row for row, _ in told], pa.int64()))
+            found = found.append_column(name, column)
+        return found
+
+    def _told(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
+        """Each Result with the row that it is of."""
+        names = set(batch.column_names)
+        if missing := set(self._keep) - names:
+            raise ClusterError(f"the dataset has no column {sorted(missing)[0]} to keep")
+        if self._contents in names:
+            return self._of_contents(batch, names)
+        if self._path in names:
+            return self._of_paths(batch)
+        raise ClusterError(
+            f"the dataset has neither a column {self._contents} nor {self._path}:"
+            " name what it has by contents= or path="
+        )
+
+    def _of_contents(self, batch: pa.Table, names: set[str]) -> Iterator[tuple[int, Result]]:
+        values = batch.column(self._contents)
+        called = batch.column(self._path).to_pylist() if self._path in names else []
+        rows = [row for row in range(len(values)) if values[row].is_valid]
+        held = Contents(values, rows)
+        with closing(held):
+            for path, result in self._scanned(held.paths()):
+                row = held.row(path)
+                # As of a file that was made just now, which it is: they have no time.
+                shown = renamed(result, path, called[row] if called else None)
+                yield row, replace(shown, mtime_ns=None)
+        for row in sorted(set(range(len(values))) - set(rows)):
+            yield row, self._nothing(called[row] if called else None, "no bytes in this row")
+
+    def _of_paths(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
+        """A path that several rows have is screened once, and told for each."""
+        rows: dict[str, list[int]] = {}
+        given: dict[str, str] = {}
+        for row, value in enumerate(batch.column(self._path)):
+            if value.is_valid:
+                name = path_of(value)
+                # Actors do not run in the caller's folder; an empty name is nowhere.
+                path = os.path.join(self._folder, name) if name else name
+                given[path] = name
+                rows.setdefault(path, []).append(row)
+            else:
+                yield row, self._nothing(None, "no path in this row")
+        for path, result in self._scanned(iter(rows)):
+            for row in rows[path]:
+                yield row, renamed(result, path, given[path])
+
+    def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
+        found = (Place(path) for path in paths)
+        told = told_by(lambda _: [self._worker], self._engine, found)
+        with closing(told):  # type: ignore[type-var]
+            yield from told
+
+    def _nothing(self, name: str | None, detail: str) -> Result:
+        return self._engine.unscreened(Name(name), Reason.UNREADABLE, detail)
+
+
+class _KeptWorker:
+    """A worker that outlives the scan of a batch."""
+
+    def __init__(self, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self._worker: Worker[Hashed | Opened] = Worker(hasher)
+
+    @property
+    def errands(self) -> Sequence[Any]:
+        """What it has to do."""
+        return self._worker.errands
+
+    @property
+    def free(self) -> bool:
+        """Whether another target can be handed over."""
+        return self._worker.free
+
+    def take(self, target: Target, budget: Budget | None) -> Errand[Hashed | Opened]:
+        """Begin to hash a target."""
+        return self._worker.take(target, budget)
+
+    def collect(self, errand: Errand[Hashed | Opened]) -> Done[Hashed | Opened] | None:
+        """What became of an errand whose future is done; None where it is not over yet."""
+        return self._worker.collect(errand)
+
+    def stop(self) -> None:
+        """Stay, unless the batch was broken off and something is under way still."""
+        if self._worker.errands:
+            self._worker.stop()
+            self._worker = Worker(self._hasher)

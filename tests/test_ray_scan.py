@@ -1,0 +1,418 @@
+"""A scan on a Ray cluster of several nodes: what a local scan gives, whatever happens to a node."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import tarfile
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+from command import CALL
+from scan_with_accidents import Engine
+
+from screener import Policy, Screener
+from screener import scan as scan_here
+from screener.errors import ClusterError, PolicyError
+from screener.finished import Finished
+from screener.hashing import pdq
+
+pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it and runs these")
+
+from ray_cluster import CalamityEngine
+
+from screener import ray as on_ray
+from screener.ray import crew, nodes
+
+
+def told(results):
+    """Results without what no two scans share: seconds, and the age of the list."""
+    return [
+        replace(one, seconds=None, lists=tuple(replace(a, age_s=0) for a in one.lists))
+        for one in results
+    ]
+
+
+def lines(path):
+    """The same of a file of results."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r'"(seconds|age_s)":[0-9.e-]+', "", text).splitlines()
+
+
+def png(picture):
+    """A picture as the bytes of a file."""
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def known(make_list, scene):
+    """A list that the picture 0 is on."""
+    text = pdq.compute(np.asarray(scene(0, (160, 120)))).text
+    return make_list([{"id": "one", "pdq": text, "md5": "ab" * 16}])
+
+
+@pytest.fixture
+def engine(known):
+    """Finds the picture 0."""
+    return Screener(known, policy=Policy(seconds=20))
+
+
+@pytest.fixture
+def uploads(scene, tmp_path):
+    """Pictures, damage, archives of both sorts, and names of every sort."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    pictures = [png(scene(number, (160, 120))) for number in range(4)]
+    for number, data in enumerate(pictures):
+        (folder / f"{number}.png").write_bytes(data)
+        (folder / f"half-{number}.png").write_bytes(data[: len(data) // 2])
+    (folder / "empty").write_bytes(b"")
+    (folder / "words.txt").write_text("words")
+    os.mkfifo(folder / "pipe")
+    Path(os.fsdecode(os.fsencode(folder) + b"/n\xff.png")).write_bytes(pictures[0])
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for number, data in enumerate(pictures):
+            archive.writestr(f"in/{number}.png", data)
+    with tarfile.open(folder / "b.tar.gz", "w:gz") as archive:
+        for number, data in enumerate(pictures):
+            info = tarfile.TarInfo(f"{number}.png")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    (folder / "broken.zip").write_bytes((folder / "a.zip").read_bytes()[:5000])
+    return folder
+
+
+def test_results_are_those_of_a_local_scan(cluster, engine, uploads, tmp_path, monkeypatch):
+    """Files, archives, damage, odd names: equal Results, in the order of the input, and as a set
+    where no order is asked for; under relative names too, though nodes work in other folders.
+    """
+    here = told(scan_here(engine, uploads, jobs=1))
+    assert len(here) > 20
+    assert {str(one.verdict) for one in here} == {"match", "no_match", "unscreened"}
+
+    assert told(on_ray.scan(engine, uploads)) == here
+    assert set(map(repr, told(on_ray.scan(engine, uploads, jobs=3, ordered=False)))) == set(
+        map(repr, here)
+    )
+
+    monkeypatch.chdir(tmp_path)
+    names = ["uploads/0.png", "uploads/../uploads/a.zip", "uploads/none.png", "", "uploads/1.png"]
+    assert told(on_ray.scan(engine, names)) == told(scan_here(engine, names, jobs=1))
+
+
+def test_accidents_cost_exactly_their_file(cluster, known, scene, tmp_path):
+    """What crashes, hangs or eats memory in a worker process on a node is told as it is locally,
+    and the actor that kept the process lives on.
+    """
+    names = ["a", "crash-1", "crash-2", "d", "exit", "f", "hang", "memory", "z1", "z2"]
+    for name in names:
+        scene(1).save(tmp_path / f"{name}.png")
+    files = [tmp_path / f"{name}.png" for name in names]
+    engine = Engine(known, policy=Policy(seconds=2, memory=500 << 20))
+
+    results = list(on_ray.scan(engine, files))
+
+    assert told(results) == told(scan_here(engine, files, jobs=2))
+    reasons = {name: one.reason for name, one in zip(names, results, strict=True) if one.reason}
+    assert reasons == {
+        "crash-1": "crashed",
+        "crash-2": "crashed",
+        "exit": "crashed",
+        "hang": "timeout",
+        "memory": "too_large",
+    }
+
+
+def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, tmp_path, caplog):
+    """It is tried three times, then `crashed`; what waited behind it is screened."""
+    names = ["a", "b", "parent", "c", "d", "e", "f"]
+    for name in names:
+        scene(1).save(tmp_path / f"{name}.png")
+    engine = CalamityEngine(known, policy=Policy(seconds=20))
+
+    results = list(on_ray.scan(engine, [tmp_path / f"{name}.png" for name in names]))
+
+    reasons = {Path(one.input).stem: one.reason for one in results}
+    assert reasons == {**dict.fromkeys(names), "parent": "crashed"}
+    assert results[2].bytes == (tmp_path / "parent.png").stat().st_size
+    assert caplog.text.count("an actor of the scan was lost") == 3
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, caplog, politely):
+    """One of two nodes goes in the middle of a scan, with no other to take its place; later one
+    comes, and works. The results are those of a local scan, in order, each once.
+    """
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(60):
+        scene(number % 6, (160 + number, 120)).save(folder / f"{number:03}.png")
+    with tarfile.open(folder / "020.tar.gz", "w:gz") as archive:
+        for number in range(12):
+            archive.add(folder / f"{number:03}.png")
+    here = told(scan_here(engine, folder, jobs=2))
+
+    found = []
+    for number, result in enumerate(on_ray.scan(engine, folder)):
+        found.append(result)
+        if number == 10:
+            cluster.lose(politely=politely)
+        if number == 40:
+            cluster.mend()
+
+    assert told(found) == here
+    assert "an actor of the scan was lost" in caplog.text
+
+
+def test_a_scan_waits_for_a_cluster_that_has_lost_all_its_nodes(cluster, engine, scene, tmp_path):
+    """With nobody left to work it waits, and goes on when a node comes."""
+    for number in range(20):
+        scene(number).save(tmp_path / f"{number:02}.png")
+    files = sorted(tmp_path.glob("*.png"))
+    found = []
+
+    def scan():
+        found.extend(on_ray.scan(engine, told_slowly()))
+
+    begun = Event()
+
+    def told_slowly():
+        for number, file in enumerate(files):
+            if number == 8:
+                begun.set()
+                lost.wait(60)
+            yield file
+
+    lost = Event()
+    scanning = Thread(target=scan)
+    scanning.start()
+    assert begun.wait(60)
+    cluster.lose()
+    cluster.lose()
+    lost.set()
+    scanning.join(2)
+    assert scanning.is_alive()
+    cluster.mend()
+    scanning.join(100)
+
+    assert told(found) == told(scan_here(engine, files, jobs=1))
+
+
+def test_a_cluster_without_a_free_cpu_is_an_error_in_time(cluster, engine, uploads, monkeypatch):
+    """Where no worker can be started, the scan says so instead of waiting for ever."""
+    import ray
+
+    monkeypatch.setattr(crew, "_PATIENCE", 1.0)
+    busy = [ray.remote(num_cpus=1)(_Busy).remote() for _ in range(2)]
+    ray.get([one.here.remote() for one in busy])
+
+    with pytest.raises(ClusterError, match="no worker could be started in 1 s"):
+        next(on_ray.scan(engine, uploads))
+
+    for one in busy:
+        ray.kill(one)
+
+
+class _Busy:
+    def here(self):
+        """It has its CPU."""
+
+
+def test_a_node_of_other_versions_is_refused(cluster, engine, uploads, monkeypatch):
+    """Its hashes could differ: the sentence names the node and both versions."""
+    ours = nodes.facts()
+    monkeypatch.setattr(nodes, "facts", lambda: {**ours, "pillow": "0.1"})
+
+    with pytest.raises(ClusterError, match=r"the node [\d.]+ has pillow .*, and this machine 0.1"):
+        list(on_ray.scan(engine, uploads))
+
+
+def test_a_node_without_the_files_is_refused(cluster, known, scene, tmp_path):
+    """What is here and cannot be found on a node would be `unreadable`, as if it had gone: the scan
+    stops, and names node and file. What is nowhere is `unreadable`.
+    """
+    for name in ("a", "hidden"):
+        scene(1).save(tmp_path / f"{name}.png")
+    engine = CalamityEngine(known, policy=Policy(seconds=20))
+
+    with pytest.raises(ClusterError, match=r"node [\d.]+ does not find '.*hidden.png', which is"):
+        list(on_ray.scan(engine, [tmp_path / "a.png", tmp_path / "hidden.png"]))
+
+    (result,) = on_ray.scan(engine, tmp_path / "hidden-nowhere.png")
+    assert result.reason == "unreadable"
+
+
+def test_a_process_that_decodes_has_no_ray_in_it(cluster, known, tmp_path):
+    """The actor starts it as a process of this package alone, confined as on this machine."""
+    from ray_cluster import Told
+
+    engine = Told(known)
+    (tmp_path / "one").write_bytes(b"x")
+
+    (result,) = on_ray.scan(engine, tmp_path / "one")
+
+    facts = json.loads(result.detail)
+    assert facts == {"ray": False, "core": 0, "written": 0, "parent_is_actor": True}
+
+
+def test_wrong_calls_are_refused_at_once(cluster, engine, uploads):
+    """Numbers of jobs as locally; an address where the program has joined a cluster already."""
+    with pytest.raises(PolicyError, match="jobs"):
+        on_ray.scan(engine, uploads, jobs=0)
+    with pytest.raises(ClusterError, match="joined a cluster already"):
+        list(on_ray.scan(engine, uploads, address="auto"))
+
+
+def run(*arguments, **settings):
+    """The command, in a process of its own."""
+    return subprocess.run(
+        [*CALL, *map(str, arguments)], capture_output=True, text=True, timeout=200, **settings
+    )
+
+
+def test_the_command_writes_what_it_writes_without(cluster, known, engine, uploads, tmp_path):
+    """The same lines and exit code; what a local scan began is gone on with, and the audit log and
+    the cache are as they would be.
+    """
+    here, there, log = tmp_path / "here.jsonl", tmp_path / "there.jsonl", tmp_path / "log"
+    ray = ("--engine", "ray", "--address", cluster.address)
+    call = ("scan", uploads, "--list", known.path)
+    done = run(*call, "-o", here, "--cache", tmp_path / "here.cache")
+    assert done.returncode == 1, done.stderr
+
+    begun = here.read_bytes().splitlines(keepends=True)
+    there.write_bytes(b"".join(begun[:7]) + begun[7][:50])
+    again = run(*call, "--resume", there, *ray, "--audit", log, "--cache", tmp_path / "there.cache")
+
+    assert again.returncode == 1, again.stderr
+    assert "Traceback" not in again.stderr
+    assert lines(there) == lines(here)
+    assert len(Finished.read(there, Screener(known))) == len(begun)
+    assert run("audit", "verify", log).returncode == 0
+    assert len(log.read_text().splitlines()) == len(begun) - 7 + 2  # its first and last line
+
+    nothing = run("scan", uploads / "1.png", "--list", known.path, *ray)
+    assert (nothing.returncode, len(nothing.stdout.splitlines())) == (0, 1)
+    unscreened = run("scan", uploads / "empty", "--list", known.path, *ray)
+    assert unscreened.returncode == 3
+
+
+def test_a_lost_actor_leaves_standard_output_to_the_results(cluster, known, scene, tmp_path):
+    """Ray has much to say of it, there; the lines are those of a local scan all the same."""
+    for number in range(30):
+        scene(number % 4).save(tmp_path / f"{number:02}.png")
+    call = [*CALL, "scan", *sorted(map(str, tmp_path.glob("*.png"))), "--list", str(known.path)]
+    here = run(*call[len(CALL) :]).stdout
+
+    call += ["--engine", "ray", "--address", cluster.address]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as process:
+        there = process.stdout.readline()
+        for keeper in _running(b"ray::Keeper"):
+            os.kill(keeper, signal.SIGKILL)
+        there += process.stdout.read()
+
+    assert process.returncode == 1
+    assert [{**json.loads(a), "seconds": 0, "lists": 0} for a in there.splitlines()] == [
+        {**json.loads(a), "seconds": 0, "lists": 0} for a in here.splitlines()
+    ]
+
+
+def _running(begin):
+    """The processes whose command line begins so."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "cmdline").read_bytes().startswith(begin):
+                    found.append(int(process.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_the_command_says_what_is_wrong(known, uploads):
+    """An address without Ray, one where nothing is, one of another way in: exit code 2."""
+    call = ("scan", uploads, "--list", known.path)
+    for arguments, what in [
+        (("--address", "auto"), "give --engine ray too"),
+        (("--engine", "ray", "--address", "ray://here:10001"), "run the scan on a machine of the"),
+    ]:
+        done = run(*call, *arguments)
+        assert done.returncode == 2
+        assert what in done.stderr
+        assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+
+
+def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
+    """Without an address the command starts one, to which nobody else has the token; Ctrl-C ends
+    all of it, with whole lines and 130.
+    """
+    mark = f"SCREENER_TEST_MARK={tmp_path}"
+    environment = {**os.environ, "SCREENER_TEST_MARK": str(tmp_path), "HOME": str(tmp_path)}
+    environment.pop("RAY_ADDRESS", None)
+    out = tmp_path / "out.jsonl"
+    call = [*CALL, "scan", *[str(uploads)] * 300, "--list", str(known.path), "--engine", "ray"]
+    process = subprocess.Popen(
+        [*call, "-o", str(out)], stderr=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 100
+        while not (out.exists() and out.stat().st_size):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        begin = time.monotonic()
+        _, stderr = process.communicate(timeout=30)
+        took = time.monotonic() - begin
+    finally:
+        process.kill()
+
+    assert process.returncode == 130, stderr
+    assert b"Traceback" not in stderr
+    assert took < 10
+    assert all(json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
+    assert out.read_bytes().endswith(b"\n")
+    assert not (tmp_path / ".ray").exists()
+    deadline = time.monotonic() + 10
+    while left := _marked(mark.encode()):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _marked(mark):
+    """The processes whose environment has a mark, and what they run."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if mark in (process / "environ").read_bytes():
+                    found[process.name] = (process / "cmdline").read_bytes()[:80]
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.slow
+def test_hostile_files_give_what_they_give_locally(cluster, known, material):
+    """All of material/robustness: the same Results in the same order.
+
+    With more memory than by default: some need just about a gibibyte, and whether that is enough
+    depends on what their process has done before, in a local scan too.
+    """
+    engine = Screener(known, policy=Policy(seconds=60, memory=2 << 30))
+    folder = material / "robustness"
+
+    there = told(on_ray.scan(engine, folder))
+
+    assert len(there) > 1000
+    assert there == told(scan_here(engine, folder, jobs=2))
