@@ -12,7 +12,7 @@ each kind follow from these two, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,14 +51,16 @@ _TURNS: dict[str, tuple[bool, tuple[int, ...]]] = {
 
 
 class _Both(NamedTuple):
-    """A picture shrunk to one size, and its transpose shrunk to that size."""
+    """A picture shrunk to one size and its transpose shrunk to that size; the latter is the former
+    where no orientation asks for it.
+    """
 
     lying: NDArray[Any]
     standing: NDArray[Any]
 
-    def turned(self) -> Iterator[NDArray[Any]]:
-        """The shrinks of the picture turned, in the order of ORIENTATIONS."""
-        for name in ORIENTATIONS:
+    def turned(self, orientations: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """The shrinks of the picture turned in those ways."""
+        for name in orientations:
             standing, mirrored = _TURNS[name]
             yield np.flip(self.standing if standing else self.lying, mirrored)
 
@@ -68,7 +70,8 @@ def compute(pixels: Pixels, kind: HashKind) -> Hash:
 
     Takes the same pixels and raises the same as `compute_orientations`.
     """
-    return compute_orientations(pixels, [kind])[kind.name][0]
+    (made,) = _compute(pixels, [kind], ("upright",))[kind.name]
+    return made
 
 
 def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str, tuple[Hash, ...]]:
@@ -80,6 +83,13 @@ def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str,
     reason has the zero hash and quality 0. Raises HashError for a kind that is not in CLASSIC,
     or another type or shape.
     """
+    return _compute(pixels, kinds, ORIENTATIONS)
+
+
+def _compute(
+    pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
+) -> dict[str, tuple[Hash, ...]]:
+    """The hashes of each kind, in those orientations."""
     wanted = tuple(dict.fromkeys(kinds))
     for kind in wanted:
         if kind not in CLASSIC:
@@ -90,15 +100,18 @@ def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str,
     if not wanted:
         return {}
     if max(height, width) * 64 > _LARGEST and min(height, width) < 64:
-        zeros = {kind: (Hash(kind, bytes(kind.size), quality=0),) * 8 for kind in wanted}
+        zeros = {
+            kind: (Hash(kind, bytes(kind.size), quality=0),) * len(orientations) for kind in wanted
+        }
         return {kind.name: zero for kind, zero in zeros.items()}
     seen = detail.Detail(pixels)
-    shrunk = _shrink(pixels, {_size(kind, min(height, width)) for kind in wanted})
+    sizes = {_size(kind, min(height, width)) for kind in wanted}
+    shrunk = _shrink(pixels, sizes, any(_TURNS[name][0] for name in orientations))
     made = {}
     for kind in wanted:
         both = shrunk[_size(kind, min(height, width))]
         score = min(seen.score(kind), detail.contrast_score(_hashed_greys(kind, both.lying)))
-        values = _values(kind, both)
+        values = _values(kind, both, orientations)
         made[kind.name] = tuple(Hash(kind, value, quality=score) for value in values)
     return made
 
@@ -125,10 +138,12 @@ def grey(pixels: Pixels) -> Image.Image:
     return Image.fromarray(made)
 
 
-def _shrink(pixels: Pixels, sizes: set[Size]) -> dict[Size, _Both]:
-    """The picture and its transpose in each size."""
+def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:
+    """The picture in each size, and its transpose if that is asked for."""
     picture = grey(pixels)
     lying = {size: _resized(picture, size) for size in sizes}
+    if not standing:
+        return {size: _Both(one, one) for size, one in lying.items()}
     picture = picture.transpose(Image.Transpose.TRANSPOSE)
     return {size: _Both(lying[size], _resized(picture, size)) for size in sizes}
 
@@ -157,8 +172,8 @@ def _size(kind: HashKind, shorter: int) -> Size:
             return max(natural, side), max(natural, side)
 
 
-def _values(kind: HashKind, both: _Both) -> list[bytes]:
-    """The values of the eight orientations, from the picture in the size that is the kind's."""
+def _values(kind: HashKind, both: _Both, orientations: Sequence[str]) -> list[bytes]:
+    """The values of those orientations, from the picture in the size that is the kind's."""
     import imagehash  # not with this module: it is seldom wanted
 
     side = _side(kind)
@@ -171,11 +186,11 @@ def _values(kind: HashKind, both: _Both) -> list[bytes]:
         case "ahash":
             function = imagehash.average_hash
         case _:
-            return [_packed(bits) for bits in _wavelet(both, side)]
+            return [_packed(bits) for bits in _wavelet(both, side, orientations)]
     # What imagehash shrinks further is of its size already, and stays as it is.
     return [
         _packed(function(Image.fromarray(np.ascontiguousarray(one)), hash_size=side).hash)
-        for one in both.turned()
+        for one in both.turned(orientations)
     ]
 
 
@@ -183,8 +198,8 @@ def _packed(bits: Bits) -> bytes:
     return np.packbits(bits).tobytes()
 
 
-def _wavelet(both: _Both, side: int) -> Iterator[Bits]:
-    """wHash of the eight orientations.
+def _wavelet(both: _Both, side: int, orientations: Sequence[str]) -> Iterator[Bits]:
+    """wHash of those orientations.
 
     Its bits say which of `side` × `side` squares of the picture are lighter than their median. In
     whole numbers that is exact, where imagehash takes Haar wavelets apart and puts them
@@ -195,7 +210,7 @@ def _wavelet(both: _Both, side: int) -> Iterator[Bits]:
     import imagehash
 
     sums = _Both(_square_sums(both.lying, side), _square_sums(both.standing, side))
-    for picture, squares in zip(both.turned(), sums.turned(), strict=True):
+    for picture, squares in zip(both.turned(orientations), sums.turned(orientations), strict=True):
         ordered = np.sort(squares, axis=None)
         below, above = ordered[ordered.size // 2 - 1], ordered[ordered.size // 2]
         if below == above and len(picture) <= _NOISY:
