@@ -15,8 +15,8 @@ LAYERS = [
     "policy", "alignment", "agreement", "result", "distinct", "hashed", "hasher", "found",
     "video_search", "screen", "confined", "workers", "finished", "inputs", "cache", "scan",
     "rescan", "output", "vpdq", "summary", "report", "audit_chain", "audit", "progress",
-    "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "commands",
-    "cli",
+    "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "hotline",
+    "commands", "cli",
 ]  # fmt: skip
 
 
