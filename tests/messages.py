@@ -4,17 +4,17 @@
 what is no longer said, and prints what is left to translate.
 """
 
+import ast
 import io
 from pathlib import Path
 
-import babel.messages.extract
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("ar", "fr")
-# How a message is said: by a Translator that is called `say`, or marked for later.
-KEYWORDS = {"say": None, "marked": None, "plural": (1, 2)}
+# How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
+WORDS = {"say": 1, "marked": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:
@@ -27,15 +27,28 @@ def sources(package: Path) -> list[Path]:
 
 
 def extracted(package: Path) -> Catalog:
-    """A catalogue of all that the sources say, untranslated."""
+    """A catalogue of all that the sources say, untranslated.
+
+    The syntax tree is searched, not the text: what is said inside an f-string counts too.
+    """
     found = Catalog(charset="utf-8")
     for path in sources(package):
-        with path.open("rb") as stream:
-            for _, message, _, _ in babel.messages.extract.extract(
-                "python", stream, keywords=KEYWORDS
-            ):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and (message := message_of(node)):
                 found.add(message)
     return found
+
+
+def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
+    """The message that a call says: a text, or a singular and a plural; None of another call, or
+    where the text is not written there but found at run time, and was marked elsewhere.
+    """
+    named = call.func
+    name = named.id if isinstance(named, ast.Name) else getattr(named, "attr", "")
+    texts = [arg.value for arg in call.args[: WORDS.get(name, 0)] if isinstance(arg, ast.Constant)]
+    if not texts or len(texts) != WORDS[name]:
+        return None
+    return texts[0] if len(texts) == 1 else tuple(texts)
 
 
 def path_of(package: Path, language: str) -> Path:

@@ -17,8 +17,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
-from screener.errors import ScreenerError
+from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES, Language
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Moroccan Arabic has month names and digits of its own, which are those that its readers use.
 _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
 NAMES: Mapping[Language, str] = {"ar": "العربية", "fr": "français", "en": "English"}
-_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+_LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
 
 
 def marked(message: str) -> str:
@@ -49,8 +50,8 @@ class Translator:
     `say("Case {reference} is closed.", reference=…)` gives the translation with the values filled
     in; without values it is given as it is, to be filled by the caller. `say.plural` takes the form
     for a number, which fills `{n}`. Values are plain text, one line; in Arabic those that are
-    texts are isolated (U+2068, U+2069), so that an address keeps its order. What fills HTML is
-    escaped by the page that it fills.
+    texts are isolated (U+2068, U+2069), and elsewhere those that are written from right to left, so
+    that each keeps its order. What fills HTML is escaped by the page that it fills.
     """
 
     language: Language
@@ -71,10 +72,19 @@ class Translator:
 
     def isolated(self, value: object) -> str:
         """A value as plain text that does not turn the text around it, nor is turned by it."""
+        return self._apart(_FIRST_STRONG_ISOLATE, value)
+
+    def exact(self, value: object) -> str:
+        """The same of an address, a reference, a hash or a command: always from left to right."""
+        return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
+
+    def _apart(self, isolate: str, value: object) -> str:
         text = plain(value)
-        if not self.rtl or isinstance(value, int | float):
+        # A terminal shows more of these characters than a reader wants: only where they are needed.
+        turns = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
+        if isinstance(value, int | float) or not turns:
             return text
-        return f"{_FIRST_STRONG_ISOLATE}{text}{_POP_ISOLATE}"
+        return f"{isolate}{text}{_POP_ISOLATE}"
 
     @property
     def rtl(self) -> bool:
@@ -97,7 +107,8 @@ class Translator:
         from babel.numbers import format_percent
 
         shown = min(max(value, 0.001), 0.999) if 0 < value < 1 else value
-        return format_percent(shown, "#,##0.#\u00a0%", locale=_LOCALES[self.language])
+        pattern = "#,##0.#%" if self.language == "en" else "#,##0.#\u00a0%"
+        return format_percent(shown, pattern, locale=_LOCALES[self.language])
 
     def day(self, day: date, /) -> str:
         """A day with the name of its month."""
@@ -105,8 +116,9 @@ class Translator:
 
         return format_date(day, "d MMMM y", locale=_LOCALES[self.language])
 
-    def moment(self, at: datetime, /, zone: tzinfo = UTC) -> str:
-        """A day and a time to the minute in a time zone, which it names by its distance to UTC.
+    def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
+        """A day and a time to the minute in a time zone, which it names by its distance to UTC;
+        but not where that is the same as of a time that stands `beside` it.
 
         Raises ValueError for a time that says no zone.
         """
@@ -117,7 +129,20 @@ class Translator:
         local = at.astimezone(zone)
         pattern = "d MMMM y، HH:mm" if self.rtl else "d MMMM y, HH:mm"
         text = format_datetime(local, pattern, locale=_LOCALES[self.language])
-        return f"{text} ({_offset(local)})"
+        known = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
+        return text if known else f"{text} ({_offset(local)})"
+
+    def named(self, code: str, /) -> str:
+        """The name of a language, in this one; its code where it has none."""
+        from babel import Locale
+
+        return str(Locale.parse(_LOCALES[self.language]).languages.get(code, code))
+
+    def country(self, code: str, /) -> str:
+        """The name of a country, in this language; its code where it has none."""
+        from babel import Locale
+
+        return str(Locale.parse(_LOCALES[self.language]).territories.get(code, code))
 
     def duration(self, length: timedelta, /) -> str:
         """Hours and minutes, without a sign; minutes are cut off, not rounded."""
@@ -145,9 +170,9 @@ def _offset(local: datetime) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def translator(language: Language) -> Translator:
-    """The translator of a language; ScreenerError for another, or without the extra `hotline`."""
+    """The translator of a language; HotlineError for another, or without the extra `hotline`."""
     if language not in LANGUAGES:
-        raise ScreenerError(f"a language is one of {', '.join(LANGUAGES)}")
+        raise HotlineError(f"a language is one of {', '.join(LANGUAGES)}")
     if language == "en":  # the messages themselves
         return Translator(language, _English())
     return Translator(language, _compiled(catalogue(language)))
@@ -172,7 +197,7 @@ def catalogue(language: Language) -> Catalog:
     try:
         from babel.messages.pofile import read_po
     except ImportError:
-        raise ScreenerError("the hotline needs an extra: pip install 'screener[hotline]'") from None
+        raise HotlineError("the hotline needs an extra: pip install 'screener[hotline]'") from None
     return read_po(io.BytesIO(_text_of(language)), locale=language)
 
 
