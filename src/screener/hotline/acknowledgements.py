@@ -77,10 +77,20 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
         raise UnreadError(reason, error.strerror or "cannot be opened") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
+        # A pipe that nobody writes to would be waited for, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadError("not_a_file", "a folder, a pipe or a device")
-        try:
-            return stream.read(LONGEST + 1)
-        except OSError as error:
-            raise UnreadError("unreadable", error.strerror or "cannot be read") from None
+        return _whole(descriptor)
+    except OSError as error:
+        raise UnreadError("unreadable", error.strerror or "cannot be read") from None
+    finally:
+        os.close(descriptor)
+
+
+def _whole(descriptor: int) -> bytes:
+    """All of a file up to a byte beyond the limit."""
+    pieces = bytearray()
+    while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
+        pieces += piece
+    return bytes(pieces)

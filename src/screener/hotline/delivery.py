@@ -52,7 +52,7 @@ def _check_same(final: Path, notice: str, case: str) -> None:
     try:
         found = json.loads((final / "notice.json").read_text(encoding="utf-8"))
         same = (found["notice"], found["case"]) == (notice, case)
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         same = False
     if not same:
         raise HotlineError(f"{final} is there already, and is no notice {notice} of case {case}")
