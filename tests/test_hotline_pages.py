@@ -170,6 +170,7 @@ def test_a_page_can_neither_load_nor_act(tmp_path, language):
             r" form-action 'none'",
             policy,
         )
+        assert "<" not in "".join(page.text)  # no markup of ours is shown as text
         assert "url(" not in text
         assert "@import" not in text
 
