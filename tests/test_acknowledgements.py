@@ -15,6 +15,7 @@ from notified import WRITTEN, partner
 from screener.errors import HotlineError
 from screener.hotline import acknowledgements
 from screener.hotline.acknowledgement import LONGEST, UnreadError, parse
+from screener.hotline.language import translator
 
 ROOT = Path(__file__).resolve().parents[1]
 NOW = WRITTEN + timedelta(hours=10)
@@ -107,6 +108,8 @@ def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
+    assert unread[0].told(translator("en")) == unread[0].detail
+    assert unread[0].told(translator("ar")) != unread[0].detail
     assert [one.file for one in found] == ["good.json"]
     assert [(one.file, one.reason) for one in unread] == [("bad.json", reason)]
     assert "passwd" not in unread[0].detail
@@ -167,7 +170,7 @@ def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch
 
     assert len(found) == 3
     assert [(one.reason, one.detail) for one in unread] == [
-        ("too_many", "2 files beyond 3 not read")
+        ("too_many", "2 files beyond 3 have not been read")
     ]
 
 
@@ -186,7 +189,7 @@ def test_a_folder_that_is_not_there_says_nothing(tmp_path):
     """Before the first notice; a file in its place is an error of ours."""
     assert read(tmp_path / "none") == ([], [])
     (tmp_path / "acknowledgements").write_text("")
-    with pytest.raises(HotlineError, match="cannot read"):
+    with pytest.raises(HotlineError, match="cannot be read"):
         read(tmp_path)
 
 

@@ -214,7 +214,7 @@ def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert [one.name for one in tmp_path.iterdir()] == ["status.html"]
     (tmp_path / "folder").mkdir()
-    with pytest.raises(HotlineError, match="cannot write"):
+    with pytest.raises(HotlineError, match="cannot be written"):
         status_page.write_html(
             tmp_path / "folder", cases(), now=NOW, language="fr", hotline=HOTLINE
         )

@@ -260,7 +260,7 @@ def test_writers_at_the_same_time_write_each_once(tmp_path):
 def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
     """A file where the folder should be: named, typed, and without a hash."""
     (tmp_path / "meta").write_text("")
-    with pytest.raises(HotlineError, match="cannot write the notice") as caught:
+    with pytest.raises(HotlineError, match="cannot be written") as caught:
         write(tmp_path / "meta")
     assert PDQ not in str(caught.value)
 

@@ -1,5 +1,6 @@
 """What an operator writes: partners and helplines, with errors that name the file and the field."""
 
+import re
 from datetime import date
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_file_of_partners_is_read_as_it_stands(tmp_path):
     assert meta.legal_basis == "article 2"
     assert str(tiktok.folder) == "/srv/tiktok"
     assert (tiktok.languages, tiktok.kinds, tiktok.audience) == (("en",), (), "clients")
-    with pytest.raises(HotlineError, match="'x'; there are: meta, tiktok"):
+    with pytest.raises(HotlineError, match="partner x; there are: meta, tiktok"):
         found.named("x")
 
 
@@ -87,6 +88,34 @@ def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
 
     with pytest.raises(HotlineError, match=f"partners.toml.*{field}"):
         partners.load(path)
+
+
+def test_the_file_to_fill_in_can_be_read_as_it_is(tmp_path):
+    """It names no partner and lets no hash go; with its lines uncommented it names one."""
+    path = tmp_path / "partners.toml"
+    path.write_text(partners.TEMPLATE)
+    found = partners.load(path)
+    assert (dict(found.partners), found.hotline.terms) == ({}, Terms())
+
+    filled = re.sub("(?m)^# (?=\\[partners|[a-z_]+ = )", "", partners.TEMPLATE)
+    path.write_text(filled)
+    found = partners.load(path)
+    assert found.named("example").languages == ("en", "fr", "ar")
+    assert found.hotline.terms == Terms(tlp="AMBER")
+
+
+def test_what_is_wrong_can_be_said_in_each_language(tmp_path):
+    """The error carries its message and values apart."""
+    path = tmp_path / "partners.toml"
+    path.write_text(WHOLE.replace('name = "Meta"', "", 1), encoding="utf-8")
+    with pytest.raises(HotlineError) as caught:
+        partners.load(path)
+    error = caught.value
+    for code in LANGUAGES:
+        told = translator(code)(error.message, **error.values)
+        assert str(path) in told
+        assert "partners.meta.name" in told
+        assert (told == str(error)) == (code == "en")
 
 
 def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path):
