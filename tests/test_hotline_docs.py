@@ -30,7 +30,8 @@ def section(title):
 
 def blocks(text, kind=""):
     """The code blocks of a kind; those of a shell have none."""
-    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for its_kind, block in found if its_kind == kind]
 
 
 def commands(text):
