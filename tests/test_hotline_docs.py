@@ -131,12 +131,16 @@ def test_the_day_in_ten_commands(run, tmp_path):
     assert 'dir="rtl"' in (tmp_path / "status.html").read_text(encoding="utf-8")
 
 
-def test_the_commands_beside_the_ten_are_there(run):
-    """Each that the table names has a help text."""
+def test_the_commands_beside_the_ten_are_there():
+    """Each that the table names is a command."""
+    from screener.cli import cli
+
     for name in ("case list", "case show", "case overdue", "case close", "case reverse",
                  "report withdraw", "audit verify"):  # fmt: skip
         assert name in section("Also")
-        assert "Usage" in run(f"screener {name} --help")
+        found = cli
+        for word in name.split():
+            found = found.commands[word]
 
 
 def test_the_files_to_fill_in_can_be_read(tmp_path):
