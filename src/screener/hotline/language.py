@@ -193,9 +193,7 @@ def _compiled(found: Catalog) -> gettext.GNUTranslations:
     from babel.messages.mofile import write_mo
 
     for message in found:
-        texts = message.string if isinstance(message.string, tuple) else (message.string,)
-        known = _filled_by(message.id if isinstance(message.id, tuple) else (message.id,))
-        if message.id and not _filled_by(texts) <= known:
+        if message.id and not _filled_by(message.string) <= _filled_by(message.id):
             message.string = ""
     compiled = io.BytesIO()
     write_mo(compiled, found)
@@ -203,10 +201,12 @@ def _compiled(found: Catalog) -> gettext.GNUTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def _filled_by(texts: Iterable[str]) -> set[str | None]:
-    """The names that are filled into texts; one that cannot be filled has a name of no message."""
+def _filled_by(texts: str | Iterable[str] | None) -> set[str | None]:
+    """The names that are filled into a text or the forms of one; what cannot be filled has the name
+    of no value.
+    """
     names: set[str | None] = set()
-    for text in texts:
+    for text in (texts,) if isinstance(texts, str) else texts or ():
         try:
             names |= {name for _, name, _, _ in string.Formatter().parse(text)} - {None}
         except ValueError:
