@@ -1,0 +1,110 @@
+"""Acknowledgements: the files that a partner has put into its folder, read with care: whoever
+writes there may write anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from screener.errors import HotlineError
+from screener.hotline.acknowledgement import (
+    LONGEST,
+    Acknowledgement,
+    Reason,
+    UnreadError,
+    parse,
+)
+from screener.hotline.delivery import ACKNOWLEDGEMENTS
+from screener.hotline.language import Translator, marked, plain
+from screener.hotline.partners import Partner
+
+MOST = 10_000  # files of one partner that are read at once
+_UNREADABLE = marked("it cannot be opened: {why}")
+
+__all__ = ["MOST", "Acknowledgement", "Unread", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that is no acknowledgement, and why; its name as one line that can be printed."""
+
+    file: str
+    reason: Reason
+    error: UnreadError
+
+    @property
+    def detail(self) -> str:
+        """Why, in English."""
+        return str(self.error)
+
+    def told(self, say: Translator) -> str:
+        """Why, in a language."""
+        return say(self.error.message, **self.error.values)
+
+
+def read(
+    partner: Partner, *, sent: Mapping[str, datetime], now: datetime
+) -> tuple[list[Acknowledgement], list[Unread]]:
+    """All that the folder `acknowledgements` in a partner's folder says, in the order of the times
+    said, and the files in it that could not be read.
+
+    `sent` are the notices that the partner was sent, with the times at which they were written.
+    Files stay where they are, and are read again the next time: whoever records them takes each
+    event of a notice once. Only files whose names end in `.json` are looked at. HotlineError
+    where the folder itself cannot be read; one that is not there has nothing to say.
+    """
+    folder = partner.folder / ACKNOWLEDGEMENTS
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(one.name for one in entries if one.name.endswith(".json"))
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        message = marked("{file} cannot be read: {why}")
+        raise HotlineError(message, file=folder, why=error.strerror) from error
+    found: list[Acknowledgement] = []
+    unread: list[Unread] = []
+    for name in names[:MOST]:
+        try:
+            found.append(parse(_bytes(folder / name), plain(name), sent=sent, now=now))
+        except UnreadError as error:
+            unread.append(Unread(plain(name), error.reason, error))
+    if len(names) > MOST:
+        more = len(names) - MOST
+        message = marked("{more} files beyond {most} have not been read")
+        many = UnreadError("too_many", message, more=more, most=MOST)
+        unread.append(Unread("", "too_many", many))
+    found.sort(key=lambda one: (one.at, one.file))
+    return found, unread
+
+
+def _bytes(path: Path) -> bytes:
+    """The bytes of a plain file, and of nothing that a link or a pipe would have read instead."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
+        raise UnreadError(reason, _UNREADABLE, why=error.strerror) from None
+    try:
+        # A pipe that nobody writes to would be waited for, and a device has no end.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadError("not_a_file", marked("it is a folder, a pipe or a device"))
+        return _whole(descriptor)
+    except OSError as error:
+        raise UnreadError("unreadable", _UNREADABLE, why=error.strerror) from None
+    finally:
+        os.close(descriptor)
+
+
+def _whole(descriptor: int) -> bytes:
+    """All of a file up to a byte beyond the limit."""
+    pieces = bytearray()
+    while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
+        pieces += piece
+    return bytes(pieces)

@@ -1,0 +1,78 @@
+"""Case: what the hotline knows of one reported item, as it stands. Values; no store, no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from screener.hashing.hash import Hash
+
+State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
+Outcome = Literal["illegal", "not_illegal"]
+Language = Literal["ar", "fr", "en"]
+
+LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
+
+# Partners undertake to act within this time, counted from when the report came in.
+DEADLINE = timedelta(hours=24)
+# A case is warned of once this share of it has passed.
+WARNING_SHARE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of a case: which state it took, when (UTC), by whom and why."""
+
+    state: State
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMatch:
+    """A listed record that a reported hash lies near; the hash itself is not told."""
+
+    list: str
+    source: str
+    entry: str
+    state: str
+    kind: str
+    distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A notice to one partner: when it was written (UTC), and what came back."""
+
+    notice: str
+    partner: str
+    at: datetime
+    acknowledged: datetime | None = None
+    removed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One item, however often it was reported. Times are UTC and aware."""
+
+    reference: str
+    state: State
+    received: datetime  # of its first report
+    reports: tuple[str, ...]  # their random references
+    languages: tuple[Language, ...] = ()  # of the reporters
+    country: str | None = None  # ISO 3166-1 alpha-2
+    addresses: tuple[str, ...] = ()  # as reported, not defanged
+    hashes: tuple[Hash, ...] = field(default=(), repr=False)
+    entries: tuple[str, ...] = ()  # its records in the hotline's own list
+    known: tuple[KnownMatch, ...] = ()
+    outcome: Outcome | None = None  # of its assessment
+    basis: str | None = None  # the recorded basis of `illegal`
+    events: tuple[Event, ...] = ()
+    sent: tuple[Sent, ...] = ()
+
+    @property
+    def due(self) -> datetime:
+        """When partners should have acted: 24 hours after the first report."""
+        return self.received + DEADLINE
