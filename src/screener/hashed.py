@@ -42,6 +42,8 @@ class Located:
     detail: int | None = None
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
+    track: int = 0
+    """Of a video, the track of pictures."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             if any(kind.perceptual for kind in wanted):
                 picture = _open(read, policy)
                 for frame in picture.frames():
-                    samples += 1 + len(frame.again)
+                    if frame.part_kind == "frame":
+                        samples += 1 + len(frame.again)
                     if not repeats.adds(frame, picture.media):
                         continue
                     for region, shown in _regions(frame, picture.media):
@@ -191,5 +194,7 @@ def _orientations(
                 scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
             for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
                 stamped = replace(one, pixels=pixels.VERSION)
-                located.append(Located(stamped, orientation, *place, score, frame.again))
+                located.append(
+                    Located(stamped, orientation, *place, score, frame.again, frame.track)
+                )
     return located

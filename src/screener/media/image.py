@@ -78,6 +78,7 @@ class Frame:
     file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
     strides. `again` are the times of the frames looked at next that show the same, and are not
     given themselves. `inner` are views of `pixels` without the bars that a video has throughout.
+    `track` counts a video's tracks of pictures from 0.
     """
 
     pixels: NDArray[np.uint8]
@@ -86,6 +87,7 @@ class Frame:
     part_kind: str = "frame"
     again: tuple[float, ...] = ()
     inner: tuple[NDArray[np.uint8], ...] = ()
+    track: int = 0
 
 
 class Picture:

@@ -54,17 +54,13 @@ def open(
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     opened = _decoder(stream, mime, sampling)
-    if opened.width * opened.height > limits.pixels:
-        raise MediaError(
-            "too_large",
-            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
-        )
+    _check_size(opened, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
-    return Picture(media, lambda: _walk(opened, stream, limits, sampling, seconds))
+    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, seconds))
 
 
-def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
-    """The file opened by PyAV, or by OpenCV where that is not installed."""
+def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) -> Stream:
+    """A track of the file opened by PyAV, or by OpenCV where that is not installed."""
     try:
         if _has_pyav():
             from screener.media.pyav import AvStream
@@ -73,6 +69,7 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
             return AvStream(
                 stream,
                 mime,
+                track=track,
                 keyframes=sampling.mode == "keyframes",
                 every=sampling.step if some else None,
             )
@@ -94,25 +91,41 @@ def _has_pyav() -> bool:
 def _walk(
     opened: Stream,
     stream: BinaryIO,
+    mime: str,
     limits: Limits,
     sampling: Sampling,
     seconds: float | None,
 ) -> Iterator[Frame]:
-    """Sampled frames; then MediaError if a part of the video was not looked at."""
-    walk = _Walk(opened, limits, sampling, seconds)
-    try:
-        yield from _without_bars(_distinct(walk.taken(), sampling))
-    except MemoryError:
-        raise MediaError("too_large", "not enough memory to decode it") from None
-    if walk.stopped is not None:
-        raise walk.stopped
-    if containers.ended_early(stream):
-        raise MediaError("truncated", "the data ends too early")
-    if not walk.decoded:
-        raise MediaError("undecodable", "no frame can be decoded")
-    if walk.losses.worst is not None:
-        start, end = walk.losses.worst
-        raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+    """Sampled frames of one track after the other; then MediaError if a part of one was not looked
+    at. Covers come last, and are thumbnails of what was shown before.
+    """
+    ends = math.inf if seconds is None else monotonic() + seconds
+    trouble: MediaError | None = None
+    before = taken = 0  # frames of the tracks before, and those of them that were looked at
+    for track in range(opened.tracks):
+        try:
+            if track:
+                stream.seek(0)
+                opened = _decoder(stream, mime, sampling, track)
+                _check_size(opened, limits)
+            walk = _Walk(opened, limits, sampling, ends, taken)
+            kind = "thumbnail" if track and opened.cover else "frame"
+            for frame in walk.frames():
+                yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
+            before, taken = before + walk.passed, walk.count
+            walk.check(stream)
+        except MediaError as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+
+
+def _check_size(opened: Stream, limits: Limits) -> None:
+    if opened.width * opened.height > limits.pixels:
+        raise MediaError(
+            "too_large",
+            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
+        )
 
 
 def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -163,10 +176,13 @@ def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Itera
 
 
 class _Walk:
-    """One walk over a video: which frames are taken, what was lost, and what ended it early."""
+    """One walk over a track: which frames are taken, what was lost, and what ended it early.
+
+    It ends at `ends`, by the monotonic clock. `count` frames of other tracks were taken before.
+    """
 
     def __init__(
-        self, opened: Stream, limits: Limits, sampling: Sampling, seconds: float | None
+        self, opened: Stream, limits: Limits, sampling: Sampling, ends: float, count: int
     ) -> None:
         step = opened.frame_seconds
         self._every = (
@@ -175,23 +191,41 @@ class _Walk:
         allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed + step + EARLY)
-        self.decoded = 0
+        self.decoded = self.passed = 0  # frames, and those passed without decoding as well
+        self.count = count
         self._opened = opened
         self._limits = limits
         self._sampling = sampling
-        self._seconds = seconds
+        self._ends = ends
         self._clock = Clock(step)
         self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
         self._grid = Grid(self._every)
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
+    def frames(self) -> Iterator[Frame]:
+        """The frames to be hashed, each with what lies between the track's bars."""
+        try:
+            yield from _without_bars(_distinct(self.taken(), self._sampling))
+        except MemoryError:
+            raise MediaError("too_large", "not enough memory to decode it") from None
+
+    def check(self, stream: BinaryIO) -> None:
+        """MediaError where a part of the track, which has been walked over, was not looked at."""
+        if self.stopped is not None:
+            raise self.stopped
+        if containers.ended_early(stream):
+            raise MediaError("truncated", "the data ends too early")
+        if not self.decoded:
+            raise MediaError("undecodable", "no frame can be decoded")
+        if self.losses.worst is not None:
+            start, end = self.losses.worst
+            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+
     def taken(self) -> Iterator[tuple[float, Still]]:
         """Each frame taken and its time, up to the end or a limit."""
-        ends = math.inf if self._seconds is None else monotonic() + self._seconds
-        count = 0
         for step in self._opened.steps():
-            if monotonic() > ends:
-                self.stopped = MediaError("timeout", f"not finished within {self._seconds:g} s")
+            if monotonic() > self._ends:
+                self.stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):
                 self.losses.lose(self._clock.now if step.time is None else step.time)
@@ -202,8 +236,8 @@ class _Walk:
                     return
                 if not self._is_due(time, step):
                     continue
-                count += 1
-                if count > self._limits.samples:
+                self.count += 1
+                if self.count > self._limits.samples:
                     over = f"more than {self._limits.samples} frames to look at"
                     self.stopped = MediaError("too_large", over)
                     return
@@ -213,6 +247,7 @@ class _Walk:
     def _tell(self, still: Still) -> float:
         """The time of a frame that was decoded."""
         self.decoded += 1
+        self.passed = max(self.passed, still.number + 1)
         time = self._clock.tell(still.time)
         if still.sound:
             self.losses.see(time)
