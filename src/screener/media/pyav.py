@@ -99,6 +99,8 @@ class AvStream:
             raise MediaError("too_large", "not enough memory to open it") from None
         except (FFmpegError, ValueError) as error:
             raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
+        except OSError as error:  # of the file, not of what is in it
+            raise _unreadable(error) from None
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -161,6 +163,8 @@ class AvStream:
                 yield None
         except FFmpegError:
             yield Lost(None)
+        except OSError as error:
+            raise _unreadable(error) from None
         finally:
             self._container.close()
 
@@ -186,6 +190,10 @@ class AvStream:
         if self._start is None:
             self._start = stamp
         return max((stamp - self._start) * self._tick, 0.0)
+
+
+def _unreadable(error: OSError) -> MediaError:
+    return MediaError("unreadable", error.strerror or "cannot be read")
 
 
 def _is_cover(track: Any) -> bool:
