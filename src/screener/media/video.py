@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
 from screener.media import containers, likeness
@@ -26,7 +26,7 @@ from screener.media.stream import Lost, Still, Stream
 from screener.media.timing import EARLY, Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
-_AHEAD = 8
+_AHEAD = 256
 _HELD = 32_000_000
 
 
@@ -65,7 +65,8 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) ->
         if _has_pyav():
             from screener.media.pyav import AvStream
 
-            some = sampling.mode == "seconds" and not sampling.scenes
+            every_one = sampling.scenes or sampling.against_videos
+            some = sampling.mode == "seconds" and not every_one
             return AvStream(
                 stream,
                 mime,
@@ -130,16 +131,18 @@ def _check_size(opened: Stream, limits: Limits) -> None:
 
 def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
     """The frames, each with what it shows between the video's bars, as far as those are known from
-    the frames before it and a few after it.
+    the frames before it and, since many a video begins in the dark, from some after it.
     """
-    bars, held = Bars(), deque[Frame]()
+    bars, held, size = Bars(), deque[Frame](), 0
     trouble: Exception | None = None
     try:
         for frame in frames:
             bars.see(frame.pixels)
             held.append(frame)
-            while len(held) > _AHEAD or sum(one.pixels.size for one in held) > _HELD:
+            size += frame.pixels.size
+            while len(held) > _AHEAD or size > _HELD:
                 first = held.popleft()
+                size -= first.pixels.size
                 yield replace(first, inner=bars.views(first.pixels))
     except (MediaError, MemoryError) as error:
         trouble = error
@@ -149,30 +152,42 @@ def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
         raise trouble
 
 
-def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Iterator[Frame]:
+def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
     """The frames taken, with their pixels; those that look alike as one, given when one follows
-    that does not, and also before an error.
+    that does not, and also before an error. Of those in between, the ones that differ.
     """
     held: Frame | None = None
     shown: likeness.Tiny | None = None  # of the frame held
     again: list[float] = []
     trouble: Exception | None = None
     try:
-        for time, still in taken:
+        for time, still, between in taken:
             pixels = still.grey()
-            tiny = likeness.tiny(pixels) if sampling.distinct else None
-            if tiny is not None and shown is not None and likeness.alike(tiny, shown):
+            tiny = likeness.tiny(pixels) if sampling.distinct or between else None
+            alike = tiny is not None and shown is not None and likeness.alike(tiny, shown)
+            if alike and between:
+                continue
+            if alike and held is not None and sampling.distinct:
+                held = replace(held, between=False)
                 again.append(time)
                 continue
             if held is not None:
                 yield replace(held, again=tuple(again))
-            held, shown, again = Frame(pixels, time, still.number), tiny, []
+            held, shown, again = Frame(pixels, time, still.number, between=between), tiny, []
     except (MediaError, MemoryError) as error:
         trouble = error
     if held is not None:
         yield replace(held, again=tuple(again))
     if trouble is not None:
         raise trouble
+
+
+class _Taken(NamedTuple):
+    """A frame taken, its time, and whether it is one in between, to be hashed if it differs."""
+
+    time: float
+    still: Still
+    between: bool
 
 
 class _Walk:
@@ -200,6 +215,11 @@ class _Walk:
         self._clock = Clock(step)
         self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
         self._grid = Grid(self._every)
+        by_time = sampling.mode == "seconds"
+        self._second = max(1, int(1 / step + 1e-9))
+        self._as_vpdq = by_time and sampling.as_vpdq(opened.duration)
+        finer = sampling.between(opened.duration) if by_time else None
+        self._between = None if finer is None else Grid(finer)
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
     def frames(self) -> Iterator[Frame]:
@@ -221,7 +241,7 @@ class _Walk:
             start, end = self.losses.worst
             raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
 
-    def taken(self) -> Iterator[tuple[float, Still]]:
+    def taken(self) -> Iterator[_Taken]:
         """Each frame taken and its time, up to the end or a limit."""
         for step in self._opened.steps():
             if monotonic() > self._ends:
@@ -234,14 +254,16 @@ class _Walk:
                 if time > self._limits.duration:
                     self.stopped = MediaError("too_large", f"over {self._limits.duration} s long")
                     return
-                if not self._is_due(time, step):
+                between = self._between is not None and self._between.takes(time)
+                due = self._is_due(time, step)
+                if not due and not between:
                     continue
-                self.count += 1
+                self.count += due
                 if self.count > self._limits.samples:
                     over = f"more than {self._limits.samples} frames to look at"
                     self.stopped = MediaError("too_large", over)
                     return
-                yield time, step
+                yield _Taken(time, step, between=not due)
         self.losses.end(self._opened.ends if self.decoded else None)
 
     def _tell(self, still: Still) -> float:
@@ -261,6 +283,7 @@ class _Walk:
             due = still.number % self._stride == 0
         else:
             due = self._sampling.mode != "seconds" or self._grid.takes(time)
+            due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
         tiny = likeness.tiny(still.raw())
