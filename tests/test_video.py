@@ -673,7 +673,7 @@ def test_bars_of_a_video_that_begins_in_the_dark_are_known_from_its_start(scene)
         pictures.append(blank(size=(400, 240)))
         pictures[-1].paste(shown, (80, 0))
 
-    for frame in frames_of(clip(pictures), every=0.5, distinct=False):
+    for frame in frames_of(clip(pictures), every=0.125, distinct=False):
         assert [view.shape for view in frame.inner] == [(240, 240)]
 
 

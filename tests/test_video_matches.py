@@ -191,7 +191,7 @@ def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
     assert every == [48, 12, 96, 6]
     of_hours = Sampling(against_videos=True)
     assert [of_hours.step(length) for length in (60, 3600, 36000, None)] == [0.125, 0.36, 1.0, 1.0]
-    assert [of_hours.between(length) for length in (60, 400, 600, None)] == [0.015, 0.1, None, None]
+    assert [of_hours.between(length) for length in (60, 300, 600, None)] == [0.02, 0.1, None, None]
     assert [of_hours.as_vpdq(length) for length in (60, 3600, 6000, None)] == [True] * 2 + [
         False
     ] * 2

@@ -8,7 +8,7 @@ from typing import Final
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
 _FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
-_BETWEEN: Final = 4_000  # frames in between of what moves, at most: they cost time
+_BETWEEN: Final = 3_000  # frames in between of what moves, at most: they cost time
 _AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ takes are not added
 
 
@@ -22,7 +22,7 @@ class Sampling:
     the seconds instead of `every` where a list holds videos (`against_videos`, which a Screener
     sets): their frames lie anywhere between ours, and what moves agrees with nothing half a second
     later. Of a long video it is more, so that it comes to no more than 10,000 frames. Frames in
-    between that differ are taken too, of a video so short that they are no more than 4,000; and
+    between that differ are taken too, of a video so short that they are no more than 3,000; and
     those that vPDQ takes at its own setting. `scenes`:
     also take each frame that looks unlike the last one taken, so that a short flash is seen; every
     frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours that look
