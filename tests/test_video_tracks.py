@@ -42,6 +42,19 @@ def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
     assert result.matches[0].part == (10 if first else 50)
 
 
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, container):
+    """It knows the first one alone; a file with one track is none of those."""
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    shown = other(scene, seconds=2)
+
+    result = engine.screen(tracks(shown, shown, container=container))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert "PyAV" in result.detail
+    assert engine.screen(tracks(shown, container=container)).verdict is Verdict.NO_MATCH
+
+
 def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
     """One shows it at first, the other at its end."""
     early = [scene(1)] * 20 + [scene(20)] * 20
@@ -83,15 +96,17 @@ def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
 
 def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
     """By its own frames: those of two tracks do not make one clip. A vPDQ is of the first one."""
-    moving, calm = panned(scene, 5, 80), other(scene, seconds=8)
+    moving, calm = panned(scene, 5, 60), other(scene, seconds=6)
     made, _ = vpdq.compute(clip(moving))
     (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
     known = HashList.create(tmp_path / "known.list")
     known.import_file(tmp_path / "a.txt", source="ours")
 
-    (match,) = Screener(known.refresh()).screen(tracks(calm, moving)).matches
+    engine = Screener(known.refresh())
+    (alone,) = engine.screen(tracks(moving)).matches
+    (match,) = engine.screen(tracks(calm, moving)).matches
 
-    assert (match.kind, match.video.found, match.video.usable) == ("vpdq", 8, 64)
+    assert (match.kind, match.video) == ("vpdq", alone.video)
     both, _ = vpdq.compute(tracks(moving, calm))
     assert len(both.value) == len(made.value)
 

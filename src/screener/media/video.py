@@ -117,6 +117,9 @@ def _walk(
             walk.check(stream)
         except MediaError as error:
             trouble = trouble or error
+    if trouble is None and opened.tracks < containers.picture_tracks(stream):
+        more = "a further track of pictures needs PyAV: install the extra `video`"
+        trouble = MediaError("unsupported", more)
     if trouble is not None:
         raise trouble
 
