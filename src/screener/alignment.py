@@ -313,8 +313,8 @@ def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
     radius is between them they are told apart as well: each is nearer to its own than to the other.
     """
     plain = min(_apart(one.codes, 2 * radius) for one in (ours, theirs))
-    detailed = (one.detailed(_SAMENESS).codes for one in (ours, theirs))
-    return max(plain, _told_apart(*detailed, radius))
+    detailed = [one.detailed(_SAMENESS).codes for one in (ours, theirs)]
+    return max(plain, _told_apart(detailed[0], detailed[1], radius))
 
 
 def _told_apart(ours: Codes, theirs: Codes, radius: int) -> int:

@@ -68,12 +68,13 @@ def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
                 (time, one.part, quality, one.hash.value) for time in (one.time, *one.again)
             )
     clips = []
-    for (_, *way), frames in groups.items():
+    for (_, orientation, region), frames in groups.items():
         times, parts, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         # A part that stands for what follows it is another frame at each of these times.
         _, places = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
-        clips.append(Clip(number, *way, Frames.ordered(times, qualities, codes, places.ravel())))
+        ordered = Frames.ordered(times, qualities, codes, places.ravel())
+        clips.append(Clip(number, orientation, region, ordered))
     return clips
 
 
