@@ -1,12 +1,12 @@
 """What the rule for listed videos rests on: who agrees with whom, and for how long.
 
 Four tables. `pairs`: each video under a folder, hashed once a second, is listed, and each one,
-looked at eight times a second in all orientations, is compared with it; videos whose names are in
-one group of `--same` are of one footage. `shift`: how many frames of the reference vPDQ files,
-which have every frame, agree with the frame so much later: how exactly two samplings must meet.
-`cards`: title cards with other words, drawn here, in two sizes of type: their quality, how near
-they come to each other, how near a re-encoded one comes to itself, and how much their rows are
-each other's likeness (`sameness`), beside photographs. `noise`: clips of cards that differ in a
+looked at as where a list holds videos, in all orientations, is compared with it; videos whose
+names are in one group of `--same` are of one footage. `shift`: how many frames of the reference
+vPDQ files, which have every frame, agree with the frame so much later: how exactly two samplings
+must meet. `cards`: title cards with other words, drawn here, in two sizes of type: their quality,
+how near they come to each other, how near a re-encoded one comes to itself, and how much their rows
+are each other's likeness (`sameness`), beside photographs. `noise`: clips of cards that differ in a
 word or two, with noise.
 
 What this does not show: how often unrelated footage of the world agrees; sixty short clips are few.
@@ -60,7 +60,7 @@ def group(name: str, same: tuple[str, ...]) -> str:
 
 def pairs(folder: Path, same: tuple[str, ...]) -> list[dict[str, Any]]:
     """How many pairs of videos agree by which rule, of one footage and of two."""
-    policy = Policy(sampling=Sampling(every=0.125))
+    policy = Policy(sampling=Sampling(against_videos=True))
     queries, listed = {}, {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         made, _ = vpdq.compute(path)

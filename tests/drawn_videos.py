@@ -73,3 +73,30 @@ def turned_by(data, matrix):
 def blank(grey=0, size=(320, 240)):
     """A picture of one grey."""
     return Image.new("RGB", size, (grey,) * 3)
+
+
+def tracks(*shown, rate=10, container="mp4", covers=()):
+    """A file with several tracks of pictures, and pictures that stand for it among them.
+
+    `shown` are lists of Pillow pictures, one a track; `covers` the numbers of those that are
+    covers, of one picture each.
+    """
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        made = []
+        for number, pictures in enumerate(shown):
+            track = file.add_stream("png" if number in covers else "libx264", rate=rate)
+            track.width, track.height = pictures[0].size
+            track.pix_fmt = "rgb24" if number in covers else "yuv420p"
+            if number in covers:
+                track.disposition = av.stream.Disposition.attached_pic
+            else:
+                track.options = {"preset": "ultrafast", "crf": "18"}
+            made.append(track)
+        for number, track in sorted(enumerate(made), key=lambda one: one[0] not in covers):
+            for at, picture in enumerate(shown[number]):
+                frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+                frame.pts, frame.time_base = at, Fraction(1, rate)
+                file.mux(track.encode(frame))
+            file.mux(track.encode(None))
+    return out.getvalue()

@@ -235,6 +235,20 @@ def test_a_still_listed_video_is_found_again_if_its_picture_is_a_detailed_one():
     assert rule(still(photo, 1), still(photo, 20)) is Rule.ALIKE
 
 
+def test_noise_makes_no_scenes_of_one_picture():
+    """Frames of one picture that noise has taken further than the radius from each other are as
+    near to each other's copies as to their own; of two pictures as near they are not.
+    """
+    photo, _ = photographed()
+    noisy = [clip(near(np.repeat(photo, 10, axis=0), 16, seed=seed)) for seed in (1, 2)]
+    assert distances(noisy[1].codes, noisy[1].codes).max() > 31
+    assert compare(*noisy).rule is Rule.ALIKE
+
+    two = np.concatenate([photo, near(photo, 40, seed=3)])
+    copies = [clip(near(np.repeat(two, 5, axis=0), 4, seed=seed)) for seed in (4, 5)]
+    assert compare(*copies).rule is Rule.WHOLE
+
+
 def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     """Its frames agree with each other, and yet each is nearest to its own; ten seconds of it are a
     run, and most of it is the whole; not so if it agrees within many bits only.

@@ -144,7 +144,8 @@ def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, t
     reasons = {Path(one.input).stem: one.reason for one in results}
     assert reasons == {**dict.fromkeys(names), "parent": "crashed"}
     assert results[2].bytes == (tmp_path / "parent.png").stat().st_size
-    assert caplog.text.count("an actor of the scan was lost") == 3
+    # What an actor told as it died may be lost with it, and a neighbour blamed once.
+    assert 3 <= caplog.text.count("an actor of the scan was lost") < 3 + len(names)
 
 
 @pytest.mark.parametrize("politely", [True, False])
@@ -310,7 +311,13 @@ def test_a_lost_actor_leaves_standard_output_to_the_results(cluster, known, scen
     """Ray has much to say of it, there; the lines are those of a local scan all the same."""
     for number in range(30):
         scene(number % 4).save(tmp_path / f"{number:02}.png")
-    call = [*CALL, "scan", *sorted(map(str, tmp_path.glob("*.png"))), "--list", str(known.path)]
+    call = [
+        *CALL,
+        "scan",
+        *sorted(map(str, tmp_path.glob("*.png"))) * 12,
+        "--list",
+        str(known.path),
+    ]
     here = run(*call[len(CALL) :]).stdout
 
     call += ["--engine", "ray", "--address", cluster.address]
@@ -362,7 +369,12 @@ def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
     out = tmp_path / "out.jsonl"
     call = [*CALL, "scan", *[str(uploads)] * 300, "--list", str(known.path), "--engine", "ray"]
     process = subprocess.Popen(
-        [*call, "-o", str(out)], stderr=subprocess.PIPE, env=environment, start_new_session=True
+        [*call, "-o", str(out)],
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+        # A shell that runs the tests in the background ignores it, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 100

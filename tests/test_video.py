@@ -401,6 +401,40 @@ def test_a_video_is_not_held_to_the_limit_of_a_picture(tmp_path, moving, engine_
     assert over.reason == "too_large"
 
 
+def test_a_file_object_of_a_video_is_not_held_and_not_closed(decoder, moving, engine_of, scene):
+    """It may be larger than a picture, as that of a path, where it can be read from any place."""
+    engine = engine_of({"not": scene(9)}, limits=Limits(bytes=100))
+    with io.BytesIO(moving) as file:
+        assert engine.screen(file).verdict == Verdict.NO_MATCH
+        assert not file.closed
+        file.seekable = lambda: False
+        file.seek(0)
+        assert engine.screen(file).reason == "too_large"
+
+
+class Failing(io.BytesIO):
+    """A file on a disk that fails after so many reads."""
+
+    def __init__(self, data, reads):
+        super().__init__(data)
+        self.reads = reads
+
+    def read(self, size=-1, /):
+        """What there is, for as long as there is."""
+        self.reads -= 1
+        if self.reads < 0:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("reads", range(7))
+def test_a_disk_that_fails_is_a_reason(moving, engine_of, scene, reads):
+    """Wherever in the file it does."""
+    result = engine_of({"not": scene(9)}).screen(Failing(moving, reads))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
+
+
 @pytest.mark.parametrize("container", ["matroska", "mp4"])
 def test_a_file_cut_short_is_looked_at_as_far_as_it_goes(decoder, scene, engine_of, container):
     """A match before the cut counts; without one it is `truncated`."""
@@ -627,6 +661,20 @@ def test_bars_that_stay_are_found_though_the_scene_is_dark_at_its_edges(scene):
     for frame in frames:
         shapes = [view.shape for view in frame.inner]
         assert any(abs(rows - 180) <= 2 and columns == 320 for rows, columns in shapes), shapes
+
+
+def test_bars_of_a_video_that_begins_in_the_dark_are_known_from_its_start(scene):
+    """Two seconds of it are dark but for the middle, and would be taken for bars."""
+    whole = scene(7, (240, 240))
+    spot = Image.new("RGB", whole.size)
+    spot.paste(whole.crop((90, 0, 150, 240)), (90, 0))
+    pictures = []
+    for shown in [spot] * 20 + [whole] * 10:
+        pictures.append(blank(size=(400, 240)))
+        pictures[-1].paste(shown, (80, 0))
+
+    for frame in frames_of(clip(pictures), every=0.125, distinct=False):
+        assert [view.shape for view in frame.inner] == [(240, 240)]
 
 
 def test_a_video_without_bars_has_none(moving):

@@ -1,10 +1,13 @@
 """Video files against listed videos: clips that tests draw, from decoding to the verdict."""
 
 import itertools
+from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
+from drawn_videos import clip as encoded
+from PIL import Image
 
 from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.hashing import video
@@ -78,6 +81,51 @@ def test_ten_seconds_of_a_listed_clip_inside_another_are_found_with_both_spans(t
     assert engine.screen(film(tmp_path / "other.mp4", other)).verdict is Verdict.NO_MATCH
 
 
+def shaken(seconds, *, seed):
+    """Frames as of a camera in the hand, close up: hardly two agree with each other."""
+    rng = np.random.default_rng(seed)
+    wide = cv2.resize(rng.integers(0, 256, (24, 40, 3), np.uint8), (4 * WIDTH, 4 * HEIGHT))
+    at, pace = np.array([1.5 * WIDTH, 1.5 * HEIGHT]), np.zeros(2)
+    room = np.array([3 * WIDTH - 1, 3 * HEIGHT - 1])
+    for _ in range(RATE * seconds):
+        pace = 0.8 * pace + rng.normal(0, 14, 2)
+        at = np.clip(at + pace, 0, room)
+        x, y = at.astype(int)
+        yield np.ascontiguousarray(wide[y : y + HEIGHT, x : x + WIDTH])
+
+
+@pytest.mark.parametrize("frame", [169, 172])
+def test_a_piece_of_shaken_footage_is_found_from_its_first_to_its_last_second(tmp_path, frame):
+    """Though frames that lie between those looked at by time alone agree with none of them."""
+    scene, other = list(shaken(16, seed=4)), list(footage(8, seed=5))
+    engine = Screener(listed(tmp_path, film(tmp_path / "scene.mp4", scene)))
+    start = frame / RATE
+    piece = scene[frame : frame + 8 * RATE]
+    mixed = film(tmp_path / "mixed.mp4", other[:96], piece, other[96:])
+
+    (match,) = engine.screen(mixed).matches
+
+    spans = (*match.video.input_span, *match.video.listed_span)
+    assert np.abs(np.subtract(spans, (4, 12, start, start + 8))).max() <= 1.1
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_copy_is_found_though_others_count_frames_and_not_seconds(tmp_path, monkeypatch, long):
+    """vPDQ takes each 23rd frame of 23.976 a second, and frames that are moved agree with none
+    nearby; also of a video too long for frames in between.
+    """
+    if long:
+        monkeypatch.setattr(Sampling, "between", lambda *_: None)
+    shown = [Image.fromarray(one[:, :, ::-1]) for one in shaken(8, seed=6)]
+    times = [number * 1001 / 24000 for number in range(len(shown))]
+    path = tmp_path / "scene.mp4"
+    path.write_bytes(encoded(shown, times=times, rate=Fraction(24000, 1001)))
+
+    (match,) = Screener(listed(tmp_path, path)).screen(path).matches
+
+    assert match.video.found == match.video.listed
+
+
 def test_copies_are_found_mirrored_and_at_another_rate_and_size(tmp_path):
     """With the orientation that makes the match."""
     scene = list(footage(12, seed=3))
@@ -123,14 +171,14 @@ def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
     """Eight a second unless the policy says otherwise, fewer of what is long, and one a second for
     lists of pictures.
     """
-    clip = film(tmp_path / "scene.mp4", footage(6, seed=1))
-    of_videos = listed(tmp_path, clip)
+    still = film(tmp_path / "still.mp4", itertools.repeat(next(footage(2, seed=1)), 6 * RATE))
+    of_videos = listed(tmp_path, still)
     (tmp_path / "pictures.csv").write_text(f"id,pdq\na,{'0123456789abcdef' * 4}\n")
     of_pictures = HashList.create(tmp_path / "pictures.list")
     of_pictures.import_file(tmp_path / "pictures.csv")
     every = [
         Screener(known, policy=Policy(sampling=Sampling(**settings, distinct=False)))
-        .screen(clip)
+        .screen(still)
         .media.samples
         for known, settings in (
             (of_videos, {}),
@@ -143,6 +191,11 @@ def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
     assert every == [48, 12, 96, 6]
     of_hours = Sampling(against_videos=True)
     assert [of_hours.step(length) for length in (60, 3600, 36000, None)] == [0.125, 0.36, 1.0, 1.0]
+    assert [of_hours.between(length) for length in (60, 300, 600, None)] == [0.02, 0.1, None, None]
+    assert [of_hours.as_vpdq(length) for length in (60, 3600, 6000, None)] == [True] * 2 + [
+        False
+    ] * 2
+    assert Sampling().between(60) is None
 
 
 def test_the_clips_of_the_material_match_themselves_and_no_stranger(material, tmp_path):

@@ -309,24 +309,58 @@ def scenes_of(frames: Frames, radius: int) -> int:
 
 
 def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
-    """How many scenes frames that agree are, on the side that has fewer."""
-    return min(scenes_of(ours, radius), scenes_of(theirs, radius))
+    """How many scenes frames that agree are, on the side that has fewer. Where less than twice the
+    radius is between them they are told apart as well: each is nearer to its own than to the other.
+    """
+    plain = min(_apart(one.codes, 2 * radius) for one in (ours, theirs))
+    detailed = [one.detailed(_SAMENESS).codes for one in (ours, theirs)]
+    return max(plain, _told_apart(detailed[0], detailed[1], radius))
+
+
+def _told_apart(ours: Codes, theirs: Codes, radius: int) -> int:
+    """How many scenes there are in both, up to `SCENES`: frames of theirs that are further than the
+    radius from each other, as those of ours are that are nearest to them, and much nearer than to
+    the others. What noise makes of one picture is as near to one as to another.
+    """
+    if not len(ours) or not len(theirs):
+        return 0
+    apart = theirs[_far_apart(theirs, radius)]
+    across = _distances(ours[:, None], apart)
+    nearest = across.argmin(axis=0)
+    own, across = across.min(axis=0), across[nearest]
+    within = _distances(ours[nearest][:, None], ours[nearest])
+    chosen: list[int] = []
+    for place in range(len(apart)):
+        if own[place] <= radius and all(
+            within[place, other] > radius
+            and min(across[place, other], across[other, place])
+            >= _NEARER * max(own[place], own[other])
+            for other in chosen
+        ):
+            chosen.append(place)
+    return len(chosen)
 
 
 def _apart(codes: Codes, bits: int) -> int:
     """How many codes there are that are further than so many bits from each other, up to
     `SCENES`.
     """
+    return len(_far_apart(codes, bits))
+
+
+def _far_apart(codes: Codes, bits: int) -> list[int]:
+    """The places of up to `SCENES` codes that are further than so many bits from each other."""
     if not len(codes):
-        return 0
+        return []
     nearest = np.full(len(codes), _FAR, np.uint16)
-    place = 0
-    for count in range(1, SCENES):
-        nearest = np.minimum(nearest, _distances(codes, codes[place : place + 1]))
+    places = [0]
+    while len(places) < SCENES:
+        nearest = np.minimum(nearest, _distances(codes, codes[places[-1]][None]))
         place = int(nearest.argmax())
         if nearest[place] <= bits:
-            return count
-    return SCENES
+            break
+        places.append(place)
+    return places
 
 
 def _words(codes: Codes) -> npt.NDArray[np.uint64]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from screener.hashed import Located
 from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
+_Moment = tuple[int, float]  # a track, and a time in it
 
 
 class Found:
@@ -15,14 +16,14 @@ class Found:
 
     def __init__(self, hashes: Sequence[Located]) -> None:
         shown = [one for one in hashes if _has_time(one)]
-        self._times = sorted({time for one in shown for time in (one.time, *one.again)})
+        self._moments = sorted({moment for one in shown for moment in _moments(one)})
         self._nearest: dict[tuple[_Key, int], Match] = {}
-        self._seen: dict[_Key, set[float]] = {}
+        self._seen: dict[_Key, set[_Moment]] = {}
 
     @property
     def moving(self) -> bool:
         """Whether the input has times: a video or an animation."""
-        return len(self._times) > 1
+        return len(self._moments) > 1
 
     def add(self, match: Match, located: Located) -> None:
         """Keep a hit: the nearest per record and kind, of a still also per part; the upright one
@@ -35,7 +36,7 @@ class Found:
         if known is None or match.distance < known.distance:
             self._nearest[place] = match
         if self.moving and _has_time(located):
-            self._seen.setdefault(key, set()).update((located.time, *located.again))
+            self._seen.setdefault(key, set()).update(_moments(located))
 
     def add_video(self, match: Match) -> None:
         """Keep a listed video, which says itself when it was seen; there is one for a record."""
@@ -67,18 +68,21 @@ class Found:
         ]
         return tuple(sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry)))
 
-    def _spans(self, seen: Iterable[float]) -> tuple[tuple[float, float], ...]:
+    def _spans(self, seen: Iterable[_Moment]) -> tuple[tuple[float, float], ...]:
         """Runs of frames looked at one after the other, in all of which it was seen."""
-        numbers = {time: number for number, time in enumerate(self._times)}
-        spans: list[tuple[float, float]] = []
-        last = -2
-        for time in sorted(seen):
-            if numbers[time] == last + 1:
-                spans[-1] = (spans[-1][0], time)
+        numbers = {moment: number for number, moment in enumerate(self._moments)}
+        runs: list[list[_Moment]] = []
+        for moment in sorted(seen):
+            last = runs[-1][-1] if runs else None
+            if last and last[0] == moment[0] and numbers[moment] == numbers[last] + 1:
+                runs[-1].append(moment)
             else:
-                spans.append((time, time))
-            last = numbers[time]
-        return tuple(spans)
+                runs.append([moment])
+        return tuple(sorted({(run[0][1], run[-1][1]) for run in runs}))
+
+
+def _moments(one: Located) -> Iterator[_Moment]:
+    return ((one.track, time) for time in (one.time, *one.again))
 
 
 def _has_time(located: Located) -> bool:

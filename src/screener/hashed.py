@@ -24,6 +24,9 @@ _SMALL = 128
 size: such frames are hashed at twice their size too.
 """
 
+_MOVED = 10
+"""Bits: a frame in between others that is no further from the last one is not hashed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -42,6 +45,8 @@ class Located:
     detail: int | None = None
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
+    track: int = 0
+    """Of a video, the track of pictures."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +86,38 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             if any(kind.perceptual for kind in wanted):
                 picture = _open(read, policy)
                 for frame in picture.frames():
-                    samples += 1 + len(frame.again)
-                    if not repeats.adds(frame, picture.media):
+                    new = repeats.adds(frame, picture.media)
+                    if frame.part_kind == "frame" and (new or not frame.between):
+                        samples += 1 + len(frame.again)
+                    if not new:
                         continue
                     for region, shown in _regions(frame, picture.media):
                         hashes += _orientations(frame, region, shown, wanted)
     except MediaError as error:
         trouble = error
+    except OSError as error:  # a video is read while it is decoded
+        trouble = MediaError("unreadable", error.strerror or "cannot be read")
     # Asked for last, since some formats tell their size only while they are decoded.
     return Hashed(name, repeats.noted(hashes), _facts(picture, samples), trouble)
 
 
 class _Repeats:
-    """Frames of an animation or of pages that are as good as one before, and are not hashed."""
+    """Frames of an animation or of pages that are as good as one before, and are not hashed; and
+    those of a video, in between the ones to look at, that are as good as the last.
+    """
 
     def __init__(self) -> None:
+        self._last: Frame | None = None  # of a video, that was hashed
+        self._hash: Hash | None = None  # of it, once it is asked for
         self._distinct = Distinct()
         self._parts: list[int] = []  # of the frames that are hashed
         self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
 
     def adds(self, frame: Frame, media: Media) -> bool:
-        """Whether the frame is to be hashed. A video's frames have been compared already."""
-        if media.frames <= 1 or media.type in CONTAINERS:
+        """Whether the frame is to be hashed. A video's other frames have been compared already."""
+        if media.type in CONTAINERS:
+            return self._differs(frame)
+        if media.frames <= 1:
             return True
         made = pdq.compute(frame.pixels)
         like = self._distinct.find(made)
@@ -112,6 +127,16 @@ class _Repeats:
             return True
         self._again.setdefault(self._parts[like], []).append(frame.time)
         return False
+
+    def _differs(self, frame: Frame) -> bool:
+        made: Hash | None = None
+        if frame.between and self._last is not None:
+            self._hash = self._hash or pdq.compute(self._last.pixels)
+            made = pdq.compute(frame.pixels)
+            if made.distance(self._hash) <= _MOVED:
+                return False
+        self._last, self._hash = frame, made
+        return True
 
     def noted(self, hashes: Sequence[Located]) -> tuple[Located, ...]:
         """The hashes with the times of the frames left out that they stand for."""
@@ -191,5 +216,7 @@ def _orientations(
                 scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
             for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
                 stamped = replace(one, pixels=pixels.VERSION)
-                located.append(Located(stamped, orientation, *place, score, frame.again))
+                located.append(
+                    Located(stamped, orientation, *place, score, frame.again, frame.track)
+                )
     return located

@@ -279,7 +279,7 @@ class Screener:
         ]
         if not item.video or item.media is None or self.policy.digests_only:
             return bool(compared)
-        frames = len(_times(compared))
+        frames = len(_moments(compared))
         return frames >= max(1, self.policy.sampling.usable * item.media.samples)
 
     def _by_videos(self, one: HashList) -> bool:
@@ -297,16 +297,16 @@ class Screener:
         if (shared or as_video) and not self.policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
-            usable = len(_times(located for located in shared if self._usable(located)))
+            usable = len(_moments(located for located in shared if self._usable(located)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
         what = "no digest" if self.policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
 
 
-def _times(hashes: Iterable[Located]) -> set[float]:
-    """The times of the frames that hashes are of, those that show the same included."""
-    return {time for located in hashes for time in (located.time, *located.again)}
+def _moments(hashes: Iterable[Located]) -> set[tuple[int, float]]:
+    """The tracks and times of the frames that hashes are of, those that show the same included."""
+    return {(one.track, time) for one in hashes for time in (one.time, *one.again)}
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:

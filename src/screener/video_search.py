@@ -60,20 +60,21 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
 
 
 def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
-    groups: dict[tuple[str, str], list[tuple[float, int, int, bytes]]] = defaultdict(list)
+    groups: dict[tuple[int, str, str], list[tuple[float, int, int, bytes]]] = defaultdict(list)
     for one in item.hashes:
         if one.hash.kind.name == "pdq" and one.part_kind == "frame":
             quality = 100 if one.hash.quality is None else one.hash.quality
-            groups[one.orientation, one.region] += (
+            groups[one.track, one.orientation, one.region] += (
                 (time, one.part, quality, one.hash.value) for time in (one.time, *one.again)
             )
     clips = []
-    for way, frames in groups.items():
+    for (_, orientation, region), frames in groups.items():
         times, parts, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         # A part that stands for what follows it is another frame at each of these times.
         _, places = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
-        clips.append(Clip(number, *way, Frames.ordered(times, qualities, codes, places.ravel())))
+        ordered = Frames.ordered(times, qualities, codes, places.ravel())
+        clips.append(Clip(number, orientation, region, ordered))
     return clips
 
 

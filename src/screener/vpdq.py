@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from screener.errors import MediaError
@@ -48,4 +49,5 @@ def _frames(item: Item, every: float) -> Iterator[Frame]:
         picture = opening.open(read.content, limits=limits, sampling=sampling)
         if picture.media.type not in CONTAINERS and picture.media.frames < 2:
             raise MediaError("no_video", "a picture that does not move")
-        yield from picture.frames()
+        # vPDQ knows of no further tracks, and what comes after the first is not wanted.
+        yield from itertools.takewhile(lambda frame: frame.track == 0, picture.frames())

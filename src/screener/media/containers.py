@@ -1,4 +1,5 @@
-"""What a video's file says of itself, read from its boxes without decoding: cut short, encrypted.
+"""What a video's file says of itself, read from its boxes without decoding: cut short, encrypted,
+how many tracks of pictures.
 
 Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, and RIFF (AVI). Nothing here raises on
 broken input: what cannot be read is not declared. Streams are left where they were.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import BinaryIO
 
 from screener.media.sniff import sniff
@@ -17,8 +19,9 @@ _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _PROTECTED = (b"encv", b"drmi")
 
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+_TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
 # Tracks, TrackEntry, ContentEncodings, ContentEncoding: the way to a ContentEncryption.
-_WAY = (0x1654AE6B, 0xAE, 0x6D80, 0x6240)
+_WAY = (_TRACKS, _TRACK, 0x6D80, 0x6240)
 _ENCRYPTION = 0x5035
 
 _MOST = 1_000_000  # boxes looked at, in whatever file
@@ -41,8 +44,19 @@ def encrypted(stream: BinaryIO) -> bool:
         if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return _encrypted_matroska(stream, size)
         return _is_iso(_read(stream, 0, 12)) and any(
-            entry in _PROTECTED for entry in _sample_entries(stream, 0, size, 0)
+            entry in _PROTECTED for entry in _sample_entries(stream, size)
         )
+
+
+def picture_tracks(stream: BinaryIO) -> int:
+    """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
+    with _kept(stream) as size:
+        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+            return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
+        if not _is_iso(_read(stream, 0, 12)):
+            return 0
+        handlers = _inside(stream, 0, size, 0, b"hdlr")
+        return sum(_read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
 
 
 class _kept:
@@ -85,14 +99,22 @@ def _boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, in
         at += length
 
 
-def _sample_entries(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[bytes]:
-    """How the samples of each track are coded, by four letters."""
+def _inside(
+    stream: BinaryIO, at: int, end: int, depth: int, wanted: bytes
+) -> Iterator[tuple[int, int]]:
+    """The boxes of a type within a track: where the body starts, where the box ends."""
     for kind, body, after in _boxes(stream, at, end):
         if kind in _NESTED and depth < len(_NESTED):
-            yield from _sample_entries(stream, body, min(after, end), depth + 1)
-        elif kind == b"stsd" and depth:
-            for entry, _, _ in _boxes(stream, body + 8, min(after, end)):
-                yield entry
+            yield from _inside(stream, body, min(after, end), depth + 1, wanted)
+        elif kind == wanted and depth:
+            yield body, min(after, end)
+
+
+def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """How the samples of each track are coded, by four letters."""
+    for start, end in _inside(stream, 0, size, 0, b"stsd"):
+        for entry, _, _ in _boxes(stream, start + 8, end):
+            yield entry
 
 
 def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
@@ -145,3 +167,21 @@ def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> boo
         elif name == _WAY[depth] and _leads_to_encryption(stream, body, min(after, end), depth + 1):
             return True
     return False
+
+
+def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
+    """What each track of a Matroska file holds, by number."""
+    within = [(0, size)]
+    for wanted in (_SEGMENT, _TRACKS, _TRACK, _TRACK_KIND):
+        within = [
+            (body, min(after, end))
+            for start, end in within
+            for name, body, after in _up_to_cluster(stream, start, end)
+            if name == wanted
+        ]
+    for start, end in within:
+        yield int.from_bytes(_read(stream, start, min(end - start, 8)), "big")
+
+
+def _up_to_cluster(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    return takewhile(lambda one: one[0] != _CLUSTER, _elements(stream, at, end))

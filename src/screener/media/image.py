@@ -44,7 +44,7 @@ class Limits:
     frames: int = 1_000
     video_bytes: int = 16 * 1024 * 1024 * 1024
     duration: int = 6 * 60 * 60
-    samples: int = 20_000
+    samples: int = 25_000
     members: int = 100_000
     unpacked: int = 64 * 1024 * 1024 * 1024
     ratio: int = 200
@@ -78,6 +78,8 @@ class Frame:
     file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
     strides. `again` are the times of the frames looked at next that show the same, and are not
     given themselves. `inner` are views of `pixels` without the bars that a video has throughout.
+    `track` counts a video's tracks of pictures from 0. `between` is said of a frame that is worth
+    hashing only if it differs from the last one: its time is not one at which to look.
     """
 
     pixels: NDArray[np.uint8]
@@ -86,6 +88,8 @@ class Frame:
     part_kind: str = "frame"
     again: tuple[float, ...] = ()
     inner: tuple[NDArray[np.uint8], ...] = ()
+    track: int = 0
+    between: bool = False
 
 
 class Picture:

@@ -22,6 +22,9 @@ _RATE = 25.0  # where a file tells none
 class CvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
+    tracks = 1  # it knows of no more
+    cover = False
+
     def __init__(self, file: BinaryIO) -> None:
         try:
             self._capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]

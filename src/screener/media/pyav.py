@@ -77,10 +77,12 @@ class AvStream:
         file: BinaryIO,
         mime: str,
         *,
+        track: int = 0,
         keyframes: bool = False,
         every: Callable[[float | None], float] | None = None,
     ) -> None:
-        """`keyframes` decodes these alone. With `every`, which tells a step from the duration,
+        """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
+        alone. With `every`, which tells a step from the duration,
         frames that no other one needs are left out, but the first one at or after each multiple of
         so many seconds is not.
         """
@@ -97,10 +99,14 @@ class AvStream:
             raise MediaError("too_large", "not enough memory to open it") from None
         except (FFmpegError, ValueError) as error:
             raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
-        tracks = self._container.streams.video
+        except OSError as error:  # of the file, not of what is in it
+            raise _unreadable(error) from None
+        tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
-        self._track = min(tracks, key=lambda one: int(one.disposition) & _ATTACHED)
+        self.tracks = len(tracks)
+        self._track = tracks[track]
+        self.cover = _is_cover(self._track)
         if self._track.codec_context is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
@@ -127,7 +133,7 @@ class AvStream:
         order = _Order()
         sound = True  # until the next key frame all frames depend on the last one
         try:
-            for packet in self._container.demux(self._track):
+            for packet in self._packets():
                 if packet.size and not packet.is_discard:
                     order.read(packet.pts)
                 if self._keyframes and packet.size and not packet.is_keyframe:
@@ -143,17 +149,33 @@ class AvStream:
                 except FFmpegError:
                     yield Lost(self._seconds(packet.pts))
                     continue
+                if self.cover and packet.size:
+                    # It is alone, and comes first: the rest of the file need not be read for it.
+                    frames += packet.stream.codec_context.decode(None)
                 for frame in frames:
                     if frame.key_frame:
                         sound = not frame.is_corrupt
                     number = order.number(frame.pts)
                     time = self._seconds(frame.pts)
                     yield Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
+                if self.cover and frames:
+                    return
                 yield None
         except FFmpegError:
             yield Lost(None)
+        except OSError as error:
+            raise _unreadable(error) from None
         finally:
             self._container.close()
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets of the track, and at last one that empties the decoder."""
+        try:
+            yield from self._container.demux(self._track)
+        except IndexError:
+            # PyAV empties the decoders one by one, those of the tracks it knows first, and trips
+            # over tracks that turned up on the way, as they do in files without a header.
+            return
 
     def _skip_if_free(self, packet: Any) -> None:
         """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
@@ -168,6 +190,14 @@ class AvStream:
         if self._start is None:
             self._start = stamp
         return max((stamp - self._start) * self._tick, 0.0)
+
+
+def _unreadable(error: OSError) -> MediaError:
+    return MediaError("unreadable", error.strerror or "cannot be read")
+
+
+def _is_cover(track: Any) -> bool:
+    return bool(int(track.disposition) & _ATTACHED)
 
 
 class _Order:

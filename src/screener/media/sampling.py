@@ -8,6 +8,8 @@ from typing import Final
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
 _FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
+_BETWEEN: Final = 3_000  # frames in between of what moves, at most: they cost time
+_AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ takes are not added
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,9 @@ class Sampling:
     so many frames as make `every` seconds at the file's average rate, as vPDQ does. `videos`:
     the seconds instead of `every` where a list holds videos (`against_videos`, which a Screener
     sets): their frames lie anywhere between ours, and what moves agrees with nothing half a second
-    later. Of a long video it is more, so that it comes to no more than 10,000 frames. `scenes`:
+    later. Of a long video it is more, so that it comes to no more than 10,000 frames. Frames in
+    between that differ are taken too, of a video so short that they are no more than 3,000; and
+    those that vPDQ takes at its own setting. `scenes`:
     also take each frame that looks unlike the last one taken, so that a short flash is seen; every
     frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours that look
     alike once. `usable`: the least share of the frames taken that must show enough detail to be
@@ -39,6 +43,21 @@ class Sampling:
         if not self.against_videos or duration is None:
             return self.every
         return min(self.every, max(self.videos, duration / _FOR_VIDEOS))
+
+    def between(self, duration: float | None) -> float | None:
+        """Seconds from one frame to the next in between those, of a video so long: such a frame is
+        taken if it differs from the last one. None where there are none in between.
+        """
+        if not self.against_videos or duration is None:
+            return None
+        finer = duration / _BETWEEN
+        return finer if finer < self.step(duration) else None
+
+    def as_vpdq(self, duration: float | None) -> bool:
+        """Whether frames that vPDQ takes of a video so long are taken as well: each so many as make
+        a second. A copy that has all frames agrees in these, however much it moves.
+        """
+        return self.against_videos and self.step(duration) <= _AS_VPDQ
 
     def wrong(self) -> str | None:
         """What is wrong with the settings, in a sentence; None where nothing is."""

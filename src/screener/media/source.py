@@ -101,7 +101,8 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         most = max(limit, video_limit) if _is_video(data[:_HEAD]) else limit
         return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
-        return Source(_read_stream(cast("BinaryIO", item), limit))
+        stream = cast("BinaryIO", item)
+        return Source(_lent(stream, max(limit, video_limit)) or _read_stream(stream, limit))
     if isinstance(item, Image.Image | np.ndarray):
         return Source(item)
     raise TypeError(f"not something to screen: {type(item).__name__}")
@@ -142,6 +143,49 @@ def _check_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise MediaError("unreadable", what)
+
+
+class _Lent(io.RawIOBase):
+    """A file object of the caller's, which is not closed with this one."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read from any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place, and say which it is."""
+        self._stream.seek(offset, whence)
+        return self._stream.tell()
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read what fits, and say how much it was."""
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _lent(stream: BinaryIO, most: int) -> BinaryIO | None:
+    """A file object that holds a video and stands at its start, as a file that may be closed: as
+    that of a path, it is not held. None for all others.
+    """
+    try:
+        if not stream.seekable() or stream.tell() != 0:
+            return None
+        head = stream.read(_HEAD)
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+    except (AttributeError, OSError, ValueError):
+        return None  # it is read to its end, or says there what is wrong
+    is_video = isinstance(head, bytes) and _is_video(head) and size <= most
+    return io.BufferedReader(_Lent(stream)) if is_video else None
 
 
 def _read_stream(stream: BinaryIO, limit: int) -> bytes:

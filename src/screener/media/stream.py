@@ -37,13 +37,16 @@ class Lost:
 
 
 class Stream(Protocol):
-    """A video that is open.
+    """A track of pictures of a video that is open.
 
-    `width` and `height` are as shown; `frames` as declared, 0 where the file does not say;
-    `duration` and `ends` (when its pictures end, if they are declared apart) are seconds;
-    `frame_seconds` is how long a frame lasts as a rule.
+    `tracks` says how many the file has; `cover`, that this one is no more than a picture that
+    stands for the file. `width` and `height` are as shown; `frames` as declared, 0 where the file
+    does not say; `duration` and `ends` (when its pictures end, if they are declared apart) are
+    seconds; `frame_seconds` is how long a frame lasts as a rule.
     """
 
+    tracks: int
+    cover: bool
     width: int
     height: int
     frames: int

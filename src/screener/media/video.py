@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
 from screener.media import containers, likeness
@@ -26,7 +26,7 @@ from screener.media.stream import Lost, Still, Stream
 from screener.media.timing import EARLY, Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
-_AHEAD = 8
+_AHEAD = 256
 _HELD = 32_000_000
 
 
@@ -54,25 +54,23 @@ def open(
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     opened = _decoder(stream, mime, sampling)
-    if opened.width * opened.height > limits.pixels:
-        raise MediaError(
-            "too_large",
-            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
-        )
+    _check_size(opened, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
-    return Picture(media, lambda: _walk(opened, stream, limits, sampling, seconds))
+    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, seconds))
 
 
-def _decoder(stream: BinaryIO, mime: str, sampling: Sampling) -> Stream:
-    """The file opened by PyAV, or by OpenCV where that is not installed."""
+def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) -> Stream:
+    """A track of the file opened by PyAV, or by OpenCV where that is not installed."""
     try:
         if _has_pyav():
             from screener.media.pyav import AvStream
 
-            some = sampling.mode == "seconds" and not sampling.scenes
+            every_one = sampling.scenes or sampling.against_videos
+            some = sampling.mode == "seconds" and not every_one
             return AvStream(
                 stream,
                 mime,
+                track=track,
                 keyframes=sampling.mode == "keyframes",
                 every=sampling.step if some else None,
             )
@@ -94,39 +92,60 @@ def _has_pyav() -> bool:
 def _walk(
     opened: Stream,
     stream: BinaryIO,
+    mime: str,
     limits: Limits,
     sampling: Sampling,
     seconds: float | None,
 ) -> Iterator[Frame]:
-    """Sampled frames; then MediaError if a part of the video was not looked at."""
-    walk = _Walk(opened, limits, sampling, seconds)
-    try:
-        yield from _without_bars(_distinct(walk.taken(), sampling))
-    except MemoryError:
-        raise MediaError("too_large", "not enough memory to decode it") from None
-    if walk.stopped is not None:
-        raise walk.stopped
-    if containers.ended_early(stream):
-        raise MediaError("truncated", "the data ends too early")
-    if not walk.decoded:
-        raise MediaError("undecodable", "no frame can be decoded")
-    if walk.losses.worst is not None:
-        start, end = walk.losses.worst
-        raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+    """Sampled frames of one track after the other; then MediaError if a part of one was not looked
+    at. Covers come last, and are thumbnails of what was shown before.
+    """
+    ends = math.inf if seconds is None else monotonic() + seconds
+    trouble: MediaError | None = None
+    before = taken = 0  # frames of the tracks before, and those of them that were looked at
+    for track in range(opened.tracks):
+        try:
+            if track:
+                stream.seek(0)
+                opened = _decoder(stream, mime, sampling, track)
+                _check_size(opened, limits)
+            walk = _Walk(opened, limits, sampling, ends, taken)
+            kind = "thumbnail" if track and opened.cover else "frame"
+            for frame in walk.frames():
+                yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
+            before, taken = before + walk.passed, walk.count
+            walk.check(stream)
+        except MediaError as error:
+            trouble = trouble or error
+    if trouble is None and opened.tracks < containers.picture_tracks(stream):
+        more = "a further track of pictures needs PyAV: install the extra `video`"
+        trouble = MediaError("unsupported", more)
+    if trouble is not None:
+        raise trouble
+
+
+def _check_size(opened: Stream, limits: Limits) -> None:
+    if opened.width * opened.height > limits.pixels:
+        raise MediaError(
+            "too_large",
+            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
+        )
 
 
 def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
     """The frames, each with what it shows between the video's bars, as far as those are known from
-    the frames before it and a few after it.
+    the frames before it and, since many a video begins in the dark, from some after it.
     """
-    bars, held = Bars(), deque[Frame]()
+    bars, held, size = Bars(), deque[Frame](), 0
     trouble: Exception | None = None
     try:
         for frame in frames:
             bars.see(frame.pixels)
             held.append(frame)
-            while len(held) > _AHEAD or sum(one.pixels.size for one in held) > _HELD:
+            size += frame.pixels.size
+            while len(held) > _AHEAD or size > _HELD:
                 first = held.popleft()
+                size -= first.pixels.size
                 yield replace(first, inner=bars.views(first.pixels))
     except (MediaError, MemoryError) as error:
         trouble = error
@@ -136,24 +155,28 @@ def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
         raise trouble
 
 
-def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Iterator[Frame]:
+def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
     """The frames taken, with their pixels; those that look alike as one, given when one follows
-    that does not, and also before an error.
+    that does not, and also before an error. Of those in between, the ones that differ.
     """
     held: Frame | None = None
     shown: likeness.Tiny | None = None  # of the frame held
     again: list[float] = []
     trouble: Exception | None = None
     try:
-        for time, still in taken:
+        for time, still, between in taken:
             pixels = still.grey()
-            tiny = likeness.tiny(pixels) if sampling.distinct else None
-            if tiny is not None and shown is not None and likeness.alike(tiny, shown):
+            tiny = likeness.tiny(pixels) if sampling.distinct or between else None
+            alike = tiny is not None and shown is not None and likeness.alike(tiny, shown)
+            if alike and between:
+                continue
+            if alike and held is not None and sampling.distinct:
+                held = replace(held, between=False)
                 again.append(time)
                 continue
             if held is not None:
                 yield replace(held, again=tuple(again))
-            held, shown, again = Frame(pixels, time, still.number), tiny, []
+            held, shown, again = Frame(pixels, time, still.number, between=between), tiny, []
     except (MediaError, MemoryError) as error:
         trouble = error
     if held is not None:
@@ -162,11 +185,22 @@ def _distinct(taken: Iterator[tuple[float, Still]], sampling: Sampling) -> Itera
         raise trouble
 
 
+class _Taken(NamedTuple):
+    """A frame taken, its time, and whether it is one in between, to be hashed if it differs."""
+
+    time: float
+    still: Still
+    between: bool
+
+
 class _Walk:
-    """One walk over a video: which frames are taken, what was lost, and what ended it early."""
+    """One walk over a track: which frames are taken, what was lost, and what ended it early.
+
+    It ends at `ends`, by the monotonic clock. `count` frames of other tracks were taken before.
+    """
 
     def __init__(
-        self, opened: Stream, limits: Limits, sampling: Sampling, seconds: float | None
+        self, opened: Stream, limits: Limits, sampling: Sampling, ends: float, count: int
     ) -> None:
         step = opened.frame_seconds
         self._every = (
@@ -175,23 +209,46 @@ class _Walk:
         allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed + step + EARLY)
-        self.decoded = 0
+        self.decoded = self.passed = 0  # frames, and those passed without decoding as well
+        self.count = count
         self._opened = opened
         self._limits = limits
         self._sampling = sampling
-        self._seconds = seconds
+        self._ends = ends
         self._clock = Clock(step)
         self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
         self._grid = Grid(self._every)
+        by_time = sampling.mode == "seconds"
+        self._second = max(1, int(1 / step + 1e-9))
+        self._as_vpdq = by_time and sampling.as_vpdq(opened.duration)
+        finer = sampling.between(opened.duration) if by_time else None
+        self._between = None if finer is None else Grid(finer)
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
-    def taken(self) -> Iterator[tuple[float, Still]]:
+    def frames(self) -> Iterator[Frame]:
+        """The frames to be hashed, each with what lies between the track's bars."""
+        try:
+            yield from _without_bars(_distinct(self.taken(), self._sampling))
+        except MemoryError:
+            raise MediaError("too_large", "not enough memory to decode it") from None
+
+    def check(self, stream: BinaryIO) -> None:
+        """MediaError where a part of the track, which has been walked over, was not looked at."""
+        if self.stopped is not None:
+            raise self.stopped
+        if containers.ended_early(stream):
+            raise MediaError("truncated", "the data ends too early")
+        if not self.decoded:
+            raise MediaError("undecodable", "no frame can be decoded")
+        if self.losses.worst is not None:
+            start, end = self.losses.worst
+            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+
+    def taken(self) -> Iterator[_Taken]:
         """Each frame taken and its time, up to the end or a limit."""
-        ends = math.inf if self._seconds is None else monotonic() + self._seconds
-        count = 0
         for step in self._opened.steps():
-            if monotonic() > ends:
-                self.stopped = MediaError("timeout", f"not finished within {self._seconds:g} s")
+            if monotonic() > self._ends:
+                self.stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):
                 self.losses.lose(self._clock.now if step.time is None else step.time)
@@ -200,19 +257,22 @@ class _Walk:
                 if time > self._limits.duration:
                     self.stopped = MediaError("too_large", f"over {self._limits.duration} s long")
                     return
-                if not self._is_due(time, step):
+                between = self._between is not None and self._between.takes(time)
+                due = self._is_due(time, step)
+                if not due and not between:
                     continue
-                count += 1
-                if count > self._limits.samples:
+                self.count += due
+                if self.count > self._limits.samples:
                     over = f"more than {self._limits.samples} frames to look at"
                     self.stopped = MediaError("too_large", over)
                     return
-                yield time, step
+                yield _Taken(time, step, between=not due)
         self.losses.end(self._opened.ends if self.decoded else None)
 
     def _tell(self, still: Still) -> float:
         """The time of a frame that was decoded."""
         self.decoded += 1
+        self.passed = max(self.passed, still.number + 1)
         time = self._clock.tell(still.time)
         if still.sound:
             self.losses.see(time)
@@ -226,6 +286,7 @@ class _Walk:
             due = still.number % self._stride == 0
         else:
             due = self._sampling.mode != "seconds" or self._grid.takes(time)
+            due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
         tiny = likeness.tiny(still.raw())

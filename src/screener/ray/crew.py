@@ -103,6 +103,7 @@ class Post:
                 if isinstance(error, ActorDiedError) and error.actor_init_failed:
                     raise _no_start(error) from None
                 self.lost = True  # with its node, before it began
+                _tell_lost(error)
                 return False
             except RayError as error:
                 raise _no_start(error) from None
@@ -130,6 +131,10 @@ class Post:
         self.lost = True
         with contextlib.suppress(Exception):  # it is gone already, or the whole cluster is
             ray.kill(self.actor)
+
+
+def _tell_lost(error: RayError) -> None:
+    _log.warning("an actor of the scan was lost (%s) and is replaced", type(error).__name__)
 
 
 def _no_start(error: RayError) -> ClusterError:
@@ -181,7 +186,7 @@ class Crew:
         died_of = post.at_work_on() if post.died_alone(error) else None
         if died_of is not None:
             died_of.tries += 1
-        _log.warning("an actor of the scan was lost (%s) and is replaced", type(error).__name__)
+        _tell_lost(error)
         post.dismiss()
 
     def _ready_post(self, number: int) -> Post:

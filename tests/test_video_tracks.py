@@ -1,0 +1,135 @@
+"""Videos with more than one track of pictures: each is looked at, whichever a player would show."""
+
+import numpy as np
+import pytest
+from drawn_videos import blank, clip, panned, tracks
+
+from screener import HashList, Screener, Verdict, vpdq
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.hashing import video as hashes_of_videos
+from screener.media import video
+from screener.media.image import Limits
+from screener.media.pyav import AvStream
+
+
+@pytest.fixture
+def engine(make_list, scene):
+    """A Screener whose list holds one picture, `bad`."""
+    return Screener(make_list([{"id": "bad", "pdq": pdq.compute(np.asarray(scene(1))).text}]))
+
+
+def other(scene, seconds=4, size=(320, 240)):
+    """Pictures that are not listed, another one each second."""
+    return [scene(20 + at // 10, size) for at in range(seconds * 10)]
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+@pytest.mark.parametrize("first", [True, False])
+def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
+    """A listed picture is found in the first and in the second track, at its seconds of that
+    track; the tracks have sizes of their own.
+    """
+    shown = [scene(20)] * 10 + [scene(1)] * 20 + [scene(21)] * 10
+    small = other(scene, size=(160, 120))
+    data = tracks(*((shown, small) if first else (small, shown)), container=container)
+
+    result = engine.screen(data)
+
+    assert [match.entry for match in result.matches] == ["bad"]
+    assert result.timeline[0].spans == ((1.0, 2.0),)
+    assert result.media.samples == 8
+    assert result.matches[0].part == (10 if first else 50)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, container):
+    """It knows the first one alone; a file with one track is none of those."""
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    shown = other(scene, seconds=2)
+
+    result = engine.screen(tracks(shown, shown, container=container))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert "PyAV" in result.detail
+    assert engine.screen(tracks(shown, container=container)).verdict is Verdict.NO_MATCH
+
+
+def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
+    """One shows it at first, the other at its end."""
+    early = [scene(1)] * 20 + [scene(20)] * 20
+    late = [scene(21)] * 30 + [scene(1)] * 10
+
+    assert engine.screen(tracks(early, late)).timeline[0].spans == ((0.0, 1.0), (3.0, 3.0))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_cover_picture_is_a_thumbnail(engine, scene, first):
+    """It makes a match, without a place in the timeline; what it shows clears nothing."""
+    shown = other(scene)
+    sides = [[scene(1)], shown] if first else [shown, [scene(1)]]
+    result = engine.screen(tracks(*sides, covers=[0 if first else 1]))
+
+    (match,) = result.matches
+    assert (match.part_kind, match.distance <= 4) == ("thumbnail", True)
+    assert (result.timeline, result.media.samples) == ((), 4)
+
+    dark = tracks([blank()] * 40, [scene(30)], covers=[1])
+    assert str(engine.screen(dark).reason) == "too_little_detail"
+
+
+def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
+    """What is dark in one is no reason not to be found in another; a limit holds for all of them
+    together, and is told.
+    """
+    data = tracks([blank()] * 40, [scene(1)] * 40)
+    assert engine.screen(data).verdict is Verdict.MATCH
+
+    frames = []
+    with pytest.raises(MediaError) as error:
+        frames.extend(
+            video.open(tracks(other(scene), other(scene)), limits=Limits(samples=6)).frames()
+        )
+    assert error.value.reason == "too_large"
+    assert [frame.track for frame in frames] == [0] * 4 + [1] * 2
+
+
+def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
+    """By its own frames: those of two tracks do not make one clip. A vPDQ is of the first one."""
+    moving, calm = panned(scene, 5, 60), other(scene, seconds=6)
+    made, _ = vpdq.compute(clip(moving))
+    (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
+    known = HashList.create(tmp_path / "known.list")
+    known.import_file(tmp_path / "a.txt", source="ours")
+
+    engine = Screener(known.refresh())
+    (alone,) = engine.screen(tracks(moving)).matches
+    (match,) = engine.screen(tracks(calm, moving)).matches
+
+    assert (match.kind, match.video) == ("vpdq", alone.video)
+    both, _ = vpdq.compute(tracks(moving, calm))
+    assert len(both.value) == len(made.value)
+
+
+def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):
+    """PyAV trips over it at the end of the file, when all frames have been given."""
+    data = clip(other(scene, seconds=2) + [scene(1)] * 10)
+    steps = AvStream.steps
+
+    def with_another(self):
+        demux = self._container.demux
+        wrapped = type("Container", (), {})()
+        wrapped.close = self._container.close
+
+        def packets(track):
+            yield from demux(track)
+            raise IndexError
+
+        wrapped.demux = packets
+        self._container = wrapped
+        return steps(self)
+
+    monkeypatch.setattr(AvStream, "steps", with_another)
+    result = engine.screen(data)
+
+    assert (result.verdict, result.media.samples) == (Verdict.MATCH, 3)
