@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from screener.alignment import SAME_PICTURE, Pairs, best_run, moves, scenes_of, seen_of, span_of
+from screener.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
 from screener.hashing.frames import FLOOR, Frames
+from screener.scenes import scenes_of, seen_of
 
 RADIUS: Final = 31
 

@@ -10,21 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.frames import Codes, Flags, Frames
+from screener.scenes import FAR, NEARER, SCENES, apart, distances, seen_of, words
 
 SECONDS: Final = 5.0  # how long an aligned run lasts at least
-SCENES: Final = 3  # that do not agree with each other, in an aligned run
 SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said to be the same
-
-_SAMENESS: Final = 0.36  # of frames of much detail; most title cards have more
 
 # How many times nearer a frame is to its own than to others, where they are not scenes: within few
 # bits, and within the radius.
 _MUCH_NEARER: Final = 2.0
-_NEARER: Final = 1.3
 
 _ASKED: Final = 64  # frames of which that is found out
 
-_FAR: Final = 999  # bits, where there is nothing to be near
 _BLOCK: Final = 1 << 19  # pairs of frames at once
 _OFFSETS: Final = 8  # alignments that are looked at
 _STEP: Final = 1.0  # seconds that a frame stands for at most, in the length of a run
@@ -41,13 +37,13 @@ class Pairs:
 
     def __init__(self, query: Frames, listed: Frames, radius: int) -> None:
         self.query, self.listed, self.radius = query, listed, radius
-        self.query_near = np.full(len(query), _FAR, np.uint16)
-        self.listed_near = np.full(len(listed), _FAR, np.uint16)
+        self.query_near = np.full(len(query), FAR, np.uint16)
+        self.listed_near = np.full(len(listed), FAR, np.uint16)
         self._agree: list[tuple[int, npt.NDArray[np.uint8]]] = []  # packed, a bit for each pair
         height = max(1, _BLOCK // len(listed))
-        theirs = np.ascontiguousarray(_words(listed.codes).T)
+        theirs = np.ascontiguousarray(words(listed.codes).T)
         for start in range(0, len(query), height):
-            ours = _words(query.codes[start : start + height])
+            ours = words(query.codes[start : start + height])
             bits = np.zeros((len(ours), len(listed)), np.uint16)
             for word in range(4):
                 bits += np.bitwise_count(ours[:, word, None] ^ theirs[word])
@@ -104,7 +100,7 @@ def _alignments(pairs: Pairs) -> Iterator[_Aligned]:
         pairs.query.codes[pairs.query_near <= pairs.radius],
         pairs.listed.codes[pairs.listed_near <= pairs.radius],
     )
-    if min(_apart(codes, SAME_PICTURE) for codes in agreeing) < 2:
+    if min(apart(codes, SAME_PICTURE) for codes in agreeing) < 2:
         return  # one picture, which fits at any offset
     # Of two videos sampled differently, each frame of the coarser one has one near its time in the
     # finer one; the other way round it need not.
@@ -225,7 +221,7 @@ class _Aligned:
         return (
             self._scenes(where) >= scenes
             or self._keeps_time(where, SAME_PICTURE, scenes, _MUCH_NEARER)
-            or self._keeps_time(where, self.radius, scenes, _NEARER)
+            or self._keeps_time(where, self.radius, scenes, NEARER)
         )
 
     def _keeps_time(self, where: Ints, bits: int, scenes: int, nearer: float) -> bool:
@@ -235,15 +231,15 @@ class _Aligned:
         """
         where = where[self.near[where] <= bits]
         ours, theirs = self.coarse.codes[where], self.fine.codes[self.nearest[where]]
-        if len(where) < SCENES or min(_apart(ours, bits), _apart(theirs, bits)) < scenes:
+        if len(where) < SCENES or min(apart(ours, bits), apart(theirs, bits)) < scenes:
             return False
         own, others = [], []
         for place in where[:: -(-len(where) // _ASKED)].tolist():
             away = np.abs(self.fine.times - self.at[place]) > self.tolerance
             if away.any():
                 own.append(int(self.near[place]))
-                distances = _distances(self.coarse.codes[place], self.fine.codes[away])
-                others.append(int(distances.min()))
+                bits_away = distances(self.coarse.codes[place], self.fine.codes[away])
+                others.append(int(bits_away.min()))
         return len(own) >= SCENES and nearer * float(np.median(own)) < float(np.median(others))
 
     def _scenes(self, where: Ints) -> int:
@@ -262,18 +258,18 @@ def _nearest(
     codes: Codes, times: Floats, fine: Frames, tolerance: float
 ) -> tuple[Ints, npt.NDArray[np.uint16]]:
     """For each code at a time the frame that is nearest in bits among those within the tolerance
-    of its time, and of equals the one nearest in time; and how near it is in bits, `_FAR` where
+    of its time, and of equals the one nearest in time; and how near it is in bits, `FAR` where
     there is none.
     """
     low = np.searchsorted(fine.times, times - tolerance, side="left")
     high = np.searchsorted(fine.times, times + tolerance, side="right")
     best = np.zeros(len(codes), np.int64)
-    near = np.full(len(codes), _FAR, np.uint16)
+    near = np.full(len(codes), FAR, np.uint16)
     away = np.zeros(len(codes))
     for place in range(int((high - low).max(initial=0))):
         which = np.flatnonzero(low + place < high)
         other = low[which] + place
-        bits = _distances(codes[which], fine.codes[other])
+        bits = distances(codes[which], fine.codes[other])
         apart = np.abs(fine.times[other] - times[which])
         nearer = (bits < near[which]) | ((bits == near[which]) & (apart < away[which]))
         for kept, new in ((near, bits), (best, other), (away, apart)):
@@ -296,83 +292,6 @@ def _longest(agree: Flags, times: Floats) -> tuple[int, int]:
     starts = places[np.searchsorted(-lowest, -sums[places + 1], side="left")]
     longest = int(np.argmax(times[places] - times[starts]))
     return int(starts[longest]), int(places[longest])
-
-
-def scenes_of(frames: Frames, radius: int) -> int:
-    """How many scenes frames are, up to `SCENES`.
-
-    Two are of two scenes where they cannot both agree with one picture, which is beyond twice the
-    radius; where both have much detail and are no lines of text, beyond the radius.
-    """
-    plain = _apart(frames.codes, 2 * radius)
-    return max(plain, _apart(frames.detailed(_SAMENESS).codes, radius))
-
-
-def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
-    """How many scenes frames that agree are, on the side that has fewer. Where less than twice the
-    radius is between them they are told apart as well: each is nearer to its own than to the other.
-    """
-    plain = min(_apart(one.codes, 2 * radius) for one in (ours, theirs))
-    detailed = [one.detailed(_SAMENESS).codes for one in (ours, theirs)]
-    return max(plain, _told_apart(detailed[0], detailed[1], radius))
-
-
-def _told_apart(ours: Codes, theirs: Codes, radius: int) -> int:
-    """How many scenes there are in both, up to `SCENES`: frames of theirs that are further than the
-    radius from each other, as those of ours are that are nearest to them, and much nearer than to
-    the others. What noise makes of one picture is as near to one as to another.
-    """
-    if not len(ours) or not len(theirs):
-        return 0
-    apart = theirs[_far_apart(theirs, radius)]
-    across = _distances(ours[:, None], apart)
-    nearest = across.argmin(axis=0)
-    own, across = across.min(axis=0), across[nearest]
-    within = _distances(ours[nearest][:, None], ours[nearest])
-    chosen: list[int] = []
-    for place in range(len(apart)):
-        if own[place] <= radius and all(
-            within[place, other] > radius
-            and min(across[place, other], across[other, place])
-            >= _NEARER * max(own[place], own[other])
-            for other in chosen
-        ):
-            chosen.append(place)
-    return len(chosen)
-
-
-def _apart(codes: Codes, bits: int) -> int:
-    """How many codes there are that are further than so many bits from each other, up to
-    `SCENES`.
-    """
-    return len(_far_apart(codes, bits))
-
-
-def _far_apart(codes: Codes, bits: int) -> list[int]:
-    """The places of up to `SCENES` codes that are further than so many bits from each other."""
-    if not len(codes):
-        return []
-    nearest = np.full(len(codes), _FAR, np.uint16)
-    places = [0]
-    while len(places) < SCENES:
-        nearest = np.minimum(nearest, _distances(codes, codes[places[-1]][None]))
-        place = int(nearest.argmax())
-        if nearest[place] <= bits:
-            break
-        places.append(place)
-    return places
-
-
-def _words(codes: Codes) -> npt.NDArray[np.uint64]:
-    return np.ascontiguousarray(codes).view(np.uint64)
-
-
-def _distances(one: Codes, other: Codes) -> npt.NDArray[np.uint16]:
-    """Bits between each of one and each of the other; between pairs where the shapes agree so."""
-    bits: npt.NDArray[np.uint16] = np.bitwise_count(_words(one) ^ _words(other)).sum(
-        axis=-1, dtype=np.uint16
-    )
-    return bits
 
 
 def span_of(times: Floats) -> tuple[float, float]:

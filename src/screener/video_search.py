@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.agreement import Agreement, Rule, compare
-from screener.alignment import SCENES
 from screener.hashed import Hashed, Located
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
@@ -25,6 +24,7 @@ from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.policy import Policy
 from screener.result import Match
+from screener.scenes import SCENES
 
 KIND: Final = "vpdq"
 _FIRST: Final = 32  # frames searched at once, until it is known how many hits they have
