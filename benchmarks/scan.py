@@ -153,7 +153,7 @@ def main() -> None:
         memory = f"   {private / 2**20:6.1f} MiB a worker" if private else ""
         print(f"{width}x{height:<5} {row['how']:30} {row['files_per_s']:8.1f} files/s{memory}")
     if arguments.receipt:
-        used = ["pillow", "pebble", *(["threatexchange"] if rival() is not None else [])]
+        used = ["pillow", *(["threatexchange"] if rival() is not None else [])]
         receipt.write(arguments.receipt, receipt.receipt(QUESTION, told, used))
 
 

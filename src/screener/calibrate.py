@@ -29,6 +29,7 @@ from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
 from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
+from screener.workers import each
 
 MILLION = 1_000_000
 _FURTHER = {64: 8, 256: 16}  # bits beyond the policy's radius that are looked at, by a kind's bits
@@ -189,9 +190,6 @@ class _Seen:
 def _each(
     editing: _Editing, files: Iterable[str], jobs: int
 ) -> Iterator[dict[str, dict[str, int | None]]]:
-    # Here, since pebble loads asyncio and with it the network's libraries.
-    from screener.workers import each
-
     for found in each(editing, files, jobs=jobs):
         # A picture by which a worker came to harm tells nothing.
         yield {} if isinstance(found, Hashed) else found

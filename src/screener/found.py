@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from screener.hashed import Located
 from screener.result import Appearance, Match
@@ -14,10 +15,14 @@ class Found:
     """Collects the hits of one input; made of its hashes, filled by the searches."""
 
     def __init__(self, hashes: Sequence[Located]) -> None:
-        shown = [one for one in hashes if _has_time(one)]
-        self._times = sorted({time for one in shown for time in (one.time, *one.again)})
+        self._hashes = hashes
         self._nearest: dict[tuple[_Key, int], Match] = {}
         self._seen: dict[_Key, set[float]] = {}
+
+    @cached_property
+    def _times(self) -> list[float]:
+        shown = [one for one in self._hashes if _has_time(one)]
+        return sorted({time for one in shown for time in (one.time, *one.again)})
 
     @property
     def moving(self) -> bool:

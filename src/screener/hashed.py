@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,7 @@ size: such frames are hashed at twice their size too.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
     `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
@@ -46,12 +46,16 @@ class Located:
 
 @dataclass(frozen=True)
 class Hashed:
-    """An input as far as it could be hashed: what there is to look up, and what went wrong."""
+    """An input as far as it could be hashed: what there is to look up, and what went wrong.
+
+    `seconds` is what a scan's worker took for it.
+    """
 
     name: Name
     hashes: tuple[Located, ...] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
+    seconds: float | None = None
 
     @property
     def video(self) -> bool:
@@ -118,7 +122,7 @@ class _Repeats:
         if not self._again:
             return tuple(hashes)
         return tuple(
-            replace(one, again=tuple(self._again.get(one.part, ())))
+            one._replace(again=tuple(self._again.get(one.part, ())))
             if one.hash.kind.perceptual
             else one
             for one in hashes
@@ -148,14 +152,15 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     if not any(kind.digest for kind in wanted):
         return []
     made: tuple[Hash, ...] = ()
+    kinds = [kind for kind in wanted if kind.digest]
     if read.file is not None:
         try:
-            made = digest.compute(read.file)
+            made = digest.compute_kinds(read.file, kinds)
         except OSError as error:
             raise MediaError("unreadable", error.strerror or "cannot be read") from None
     elif isinstance(read.content, bytes):
-        made = digest.compute(read.content)
-    return [Located(one) for one in made if one.kind in wanted]
+        made = digest.compute_kinds(read.content, kinds)
+    return [Located(one) for one in made]
 
 
 def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -190,6 +195,6 @@ def _orientations(
                 by_bits = detail.pattern_scores([one.value for one in found])
                 scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
             for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
-                stamped = replace(one, pixels=pixels.VERSION)
+                stamped = one.made_of(pixels.VERSION)
                 located.append(Located(stamped, orientation, *place, score, frame.again))
     return located

@@ -6,10 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
-from threading import Thread
-from typing import TYPE_CHECKING
 
 from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
@@ -24,9 +21,7 @@ from screener.media.source import Name, name_of
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
-
-if TYPE_CHECKING:
-    from screener.workers import Errand, Worker
+from screener.workers import Errand, Worker, Workers
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -109,7 +104,6 @@ class _Item:
     left: _Left
     holder: _Item | None = None
     inode: int = 0
-    errand: Errand[Hashed | Opened] | None = None
     worker: Worker[Hashed | Opened] | None = None
     over: bool = False
     result: Result | None = None
@@ -148,19 +142,13 @@ class _Scan:
         self._order: deque[_Item] = deque()
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
-        self._under_way: list[_Item] = []
-        self._workers: list[Worker[Hashed | Opened]] = []
+        self._under_way: dict[Errand[Hashed | Opened], _Item] = {}
 
     def run(self, jobs: int) -> Iterator[Result]:
         """All results."""
-        # Here, since pebble loads asyncio and with it the network's libraries, which a program that
-        # only screens does without.
-        from screener.workers import Worker
-
-        self._workers = [Worker(self._hasher) for _ in range(jobs)]
-        try:
+        with Workers(self._hasher, jobs) as workers:
             while True:
-                self._hand_out()
+                self._hand_out(workers)
                 told = False
                 for item in self._taken():
                     if item.result is not None:
@@ -170,11 +158,9 @@ class _Scan:
                 if told:
                     continue
                 if self._under_way:
-                    self._collect()
+                    self._collect(workers)
                 elif not self._order:
                     return
-        finally:
-            _stop(self._workers)
 
     def _count(self, result: Result) -> None:
         labels = {"verdict": str(result.verdict), "reason": str(result.reason or "")}
@@ -197,9 +183,9 @@ class _Scan:
             item.holder.untold -= 1
         return item
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, workers: Workers[Hashed | Opened]) -> None:
         """Give targets to the least busy workers until all are busy or nothing is left."""
-        while (worker := min(self._workers, key=lambda one: len(one.errands))).free:
+        while (worker := workers.free()) is not None:
             item = self._next_member() or self._next_file()
             if item is None:
                 return
@@ -209,8 +195,7 @@ class _Scan:
                 worker = item.holder.worker or worker
             limits = Budget(item.left.members, item.left.bytes)
             item.worker = worker
-            item.errand = worker.take(item.target, limits)
-            self._under_way.append(item)
+            self._under_way[worker.take(item.target, limits)] = item
 
     def _next_member(self) -> _Item | None:
         """A member of the first archive that has one for a worker that is free."""
@@ -258,18 +243,11 @@ class _Scan:
     def _is_finished(self, name: Name | None) -> bool:
         return self._finished is not None and name is not None and self._finished.take(name)
 
-    def _collect(self) -> None:
+    def _collect(self, workers: Workers[Hashed | Opened]) -> None:
         """Wait until a target under way is done, and look up all that are, in one batch."""
-        wait([_errand(item).future for item in self._under_way], return_when=FIRST_COMPLETED)
         hashed: list[tuple[_Item, Hashed, float]] = []
-        for item in list(self._under_way):
-            errand, worker = _errand(item), item.worker
-            if worker is None or not errand.future.done():
-                continue
-            done = worker.collect(errand)
-            if done is None:
-                continue
-            self._under_way.remove(item)
+        for done in workers.collect():
+            item = self._under_way.pop(done.errand)
             if isinstance(done.outcome, Opened):
                 self._open(item, done.outcome, done.seconds)
             else:
@@ -279,7 +257,7 @@ class _Scan:
 
     def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
-        named = [_named(one, item.target) for item, one, _ in hashed]
+        named = [_named(one, item.target, seconds) for item, one, seconds in hashed]
         if self._cache is not None:
             for one in named:
                 self._cache.add(one, self._hasher)
@@ -288,7 +266,7 @@ class _Scan:
         self._metrics("lookup_seconds", time.perf_counter() - begin, {})
         self._metrics("lookup_inputs", len(named), {})
         for (item, _, seconds), result in zip(hashed, results, strict=True):
-            item.result = replace(result, seconds=round(seconds, 6))
+            item.result = result
             item.over = True
             self._metrics("hash_seconds", seconds, {})
 
@@ -328,21 +306,8 @@ def _outermost(item: _Item) -> Name:
     return item.name or Name()
 
 
-def _errand(item: _Item) -> Errand[Hashed | Opened]:
-    if item.errand is None:
-        raise RuntimeError("not handed out")
-    return item.errand
-
-
-def _named(hashed: Hashed, target: Target) -> Hashed:
-    """What was hashed under the name of its target: a worker does not know that of a member."""
-    return hashed if target.name is None else replace(hashed, name=target.name)
-
-
-def _stop(workers: list[Worker[Hashed | Opened]]) -> None:
-    """End all workers at once: one after the other would take a moment for each."""
-    threads = [Thread(target=worker.stop) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def _named(hashed: Hashed, target: Target, seconds: float) -> Hashed:
+    """What was hashed under the name of its target, as a worker does not know that of a member, and
+    with the seconds that it took.
+    """
+    return replace(hashed, name=target.name or hashed.name, seconds=round(seconds, 6))

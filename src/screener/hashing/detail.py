@@ -22,7 +22,7 @@ is made of; PDQ has the `patterns` of the hash itself. `docs/detail.md` has the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,7 @@ def _points(pixels: NDArray[np.uint8]) -> Grid:
     return grid
 
 
+@lru_cache(maxsize=64)
 def _places(length: int) -> NDArray[np.int64]:
     """The middles of 128 equal parts of a line of pixels; mirrored, they are the same."""
     half = (2 * np.arange(_POINTS // 2) + 1) * length // (2 * _POINTS)
@@ -210,15 +211,18 @@ def _area(grid: Grid) -> float:
     """`area`; only neighbours within a part count, so that a mirrored picture has the same."""
     edge = _SIDE // _PARTS
     parts = grid.reshape(_PARTS, edge, _PARTS, edge)
-    down = np.abs(np.diff(parts, axis=1)).mean(axis=(1, 3))
-    across = np.abs(np.diff(parts, axis=3)).mean(axis=(1, 3))
+    down = np.abs(parts[:, 1:] - parts[:, :-1]).mean(axis=(1, 3))
+    across = np.abs(parts[..., 1:] - parts[..., :-1]).mean(axis=(1, 3))
     return float((down + across > _STEP).mean())
 
 
 def _shades(points: Grid) -> tuple[float, float]:
     """`shades` and `tones`."""
-    counts = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
-    near = np.convolve(counts, np.ones(2 * _SAME + 1, np.int64))
+    width = 2 * _SAME + 1
+    counts = np.zeros(256 + 2 * width - 1, np.int64)
+    counts[width : width + 256] = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
+    sums = np.cumsum(counts)
+    near = sums[width:] - sums[:-width]
     first = int(near.argmax())
     one = int(near[first])
     near[max(0, first - 2 * _SAME) : first + 2 * _SAME + 1] = 0  # no point counts twice

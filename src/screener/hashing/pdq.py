@@ -48,7 +48,7 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     the picture as it stands. Takes the same pixels and raises the same as `compute`.
     """
     return tuple(
-        Hash(PDQ, value, quality=quality)
+        Hash.of_checked(PDQ, value, quality)
         for value, quality in _core.pdq_orientations(_checked(pixels))
     )
 
