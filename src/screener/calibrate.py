@@ -19,7 +19,7 @@ from screener.bounds import share
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
 from screener.hashed import Hashed, Located, hash_item
-from screener.hasher import Target
+from screener.hasher import Target, Way
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
@@ -207,12 +207,12 @@ class _Editing:
         return self
 
     def do(
-        self, target: Target, budget: Budget | None, digests_only: bool
+        self, target: Target, budget: Budget | None, way: Way
     ) -> dict[str, dict[str, int | None]]:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture.
         """
-        if digests_only:
+        if way is Way.DIGESTS:
             return {}
         hashed = hash_item(target.path, policy=self.policy, kinds=self.kinds)
         own = {

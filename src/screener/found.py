@@ -12,10 +12,14 @@ _Key = tuple[str, str, str, str]
 
 
 class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches."""
+    """Collects the hits of one input; made of its hashes, filled by the searches.
+
+    `unsure` where a record is so near that the bits in doubt of a hash decide.
+    """
 
     def __init__(self, hashes: Sequence[Located]) -> None:
         self._hashes = hashes
+        self.unsure = False
         self._nearest: dict[tuple[_Key, int], Match] = {}
         self._seen: dict[_Key, set[float]] = {}
 

@@ -12,7 +12,7 @@ from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
-from screener.hasher import Opened, Target
+from screener.hasher import Opened, Target, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, Place, places
@@ -106,6 +106,7 @@ class _Item:
     inode: int = 0
     worker: Worker[Hashed | Opened] | None = None
     over: bool = False
+    seconds: float = 0.0  # of an earlier go
     result: Result | None = None
     # Of an archive: its name, members not handed out yet, members not told yet, and whether only
     # the worker that opened it reads them.
@@ -138,7 +139,8 @@ class _Scan:
         self._finished = finished
         self._metrics = metrics
         self._cache = cache
-        self._hasher = engine.hasher
+        # A cache is matched with other lists later: what it keeps must be sure.
+        self._hasher = replace(engine.hasher, sketches=cache is None)
         self._order: deque[_Item] = deque()
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
@@ -257,18 +259,29 @@ class _Scan:
 
     def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
-        named = [_named(one, item.target, seconds) for item, one, seconds in hashed]
+        named = [_named(one, item, seconds) for item, one, seconds in hashed]
         if self._cache is not None:
             for one in named:
                 self._cache.add(one, self._hasher)
         begin = time.perf_counter()
-        results = self._engine.decide(named)
+        results = self._engine.settle(named)
         self._metrics("lookup_seconds", time.perf_counter() - begin, {})
         self._metrics("lookup_inputs", len(named), {})
         for (item, _, seconds), result in zip(hashed, results, strict=True):
+            if result is None:
+                self._hash_surely(item, seconds)
+                continue
             item.result = result
             item.over = True
-            self._metrics("hash_seconds", seconds, {})
+            self._metrics("hash_seconds", item.seconds + seconds, {})
+
+    def _hash_surely(self, item: _Item, seconds: float) -> None:
+        """Have an item hashed once more, of which a sketch does not do."""
+        if item.worker is None:
+            raise RuntimeError("not handed out")
+        item.seconds = seconds
+        limits = Budget(item.left.members, item.left.bytes)
+        self._under_way[item.worker.take(item.target, limits, Way.SURELY)] = item
 
     def _open(self, item: _Item, opened: Opened, seconds: float) -> None:
         """Put the members of an archive before it in the order, as far as they were listed."""
@@ -306,8 +319,9 @@ def _outermost(item: _Item) -> Name:
     return item.name or Name()
 
 
-def _named(hashed: Hashed, target: Target, seconds: float) -> Hashed:
+def _named(hashed: Hashed, item: _Item, seconds: float) -> Hashed:
     """What was hashed under the name of its target, as a worker does not know that of a member, and
     with the seconds that it took.
     """
-    return replace(hashed, name=target.name or hashed.name, seconds=round(seconds, 6))
+    name = item.target.name or hashed.name
+    return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

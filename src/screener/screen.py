@@ -87,8 +87,15 @@ class Screener:
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order."""
-        hasher = self.hasher
-        return self._decide([hasher.hash(item) for item in items])
+        surely = self.hasher
+        sketching = replace(surely, sketches=True)
+        given = list(items)
+        # What can be read once only is hashed surely at once.
+        hashed = [(surely if hasattr(one, "read") else sketching).hash(one) for one in given]
+        return [
+            self.decide([surely.hash(item)])[0] if result is None else result
+            for item, result in zip(given, self.settle(hashed), strict=True)
+        ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
         """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
@@ -106,7 +113,7 @@ class Screener:
         names = [None] * len(located) if inputs is None else list(inputs)
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
-        return self._decide(
+        return self.decide(
             [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
 
@@ -116,8 +123,14 @@ class Screener:
         return Hasher(self._hashing, self._wanted)
 
     def decide(self, items: Sequence[Hashed]) -> list[Result]:
-        """Look up what a `hasher` made of several inputs at once; results in the same order."""
-        return self._decide(items)
+        """Look up what a `hasher` made of several inputs at once; results in the same order.
+
+        RuntimeError where one was made by sketches that do not do.
+        """
+        results = [result for result in self.settle(items) if result is not None]
+        if len(results) < len(items):
+            raise RuntimeError("a sketch does not do: hash the item surely")
+        return results
 
     def reached(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
@@ -152,24 +165,31 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
-    def _decide(self, items: Sequence[Hashed]) -> list[Result]:
-        """Look up all hashes of all items in every list, and say of each item what follows."""
+    def settle(self, items: Sequence[Hashed]) -> list[Result | None]:
+        """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
+        whether a record matches, or how near it is. It has to be hashed surely.
+        """
         found = [Found(item.hashes) for item in items]
-        queries: dict[str, list[_Query]] = {}
+        # Those in doubt apart, since they are searched wider.
+        queries: dict[tuple[str, bool], list[_Query]] = {}
         for number, item in enumerate(items):
             for located in item.hashes:
                 if self._usable(located):
-                    queries.setdefault(located.hash.kind.name, []).append((number, located))
+                    key = (located.hash.kind.name, located.doubt > 0)
+                    queries.setdefault(key, []).append((number, located))
         for one in self.lists:
             held = one.kinds
-            for name, asked in queries.items():
+            for (name, _), asked in queries.items():
                 if name in held and (KINDS[name].digest or KINDS[name].perceptual):
                     self._look_up(one, KINDS[name], asked, found)
             if video_search.KIND in held and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
         states = self._states()
-        return [self._result(item, hits, states) for item, hits in zip(items, found, strict=True)]
+        return [
+            None if hits.unsure else self._result(item, hits, states)
+            for item, hits in zip(items, found, strict=True)
+        ]
 
     def _states(self) -> tuple[ListState, ...]:
         return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
@@ -189,7 +209,8 @@ class Screener:
             offsets, rows = one.lookup(kind.name, codes)
             distances = np.zeros(len(rows), np.uint16)
         else:
-            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
+            widest = min(radius + max(located.doubt for _, located in queries), kind.bits)
+            offsets, rows, distances = one.search(kind.name, codes, radius=widest)
         if not len(rows):
             return
         holders = one.holders(kind.name, rows)
@@ -197,7 +218,11 @@ class Screener:
             for hit in range(int(offsets[query]), int(offsets[query + 1])):
                 for record in holders[hit]:
                     allowed = self._radius(record.state, kind)
-                    if int(distances[hit]) <= allowed and self._counts(record, kind):
+                    if int(distances[hit]) > allowed + located.doubt:
+                        continue
+                    if located.doubt:
+                        found[number].unsure = True
+                    elif self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
                         found[number].add(match, located)
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from screener.confined import confine
 from screener.errors import MediaError
 from screener.hashed import Hashed
-from screener.hasher import Target
+from screener.hasher import Target, Way
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
@@ -34,8 +34,8 @@ Told = TypeVar("Told", covariant=True)
 class Visiting(Protocol[Told]):
     """A job at work in one process."""
 
-    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Told:
-        """What is told of a target; `digests_only`: without decoding it, which did harm before."""
+    def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
+        """What is told of a target."""
 
 
 class Job(Protocol[Told]):
@@ -59,7 +59,7 @@ class Order(NamedTuple):
     number: int
     target: Target
     budget: Budget | None
-    digests_only: bool
+    way: Way
 
 
 class Answer(NamedTuple):
@@ -120,7 +120,7 @@ def _answered(visit: Visiting[Any], order: Order, memory: int) -> bytes:
     begin = time.monotonic()
     error = None
     try:
-        outcome = visit.do(order.target, order.budget, order.digests_only)
+        outcome = visit.do(order.target, order.budget, order.way)
     except MemoryError:
         outcome = _too_large(visit, order.target, memory)
     except Exception as unexpected:
@@ -134,7 +134,7 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     detail = f"needs more than the {memory} bytes a worker may use"
     trouble = MediaError(str(Reason.TOO_LARGE), detail)
     try:
-        found = visit.do(target, None, True)
+        found = visit.do(target, None, Way.DIGESTS)
     except MemoryError:
         return Hashed(name_of(target.path), trouble=trouble)
     return replace(found, trouble=trouble) if isinstance(found, Hashed) else found

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from screener.errors import MediaError
 from screener.hashed import Hashed, Located
-from screener.hasher import Opened, Target
+from screener.hasher import Opened, Target, Way
 from screener.hashing.hash import Hash, kind_named
 from screener.media.archive import Budget, Listing, Member
 from screener.media.source import Name, name_of
@@ -65,6 +65,7 @@ class Errand(Generic[T]):
     target: Target
     budget: Budget | None
     worker: Worker[T]
+    way: Way = Way.USUAL
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
@@ -119,9 +120,9 @@ class Worker(Generic[T]):
         """Whether another target can be handed over."""
         return len(self.errands) < min(max(_AHEAD_S / self._pace, _LEAST), _MOST)
 
-    def take(self, target: Target, budget: Budget | None) -> Errand[T]:
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
         """Have something done with a target."""
-        errand = Errand(target, budget, self)
+        errand = Errand(target, budget, self, way)
         self.errands.append(errand)
         self._send()
         return errand
@@ -134,7 +135,7 @@ class Worker(Generic[T]):
                 continue
             self._number += 1
             target = Target(errand.target.path, errand.target.inner)
-            order = Order(self._number, target, errand.budget, errand.harm is not None)
+            order = Order(self._number, target, errand.budget, errand.way)
             message = pickle.dumps(order, pickle.HIGHEST_PROTOCOL)
             if under_way and under_way + len(message) > _PIPE:
                 return
@@ -231,7 +232,7 @@ class Worker(Generic[T]):
         be a listed one.
         """
         if errand.harm is None and self._makes_digests:
-            errand.harm, errand.sent, errand.deaths = harm, 0, 0
+            errand.harm, errand.way, errand.sent, errand.deaths = harm, Way.DIGESTS, 0, 0
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm

@@ -117,11 +117,33 @@ def pattern_scores(values: Sequence[bytes]) -> list[int]:
     so is the square of its 256 bits: it has one singular value and no more. `patterns` is
     (Σs²)² / Σs⁴ of them: 1 for such a hash, some 8 for random bits, 5 and more for photographs.
     """
-    bits = np.unpackbits(np.frombuffer(b"".join(values), np.uint8)).reshape(len(values), 16, 16)
-    signs = bits.astype(np.float32) * 2 - 1
-    products = signs @ signs.transpose(0, 2, 1)
+    products = _products(values)
     patterns = 256.0**2 / (products * products).sum(axis=(1, 2))
     return [_worth(float(found), _PATTERNS) for found in patterns]
+
+
+def pattern_bounds(values: Sequence[bytes], doubts: Sequence[int]) -> list[tuple[int, int]]:
+    """The least and the largest score that PDQs can have of which so many bits may be others."""
+    found = []
+    for products, doubt in zip(_products(values), doubts, strict=True):
+        # A bit of a row changes its product p with each of 15 others by 2, there and back: the sum
+        # of their squares by 2 Σ(±4p + 4), and the Σ|p| of any row by 30 at most.
+        widest = float(np.abs(products).sum(axis=1).max()) - 16
+        change = sum(8 * (widest + 30 * earlier) + 120 for earlier in range(doubt))
+        power = float((products * products).sum())
+        least, most = power - change, power + change + 0.5  # for roundings
+        # Rows that have nothing in common have 16 squares of 16.
+        scores = [256.0**2 / one for one in (most, max(least - 0.5, 16.0**3))]
+        found.append((_worth(scores[0], _PATTERNS), _worth(scores[1], _PATTERNS)))
+    return found
+
+
+def _products(values: Sequence[bytes]) -> NDArray[np.float32]:
+    """The products of each two rows of the squares of some PDQs, of bits as 1 and -1."""
+    bits = np.unpackbits(np.frombuffer(b"".join(values), np.uint8)).reshape(len(values), 16, 16)
+    signs = bits.astype(np.float32) * 2 - 1
+    products: NDArray[np.float32] = signs @ signs.transpose(0, 2, 1)
+    return products
 
 
 def _worth(found: float, need: float) -> int:
