@@ -11,6 +11,7 @@ quarter, by when all workers have begun, does not. The private memory of a worke
 system (USS).
 
     python benchmarks/scan.py [--small] [--files N] [--records N] [--folder DIR] [--receipt FILE]
+                              [--into docs]
     python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
 
 `--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures and
@@ -50,6 +51,7 @@ GRAIN = {320: 0.0, 1600: 5.0}  # levels, that make 1.7 and 1.6 bits a pixel
 ROUNDS = 3
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
+BEGIN, END = "<!-- figures: made by benchmarks/scan.py -->\n", "<!-- end of figures -->\n"
 
 Work = Callable[[str], Any]
 
@@ -309,6 +311,30 @@ def workplace(kept: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
+def table(told: list[dict[str, Any]]) -> str:
+    """Files a second of all ways, and what is to be at least how much."""
+    lines = ["| files a second | " + " | ".join(f"{w}×{h}, {n}" for w, h in SIZES for n in JOBS)]
+    lines += ["|".join(["", "---"] + ["---"] * len(SIZES) * len(JOBS))]
+    speeds = {(r["how"], tuple(r["size"]), r["processes"]): r for r in told if "how" in r}
+    for how in dict.fromkeys(how for how, _, _ in speeds):
+        found = [speeds.get((how, size, jobs)) for size in SIZES for jobs in JOBS]
+        lines.append(f"| {how} | " + " | ".join("" if f is None else f"{f['files_per_s']:,.0f}"
+                                                for f in found))  # fmt: skip
+    text = " |\n".join(lines) + " |\n\n"
+    for row in told:
+        if "claim" in row:
+            held = "holds: " if row["holds"] else "**falls short**: "
+            text += f"- {held}{row['size'][0]} px, {row['claim']}: {row['times']} times"
+            text += f" (at least {row['at_least']})\n"
+    return text
+
+
+def write_page(told: list[dict[str, Any]], page: Path) -> None:
+    """The table into the page, between its marks."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    page.write_text(before + BEGIN + table(told) + END + rest.split(END, 1)[1], encoding="utf-8")
+
+
 def show(told: list[dict[str, Any]]) -> None:
     """A line a way, and a line a claim."""
     for row in told:
@@ -333,6 +359,7 @@ def main() -> None:
     parser.add_argument("--soak", type=int, metavar="FILES", help="scan so many small files once")
     parser.add_argument("--folder", type=Path, help="keep pictures and list here")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
+    parser.add_argument("--into", type=Path, help="write the table into benchmarks.md in there")
     arguments = parser.parse_args()
     count, records = (80, 1000) if arguments.small else (arguments.files, arguments.records)
     told: list[dict[str, Any]] = []
@@ -348,6 +375,8 @@ def main() -> None:
             # Of few files, times say nothing.
             told += [] if arguments.small else claims(told)
     show(told)
+    if arguments.into and not arguments.soak:
+        write_page(told, arguments.into / "benchmarks.md")
     if arguments.receipt:
         used = ["pillow", "numpy", *rivals()]
         receipt.write(arguments.receipt, receipt.receipt(QUESTION, told, used))

@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 # A process has so many seconds of work before it, so that it never waits for the scan; and one
 # errand at least behind that under way, but not so many that a slow file keeps others waiting.
-_AHEAD_S = 0.03
+_AHEAD_S = 0.06
 _LEAST, _MOST = 2, 32
 
 # Answers that come one by one cost twice what they cost together: so long is waited for more.
-_TOGETHER_S = 0.004
+_TOGETHER_S = 0.02
 
 # Bytes under way to a process: fewer than any system's pipe holds, so that telling it to do
 # something never waits for what it is doing.
@@ -107,7 +107,7 @@ class Worker(Generic[T]):
         self._mark = Mark(context)
         arguments = (orders, answers, self._mark, self._pickled)
         self._process = context.Process(target=serve, args=arguments, daemon=True)
-        with _interrupts_held():
+        with _interrupts_held(), _one_thread_each():
             self._process.start()
         orders.close()
         answers.close()
@@ -340,6 +340,23 @@ _KNOWN: dict[tuple[str, str], Any] = {
         Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened, Listing, Member
     )
 }  # fmt: skip
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have NumPy's linear algebra start no threads with a process that begins here: they would wait
+    for work by taking the processor's time.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager
