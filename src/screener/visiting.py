@@ -6,6 +6,7 @@ that outlives it.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import struct
@@ -104,6 +105,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     job: Job[Any] = pickle.loads(pickled)
     confine(job.policy.memory)
     visit = job.visit()
+    gc.freeze()  # what is loaded stays, and need not be looked through again and again
     while True:
         try:
             order: Order = pickle.loads(orders.recv_bytes())

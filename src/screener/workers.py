@@ -30,13 +30,12 @@ _log = logging.getLogger(__name__)
 # A process has so many seconds of work before it, so that it never waits for the scan; and one
 # errand at least behind that under way, but not so many that a slow file keeps others waiting.
 _AHEAD_S = 0.06
-_LEAST, _MOST = 2, 32
+_LEAST, _MOST = 2, 64
 
 # Answers that come one by one cost twice what they cost together: so long is waited for more.
 _TOGETHER_S = 0.02
 
-# Bytes under way to a process: fewer than any system's pipe holds, so that telling it to do
-# something never waits for what it is doing.
+# What any system's pipe holds, in bytes.
 _PIPE = 4096
 _CHUNK = 1 << 18
 
@@ -103,6 +102,7 @@ class Worker(Generic[T]):
         orders, self._orders = context.Pipe(duplex=False)
         self.answers, answers = context.Pipe(duplex=False)
         os.set_blocking(self.answers.fileno(), False)
+        self._room = _room(self._orders.fileno())
         self._came = bytearray()
         self._mark = Mark(context)
         arguments = (orders, answers, self._mark, self._pickled)
@@ -137,7 +137,7 @@ class Worker(Generic[T]):
             target = Target(errand.target.path, errand.target.inner)
             order = Order(self._number, target, errand.budget, errand.way)
             message = pickle.dumps(order, pickle.HIGHEST_PROTOCOL)
-            if under_way and under_way + len(message) > _PIPE:
+            if under_way and under_way + len(message) > self._room:
                 return
             # One that has died is found when its answers end.
             with suppress(OSError):
@@ -309,6 +309,18 @@ def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed
             over |= {done.errand: done for done in workers.collect()}
             while order and order[0] in over:
                 yield over.pop(order.popleft()).outcome
+
+
+def _room(pipe: int) -> int:
+    """Bytes that may be under way to a process, so that telling it to do something never waits for
+    what it is doing.
+    """
+    try:
+        import fcntl
+
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
+    except (ImportError, AttributeError, OSError):  # other systems
+        return _PIPE
 
 
 def _awake(busy: list[Worker[T]]) -> list[Worker[T]]:
