@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 from scan_with_accidents import Accident, name_of
 
@@ -49,14 +50,16 @@ class Cluster:
         self.mend()
 
     def lose(self, *, politely: bool = False) -> None:
-        """Lose one node: as if its power went, or as if it was told to end."""
-        node = self.workers.pop()
-        (raylet,) = node.all_processes["raylet"]
-        children = _children(raylet.process.pid)
+        """Lose a node, one that is at work if any is: as if its power went, or as if it was told to
+        end.
+        """
+        node = max(self.workers, key=_processes)
+        self.workers.remove(node)
+        actors = _children(_raylet(node))
         self._nodes.remove_node(node, allow_graceful=politely)
-        for child in children:
+        for actor in actors:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+                os.kill(actor, signal.SIGKILL)
 
     def mend(self) -> None:
         """Have two nodes again."""
@@ -82,10 +85,24 @@ class Cluster:
             self._nodes.shutdown()
 
 
+def _raylet(node):
+    """The process of a node that starts all others."""
+    (raylet,) = node.all_processes["raylet"]
+    return raylet.process.pid
+
+
+def _processes(node):
+    """How many worker processes the actors of a node have started."""
+    return sum(len(_children(actor)) for actor in _children(_raylet(node)))
+
+
 def _children(parent):
     """The processes that a process has started."""
-    with open(f"/proc/{parent}/task/{parent}/children") as stream:
-        return [int(word) for word in stream.read().split()]
+    found = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            found += [int(word) for word in (thread / "children").read_text().split()]
+    return found
 
 
 class Calamity(Accident):

@@ -144,7 +144,8 @@ def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, t
     reasons = {Path(one.input).stem: one.reason for one in results}
     assert reasons == {**dict.fromkeys(names), "parent": "crashed"}
     assert results[2].bytes == (tmp_path / "parent.png").stat().st_size
-    assert caplog.text.count("an actor of the scan was lost") == 3
+    # What an actor told as it died may be lost with it, and a neighbour blamed once.
+    assert 3 <= caplog.text.count("an actor of the scan was lost") < 3 + len(names)
 
 
 @pytest.mark.parametrize("politely", [True, False])

@@ -17,7 +17,7 @@ from screener.errors import OutputError
 from screener.finished import Finished
 from screener.media.source import name_of
 
-KILLS = int(os.environ.get("SCREENER_KILLS", "4"))
+KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
 
 @pytest.fixture

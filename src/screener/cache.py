@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -268,10 +268,10 @@ def _place(one: Located) -> dict[str, Any]:
         told["quality"] = one.hash.quality
     if one.hash.pixels is not None:
         told["pixels"] = one.hash.pixels
-    for field in fields(one):
-        value = getattr(one, field.name)
-        if field.default is not MISSING and value != field.default:
-            told[f".{field.name}"] = value
+    for name, default in one._field_defaults.items():
+        value = getattr(one, name)
+        if value != default:
+            told[f".{name}"] = value
     return told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from screener.hashed import Located
 from screener.result import Appearance, Match
@@ -11,13 +12,21 @@ _Key = tuple[str, str, str, str]
 
 
 class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches."""
+    """Collects the hits of one input; made of its hashes, filled by the searches.
+
+    `unsure` where a record is so near that the bits in doubt of a hash decide.
+    """
 
     def __init__(self, hashes: Sequence[Located]) -> None:
-        shown = [one for one in hashes if _has_time(one)]
-        self._times = sorted({time for one in shown for time in (one.time, *one.again)})
+        self._hashes = hashes
+        self.unsure = False
         self._nearest: dict[tuple[_Key, int], Match] = {}
         self._seen: dict[_Key, set[float]] = {}
+
+    @cached_property
+    def _times(self) -> list[float]:
+        shown = [one for one in self._hashes if _has_time(one)]
+        return sorted({time for one in shown for time in (one.time, *one.again)})
 
     @property
     def moving(self) -> bool:

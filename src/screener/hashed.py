@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,7 @@ size: such frames are hashed at twice their size too.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
     `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
@@ -42,16 +42,22 @@ class Located:
     detail: int | None = None
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
+    doubt: int = 0
+    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
 
 
 @dataclass(frozen=True)
 class Hashed:
-    """An input as far as it could be hashed: what there is to look up, and what went wrong."""
+    """An input as far as it could be hashed: what there is to look up, and what went wrong.
+
+    `seconds` is what a scan's worker took for it.
+    """
 
     name: Name
     hashes: tuple[Located, ...] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
+    seconds: float | None = None
 
     @property
     def video(self) -> bool:
@@ -59,11 +65,14 @@ class Hashed:
         return self.media is not None and self.media.type in CONTAINERS
 
 
-def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashed:
+def hash_item(
+    item: Item, *, policy: Policy, kinds: Iterable[HashKind], sketch: bool = False
+) -> Hashed:
     """Read, decode and hash one input: the kinds asked for, as far as they can be made.
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
-    nothing is decoded where none is asked for.
+    nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
+    doubt, wherever it is sure whether they are to be compared.
     Never raises MediaError: the trouble is part of what is returned.
     """
     wanted = tuple(kinds)
@@ -71,6 +80,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
     hashes: list[Located] = []
     picture: Picture | None = None
     samples, repeats = 0, _Repeats()
+    making = _Making(wanted, policy.floor.get(pdq.PDQ.name, 0) if sketch else None)
     trouble: MediaError | None = None
     limits = policy.limits
     try:
@@ -80,12 +90,14 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             hashes += _digests(read, wanted)
             if any(kind.perceptual for kind in wanted):
                 picture = _open(read, policy)
+                if picture.media.type in CONTAINERS:
+                    making = _Making(wanted)
                 for frame in picture.frames():
                     samples += 1 + len(frame.again)
                     if not repeats.adds(frame, picture.media):
                         continue
                     for region, shown in _regions(frame, picture.media):
-                        hashes += _orientations(frame, region, shown, wanted)
+                        hashes += making.orientations(frame, region, shown)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -118,7 +130,7 @@ class _Repeats:
         if not self._again:
             return tuple(hashes)
         return tuple(
-            replace(one, again=tuple(self._again.get(one.part, ())))
+            one._replace(again=tuple(self._again.get(one.part, ())))
             if one.hash.kind.perceptual
             else one
             for one in hashes
@@ -148,14 +160,15 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     if not any(kind.digest for kind in wanted):
         return []
     made: tuple[Hash, ...] = ()
+    kinds = [kind for kind in wanted if kind.digest]
     if read.file is not None:
         try:
-            made = digest.compute(read.file)
+            made = digest.compute_kinds(read.file, kinds)
         except OSError as error:
             raise MediaError("unreadable", error.strerror or "cannot be read") from None
     elif isinstance(read.content, bytes):
-        made = digest.compute(read.content)
-    return [Located(one) for one in made if one.kind in wanted]
+        made = digest.compute_kinds(read.content, kinds)
+    return [Located(one) for one in made]
 
 
 def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -172,24 +185,57 @@ def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8
                 yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _orientations(
-    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
-) -> list[Located]:
-    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
-    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
-    if pdq.PDQ in wanted:
-        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
-    seen = detail.Detail(shown)
-    place = (region, frame.part, frame.time, frame.part_kind)
-    located = []
-    for kind in wanted:
-        if kind.name in made:
-            found = made[kind.name]
-            scores = [seen.score(kind)] * len(found)
+@dataclass(frozen=True)
+class _Making:
+    """Makes the perceptual hashes that are wanted. PDQs are sketched where there is a floor, by
+    which to tell that a sketch does.
+    """
+
+    wanted: Sequence[HashKind]
+    floor: int | None = None
+
+    def orientations(
+        self, frame: Frame, region: str, shown: NDArray[np.uint8]
+    ) -> Iterator[Located]:
+        """The hashes of one region of a frame, each in all orientations."""
+        seen = detail.Detail(shown)
+        kinds = [kind for kind in self.wanted if kind in classic.CLASSIC]
+        made = classic.compute_orientations(shown, kinds)
+        for kind in self.wanted:
+            found: Sequence[tuple[Hash, int, int]] = ()  # with its score, and bits in doubt
             if kind == pdq.PDQ:
-                by_bits = detail.pattern_scores([one.value for one in found])
-                scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
-            for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
-                stamped = replace(one, pixels=pixels.VERSION)
-                located.append(Located(stamped, orientation, *place, score, frame.again))
-    return located
+                found = self._pdqs(shown, seen.score(kind))
+            elif kind.name in made:
+                score = seen.score(kind)
+                found = [(one, score, 0) for one in made[kind.name]]
+            for (one, score, doubt), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
+                yield Located(
+                    one.made_of(pixels.VERSION), orientation, region, frame.part, frame.time,
+                    frame.part_kind, score, frame.again, doubt,
+                )  # fmt: skip
+
+    def _pdqs(self, shown: NDArray[np.uint8], score: int) -> list[tuple[Hash, int, int]]:
+        most = 0 if self.floor is None else pdq.MOST_DOUBT
+        found = pdq.sketch_orientations(shown, most=most)
+        while failing := self._failing(found, score):
+            most = min(failing) - 1
+            found = pdq.sketch_orientations(shown, most=most)
+        by_bits = detail.pattern_scores([one.value for one, _ in found])
+        return [
+            (one, min(score, patterns), doubt)
+            for (one, doubt), patterns in zip(found, by_bits, strict=True)
+        ]
+
+    def _failing(self, found: Sequence[tuple[Hash, int]], score: int) -> list[int]:
+        """The doubts of sketches by whose bits in doubt it hangs whether they are compared."""
+        floor = self.floor or 0
+        doubted = [(one, doubt) for one, doubt in found if doubt and (one.quality or 0) >= floor]
+        if not doubted or score < floor:
+            return []
+        values, doubts = zip(*doubted, strict=True)
+        bounds = detail.pattern_bounds([one.value for one in values], doubts)
+        return [
+            doubt
+            for doubt, (least, most) in zip(doubts, bounds, strict=True)
+            if least < floor <= most
+        ]

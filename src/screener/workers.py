@@ -1,75 +1,60 @@
-"""Worker: one process that screens files for a scan, and may die of any of them."""
+"""Workers: the processes that do a scan's errands, each of which may die of any of them."""
 
 from __future__ import annotations
 
+import io
 import logging
 import multiprocessing
+import os
 import pickle
+import selectors
 import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
-from concurrent.futures import TimeoutError as FutureTimeout
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
-
-from screener.confined import confine
-from screener.errors import MediaError, ScreenerError
-from screener.hashed import Hashed
-from screener.hasher import Target
-from screener.hashing.hash import HashKind
-from screener.media.archive import Budget
-from screener.media.source import name_of
-from screener.policy import Policy
-from screener.result import Reason
+from screener.errors import MediaError
+from screener.hashed import Hashed, Located
+from screener.hasher import Opened, Target, Way
+from screener.hashing.hash import Hash, kind_named
+from screener.media.archive import Budget, Listing, Member
+from screener.media.source import Name, name_of
+from screener.result import MediaFacts, Reason
+from screener.visiting import HEADER, Answer, Job, Mark, Order, serve
 
 _log = logging.getLogger(__name__)
 
-# One file under way and one behind it, so that the process never waits for the scan.
-IN_FLIGHT = 2
+# A process has so many seconds of work before it, so that it never waits for the scan; and one
+# errand at least behind that under way, but not so many that a slow file keeps others waiting.
+_AHEAD_S = 0.06
+_LEAST, _MOST = 2, 64
+
+# Answers that come one by one cost twice what they cost together: so long is waited for more.
+_TOGETHER_S = 0.02
+
+# What any system's pipe holds, in bytes.
+_PIPE = 4096
+_CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# A process can die before it has said which file it began; then all its files are tried again,
-# so often before the file itself is taken to be the cause.
+# A process can die between two errands, or before its first; they are tried again, so often before
+# the next of them is taken to be the cause.
 _TRIES = 3
 
 # Files that may be done behind a slow one.
-_AHEAD = 256
+_WAITING = 256
 
+# A killed process ends at once, unless it waits for a disk that does not answer.
+_END_S = 5.0
 
 T = TypeVar("T")
-Told = TypeVar("Told", covariant=True)
 
 
-class Visiting(Protocol[Told]):
-    """A job at work in one process."""
-
-    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Told:
-        """What is told of a target; `digests_only`: without decoding it, which did harm before."""
-
-
-class Job(Protocol[Told]):
-    """What workers do with targets, as a Hasher does; it is pickled into each process."""
-
-    @property
-    def policy(self) -> Policy:
-        """What a worker may spend."""
-
-    @property
-    def kinds(self) -> tuple[HashKind, ...]:
-        """The kinds of hashes that are made."""
-
-    def visit(self) -> Visiting[Told]:
-        """The job at work, in a process that is set up for it."""
-
-
-@dataclass
+@dataclass(eq=False)
 class Errand(Generic[T]):
     """A target that was handed to a worker; `budget` where it may turn out to be an archive.
 
@@ -78,8 +63,11 @@ class Errand(Generic[T]):
 
     target: Target
     budget: Budget | None
-    future: ProcessFuture[tuple[T, float]] = field(default_factory=ProcessFuture)
-    tries: int = 0
+    worker: Worker[T]
+    way: Way = Way.USUAL
+    number: int = 0
+    sent: int = 0  # bytes of the order; 0 while it is not sent
+    deaths: int = 0
     harm: MediaError | None = None
 
 
@@ -90,156 +78,305 @@ class Done(Generic[T]):
     `outcome` is Hashed, with the trouble, where the target did harm.
     """
 
+    errand: Errand[T]
     outcome: T | Hashed
     seconds: float
 
 
 class Worker(Generic[T]):
-    """A process of its own, replaced when it dies; made by a scan, used by one thread.
-
-    A pool of a single process each, instead of one pool of them all: then no lock is shared
-    between processes, and a death can neither stall another worker nor be laid at the door of
-    another's file.
-    """
+    """A process and its replacements; it does its errands in order."""
 
     def __init__(self, job: Job[T]) -> None:
-        self._policy = job.policy
+        self._seconds = job.policy.seconds
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
-        self._pool = self._start()
-        self.errands: list[Errand[T]] = []
+        self._number = 0
+        self._pace = _AHEAD_S  # seconds that an errand takes, of late
+        self.errands: deque[Errand[T]] = deque()
+        self._start()
 
-    def _start(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=1,
-            initializer=_prepare,
-            initargs=(self._pickled,),
-            # A fresh interpreter on every platform: a fork would copy locks that the caller's
-            # threads hold.
-            context=multiprocessing.get_context("spawn"),
-        )
+    def _start(self) -> None:
+        # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
+        # hold, and the mapped lists.
+        context = multiprocessing.get_context("spawn")
+        orders, self._orders = context.Pipe(duplex=False)
+        self.answers, answers = context.Pipe(duplex=False)
+        os.set_blocking(self.answers.fileno(), False)
+        self._room = _room(self._orders.fileno())
+        self._came = bytearray()
+        self._mark = Mark(context)
+        arguments = (orders, answers, self._mark, self._pickled)
+        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        with _interrupts_held(), _one_thread_each():
+            self._process.start()
+        orders.close()
+        answers.close()
+        for errand in self.errands:
+            errand.sent = 0
+        self._send()
 
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
-        return len(self.errands) < IN_FLIGHT
+        return len(self.errands) < min(max(_AHEAD_S / self._pace, _LEAST), _MOST)
 
-    def take(self, target: Target, budget: Budget | None) -> Errand[T]:
-        """Begin to hash a target."""
-        errand: Errand[T] = Errand(target, budget)
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
+        """Have something done with a target."""
+        errand = Errand(target, budget, self, way)
         self.errands.append(errand)
-        self._begin(errand)
+        self._send()
         return errand
 
-    def _begin(self, errand: Errand[T]) -> None:
-        try:
-            self._send(errand)
-        except RuntimeError:
-            # The process died while it had nothing to do, and the pool with it.
-            self._begin_anew()
+    def _send(self) -> None:
+        """Send the orders that fit into the pipe."""
+        under_way = sum(errand.sent for errand in self.errands)
+        for errand in self.errands:
+            if errand.sent:
+                continue
+            self._number += 1
+            target = Target(errand.target.path, errand.target.inner)
+            order = Order(self._number, target, errand.budget, errand.way)
+            message = pickle.dumps(order, pickle.HIGHEST_PROTOCOL)
+            if under_way and under_way + len(message) > self._room:
+                return
+            # One that has died is found when its answers end.
+            with suppress(OSError):
+                self._orders.send_bytes(message)
+            errand.number, errand.sent = self._number, len(message)
+            under_way += len(message)
 
-    def _send(self, errand: Errand[T]) -> None:
-        with _interrupts_held():
-            errand.future = self._pool.schedule(
-                _do,
-                args=(errand.target, errand.budget, errand.harm is not None),
-                timeout=self._policy.seconds,
-            )
-        errand.tries += 1
+    def seconds_left(self) -> float:
+        """How long the errand under way may still take; that of a next one where there is none."""
+        since = self._mark.since
+        return self._seconds if since == 0.0 else since + self._seconds - time.monotonic()
 
-    def collect(self, errand: Errand[T]) -> Done[T] | None:
-        """What became of an errand whose future is done; None where it is not over yet."""
-        seconds = 0.0
+    def collect(self) -> list[Done[T]]:
+        """What has become of errands meanwhile. A process that has died, or has been at one errand
+        for too long, is replaced.
+        """
+        done: list[Done[T]] = []
+        at = self._mark.number
+        late = self.seconds_left() <= 0 and self._mark.number == at
+        if not self._read(done):
+            self._process.join(_END_S)
+            code = self._process.exitcode
+            _log.warning("a worker process died (exit code %s) and was replaced", code)
+            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
+        elif late:
+            self.kill()
+            self._process.join(_END_S)
+            self._read(done)
+            _log.warning("a worker process took too long and was replaced")
+            detail = f"not finished within {self._seconds:g} s"
+            done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
+        self._send()
+        return done
+
+    def _read(self, done: list[Done[T]]) -> bool:
+        """Add what was told since; whether the process is still there to tell more."""
+        there = True
+        with suppress(BlockingIOError):
+            while True:
+                chunk = os.read(self.answers.fileno(), _CHUNK)
+                self._came += chunk
+                if len(chunk) < _CHUNK:
+                    there = bool(chunk)
+                    break
+        at = 0
+        while len(self._came) - at >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._came, at)
+            if len(self._came) - at - HEADER.size < size:
+                break
+            at += HEADER.size
+            done += self._told(bytes(self._came[at : at + size]))
+            at += size
+        del self._came[:at]
+        return there
+
+    def _told(self, answer: bytes) -> list[Done[T]]:
+        """What became of the first errand, which is what is answered first."""
+        if not self.errands:
+            return []
+        errand = self.errands.popleft()
         try:
-            outcome, seconds = errand.future.result()
-        except FutureTimeout:
-            detail = f"not finished within {self._policy.seconds:g} s"
-            return self._harmed(errand, MediaError(str(Reason.TIMEOUT), detail))
-        except ProcessExpired as death:
-            _log.warning("a worker process died (exit code %s) and was replaced", death.exitcode)
-            return self._harmed(errand, _CRASH)
-        except (BrokenProcessPool, CancelledError):
-            if errand.tries < _TRIES:
-                self._begin_anew()
-                return None
-            return self._harmed(errand, _CRASH)
-        self.errands.remove(errand)
+            told = Answer(*_Answers(io.BytesIO(answer)).load())
+        except Exception as error:
+            # Nothing of ours tells such a thing: whoever does has taken over the process.
+            told = Answer(errand.number, None, 0.0, type(error).__name__)
+        if told.number != errand.number:
+            told = told._replace(error="another's answer")
+        self._pace += (told.seconds - self._pace) / 8
+        if told.error is not None:
+            _log.warning("a worker could not do an errand: %s", told.error)
+            detail = f"the decoder failed ({told.error})"
+            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail))
+        outcome = told.outcome
         if errand.harm is not None and isinstance(outcome, Hashed):
-            return Done(replace(outcome, trouble=errand.harm), seconds)
-        return Done(outcome, seconds)
+            outcome = replace(outcome, trouble=errand.harm)
+        return [Done(errand, outcome, told.seconds)]
 
-    def _harmed(self, errand: Errand[T], harm: MediaError) -> Done[T] | None:
+    def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
+        """Replace the process, which has ended, by what the errand of a number did to it."""
+        done: list[Done[T]] = []
+        if self.errands:
+            first = self.errands[0]
+            first.deaths += 1
+            if (first.sent and first.number == number) or first.deaths >= _TRIES:
+                done = self._harmed(self.errands.popleft(), harm)
+        self._close()
+        self._start()
+        return done
+
+    def _harmed(self, errand: Errand[T], harm: MediaError) -> list[Done[T]]:
         """A file whose decoding harmed its worker is tried once more for its digests alone: it may
         be a listed one.
         """
         if errand.harm is None and self._makes_digests:
-            errand.harm = harm
-            errand.tries = 0
-            self._begin(errand)
-            return None
-        self.errands.remove(errand)
-        return Done(Hashed(name_of(errand.target.path), trouble=errand.harm or harm), 0.0)
+            errand.harm, errand.way, errand.sent, errand.deaths = harm, Way.DIGESTS, 0, 0
+            self.errands.append(errand)
+            return []
+        trouble = errand.harm or harm
+        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), 0.0)]
 
-    def _begin_anew(self) -> None:
-        """Start a new process and hand it every file whose fate is unknown."""
-        _log.warning("a worker process died before it began a file and was replaced")
-        self.stop()
-        self._pool = self._start()
-        for errand in self.errands:
-            if not _has_outcome(errand.future):
-                self._send(errand)
-
-    def stop(self) -> None:
+    def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        with suppress(ValueError):  # it is closed already
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.kill()
+        with suppress(ValueError):
+            self._process.join(_END_S)
+        self._close()
+
+    def _close(self) -> None:
+        self._orders.close()
+        self.answers.close()
+        with suppress(ValueError):  # it waits for a disk: the system will end it
+            self._process.close()
+
+
+class Workers(Generic[T]):
+    """So many workers for one job; a context manager that ends them. Used by one thread."""
+
+    def __init__(self, job: Job[T], jobs: int) -> None:
+        self._workers = [Worker(job) for _ in range(jobs)]
+        self._collected = 0.0
+
+    def free(self) -> Worker[T] | None:
+        """The least busy worker that can be handed another target, if any."""
+        least = min(self._workers, key=lambda one: len(one.errands))
+        return least if least.free else None
+
+    def collect(self) -> list[Done[T]]:
+        """Wait until an errand is over, and give all that are; none where none is under way."""
+        pause = self._collected + _TOGETHER_S - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        done: list[Done[T]] = []
+        while not done and (busy := [one for one in self._workers if one.errands]):
+            done = [one for worker in _awake(busy) for one in worker.collect()]
+        self._collected = time.monotonic()
+        return done
+
+    def __enter__(self) -> Workers[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # All at once: one after the other would take a moment for each.
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.close()
 
 
 def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed]:
     """What a job tells of each file, in order, made in `jobs` processes; Hashed, with the trouble,
     of one that did harm.
     """
-    workers = [Worker(job) for _ in range(jobs)]
-    order: deque[_Turn[T]] = deque()
+    order: deque[Errand[T]] = deque()
+    over: dict[Errand[T], Done[T]] = {}
     waiting = iter(paths)
-    try:
+    with Workers(job, jobs) as workers:
         while True:
-            while (worker := min(workers, key=lambda one: len(one.errands))).free:
-                if len(order) >= _AHEAD or (path := next(waiting, None)) is None:
+            while len(order) < _WAITING and (worker := workers.free()) is not None:
+                if (path := next(waiting, None)) is None:
                     break
-                order.append(_Turn(worker, worker.take(Target(path), None)))
+                order.append(worker.take(Target(path), None))
             if not order:
                 return
-            under_way = [turn for turn in order if turn.done is None]
-            if order[0].done is None:
-                wait([turn.errand.future for turn in under_way], return_when=FIRST_COMPLETED)
-            for turn in under_way:
-                if turn.errand.future.done():
-                    turn.done = turn.worker.collect(turn.errand)
-            while order and (done := order[0].done) is not None:
-                order.popleft()
-                yield done.outcome
+            over |= {done.errand: done for done in workers.collect()}
+            while order and order[0] in over:
+                yield over.pop(order.popleft()).outcome
+
+
+def _room(pipe: int) -> int:
+    """Bytes that may be under way to a process, so that telling it to do something never waits for
+    what it is doing.
+    """
+    try:
+        import fcntl
+
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
+    except (ImportError, AttributeError, OSError):  # other systems
+        return _PIPE
+
+
+def _awake(busy: list[Worker[T]]) -> list[Worker[T]]:
+    """Wait for those that have told something, have died, or have had their time."""
+    with selectors.DefaultSelector() as selector:
+        for worker in busy:
+            selector.register(worker.answers.fileno(), selectors.EVENT_READ, worker)
+        found = selector.select(max(0.0, min(worker.seconds_left() for worker in busy)))
+    told = [key.data for key, _ in found]
+    return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]
+
+
+class _Answers(pickle.Unpickler):
+    """Reads an answer, of which nothing is taken but what we tell: a process in which a decoder was
+    made to run code of a file's is to run none here.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """One of ours, or UnpicklingError."""
+        try:
+            return _KNOWN[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"an answer holds {module}.{name}") from None
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    (one.__module__, one.__qualname__): one
+    for one in (
+        Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened, Listing, Member
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have NumPy's linear algebra start no threads with a process that begins here: they would wait
+    for work by taking the processor's time.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
     finally:
-        for worker in workers:
-            worker.stop()
-
-
-@dataclass
-class _Turn(Generic[T]):
-    """A file in the order of files, who has it, and what became of it."""
-
-    worker: Worker[T]
-    errand: Errand[T]
-    done: Done[T] | None = None
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
 
-    A process inherits what its thread holds back, and so do the threads that a pool starts here
-    and that start its further processes. A worker that only ignored the signal would still die
-    of it, and print, while it is loading.
+    A process inherits what its thread holds back. A worker that only ignored the signal would still
+    die of it, and print, while it is loading.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -249,50 +386,3 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _has_outcome(future: ProcessFuture[Any]) -> bool:
-    """Whether it is known what became of the file: a Result, a crash, a time-out."""
-    if not future.done() or future.cancelled():
-        return False
-    return not isinstance(future.exception(), BrokenProcessPool)
-
-
-# What follows runs in the worker process.
-
-_visit: Visiting[Any] | None = None
-_memory = 0
-
-
-def _prepare(pickled: bytes) -> None:
-    """Set up the process, before it sees a file."""
-    global _visit, _memory
-    job: Job[Any] = pickle.loads(pickled)
-    _memory = job.policy.memory
-    confine(_memory)
-    _visit = job.visit()
-
-
-def _do(target: Target, budget: Budget | None, digests_only: bool) -> tuple[Any, float]:
-    """Do the job with one target, and tell the seconds it took; memory beyond the limit is its
-    trouble.
-    """
-    if _visit is None:
-        raise ScreenerError("a worker was used before it was prepared")
-    begin = time.monotonic()
-    try:
-        done = _visit.do(target, budget, digests_only)
-    except MemoryError:
-        done = _too_large(_visit, target)
-    return done, time.monotonic() - begin
-
-
-def _too_large(visit: Visiting[Any], target: Target) -> Any:
-    """A target that needs too much memory when it is decoded may still be a listed one."""
-    detail = f"needs more than the {_memory} bytes a worker may use"
-    trouble = MediaError(str(Reason.TOO_LARGE), detail)
-    try:
-        found = visit.do(target, None, True)
-    except MemoryError:
-        return Hashed(name_of(target.path), trouble=trouble)
-    return replace(found, trouble=trouble) if isinstance(found, Hashed) else found

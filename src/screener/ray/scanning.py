@@ -51,7 +51,7 @@ def scan(
     check_jobs(jobs)
     check_memory(engine.policy, engine.kinds)
     results = scan_by(
-        lambda hasher: Crew(hasher, jobs or nodes.cpus()).workers,
+        lambda hasher: Crew(hasher, jobs or nodes.cpus()),
         engine,
         places(paths, by_disk=not ordered),
         ordered=ordered,
