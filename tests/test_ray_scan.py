@@ -363,7 +363,12 @@ def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
     out = tmp_path / "out.jsonl"
     call = [*CALL, "scan", *[str(uploads)] * 300, "--list", str(known.path), "--engine", "ray"]
     process = subprocess.Popen(
-        [*call, "-o", str(out)], stderr=subprocess.PIPE, env=environment, start_new_session=True
+        [*call, "-o", str(out)],
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+        # A shell that runs the tests in the background ignores it, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 100
