@@ -311,7 +311,13 @@ def test_a_lost_actor_leaves_standard_output_to_the_results(cluster, known, scen
     """Ray has much to say of it, there; the lines are those of a local scan all the same."""
     for number in range(30):
         scene(number % 4).save(tmp_path / f"{number:02}.png")
-    call = [*CALL, "scan", *sorted(map(str, tmp_path.glob("*.png"))), "--list", str(known.path)]
+    call = [
+        *CALL,
+        "scan",
+        *sorted(map(str, tmp_path.glob("*.png"))) * 12,
+        "--list",
+        str(known.path),
+    ]
     here = run(*call[len(CALL) :]).stdout
 
     call += ["--engine", "ray", "--address", cluster.address]
