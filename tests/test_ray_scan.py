@@ -160,17 +160,18 @@ def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, cap
     with tarfile.open(folder / "020.tar.gz", "w:gz") as archive:
         for number in range(12):
             archive.add(folder / f"{number:03}.png")
-    here = told(scan_here(engine, folder, jobs=2))
+    files = sorted(folder.iterdir())
 
-    found = []
-    for number, result in enumerate(on_ray.scan(engine, folder)):
-        found.append(result)
-        if number == 10:
-            cluster.lose(politely=politely)
-        if number == 40:
-            cluster.mend()
+    def given():
+        for number, file in enumerate(files):
+            # With files under way, and more to come for whoever is there.
+            if number == 15:
+                cluster.lose(politely=politely)
+            if number == 45:
+                cluster.mend()
+            yield file
 
-    assert told(found) == here
+    assert told(on_ray.scan(engine, given())) == told(scan_here(engine, files, jobs=2))
     assert "an actor of the scan was lost" in caplog.text
 
 
