@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,21 +23,33 @@ from screener.screen import Screener
 class JsonLines:
     """Writes one line a Result; a context manager. Made by `open_jsonl`."""
 
-    def __init__(self, stream: BinaryIO, *, owned: bool) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, owned: bool) -> None:
         self._stream = stream
+        self._name = name
         self._owned = owned
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
         line = json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
-        # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-        self._stream.write((line + "\n").encode("utf-8", "replace"))
-        self._stream.flush()
+        with self._named():
+            # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
+            self._stream.write((line + "\n").encode("utf-8", "replace"))
+            self._stream.flush()
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
         if self._owned:
-            self._stream.close()
+            with self._named():
+                self._stream.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of what the system refuses where it was to go."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or self._name
+            raise
 
     def __enter__(self) -> JsonLines:
         return self
@@ -52,8 +66,8 @@ class JsonLines:
 class ResumedJsonLines(JsonLines):
     """Writes behind the lines that are there; `finished` says of what they are."""
 
-    def __init__(self, stream: BinaryIO, finished: Finished) -> None:
-        super().__init__(stream, owned=True)
+    def __init__(self, stream: BinaryIO, name: str, finished: Finished) -> None:
+        super().__init__(stream, name, owned=True)
         self.finished = finished
 
 
@@ -77,7 +91,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
     except BaseException:
         os.close(descriptor)
         raise
-    return ResumedJsonLines(os.fdopen(descriptor, "ab"), finished)
+    return ResumedJsonLines(os.fdopen(descriptor, "ab"), os.fspath(path), finished)
 
 
 def _lock(descriptor: int, path: str | PathLike[str]) -> None:
@@ -104,8 +118,8 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
-        return JsonLines(sys.stdout.buffer, owned=False)
+        return JsonLines(sys.stdout.buffer, "standard output", owned=False)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.fchmod(descriptor, 0o600)  # a device keeps the mode that others need
-    return JsonLines(os.fdopen(descriptor, "wb"), owned=True)
+    return JsonLines(os.fdopen(descriptor, "wb"), os.fspath(path), owned=True)

@@ -20,6 +20,8 @@ from screener.result import Result, Verdict
 _EVERY_S = 1.0
 # What is told as "now" is the mean over so many seconds: files differ by a factor of a thousand.
 _SPAN = 30
+# After so many seconds of results it is told how long it takes yet.
+_SURE = 2.0
 
 
 class Pace:
@@ -44,7 +46,9 @@ class Pace:
         if result.reason is not None:
             self.unscreened[str(result.reason)] += 1
         now = self._clock()
-        if now - self._samples[-1][0] >= 1:
+        if self.files == 1:  # until then the workers were being started
+            self._samples[0] = (now, 1, self.bytes)
+        elif now - self._samples[-1][0] >= 1:
             self._samples.append((now, self.files, self.bytes))
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +68,7 @@ class Pace:
             "bytes_per_s": round((self.bytes - size) / span),
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
-            "seconds_left": self._left(rate),
+            "seconds_left": self._left(rate) if span >= _SURE else None,
         }
 
     def _left(self, rate: float) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from screener.cache import HashCache
@@ -21,7 +21,8 @@ from screener.media.source import Name, name_of
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
-from screener.workers import Errand, Worker, Workers
+from screener.worker import Errand, Worker
+from screener.workers import Workers
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -43,7 +44,7 @@ def scan(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
@@ -146,7 +147,7 @@ class _Scan:
         self._archives: list[_Item] = []  # with members to hand out
         self._under_way: dict[Errand[Hashed | Opened], _Item] = {}
 
-    def run(self, jobs: int) -> Iterator[Result]:
+    def run(self, jobs: int) -> Generator[Result, None, None]:
         """All results."""
         with Workers(self._hasher, jobs) as workers:
             while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -98,10 +98,10 @@ def scan(
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
-        results = scan_files(
+        results = stack.enter_context(closing(scan_files(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept,
-        )  # fmt: skip
+        )))  # fmt: skip
         for result in counted(stack, results, engine, count):
             write(result)
             tally.add(result)
