@@ -112,14 +112,22 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     """A JSON Lines file for results, readable by its owner only; None is standard output.
 
-    An existing file is written anew. Raises OSError where it cannot be opened.
+    An existing file is written anew. Raises OSError where it cannot be opened, OutputError where
+    another program writes to it.
     """
     if path is None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output", owned=False)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)  # a device keeps the mode that others need
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _CLOEXEC, 0o600)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a device keeps the mode that others need
+            _lock(descriptor, path)
+            os.ftruncate(descriptor, 0)
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return JsonLines(os.fdopen(descriptor, "wb"), os.fspath(path), owned=True)

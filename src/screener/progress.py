@@ -68,14 +68,15 @@ class Pace:
             "bytes_per_s": round((self.bytes - size) / span),
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
-            "seconds_left": self._left(rate) if span >= _SURE else None,
+            "seconds_left": self._left(rate if span >= _SURE else 0.0),
         }
 
     def _left(self, rate: float) -> int | None:
         """Seconds; None where nobody knows: the total is not counted yet, or was of archives."""
-        if self.total is None or rate <= 0 or self.files + self.done > self.total:
-            return None
-        return round((self.total - self.files - self.done) / rate)
+        left = -1 if self.total is None else self.total - self.files - self.done
+        if left <= 0 or rate <= 0:
+            return 0 if left == 0 else None
+        return round(left / rate)
 
     def text(self) -> str:
         """The state in a line for people."""
@@ -119,14 +120,14 @@ class Shown:
 @contextmanager
 def shown(
     console: Console,
-    files: Callable[[], Iterable[str]] | None,
+    files: Callable[[], Iterable[object]] | None,
     finished: Finished | None,
     *,
     as_json: bool,
 ) -> Iterator[Shown]:
     """Tells progress on a terminal, or as JSON lines where asked to; else nothing.
 
-    `files` gives those that there are, which a thread counts meanwhile; None where nobody can.
+    `files` gives something for each file, which a thread counts meanwhile; None where nobody can.
     """
     pace = Pace(0 if finished is None else len(finished))
     if as_json:
@@ -155,7 +156,7 @@ def _write(pace: Pace, done: bool) -> None:
 
 
 @contextmanager
-def _counting(files: Callable[[], Iterable[str]] | None, pace: Pace) -> Iterator[None]:
+def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Iterator[None]:
     """Counts the files in a thread of its own: with millions it takes a while."""
     stop = Event()
 

@@ -24,7 +24,8 @@ from screener.commands.deciding import (
     make_writer,
     open_audit,
 )
-from screener.inputs import arguments, find
+from screener.inputs import arguments
+from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
 from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
@@ -94,7 +95,7 @@ def scan(
         write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = console.Tally(finished)
-        total = None if "-" in paths else (lambda: find(arguments(paths, None)))
+        total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
