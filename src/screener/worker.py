@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from screener.errors import MediaError
@@ -44,6 +45,8 @@ _TRIES = 3
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
 _END_S = 5.0
+
+_environment = Lock()  # of this process, while it is another
 
 T = TypeVar("T")
 
@@ -291,19 +294,21 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Have NumPy's linear algebra start no threads with a process that begins here: they would wait
-    for work by taking the processor's time.
+    """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
+    would wait for work by taking the processor's time, and reserve memory for every core, so that
+    it hangs or crashes where the limit does not allow it.
     """
     name = "OPENBLAS_NUM_THREADS"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    with _environment:
+        before = os.environ.get(name)
+        os.environ[name] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
 
 
 @contextmanager
