@@ -170,18 +170,18 @@ class Screener:
         whether a record matches, or how near it is. It has to be hashed surely.
         """
         found = [Found(item.hashes) for item in items]
-        # Those in doubt apart, since they are searched wider.
-        queries: dict[tuple[str, bool], list[_Query]] = {}
+        # By how many bits are in doubt, since with those they are searched wider.
+        queries: dict[tuple[str, int], list[_Query]] = {}
         for number, item in enumerate(items):
             for located in item.hashes:
                 if self._usable(located):
-                    key = (located.hash.kind.name, located.doubt > 0)
+                    key = (located.hash.kind.name, located.doubt)
                     queries.setdefault(key, []).append((number, located))
         for one in self.lists:
             held = one.kinds
-            for (name, _), asked in queries.items():
+            for (name, doubt), asked in queries.items():
                 if name in held and (KINDS[name].digest or KINDS[name].perceptual):
-                    self._look_up(one, KINDS[name], asked, found)
+                    self._look_up(one, KINDS[name], asked, doubt, found)
             if video_search.KIND in held and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
@@ -199,9 +199,12 @@ class Screener:
         one: HashList,
         kind: HashKind,
         queries: Sequence[_Query],
+        doubt: int,
         found: list[Found],
     ) -> None:
-        """Search one list for one kind's hashes of all items in one batch; add to `found`."""
+        """Search one list for one kind's hashes of all items, each with so many bits in doubt, in
+        one batch; add to `found`.
+        """
         values = b"".join(located.hash.value for _, located in queries)
         codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
         radius = self._widest(one, kind)
@@ -209,8 +212,8 @@ class Screener:
             offsets, rows = one.lookup(kind.name, codes)
             distances = np.zeros(len(rows), np.uint16)
         else:
-            widest = min(radius + max(located.doubt for _, located in queries), kind.bits)
-            offsets, rows, distances = one.search(kind.name, codes, radius=widest)
+            radius = min(radius + doubt, kind.bits)
+            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
         if not len(rows):
             return
         holders = one.holders(kind.name, rows)
@@ -218,9 +221,9 @@ class Screener:
             for hit in range(int(offsets[query]), int(offsets[query + 1])):
                 for record in holders[hit]:
                     allowed = self._radius(record.state, kind)
-                    if int(distances[hit]) > allowed + located.doubt:
+                    if int(distances[hit]) > allowed + doubt:
                         continue
-                    if located.doubt:
+                    if doubt:
                         found[number].unsure = True
                     elif self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
