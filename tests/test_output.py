@@ -79,3 +79,15 @@ def test_a_full_disk_is_told_of_once_and_by_name(tmp_path):
 
     assert done.returncode == 2
     assert done.stderr == "screener: /dev/full: No space left on device\n"
+
+
+def test_a_dash_is_standard_output(tmp_path):
+    """As it is standard input among the paths; no file of that name is made."""
+    images = Path(__file__).resolve().parents[1] / "fixtures" / "images"
+    HashList.create(tmp_path / "known.list")
+    call = ("scan", images / "alley.jpg", "--list", tmp_path / "known.list", "-o", "-")
+
+    done = screener(*call, cwd=tmp_path)
+
+    assert json.loads(done.stdout)["input"] == str(images / "alley.jpg")
+    assert not (tmp_path / "-").exists()
