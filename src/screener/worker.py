@@ -118,7 +118,7 @@ class Worker(Generic[T]):
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
-        return len(self.errands) < min(max(_AHEAD_S / self._pace, _LEAST), _MOST)
+        return len(self.errands) < min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
         """Have something done with a target."""
@@ -155,9 +155,10 @@ class Worker(Generic[T]):
         for too long, is replaced.
         """
         done: list[Done[T]] = []
+        there = self._read(done)
         at = self._mark.number
         late = self.seconds_left() <= 0 and self._mark.number == at
-        if not self._read(done):
+        if not there:
             self._process.join(_END_S)
             code = self._process.exitcode
             _log.warning("a worker process died (exit code %s) and was replaced", code)
@@ -200,12 +201,12 @@ class Worker(Generic[T]):
         errand = self.errands.popleft()
         try:
             told = Answer(*_Answers(io.BytesIO(answer)).load())
+            self._pace += (max(float(told.seconds), 0.0) - self._pace) / 8
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
             told = Answer(errand.number, None, 0.0, type(error).__name__)
         if told.number != errand.number:
             told = told._replace(error="another's answer")
-        self._pace += (told.seconds - self._pace) / 8
         if told.error is not None:
             _log.warning("a worker could not do an errand: %s", told.error)
             detail = f"the decoder failed ({told.error})"
@@ -216,11 +217,13 @@ class Worker(Generic[T]):
         return [Done(errand, outcome, told.seconds)]
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
-        """Replace the process, which has ended, by what the errand of a number did to it."""
+        """Replace the process, which has ended by what the errand of a number did to it; 0 where it
+        was at none.
+        """
         done: list[Done[T]] = []
         if self.errands:
             first = self.errands[0]
-            first.deaths += 1
+            first.deaths += number == 0
             if (first.sent and first.number == number) or first.deaths >= _TRIES:
                 done = self._harmed(self.errands.popleft(), harm)
         self._close()
