@@ -187,9 +187,18 @@ class Screener:
                     found[number].add_video(match)
         states = self._states()
         return [
-            None if hits.unsure else self._result(item, hits, states)
+            None if hits.unsure or self._hangs_on_doubt(item) else self._result(item, hits, states)
             for item, hits in zip(items, found, strict=True)
         ]
+
+    def _hangs_on_doubt(self, item: Hashed) -> bool:
+        """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
+        if not any(
+            one.least is not None and self._usable(one) and not self._surely_usable(one)
+            for one in item.hashes
+        ):
+            return False
+        return not all(self._compared(one, item) for one in self.lists)
 
     def _states(self) -> tuple[ListState, ...]:
         return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
@@ -252,6 +261,11 @@ class Screener:
             return False
         return located.detail is None or located.detail >= floor
 
+    def _surely_usable(self, located: Located) -> bool:
+        """The same of a sketch, whatever its bits in doubt are."""
+        floor = self.policy.floor.get(located.hash.kind.name, 0)
+        return self._usable(located) and (located.least is None or located.least >= floor)
+
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
         floor = self.policy.floor.get(kind.name, 0)
@@ -308,7 +322,7 @@ class Screener:
             if located.part_kind == "frame"
             and located.hash.kind.name in can_match
             and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._usable(located)
+            and self._surely_usable(located)
         )
         if not item.video or item.media is None or self.policy.digests_only:
             return next(compared, None) is not None
