@@ -10,13 +10,16 @@ from screener.hashing.pdq import MOST_DOUBT
 
 
 def wrong(located, rng):
-    """The hash with as many bits in doubt as there may be, and up to all of them the others."""
+    """The hash with as many bits in doubt as there may be, and up to all of them the others; of its
+    detail is told little.
+    """
     doubt = rng.randint(1, MOST_DOUBT)
     value = int.from_bytes(located.hash.value)
     for bit in rng.sample(range(256), rng.choice([doubt, rng.randint(0, doubt)])):
         value ^= 1 << bit
     hash = Hash(located.hash.kind, value.to_bytes(32), located.hash.quality, located.hash.pixels)
-    return located._replace(hash=hash, doubt=doubt)
+    least, most = rng.choice([0, located.detail]), rng.choice([100, located.detail])
+    return located._replace(hash=hash, doubt=doubt, detail=most, least=least)
 
 
 class Doubting(Hasher):

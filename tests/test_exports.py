@@ -13,8 +13,8 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
     "policy", "alignment", "agreement", "result", "distinct", "hashed", "hasher", "found",
-    "video_search", "screen", "confined", "visiting", "workers", "finished", "inputs", "cache",
-    "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "audit_chain", "audit",
+    "video_search", "screen", "confined", "visiting", "worker", "workers", "finished", "inputs",
+    "cache", "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "audit_chain", "audit",
     "progress", "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages",
     "commands", "cli",
 ]  # fmt: skip

@@ -44,6 +44,8 @@ class Located(NamedTuple):
     """The times of further frames that show the same."""
     doubt: int = 0
     """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    least: int | None = None
+    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def hash_item(
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
-    doubt, wherever it is sure whether they are to be compared.
+    doubt.
     Never raises MediaError: the trouble is part of what is returned.
     """
     wanted = tuple(kinds)
@@ -80,7 +82,6 @@ def hash_item(
     hashes: list[Located] = []
     picture: Picture | None = None
     samples, repeats = 0, _Repeats()
-    making = _Making(wanted, policy.floor.get(pdq.PDQ.name, 0) if sketch else None)
     trouble: MediaError | None = None
     limits = policy.limits
     try:
@@ -90,14 +91,13 @@ def hash_item(
             hashes += _digests(read, wanted)
             if any(kind.perceptual for kind in wanted):
                 picture = _open(read, policy)
-                if picture.media.type in CONTAINERS:
-                    making = _Making(wanted)
+                sketch = sketch and picture.media.type not in CONTAINERS
                 for frame in picture.frames():
                     samples += 1 + len(frame.again)
                     if not repeats.adds(frame, picture.media):
                         continue
                     for region, shown in _regions(frame, picture.media):
-                        hashes += making.orientations(frame, region, shown)
+                        hashes += _orientations(frame, region, shown, wanted, sketch=sketch)
     except MediaError as error:
         trouble = error
     # Asked for last, since some formats tell their size only while they are decoded.
@@ -185,57 +185,45 @@ def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8
                 yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
 
 
-@dataclass(frozen=True)
-class _Making:
-    """Makes the perceptual hashes that are wanted. PDQs are sketched where there is a floor, by
-    which to tell that a sketch does.
+def _orientations(
+    frame: Frame,
+    region: str,
+    shown: NDArray[np.uint8],
+    wanted: Sequence[HashKind],
+    *,
+    sketch: bool,
+) -> Iterator[Located]:
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    kinds = [kind for kind in wanted if kind in classic.CLASSIC]
+    made = classic.compute_orientations(shown, kinds)
+    seen = detail.Detail(shown)
+    for kind in wanted:
+        found: Sequence[tuple[Hash, int, int, int | None]] = ()
+        if kind == pdq.PDQ:
+            found = _pdqs(shown, seen.score(kind), sketch)
+        elif kind.name in made:
+            score = seen.score(kind)
+            found = [(one, score, 0, None) for one in made[kind.name]]
+        for (one, score, doubt, least), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
+            yield Located(
+                one.made_of(pixels.VERSION), orientation, region, frame.part, frame.time,
+                frame.part_kind, score, frame.again, doubt, least,
+            )  # fmt: skip
+
+
+def _pdqs(
+    shown: NDArray[np.uint8], score: int, sketch: bool
+) -> list[tuple[Hash, int, int, int | None]]:
+    """PDQs or sketches in all orientations: each with its score, its bits in doubt, and, where
+    there are any, the least that the score may be.
     """
-
-    wanted: Sequence[HashKind]
-    floor: int | None = None
-
-    def orientations(
-        self, frame: Frame, region: str, shown: NDArray[np.uint8]
-    ) -> Iterator[Located]:
-        """The hashes of one region of a frame, each in all orientations."""
-        seen = detail.Detail(shown)
-        kinds = [kind for kind in self.wanted if kind in classic.CLASSIC]
-        made = classic.compute_orientations(shown, kinds)
-        for kind in self.wanted:
-            found: Sequence[tuple[Hash, int, int]] = ()  # with its score, and bits in doubt
-            if kind == pdq.PDQ:
-                found = self._pdqs(shown, seen.score(kind))
-            elif kind.name in made:
-                score = seen.score(kind)
-                found = [(one, score, 0) for one in made[kind.name]]
-            for (one, score, doubt), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
-                yield Located(
-                    one.made_of(pixels.VERSION), orientation, region, frame.part, frame.time,
-                    frame.part_kind, score, frame.again, doubt,
-                )  # fmt: skip
-
-    def _pdqs(self, shown: NDArray[np.uint8], score: int) -> list[tuple[Hash, int, int]]:
-        most = 0 if self.floor is None else pdq.MOST_DOUBT
-        found = pdq.sketch_orientations(shown, most=most)
-        while failing := self._failing(found, score):
-            most = min(failing) - 1
-            found = pdq.sketch_orientations(shown, most=most)
-        by_bits = detail.pattern_scores([one.value for one, _ in found])
-        return [
-            (one, min(score, patterns), doubt)
-            for (one, doubt), patterns in zip(found, by_bits, strict=True)
-        ]
-
-    def _failing(self, found: Sequence[tuple[Hash, int]], score: int) -> list[int]:
-        """The doubts of sketches by whose bits in doubt it hangs whether they are compared."""
-        floor = self.floor or 0
-        doubted = [(one, doubt) for one, doubt in found if doubt and (one.quality or 0) >= floor]
-        if not doubted or score < floor:
-            return []
-        values, doubts = zip(*doubted, strict=True)
-        bounds = detail.pattern_bounds([one.value for one in values], doubts)
-        return [
-            doubt
-            for doubt, (least, most) in zip(doubts, bounds, strict=True)
-            if least < floor <= most
-        ]
+    found = pdq.sketch_orientations(shown, most=pdq.MOST_DOUBT if sketch else 0)
+    values, doubts = [one.value for one, _ in found], [doubt for _, doubt in found]
+    sure = detail.pattern_scores(values)
+    bounds = detail.pattern_bounds(values, doubts)
+    return [
+        (one, min(score, most), doubt, min(score, least))
+        if doubt
+        else (one, min(score, patterns), 0, None)
+        for (one, doubt), patterns, (least, most) in zip(found, sure, bounds, strict=True)
+    ]

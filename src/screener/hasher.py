@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import HashKind
-from screener.media.archive import Archive, Budget, Listing, Member, open_file, type_of
+from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.source import Item, Name
 from screener.policy import Policy
 
@@ -95,7 +95,7 @@ class Visit:
         policy, digests_only = self.hasher.policy, way is Way.DIGESTS
         hasher = self.hasher.surely() if way is Way.SURELY else self.hasher
         if not target.inner:
-            stream = None if digests_only or budget is None else open_file(target.path)
+            stream = None if digests_only or budget is None else open_archive(target.path)
             if stream is not None:
                 if type_of(stream) is not None:
                     return self._opened(target, stream, budget)
@@ -141,7 +141,7 @@ class Visit:
             holder = self._archive(path, inner[:-1])
             stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
         else:
-            stream = open_file(path)
+            stream = open_archive(path)
         if stream is None:
             raise MediaError("unreadable", "the archive is gone")
         archive = Archive(stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -96,7 +96,7 @@ def scan(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
@@ -135,7 +135,7 @@ def scan_by(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked."""
     return _results(
         told_by(
@@ -159,13 +159,15 @@ def told_by(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[tuple[str, Result]]:
+) -> Generator[tuple[str, Result], None, None]:
     """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
     check_memory(engine.policy, engine.kinds)
     return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(start)
 
 
-def _results(told: Any) -> Iterator[Result]:
+def _results(
+    told: Generator[tuple[str, Result], None, None],
+) -> Generator[Result, None, None]:
     with closing(told):
         for _, result in told:
             yield result
@@ -255,7 +257,7 @@ class _Scan:
         self._archives: list[_Item] = []  # with members to hand out
         self._under_way: dict[Any, _Item] = {}
 
-    def run(self, start: Start) -> Iterator[tuple[str, Result]]:
+    def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
         """All results, each with the path of the file that it is in."""
         with start(self._hasher) as workers:
             while True:

@@ -170,26 +170,35 @@ class Screener:
         whether a record matches, or how near it is. It has to be hashed surely.
         """
         found = [Found(item.hashes) for item in items]
-        # Those in doubt apart, since they are searched wider.
-        queries: dict[tuple[str, bool], list[_Query]] = {}
+        # By how many bits are in doubt, since with those they are searched wider.
+        queries: dict[tuple[str, int], list[_Query]] = {}
         for number, item in enumerate(items):
             for located in item.hashes:
                 if self._usable(located):
-                    key = (located.hash.kind.name, located.doubt > 0)
+                    key = (located.hash.kind.name, located.doubt)
                     queries.setdefault(key, []).append((number, located))
         for one in self.lists:
             held = one.kinds
-            for (name, _), asked in queries.items():
+            for (name, doubt), asked in queries.items():
                 if name in held and (KINDS[name].digest or KINDS[name].perceptual):
-                    self._look_up(one, KINDS[name], asked, found)
+                    self._look_up(one, KINDS[name], asked, doubt, found)
             if video_search.KIND in held and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
         states = self._states()
         return [
-            None if hits.unsure else self._result(item, hits, states)
+            None if hits.unsure or self._hangs_on_doubt(item) else self._result(item, hits, states)
             for item, hits in zip(items, found, strict=True)
         ]
+
+    def _hangs_on_doubt(self, item: Hashed) -> bool:
+        """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
+        if not any(
+            one.least is not None and self._usable(one) and not self._surely_usable(one)
+            for one in item.hashes
+        ):
+            return False
+        return not all(self._compared(one, item) for one in self.lists)
 
     def _states(self) -> tuple[ListState, ...]:
         return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
@@ -199,9 +208,12 @@ class Screener:
         one: HashList,
         kind: HashKind,
         queries: Sequence[_Query],
+        doubt: int,
         found: list[Found],
     ) -> None:
-        """Search one list for one kind's hashes of all items in one batch; add to `found`."""
+        """Search one list for one kind's hashes of all items, each with so many bits in doubt, in
+        one batch; add to `found`.
+        """
         values = b"".join(located.hash.value for _, located in queries)
         codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
         radius = self._widest(one, kind)
@@ -209,8 +221,8 @@ class Screener:
             offsets, rows = one.lookup(kind.name, codes)
             distances = np.zeros(len(rows), np.uint16)
         else:
-            widest = min(radius + max(located.doubt for _, located in queries), kind.bits)
-            offsets, rows, distances = one.search(kind.name, codes, radius=widest)
+            radius = min(radius + doubt, kind.bits)
+            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
         if not len(rows):
             return
         holders = one.holders(kind.name, rows)
@@ -218,9 +230,9 @@ class Screener:
             for hit in range(int(offsets[query]), int(offsets[query + 1])):
                 for record in holders[hit]:
                     allowed = self._radius(record.state, kind)
-                    if int(distances[hit]) > allowed + located.doubt:
+                    if int(distances[hit]) > allowed + doubt:
                         continue
-                    if located.doubt:
+                    if doubt:
                         found[number].unsure = True
                     elif self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
@@ -248,6 +260,11 @@ class Screener:
         if quality is not None and quality < floor:
             return False
         return located.detail is None or located.detail >= floor
+
+    def _surely_usable(self, located: Located) -> bool:
+        """The same of a sketch, whatever its bits in doubt are."""
+        floor = self.policy.floor.get(located.hash.kind.name, 0)
+        return self._usable(located) and (located.least is None or located.least >= floor)
 
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
@@ -305,7 +322,7 @@ class Screener:
             if located.part_kind == "frame"
             and located.hash.kind.name in can_match
             and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._usable(located)
+            and self._surely_usable(located)
         )
         if not item.video or item.media is None or self.policy.digests_only:
             return next(compared, None) is not None

@@ -27,7 +27,7 @@ from screener.policy import Policy
 from screener.result import Reason
 
 HEADER = struct.Struct("<Q")
-"""Stands before each answer: how many bytes it has."""
+"""Stands before each order and each answer: how many bytes it has."""
 
 Told = TypeVar("Told", covariant=True)
 
@@ -108,12 +108,13 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     gc.freeze()  # what is loaded stays, and need not be looked through again and again
     while True:
         try:
-            order: Order = pickle.loads(orders.recv_bytes())
+            (size,) = HEADER.unpack(_read(orders.fileno(), HEADER.size))
+            order: Order = pickle.loads(_read(orders.fileno(), size))
         except EOFError:
             return
         mark.begin(order.number)
         answer = _answered(visit, order, job.policy.memory)
-        _write(answers.fileno(), HEADER.pack(len(answer)) + answer)
+        write_all(answers.fileno(), HEADER.pack(len(answer)) + answer)
         mark.rest()
 
 
@@ -142,7 +143,18 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     return replace(found, trouble=trouble) if isinstance(found, Hashed) else found
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def _read(descriptor: int, size: int) -> bytes:
+    """So many bytes; EOFError where there are no more."""
+    data = bytearray()
+    while len(data) < size:
+        piece = os.read(descriptor, size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return bytes(data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
     """Write all of it."""
     rest = memoryview(data)
     while rest:

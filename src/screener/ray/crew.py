@@ -31,7 +31,7 @@ from screener.media.archive import Budget
 from screener.media.source import name_of, spelled
 from screener.ray import nodes
 from screener.result import Reason
-from screener.workers import Worker
+from screener.worker import Worker
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,8 @@ from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.result import Reason, Result
 from screener.scan import check_memory, told_by
 from screener.screen import Screener
-from screener.workers import Done, Worker, Workers
+from screener.worker import Done, Worker
+from screener.workers import Workers
 
 List = HashList | str | PathLike[str]
 
