@@ -177,7 +177,7 @@ class Screening:
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)
         told = told_by(self._workers.start, self._engine, found)
-        with closing(told):  # type: ignore[type-var]
+        with closing(told):
             yield from told
 
     def _nothing(self, name: str | None, detail: str) -> Result:
