@@ -50,11 +50,11 @@ class Engine(Screener):
         """One that has accidents."""
         return Accident(self.policy, self._wanted)
 
-    def decide(self, items):
+    def settle(self, items):
         """Look up, unless the list breaks."""
         if any("broken-list" in item.name.text for item in items):
             raise ListError("the list broke")
-        return super().decide(items)
+        return super().settle(items)
 
 
 def main():

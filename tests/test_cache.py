@@ -16,6 +16,7 @@ from screener import HashCache, HashList, Policy, Screener, rescan, scan
 from screener.errors import OutputError
 from screener.hashing import pdq
 from screener.media.image import Limits
+from screener.media.source import Name
 from screener.rescan import outdated
 
 
@@ -168,3 +169,24 @@ def test_the_commands_scan_import_and_rescan(folder, scene, tmp_path):
     again = screener("rescan", "--cache", cache, *other)
     assert again.returncode == 3
     assert "to be scanned again" in again.stderr
+
+
+def test_a_full_disk_is_an_error_that_names_the_cache(known, folder, tmp_path):
+    """And what was written before it is kept."""
+    path = tmp_path / "full.cache"
+    hasher = Screener(known).hasher
+    hashed = hasher.hash(folder / "0.png")
+
+    def fill():
+        """More than a disk of twelve pages holds."""
+        with HashCache.open(path) as cache:
+            cache._connection.execute("PRAGMA max_page_count = 12")
+            for number in range(1000):
+                cache.add(replace(hashed, name=Name(f"{number}")), hasher)
+                cache.commit()
+
+    with pytest.raises(OutputError, match=r"full\.cache: cannot keep hashes"):
+        fill()
+
+    with HashCache.open(path) as cache:
+        assert len(cache) >= 1

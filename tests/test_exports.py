@@ -13,10 +13,10 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
     "policy", "scenes", "alignment", "agreement", "result", "distinct", "hashed", "hasher", "found",
-    "video_search", "screen", "confined", "workers", "finished", "inputs", "cache", "scan",
-    "rescan", "output", "ray", "vpdq", "summary", "report", "audit_chain", "audit_file", "audit",
-    "progress", "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages",
-    "hotline", "commands", "cli",
+    "video_search", "screen", "confined", "visiting", "worker", "workers", "finished", "inputs",
+    "cache", "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "audit_chain",
+    "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page",
+    "console", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_the_public_names_are_those_exported_and_sorted():
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by four modules only."""
+    """No module imports from a layer above its own; the core is imported by five modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -64,6 +64,7 @@ def test_imports_run_one_way():
                 if own not in {
                     ("index", "hamming"),
                     ("index", "tables"),
+                    ("hashing", "detail"),
                     ("hashing", "pdq"),
                     ("screen",),
                 }:

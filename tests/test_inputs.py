@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screener import Screener, scan
-from screener.inputs import arguments, find, names, places
+from screener.inputs import arguments, count, find, names, places
 
 
 @pytest.fixture
@@ -90,6 +90,38 @@ def test_the_order_of_the_disk_changes_only_the_order(tree):
     assert [p.inode for p in by_name] == [os.stat(p.path).st_ino for p in by_name]
     files = [p for p in by_disk if Path(p.path).parent == tree]
     assert files == sorted(files, key=lambda p: p.inode)
+
+
+def test_files_are_counted_as_they_are_found(tmp_path):
+    """As many as are found, and those in the order of their names' bytes as text sorts them: names
+    that begin alike, control characters, names that are not UTF-8, folders between files, links.
+    """
+    names = [b"a", b"a\x01", b"a!", b"ab", b"A", b"b\xff", b"b", b"\xc3\xa9", b"d", b"1\n2", b" "]
+    for folder in (b"", b"a.d", b"a.d/deep", b"z"):
+        within = os.path.join(os.fsencode(tmp_path), folder)
+        os.makedirs(within, exist_ok=True)
+        for name in names:
+            Path(os.fsdecode(os.path.join(within, name))).touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+
+    def walked(folder):
+        """The same by recursion."""
+        found = []
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            inner = os.path.isdir(path) and not os.path.islink(path)
+            found += walked(path) if inner else [path]
+        return found
+
+    expected = walked(str(tmp_path))
+
+    assert list(find(tmp_path)) == expected
+    assert sorted(place.path for place in places(tmp_path, by_disk=True)) == sorted(expected)
+    assert {place.path: place.inode for place in places(tmp_path)} == {
+        path: os.lstat(path).st_ino for path in expected
+    }
+    several = [tmp_path, expected[0], "missing", tmp_path / "loop", tmp_path / "z"]
+    assert len(list(count(several))) == len(list(find(several)))
 
 
 def test_every_odd_file_has_one_result_by_the_command(make_list, tmp_path):

@@ -44,7 +44,7 @@ def upright(frames, *, orientation="upright", region="full"):
 def decide(engine, located, *, type="video/mp4"):
     """The Result of an item whose frames were hashed."""
     facts = MediaFacts(type, 640, 360, len(located))
-    return engine._decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)])[0]
+    return engine.decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)])[0]
 
 
 @pytest.fixture

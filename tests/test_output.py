@@ -3,6 +3,10 @@
 import json
 import os
 import stat
+from pathlib import Path
+
+import pytest
+from command import screener
 
 from screener import HashList, Screener, output
 
@@ -63,3 +67,27 @@ def test_standard_output_stays_open(tmp_path, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first)["reason"] == "empty"
     assert second == "still open"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_of_once_and_by_name(tmp_path):
+    """Exit code 2, one line, and no worker's end is told of behind it."""
+    images = Path(__file__).resolve().parents[1] / "fixtures" / "images"
+    HashList.create(tmp_path / "known.list")
+
+    done = screener("scan", images, "--list", tmp_path / "known.list", "-o", "/dev/full")
+
+    assert done.returncode == 2
+    assert done.stderr == "screener: /dev/full: No space left on device\n"
+
+
+def test_a_dash_is_standard_output(tmp_path):
+    """As it is standard input among the paths; no file of that name is made."""
+    images = Path(__file__).resolve().parents[1] / "fixtures" / "images"
+    HashList.create(tmp_path / "known.list")
+    call = ("scan", images / "alley.jpg", "--list", tmp_path / "known.list", "-o", "-")
+
+    done = screener(*call, cwd=tmp_path)
+
+    assert json.loads(done.stdout)["input"] == str(images / "alley.jpg")
+    assert not (tmp_path / "-").exists()

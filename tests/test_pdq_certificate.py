@@ -274,3 +274,33 @@ def test_the_samples_of_every_length() -> None:
             ours, bounds, _ = _core.pdq_doubt(pixels)
             exact = exact_coefficients(pixels)
             assert np.all(np.abs(ours - exact) <= np.minimum(bounds / 2, 0.02)), shape
+
+
+@pytest.mark.parametrize("shape", [(256, 320), (200, 300, 3), (512, 512)])
+def test_a_sketch_is_wrong_in_no_more_bits_than_it_says(shape: tuple[int, ...]) -> None:
+    """On a tie and near one, eight ways round; and its quality is never in doubt."""
+    rng = np.random.default_rng(shape[1])
+    doubted = 0
+    half = np.zeros(shape, np.uint8)
+    half[:, shape[1] // 2 :] = 255
+    ties = [half, (half // 3 + noise(rng, shape) // 2).astype(np.uint8)]
+    for _ in range(2):
+        for pixels in [*blends(rng, shape), *ties]:
+            for most in (0, 2, 6, 200):
+                exact = _core.pdq_orientations(pixels)
+                sketches = _core.pdq_sketches(pixels, most)
+                for (value, quality, doubt), sure in zip(sketches, exact, strict=True):
+                    away = int.from_bytes(value) ^ int.from_bytes(sure[0])
+                    assert away.bit_count() <= doubt <= most
+                    assert quality == sure[1]
+                    doubted += doubt > 0
+    assert doubted > 100
+
+
+def test_flat_and_tiny_pictures_are_sketched_as_they_are_hashed() -> None:
+    """Those of no size, of the grid's size, and flat: where all bits are in doubt none is left."""
+    for shape in ((4, 9), (64, 64), (90, 90), (5, 5)):
+        for value in (0, 255):
+            pixels = np.full(shape, value, np.uint8)
+            exact = _core.pdq_orientations(pixels)
+            assert tuple(one[:2] for one in _core.pdq_sketches(pixels, 6)) == exact

@@ -41,6 +41,28 @@ def test_rates_are_of_the_last_half_minute_and_the_rest_follows(result):
     )
 
 
+def test_the_start_of_the_workers_says_nothing_of_how_long_it_takes(result):
+    """Rates begin with the first result; for two seconds from there nobody says what is left."""
+    now = [0.0]
+    pace = Pace(clock=lambda: now[0])
+    pace.total = 1001
+    now[0] = 60.0
+    pace.add(result(1000))
+    assert pace.to_dict()["seconds_left"] is None
+    for _ in range(100):
+        now[0] += 0.01
+        pace.add(result(1000))
+    assert pace.to_dict()["seconds_left"] is None
+    for _ in range(200):
+        now[0] += 0.01
+        pace.add(result(1000))
+
+    told = pace.to_dict()
+
+    assert (told["files_per_s"], told["seconds_left"]) == (100.0, 7)
+    assert told["bytes_per_s"] == pytest.approx(100_000)
+
+
 def test_archives_with_more_members_than_files_leave_the_end_open(result):
     """Members were not counted, so nobody knows how long it takes."""
     pace = Pace()

@@ -17,7 +17,7 @@ from screener.errors import OutputError
 from screener.finished import Finished
 from screener.media.source import name_of
 
-KILLS = int(os.environ.get("SCREENER_KILLS", "4"))
+KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
 
 @pytest.fixture
@@ -147,12 +147,18 @@ def test_the_zeros_of_a_power_cut_are_half_a_line(known, folder, tmp_path):
 
 
 def test_two_scans_of_one_file_are_refused(known, tmp_path):
-    """The second is told."""
-    with (
-        output.resume_jsonl(tmp_path / "results.jsonl", Screener(known)),
-        pytest.raises(OutputError, match="another program"),
-    ):
-        output.resume_jsonl(tmp_path / "results.jsonl", Screener(known))
+    """The second is told, whether it would go on with the file or begin it anew, and the lines of
+    the first one stay.
+    """
+    path, engine = tmp_path / "results.jsonl", Screener(known)
+    for begin in (lambda: output.resume_jsonl(path, engine), lambda: output.open_jsonl(path)):
+        with begin() as out:
+            out.write(engine.screen(b""))
+            with pytest.raises(OutputError, match="another program"):
+                output.resume_jsonl(path, engine)
+            with pytest.raises(OutputError, match="another program"):
+                output.open_jsonl(path)
+        assert len(lines(path)) == 1
 
 
 def test_many_lines_are_told_apart(known, tmp_path):

@@ -35,19 +35,30 @@ for name in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def outcome(material, tmp_path_factory):
-    """Every file of material/robustness scanned once: result lines by file, and peak memory."""
+def known(material, tmp_path_factory):
+    """A list that holds two kinds, and matches nothing."""
     known = HashList.create(tmp_path_factory.mktemp("lists") / "known.list")
     rows = tmp_path_factory.mktemp("rows") / "known.csv"
-    rows.write_text("id,pdq\none," + "0123456789abcdef" * 4 + "\n")
+    rows.write_text("id,pdq,md5\none," + "0123456789abcdef" * 4 + "," + "ab" * 16 + "\n")
     known.import_file(rows)
+    return known.refresh()
+
+
+def scanned(known, material, jobs):
+    """Every file of material/robustness in one scan: result lines, and peak memory."""
     folder = material / "robustness"
-    call = [sys.executable, str(SCRIPT), str(known.path), str(folder), "10"]
+    call = [sys.executable, str(SCRIPT), str(known.path), str(folder), "10", str(jobs)]
     done = subprocess.run(call, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     # Nothing else: what decoders print of a file stays in the workers.
     return lines, int(done.stderr)
+
+
+@pytest.fixture(scope="module")
+def outcome(known, material):
+    """What a scan with two workers tells, and their peak memory."""
+    return scanned(known, material, 2)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +79,18 @@ def test_every_file_yields_exactly_one_result(outcome, material):
     files = [path for path in (material / "robustness").rglob("*") if path.is_file()]
 
     assert Counter(line["input"] for line in lines) == Counter(map(str, files))
+
+
+def test_one_worker_tells_what_two_do(outcome, known, material):
+    """To the last field but the times, in the same order."""
+    told = []
+    for lines in (outcome[0], scanned(known, material, 1)[0]):
+        told.append([{key: value for key, value in line.items() if key != "seconds"}
+                     for line in lines])  # fmt: skip
+        for line in told[-1]:
+            line["lists"][0].pop("age_s")
+
+    assert told[1] == told[0]
 
 
 def test_no_file_takes_ten_seconds_and_no_worker_a_gibibyte(outcome):

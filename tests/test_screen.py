@@ -135,7 +135,7 @@ def test_among_equal_distances_the_first_orientation_is_told(engine, scene):
     value = Hash.parse("pdq", pdq_text(scene(1)), quality=100)
     places = [Located(value, orientation) for orientation in pdq.ORIENTATIONS]
 
-    (result,) = engine._decide([Hashed(Name(), tuple(places))])
+    (result,) = engine.decide([Hashed(Name(), tuple(places))])
 
     assert [m.orientation for m in result.matches] == ["upright"]
 

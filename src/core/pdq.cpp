@@ -112,10 +112,13 @@ class Picture {
                        {seen_.width, seen_.height, seen_.channels, roundings}, kernel_);
   }
 
-  PdqResult hash(const Turn& turn) const {
+  PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
+
+  PdqSketch sketch(const Turn& turn, int most) const {
     if (sampled_)
-      if (const PdqCertificate found = certify(turn); found.certain) return found.result;
-    return pdq_exact(turned(given_, turn), kernel_);
+      if (const PdqCertificate found = certify(turn); found.doubt <= most)
+        return {found.result, found.doubt};
+    return {pdq_exact(turned(given_, turn), kernel_), 0};
   }
 
  private:
@@ -204,12 +207,19 @@ PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
-  PdqOrientations results{};
-  if (too_small(pixels)) return results;
+  const PdqSketches sketches = pdq_sketches(pixels, kernel, 0);
+  PdqOrientations results;
+  for (size_t k = 0; k < kOrientations; ++k) results[k] = sketches[k].result;
+  return results;
+}
+
+PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most) {
+  PdqSketches sketches{};
+  if (too_small(pixels)) return sketches;
   Picture picture(pixels, kernel);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
-  for (size_t k = 0; k < kOrientations; ++k) results[k] = picture.hash(kTurns[k]);
-  return results;
+  for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
+  return sketches;
 }
 
 void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
@@ -223,7 +233,7 @@ PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
   picture.sample(&kUpright, 1);
   const PdqCertificate found = picture.certify(kUpright);
   PdqDoubt doubt;
-  doubt.certain = found.certain;
+  doubt.certain = found.doubt == 0;
   for (int k = 0; k < kBits; ++k) {
     doubt.coefficients[k] = found.coefficients[k / kBand][k % kBand];
     doubt.bounds[k] = found.bounds[k / kBand][k % kBand];

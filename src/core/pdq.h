@@ -48,6 +48,17 @@ using PdqOrientations = std::array<PdqResult, kOrientations>;
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
 
+// A hash of which so many bits may be others in the reference; its quality is the reference's.
+struct PdqSketch {
+  PdqResult result;
+  int doubt;
+};
+using PdqSketches = std::array<PdqSketch, kOrientations>;
+
+// The same as `pdq_orientations`, but where only up to `most` bits are in doubt the picture is not
+// filtered for them.
+PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most);
+
 // Of pictures of one shape that stand `stride` bytes from one another.
 void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
                PdqResult* results);

@@ -185,6 +185,27 @@ bool splits_alike(const PdqCertificate& found, const Bound& bound, const double 
   return true;
 }
 
+// How many bits may be others in the reference: those whose coefficient can be on either side of
+// its median, which is between the medians of the least and of the largest values.
+int bits_in_doubt(const PdqCertificate& found) {
+  const float* coefficients = found.coefficients[0];
+  const double* bounds = found.bounds[0];
+  double least[kBits], most[kBits], sorted[kBits];
+  for (int k = 0; k < kBits; ++k) {
+    least[k] = coefficients[k] - bounds[k];
+    most[k] = coefficients[k] + bounds[k];
+  }
+  const auto median = [&](const double values[kBits]) {
+    std::copy_n(values, kBits, sorted);
+    std::nth_element(sorted, sorted + kBits / 2 - 1, sorted + kBits);
+    return sorted[kBits / 2 - 1];
+  };
+  const double lowest = median(least), highest = median(most);
+  int count = 0;
+  for (int k = 0; k < kBits; ++k) count += most[k] > lowest && least[k] <= highest;
+  return count;
+}
+
 // The quality that the terms' errors leave no doubt of, or -1.
 int certain_quality(const PdqGrid& grid, const Bound& bound) {
   constexpr float kScale = 100.0f / 255.0f;
@@ -228,11 +249,9 @@ PdqCertificate pdq_certify(const PdqGrid& grid, const PdqShape& shape, const Pdq
   float* middle = sorted + kBits / 2 - 1;
   std::nth_element(sorted, middle, sorted + kBits);
   set_bits(found.coefficients[0], *middle, found.result.hash);
-  found.certain = splits_alike(found, bound, dct, *middle);
-  if (found.certain) {
-    found.result.quality = certain_quality(grid, bound);
-    found.certain = found.result.quality >= 0;
-  }
+  found.doubt = splits_alike(found, bound, dct, *middle) ? 0 : bits_in_doubt(found);
+  found.result.quality = certain_quality(grid, bound);
+  if (found.result.quality < 0) found.doubt = kBits;
   return found;
 }
 

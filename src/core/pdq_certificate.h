@@ -17,8 +17,8 @@ struct PdqShape {
 struct PdqCertificate {
   float coefficients[kBand][kBand];
   double bounds[kBand][kBand];  // how far the reference's coefficient can be from ours
-  PdqResult result;             // the reference's, if certain
-  bool certain;
+  PdqResult result;             // the reference's, but for the bits in doubt
+  int doubt;                    // how many those are; all of them where the quality is in doubt
 };
 
 PdqCertificate pdq_certify(const PdqGrid& grid, const PdqShape& shape, const PdqKernel& kernel);

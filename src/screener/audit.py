@@ -106,10 +106,11 @@ class AuditLog:
         data = (text + "\n").encode("utf-8", "replace")
         try:
             disk.current.write(self._descriptor, data)
-        except OSError:
+        except OSError as error:
             # A disk that is full takes half a line; what cannot be told whole is not told.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._chain.size)
+            error.filename = error.filename or str(self._path)
             raise
         self._chain = self._chain.after(data)
 

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
+from contextlib import contextmanager
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -61,7 +62,9 @@ class HashCache:
     `keep` days, also when it is closed. OutputError where the file is no cache.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Not for callers: use `open`."""
+        self._path = path
         self._connection = connection
         self._committed = time.monotonic()
 
@@ -77,7 +80,7 @@ class HashCache:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
             _prepare(connection, path)
-            cache = cls(connection)
+            cache = cls(path, connection)
             if keep is not None:
                 connection.execute("UPDATE settings SET keep = ?", (keep,))
             cache.forget()
@@ -96,8 +99,11 @@ class HashCache:
     def add(self, hashed: Hashed, hasher: Hasher) -> None:
         """Keep what was made of an input, in the place of what was kept of it before."""
         name = hashed.name.raw or (hashed.name.text or "").encode("utf-8", "replace")
-        if not name or not hashed.hashes:
-            return
+        if name and hashed.hashes:
+            with self._writing():
+                self._add(name, hashed, hasher)
+
+    def _add(self, name: bytes, hashed: Hashed, hasher: Hasher) -> None:
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
         self._remove("name = ?", (name,))
@@ -125,10 +131,19 @@ class HashCache:
             self.commit()
 
     def commit(self) -> None:
-        """Have what was added last."""
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT")
+        """Have what was added last. OutputError where the disk does not take it."""
+        with self._writing():
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         self._committed = time.monotonic()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of what the system refuses to write where it was to go."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputError(f"{self._path}: cannot keep hashes: {error}") from None
 
     @property
     def keep(self) -> float:
@@ -139,8 +154,9 @@ class HashCache:
         """Remove what is older than `keep` for good; how many inputs."""
         before = time.time() - _DAY_S * self.keep
         self.commit()
-        self._connection.execute("BEGIN IMMEDIATE")
-        gone = self._remove("hashed < ?", (int(before),))
+        with self._writing():
+            self._connection.execute("BEGIN IMMEDIATE")
+            gone = self._remove("hashed < ?", (int(before),))
         self.commit()
         return gone
 
@@ -221,6 +237,9 @@ class HashCache:
     ) -> None:
         try:
             self.forget()
+        except OutputError:
+            if error is None:  # else the error that is under way says more
+                raise
         finally:
             self._connection.close()
 
@@ -268,10 +287,10 @@ def _place(one: Located) -> dict[str, Any]:
         told["quality"] = one.hash.quality
     if one.hash.pixels is not None:
         told["pixels"] = one.hash.pixels
-    for field in fields(one):
-        value = getattr(one, field.name)
-        if field.default is not MISSING and value != field.default:
-            told[f".{field.name}"] = value
+    for name, default in one._field_defaults.items():
+        value = getattr(one, name)
+        if value != default:
+            told[f".{name}"] = value
     return told
 
 

@@ -19,7 +19,7 @@ from screener.bounds import share
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
 from screener.hashed import Hashed, Located, hash_item
-from screener.hasher import Target
+from screener.hasher import Target, Way
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
@@ -29,6 +29,7 @@ from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
 from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
+from screener.workers import each
 
 MILLION = 1_000_000
 _FURTHER = {64: 8, 256: 16}  # bits beyond the policy's radius that are looked at, by a kind's bits
@@ -189,9 +190,6 @@ class _Seen:
 def _each(
     editing: _Editing, files: Iterable[str], jobs: int
 ) -> Iterator[dict[str, dict[str, int | None]]]:
-    # Here, since pebble loads asyncio and with it the network's libraries.
-    from screener.workers import each
-
     for found in each(editing, files, jobs=jobs):
         # A picture by which a worker came to harm tells nothing.
         yield {} if isinstance(found, Hashed) else found
@@ -209,12 +207,12 @@ class _Editing:
         return self
 
     def do(
-        self, target: Target, budget: Budget | None, digests_only: bool
+        self, target: Target, budget: Budget | None, way: Way
     ) -> dict[str, dict[str, int | None]]:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture.
         """
-        if digests_only:
+        if way is Way.DIGESTS:
             return {}
         hashed = hash_item(target.path, policy=self.policy, kinds=self.kinds)
         own = {

@@ -24,9 +24,6 @@ def confine(memory: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
     _end_with_parent()
     _silence()
-    # SciPy's linear algebra, loaded with the first classic hash, would else reserve memory for a
-    # thread on every core, and hang or crash where the limit does not allow it.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     _keep_freed_memory()
     _limit_resources(memory)
     _drop_privileges()

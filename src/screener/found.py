@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from screener.hashed import Located
 from screener.result import Appearance, Match
@@ -12,13 +13,21 @@ _Moment = tuple[int, float]  # a track, and a time in it
 
 
 class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches."""
+    """Collects the hits of one input; made of its hashes, filled by the searches.
+
+    `unsure` where a record is so near that the bits in doubt of a hash decide.
+    """
 
     def __init__(self, hashes: Sequence[Located]) -> None:
-        shown = [one for one in hashes if _has_time(one)]
-        self._moments = sorted({moment for one in shown for moment in _moments(one)})
+        self._hashes = hashes
+        self.unsure = False
         self._nearest: dict[tuple[_Key, int], Match] = {}
         self._seen: dict[_Key, set[_Moment]] = {}
+
+    @cached_property
+    def _moments(self) -> list[_Moment]:
+        shown = [one for one in self._hashes if _has_time(one)]
+        return sorted({moment for one in shown for moment in _moments(one)})
 
     @property
     def moving(self) -> bool:

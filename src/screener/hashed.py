@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,7 @@ _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
     `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
@@ -47,16 +47,24 @@ class Located:
     """The times of further frames that show the same."""
     track: int = 0
     """Of a video, the track of pictures."""
+    doubt: int = 0
+    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    least: int | None = None
+    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
 
 
 @dataclass(frozen=True)
 class Hashed:
-    """An input as far as it could be hashed: what there is to look up, and what went wrong."""
+    """An input as far as it could be hashed: what there is to look up, and what went wrong.
+
+    `seconds` is what a scan's worker took for it.
+    """
 
     name: Name
     hashes: tuple[Located, ...] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
+    seconds: float | None = None
 
     @property
     def video(self) -> bool:
@@ -64,11 +72,14 @@ class Hashed:
         return self.media is not None and self.media.type in CONTAINERS
 
 
-def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashed:
+def hash_item(
+    item: Item, *, policy: Policy, kinds: Iterable[HashKind], sketch: bool = False
+) -> Hashed:
     """Read, decode and hash one input: the kinds asked for, as far as they can be made.
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
-    nothing is decoded where none is asked for.
+    nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
+    doubt.
     Never raises MediaError: the trouble is part of what is returned.
     """
     wanted = tuple(kinds)
@@ -85,6 +96,9 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
             hashes += _digests(read, wanted)
             if any(kind.perceptual for kind in wanted):
                 picture = _open(read, policy)
+                # What moves is compared with listed videos too, and its frames with one another.
+                still = picture.media.type not in CONTAINERS and picture.media.frames == 1
+                sketch = sketch and still
                 for frame in picture.frames():
                     new = repeats.adds(frame, picture.media)
                     if frame.part_kind == "frame" and (new or not frame.between):
@@ -92,7 +106,7 @@ def hash_item(item: Item, *, policy: Policy, kinds: Iterable[HashKind]) -> Hashe
                     if not new:
                         continue
                     for region, shown in _regions(frame, picture.media):
-                        hashes += _orientations(frame, region, shown, wanted)
+                        hashes += _orientations(frame, region, shown, wanted, sketch=sketch)
     except MediaError as error:
         trouble = error
     except OSError as error:  # a video is read while it is decoded
@@ -143,7 +157,7 @@ class _Repeats:
         if not self._again:
             return tuple(hashes)
         return tuple(
-            replace(one, again=tuple(self._again.get(one.part, ())))
+            one._replace(again=tuple(self._again.get(one.part, ())))
             if one.hash.kind.perceptual
             else one
             for one in hashes
@@ -173,14 +187,15 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     if not any(kind.digest for kind in wanted):
         return []
     made: tuple[Hash, ...] = ()
+    kinds = [kind for kind in wanted if kind.digest]
     if read.file is not None:
         try:
-            made = digest.compute(read.file)
+            made = digest.compute_kinds(read.file, kinds)
         except OSError as error:
             raise MediaError("unreadable", error.strerror or "cannot be read") from None
     elif isinstance(read.content, bytes):
-        made = digest.compute(read.content)
-    return [Located(one) for one in made if one.kind in wanted]
+        made = digest.compute_kinds(read.content, kinds)
+    return [Located(one) for one in made]
 
 
 def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -198,25 +213,44 @@ def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8
 
 
 def _orientations(
-    frame: Frame, region: str, shown: NDArray[np.uint8], wanted: Sequence[HashKind]
-) -> list[Located]:
+    frame: Frame,
+    region: str,
+    shown: NDArray[np.uint8],
+    wanted: Sequence[HashKind],
+    *,
+    sketch: bool,
+) -> Iterator[Located]:
     """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
-    made = classic.compute_orientations(shown, [kind for kind in wanted if kind in classic.CLASSIC])
-    if pdq.PDQ in wanted:
-        made[pdq.PDQ.name] = pdq.compute_orientations(shown)
+    kinds = [kind for kind in wanted if kind in classic.CLASSIC]
+    made = classic.compute_orientations(shown, kinds)
     seen = detail.Detail(shown)
-    place = (region, frame.part, frame.time, frame.part_kind)
-    located = []
     for kind in wanted:
-        if kind.name in made:
-            found = made[kind.name]
-            scores = [seen.score(kind)] * len(found)
-            if kind == pdq.PDQ:
-                by_bits = detail.pattern_scores([one.value for one in found])
-                scores = [min(pair) for pair in zip(scores, by_bits, strict=True)]
-            for one, orientation, score in zip(found, pdq.ORIENTATIONS, scores, strict=True):
-                stamped = replace(one, pixels=pixels.VERSION)
-                located.append(
-                    Located(stamped, orientation, *place, score, frame.again, frame.track)
-                )
-    return located
+        found: Sequence[tuple[Hash, int, int, int | None]] = ()
+        if kind == pdq.PDQ:
+            found = _pdqs(shown, seen.score(kind), sketch)
+        elif kind.name in made:
+            score = seen.score(kind)
+            found = [(one, score, 0, None) for one in made[kind.name]]
+        for (one, score, doubt, least), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
+            yield Located(
+                one.made_of(pixels.VERSION), orientation, region, frame.part, frame.time,
+                frame.part_kind, score, frame.again, frame.track, doubt, least,
+            )  # fmt: skip
+
+
+def _pdqs(
+    shown: NDArray[np.uint8], score: int, sketch: bool
+) -> list[tuple[Hash, int, int, int | None]]:
+    """PDQs or sketches in all orientations: each with its score, its bits in doubt, and, where
+    there are any, the least that the score may be.
+    """
+    found = pdq.sketch_orientations(shown, most=pdq.MOST_DOUBT if sketch else 0)
+    values, doubts = [one.value for one, _ in found], [doubt for _, doubt in found]
+    sure = detail.pattern_scores(values)
+    bounds = detail.pattern_bounds(values, doubts)
+    return [
+        (one, min(score, most), doubt, min(score, least))
+        if doubt
+        else (one, min(score, patterns), 0, None)
+        for (one, doubt), patterns, (least, most) in zip(found, sure, bounds, strict=True)
+    ]

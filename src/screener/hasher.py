@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import BinaryIO, cast
 
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import HashKind
-from screener.media.archive import Archive, Budget, Listing, Member, open_file, type_of
+from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.source import Item, Name
 from screener.policy import Policy
 
@@ -34,6 +35,16 @@ class Target:
         return Target(self.path, (*self.inner, number), name)
 
 
+class Way(Enum):
+    """How a target is hashed: as the job has it; without bits in doubt, since a record is near that
+    may or may not match; or without decoding it, which did harm before.
+    """
+
+    USUAL = "usual"
+    SURELY = "surely"
+    DIGESTS = "digests"
+
+
 @dataclass(frozen=True)
 class Opened:
     """An archive: the hashes of its own bytes, its members, and whether any can be read first."""
@@ -45,14 +56,22 @@ class Opened:
 
 @dataclass(frozen=True)
 class Hasher:
-    """Reads, decodes and hashes inputs; it is sent to a worker process once."""
+    """Reads, decodes and hashes inputs; it is sent to a worker process once.
+
+    Where it sketches, `Screener.settle` has to say whether that does.
+    """
 
     policy: Policy
     kinds: tuple[HashKind, ...]
+    sketches: bool = False
 
     def hash(self, item: Item) -> Hashed:
         """Hash one input: see `hash_item`."""
-        return hash_item(item, policy=self.policy, kinds=self.kinds)
+        return hash_item(item, policy=self.policy, kinds=self.kinds, sketch=self.sketches)
+
+    def surely(self) -> Hasher:
+        """This Hasher, without bits in doubt."""
+        return replace(self, sketches=False) if self.sketches else self
 
     def digest(self, item: Item) -> Hashed:
         """The digests of an input only: nothing of it is decoded."""
@@ -71,33 +90,30 @@ class Visit:
     hasher: Hasher
     _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
 
-    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Hashed | Opened:
-        """Hash a target, or open it where it is an archive and there is a budget for that.
-
-        `digests_only`: decode nothing, since it did harm before.
-        """
-        policy = self.hasher.policy
+    def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed | Opened:
+        """Hash a target, or open it where it is an archive and there is a budget for that."""
+        policy, digests_only = self.hasher.policy, way is Way.DIGESTS
+        hasher = self.hasher.surely() if way is Way.SURELY else self.hasher
         if not target.inner:
-            stream = None if digests_only or budget is None else open_file(target.path)
+            stream = None if digests_only or budget is None else open_archive(target.path)
             if stream is not None:
                 if type_of(stream) is not None:
                     return self._opened(target, stream, budget)
                 stream.close()
-            way = self.hasher.digest if digests_only else self.hasher.hash
-            return way(target.path)
+            return hasher.digest(target.path) if digests_only else hasher.hash(target.path)
         try:
             holder = self._archive(target.path, target.inner[:-1])
             data, damage = holder.read(target.inner[-1], policy.limits.bytes)
         except MediaError as error:
             return Hashed(Name(), trouble=error)
         if digests_only:
-            return self.hasher.digest(data)
+            return hasher.digest(data)
         if damage is not None:
             # As a file that is cut short: what there is may match.
-            return replace(self.hasher.hash(data), trouble=damage)
+            return replace(hasher.hash(data), trouble=damage)
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
-        return self.hasher.hash(data)
+        return hasher.hash(data)
 
     def _opened(self, target: Target, stream: BinaryIO, budget: Budget | None) -> Opened | Hashed:
         limits = self.hasher.policy.limits
@@ -125,7 +141,7 @@ class Visit:
             holder = self._archive(path, inner[:-1])
             stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
         else:
-            stream = open_file(path)
+            stream = open_archive(path)
         if stream is None:
             raise MediaError("unreadable", "the archive is gone")
         archive = Archive(stream)

@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,20 +23,32 @@ from screener.screen import Screener
 class JsonLines:
     """Writes one line a Result; a context manager. Made by `open_jsonl`."""
 
-    def __init__(self, stream: BinaryIO, *, owned: bool) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, owned: bool) -> None:
         self._stream = stream
+        self._name = name
         self._owned = owned
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
-        # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-        self._stream.write((to_line(result) + "\n").encode("utf-8", "replace"))
-        self._stream.flush()
+        with self._named():
+            # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
+            self._stream.write((to_line(result) + "\n").encode("utf-8", "replace"))
+            self._stream.flush()
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
         if self._owned:
-            self._stream.close()
+            with self._named():
+                self._stream.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of what the system refuses where it was to go."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or self._name
+            raise
 
     def __enter__(self) -> JsonLines:
         return self
@@ -56,8 +70,8 @@ def to_line(result: Result) -> str:
 class ResumedJsonLines(JsonLines):
     """Writes behind the lines that are there; `finished` says of what they are."""
 
-    def __init__(self, stream: BinaryIO, finished: Finished) -> None:
-        super().__init__(stream, owned=True)
+    def __init__(self, stream: BinaryIO, name: str, finished: Finished) -> None:
+        super().__init__(stream, name, owned=True)
         self.finished = finished
 
 
@@ -81,7 +95,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
     except BaseException:
         os.close(descriptor)
         raise
-    return ResumedJsonLines(os.fdopen(descriptor, "ab"), finished)
+    return ResumedJsonLines(os.fdopen(descriptor, "ab"), os.fspath(path), finished)
 
 
 def _lock(descriptor: int, path: str | PathLike[str]) -> None:
@@ -102,14 +116,22 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     """A JSON Lines file for results, readable by its owner only; None is standard output.
 
-    An existing file is written anew. Raises OSError where it cannot be opened.
+    An existing file is written anew. Raises OSError where it cannot be opened, OutputError where
+    another program writes to it.
     """
     if path is None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
-        return JsonLines(sys.stdout.buffer, owned=False)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)  # a device keeps the mode that others need
-    return JsonLines(os.fdopen(descriptor, "wb"), owned=True)
+        return JsonLines(sys.stdout.buffer, "standard output", owned=False)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _CLOEXEC, 0o600)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a device keeps the mode that others need
+            _lock(descriptor, path)
+            os.ftruncate(descriptor, 0)
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return JsonLines(os.fdopen(descriptor, "wb"), os.fspath(path), owned=True)

@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -88,7 +88,7 @@ class Policy:
             settings[name] = dict(settings[name])
         return partial(Policy, **settings), ()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Eight hex digits of the SHA-256 of all settings: equal policies have equal ones."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))

@@ -20,6 +20,8 @@ from screener.result import Result, Verdict
 _EVERY_S = 1.0
 # What is told as "now" is the mean over so many seconds: files differ by a factor of a thousand.
 _SPAN = 30
+# After so many seconds of results it is told how long it takes yet.
+_SURE = 2.0
 
 
 class Pace:
@@ -44,7 +46,9 @@ class Pace:
         if result.reason is not None:
             self.unscreened[str(result.reason)] += 1
         now = self._clock()
-        if now - self._samples[-1][0] >= 1:
+        if self.files == 1:  # until then the workers were being started
+            self._samples[0] = (now, 1, self.bytes)
+        elif now - self._samples[-1][0] >= 1:
             self._samples.append((now, self.files, self.bytes))
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,14 +68,15 @@ class Pace:
             "bytes_per_s": round((self.bytes - size) / span),
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
-            "seconds_left": self._left(rate),
+            "seconds_left": self._left(rate if span >= _SURE else 0.0),
         }
 
     def _left(self, rate: float) -> int | None:
         """Seconds; None where nobody knows: the total is not counted yet, or was of archives."""
-        if self.total is None or rate <= 0 or self.files + self.done > self.total:
-            return None
-        return round((self.total - self.files - self.done) / rate)
+        left = -1 if self.total is None else self.total - self.files - self.done
+        if left <= 0 or rate <= 0:
+            return 0 if left == 0 else None
+        return round(left / rate)
 
     def text(self) -> str:
         """The state in a line for people."""
@@ -115,14 +120,14 @@ class Shown:
 @contextmanager
 def shown(
     console: Console,
-    files: Callable[[], Iterable[str]] | None,
+    files: Callable[[], Iterable[object]] | None,
     finished: Finished | None,
     *,
     as_json: bool,
 ) -> Iterator[Shown]:
     """Tells progress on a terminal, or as JSON lines where asked to; else nothing.
 
-    `files` gives those that there are, which a thread counts meanwhile; None where nobody can.
+    `files` gives something for each file, which a thread counts meanwhile; None where nobody can.
     """
     pace = Pace(0 if finished is None else len(finished))
     if as_json:
@@ -151,7 +156,7 @@ def _write(pace: Pace, done: bool) -> None:
 
 
 @contextmanager
-def _counting(files: Callable[[], Iterable[str]] | None, pace: Pace) -> Iterator[None]:
+def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Iterator[None]:
     """Counts the files in a thread of its own: with millions it takes a while."""
     stop = Event()
 

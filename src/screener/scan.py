@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol
 
 from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
-from screener.hasher import Hasher, Opened, Target
+from screener.hasher import Hasher, Opened, Target, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, Place, places
@@ -25,9 +24,7 @@ from screener.media.source import Name, name_of
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
-
-if TYPE_CHECKING:
-    from screener.workers import Done
+from screener.workers import Workers
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -40,37 +37,54 @@ _AHEAD = 4 * _WINDOW
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
-class AnyErrand(Protocol):
-    """A target that was handed to a worker."""
+class AnyDone(Protocol):
+    """What became of an errand, and the seconds that it took."""
 
     @property
-    def future(self) -> Future[Any]:
-        """Done when it is worth collecting the errand."""
+    def errand(self) -> Any:
+        """What the worker gave when it took it."""
+
+    @property
+    def outcome(self) -> Hashed | Opened:
+        """What was told of the target."""
+
+    @property
+    def seconds(self) -> float:
+        """How long a worker was at it."""
 
 
 class AnyWorker(Protocol):
-    """What a scan asks of those who do its work, in this machine's processes or elsewhere."""
-
-    @property
-    def errands(self) -> Sized:
-        """What it has to do."""
+    """What a scan asks of one that does its work, in a process of this machine or elsewhere."""
 
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
 
-    def take(self, target: Target, budget: Budget | None) -> AnyErrand:
-        """Begin to hash a target."""
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Any:
+        """Have something done with a target; the errand, as `AnyDone` names it."""
 
-    def collect(self, errand: Any) -> Done[Hashed | Opened] | None:
-        """What became of an errand whose future is done; None where it is not over yet."""
 
-    def stop(self) -> None:
-        """End at once, whatever it is doing."""
+class AnyWorkers(Protocol):
+    """All of them, as a context manager that ends them."""
+
+    def free(self) -> AnyWorker | None:
+        """One that can be handed another target, if any."""
+
+    def collect(self) -> Sequence[AnyDone]:
+        """Wait until an errand is over, and give all that are."""
+
+    def __enter__(self) -> AnyWorkers: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 # Starts the workers of a scan.
-Start = Callable[[Hasher], Sequence[AnyWorker]]
+Start = Callable[[Hasher], AnyWorkers]
 
 
 def scan(
@@ -82,7 +96,7 @@ def scan(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
@@ -102,7 +116,7 @@ def scan(
     """
     check_jobs(jobs)
     return scan_by(
-        lambda hasher: _processes(hasher, jobs or cores()),
+        lambda hasher: Workers(hasher, jobs or cores()),
         engine,
         places(paths, by_disk=not ordered),
         ordered=ordered,
@@ -121,7 +135,7 @@ def scan_by(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked."""
     return _results(
         told_by(
@@ -145,24 +159,18 @@ def told_by(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[tuple[str, Result]]:
+) -> Generator[tuple[str, Result], None, None]:
     """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
     check_memory(engine.policy, engine.kinds)
     return _Scan(engine, found, ordered, finished, metrics or _unheard, cache).run(start)
 
 
-def _results(told: Any) -> Iterator[Result]:
+def _results(
+    told: Generator[tuple[str, Result], None, None],
+) -> Generator[Result, None, None]:
     with closing(told):
         for _, result in told:
             yield result
-
-
-def _processes(hasher: Hasher, jobs: int) -> Sequence[AnyWorker]:
-    # Here, since pebble loads asyncio and with it the network's libraries, which a program that
-    # only screens does without.
-    from screener.workers import Worker
-
-    return [Worker(hasher) for _ in range(jobs)]
 
 
 def check_jobs(jobs: int | None) -> None:
@@ -207,9 +215,9 @@ class _Item:
     left: _Left
     holder: _Item | None = None
     inode: int = 0
-    errand: AnyErrand | None = None
     worker: AnyWorker | None = None
     over: bool = False
+    seconds: float = 0.0  # of an earlier go
     result: Result | None = None
     # Of an archive: its name, members not handed out yet, members not told yet, and whether only
     # the worker that opened it reads them.
@@ -242,19 +250,18 @@ class _Scan:
         self._finished = finished
         self._metrics = metrics
         self._cache = cache
-        self._hasher = engine.hasher
+        # A cache is matched with other lists later: what it keeps must be sure.
+        self._hasher = replace(engine.hasher, sketches=cache is None)
         self._order: deque[_Item] = deque()
         self._todo: deque[_Item] = deque()  # files in the order of the disk
         self._archives: list[_Item] = []  # with members to hand out
-        self._under_way: list[_Item] = []
-        self._workers: Sequence[AnyWorker] = ()
+        self._under_way: dict[Any, _Item] = {}
 
-    def run(self, start: Start) -> Iterator[tuple[str, Result]]:
+    def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
         """All results, each with the path of the file that it is in."""
-        self._workers = start(self._hasher)
-        try:
+        with start(self._hasher) as workers:
             while True:
-                self._hand_out()
+                self._hand_out(workers)
                 told = False
                 for item in self._taken():
                     if item.result is not None:
@@ -264,11 +271,9 @@ class _Scan:
                 if told:
                     continue
                 if self._under_way:
-                    self._collect()
+                    self._collect(workers)
                 elif not self._order:
                     return
-        finally:
-            _stop(self._workers)
 
     def _count(self, result: Result) -> None:
         labels = {"verdict": str(result.verdict), "reason": str(result.reason or "")}
@@ -291,9 +296,9 @@ class _Scan:
             item.holder.untold -= 1
         return item
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, workers: AnyWorkers) -> None:
         """Give targets to the least busy workers until all are busy or nothing is left."""
-        while (worker := min(self._workers, key=lambda one: len(one.errands))).free:
+        while (worker := workers.free()) is not None:
             item = self._next_member() or self._next_file()
             if item is None:
                 return
@@ -303,8 +308,7 @@ class _Scan:
                 worker = item.holder.worker or worker
             limits = Budget(item.left.members, item.left.bytes)
             item.worker = worker
-            item.errand = worker.take(item.target, limits)
-            self._under_way.append(item)
+            self._under_way[worker.take(item.target, limits)] = item
 
     def _next_member(self) -> _Item | None:
         """A member of the first archive that has one for a worker that is free."""
@@ -352,18 +356,11 @@ class _Scan:
     def _is_finished(self, name: Name | None) -> bool:
         return self._finished is not None and name is not None and self._finished.take(name)
 
-    def _collect(self) -> None:
+    def _collect(self, workers: AnyWorkers) -> None:
         """Wait until a target under way is done, and look up all that are, in one batch."""
-        wait([_errand(item).future for item in self._under_way], return_when=FIRST_COMPLETED)
         hashed: list[tuple[_Item, Hashed, float]] = []
-        for item in list(self._under_way):
-            errand, worker = _errand(item), item.worker
-            if worker is None or not errand.future.done():
-                continue
-            done = worker.collect(errand)
-            if done is None:
-                continue
-            self._under_way.remove(item)
+        for done in workers.collect():
+            item = self._under_way.pop(done.errand)
             if isinstance(done.outcome, Opened):
                 self._open(item, done.outcome, done.seconds)
             else:
@@ -373,18 +370,29 @@ class _Scan:
 
     def _decide(self, hashed: list[tuple[_Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
-        named = [_named(one, item.target) for item, one, _ in hashed]
+        named = [_named(one, item, seconds) for item, one, seconds in hashed]
         if self._cache is not None:
             for one in named:
                 self._cache.add(one, self._hasher)
         begin = time.perf_counter()
-        results = self._engine.decide(named)
+        results = self._engine.settle(named)
         self._metrics("lookup_seconds", time.perf_counter() - begin, {})
         self._metrics("lookup_inputs", len(named), {})
         for (item, _, seconds), result in zip(hashed, results, strict=True):
-            item.result = replace(result, seconds=round(seconds, 6))
+            if result is None:
+                self._hash_surely(item, seconds)
+                continue
+            item.result = result
             item.over = True
-            self._metrics("hash_seconds", seconds, {})
+            self._metrics("hash_seconds", item.seconds + seconds, {})
+
+    def _hash_surely(self, item: _Item, seconds: float) -> None:
+        """Have an item hashed once more, of which a sketch does not do."""
+        if item.worker is None:
+            raise RuntimeError("not handed out")
+        item.seconds = seconds
+        limits = Budget(item.left.members, item.left.bytes)
+        self._under_way[item.worker.take(item.target, limits, Way.SURELY)] = item
 
     def _open(self, item: _Item, opened: Opened, seconds: float) -> None:
         """Put the members of an archive before it in the order, as far as they were listed."""
@@ -422,21 +430,9 @@ def _outermost(item: _Item) -> Name:
     return item.name or Name()
 
 
-def _errand(item: _Item) -> AnyErrand:
-    if item.errand is None:
-        raise RuntimeError("not handed out")
-    return item.errand
-
-
-def _named(hashed: Hashed, target: Target) -> Hashed:
-    """What was hashed under the name of its target: a worker does not know that of a member."""
-    return hashed if target.name is None else replace(hashed, name=target.name)
-
-
-def _stop(workers: Iterable[AnyWorker]) -> None:
-    """End all workers at once: one after the other would take a moment for each."""
-    threads = [Thread(target=worker.stop) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def _named(hashed: Hashed, item: _Item, seconds: float) -> Hashed:
+    """What was hashed under the name of its target, as a worker does not know that of a member, and
+    with the seconds that it took.
+    """
+    name = item.target.name or hashed.name
+    return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -31,6 +31,8 @@ VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("kernel", _core.KERNEL),
 )
 
+_Query = tuple[int, Located]  # a hash, and the number of the item that it is of
+
 _log = logging.getLogger(__name__)
 _mixed: set[Path] = set()  # lists of which it was said that they mix versions of the pipeline
 
@@ -85,8 +87,15 @@ class Screener:
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order."""
-        hasher = self.hasher
-        return self._decide([hasher.hash(item) for item in items])
+        surely = self.hasher
+        sketching = replace(surely, sketches=True)
+        given = list(items)
+        # What can be read once only is hashed surely at once.
+        hashed = [(surely if hasattr(one, "read") else sketching).hash(one) for one in given]
+        return [
+            self.decide([surely.hash(item)])[0] if result is None else result
+            for item, result in zip(given, self.settle(hashed), strict=True)
+        ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
         """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
@@ -104,7 +113,7 @@ class Screener:
         names = [None] * len(located) if inputs is None else list(inputs)
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
-        return self._decide(
+        return self.decide(
             [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
 
@@ -114,8 +123,14 @@ class Screener:
         return Hasher(self._hashing, self._wanted)
 
     def decide(self, items: Sequence[Hashed]) -> list[Result]:
-        """Look up what a `hasher` made of several inputs at once; results in the same order."""
-        return self._decide(items)
+        """Look up what a `hasher` made of several inputs at once; results in the same order.
+
+        RuntimeError where one was made by sketches that do not do.
+        """
+        results = [result for result in self.settle(items) if result is not None]
+        if len(results) < len(items):
+            raise RuntimeError("a sketch does not do: hash the item surely")
+        return results
 
     def reached(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
@@ -135,7 +150,8 @@ class Screener:
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
-        return self._result(Hashed(name, trouble=MediaError(str(reason), detail)), Found(()))
+        item = Hashed(name, trouble=MediaError(str(reason), detail))
+        return self._result(item, Found(()), self._states())
 
     def warm(self) -> None:
         """Read the mapped lists once, so that the first lookups find them in memory."""
@@ -149,34 +165,55 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
-    def _decide(self, items: Sequence[Hashed]) -> list[Result]:
-        """Look up all hashes of all items in every list, and say of each item what follows."""
+    def settle(self, items: Sequence[Hashed]) -> list[Result | None]:
+        """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
+        whether a record matches, or how near it is. It has to be hashed surely.
+        """
         found = [Found(item.hashes) for item in items]
+        # By how many bits are in doubt, since with those they are searched wider.
+        queries: dict[tuple[str, int], list[_Query]] = {}
+        for number, item in enumerate(items):
+            for located in item.hashes:
+                if self._usable(located):
+                    key = (located.hash.kind.name, located.doubt)
+                    queries.setdefault(key, []).append((number, located))
         for one in self.lists:
-            for kind in KINDS.values():
-                if kind.name in one.kinds and (kind.digest or kind.perceptual):
-                    self._look_up(one, kind, items, found)
-            if video_search.KIND in one.kinds and not self.policy.digests_only:
+            held = one.kinds
+            for (name, doubt), asked in queries.items():
+                if name in held and (KINDS[name].digest or KINDS[name].perceptual):
+                    self._look_up(one, KINDS[name], asked, doubt, found)
+            if video_search.KIND in held and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
-        return [self._result(item, hits) for item, hits in zip(items, found, strict=True)]
+        states = self._states()
+        return [
+            None if hits.unsure or self._hangs_on_doubt(item) else self._result(item, hits, states)
+            for item, hits in zip(items, found, strict=True)
+        ]
+
+    def _hangs_on_doubt(self, item: Hashed) -> bool:
+        """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
+        if not any(
+            one.least is not None and self._usable(one) and not self._surely_usable(one)
+            for one in item.hashes
+        ):
+            return False
+        return not all(self._compared(one, item) for one in self.lists)
+
+    def _states(self) -> tuple[ListState, ...]:
+        return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
 
     def _look_up(
         self,
         one: HashList,
         kind: HashKind,
-        items: Sequence[Hashed],
+        queries: Sequence[_Query],
+        doubt: int,
         found: list[Found],
     ) -> None:
-        """Search one list for one kind's hashes of all items in one batch; add to `found`."""
-        queries = [
-            (number, located)
-            for number, item in enumerate(items)
-            for located in item.hashes
-            if located.hash.kind == kind and self._usable(located)
-        ]
-        if not queries:
-            return
+        """Search one list for one kind's hashes of all items, each with so many bits in doubt, in
+        one batch; add to `found`.
+        """
         values = b"".join(located.hash.value for _, located in queries)
         codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
         radius = self._widest(one, kind)
@@ -184,6 +221,7 @@ class Screener:
             offsets, rows = one.lookup(kind.name, codes)
             distances = np.zeros(len(rows), np.uint16)
         else:
+            radius = min(radius + doubt, kind.bits)
             offsets, rows, distances = one.search(kind.name, codes, radius=radius)
         if not len(rows):
             return
@@ -192,7 +230,11 @@ class Screener:
             for hit in range(int(offsets[query]), int(offsets[query + 1])):
                 for record in holders[hit]:
                     allowed = self._radius(record.state, kind)
-                    if int(distances[hit]) <= allowed and self._counts(record, kind):
+                    if int(distances[hit]) > allowed + doubt:
+                        continue
+                    if doubt:
+                        found[number].unsure = True
+                    elif self._counts(record, kind):
                         match = _match(one, record, kind, int(distances[hit]), allowed, located)
                         found[number].add(match, located)
 
@@ -214,17 +256,22 @@ class Screener:
         kind = located.hash.kind
         if self.policy.digests_only and not kind.digest:
             return False
-        floor = self.policy.floor.get(kind.name, 0)
-        return all(
-            score is None or score >= floor for score in (located.hash.quality, located.detail)
-        )
+        floor, quality = self.policy.floor.get(kind.name, 0), located.hash.quality
+        if quality is not None and quality < floor:
+            return False
+        return located.detail is None or located.detail >= floor
+
+    def _surely_usable(self, located: Located) -> bool:
+        """The same of a sketch, whatever its bits in doubt are."""
+        floor = self.policy.floor.get(located.hash.kind.name, 0)
+        return self._usable(located) and (located.least is None or located.least >= floor)
 
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
         floor = self.policy.floor.get(kind.name, 0)
         return record.quality is None or record.quality >= floor
 
-    def _result(self, item: Hashed, found: Found) -> Result:
+    def _result(self, item: Hashed, found: Found, states: tuple[ListState, ...]) -> Result:
         matches = found.matches()
         verdict, reason, detail = self._verdict(item, matches)
         return Result(
@@ -239,11 +286,10 @@ class Screener:
             matches=tuple(matches),
             beside=tuple(found.beside()),
             timeline=found.timeline(),
-            lists=tuple(
-                ListState(one.name, one.generation, int(one.age_s())) for one in self.lists
-            ),
+            lists=states,
             policy=self.policy.fingerprint,
             versions=VERSIONS,
+            seconds=item.seconds,
         )
 
     def _verdict(
@@ -269,16 +315,17 @@ class Screener:
         """
         if self._by_videos(one) and video_search.is_comparable(item, self.policy):
             return True
-        compared = [
+        can_match = self._can_match[one.name]
+        compared = (
             located
             for located in item.hashes
             if located.part_kind == "frame"
-            and located.hash.kind.name in self._can_match[one.name]
+            and located.hash.kind.name in can_match
             and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._usable(located)
-        ]
+            and self._surely_usable(located)
+        )
         if not item.video or item.media is None or self.policy.digests_only:
-            return bool(compared)
+            return next(compared, None) is not None
         frames = len(_moments(compared))
         return frames >= max(1, self.policy.sampling.usable * item.media.samples)
 

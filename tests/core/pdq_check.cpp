@@ -1,5 +1,6 @@
 // Every PDQ kernel that this machine has against the scalar one, to the last bit of each float, and
 // the luma of every colour against the reference's formula.
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -42,6 +43,20 @@ std::vector<uint8_t> draw(Random& random, int64_t height, int64_t row_bytes) {
   return bytes;
 }
 
+// Sketches are those of the scalar kernel, and wrong in no more bits than they say.
+bool sketched_alike(const Pixels& pixels, const PdqOrientations& sure, Isa isa) {
+  const PdqSketches found = pdq_sketches(pixels, pdq_kernel(isa), 8);
+  const PdqSketches wanted = pdq_sketches(pixels, pdq_kernel(Isa::scalar), 8);
+  for (size_t k = 0; k < kOrientations; ++k) {
+    int away = 0;
+    for (size_t n = 0; n < kPdqBytes; ++n)
+      away += std::popcount(static_cast<uint8_t>(found[k].result.hash[n] ^ sure[k].hash[n]));
+    if (away > found[k].doubt || found[k].result.quality != sure[k].quality) return false;
+    if (!(found[k].result == wanted[k].result) || found[k].doubt != wanted[k].doubt) return false;
+  }
+  return true;
+}
+
 bool same(const Pixels& pixels, Isa isa) {
   const PdqKernel &kernel = pdq_kernel(isa), &scalar = pdq_kernel(Isa::scalar);
   const PdqGrid found = pdq_filter(pixels, kernel), wanted = pdq_filter(pixels, scalar);
@@ -50,7 +65,8 @@ bool same(const Pixels& pixels, Isa isa) {
   const PdqDoubt doubt = pdq_doubt(pixels, kernel), scalar_doubt = pdq_doubt(pixels, scalar);
   if (std::memcmp(&found, &wanted, sizeof found) == 0 && eight == expected &&
       doubt.coefficients == scalar_doubt.coefficients && doubt.bounds == scalar_doubt.bounds &&
-      doubt.certain == scalar_doubt.certain && eight[0] == pdq_exact(pixels, kernel))
+      doubt.certain == scalar_doubt.certain && eight[0] == pdq_exact(pixels, kernel) &&
+      sketched_alike(pixels, eight, isa))
     return true;
   std::printf("pdq: %s differs from scalar at %lld x %lld, %d channels\n", isa_name(isa),
               static_cast<long long>(pixels.width), static_cast<long long>(pixels.height),

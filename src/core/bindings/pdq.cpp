@@ -29,9 +29,14 @@ Pixels pixels_of(const PixelArray& array, size_t rows = 0) {
 using HashAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
 using HashesAndQualities = nb::typed<nb::tuple, HashAndQuality, nb::ellipsis>;
 
+using Sketches = nb::typed<nb::tuple, nb::typed<nb::tuple, nb::bytes, int, int>, nb::ellipsis>;
+
+nb::bytes bytes_of(const PdqResult& result) {
+  return nb::bytes(reinterpret_cast<const char*>(result.hash.data()), result.hash.size());
+}
+
 HashAndQuality hash_and_quality(const PdqResult& result) {
-  const auto* hash = reinterpret_cast<const char*>(result.hash.data());
-  return nb::make_tuple(nb::bytes(hash, result.hash.size()), result.quality);
+  return nb::make_tuple(bytes_of(result), result.quality);
 }
 
 template <class Results>
@@ -72,6 +77,22 @@ void bind_pdq(nb::module_& m) {
       },
       "pixels"_a.noconvert(),
       "The PDQ hash and the quality of the pixels in each of eight orientations.");
+  m.def(
+      "pdq_sketches",
+      [](const PixelArray& array, int most) {
+        const Pixels pixels = pixels_of(array);
+        PdqSketches sketches;
+        {
+          nb::gil_scoped_release release;
+          sketches = pdq_sketches(pixels, pdq_kernel(active.isa), most);
+        }
+        nb::list all;
+        for (const PdqSketch& one : sketches)
+          all.append(nb::make_tuple(bytes_of(one.result), one.result.quality, one.doubt));
+        return Sketches(nb::tuple(all));
+      },
+      "pixels"_a.noconvert(), "most"_a,
+      "As pdq_orientations, with how many bits of each hash are in doubt, `most` at most.");
   m.def(
       "pdq_batch",
       [](const PixelArray& frames) {

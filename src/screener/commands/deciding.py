@@ -42,7 +42,8 @@ POLICY = click.option(
 OUTPUT = click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    callback=lambda _context, _option, path: None if path == Path("-") else path,
     help="Write the results here, readable by you only, instead of to standard output.",
 )
 DIGESTS_ONLY = click.option(

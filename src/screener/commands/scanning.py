@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, redirect_stdout
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from screener.commands.deciding import (
     make_writer,
     open_audit,
 )
-from screener.inputs import arguments, find
+from screener.inputs import arguments
+from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
 from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
@@ -114,17 +115,17 @@ def scan(
         write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = console.Tally(finished)
-        total = None if "-" in paths else (lambda: find(arguments(paths, None)))
+        total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
         if where == "ray":
             # Ray prints there what it thinks of lost workers, among the results.
             stack.enter_context(redirect_stdout(io.StringIO()))
-        results = scan_them(
+        results = stack.enter_context(closing(scan_them(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept,
-        )  # fmt: skip
+        )))  # fmt: skip
         for result in counted(stack, results, engine, count):
             write(result)
             tally.add(result)
@@ -183,7 +184,7 @@ def rescan(
     return tally.exit_code or (3 if old else 0)
 
 
-def _on_ray(address: str | None) -> Callable[..., Iterator[Result]]:
+def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]:
     """A scan on a cluster; loads Ray."""
     try:
         from screener.ray import scan as scan_there

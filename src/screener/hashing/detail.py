@@ -22,12 +22,13 @@ is made of; PDQ has the `patterns` of the hash itself. `docs/detail.md` has the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from screener import _core
 from screener.hashing.hash import HashKind
 
 Grid = NDArray[Any]  # of floats, square
@@ -55,16 +56,27 @@ class Detail:
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         """`pixels` is uint8, grey (height, width) or RGB (height, width, 3), not empty."""
-        self._points = _points(pixels)
+        self._pixels = pixels
+
+    @cached_property
+    def _points(self) -> Grid:
+        return _points(self._pixels)
 
     @cached_property
     def _grid(self) -> Grid:
         return _means(self._points, _POINTS // _SIDE)
 
     @cached_property
+    def _measures(self) -> tuple[float, float, float, float]:
+        """`spread`, `area`, `shades` and `tones`, of a grey picture by the core."""
+        if self._pixels.ndim == 2:
+            return _core.detail(self._pixels)
+        return (_spread(_amplitudes(self._grid)), _area(self._grid), *_shades(self._points))
+
+    @property
     def spread(self) -> float:
         """How evenly waves of one frequency share its amplitude, on average: 0 to 1."""
-        return _spread(_amplitudes(self._grid))
+        return self._measures[0]
 
     @cached_property
     def _spectrum(self) -> tuple[float, float]:
@@ -80,24 +92,20 @@ class Detail:
         """How many waves share the amplitude."""
         return self._spectrum[1]
 
-    @cached_property
+    @property
     def area(self) -> float:
         """The share of the picture that is not smooth."""
-        return _area(self._grid)
-
-    @cached_property
-    def _shades(self) -> tuple[float, float]:
-        return _shades(self._points)
+        return self._measures[1]
 
     @property
     def shades(self) -> float:
         """The share of the picture that has not its commonest grey."""
-        return self._shades[0]
+        return self._measures[2]
 
     @property
     def tones(self) -> float:
         """The share of the picture that has neither of its two commonest greys."""
-        return self._shades[1]
+        return self._measures[3]
 
     def score(self, kind: HashKind) -> int:
         """The score for a perceptual kind: 0 to 100, in whole numbers."""
@@ -117,11 +125,23 @@ def pattern_scores(values: Sequence[bytes]) -> list[int]:
     so is the square of its 256 bits: it has one singular value and no more. `patterns` is
     (Σs²)² / Σs⁴ of them: 1 for such a hash, some 8 for random bits, 5 and more for photographs.
     """
-    bits = np.unpackbits(np.frombuffer(b"".join(values), np.uint8)).reshape(len(values), 16, 16)
-    signs = bits.astype(np.float32) * 2 - 1
-    products = signs @ signs.transpose(0, 2, 1)
-    patterns = 256.0**2 / (products * products).sum(axis=(1, 2))
-    return [_worth(float(found), _PATTERNS) for found in patterns]
+    return [
+        _worth(float(np.float32(256**2) / np.float32(power)), _PATTERNS)
+        for power, _ in _core.pdq_patterns(b"".join(values))
+    ]
+
+
+def pattern_bounds(values: Sequence[bytes], doubts: Sequence[int]) -> list[tuple[int, int]]:
+    """The least and the largest score that PDQs can have of which so many bits may be others."""
+    found = []
+    for (power, widest), doubt in zip(_core.pdq_patterns(b"".join(values)), doubts, strict=True):
+        # A bit of a row changes its product p with each of 15 others by 2, there and back: the sum
+        # of their squares by 2 Σ(±4p + 4), and the Σ|p| of any row by 30 at most.
+        change = sum(8 * (widest + 30 * earlier) + 120 for earlier in range(doubt))
+        # Rows that have nothing in common have 16 squares of 16. A half, for roundings.
+        least, most = max(power - change, 16**3) - 0.5, power + change + 0.5
+        found.append((_worth(256**2 / most, _PATTERNS), _worth(256**2 / least, _PATTERNS)))
+    return found
 
 
 def _worth(found: float, need: float) -> int:
@@ -136,6 +156,7 @@ def _points(pixels: NDArray[np.uint8]) -> Grid:
     return grid
 
 
+@lru_cache(maxsize=64)
 def _places(length: int) -> NDArray[np.int64]:
     """The middles of 128 equal parts of a line of pixels; mirrored, they are the same."""
     half = (2 * np.arange(_POINTS // 2) + 1) * length // (2 * _POINTS)
@@ -210,15 +231,18 @@ def _area(grid: Grid) -> float:
     """`area`; only neighbours within a part count, so that a mirrored picture has the same."""
     edge = _SIDE // _PARTS
     parts = grid.reshape(_PARTS, edge, _PARTS, edge)
-    down = np.abs(np.diff(parts, axis=1)).mean(axis=(1, 3))
-    across = np.abs(np.diff(parts, axis=3)).mean(axis=(1, 3))
+    down = np.abs(parts[:, 1:] - parts[:, :-1]).mean(axis=(1, 3))
+    across = np.abs(parts[..., 1:] - parts[..., :-1]).mean(axis=(1, 3))
     return float((down + across > _STEP).mean())
 
 
 def _shades(points: Grid) -> tuple[float, float]:
     """`shades` and `tones`."""
-    counts = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
-    near = np.convolve(counts, np.ones(2 * _SAME + 1, np.int64))
+    width = 2 * _SAME + 1
+    counts = np.zeros(256 + 2 * width - 1, np.int64)
+    counts[width : width + 256] = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
+    sums = np.cumsum(counts)
+    near = sums[width:] - sums[:-width]
     first = int(near.argmax())
     one = int(near[first])
     near[max(0, first - 2 * _SAME) : first + 2 * _SAME + 1] = 0  # no point counts twice

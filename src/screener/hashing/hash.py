@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -31,6 +31,10 @@ class HashKind:
     floor: int = 0
     perceptual: bool = False
     computed: bool = False
+
+    def __reduce__(self) -> tuple[Callable[[str], HashKind], tuple[str]]:
+        # There is one of each, and a process is told its name.
+        return kind_named, (self.name,)
 
     @property
     def size(self) -> int:
@@ -127,6 +131,10 @@ class Hash:
         if self.quality is not None and not 0 <= self.quality <= 100:
             raise HashError(f"quality is 0 to 100, not {self.quality}")
 
+    def __reduce__(self) -> tuple[type[Hash], tuple[HashKind, bytes, int | None, int | None]]:
+        # Four values, without their names: a scan is sent nine hashes and more of each picture.
+        return Hash, (self.kind, self.value, self.quality, self.pixels)
+
     def __str__(self) -> str:
         return f"{self.kind.name} hash of {self.kind.bits} bits"
 
@@ -155,6 +163,12 @@ class Hash:
         """
         made = object.__new__(cls)
         made.__dict__.update(kind=kind, value=value, quality=quality, pixels=None)
+        return made
+
+    def made_of(self, pixels: int) -> Hash:
+        """The same hash, made of pixels of that version of the pixel pipeline."""
+        made = object.__new__(Hash)
+        made.__dict__.update(self.__dict__, pixels=pixels)
         return made
 
     @classmethod

@@ -30,6 +30,12 @@ ORIENTATIONS = (
 """The names of the eight: rotations are counter-clockwise, `flip_vertical` swaps top and bottom."""
 
 
+MOST_DOUBT = 8
+"""Bits of a sketch that may be in doubt: the further round it has to be looked, the longer a search
+takes.
+"""
+
+
 def compute(pixels: NDArray[np.uint8]) -> Hash:
     """The PDQ hash of a picture, with its quality.
 
@@ -48,8 +54,20 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     the picture as it stands. Takes the same pixels and raises the same as `compute`.
     """
     return tuple(
-        Hash(PDQ, value, quality=quality)
+        Hash.of_checked(PDQ, value, quality)
         for value, quality in _core.pdq_orientations(_checked(pixels))
+    )
+
+
+def sketch_orientations(
+    pixels: NDArray[np.uint8], *, most: int = MOST_DOUBT
+) -> tuple[tuple[Hash, int], ...]:
+    """As `compute_orientations`, in a small part of the time: each hash with how many of its bits
+    are in doubt, at most so many. Those may be others in the hash; its quality is sure.
+    """
+    return tuple(
+        (Hash.of_checked(PDQ, value, quality), doubt)
+        for value, quality, doubt in _core.pdq_sketches(_checked(pixels), most)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class KeptList:
         """The list's folder, absolute."""
         return self._path
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's name without its ending: `known` for `lists/known.list`."""
         return os.fsencode(self._path.stem).decode("utf-8", "replace")

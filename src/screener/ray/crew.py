@@ -10,9 +10,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 import ray
@@ -26,15 +26,17 @@ from ray.exceptions import (
 
 from screener.errors import ClusterError, MediaError
 from screener.hashed import Hashed
-from screener.hasher import Hasher, Opened, Target
+from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of, spelled
 from screener.ray import nodes
 from screener.result import Reason
-from screener.workers import IN_FLIGHT, Done, Worker
+from screener.worker import Worker
 
 _log = logging.getLogger(__name__)
 
+# One file under way and one behind it, so that an actor never waits for the scan.
+_IN_FLIGHT = 2
 # A file that was being hashed when an actor died, though its node lived, is given to others so
 # often before it is taken to be the cause.
 _TRIES = 3
@@ -44,11 +46,16 @@ _GRACE = 10.0  # seconds for the others, once there is one
 _CRASH = MediaError(str(Reason.CRASHED), "the worker's actor died of it")
 
 
+Told = tuple[Hashed | Opened, float]
+"""What an actor tells of a target, and the seconds that its worker process took."""
+
+
 class Keeper:
     """The actor: keeps one worker process on a node."""
 
     def __init__(self, job: Hasher) -> None:
         nodes.forget_main()
+        # Alone: workers together are collected now and then, and here each file is waited for.
         self._worker: Worker[Hashed | Opened] = Worker(job)
 
     def facts(self) -> tuple[str, str, nodes.Facts]:
@@ -56,14 +63,13 @@ class Keeper:
         node = str(ray.get_runtime_context().get_node_id())
         return node, nodes.address(), nodes.facts()
 
-    def do(self, target: Target, budget: Budget | None) -> Done[Hashed | Opened]:
+    def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
         """Hash a target, whatever it does to the worker process."""
-        errand = self._worker.take(target, budget)
+        self._worker.take(target, budget, way)
         while True:
-            wait([errand.future])
-            done = self._worker.collect(errand)
-            if done is not None:
-                return done
+            wait_for([self._worker.answers], max(0.0, self._worker.seconds_left()))
+            for done in self._worker.collect():
+                return done.outcome, done.seconds
 
 
 @dataclass(eq=False)
@@ -74,10 +80,21 @@ class Errand:
 
     target: Target
     budget: Budget | None
-    future: Future[Done[Hashed | Opened]] = field(default_factory=Future)
+    way: Way
+    worker: RemoteWorker
+    future: Future[Told] = field(default_factory=Future)
     post: Post | None = None
     tries: int = 0
     unseen: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an errand, and the seconds that its worker took."""
+
+    errand: Errand
+    outcome: Hashed | Opened
+    seconds: float
 
 
 class Post:
@@ -147,6 +164,7 @@ class Crew:
     def __init__(self, hasher: Hasher, jobs: int) -> None:
         self._hasher = hasher
         self._posts = [Post(hasher) for _ in range(jobs)]
+        self._workers = [RemoteWorker(self, number) for number in range(jobs)]
         try:
             self._await_one()
             wait([one.arrival for one in self._posts], timeout=_GRACE)
@@ -154,19 +172,31 @@ class Crew:
             self.dismiss()
             raise
 
-    @property
-    def workers(self) -> Sequence[RemoteWorker]:
-        """What a scan hands files to."""
-        return [RemoteWorker(self, number) for number in range(len(self._posts))]
+    def free(self) -> RemoteWorker | None:
+        """The least busy worker that can be handed another target, if any."""
+        least = min(self._workers, key=lambda one: len(one.errands))
+        return least if least.free else None
+
+    def collect(self) -> list[Done]:
+        """Wait until an errand is over, and give all that are."""
+        done: list[Done] = []
+        while not done and (busy := [one for worker in self._workers for one in worker.errands]):
+            wait([errand.future for errand in busy], return_when=FIRST_COMPLETED)
+            for errand in busy:
+                if errand.future.done():
+                    done += errand.worker.collect(errand)
+        return done
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dismiss()
 
     def dismiss(self) -> None:
         """End all actors."""
         for post in self._posts:
             post.dismiss()
-
-    def dismiss_one(self, number: int) -> None:
-        """End the actor of one worker."""
-        self._posts[number].dismiss()
 
     def send(self, errand: Errand, number: int) -> None:
         """Send an errand to the actor of a worker, or, until that is there, to another."""
@@ -177,7 +207,7 @@ class Crew:
             target = replace(target, path=os.path.join(os.getcwd(), target.path))
         errand.post = post
         post.sent.append(errand)
-        errand.future = post.actor.do.remote(target, errand.budget).future()
+        errand.future = post.actor.do.remote(target, errand.budget, errand.way).future()
 
     def bury(self, post: Post, error: RayError) -> None:
         """Note that an actor is gone, and ask for another, which may have to wait for a CPU."""
@@ -226,22 +256,23 @@ class RemoteWorker:
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
-        return len(self.errands) < IN_FLIGHT
+        return len(self.errands) < _IN_FLIGHT
 
-    def take(self, target: Target, budget: Budget | None) -> Errand:
-        """Begin to hash a target."""
-        errand = Errand(target, budget)
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
+        """Have a target hashed."""
+        errand = Errand(target, budget, way, self)
         self.errands.append(errand)
         self._crew.send(errand, self._number)
         return errand
 
-    def collect(self, errand: Errand) -> Done[Hashed | Opened] | None:
-        """What became of an errand whose future is done; None where it was given to another."""
+    def collect(self, errand: Errand) -> list[Done]:
+        """What became of an errand whose future is done; nothing where it was given to another."""
         post = errand.post
         if post is None:
             raise RuntimeError("not handed out")
+        outcome: Hashed | Opened
         try:
-            done = errand.future.result()
+            outcome, seconds = errand.future.result()
         except RayTaskError:
             raise  # a fault in the actor's code, as it would be here
         except RayError as error:
@@ -249,15 +280,15 @@ class RemoteWorker:
             post.sent.remove(errand)
             if errand.tries < _TRIES:
                 self._crew.send(errand, self._number)
-                return None
-            done = Done(Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0)
+                return []
+            outcome, seconds = Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0
         else:
             post.sent.remove(errand)
-            if _is_missed(done.outcome, errand.target):
+            if _is_missed(outcome, errand.target):
                 self._miss(errand, post)
-                return None
+                return []
         self.errands.remove(errand)
-        return replace(done, outcome=_as_given(done.outcome, errand.target.path))
+        return [Done(errand, _as_given(outcome, errand.target.path), seconds)]
 
     def _miss(self, errand: Errand, post: Post) -> None:
         """Have the node look again, since the file may just have come; ClusterError if it had."""
@@ -268,10 +299,6 @@ class RemoteWorker:
                 " node needs the files at the same paths, and the right to read them"
             )
         self._crew.send(errand, self._number)
-
-    def stop(self) -> None:
-        """End the actor at once."""
-        self._crew.dismiss_one(self._number)
 
 
 def _is_missed(outcome: Hashed | Opened, target: Target) -> bool:

@@ -14,10 +14,9 @@ import ray.data
 
 from screener.errors import ClusterError
 from screener.hashed import Hashed
-from screener.hasher import Hasher, Opened, Target
+from screener.hasher import Hasher, Opened
 from screener.inputs import Place
 from screener.lists.hashlist import HashList
-from screener.media.archive import Budget
 from screener.media.source import Name
 from screener.policy import Policy
 from screener.ray import nodes
@@ -26,7 +25,8 @@ from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.result import Reason, Result
 from screener.scan import check_memory, told_by
 from screener.screen import Screener
-from screener.workers import Done, Errand, Worker
+from screener.worker import Done, Worker
+from screener.workers import Workers
 
 List = HashList | str | PathLike[str]
 
@@ -116,7 +116,7 @@ class Screening:
         self._path = path
         self._contents = contents
         self._keep = keep
-        self._worker = _KeptWorker(self._engine.hasher)
+        self._workers = _KeptWorkers()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The results of a batch, in order."""
@@ -176,41 +176,39 @@ class Screening:
 
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)
-        told = told_by(lambda _: [self._worker], self._engine, found)
-        with closing(told):  # type: ignore[type-var]
+        told = told_by(self._workers.start, self._engine, found)
+        with closing(told):
             yield from told
 
     def _nothing(self, name: str | None, detail: str) -> Result:
         return self._engine.unscreened(Name(name), Reason.UNREADABLE, detail)
 
 
-class _KeptWorker:
-    """A worker that outlives the scan of a batch."""
+class _KeptWorkers:
+    """A worker process that outlives the scan of a batch."""
 
-    def __init__(self, hasher: Hasher) -> None:
-        self._hasher = hasher
-        self._worker: Worker[Hashed | Opened] = Worker(hasher)
+    def __init__(self) -> None:
+        self._workers: Workers[Hashed | Opened] | None = None
 
-    @property
-    def errands(self) -> Sequence[Any]:
-        """What it has to do."""
-        return self._worker.errands
+    def start(self, hasher: Hasher) -> _KeptWorkers:
+        """As workers of a scan are started: the first time only."""
+        if self._workers is None:
+            self._workers = Workers(hasher, 1)
+        return self
 
-    @property
-    def free(self) -> bool:
-        """Whether another target can be handed over."""
-        return self._worker.free
+    def free(self) -> Worker[Hashed | Opened] | None:
+        """The worker, where it can be handed another target."""
+        return None if self._workers is None else self._workers.free()
 
-    def take(self, target: Target, budget: Budget | None) -> Errand[Hashed | Opened]:
-        """Begin to hash a target."""
-        return self._worker.take(target, budget)
+    def collect(self) -> Sequence[Done[Hashed | Opened]]:
+        """Wait until an errand is over, and give all that are."""
+        return [] if self._workers is None else self._workers.collect()
 
-    def collect(self, errand: Errand[Hashed | Opened]) -> Done[Hashed | Opened] | None:
-        """What became of an errand whose future is done; None where it is not over yet."""
-        return self._worker.collect(errand)
+    def __enter__(self) -> _KeptWorkers:
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, kind: object, *rest: object) -> None:
         """Stay, unless the batch was broken off and something is under way still."""
-        if self._worker.errands:
-            self._worker.stop()
-            self._worker = Worker(self._hasher)
+        if kind is not None and self._workers is not None:
+            self._workers.__exit__(kind, *rest)
+            self._workers = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ def scan(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """`screener.scan` on a Ray cluster: the same Results, in the same order.
 
     Files are read, decoded and hashed on the nodes, in worker processes that may die of them as
@@ -51,7 +51,7 @@ def scan(
     check_jobs(jobs)
     check_memory(engine.policy, engine.kinds)
     results = scan_by(
-        lambda hasher: Crew(hasher, jobs or nodes.cpus()).workers,
+        lambda hasher: Crew(hasher, jobs or nodes.cpus()),
         engine,
         places(paths, by_disk=not ordered),
         ordered=ordered,
@@ -62,7 +62,9 @@ def scan(
     return _scan(address, results)
 
 
-def _scan(address: str | None, results: Any) -> Iterator[Result]:
+def _scan(
+    address: str | None, results: Generator[Result, None, None]
+) -> Generator[Result, None, None]:
     """The results, which nothing has begun to make before the first is asked for."""
     with joined(address), closing(results):
         yield from results

@@ -1,0 +1,166 @@
+#include "detail.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <numbers>
+
+namespace screener {
+namespace {
+
+constexpr int kPoints = 128;      // along either side, in equal steps
+constexpr int kSide = 32;         // of the grid of means
+constexpr int kStep = 4;          // points along a side of a mean
+constexpr int kParts = 8;         // along either side, in which the picture is smooth or not
+constexpr int kFrequencies = 16;  // that the spread looks at
+constexpr double kFaint = 2.0;    // of a wave's amplitude: what noise has
+constexpr float kSmooth = 6.0f;   // greys
+constexpr int kSame = 8;          // greys: those that lie so near the commonest count as it
+constexpr int kRows = 16;         // of a PDQ's bits
+
+using Points = uint8_t[kPoints][kPoints];
+using Grid = float[kSide][kSide];
+
+// The middles of equal parts of a line; mirrored, they are the same.
+void places(int64_t length, int64_t (&found)[kPoints]) {
+  for (int64_t k = 0; k < kPoints / 2; ++k) {
+    found[k] = (2 * k + 1) * length / (2 * kPoints);
+    found[kPoints - 1 - k] = length - 1 - found[k];
+  }
+}
+
+void take_points(const Pixels& pixels, Points& points) {
+  int64_t rows[kPoints], columns[kPoints];
+  places(pixels.height, rows);
+  places(pixels.width, columns);
+  for (int i = 0; i < kPoints; ++i) {
+    const uint8_t* row = pixels.data + rows[i] * pixels.row_stride;
+    for (int j = 0; j < kPoints; ++j) points[i][j] = row[columns[j] * pixels.column_stride];
+  }
+}
+
+void take_means(const Points& points, Grid& grid) {
+  for (int i = 0; i < kSide; ++i)
+    for (int j = 0; j < kSide; ++j) {
+      int sum = 0;
+      for (int y = 0; y < kStep; ++y)
+        for (int x = 0; x < kStep; ++x) sum += points[kStep * i + y][kStep * j + x];
+      grid[i][j] = static_cast<float>(sum) / (kStep * kStep);
+    }
+}
+
+double area(const Grid& grid) {
+  constexpr int kEdge = kSide / kParts;
+  constexpr float kPairs = kEdge * (kEdge - 1);
+  int busy = 0;
+  for (int i = 0; i < kSide; i += kEdge)
+    for (int j = 0; j < kSide; j += kEdge) {
+      float down = 0, across = 0;  // exact: sixteenths
+      for (int y = 0; y < kEdge; ++y)
+        for (int x = 0; x < kEdge; ++x) {
+          const float here = grid[i + y][j + x];
+          if (y + 1 < kEdge) down += std::fabs(grid[i + y + 1][j + x] - here);
+          if (x + 1 < kEdge) across += std::fabs(grid[i + y][j + x + 1] - here);
+        }
+      busy += down / kPairs + across / kPairs > kSmooth;
+    }
+  return static_cast<double>(busy) / (kParts * kParts);
+}
+
+// Tones and shades: the shares of points that have not the commonest grey, nor the next.
+void count_greys(const Points& points, DetailMeasures& found) {
+  constexpr int kWidth = 2 * kSame + 1;
+  int counts[256 + 2 * kWidth] = {};
+  for (const auto& row : points)
+    for (const uint8_t grey : row) ++counts[kWidth + grey];
+  int near[256 + kWidth - 1];
+  int sum = 0;
+  for (int n = 0; n < 256 + kWidth - 1; ++n) {
+    sum += counts[kWidth + n] - counts[n];
+    near[n] = sum;
+  }
+  const auto first = std::max_element(std::begin(near), std::end(near)) - std::begin(near);
+  const int one = near[first];
+  const auto last = std::min<int64_t>(first + 2 * kSame + 1, 256 + kWidth - 1);
+  for (auto n = std::max<int64_t>(first - 2 * kSame, 0); n < last; ++n) near[n] = 0;
+  const int other = *std::max_element(std::begin(near), std::end(near));
+  constexpr double kAll = kPoints * kPoints;
+  found.shades = 1.0 - one / kAll;
+  found.tones = 1.0 - (one + other) / kAll;
+}
+
+// The waves of an orthonormal DCT that are looked at, and the frequency of each pair of them.
+struct Waves {
+  static constexpr int kCount = kFrequencies + 1;
+  double cosines[kCount][kSide];
+  int bands[kCount][kCount];  // 0: none that counts
+  int sizes[kCount] = {};
+  int all = 0;
+
+  Waves() {
+    for (int k = 0; k < kCount; ++k)
+      for (int n = 0; n < kSide; ++n)
+        cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
+                        std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
+    for (int i = 0; i < kCount; ++i)
+      for (int j = 0; j < kCount; ++j) {
+        const auto band = static_cast<int>(std::nearbyint(std::hypot(i, j)));
+        bands[i][j] = band <= kFrequencies ? band : 0;
+        if (bands[i][j] > 0) ++sizes[band], ++all;
+      }
+  }
+};
+
+double spread(const Grid& grid) {
+  static const Waves waves;
+  double sums[Waves::kCount] = {}, energies[Waves::kCount] = {};
+  for (int i = 0; i < Waves::kCount; ++i) {
+    double row[kSide] = {};
+    for (int n = 0; n < kSide; ++n)
+      for (int m = 0; m < kSide; ++m) row[m] += waves.cosines[i][n] * grid[n][m];
+    for (int j = 0; j < Waves::kCount; ++j) {
+      double wave = 0;
+      for (int m = 0; m < kSide; ++m) wave += row[m] * waves.cosines[j][m];
+      const double amplitude = std::max(std::fabs(wave) - kFaint, 0.0);
+      sums[waves.bands[i][j]] += amplitude;
+      energies[waves.bands[i][j]] += amplitude * amplitude;
+    }
+  }
+  double shares = 0;
+  for (int band = 1; band < Waves::kCount; ++band)
+    if (energies[band] > 0) shares += sums[band] * sums[band] / energies[band];
+  return shares / waves.all;
+}
+
+}  // namespace
+
+DetailMeasures detail_measures(const Pixels& pixels) {
+  Points points;
+  Grid grid;
+  take_points(pixels, points);
+  take_means(points, grid);
+  DetailMeasures found;
+  found.spread = spread(grid);
+  found.area = area(grid);
+  count_greys(points, found);
+  return found;
+}
+
+PdqPatterns pdq_patterns(const uint8_t hash[kPdqBytes]) {
+  unsigned rows[kRows];
+  for (int i = 0; i < kRows; ++i) rows[i] = unsigned{hash[2 * i]} << 8 | hash[2 * i + 1];
+  PdqPatterns found{};
+  for (int i = 0; i < kRows; ++i) {
+    int sum = 0;
+    for (int j = 0; j < kRows; ++j) {
+      const int product = kRows - 2 * std::popcount(rows[i] ^ rows[j]);
+      found.power += product * product;
+      if (j != i) sum += std::abs(product);
+    }
+    found.widest = std::max(found.widest, sum);
+  }
+  return found;
+}
+
+}  // namespace screener

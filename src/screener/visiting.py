@@ -1,0 +1,161 @@
+"""Visiting: what a worker process does: errand after errand, each told of as soon as it is over.
+
+Whatever a file does to the process, the other side knows which it was: the mark stands in memory
+that outlives it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import struct
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from screener.confined import confine
+from screener.errors import MediaError
+from screener.hashed import Hashed
+from screener.hasher import Target, Way
+from screener.hashing.hash import HashKind
+from screener.media.archive import Budget
+from screener.media.source import name_of
+from screener.policy import Policy
+from screener.result import Reason
+
+HEADER = struct.Struct("<Q")
+"""Stands before each order and each answer: how many bytes it has."""
+
+Told = TypeVar("Told", covariant=True)
+
+
+class Visiting(Protocol[Told]):
+    """A job at work in one process."""
+
+    def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
+        """What is told of a target."""
+
+
+class Job(Protocol[Told]):
+    """What workers do with targets, as a Hasher does; it is pickled into each process."""
+
+    @property
+    def policy(self) -> Policy:
+        """What a worker may spend."""
+
+    @property
+    def kinds(self) -> tuple[HashKind, ...]:
+        """The kinds of hashes that are made."""
+
+    def visit(self) -> Visiting[Told]:
+        """The job at work, in a process that is set up for it."""
+
+
+class Order(NamedTuple):
+    """What a process is told to do; `target` without the name of a member, which may be long."""
+
+    number: int
+    target: Target
+    budget: Budget | None
+    way: Way
+
+
+class Answer(NamedTuple):
+    """What a process tells of an errand, and the seconds that it took; `error` is the type of an
+    exception that nobody expected, and then there is no outcome.
+    """
+
+    number: int
+    outcome: Any
+    seconds: float
+    error: str | None = None
+
+
+class Mark:
+    """Which errand a process is at, and since when, in memory that it shares with the scan."""
+
+    def __init__(self, context: SpawnContext) -> None:
+        """To be handed to the process when it is started."""
+        self._cells = context.RawArray("d", 2)
+
+    def begin(self, number: int) -> None:
+        """In the process: an errand begins."""
+        self._cells[0], self._cells[1] = number, time.monotonic()
+
+    def rest(self) -> None:
+        """In the process: the errand is over, and was told of."""
+        self._cells[1] = 0.0
+
+    @property
+    def number(self) -> int:
+        """The errand that was begun last."""
+        return int(self._cells[0])
+
+    @property
+    def since(self) -> float:
+        """When it was begun, by the system's monotonic clock; 0.0 between errands."""
+        return float(self._cells[1])
+
+
+def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -> None:
+    """The life of a worker process: do the job that was pickled until there are no more orders."""
+    job: Job[Any] = pickle.loads(pickled)
+    confine(job.policy.memory)
+    visit = job.visit()
+    gc.freeze()  # what is loaded stays, and need not be looked through again and again
+    while True:
+        try:
+            (size,) = HEADER.unpack(_read(orders.fileno(), HEADER.size))
+            order: Order = pickle.loads(_read(orders.fileno(), size))
+        except EOFError:
+            return
+        mark.begin(order.number)
+        answer = _answered(visit, order, job.policy.memory)
+        write_all(answers.fileno(), HEADER.pack(len(answer)) + answer)
+        mark.rest()
+
+
+def _answered(visit: Visiting[Any], order: Order, memory: int) -> bytes:
+    """Do what is ordered and pickle the answer; memory beyond the limit is the target's trouble."""
+    begin = time.monotonic()
+    error = None
+    try:
+        outcome = visit.do(order.target, order.budget, order.way)
+    except MemoryError:
+        outcome = _too_large(visit, order.target, memory)
+    except Exception as unexpected:
+        outcome, error = None, type(unexpected).__name__
+    answer = Answer(order.number, outcome, time.monotonic() - begin, error)
+    return pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
+
+
+def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
+    """A target that needs too much memory when it is decoded may still be a listed one."""
+    detail = f"needs more than the {memory} bytes a worker may use"
+    trouble = MediaError(str(Reason.TOO_LARGE), detail)
+    try:
+        found = visit.do(target, None, Way.DIGESTS)
+    except MemoryError:
+        return Hashed(name_of(target.path), trouble=trouble)
+    return replace(found, trouble=trouble) if isinstance(found, Hashed) else found
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """So many bytes; EOFError where there are no more."""
+    data = bytearray()
+    while len(data) < size:
+        piece = os.read(descriptor, size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return bytes(data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

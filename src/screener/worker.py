@@ -1,0 +1,331 @@
+"""Worker: a process that does errands of a scan, may die of any of them, and is replaced."""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from screener.errors import MediaError
+from screener.hashed import Hashed, Located
+from screener.hasher import Opened, Target, Way
+from screener.hashing.hash import Hash, kind_named
+from screener.media.archive import Budget, Listing, Member
+from screener.media.source import Name, name_of
+from screener.result import MediaFacts, Reason
+from screener.visiting import HEADER, Answer, Job, Mark, Order, serve, write_all
+
+_log = logging.getLogger(__name__)
+
+# A process has so many seconds of work before it, so that it never waits for the scan; and one
+# errand at least behind that under way, but not so many that a slow file keeps others waiting.
+_AHEAD_S = 0.06
+_LEAST, _MOST = 2, 64
+
+# What any system's pipe holds, in bytes.
+_PIPE = 4096
+_CHUNK = 1 << 18
+
+_CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
+
+# A process can die between two errands, or before its first; they are tried again, so often before
+# the next of them is taken to be the cause.
+_TRIES = 3
+
+# A killed process ends at once, unless it waits for a disk that does not answer.
+_END_S = 5.0
+
+_environment = Lock()  # of this process, while it is another
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Errand(Generic[T]):
+    """A target that was handed to a worker; `budget` where it may turn out to be an archive.
+
+    `harm` is what it did to a worker before: then only its digests are made.
+    """
+
+    target: Target
+    budget: Budget | None
+    worker: Worker[T]
+    way: Way = Way.USUAL
+    number: int = 0
+    sent: int = 0  # bytes of the order; 0 while it is not sent
+    deaths: int = 0
+    harm: MediaError | None = None
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """What became of an errand, and the seconds that its worker took.
+
+    `outcome` is Hashed, with the trouble, where the target did harm.
+    """
+
+    errand: Errand[T]
+    outcome: T | Hashed
+    seconds: float
+
+
+class Worker(Generic[T]):
+    """A process and its replacements; it does its errands in order."""
+
+    def __init__(self, job: Job[T]) -> None:
+        self._seconds = job.policy.seconds
+        self._makes_digests = any(kind.digest for kind in job.kinds)
+        self._pickled = pickle.dumps(job)
+        self._number = 0
+        self._pace = _AHEAD_S  # seconds that an errand takes, of late
+        self.errands: deque[Errand[T]] = deque()
+        self._start()
+
+    def _start(self) -> None:
+        # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
+        # hold, and the mapped lists.
+        context = multiprocessing.get_context("spawn")
+        # Numbers, not Connections: the garbage collector may close one of those twice.
+        orders, self._orders = os.pipe()
+        self.answers, answers = os.pipe()
+        self._open = True
+        os.set_blocking(self.answers, False)
+        self._room = _room(self._orders)
+        self._came = bytearray()
+        self._mark = Mark(context)
+        ends = Connection(orders, writable=False), Connection(answers, readable=False)
+        arguments = (*ends, self._mark, self._pickled)
+        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        with _interrupts_held(), _one_thread_each():
+            self._process.start()
+        for end in ends:
+            end.close()
+        for errand in self.errands:
+            errand.sent = 0
+        self._send()
+
+    @property
+    def free(self) -> bool:
+        """Whether another target can be handed over."""
+        return len(self.errands) < min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
+
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
+        """Have something done with a target."""
+        errand = Errand(target, budget, self, way)
+        self.errands.append(errand)
+        self._send()
+        return errand
+
+    def _send(self) -> None:
+        """Send the orders that fit into the pipe."""
+        under_way = sum(errand.sent for errand in self.errands)
+        for errand in self.errands:
+            if errand.sent:
+                continue
+            self._number += 1
+            target = Target(errand.target.path, errand.target.inner)
+            order = Order(self._number, target, errand.budget, errand.way)
+            message = pickle.dumps(order, pickle.HIGHEST_PROTOCOL)
+            if under_way and under_way + len(message) > self._room:
+                return
+            # One that has died is found when its answers end.
+            with suppress(OSError):
+                write_all(self._orders, HEADER.pack(len(message)) + message)
+            errand.number, errand.sent = self._number, len(message)
+            under_way += len(message)
+
+    def seconds_left(self) -> float:
+        """How long the errand under way may still take; that of a next one where there is none."""
+        since = self._mark.since
+        return self._seconds if since == 0.0 else since + self._seconds - time.monotonic()
+
+    def collect(self) -> list[Done[T]]:
+        """What has become of errands meanwhile. A process that has died, or has been at one errand
+        for too long, is replaced.
+        """
+        done: list[Done[T]] = []
+        there = self._read(done)
+        at = self._mark.number
+        late = self.seconds_left() <= 0 and self._mark.number == at
+        if not there:
+            self._process.join(_END_S)
+            code = self._process.exitcode
+            _log.warning("a worker process died (exit code %s) and was replaced", code)
+            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
+        elif late:
+            self.kill()
+            self._process.join(_END_S)
+            self._read(done)
+            _log.warning("a worker process took too long and was replaced")
+            detail = f"not finished within {self._seconds:g} s"
+            done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
+        self._send()
+        return done
+
+    def _read(self, done: list[Done[T]]) -> bool:
+        """Add what was told since; whether the process is still there to tell more."""
+        there = True
+        with suppress(BlockingIOError):
+            while True:
+                chunk = os.read(self.answers, _CHUNK)
+                self._came += chunk
+                if len(chunk) < _CHUNK:
+                    there = bool(chunk)
+                    break
+        at = 0
+        while len(self._came) - at >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._came, at)
+            if len(self._came) - at - HEADER.size < size:
+                break
+            at += HEADER.size
+            done += self._told(bytes(self._came[at : at + size]))
+            at += size
+        del self._came[:at]
+        return there
+
+    def _told(self, answer: bytes) -> list[Done[T]]:
+        """What became of the first errand, which is what is answered first."""
+        if not self.errands:
+            return []
+        errand = self.errands.popleft()
+        try:
+            told = Answer(*_Answers(io.BytesIO(answer)).load())
+            self._pace += (max(float(told.seconds), 0.0) - self._pace) / 8
+        except Exception as error:
+            # Nothing of ours tells such a thing: whoever does has taken over the process.
+            told = Answer(errand.number, None, 0.0, type(error).__name__)
+        if told.number != errand.number:
+            told = told._replace(error="another's answer")
+        if told.error is not None:
+            _log.warning("a worker could not do an errand: %s", told.error)
+            detail = f"the decoder failed ({told.error})"
+            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail))
+        outcome = told.outcome
+        if errand.harm is not None and isinstance(outcome, Hashed):
+            outcome = replace(outcome, trouble=errand.harm)
+        return [Done(errand, outcome, told.seconds)]
+
+    def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
+        """Replace the process, which has ended by what the errand of a number did to it; 0 where it
+        was at none.
+        """
+        done: list[Done[T]] = []
+        if self.errands:
+            first = self.errands[0]
+            first.deaths += number == 0
+            if (first.sent and first.number == number) or first.deaths >= _TRIES:
+                done = self._harmed(self.errands.popleft(), harm)
+        self._close()
+        self._start()
+        return done
+
+    def _harmed(self, errand: Errand[T], harm: MediaError) -> list[Done[T]]:
+        """A file whose decoding harmed its worker is tried once more for its digests alone: it may
+        be a listed one.
+        """
+        if errand.harm is None and self._makes_digests:
+            errand.harm, errand.way, errand.sent, errand.deaths = harm, Way.DIGESTS, 0, 0
+            self.errands.append(errand)
+            return []
+        trouble = errand.harm or harm
+        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), 0.0)]
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        with suppress(ValueError):  # it is closed already
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.kill()
+        with suppress(ValueError):
+            self._process.join(_END_S)
+        self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._orders)
+            os.close(self.answers)
+        with suppress(ValueError):  # it waits for a disk: the system will end it
+            self._process.close()
+
+
+def _room(pipe: int) -> int:
+    """Bytes that may be under way to a process, so that telling it to do something never waits for
+    what it is doing.
+    """
+    try:
+        import fcntl
+
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
+    except (ImportError, AttributeError, OSError):  # other systems
+        return _PIPE
+
+
+class _Answers(pickle.Unpickler):
+    """Reads an answer, of which nothing is taken but what we tell: a process in which a decoder was
+    made to run code of a file's is to run none here.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """One of ours, or UnpicklingError."""
+        try:
+            return _KNOWN[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"an answer holds {module}.{name}") from None
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    (one.__module__, one.__qualname__): one
+    for one in (
+        Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened, Listing, Member
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
+    would wait for work by taking the processor's time, and reserve memory for every core, so that
+    it hangs or crashes where the limit does not allow it.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    with _environment:
+        before = os.environ.get(name)
+        os.environ[name] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
+
+    A process inherits what its thread holds back. A worker that only ignored the signal would still
+    die of it, and print, while it is loading.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

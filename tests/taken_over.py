@@ -1,0 +1,42 @@
+"""A Hasher as code that took over its process would have it: its answers are no hashes."""
+
+import os
+import pickle
+from pathlib import Path
+
+from screener import Screener
+from screener.hasher import Hasher
+
+
+class Order:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+class TakenOver(Hasher):
+    """Answers with orders to the scan for files with a telling name."""
+
+    def hash(self, item):
+        """An order, a class that is not ours, or the hashes."""
+        name = Path(item).stem
+        if name.startswith("order"):
+            return Order(f"{item}-made")
+        if name.startswith("class"):
+            return pickle.PickleError("not a hash")
+        if name.startswith("error"):
+            raise RuntimeError("a mistake of ours")
+        return super().hash(item)
+
+
+class Engine(Screener):
+    """Has its inputs hashed by that."""
+
+    @property
+    def hasher(self):
+        """One that was taken over."""
+        return TakenOver(self.policy, self._wanted)

@@ -1,0 +1,106 @@
+"""Hashes with bits in doubt: a Result is the same as if they had been sure."""
+
+import random
+
+import numpy as np
+import pytest
+from doubting import Doubtful
+from PIL import Image
+
+from screener import Policy, Screener, Verdict, scan
+from screener.hashed import hash_item
+from screener.hashing import detail, pdq
+from screener.hashing.hash import KINDS
+
+
+def flipped(value, bits, rng):
+    """A code at a distance."""
+    number = int.from_bytes(value)
+    for bit in rng.sample(range(256), bits):
+        number ^= 1 << bit
+    return number.to_bytes(32).hex()
+
+
+@pytest.fixture
+def pictures(scene, plain, tmp_path):
+    """Files of some pictures, and of some that show too little to be compared."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(24):
+        scene(number, (160, 120)).save(folder / f"{number:02}.png")
+    for number, family in enumerate(("text", "stripes", "gradient")):
+        Image.fromarray(plain.draw(family, number)).save(folder / f"plain-{family}.png")
+    return sorted(str(path) for path in folder.iterdir())
+
+
+def told(result):
+    """What does not hang on the moment."""
+    line = result.to_dict()
+    line["lists"][0].pop("age_s")
+    line.pop("seconds", None)
+    return line
+
+
+def test_bits_in_doubt_change_no_result(make_list, pictures):
+    """Records are listed round the radius of a picture's hash, in any orientation: whatever the
+    bits in doubt are, `screen`, `screen_many` and `scan` tell what sure hashes tell, distances too.
+    """
+    rng = random.Random(1)
+    rows = []
+    for number, path in enumerate(pictures):
+        hashes = hash_item(path, policy=Policy(), kinds=[KINDS["pdq"]]).hashes
+        for away in (20, 31, 32, 31 + rng.randint(2, 12)):
+            if rng.random() < 0.5:
+                one = rng.choice(hashes).hash.value
+                rows.append({"id": f"{number}-{away}", "pdq": flipped(one, away, rng)})
+    known = make_list(rows)
+    sure, doubtful = Screener(known), Doubtful(known)
+
+    expected = [told(sure.decide([sure.hasher.hash(path)])[0]) for path in pictures]
+
+    assert [told(doubtful.screen(path)) for path in pictures] == expected
+    assert [told(one) for one in doubtful.screen_many(pictures)] == expected
+    assert [told(one) for one in scan(doubtful, pictures, jobs=2)] == expected
+    assert [told(one) for one in scan(sure, pictures, jobs=1)] == expected
+    assert {line["verdict"] for line in expected} == {"match", "no_match", "unscreened"}
+
+
+def test_only_what_is_near_is_hashed_again(make_list, pictures):
+    """A list far from everything settles all sketches; one that a sketch is near settles none."""
+    far = Doubtful(make_list([{"id": "far", "pdq": "0123456789abcdef" * 4}]))
+    hasher = far.hasher.__class__(far.policy, far.kinds, sketches=True)
+    sketches = [hasher.hash(path) for path in pictures]
+    rows = [{"id": str(n), "pdq": one.hashes[0].hash.text} for n, one in enumerate(sketches)]
+    near = Doubtful(make_list(rows, name="near"))
+
+    assert all(one.doubt for sketch in sketches for one in sketch.hashes)
+    settled = [one for one in far.settle(sketches) if one is not None]
+    assert {one.verdict for one in settled} == {Verdict.NO_MATCH, Verdict.UNSCREENED}
+    assert len(settled) > 20
+    assert near.settle(sketches[:24]) == [None] * 24
+    with pytest.raises(RuntimeError):
+        near.decide(sketches)
+
+
+def test_the_score_of_a_sketch_is_bounded():
+    """Whether there is detail enough to compare a hash hangs on its bits too: whichever are wrong,
+    its score lies within the bounds.
+    """
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 256, (400, 32), np.uint8)
+    codes[:200, ::2] = codes[:200, 1::2]  # rows that are alike
+    changed = told_apart = 0
+    for number, code in enumerate(codes):
+        (score,) = detail.pattern_scores([code.tobytes()])
+        for doubt in range(1, pdq.MOST_DOUBT + 1):
+            ((least, most),) = detail.pattern_bounds([code.tobytes()], [doubt])
+            draw = random.Random(number * 10 + doubt)
+            for _ in range(3):
+                other = bytes.fromhex(flipped(code.tobytes(), doubt, draw))
+                (found,) = detail.pattern_scores([other])
+                assert least <= found <= most
+                changed += found != score
+            assert least <= score <= most
+            told_apart += least >= 50 or most < 50
+    assert changed > 100
+    assert told_apart > 1000

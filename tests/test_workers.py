@@ -1,0 +1,87 @@
+"""Workers: what may come out of them, and what goes into them."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from taken_over import Engine
+
+from screener import Policy, Reason, Screener, scan
+from screener.workers import each
+
+
+@pytest.fixture
+def known(make_list):
+    """A list that matches nothing below."""
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4, "md5": "ab" * 16}])
+
+
+def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
+    """Nothing that an answer holds is run or made in the scan, and its file is `crashed`; so is one
+    at which our own code fails. Files before and behind have their Results.
+    """
+    names = ["a", "class", "error", "m", "order", "z"]
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number, name in enumerate(names):
+        scene(number, (160, 120)).save(folder / f"{name}.png")
+
+    results = list(scan(Engine(known), folder, jobs=1))
+
+    assert [Path(one.input).stem for one in results] == names
+    reasons = {Path(one.input).stem: one.reason for one in results}
+    bad = dict.fromkeys(["class", "error", "order"], Reason.CRASHED)
+    assert reasons == dict.fromkeys(["a", "m", "z"]) | bad
+    assert not list(folder.glob("*-made"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_names_of_any_length_fit_through_the_pipes(known, scene, tmp_path, jobs):
+    """Paths that no system opens, and members with names as long as a zip file can hold: a Result
+    each, in order, and no wait for a pipe that is full.
+    """
+    scene(1, (160, 120)).save(tmp_path / "a.png")
+    members = [f"{n:02}" + "m" * 60_000 for n in range(40)]
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for member in members:
+            archive.write(tmp_path / "a.png", member)
+    long = [str(tmp_path / ("x" * size)) for size in (300, 5000, 200_000, 3_000_000)]
+    paths = [*long, str(tmp_path / "a.png"), str(tmp_path / "b.zip"), *long]
+
+    results = list(scan(Screener(known), paths, jobs=jobs))
+
+    expected = [*long, paths[4], *[f"{paths[5]}!{member}" for member in members], *long]
+    assert [one.input for one in results] == expected
+    assert [one.reason for one in results].count(Reason.UNREADABLE) == 8
+    assert [one.reason for one in results].count(None) == 41
+
+
+class Counting:
+    """A job that tells how many bytes a file has; for those named so, more than any pipe holds."""
+
+    policy = Policy()
+    kinds = ()
+
+    def visit(self):
+        """Itself."""
+        return self
+
+    def do(self, target, budget, way):
+        """The size, or very much."""
+        size = Path(target.path).stat().st_size
+        return "much" * 2_000_000 if "much" in target.path else {"size": size}
+
+
+def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
+    """Other jobs than a scan's too: answers of any size, in order, whoever was first."""
+    paths = []
+    for number in range(50):
+        path = tmp_path / f"{number:02}{'-much' if number % 10 == 3 else ''}"
+        path.write_bytes(bytes(number))
+        paths.append(str(path))
+
+    told = list(each(Counting(), paths, jobs=3))
+
+    for number, one in enumerate(told):
+        assert one == ("much" * 2_000_000 if number % 10 == 3 else {"size": number})
+    assert len(told) == 50
