@@ -82,13 +82,17 @@ def test_every_file_yields_exactly_one_result(outcome, material):
 
 
 def test_one_worker_tells_what_two_do(outcome, known, material):
-    """To the last field but the times, in the same order."""
+    """To the last field but the times, in the same order. Of a file that needs just about the memory
+    that a worker has, it hangs on what the worker did before whether that is what it lacks.
+    """
     told = []
     for lines in (outcome[0], scanned(known, material, 1)[0]):
         told.append([{key: value for key, value in line.items() if key != "seconds"}
                      for line in lines])  # fmt: skip
         for line in told[-1]:
             line["lists"][0].pop("age_s")
+            if line["reason"] in ("truncated", "too_large"):
+                line |= {"reason": "not whole", "detail": None, "media": None}
 
     assert told[1] == told[0]
 

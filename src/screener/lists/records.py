@@ -145,10 +145,10 @@ def united_labels(first: Mapping[str, str], second: Mapping[str, str]) -> dict[s
     labels = dict(first)
     for name, value in second.items():
         have = labels.get(name, "")
-        if value and value not in have.split("\n"):
-            labels[name] = f"{have}\n{value}" if have else value
-        else:
-            labels.setdefault(name, value)
+        # Line by line, since either may have several already.
+        known = have.split("\n")
+        new = [line for line in value.split("\n") if line not in known]
+        labels[name] = "\n".join((have, *new)) if have else value
     return labels
 
 
