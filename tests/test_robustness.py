@@ -82,8 +82,8 @@ def test_every_file_yields_exactly_one_result(outcome, material):
 
 
 def test_one_worker_tells_what_two_do(outcome, known, material):
-    """To the last field but the times, in the same order. Of a file that needs just about the memory
-    that a worker has, it hangs on what the worker did before whether that is what it lacks.
+    """To the last field but the times, in the same order. Of a file that needs just about the
+    memory that a worker has, it hangs on what the worker did before whether that is what it lacks.
     """
     told = []
     for lines in (outcome[0], scanned(known, material, 1)[0]):

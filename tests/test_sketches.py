@@ -104,3 +104,34 @@ def test_the_score_of_a_sketch_is_bounded():
             told_apart += least >= 50 or most < 50
     assert changed > 100
     assert told_apart > 1000
+
+
+def test_what_moves_is_hashed_surely(tmp_path):
+    """Its frames are compared with one another where a list holds videos; a still is sketched."""
+    y, x = np.mgrid[:700, :1100]
+    rng = np.random.default_rng(4)
+    for _ in range(40):
+        waves = [
+            14 * np.sin(x * a / 1100 + y * b / 700 + c) for a, b, c in rng.uniform(-64, 64, (8, 3))
+        ]
+        shown = np.clip(128 + sum(waves) + rng.uniform(-20, 20, (700, 1100)), 0, 255)
+        picture = Image.fromarray(shown.astype(np.uint8))
+        if any(doubt for _, doubt in pdq.sketch_orientations(np.asarray(picture))):
+            break
+    else:
+        pytest.fail("no picture is in doubt")
+    still, moving = tmp_path / "still.png", tmp_path / "moving.png"
+    picture.save(still)
+    other = Image.fromarray(np.asarray(picture)[::-1, ::-1].copy().T.copy()).resize(picture.size)
+    picture.save(moving, save_all=True, append_images=[other])
+
+    doubts = {
+        path: [
+            one.doubt
+            for one in hash_item(path, policy=Policy(), kinds=[KINDS["pdq"]], sketch=True).hashes
+        ]
+        for path in (still, moving)
+    }
+    assert any(doubts[still])
+    assert len(doubts[moving]) >= 16
+    assert not any(doubts[moving])
