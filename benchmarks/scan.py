@@ -48,7 +48,7 @@ from screener.media import image
 QUESTION = "How many files a second does a scan screen?"
 SIZES = ((320, 240), (1600, 1004), (4000, 3000))
 GRAIN = {320: 0.0, 1600: 5.0, 4000: 5.0}  # levels, that make 1.7, 1.6 and 1.4 bits a pixel
-FEWER = {4000: 8}  # so many times fewer files
+SHARE = {320: 3.0, 1600: 1.0, 4000: 0.125}  # of `--files`
 ROUNDS = 3
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
@@ -373,7 +373,7 @@ def main() -> None:
             told = soak(engine, drawn_files(folder, (160, 120), arguments.soak))
         else:
             by_size = {
-                size: drawn_files(folder, size, max(count // FEWER.get(size[0], 1), 45))
+                size: drawn_files(folder, size, max(int(count * SHARE[size[0]]), 45))
                 for size in (SIZES[:2] if arguments.small else SIZES)
             }
             for size, files in by_size.items():

@@ -247,7 +247,7 @@ def _pdqs(
     found = pdq.sketch_orientations(shown, most=pdq.MOST_DOUBT if sketch else 0)
     values, doubts = [one.value for one, _ in found], [doubt for _, doubt in found]
     sure = detail.pattern_scores(values)
-    bounds = detail.pattern_bounds(values, doubts)
+    bounds = detail.pattern_bounds(values, doubts) if any(doubts) else [(0, 0)] * len(values)
     return [
         (one, min(score, most), doubt, min(score, least))
         if doubt
