@@ -1,0 +1,86 @@
+"""Addresses: where content was seen. What is kept of one as it was written, and when two are one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import unicodedata
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit, urlunsplit
+
+from screener.errors import HotlineError
+from screener.hotline.report import LONGEST_ADDRESS
+
+# What sites add to say where a reader came from: it names the reader, not the page.
+_FOLLOWING = re.compile(
+    r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
+)
+_PORTS = {"http": 80, "https": 443}
+_SAFE = "!$&'()*+,;=:@/?-._~"
+_LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
+
+
+def checked(text: str) -> str:
+    """An address as it goes into a report; HotlineError where it is none or is on this computer.
+
+    A name and password in it are taken out, and so is what sites add to know a reader by.
+    """
+    address = unicodedata.normalize("NFC", text.strip())
+    if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
+        raise HotlineError(
+            f"an address is one line of text of at most {LONGEST_ADDRESS} characters"
+        )
+    if _LOCAL.match(address) or os.path.lexists(address):
+        raise HotlineError(
+            "this is a file on your own computer, and no address of a page: its name could tell"
+            " who you are"
+        )
+    parts = _split(address)
+    if parts is None:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query=_without_following(parts.query)))
+
+
+def normalised(address: str) -> str:
+    """What two addresses of one page have in common: the same text means the same page.
+
+    Scheme, `www.`, the usual port, fragment, the slash at the end and the case of the host do not
+    tell pages apart; nor does the writing of a character, nor what sites add to know a reader by.
+    """
+    text = unicodedata.normalize("NFKC", "".join(address.split()))
+    text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
+    parts = _split(text)
+    if parts is None and "://" not in text and re.match(r"[\w.-]+\.\w{2,}(?:[:/?]|$)", text):
+        parts = _split(f"https://{text}")
+    if parts is None:
+        return text.casefold()
+    host = parts.netloc.rpartition("@")[2].rstrip(".").casefold()
+    name, _, port = host.rpartition(":")
+    if name and port == str(_PORTS[parts.scheme.lower()]):
+        host = name
+    with contextlib.suppress(UnicodeError):  # no name that a page can have stays as it is
+        host = host.encode("idna").decode()
+    path = _plain(parts.path).rstrip("/")
+    query = _plain(_without_following(parts.query))
+    return host.removeprefix("www.") + path + (f"?{query}" if query else "")
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of a web address; None where it is none."""
+    try:
+        parts = urlsplit(address)
+        found = parts.scheme.lower() in _PORTS and bool(parts.netloc)
+    except ValueError:
+        return None
+    return parts if found else None
+
+
+def _without_following(query: str) -> str:
+    kept = [part for part in query.split("&") if not _FOLLOWING.fullmatch(part.partition("=")[0])]
+    return "&".join(filter(None, kept))
+
+
+def _plain(text: str) -> str:
+    """The same characters written in one way."""
+    return quote(unquote_to_bytes(text), safe=_SAFE)
