@@ -57,9 +57,8 @@ class Sent:
 class Case:
     """One item, however often it was reported. Times are UTC and aware.
 
-    `hashes` are the hotline's own of an item that two persons hold to be illegal, or those that it
-    holds of a list it trusts and may pass on: only these may go to a partner. `reported` are what
-    reporters' computers made, which nobody has checked: they never leave the hotline.
+    `hashes` are those that reporters' computers made and nobody has checked: they never leave the
+    hotline, and nothing is ever matched by them.
     """
 
     reference: str
@@ -70,10 +69,9 @@ class Case:
     country: str | None = None  # ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
-    reported: tuple[Hash, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
     related: tuple[str, ...] = ()  # references of other cases that its reports touch
-    entries: tuple[str, ...] = ()  # its confirmed records in the hotline's own list
+    entries: tuple[str, ...] = ()  # its records in the hotline's own list
     known: tuple[KnownMatch, ...] = ()
     outcome: Outcome | None = None  # of its assessment
     basis: str | None = None  # the recorded basis of `illegal`

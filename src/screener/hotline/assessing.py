@@ -1,0 +1,215 @@
+"""Assessing: two persons make an item one that is matched, and neither a report nor one person does.
+
+`illegal` needs a basis: that an authorised analyst has seen the item under the hotline's own procedure,
+or that a list which the hotline trusts has it confirmed. What is then matched is hashes that the
+hotline made itself, or that the trusted list holds: never what a reporter's computer made.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from screener.errors import HotlineError, ListError
+from screener.hashing.hash import Hash
+from screener.hotline import casebook
+from screener.hotline.case import Case, KnownMatch, Outcome
+from screener.hotline.settings import Settings, same
+from screener.lists.hashlist import HashList
+from screener.lists.records import of_empty_input
+from screener.lists.states import State
+from screener.lists.terms import Terms
+
+Basis = Literal["seen", "known"]
+BASES: tuple[Basis, ...] = ("seen", "known")
+_OWN = "hotline"  # where hashes of the hotline's own making come from
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one person holds of a case, when and why; for `illegal` on which basis, and hashes that
+    were made of a file which the person had.
+    """
+
+    by: str
+    outcome: Outcome
+    reason: str
+    at: datetime
+    basis: Basis | None = None
+    hashes: tuple[Hash, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A hash that a trusted list holds of a confirmed record, and the terms of who gave it."""
+
+    hash: Hash = field(repr=False)
+    origin: str
+    terms: Terms
+
+
+def give(
+    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion
+) -> None:
+    """Record an opinion; with a second one of another person on the same, the case is assessed."""
+    settings.check_analyst(said.by)
+    if case.state != "received":
+        raise HotlineError(
+            f"{case.reference} is {case.state}: only what was received and not assessed yet can be"
+        )
+    row = connection.execute(
+        "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
+    ).fetchone()
+    if said.outcome == "not_illegal":
+        _give_not_illegal(connection, case, said, proposed=row is not None)
+    elif row is None:
+        _propose(connection, settings, case, said)
+    else:
+        _confirm(connection, settings, case, said, *row)
+
+
+def _give_not_illegal(
+    connection: sqlite3.Connection, case: Case, said: Opinion, *, proposed: bool
+) -> None:
+    """One person suffices: nothing is matched or sent for it. Against a first opinion that it is
+    illegal, it takes that back and leaves the case open: two persons hold different things.
+    """
+    if said.basis is not None or said.hashes:
+        raise HotlineError("a basis and files are for what is illegal")
+    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
+    connection.execute("DELETE FROM held WHERE in_case = ?", (case.reference,))
+    if proposed:
+        _note(connection, case, said, "held not illegal, against an opinion before")
+        return
+    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.end_entries(connection, case.reference, said.by)
+    _note(connection, case, said, "not illegal", assessed=True)
+
+
+def _propose(
+    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion
+) -> None:
+    if said.basis is None:
+        raise HotlineError("illegal needs a basis: that you have seen it, or that it is known")
+    if said.basis == "known":
+        _check_known(case, settings)
+    connection.execute(
+        "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
+    )
+    _hold(connection, case.reference, [(one, _OWN, None) for one in said.hashes])
+    _note(connection, case, said, f"held illegal by a first person: {_told(said.basis)}")
+
+
+def _confirm(
+    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion, first: str,
+    basis: Basis,
+) -> None:  # fmt: skip
+    if same(said.by) == same(first):
+        raise HotlineError(
+            f"{first} holds {case.reference} to be illegal already: a second person has to confirm"
+        )
+    settings.check_analyst(first)
+    if said.hashes or said.basis not in (None, basis):
+        raise HotlineError(
+            f"a second person confirms what the first one said ({_told(basis)}), and adds nothing"
+        )
+    if basis == "known":
+        listed = _check_known(case, settings)
+        rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
+        _hold(connection, case.reference, rows)
+        told = "confirmed in " + ", ".join(sorted({one.origin for one in listed}))
+    else:
+        told = _told(basis)
+    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
+    casebook.set_values(connection, case.reference, {"outcome": "illegal", "basis": told})
+    held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
+    if connection.execute(held, (case.reference,)).fetchone() is not None:
+        casebook.list_entry(
+            connection, f"{case.reference}/item", case.reference, "confirmed", said.by
+        )
+    _note(connection, case, said, f"illegal: {told}; first held by {first}", assessed=True)
+
+
+def reverse(
+    connection: sqlite3.Connection, settings: Settings, case: Case, *, by: str, reason: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
+    settings.check_analyst(by)
+    if case.outcome != "illegal":
+        raise HotlineError(f"{case.reference} was not assessed as illegal: nothing to take back")
+    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.end_entries(connection, case.reference, by)
+    casebook.note(
+        connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
+    )
+
+
+def _note(
+    connection: sqlite3.Connection, case: Case, said: Opinion, what: str, *, assessed: bool = False
+) -> None:
+    casebook.note(
+        connection, case.reference, "assessed" if assessed else "opinion", at=said.at, by=said.by,
+        reason=f"{said.reason} ({what})", state="assessed" if assessed else None,
+        outcome=said.outcome,
+    )  # fmt: skip
+
+
+def _hold(
+    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]]
+) -> None:
+    """Keep hashes of the hotline's own or of a trusted list; its own say more than a list's."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (case, origin, one.kind.name, one.value, one.quality, terms)
+            for one, origin, terms in rows
+            if not of_empty_input(one)
+        ],
+    )
+
+
+def _told(basis: Basis) -> str:
+    return {"seen": "seen by an analyst", "known": "confirmed in a trusted list"}[basis]
+
+
+def _check_known(case: Case, settings: Settings) -> list[Listed]:
+    """What trusted lists hold now of the records that the case reached at intake and that are
+    confirmed; HotlineError where there is none.
+    """
+    listed = [
+        one
+        for folder in settings.trusted
+        for match in case.known
+        if match.list == folder.stem
+        for one in _listed(folder, match)
+    ]
+    if not listed:
+        raise HotlineError(
+            f"no list that the hotline trusts has what {case.reference} reports as confirmed now;"
+            " somebody has to see it"
+        )
+    return listed
+
+
+def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
+    trusted = HashList.open(folder)
+    try:
+        (shown,) = trusted.show(match.entry, source=match.source, values=True)
+    except ListError:  # it is gone since
+        return []
+    # Also by its source alone: an opinion of one of us in that list is no second person.
+    if not shown.state == shown.said == State.CONFIRMED:
+        return []
+    origin = f"{trusted.name}: {shown.source}/{shown.entry}"
+    terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
+    return [
+        Listed(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        for one in shown.hashes
+        if one.value is not None and one.why_not is None
+    ]
