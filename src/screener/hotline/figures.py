@@ -1,0 +1,90 @@
+"""Figures: what a set of cases says of how fast content is removed, and by whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from screener.hotline import clock
+from screener.hotline.case import DEADLINE, Case, Sent
+from screener.hotline.clock import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """What became of notices, to one partner or to all.
+
+    `sent` notices of which `acknowledged` and `removed` came back. `counted` are those of which it
+    is known whether they were removed in time: removed, or past due; `in_time` are those removed
+    within 24 hours after the report came in. Notices of cases that were withdrawn, or found not
+    illegal later, count as sent; unless they were removed, nobody is late with them. `median` is of
+    the time from report to removal, of what was removed; None where nothing was.
+    """
+
+    sent: int
+    acknowledged: int
+    removed: int
+    counted: int
+    in_time: int
+    median: timedelta | None
+
+    @property
+    def share(self) -> float | None:
+        """The share removed within 24 hours, 0 to 1; None where none can be counted yet."""
+        return self.in_time / self.counted if self.counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Cases by how their clock stands, and removals by partner and of all."""
+
+    cases: int
+    standings: Mapping[Standing, int]
+    partners: Mapping[str, Removals]
+    all: Removals
+
+
+def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
+    """Count cases and their notices, as they stand at a time; partners in alphabetical order."""
+    held = list(cases)
+    notices = [(case, sent) for case in held for sent in case.sent]
+    names = sorted({sent.partner for _, sent in notices})
+    return Figures(
+        cases=len(held),
+        standings=Counter(clock.standing(case, now) for case in held),
+        partners={
+            name: _removals([one for one in notices if one[1].partner == name], now)
+            for name in names
+        },
+        all=_removals(notices, now),
+    )
+
+
+def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
+    taken = [_taken(case, sent) for case, sent in notices]
+    removed = [time for time in taken if time is not None]
+    late = sum(
+        time is None and _owed(case) and now >= case.due
+        for (case, _), time in zip(notices, taken, strict=True)
+    )
+    return Removals(
+        sent=len(notices),
+        acknowledged=sum(sent.acknowledged is not None for _, sent in notices),
+        removed=len(removed),
+        counted=len(removed) + late,
+        in_time=sum(time <= DEADLINE for time in removed),
+        median=median(removed) if removed else None,
+    )
+
+
+def _taken(case: Case, sent: Sent) -> timedelta | None:
+    """From report to removal; None where the partner has not removed it."""
+    return None if sent.removed is None else sent.removed - case.received
+
+
+def _owed(case: Case) -> bool:
+    """Whether the content is still to be removed, however long ago it was asked for."""
+    return case.state != "withdrawn" and case.outcome != "not_illegal"

@@ -1,0 +1,235 @@
+"""Language: what the hotline says, in Arabic, French or English.
+
+English texts stand in the code; `locale/<language>/LC_MESSAGES/screener.po` hold the others, and
+are read as they are: nothing is compiled, so that an operator can correct a text in place. Dates
+and numbers are written by Babel as they are in Morocco, France and Britain.
+"""
+
+from __future__ import annotations
+
+import gettext
+import hashlib
+import io
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from unicodedata import bidirectional
+
+from screener.errors import HotlineError
+from screener.hotline.case import LANGUAGES, Language
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
+
+# Moroccan Arabic has month names and digits of its own, which are those that its readers use.
+_LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
+NAMES: Mapping[Language, str] = {"ar": "العربية", "fr": "français", "en": "English"}
+_LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
+
+
+def marked(message: str) -> str:
+    """The message itself: marks a constant that is translated where it is said."""
+    return message
+
+
+def plain(text: object) -> str:
+    """One line of foreign text without what turns, hides or moves other text: characters that
+    cannot be printed become U+FFFD.
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+@dataclass(frozen=True)
+class Translator:
+    """Says the messages of one language.
+
+    `say("Case {reference} is closed.", reference=…)` gives the translation with the values filled
+    in; without values it is given as it is, to be filled by the caller. `say.plural` takes the form
+    for a number, which fills `{n}`. Values are plain text, one line; in Arabic those that are
+    texts are isolated (U+2068, U+2069), and elsewhere those that are written from right to left, so
+    that each keeps its order. What fills HTML is escaped by the page that it fills.
+    """
+
+    language: Language
+    _found: gettext.NullTranslations = field(repr=False, compare=False)
+
+    def __call__(self, message: str, /, **values: object) -> str:
+        """The message in this language, filled with the values if there are any."""
+        said = self._found.gettext(message)
+        return said.format(**self._filled(values)) if values else said
+
+    def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
+        """The form for `n` things, filled with the number as `{n}` and with the values."""
+        said = self._found.ngettext(one, many, n)
+        return said.format(**self._filled(values), n=self.number(n))
+
+    def _filled(self, values: Mapping[str, object]) -> dict[str, str]:
+        return {name: self.isolated(value) for name, value in values.items()}
+
+    def isolated(self, value: object) -> str:
+        """A value as plain text that does not turn the text around it, nor is turned by it."""
+        return self._apart(_FIRST_STRONG_ISOLATE, value)
+
+    def exact(self, value: object) -> str:
+        """The same of an address, a reference, a hash or a command: always from left to right."""
+        return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
+
+    def _apart(self, isolate: str, value: object) -> str:
+        text = plain(value)
+        # A terminal shows more of these characters than a reader wants: only where they are needed.
+        turns = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
+        if isinstance(value, int | float) or not turns:
+            return text
+        return f"{isolate}{text}{_POP_ISOLATE}"
+
+    @property
+    def rtl(self) -> bool:
+        """Whether it is written from right to left."""
+        return self.language == "ar"
+
+    @property
+    def direction(self) -> str:
+        """`rtl` or `ltr`, as HTML has it."""
+        return "rtl" if self.rtl else "ltr"
+
+    def number(self, value: float, /) -> str:
+        """A number with the separators of the language, at most one decimal."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, "#,##0.#", locale=_LOCALES[self.language])
+
+    def share(self, value: float, /) -> str:
+        """A share from 0 to 1, in percent; 1 and 0 are only said of exactly these."""
+        from babel.numbers import format_percent
+
+        shown = min(max(value, 0.001), 0.999) if 0 < value < 1 else value
+        pattern = "#,##0.#%" if self.language == "en" else "#,##0.#\u00a0%"
+        return format_percent(shown, pattern, locale=_LOCALES[self.language])
+
+    def day(self, day: date, /) -> str:
+        """A day with the name of its month."""
+        from babel.dates import format_date
+
+        return format_date(day, "d MMMM y", locale=_LOCALES[self.language])
+
+    def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
+        """A day and a time to the minute in a time zone, which it names by its distance to UTC;
+        but not where that is the same as of a time that stands `beside` it.
+
+        Raises ValueError for a time that says no zone.
+        """
+        from babel.dates import format_datetime
+
+        if at.tzinfo is None:
+            raise ValueError("a time of a case says its zone")
+        local = at.astimezone(zone)
+        pattern = "d MMMM y، HH:mm" if self.rtl else "d MMMM y, HH:mm"
+        text = format_datetime(local, pattern, locale=_LOCALES[self.language])
+        known = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
+        return text if known else f"{text} ({_offset(local)})"
+
+    def named(self, code: str, /) -> str:
+        """The name of a language, in this one; its code where it has none."""
+        from babel import Locale
+
+        return str(Locale.parse(_LOCALES[self.language]).languages.get(code, code))
+
+    def country(self, code: str, /) -> str:
+        """The name of a country, in this language; its code where it has none."""
+        from babel import Locale
+
+        return str(Locale.parse(_LOCALES[self.language]).territories.get(code, code))
+
+    def duration(self, length: timedelta, /) -> str:
+        """Hours and minutes, without a sign; minutes are cut off, not rounded."""
+        minutes = int(abs(length).total_seconds()) // 60
+        hours, minutes = divmod(minutes, 60)
+        told = []
+        if hours:
+            told.append(self.plural("{n} hour", "{n} hours", hours))
+        if minutes or not hours:
+            told.append(self.plural("{n} minute", "{n} minutes", minutes))
+        if len(told) == 1:
+            return told[0]
+        say = self
+        return say("{hours} and {minutes}").format(hours=told[0], minutes=told[1])
+
+
+def _offset(local: datetime) -> str:
+    """`UTC`, or `UTC+01:00`. A name such as WEST says less to a reader of another country."""
+    seconds = int((local.utcoffset() or timedelta()).total_seconds())
+    if not seconds:
+        return "UTC"
+    hours, rest = divmod(abs(seconds), 3600)
+    return f"UTC{'+' if seconds > 0 else '-'}{hours:02}:{rest // 60:02}"
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def translator(language: Language) -> Translator:
+    """The translator of a language; HotlineError for another, or without the extra `hotline`."""
+    if language not in LANGUAGES:
+        raise HotlineError(f"a language is one of {', '.join(LANGUAGES)}")
+    if language == "en":  # the messages themselves
+        return Translator(language, _English())
+    return Translator(language, _compiled(catalogue(language)))
+
+
+class _English(gettext.NullTranslations):
+    """The messages as they stand in the code."""
+
+
+def _compiled(found: Catalog) -> gettext.GNUTranslations:
+    """A catalogue as the standard library looks up in it, plural rules and all."""
+    from babel.messages.mofile import write_mo
+
+    compiled = io.BytesIO()
+    write_mo(compiled, found)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def catalogue(language: Language) -> Catalog:
+    """The catalogue of a language other than English, as its file has it."""
+    try:
+        from babel.messages.pofile import read_po
+    except ImportError:
+        raise HotlineError("the hotline needs an extra: pip install 'screener[hotline]'") from None
+    return read_po(io.BytesIO(_text_of(language)), locale=language)
+
+
+def _text_of(language: Language) -> bytes:
+    folder = files("screener.hotline").joinpath("locale")
+    return folder.joinpath(language, "LC_MESSAGES", "screener.po").read_bytes()
+
+
+def preferred(environment: Mapping[str, str]) -> Language:
+    """The language that a shell's environment asks for, by LC_ALL, LC_MESSAGES or LANG; English
+    where it asks for none of ours.
+    """
+    asked = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := environment.get(n))), "")
+    found = [language for language in LANGUAGES if asked[:2].lower() == language]
+    return found[0] if found else "en"
+
+
+def unreviewed() -> tuple[Language, ...]:
+    """The languages whose texts no native speaker has signed, as they stand now.
+
+    `locale/REVIEWED.toml` is where they sign: a signature is of the catalogue with that SHA-256,
+    and lapses with the first change to it.
+    """
+    text = files("screener.hotline").joinpath("locale", "REVIEWED.toml").read_text("utf-8")
+    signed = tomllib.loads(text)
+    return tuple(
+        language
+        for language in LANGUAGES
+        if language != "en" and not _is_signed(signed.get(language, {}), _text_of(language))
+    )
+
+
+def _is_signed(said: Mapping[str, object], text: bytes) -> bool:
+    named = all(str(said.get(name, "")).strip() for name in ("by", "on"))
+    return named and said.get("sha256") == hashlib.sha256(text).hexdigest()

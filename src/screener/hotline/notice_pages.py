@@ -1,0 +1,126 @@
+"""Notice pages: a notice for people, as plain text and as HTML, in one language.
+
+Addresses are defanged in both; hashes stand as they are, since they are what the partner is sent
+to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screener.hotline import acknowledgement, page
+from screener.hotline.defang import defanged
+from screener.hotline.language import Translator
+from screener.hotline.notice import Notice
+
+_RIGHT_TO_LEFT_MARK = "\u200f"
+# A longer value, of a video, is read by machines only.
+_LONGEST = 400
+
+
+def _title(notice: Notice, say: Translator) -> str:
+    return say("Request to remove content: {reference}", reference=notice.case)
+
+
+def _facts(notice: Notice, say: Translator) -> Iterator[tuple[str, str]]:
+    """Names and values, as plain text."""
+    zone = notice.hotline.zone
+    yield say("Notice"), notice.id
+    yield say("Case"), notice.case
+    yield say("From"), notice.hotline.name
+    yield say("To"), notice.partner.name
+    yield say("Report received"), say.moment(notice.received, zone)
+    yield say("Please act by"), say.moment(notice.due, zone)
+    yield say("Notice written"), say.moment(notice.written, zone)
+    yield say("Legal basis"), notice.legal_basis or say("not stated")
+    if notice.level is not None:
+        yield say("Hashes may be shared as"), f"TLP:{notice.level}"
+    yield say("If something is wrong, or more time is needed"), notice.hotline.contact
+
+
+def _request(say: Translator) -> str:
+    return say(
+        "{hotline} has assessed this content as illegal. Please remove it, keep it from being"
+        " uploaded again, and confirm that you have. The time to act is 24 hours, counted from when"
+        " the report was received."
+    )
+
+
+def _hashes(notice: Notice) -> list[tuple[str, str]]:
+    return [
+        (one.kind.name, one.text if len(one.text) <= _LONGEST else "notice.json")
+        for one in notice.hashes
+    ]
+
+
+def _addresses_head(notice: Notice, say: Translator) -> str:
+    return say.plural("{n} address", "{n} addresses", len(notice.addresses))
+
+
+def _hashes_head(notice: Notice, say: Translator) -> str:
+    return say.plural("{n} hash", "{n} hashes", len(notice.hashes))
+
+
+def _addresses_hint(say: Translator) -> str:
+    return say(
+        "Addresses are changed here so that nobody opens one by accident. notice.json holds them"
+        " exactly."
+    )
+
+
+def _answer(say: Translator) -> str:
+    return say(
+        "To answer, put a file such as this one, whose name ends in .json, into the folder"
+        " acknowledgements. The event is acknowledged, removed or refused."
+    )
+
+
+def text_of(notice: Notice, say: Translator) -> str:
+    """The notice as plain text: UTF-8, a line for each fact, address and hash."""
+    lines = [
+        _title(notice, say), "",
+        _request(say).format(hotline=say.isolated(notice.hotline.name)), "",
+        *(f"{name}{say(': ')}{say.isolated(value)}" for name, value in _facts(notice, say)),
+    ]  # fmt: skip
+    if notice.addresses:
+        lines += ["", _addresses_head(notice, say), _addresses_hint(say)]
+        lines += [f"  {say.exact(defanged(one))}" for one in notice.addresses]
+    if notice.hashes:
+        lines += ["", _hashes_head(notice, say)]
+        lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice)]
+    lines += ["", _answer(say)]
+    lines += [f"  {say.exact(one)}" for one in acknowledgement.example(notice.id, notice.due)]
+    # A line's direction is that of its first letter, and an address is none of the language's.
+    mark = _RIGHT_TO_LEFT_MARK if say.rtl else ""
+    return "".join(f"{mark if line else ''}{line}\n" for line in lines)
+
+
+def html_of(notice: Notice, say: Translator) -> str:
+    """The notice as a page of its own."""
+    sure = {notice.id, notice.case}
+    pairs = [
+        (page.said(name), page.code(value) if value in sure else page.isolated(value))
+        for name, value in _facts(notice, say)
+    ]
+    name = page.isolated(notice.hotline.name)
+    body = f"<p>{page.filled(_request(say), hotline=name)}</p>\n{page.facts(pairs)}"
+    if notice.addresses:
+        body += (
+            f"<h2>{page.said(_addresses_head(notice, say))}</h2>\n"
+            f"<p>{page.said(_addresses_hint(say))}</p>\n"
+            + _listed(page.code(defanged(one)) for one in notice.addresses)
+        )
+    if notice.hashes:
+        body += f"<h2>{page.said(_hashes_head(notice, say))}</h2>\n" + _listed(
+            f"{page.code(kind)} {page.code(value)}" for kind, value in _hashes(notice)
+        )
+    example = "\n".join(page.text(one) for one in acknowledgement.example(notice.id, notice.due))
+    body += (
+        f"<h2>{page.said(say('How to answer'))}</h2>\n<p>{page.said(_answer(say))}</p>\n"
+        f'<pre dir="ltr">{example}</pre>\n'
+    )
+    return page.page(say, _title(notice, say), body)
+
+
+def _listed(items: Iterator[str]) -> str:
+    return f"<ul>{''.join(f'<li>{one}</li>' for one in items)}</ul>\n"

@@ -1,0 +1,70 @@
+"""Page: the HTML that notices and the status page share. It stands alone: no script, nothing that
+is loaded, no link; whatever comes from a case, a partner or a file is text in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+
+from screener.hotline.language import Translator, plain
+
+
+def text(value: object) -> str:
+    """A foreign value as text and nothing else, in HTML."""
+    return escape(plain(value), quote=True)
+
+
+def said(message: str) -> str:
+    """What a Translator said, as text in HTML: it may hold what isolates its parts."""
+    return escape(message, quote=True)
+
+
+def isolated(value: object) -> str:
+    """A foreign value by itself, in the direction that its own letters have."""
+    return f"<bdi>{text(value)}</bdi>"
+
+
+def code(value: object) -> str:
+    """A reference, an address or a hash: from left to right whatever stands around it."""
+    return f'<bdi dir="ltr" class="code">{text(value)}</bdi>'
+
+
+def filled(message: str, **values: str) -> str:
+    """A message, already translated, as HTML: its values are HTML already."""
+    return said(message).format(**values)
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table that scrolls by itself where the window is narrow; its cells are HTML already."""
+    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide" tabindex="0"><table>{inner}</table></div>\n'
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and what they stand for; HTML already."""
+    return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
+
+
+def page(say: Translator, title: str, body: str) -> str:
+    """A whole page in a language and its direction; `title` is as a Translator said it, `body` is
+    HTML.
+    """
+    style = files("screener.hotline").joinpath("page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return (
+        f'<!doctype html>\n<html lang="{say.language}" dir="{say.direction}">'
+        '<head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
+        '<meta name="format-detection" content="telephone=no, address=no, email=no, url=no">'
+        f"<title>{said(title)}</title><style>{style}</style></head>"
+        f"<body><main>\n<h1>{said(title)}</h1>\n{body}</main></body></html>\n"
+    )

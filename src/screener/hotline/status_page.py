@@ -1,0 +1,197 @@
+"""Status page: how the clock of each case stands, and how fast partners remove, as one HTML page.
+
+It names cases by their references and tells nothing of what was reported: no address, no hash, no
+reason, no name of who assessed. It can hang in front of everyone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+
+from screener.errors import HotlineError
+from screener.hotline import clock, page
+from screener.hotline.case import Case, Language
+from screener.hotline.clock import Standing
+from screener.hotline.figures import Figures, Removals, figures
+from screener.hotline.language import Translator, marked, translator
+from screener.hotline.partners import Hotline, Partner
+from screener.hotline.wording import STATES, unreviewed_notice
+
+_STANDINGS: Mapping[Standing, str] = {
+    "overdue": marked("overdue"),
+    "warned": marked("less than a quarter of the time left"),
+    "in_time": marked("in time"),
+    "ended": marked("ended"),
+}
+_ENDED_SHOWN = 50
+
+
+def write_html(
+    path: str | PathLike[str], cases: Iterable[Case], *, now: datetime, language: Language,
+    hotline: Hotline, partners: Mapping[str, Partner] | None = None,
+) -> None:  # fmt: skip
+    """Write the page, readable by its owner only; whoever opens it meanwhile sees the old one
+    whole. `partners` give the names of partners. HotlineError where it cannot be written.
+    """
+    text = page_of(cases, now=now, language=language, hotline=hotline, partners=partners)
+    final = Path(path)
+    fresh = final.with_name(f".{final.name}.{secrets.token_hex(8)}.new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        os.replace(fresh, final)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink()
+        raise HotlineError(f"cannot write {final}: {error.strerror}") from error
+
+
+def page_of(
+    cases: Iterable[Case], *, now: datetime, language: Language, hotline: Hotline,
+    partners: Mapping[str, Partner] | None = None,
+) -> str:  # fmt: skip
+    """The page as a string of HTML."""
+    say = translator(language)
+    held = sorted(cases, key=lambda case: (case.due, case.reference))
+    running = [case for case in held if clock.runs(case)]
+    ended = [case for case in held if not clock.runs(case)]
+    found = figures(held, now=now)
+    names = {one: partner.name for one, partner in (partners or {}).items()}
+    body = (
+        f"<p>{page.said(say('As of'))} {page.isolated(say.moment(now, hotline.zone))}</p>\n"
+        + _numbers(found, say)
+        + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
+        + _section(say("Removal by partner"), _partners(found, names, say), say)
+        + _section(say("Cases that have ended"), _ended(ended, now, hotline, say), say)
+        + _footer(say)
+    )
+    title = say("{hotline}: the clock of each case", hotline=hotline.name)
+    return page.page(say, title, body)
+
+
+def _section(title: str, body: str, say: Translator) -> str:
+    return f"<h2>{page.said(title)}</h2>\n" + (body or f"<p>{page.said(say('none'))}</p>\n")
+
+
+def _numbers(found: Figures, say: Translator) -> str:
+    everyone = found.all
+    shown = [
+        (say.number(found.standings.get("overdue", 0)), say("overdue"), "overdue"),
+        (say.number(found.standings.get("warned", 0)), say(_STANDINGS["warned"]), "warned"),
+        (say.number(found.standings.get("in_time", 0)), say("in time"), "in_time"),
+        (_share(everyone, say), say("removed within 24 hours"), ""),
+        (_median(everyone, say), say("median time to removal"), ""),
+    ]
+    cells = "".join(
+        f'<div class="figure {kind}"><b>{page.said(number)}</b>'
+        f"<span>{page.said(label)}</span></div>"
+        for number, label, kind in shown
+    )
+    return f'<div class="figures">{cells}</div>\n'
+
+
+def _share(found: Removals, say: Translator) -> str:
+    return "–" if found.share is None else say.share(found.share)
+
+
+def _median(found: Removals, say: Translator) -> str:
+    return "–" if found.median is None else say.duration(found.median)
+
+
+def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
+    heads = (say("Case"), say("Time"), say("State"), say("Received"), say("Due"))
+    when = _when(now, hotline, say)
+    rows = [
+        (
+            page.code(case.reference),
+            _time(case, now, say),
+            page.said(say(STATES[case.state])),
+            when(case.received),
+            when(case.due),
+        )
+        for case in cases
+    ]
+    return page.table(map(page.said, heads), rows) if rows else ""
+
+
+def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
+    """How a time stands in a table: its zone is told above, unless clocks were changed since."""
+    return lambda at: page.isolated(say.moment(at, hotline.zone, beside=now))
+
+
+def _time(case: Case, now: datetime, say: Translator) -> str:
+    """What is left, or by how much it is late; its colour never says it alone."""
+    how = clock.standing(case, now)
+    length = page.isolated(say.duration(clock.remaining(case, now)))
+    message = say("overdue by {time}") if how == "overdue" else say("{time} left")
+    return f'<span class="tag {how}">{page.filled(message, time=length)}</span>'
+
+
+def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
+    heads = (
+        say("Partner"), say("Notices"), say("Acknowledged"), say("Removed"),
+        say("Removed within 24 hours"), say("Median time to removal"),
+    )  # fmt: skip
+    rows = [
+        (page.isolated(names.get(one, one)), *_removals(some, say))
+        for one, some in found.partners.items()
+    ]
+    if not rows:
+        return ""
+    rows.append(
+        (f'<span class="strong">{page.said(say("all"))}</span>', *_removals(found.all, say))
+    )
+    hint = say(
+        "Counted from when the report was received. The share is of notices that were removed or"
+        " are past due; the median is of what was removed."
+    )
+    return page.table(map(page.said, heads), rows) + f"<p>{page.said(hint)}</p>\n"
+
+
+def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
+    share = page.said(_share(some, say))
+    if some.share is not None:
+        of = say("{part} of {whole}").format(
+            part=say.number(some.in_time), whole=say.number(some.counted)
+        )
+        share += f" ({page.said(of)})"
+    numbers = (some.sent, some.acknowledged, some.removed)
+    return (*(page.text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
+
+
+def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
+    heads = (say("Case"), say("State"), say("Received"), say("Ended"))
+    ended = sorted(cases, key=_end, reverse=True)
+    when = _when(now, hotline, say)
+    rows = [
+        (
+            page.code(case.reference),
+            page.said(say(STATES[case.state])),
+            when(case.received),
+            when(_end(case)),
+        )
+        for case in ended[:_ENDED_SHOWN]
+    ]
+    if not rows:
+        return ""
+    more = len(ended) - len(rows)
+    rest = say.plural("and {n} more case", "and {n} more cases", more) if more else ""
+    return page.table(map(page.said, heads), rows) + (f"<p>{page.said(rest)}</p>\n" if rest else "")
+
+
+def _end(case: Case) -> datetime:
+    return case.events[-1].at if case.events else case.received
+
+
+def _footer(say: Translator) -> str:
+    told = say("This page names no address, no picture and no person.")
+    warning = unreviewed_notice(say)
+    note = f'<p class="note">{page.said(warning)}</p>\n' if warning else ""
+    return f"<footer><p>{page.said(told)}</p>\n{note}</footer>\n"

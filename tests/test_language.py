@@ -1,0 +1,175 @@
+"""The hotline's languages: nothing unsaid or half said, and numbers as they are read there."""
+
+import hashlib
+import string
+import unicodedata
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import messages
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import screener
+from screener.errors import HotlineError
+from screener.hotline import language
+from screener.hotline.case import LANGUAGES
+from screener.hotline.language import plain, preferred, translator
+
+PACKAGE = Path(screener.__file__).parent
+FORMS = {"ar": 6, "fr": 2}
+RABAT = timezone(timedelta(hours=1))
+
+
+def placeholders(text):
+    """What is filled into a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.fixture(scope="module")
+def said():
+    """All that the sources say: messages, and pairs of a singular and a plural."""
+    found = [message.id for message in messages.extracted(PACKAGE) if message.id]
+    assert len(found) >= 20
+    return found
+
+
+@pytest.mark.parametrize("code", FORMS)
+def test_every_message_has_a_translation_in_every_form(said, code):
+    """Each message of the hotline and of its commands stands in the catalogue, whole: six forms of
+    a plural in Arabic, two in French; and the catalogue has nothing that is no longer said.
+    """
+    found = language.catalogue(code)
+    assert found.num_plurals == FORMS[code]
+    known = {message.id: message for message in found if message.id}
+
+    assert sorted(map(str, known)) == sorted(map(str, said))
+    for key, message in known.items():
+        texts = message.string if isinstance(key, tuple) else (message.string,)
+        assert len(texts) == (FORMS[code] if isinstance(key, tuple) else 1), key
+        assert all(text.strip() or text == key for text in texts), key
+        assert not message.fuzzy, key
+
+
+@pytest.mark.parametrize("code", FORMS)
+def test_translations_fill_in_what_the_message_fills_in(code):
+    """The same placeholders; the number alone may be a word, in the forms of 0, 1 and 2."""
+    for message in language.catalogue(code):
+        if isinstance(message.id, tuple):
+            wanted = placeholders(message.id[1])
+            for form, text in enumerate(message.string):
+                spared = {"n"} if form < FORMS[code] // 2 else set()
+                assert placeholders(text) | spared == wanted | spared, (message.id, form)
+        elif message.id:
+            assert placeholders(message.string) == placeholders(message.id), message.id
+
+
+def test_a_message_that_is_not_translated_is_found(tmp_path):
+    """The search sees calls, marks and plurals in a module, wherever they stand."""
+    for name in ("hotline", "commands"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "hotline" / "a.py").write_text('def f(say):\n    return say("one" " two")\n')
+    (tmp_path / "commands" / "b.py").write_text(
+        "import screener.hotline\nX = marked('three')\nY = self.say.plural('{n} a', '{n} b', 4)\n"
+        "Z = f'<p>{say(\"four\")}</p>' + say(X) + say(NAMES['five'])\n"
+    )
+    (tmp_path / "commands" / "other.py").write_text('say("of no concern")\n')
+
+    found = {message.id for message in messages.extracted(tmp_path) if message.id}
+    assert found == {"one two", "three", "four", ("{n} a", "{n} b")}
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(1, "ساعة واحدة"), (2, "ساعتان"), (3, "3 ساعات"), (10, "10 ساعات"), (11, "11 ساعة"),
+     (24, "24 ساعة"), (100, "100 ساعة"), (103, "103 ساعات")],
+)  # fmt: skip
+def test_arabic_counts_as_its_grammar_does(n, text):
+    """One, two, three to ten, eleven to ninety-nine, and hundreds each have their form."""
+    assert translator("ar").duration(timedelta(hours=n)) == text
+
+
+def test_durations_are_told_in_hours_and_minutes():
+    """Whole minutes, never rounded up: a clock must not say that there is time where none is."""
+    say = {code: translator(code) for code in LANGUAGES}
+    length = timedelta(hours=5, minutes=59, seconds=59)
+
+    assert say["en"].duration(length) == "5 hours and 59 minutes"
+    assert say["fr"].duration(length) == "5 heures et 59 minutes"
+    assert say["ar"].duration(length) == "5 ساعات و59 دقيقة"
+    assert say["en"].duration(timedelta(seconds=59)) == "0 minutes"
+    assert say["fr"].duration(timedelta(0)) == "0 minute"
+    assert say["en"].duration(-timedelta(hours=1)) == "1 hour"
+
+
+def test_dates_are_those_of_the_country():
+    """Moroccan month names and digits; the time in the operator's zone, which is named."""
+    at = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+
+    assert translator("ar").day(date(2026, 8, 1)) == "1 غشت 2026"
+    assert translator("ar").moment(at, RABAT) == "26 نونبر 2026، 00:30 (UTC+01:00)"
+    assert translator("fr").moment(at) == "25 novembre 2026, 23:30 (UTC)"
+    assert translator("en").moment(at) == "25 November 2026, 23:30 (UTC)"
+    with pytest.raises(ValueError, match="zone"):
+        translator("en").moment(datetime(2026, 11, 25))
+
+
+def test_a_share_is_whole_only_where_all_were():
+    """One of a thousand that is late must not vanish in rounding."""
+    assert translator("en").share(1) == "100%"
+    assert translator("en").share(0.9999) == "99.9%"
+    assert translator("en").share(0.00001) == "0.1%"
+    assert translator("en").share(0) == "0%"
+    assert translator("fr").share(2 / 3) == "66,7\u00a0%"
+
+
+@given(st.text(max_size=40))
+def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
+    """Whatever it holds, the line stays one line, and the value stays by itself wherever letters
+    of it could turn what stands around it.
+    """
+    for code in LANGUAGES:
+        for said, isolate in (
+            (translator(code).isolated(text), "\u2068"),
+            (translator(code).exact(text), "\u2066"),
+        ):
+            apart = said.startswith(isolate)
+            inner = said[1:-1] if apart else said
+            assert inner == plain(text)
+            assert inner.isprintable()
+            assert len(inner) == len(text)
+            assert not apart or said.endswith("\u2069")
+            strong = {unicodedata.bidirectional(c) for c in inner} & {"R", "AL", "AN"}
+            assert apart == (code == "ar" or bool(strong))
+
+
+def test_braces_in_a_value_are_only_text():
+    """A value is never taken for a placeholder, nor can it reach into an object."""
+    said = translator("fr")(
+        "No native speaker has reviewed these texts yet: {languages}. They sign in"
+        " locale/REVIEWED.toml.",
+        languages="{languages.__class__} {0}",
+    )
+    assert "{languages.__class__} {0}" in said
+
+
+def test_a_signature_is_of_the_texts_as_they_stand(monkeypatch):
+    """Unsigned texts are unreviewed; a signature counts for one state of the file only."""
+    text = language._text_of("ar")
+    whole = {"by": "a reader", "on": "2026-11-25", "sha256": hashlib.sha256(text).hexdigest()}
+
+    assert language._is_signed(whole, text)
+    assert not language._is_signed(whole, text + b"\n")
+    assert not language._is_signed(whole | {"by": " "}, text)
+    assert not language._is_signed({}, text)
+    assert set(language.unreviewed()) <= {"ar", "fr"}
+
+
+def test_what_is_no_language_is_refused_and_a_shell_has_one():
+    """A typed error; a locale that is not ours is English."""
+    with pytest.raises(HotlineError, match="ar, fr, en"):
+        translator("de")
+    assert preferred({"LANG": "ar_MA.UTF-8"}) == "ar"
+    assert preferred({"LANG": "ar_MA.UTF-8", "LC_ALL": "fr_FR"}) == "fr"
+    assert preferred({"LANG": "de_DE"}) == preferred({}) == "en"
