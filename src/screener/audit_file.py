@@ -41,7 +41,7 @@ class AuditFile:
     def open(
         cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
     ) -> AuditFile:
-        """Begin a log, or continue one; `key` is an Ed25519 private key in a PEM file, for its head.
+        """Begin a log, or continue one; `key` is an Ed25519 private key in a PEM file, which signs.
 
         Only the owner may read it. One that does not fit its head or breaks its own chain is
         refused as it is, with OutputError; so is one that another program writes. Half a line that
@@ -110,6 +110,12 @@ class AuditFile:
                     if found.get("event") == event:
                         return dict(found)
         return None
+
+    @property
+    def headed(self) -> bool:
+        """Whether the head beside it is of its last line."""
+        beside = read_head(head_path(self._path))
+        return beside is not None and beside.chain == self._chain
 
     def sync(self) -> None:
         """Return when its lines last through a power cut."""

@@ -34,7 +34,16 @@ class OutputError(ScreenerError):
 
 
 class HotlineError(ScreenerError):
-    """A step of a case that is not allowed, or a hotline's folder, key or report of no use."""
+    """A step of a case that is not allowed, or a hotline's folder, key or report of no use.
+
+    `message` is English, with a place for each of the `values`, so that it can be translated; `str`
+    fills them in.
+    """
+
+    def __init__(self, message: str, /, **values: object) -> None:
+        super().__init__(message.format(**values) if values else message)
+        self.message = message
+        self.values = values
 
 
 class PolicyError(ScreenerError, ValueError):

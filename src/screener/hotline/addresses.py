@@ -9,6 +9,7 @@ import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 from screener.hotline.report import LONGEST_ADDRESS
 
 # What sites add to say where a reader came from: it names the reader, not the page.
@@ -28,12 +29,15 @@ def checked(text: str) -> str:
     address = unicodedata.normalize("NFC", text.strip())
     if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
         raise HotlineError(
-            f"an address is one line of text of at most {LONGEST_ADDRESS} characters"
+            marked("an address is one line of text of at most {most} characters"),
+            most=LONGEST_ADDRESS,
         )
     if _LOCAL.match(address) or os.path.lexists(address):
         raise HotlineError(
-            "this is a file on your own computer, and no address of a page: its name could tell"
-            " who you are"
+            marked(
+                "this is a file on your own computer, and no address of a page: its name could tell"
+                " who you are"
+            )
         )
     parts = _split(address)
     if parts is None:

@@ -19,6 +19,7 @@ from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
 from screener.hotline import casebook
 from screener.hotline.case import Case, KnownMatch, Outcome
+from screener.hotline.language import marked
 from screener.hotline.settings import Settings, same
 from screener.lists.hashlist import HashList
 from screener.lists.records import of_empty_input
@@ -53,15 +54,11 @@ class Listed:
     terms: Terms
 
 
-def give(
-    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion
-) -> None:
+def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
     """Record an opinion; with a second one of another person on the same, the case is assessed."""
     settings.check_analyst(said.by)
     if case.state != "received":
-        raise HotlineError(
-            f"{case.reference} is {case.state}: only what was received and not assessed yet can be"
-        )
+        raise HotlineError(marked("{case} has been assessed, or is closed"), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
@@ -80,7 +77,7 @@ def _give_not_illegal(
     illegal, it takes that back and leaves the case open: two persons hold different things.
     """
     if said.basis is not None or said.hashes:
-        raise HotlineError("a basis and files are for what is illegal")
+        raise HotlineError(marked("a basis and files are for what is illegal"))
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
     connection.execute("DELETE FROM held WHERE in_case = ?", (case.reference,))
     if proposed:
@@ -91,11 +88,11 @@ def _give_not_illegal(
     _note(connection, case, said, "not illegal", assessed=True)
 
 
-def _propose(
-    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion
-) -> None:
+def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
     if said.basis is None:
-        raise HotlineError("illegal needs a basis: that you have seen it, or that it is known")
+        raise HotlineError(
+            marked("illegal needs a basis: that you have seen it, or that it is known")
+        )
     if said.basis == "known":
         _check_known(case, settings)
     connection.execute(
@@ -111,12 +108,14 @@ def _confirm(
 ) -> None:  # fmt: skip
     if same(said.by) == same(first):
         raise HotlineError(
-            f"{first} holds {case.reference} to be illegal already: a second person has to confirm"
+            marked("{by} holds {case} to be illegal already: a second person has to confirm"),
+            by=first,
+            case=case.reference,
         )
     settings.check_analyst(first)
     if said.hashes or said.basis not in (None, basis):
         raise HotlineError(
-            f"a second person confirms what the first one said ({_told(basis)}), and adds nothing"
+            marked("a second person confirms what the first one said, and adds nothing")
         )
     if basis == "known":
         listed = _check_known(case, settings)
@@ -142,7 +141,9 @@ def reverse(
     """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
     settings.check_analyst(by)
     if case.outcome != "illegal":
-        raise HotlineError(f"{case.reference} was not assessed as illegal: nothing to take back")
+        raise HotlineError(
+            marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
+        )
     casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
     casebook.end_entries(connection, case.reference, by)
     casebook.note(
@@ -191,8 +192,11 @@ def _check_known(case: Case, settings: Settings) -> list[Listed]:
     ]
     if not listed:
         raise HotlineError(
-            f"no list that the hotline trusts has what {case.reference} reports as confirmed now;"
-            " somebody has to see it"
+            marked(
+                "no list that the hotline trusts has confirmed what {case} is of: somebody has to see"
+                " it"
+            ),
+            case=case.reference,
         )
     return listed
 

@@ -23,6 +23,7 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.case import Case, Event, KnownMatch, Sent, State
+from screener.hotline.language import marked
 
 DATABASE = "cases.sqlite"
 FORMAT = 1
@@ -166,9 +167,7 @@ def note(
 ) -> None:  # fmt: skip
     """Record a step of a case, in its events and for the log; `state` where it takes another."""
     if state is not None:
-        connection.execute(
-            "UPDATE cases SET state = ? WHERE reference = ?", (state, reference)
-        )
+        connection.execute("UPDATE cases SET state = ? WHERE reference = ?", (state, reference))
     (now,) = connection.execute(
         "SELECT state FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
@@ -209,7 +208,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         "SELECT state, received, outcome, basis FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
     if row is None:
-        raise HotlineError(f"there is no case {reference!r}")
+        raise HotlineError(marked("there is no case {case}"), case=reference)
     state, received, outcome, basis = row
 
     def column(question: str) -> tuple[Any, ...]:

@@ -50,8 +50,11 @@ def write_log(folder: Path, log: AuditFile) -> None:
             log.append(EVENT, seq=seq, **json.loads(facts))
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
     if done > newest:
-        raise OutputError(f"{folder / LOG} says more than the casebook: one of the two was put back")
-    log.write_head()
+        raise OutputError(
+            f"{folder / LOG} says more than the casebook: one of the two was put back"
+        )
+    if not log.headed:
+        log.write_head()
 
 
 @dataclass(frozen=True)

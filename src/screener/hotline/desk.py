@@ -1,8 +1,8 @@
 """Desk: a hotline's folder, and all that is done with its cases; no server.
 
-    desk = Desk.open("hotline")
-    for taken in desk.take(["inbox/a.sealed"], by="amina"):
-        print(taken.became, taken.case)
+desk = Desk.open("hotline")
+for taken in desk.take(["inbox/a.sealed"], by="amina"):
+    print(taken.became, taken.case)
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from screener.hotline import (
 from screener.hotline.assessing import Basis, Opinion
 from screener.hotline.case import Case, Outcome, State
 from screener.hotline.intake import Taken
+from screener.hotline.language import marked
 from screener.hotline.notifying import Answers
 from screener.hotline.partners import Partners
 from screener.hotline.report import Report, Withdrawal, decode
@@ -69,7 +70,9 @@ class Desk:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         if any(folder.iterdir()):
-            raise HotlineError(f"{folder} is not empty; choose another folder")
+            raise HotlineError(
+                marked("{folder} is not empty; choose another folder"), folder=folder
+            )
         os.chmod(folder, 0o700)
         make_keys(folder)
         _write(folder / SETTINGS, settings.TEMPLATE)
@@ -184,24 +187,22 @@ class Desk:
         self.settings.check_analyst(by)
         items, troubles = own_media.make(files)
         if troubles:
-            first = troubles[0]
-            raise HotlineError(f"file {first.place + 1} of {len(files)}: {first.reason}")
+            place, why = troubles[0].place, troubles[0].reason.reason
+            raise HotlineError(
+                marked("{file} cannot be hashed: {reason}"), file=files[place], reason=why
+            )
         hashes = tuple(one for item in items for one in item.upright)
         said = Opinion(by, outcome, reason, _now(at), basis, hashes)
         with self._step(reference) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
 
-    def reverse(
-        self, reference: str, *, by: str, reason: str, at: datetime | None = None
-    ) -> Case:
+    def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused."""
         by, reason = settings.person(by), settings.line(reason, "a reason")
         with self._step(reference) as (connection, case):
             notifying.drop_unwritten(connection, reference)
-            assessing.reverse(
-                connection, self.settings, case, by=by, reason=reason, at=_now(at)
-            )
+            assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=_now(at))
         return self.case(reference)
 
     def notify(
@@ -237,12 +238,16 @@ class Desk:
         """End a case: `removed`, or `refused` where nothing was or could be removed."""
         by, reason = settings.person(by), settings.line(reason, "a reason")
         if state not in ("removed", "refused"):
-            raise HotlineError("a case is closed as removed or as refused")
+            raise HotlineError(marked("a case is closed as removed or as refused"))
         with self._step(reference) as (connection, case):
             if case.state not in ("assessed", "notified"):
-                raise HotlineError(f"{reference} is {case.state}: it cannot be closed now")
+                raise HotlineError(
+                    marked("{case} has not been assessed, or is closed"), case=reference
+                )
             if state == "removed" and case.outcome != "illegal":
-                raise HotlineError(f"{reference} is not illegal: nobody was asked to remove it")
+                raise HotlineError(
+                    marked("{case} is not illegal: nobody was asked to remove it"), case=reference
+                )
             notifying.drop_unwritten(connection, reference)
             casebook.note(
                 connection, reference, "closed", at=_now(at), by=by, reason=reason, state=state
@@ -320,13 +325,13 @@ def _content(path: Path) -> bytes:
     """The bytes of a file, as many as a report may have; Unsealable."""
     try:
         if not path.is_file():
-            raise Unsealable("it is no file")
+            raise Unsealable(marked("it is no file"))
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise Unsealable(f"it cannot be read: {error.strerror}") from None
+    except OSError:
+        raise Unsealable(marked("it cannot be read")) from None
     if len(data) > LARGEST:
-        raise Unsealable("it is larger than a report can be")
+        raise Unsealable(marked("it is larger than a report can be"))
     return data
 
 
@@ -340,4 +345,3 @@ def _now(at: datetime | None) -> datetime:
     now = datetime.now(UTC) if at is None else at
     casebook.stamp(now)  # which says what is wrong with a time without a zone
     return now
-

@@ -15,6 +15,7 @@ from screener.hashed import Hashed, Located
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import KnownMatch
+from screener.hotline.language import marked
 from screener.hotline.report import Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
 from screener.lists.records import of_empty_input
@@ -98,7 +99,7 @@ def take(
     if have is not None:
         if have[1] == content:
             return Taken(file, "repeated", have[0])
-        return Taken(file, "refused", reason="another report has its reference")
+        return Taken(file, "refused", reason=marked("another report has its reference"))
     near = _near(connection, report, reached)
     chosen = next((case for case, state in near if state in OPEN), None)
     case = casebook.begin_case(connection, at=at) if chosen is None else chosen
@@ -114,7 +115,7 @@ def take(
     if any(item.upright for item in report.items) and _rows(connection, report.reference):
         entry = f"{case}/report-{number}"
         casebook.list_entry(connection, entry, case, "seed", by, report.reference)
-    reason = "reported" if chosen is None else "reported again"
+    reason = marked("reported") if chosen is None else marked("reported again")
     casebook.note(
         connection, case, "received", at=at, by=by, reason=reason, report=report.reference
     )
@@ -217,7 +218,7 @@ def withdraw(
         "SELECT reference, in_case, withdrawn FROM reports WHERE proof = ?", (known_by,)
     ).fetchone()
     if row is None:
-        return Taken(file, "withdrawn", None, "its report has not come in")
+        return Taken(file, "withdrawn", None, marked("its report has not come in"))
     report, case, before = row
     if before is not None:
         return Taken(file, "repeated", case)
@@ -240,13 +241,14 @@ def withdraw(
         connection.execute("DELETE FROM proposals WHERE in_case = ?", (case,))
         connection.execute("DELETE FROM held WHERE in_case = ?", (case,))
     casebook.note(
-        connection, case, "withdrawn", at=at, by=by, reason="its reporter took a report back",
+        connection, case, "withdrawn", at=at, by=by, reason=marked("its reporter took a report back"),
         state="withdrawn" if ends else None, report=report,
     )  # fmt: skip
     return Taken(file, "withdrawn", case)
 
 
-def in_order(said: Iterable[tuple[str, Report | Withdrawal]]) -> list[tuple[str, Report | Withdrawal]]:
+def in_order(
+    said: Iterable[tuple[str, Report | Withdrawal]],
+) -> list[tuple[str, Report | Withdrawal]]:
     """Reports before withdrawals, since both may come in at once."""
     return sorted(said, key=lambda one: isinstance(one[1], Withdrawal))
-

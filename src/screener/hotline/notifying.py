@@ -13,6 +13,7 @@ from screener.errors import HotlineError
 from screener.hotline import acknowledgements, casebook, notices
 from screener.hotline.acknowledgements import Acknowledgement, Unread
 from screener.hotline.case import Case
+from screener.hotline.language import marked
 from screener.hotline.notices import Held
 from screener.hotline.partners import Partner, Partners
 from screener.lists.terms import Terms
@@ -50,7 +51,11 @@ def notify(
     there is nothing that it could say.
     """
     if any(one.partner == partner.id for one in case.sent):
-        raise HotlineError(f"{partner.id} was sent a notice of {case.reference} already")
+        raise HotlineError(
+            marked("{partner} was sent a notice of {case} already"),
+            partner=partner.id,
+            case=case.reference,
+        )
     notice = notice_id(case.reference, partner.id)
     hashes = held(connection, case.reference, known.hotline.terms)
     notices.make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
@@ -127,4 +132,3 @@ def _record(
 def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:
     """Send no notice of a case any more that no partner has been given yet."""
     connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT written", (case,))
-

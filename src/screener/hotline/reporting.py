@@ -1,7 +1,7 @@
 """Reporting: what a reporter does on their own computer; nothing of it touches a network.
 
-    made = reporting.create("report.sealed", key="hotline.pub", addresses=["https://…"])
-    print(made.secret.text)
+made = reporting.create("report.sealed", key="hotline.pub", addresses=["https://…"])
+print(made.secret.text)
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from screener.errors import HotlineError
 from screener.hotline import own_media, telltales
 from screener.hotline.addresses import checked
 from screener.hotline.case import LANGUAGES, Language
+from screener.hotline.language import marked
 from screener.hotline.own_media import Trouble
 from screener.hotline.report import LONGEST_NOTE, MOST_ADDRESSES, MOST_ITEMS, Report, Withdrawal
 from screener.hotline.report import encode as encoded
@@ -65,8 +66,7 @@ def create(
     kept = tuple(dict.fromkeys(map(checked, addresses)))
     items, troubles = own_media.make(my_images)
     if not kept and not items:
-        why = f" ({troubles[0].reason.reason})" if troubles else ""
-        raise HotlineError(f"a report needs an address, or a picture that can be hashed{why}")
+        raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()
     report = Report(
         secrets.token_hex(16),
@@ -84,9 +84,7 @@ def create(
     return Made(secret, found, troubles)
 
 
-def withdraw(
-    path: FilePath, *, key: FilePath, secret: Secret, day: date | None = None
-) -> None:
+def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None = None) -> None:
     """Write what takes a report back, to be handed to the hotline as the report was.
 
     It looks like a report: nobody but the hotline can tell which it is, nor of which report.
@@ -104,16 +102,18 @@ def _check(
 ) -> None:
     if len(addresses) > MOST_ADDRESSES or len(my_images) > MOST_ITEMS:
         raise HotlineError(
-            f"a report holds {MOST_ADDRESSES} addresses and {MOST_ITEMS} pictures: make several"
+            marked("a report holds {addresses} addresses and {pictures} pictures: make several"),
+            addresses=MOST_ADDRESSES,
+            pictures=MOST_ITEMS,
         )
     if len(note) > LONGEST_NOTE:
-        raise HotlineError(f"a note has at most {LONGEST_NOTE} characters")
+        raise HotlineError(marked("a note has at most {most} characters"), most=LONGEST_NOTE)
     if language not in LANGUAGES:
         raise HotlineError(f"a language is one of {', '.join(LANGUAGES)}")
     if country is not None and not (
         len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
     ):
-        raise HotlineError("a country is told by two letters, such as MA")
+        raise HotlineError(marked("a country is told by two letters, such as MA"))
 
 
 def _write(path: Path, data: bytes, day: date) -> None:

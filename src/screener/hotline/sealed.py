@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 
 if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
@@ -92,13 +93,13 @@ def unseal(data: bytes, key: PrivateKey) -> bytes:
     from nacl.public import SealedBox
 
     if not data.startswith(MAGIC):
-        raise Unsealable("it is no report to a hotline")
+        raise Unsealable(marked("it is no report to a hotline"))
     if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
-        raise Unsealable("it is cut short, or has no length that a report has")
+        raise Unsealable(marked("it is cut short, or has no length that a report has"))
     try:
         held = SealedBox(key).decrypt(data[len(MAGIC) :])
     except CryptoError:
-        raise Unsealable("it is sealed to another key, or was changed") from None
+        raise Unsealable(marked("it is sealed to another key, or was changed")) from None
     return _unpadded(held)
 
 
@@ -107,10 +108,7 @@ def padded(content: bytes) -> bytes:
     for length in LENGTHS:
         if len(content) + _PREFIX <= length:
             return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
-    raise HotlineError(
-        f"a report holds {LENGTHS[-1] - _PREFIX} bytes, and this has {len(content)}: make several"
-        " reports of it"
-    )
+    raise HotlineError(marked("this is more than one report holds: make several of it"))
 
 
 def _unpadded(held: bytes) -> bytes:
@@ -134,7 +132,9 @@ def write_new(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
         os.link(fresh, path)
     except FileExistsError:
-        raise HotlineError(f"{path} exists already; choose another name") from None
+        raise HotlineError(
+            marked("{file} exists already; choose another name"), file=path
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(fresh)
@@ -154,8 +154,9 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
     except (binascii.Error, ValueError):
         said, key = b"", b""
     if said != label.encode() or len(key) != 32:
-        what = "public" if label == _PUBLIC else "secret"
-        raise HotlineError(f"{path} holds no {what} key of a hotline")
+        if label == _PUBLIC:
+            raise HotlineError(marked("{file} holds no public key of a hotline"), file=path)
+        raise HotlineError(marked("{file} holds no secret key of a hotline"), file=path)
     return key
 
 

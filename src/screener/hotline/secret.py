@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 
 _BYTES = 20
 _CHECK = 5  # bytes in base32: eight characters more, so that a slip is told
@@ -42,7 +43,7 @@ class Secret:
             held = b""
         value, check = held[:_BYTES], held[_BYTES:]
         if len(held) != _BYTES + _CHECK or check != _derived(value, "check", _CHECK):
-            raise HotlineError("this is no secret of a report: look for a slip in it")
+            raise HotlineError(marked("this is no secret of a report: look for a slip in it"))
         return cls(value)
 
     @property

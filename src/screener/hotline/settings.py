@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 
 _LONGEST = 200  # characters of a name
 
@@ -67,7 +68,7 @@ class Settings:
         """HotlineError for somebody who may not assess."""
         if same(by) not in map(same, self.analysts):
             raise HotlineError(
-                f"{by} is no authorised analyst: the settings of the hotline name those who are"
+                marked("{by} is no authorised analyst: the settings name those who are"), by=by
             )
 
 

@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 from screener.errors import HotlineError
 from screener.hotline.case import State
+from screener.hotline.language import marked
 from screener.hotline.secret import Secret
 
 SCHEMA = "screener-status/1"
@@ -75,7 +76,9 @@ def read(data: bytes, secret: Secret) -> Status | None:
         box = SecretBox(_derived(secret.status_key, b"box", 32))
         return _decoded(box.decrypt(base64.b64decode(found, validate=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, CryptoError):
-        raise HotlineError("this is no status file of a hotline, or it was damaged") from None
+        raise HotlineError(
+            marked("this is no status file of a hotline, or it was damaged")
+        ) from None
 
 
 def _encoded(status: Status) -> bytes:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Literal
 
 Kind = Literal["name", "phone", "email"]
@@ -36,29 +38,9 @@ _TITLED = re.compile(
     r"|(?<!\w)(?:السيد|السيدة|الأستاذ|الأستاذة|الآنسة|الدكتور|الدكتورة|سيدي|للا|مولاي))"
     rf"\s+(?P<name>{_WORD}(?:\s+[^\W\d_a-zà-ÿ][\w'’-]*)?)"
 )
-_PAIR = re.compile(r"(?<!\w)(?P<name>[A-ZÀ-Þ][\w'’-]+(?:\s+(?:El|Al|Ben|Ait|Aït|de|bint|ibn))?\s+[A-ZÀ-Þ][\w'’-]+)")
-# Given names that many people in Morocco, France and Britain have. A name alone is warned of in
-# Latin letters where it begins with a capital; in Arabic, where many are words too, only those that
-# are seldom anything else.
-_GIVEN = frozenset(
-    """
-    mohamed mohammed ahmed youssef hamza ayoub mehdi omar yassine hicham karim rachid said khalid
-    mustapha hassan hussein abdellah abdelilah soufiane anas bilal ismail zakaria reda othmane fatima
-    fatiha khadija aicha zineb salma meryem mariam hajar imane sanae nadia samira laila leila houda
-    naima amina btissam ghita kawtar chaimae oumaima asmae hanane latifa malika najat rania yasmine
-    ines jean pierre michel philippe nicolas julien thomas antoine lucas hugo louis enzo theo
-    mathis marie camille emma léa lea chloé chloe manon inès jade louise juliette nathalie isabelle
-    sophie céline celine julie aurélie john james william george oliver harry jack charlie david
-    michael robert daniel olivia amelia emily sophia charlotte lily jessica sarah laura anna kate
-    """.split()
-)  # fmt: skip
-_GIVEN_ARABIC = frozenset(
-    """
-    محمد أحمد احمد يوسف حمزة أيوب المهدي عمر ياسين هشام رشيد خالد مصطفى الحسن الحسين عبدالله
-    سفيان أنس بلال إسماعيل زكرياء عثمان فاطمة خديجة عائشة زينب سلمى مريم هاجر إيمان سناء نادية
-    سميرة ليلى حنان لطيفة مليكة رانيا ياسمين نعيمة آمنة كوثر شيماء أميمة أسماء
-    """.split()
-)  # fmt: skip
+_PAIR = re.compile(
+    r"(?<!\w)(?P<name>[A-ZÀ-Þ][\w'’-]+(?:\s+(?:El|Al|Ben|Ait|Aït|de|bint|ibn))?\s+[A-ZÀ-Þ][\w'’-]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,7 @@ class Telltale:
 
 
 def find(note: str) -> tuple[Telltale, ...]:
-    """What a note says that may tell who somebody is, each once, in the order in which it stands."""
+    """What a note says that may tell who somebody is, each once, in the order of the note."""
     text = _plain(note)
     found: list[tuple[int, Telltale]] = []
     taken: list[tuple[int, int]] = []
@@ -106,19 +88,27 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
     for pattern in (_INTRODUCED, _TITLED):
         for match in pattern.finditer(text):
             yield "name", *match.span("name")
+    given = _given_names()
     for match in _PAIR.finditer(text):
         # The first word of a sentence has a capital anyhow.
-        if not _begins(text, match.start()) or _first_given(match.group("name")):
+        if not _begins(text, match.start()) or match.group().split()[0].casefold() in given:
             yield "name", *match.span("name")
     for match in re.finditer(_WORD, text):
         word = match.group()
-        latin = word[:1].isupper() and word.casefold() in _GIVEN
-        if latin or word.lstrip("وبلف") in _GIVEN_ARABIC or word in _GIVEN_ARABIC:
+        # In Latin letters a name has a capital; in Arabic a conjunction may be joined to it.
+        latin = word[:1].isupper() and word.casefold() in given
+        if latin or (not word.isascii() and (word in given or word.lstrip("وبلف") in given)):
             yield "name", match.start(), match.end()
 
 
-def _first_given(words: str) -> bool:
-    return words.split()[0].casefold() in _GIVEN
+@cache
+def _given_names() -> frozenset[str]:
+    """Given names that many people in Morocco, France and Britain have; of the Arabic ones only
+    those that are seldom another word.
+    """
+    return frozenset(
+        files("screener.hotline").joinpath("given_names.txt").read_text("utf-8").split()
+    )
 
 
 def _begins(text: str, at: int) -> bool:
