@@ -5,7 +5,7 @@ ScreenerError
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
 ├── ListError         a hash list cannot be opened, or a file cannot be imported into one
 ├── OutputError       a file of results or an audit log cannot be continued
-├── HotlineError      a step of a case is not allowed, or a hotline's folder, key or report is unusable
+├── HotlineError      a step of a case is not allowed, or a hotline's folder, key, report is no use
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 └── MediaError        an input cannot be decoded; carries the typed reason
 

@@ -37,7 +37,7 @@ def said(command: Callable[..., int]) -> Callable[..., int]:
     @_LANGUAGE
     @wraps(command)
     def in_language(*given: Any, language: str | None, **options: Any) -> int:
-        say = translator(language or preferred(os.environ))  # type: ignore[arg-type]
+        say = translator(language or preferred(os.environ))
         try:
             return command(*given, say=say, **options)
         except HotlineError as error:

@@ -120,8 +120,8 @@ def create(
             click.echo("  " + say(_TELLTALES[found.kind], words=found.words), err=True)
     click.echo(say("The report is {file}. Only the hotline can read it.", file=output))
     click.echo(say("Your secret: {secret}", secret=made.secret.text))
-    click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can give"
-                   " it to you again."))  # fmt: skip
+    click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
+                   " give it to you again."))  # fmt: skip
     _tell_helplines(country, say)
     return 0
 

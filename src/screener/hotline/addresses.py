@@ -1,4 +1,4 @@
-"""Addresses: where content was seen. What is kept of one as it was written, and when two are one."""
+"""Addresses: where content was seen. What is kept of one, and when two are of one page."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Assessing: two persons make an item one that is matched, and neither a report nor one person does.
+"""Assessing: two persons make an item one that is matched; no report does, nor one person alone.
 
-`illegal` needs a basis: that an authorised analyst has seen the item under the hotline's own procedure,
-or that a list which the hotline trusts has it confirmed. What is then matched is hashes that the
-hotline made itself, or that the trusted list holds: never what a reporter's computer made.
+`illegal` needs a basis: that an authorised analyst has seen the item under the hotline's own
+procedure, or that a list which the hotline trusts has it confirmed. What is then matched is hashes
+that the hotline made itself, or that the trusted list holds: never what a reporter's computer made.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ def _check_known(case: Case, settings: Settings) -> list[Listed]:
     if not listed:
         raise HotlineError(
             marked(
-                "no list that the hotline trusts has confirmed what {case} is of: somebody has to see"
-                " it"
+                "no list that the hotline trusts has confirmed what {case} is of: somebody has to"
+                " see it"
             ),
             case=case.reference,
         )

@@ -1,4 +1,4 @@
-"""Case text: a case as the hotline's team reads it in a terminal. Lines; addresses cannot be opened."""
+"""Case text: a case as the hotline's team reads it in a terminal, with no address to be opened."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Casebook: the database of a hotline, in which all that is known of its cases stands.
 
-It is the truth. What follows from it outside (lines of the log, records of the hotline's list, notices
-in the folders of partners) is written after its commit, from what it says, and again on the next
-opening where that was interrupted: see `completing`.
+It is the truth. What follows from it outside (lines of the log, records of the hotline's list,
+notices in the folders of partners) is written after its commit, from what it says, and again on the
+next opening where that was interrupted: see `completing`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection
 from typing import Any
 
 from screener.errors import HotlineError
@@ -60,7 +59,7 @@ CREATE TABLE known(
   PRIMARY KEY(in_case, list, source, entry, kind)) WITHOUT ROWID;
 CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_case, other))
   WITHOUT ROWID;
-CREATE TABLE proposals(            -- what one person holds to be illegal, until a second confirms it
+CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
   in_case TEXT PRIMARY KEY, by TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE held(                 -- hashes that the hotline made itself, or held in a trusted list
   in_case TEXT NOT NULL, origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -65,7 +66,7 @@ class Desk:
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
-        """Make a hotline: its folder, key pair, empty list, casebook, log, and settings to fill in."""
+        """Make a hotline: its folder, key pair, empty list, casebook, log, settings to fill in."""
         folder = Path(folder)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -99,8 +100,8 @@ class Desk:
         return self._folder
 
     @property
-    def list(self) -> HashList:
-        """The hotline's own list, at its newest generation: seeds, and what two persons confirmed."""
+    def own_list(self) -> HashList:
+        """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
         return HashList.open(self._folder / completing.LIST)
 
     @property
@@ -125,7 +126,7 @@ class Desk:
         return [one for one in found if not states or one.state in states]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
-        """Cases of which the time has passed, or three quarters of it; the longest overdue first."""
+        """Cases of which the time has passed, or three quarters of it; the most overdue first."""
         now = _now(at)
         due = [one for one in self.cases() if clock.overdue(one, now) or clock.warned(one, now)]
         return sorted(due, key=lambda one: one.due)
@@ -270,7 +271,7 @@ class Desk:
         return statuses_of(found, day=_now(day).date())
 
     @contextlib.contextmanager
-    def _step(self, reference: str) -> Iterator[tuple[casebook.Connection, Case]]:
+    def _step(self, reference: str) -> Iterator[tuple[sqlite3.Connection, Case]]:
         """One step of a case: whole or not at all, and completed before this returns."""
         with self._at_work():
             with casebook.writing(self._folder) as connection:
@@ -308,7 +309,7 @@ class Desk:
         """What reports are looked up with; the hotline's own list comes first."""
         found = self.settings
         others = dict.fromkeys(path.resolve() for path in (*found.trusted, *found.lists))
-        return Screener([self.list, *map(HashList.open, others)])
+        return Screener([self.own_list, *map(HashList.open, others)])
 
 
 def _since(case: Case) -> datetime:

@@ -1,4 +1,4 @@
-"""Intake: what becomes of a sealed file that came in. One transaction a file; nothing is trusted."""
+"""Intake: what becomes of a sealed file that came in; nothing of it is trusted."""
 
 from __future__ import annotations
 
@@ -241,14 +241,15 @@ def withdraw(
         connection.execute("DELETE FROM proposals WHERE in_case = ?", (case,))
         connection.execute("DELETE FROM held WHERE in_case = ?", (case,))
     casebook.note(
-        connection, case, "withdrawn", at=at, by=by, reason=marked("its reporter took a report back"),
-        state="withdrawn" if ends else None, report=report,
+        connection, case, "withdrawn", at=at, by=by, report=report,
+        reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
     )  # fmt: skip
     return Taken(file, "withdrawn", case)
 
 
-def in_order(
-    said: Iterable[tuple[str, Report | Withdrawal]],
-) -> list[tuple[str, Report | Withdrawal]]:
+Said = tuple[str, Report | Withdrawal]  # a file, and what it says
+
+
+def in_order(said: Iterable[Said]) -> list[Said]:
     """Reports before withdrawals, since both may come in at once."""
     return sorted(said, key=lambda one: isinstance(one[1], Withdrawal))

@@ -14,13 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, get_args
+from typing import Any
 
 from screener.errors import HashError
 from screener.hashed import Located
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.case import Language
+from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sealed import Unsealable
 
 SCHEMA = "screener-report/1"
@@ -142,8 +142,11 @@ def _report(facts: Mapping[str, Any]) -> Report:
     reference = _string(facts, "reference", 32)
     if not _REFERENCE.fullmatch(reference):
         raise _Wrong("its reference is none")
-    language, country = facts.get("language"), facts.get("country")
-    if language not in get_args(Language):
+    country = facts.get("country")
+    language: Language | None = next(
+        (one for one in LANGUAGES if one == facts.get("language")), None
+    )
+    if language is None:
         raise _Wrong("its language is none of those there are")
     if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
         raise _Wrong("its country is none")

@@ -13,11 +13,11 @@ from screener.hotline.language import marked
 _LONGEST = 200  # characters of a name
 
 TEMPLATE = """\
-# Who may assess: at least two, since what one holds to be illegal a second person has to confirm.
+# Who may assess: at least two, since what one holds to be illegal a second has to confirm.
 # Names as they are given by --by. Whoever may write to this file decides who assesses.
 analysts = []
 
-# Folders of hash lists whose confirmed records are a basis of their own, such as a clearing house's.
+# Folders of hash lists whose confirmed records are a basis, such as a clearing house's.
 trusted = []
 
 # Folders of further lists that are looked into when a report comes in.

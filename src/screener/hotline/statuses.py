@@ -1,8 +1,9 @@
-"""Statuses: the file by which a hotline tells every reporter how their case stands, and nobody else.
+"""Statuses: the file by which a hotline tells each reporter, and nobody else, how a case stands.
 
-An entry is found by a keyed hash of the file's own salt, and read, with a key that only the reporter
-and the hotline have. Entries are of one length, in no order that means anything, and among them are
-some that stand for nothing: their number is a power of two. In the next file all of it looks new.
+An entry is found by a keyed hash of the file's own salt, and read, with a key that only the
+reporter and the hotline have. Entries are of one length, in no order that means anything, and among
+them are some that stand for nothing: their number is a power of two. In the next file all of it
+looks new.
 """
 
 from __future__ import annotations
