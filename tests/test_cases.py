@@ -371,6 +371,8 @@ def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypa
     assert "x.example" not in text
     assert not [one for one in items["picture"].upright if one.text in text]
     log.write_text(text.replace("badr", "dina"))
+    assert audit.verify(log).trouble
+    log.write_text(text.replace('"notified"', '"assessed"'))
     with pytest.raises(ScreenerError, match="changed or cut"):
         desk.close(case, state="removed", by="amina", reason="x")
 
