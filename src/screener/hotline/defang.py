@@ -16,5 +16,5 @@ def defanged(address: str) -> str:
     percent-encoded.
     """
     text = "".join(c if c.isprintable() else quote(c, errors="replace") for c in address.strip())
-    text = _SCHEME.sub(lambda found: f"hxx{found[2]}", text)
+    text = _SCHEME.sub(lambda found: f"hxx{found[2].lower()}", text)
     return text.replace("://", "[:]//").replace(".", "[.]")

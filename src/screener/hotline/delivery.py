@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 
 ACKNOWLEDGEMENTS = "acknowledgements"
 
@@ -43,7 +44,8 @@ def deliver(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> P
             os.rename(fresh, final)
             _sync(folder)
     except OSError as error:
-        raise HotlineError(f"cannot write the notice {final}: {error.strerror}") from error
+        message = marked("the notice {file} cannot be written: {why}")
+        raise HotlineError(message, file=final, why=error.strerror) from error
     return final
 
 
@@ -52,10 +54,11 @@ def _check_same(final: Path, notice: str, case: str) -> None:
     try:
         found = json.loads((final / "notice.json").read_text(encoding="utf-8"))
         same = (found["notice"], found["case"]) == (notice, case)
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         same = False
     if not same:
-        raise HotlineError(f"{final} is there already, and is no notice {notice} of case {case}")
+        message = marked("{file} is there already, and is no notice of {case}")
+        raise HotlineError(message, file=final, case=case)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 
 from screener.hotline import clock
 from screener.hotline.case import DEADLINE, Case, Sent
@@ -65,7 +64,7 @@ def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
 
 def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
     taken = [_taken(case, sent) for case, sent in notices]
-    removed = [time for time in taken if time is not None]
+    removed = sorted(time for time in taken if time is not None)
     late = sum(
         time is None and _owed(case) and now >= case.due
         for (case, _), time in zip(notices, taken, strict=True)
@@ -76,8 +75,15 @@ def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
         removed=len(removed),
         counted=len(removed) + late,
         in_time=sum(time <= DEADLINE for time in removed),
-        median=median(removed) if removed else None,
+        median=_median(removed),
     )
+
+
+def _median(times: list[timedelta]) -> timedelta | None:
+    """The middle of times in order; of an even number, halfway between the two in the middle."""
+    if not times:
+        return None
+    return (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
 
 
 def _taken(case: Case, sent: Sent) -> timedelta | None:

@@ -7,15 +7,14 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from screener.errors import HotlineError
 from screener.hotline.case import Language
-from screener.hotline.language import Translator
+from screener.hotline.language import Translator, marked
+from screener.hotline.table import Table
 
 _FIELDS = ("name", "country", "languages", "purpose", "phone", "url", "checked", "remove")
 
@@ -48,74 +47,51 @@ def load(corrections: str | PathLike[str] | None = None) -> tuple[Helpline, ...]
     tables = tomllib.loads(own)
     name = "helplines.toml"
     if corrections is not None:
-        name = str(corrections)
-        for one, fields in _read(Path(corrections)).items():
-            if not isinstance(fields, dict):
-                raise HotlineError(f"{name}: {one} is no table")
-            tables[one] = tables.get(one, {}) | fields
-    try:
-        return tuple(_helpline(one, t) for one, t in tables.items() if not _removed(one, t))
-    except HotlineError as error:
-        raise HotlineError(f"{name}: {error}") from None
+        given = Table.load(Path(corrections))
+        name = given.file
+        for one in given.values:
+            tables[one] = tables.get(one, {}) | given.table(one).values
+    whole = Table(name, "", tables)
+    found = map(_helpline, map(whole.table, tables))
+    return tuple(one for one in found if one is not None)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HotlineError(f"cannot read the helplines {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HotlineError(f"cannot read the helplines {path}: {error}") from error
-
-
-def _removed(name: str, table: dict[str, Any]) -> bool:
-    value = table.get("remove", False)
-    if not isinstance(value, bool):
-        raise HotlineError(f"{name}.remove is true or false")
-    return value
-
-
-def _helpline(name: str, table: dict[str, Any]) -> Helpline:
-    for field in table:
-        if field not in _FIELDS:
-            raise HotlineError(f"{name}.{field} is no field; there are: {', '.join(_FIELDS)}")
-    texts = {
-        field: table.get(field, "") for field in ("name", "country", "purpose", "phone", "url")
-    }
-    for field, text in texts.items():
-        if not isinstance(text, str) or not text.isprintable() or len(text) > 200:
-            raise HotlineError(f"{name}.{field} is one line of text")
-    if not texts["name"].strip():
-        raise HotlineError(f"{name}.name must not be missing or empty")
-    if not re.fullmatch("[A-Z]{2}", texts["country"]):
-        raise HotlineError(f"{name}.country is two capital letters, such as MA")
-    if texts["purpose"] not in ("help", "report"):
-        raise HotlineError(f"{name}.purpose is help or report")
-    if not re.fullmatch(r"[0-9+() -]*", texts["phone"]):
-        raise HotlineError(f"{name}.phone has digits, spaces and +() - only")
-    if not re.fullmatch(r"(https://\S+)?", texts["url"]):
-        raise HotlineError(f"{name}.url begins with https://")
+def _helpline(table: Table) -> Helpline | None:
+    """None of one that is taken out."""
+    table.check_names(_FIELDS)
+    removed = table.values.get("remove", False)
+    if not isinstance(removed, bool):
+        raise table.wrong(marked("{file}: {field} is true or false"), "remove")
+    if removed:
+        return None
+    languages: tuple[str, ...] = table.several("languages", _is_language, "ar, fr, en")
+    if not languages:
+        raise table.wrong(marked("{file}: {field} must not be empty"), "languages")
     return Helpline(
-        id=name, languages=_languages(name, table.get("languages")),
-        checked=_day(name, table.get("checked", "")), **texts,
+        id=table.name, name=table.text("name", longest=200),
+        country=table.like("country", "[A-Z]{2}", "MA"), languages=languages,
+        purpose=table.one_of("purpose", ("help", "report")),
+        phone=table.like("phone", r"[0-9+() -]{0,40}", "+212 5 00 00 00 00", ""),
+        url=table.like("url", r"(https://\S{1,200})?", "https://example.org/", ""),
+        checked=_day(table),
     )  # fmt: skip
 
 
-def _languages(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise HotlineError(f"{name}.languages is a list such as ['ar', 'fr']")
-    if not all(isinstance(one, str) and re.fullmatch("[a-z]{2}", one) for one in value):
-        raise HotlineError(f"{name}.languages are two small letters each, such as fr")
-    return tuple(value)
+def _is_language(code: object) -> bool:
+    return isinstance(code, str) and re.fullmatch("[a-z]{2}", code) is not None
 
 
-def _day(name: str, value: object) -> date | None:
+def _day(table: Table) -> date | None:
+    value = table.values.get("checked", "")
+    if isinstance(value, datetime):
+        return value.date()
     if isinstance(value, date):
         return value
     try:
         return date.fromisoformat(str(value)) if value else None
     except ValueError:
-        raise HotlineError(f"{name}.checked is a day such as 2026-11-25") from None
+        message = marked("{file}: {field} is a day such as 2026-11-25, or empty")
+        raise table.wrong(message, "checked") from None
 
 
 def for_reporter(

@@ -172,7 +172,8 @@ def _offset(local: datetime) -> str:
 def translator(language: Language) -> Translator:
     """The translator of a language; HotlineError for another, or without the extra `hotline`."""
     if language not in LANGUAGES:
-        raise HotlineError(f"a language is one of {', '.join(LANGUAGES)}")
+        message = marked("a language is one of {known}")
+        raise HotlineError(message, known=", ".join(LANGUAGES))
     if language == "en":  # the messages themselves
         return Translator(language, _English())
     return Translator(language, _compiled(catalogue(language)))

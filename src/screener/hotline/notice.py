@@ -11,6 +11,7 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
 from screener.hotline.case import Case
+from screener.hotline.language import marked
 from screener.hotline.partners import NAME, Hotline, Partner
 from screener.lists.terms import Terms, strictest
 
@@ -87,11 +88,11 @@ def make(
     that is none; for a case without an address of which no hash may go to the partner.
     """
     if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
-        raise HotlineError(
-            f"case {case.reference}: a notice is of what was assessed as illegal and is not closed"
-        )
+        message = marked("{case}: a notice is of what was assessed as illegal and is not closed")
+        raise HotlineError(message, case=case.reference)
     if not NAME.fullmatch(notice):
-        raise HotlineError("the id of a notice has letters, digits, - and _ only, at most 64")
+        message = marked("the id of a notice has letters, digits, - and _ only, at most 64")
+        raise HotlineError(message)
     sent: dict[Hash, Terms] = {}
     withheld: Counter[str] = Counter()
     for one in hashes:
@@ -102,9 +103,8 @@ def make(
         else:
             sent[one.hash] = strictest([one.terms, sent.get(one.hash, one.terms)])
     if not sent and not case.addresses:
-        raise HotlineError(
-            f"case {case.reference}: it has no address, and no hash that may go to {partner.id}"
-        )
+        message = marked("{case} has no address, and no hash that may go to {partner}")
+        raise HotlineError(message, case=case.reference, partner=partner.id)
     level = strictest(sent.values()).level if sent else None
     return Notice(
         notice, case.reference, hotline, partner, at, case.received, case.due, case.addresses,

@@ -5,25 +5,49 @@ TOML file that the operator writes, together with what the hotline says of itsel
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
 from screener.hotline.case import LANGUAGES, Language
+from screener.hotline.language import marked
+from screener.hotline.table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
 
 # A name that is also the name of a folder and stands in file names: no separator, no dot first.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-_LONGEST = 2000  # characters of a text
 _FIELDS = ("name", "folder", "languages", "kinds", "audience", "contact", "legal_basis")
-Word = TypeVar("Word", bound=str)
+_AUDIENCES = tuple(one for one in AUDIENCES if one != "own")
+
+TEMPLATE = """\
+# What the hotline says of itself in notices.
+[hotline]
+name = "The hotline"
+# Where a partner reaches a person, day and night, when something is wrong.
+contact = "duty@hotline.example"
+# The time zone in which times are told to people.
+zone = "UTC"
+# On what law a request rests; a partner may have a text of its own.
+legal_basis = ""
+# How far hashes that the hotline made itself may go: RED, AMBER+STRICT, AMBER, GREEN or CLEAR.
+# Without a level they go to nobody.
+# tlp = "AMBER"
+
+# A partner: copy these lines, without the #, for each.
+# [partners.example]
+# name = "Example"
+# folder = "partners/example"      # from where this file lies; notices appear there
+# languages = ["en", "fr", "ar"]   # of the notices
+# kinds = ["pdq", "md5"]           # of hashes that it takes
+# audience = "clients"             # gets TLP:AMBER and wider; community: GREEN; public: CLEAR
+# contact = "trust@example.org"    # whom you reach there
+# legal_basis = ""
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +97,9 @@ class Partners:
         try:
             return self.partners[partner]
         except KeyError:
-            known = ", ".join(self.partners) or "none"
-            raise HotlineError(f"no partner {partner!r}; there are: {known}") from None
+            message = marked("there is no partner {partner}; there are: {known}")
+            known = ", ".join(self.partners) or "–"
+            raise HotlineError(message, partner=partner, known=known) from None
 
 
 def load(path: str | PathLike[str]) -> Partners:
@@ -82,96 +107,50 @@ def load(path: str | PathLike[str]) -> Partners:
 
     Folders are taken from where the file lies. Raises HotlineError that names file and field.
     """
-    file = Path(path)
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HotlineError(f"cannot read the partners {file}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HotlineError(f"cannot read the partners {file}: {error}") from error
-    try:
-        _check_names("", found, ("hotline", "partners"))
-        hotline = _hotline(_table("hotline", found.get("hotline")))
-        some = _table("partners", found.get("partners", {}))
-        partners = {
-            name: _partner(name, _table(f"partners.{name}", table), file.parent)
-            for name, table in some.items()
-        }
-    except HotlineError as error:
-        raise HotlineError(f"{file}: {error}") from None
+    whole = Table.load(Path(path))
+    whole.check_names(("hotline", "partners"))
+    hotline = _hotline(whole.table("hotline"))
+    partners: dict[str, Partner] = {}
+    if "partners" in whole.values:
+        some = whole.table("partners")
+        for name in some.values:
+            partners[name] = _partner(name, some, Path(path).parent)
     return Partners(hotline, MappingProxyType(partners))
 
 
-def _hotline(table: dict[str, Any]) -> Hotline:
-    _check_names("hotline", table, ("name", "contact", "zone", "legal_basis", "tlp"))
-    text = _texts("hotline", table)
-    level = text("tlp", "")
-    if level and level not in TLP:
-        raise HotlineError(f"hotline.tlp is one of {', '.join(TLP)}")
-    return Hotline(
-        text("name"), text("contact"), _zone(text("zone", "UTC")), text("legal_basis", ""),
-        Terms(tlp=level) if level else Terms(),
-    )  # fmt: skip
-
-
-def _zone(name: str) -> ZoneInfo:
+def _hotline(table: Table) -> Hotline:
+    table.check_names(("name", "contact", "zone", "legal_basis", "tlp"))
+    name, contact = table.text("name"), table.text("contact")
+    zone = table.text("zone", "UTC")
     try:
-        return ZoneInfo(name)
+        there = ZoneInfo(zone)
     except (OSError, ValueError, KeyError):
-        raise HotlineError("hotline.zone is a time zone such as Africa/Casablanca") from None
+        message = marked("{file}: {field} is a time zone such as {example}")
+        raise table.wrong(message, "zone", example="Africa/Casablanca") from None
+    level = table.one_of("tlp", TLP, "")
+    return Hotline(
+        name, contact, there, table.text("legal_basis", ""), Terms(tlp=level) if level else Terms()
+    )
 
 
-def _partner(name: str, table: dict[str, Any], beside: Path) -> Partner:
-    where = f"partners.{name}"
+def _partner(name: str, some: Table, beside: Path) -> Partner:
     if not NAME.fullmatch(name):
-        raise HotlineError(f"{where}: an id has letters, digits, - and _ only, at most 64")
-    _check_names(where, table, _FIELDS)
-    text = _texts(where, table)
-    audience = text("audience", "clients")
-    if audience not in AUDIENCES or audience == "own":
-        raise HotlineError(f"{where}.audience is clients, community or public")
+        message = marked("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
+        raise some.wrong(message, name)
+    table = some.table(name)
+    table.check_names(_FIELDS)
+    languages: tuple[Language, ...] = table.several(
+        "languages", lambda one: one in LANGUAGES, ", ".join(LANGUAGES), ("en",)
+    )
+    if not languages:
+        raise table.wrong(marked("{file}: {field} must not be empty"), "languages")
     return Partner(
-        name, text("name"), beside / text("folder"),
-        languages=_several(where, table, "languages", LANGUAGES, ("en",)),
-        kinds=_several(where, table, "kinds", tuple(KINDS), ()),
-        audience=audience, contact=text("contact", ""), legal_basis=text("legal_basis", ""),
+        name, table.text("name"), beside / table.text("folder"), languages,
+        table.several("kinds", _is_kind, ", ".join(KINDS)),
+        table.one_of("audience", _AUDIENCES, "clients"), table.text("contact", ""),
+        table.text("legal_basis", ""),
     )  # fmt: skip
 
 
-def _check_names(where: str, table: dict[str, Any], known: tuple[str, ...]) -> None:
-    for name in table:
-        if name not in known:
-            full = f"{where}.{name}" if where else name
-            raise HotlineError(f"{full} is no field; there are: {', '.join(known)}")
-
-
-def _table(where: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise HotlineError(f"a table [{where}] is missing")
-    return value
-
-
-def _texts(where: str, table: dict[str, Any]) -> Callable[..., str]:
-    """How a text of the table is read: one line, not empty unless there is a default."""
-
-    def text(name: str, default: str | None = None) -> str:
-        value = table.get(name, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise HotlineError(f"{where}.{name} is a text and must not be missing or empty")
-        if len(value) > _LONGEST or not value.isprintable():
-            raise HotlineError(f"{where}.{name} is one line of at most {_LONGEST} characters")
-        return value.strip()
-
-    return text
-
-
-def _several(
-    where: str, table: dict[str, Any], name: str, known: Sequence[Word], default: Sequence[Word]
-) -> tuple[Word, ...]:
-    """A list of known words, each once."""
-    value = table.get(name, list(default))
-    if not isinstance(value, list) or not all(one in known for one in value):
-        raise HotlineError(f"{where}.{name} is a list of some of: {', '.join(known)}")
-    if name == "languages" and not value:
-        raise HotlineError(f"{where}.{name} must not be empty")
-    return tuple(dict.fromkeys(value))
+def _is_kind(name: object) -> bool:
+    return isinstance(name, str) and name in KINDS

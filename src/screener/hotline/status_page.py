@@ -50,7 +50,8 @@ def write_html(
     except OSError as error:
         with suppress(OSError):
             fresh.unlink()
-        raise HotlineError(f"cannot write {final}: {error.strerror}") from error
+        message = marked("{file} cannot be written: {why}")
+        raise HotlineError(message, file=final, why=error.strerror) from error
 
 
 def page_of(

@@ -1,0 +1,208 @@
+"""Acknowledgements: files that a partner wrote, of which any may be damaged or meant to harm."""
+
+import json
+import os
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notified import WRITTEN, partner
+
+from screener.errors import HotlineError
+from screener.hotline import acknowledgements
+from screener.hotline.acknowledgement import LONGEST, UnreadError, parse
+from screener.hotline.language import translator
+
+ROOT = Path(__file__).resolve().parents[1]
+NOW = WRITTEN + timedelta(hours=10)
+SENT = {"N-1": WRITTEN, "N-2": WRITTEN}
+GOOD = {
+    "schema": "screener-acknowledgement/1",
+    "notice": "N-1",
+    "event": "removed",
+    "at": "2026-11-25T14:00:00+01:00",
+    "by": "Sam",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A partner's folder of answers."""
+    made = tmp_path / "acknowledgements"
+    made.mkdir()
+    return made
+
+
+def read(tmp_path, **options):
+    """All that the partner said, with the notices that it was sent."""
+    given = {"sent": SENT, "now": NOW} | options
+    return acknowledgements.read(partner(tmp_path), **given)
+
+
+def test_what_a_partner_says_is_read_in_the_order_of_time(folder, tmp_path):
+    """Each event with its time in UTC, whatever zone it was told in."""
+    said = [
+        GOOD | {"event": "acknowledged", "at": "2026-11-25T11:40:00Z", "note": "on it"},
+        GOOD,
+        GOOD | {"notice": "N-2", "event": "refused", "at": "2026-11-25T12:00:00.5Z"},
+    ]
+    for number, one in enumerate(reversed(said)):
+        (folder / f"{number}.json").write_text(json.dumps(one))
+    (folder / "half.json.tmp").write_text("{")
+    found, unread = read(tmp_path)
+
+    assert unread == []
+    assert [(one.notice, one.event) for one in found] == [
+        ("N-1", "acknowledged"), ("N-2", "refused"), ("N-1", "removed"),
+    ]  # fmt: skip
+    assert found[2].at == datetime(2026, 11, 25, 13, tzinfo=UTC)
+    assert (found[0].note, found[0].by, found[0].file) == ("on it", "Sam", "2.json")
+    assert read(tmp_path) == (found, unread)
+
+
+def test_the_schema_says_what_is_taken():
+    """What the documented schema allows is read."""
+    schema = json.loads((ROOT / "docs/acknowledgement.schema.json").read_text(encoding="utf-8"))
+    for one in (GOOD, GOOD | {"note": "x", "anything": [1]}):
+        jsonschema.validate(one, schema, cls=jsonschema.Draft202012Validator)
+        parse(json.dumps(one).encode(), "a.json", sent=SENT, now=NOW)
+    for name in GOOD:
+        short = {key: value for key, value in GOOD.items() if key != name}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(short, schema, cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"schema": "other/1"}, "wrong_form"),
+        ({"schema": None}, "wrong_form"),
+        ({"event": "deleted"}, "wrong_form"),
+        ({"event": ["removed"]}, "wrong_form"),
+        ({"notice": "N-3"}, "unknown_notice"),
+        ({"notice": "../../etc/passwd"}, "unknown_notice"),
+        ({"notice": {"a": 1}}, "wrong_form"),
+        ({"by": ""}, "wrong_form"),
+        ({"by": "x" * 201}, "wrong_form"),
+        ({"by": "a\nb"}, "wrong_form"),
+        ({"by": "a\u202eb"}, "wrong_form"),
+        ({"note": 3}, "wrong_form"),
+        ({"note": "x" * 2001}, "wrong_form"),
+        ({"at": "yesterday"}, "wrong_form"),
+        ({"at": "2026-11-25T14:00:00"}, "wrong_form"),
+        ({"at": "2026-02-30T14:00:00Z"}, "wrong_form"),
+        ({"at": "0001-01-01T00:00:00+23:59"}, "wrong_form"),
+        ({"at": 1764000000}, "wrong_form"),
+        ({"at": "2026-11-25T11:00:00Z"}, "wrong_time"),
+        ({"at": "2026-11-25T22:00:00Z"}, "wrong_time"),
+        ({"at": "9999-12-31T23:59:59Z"}, "wrong_time"),
+    ],
+)
+def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
+    """One mistake at a time costs its own file, and the words of the file are not repeated."""
+    (folder / "bad.json").write_text(json.dumps(GOOD | change))
+    (folder / "good.json").write_text(json.dumps(GOOD))
+    found, unread = read(tmp_path)
+
+    assert unread[0].told(translator("en")) == unread[0].detail
+    assert unread[0].told(translator("ar")) != unread[0].detail
+    assert [one.file for one in found] == ["good.json"]
+    assert [(one.file, one.reason) for one in unread] == [("bad.json", reason)]
+    assert "passwd" not in unread[0].detail
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"\xff\xfe{}", "not_json"),
+        (b"[" * 60_000, "not_json"),
+        (b'{"a":' * 10_000, "not_json"),
+        (b"[]", "wrong_form"),
+        (b"NaN", "wrong_form"),
+        (b'"N-1"', "wrong_form"),
+        (b" " * (LONGEST + 1), "too_large"),
+        (b"9" * 60_000, "not_json"),
+        (json.dumps(GOOD).encode()[:-1] + b', "event": "refused"}', "not_json"),
+    ],
+)
+def test_damaged_and_hostile_files_are_told_apart(folder, tmp_path, data, reason):
+    """Empty, cut, deep, huge, not UTF-8, saying two things at once: a reason, and no crash."""
+    (folder / "bad.json").write_bytes(data)
+    found, unread = read(tmp_path)
+
+    assert found == []
+    assert [one.reason for one in unread] == [reason]
+
+
+def test_only_plain_files_are_opened(folder, tmp_path):
+    """A link, a folder and a pipe that nobody writes to are named and left alone; a name that
+    cannot be printed is told as one line.
+    """
+    (tmp_path / "secret").write_text(json.dumps(GOOD))
+    (folder / "link.json").symlink_to(tmp_path / "secret")
+    (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "pipe.json")
+    (folder / "a\x1b[31m\n.json").write_text("{")
+    (folder / os.fsdecode(b"\xff.json")).write_text("{")
+    found, unread = read(tmp_path)
+
+    assert found == []
+    reasons = {one.file: one.reason for one in unread}
+    assert [reasons[name] for name in ("link.json", "folder.json", "pipe.json")] == [
+        "not_a_file"
+    ] * 3
+    assert len(unread) == 5
+    assert all(one.file.isprintable() for one in unread)
+
+
+def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch):
+    """What lies beyond the limit is not read, and said to be there."""
+    monkeypatch.setattr(acknowledgements, "MOST", 3)
+    for number in range(5):
+        (folder / f"{number}.json").write_text(json.dumps(GOOD))
+    found, unread = read(tmp_path)
+
+    assert len(found) == 3
+    assert [(one.reason, one.detail) for one in unread] == [
+        ("too_many", "2 files beyond 3 have not been read")
+    ]
+
+
+def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):
+    """Minutes before the notice or ahead of us are taken for these moments themselves, so that no
+    figure is negative.
+    """
+    for name, at in (("a", WRITTEN - timedelta(minutes=4)), ("b", NOW + timedelta(minutes=4))):
+        (folder / f"{name}.json").write_text(json.dumps(GOOD | {"at": at.isoformat()}))
+    found, _ = read(tmp_path)
+
+    assert [one.at for one in found] == [WRITTEN, NOW]
+
+
+def test_a_folder_that_is_not_there_says_nothing(tmp_path):
+    """Before the first notice; a file in its place is an error of ours."""
+    assert read(tmp_path / "none") == ([], [])
+    (tmp_path / "acknowledgements").write_text("")
+    with pytest.raises(HotlineError, match="cannot be read"):
+        read(tmp_path)
+
+
+@given(st.one_of(st.binary(max_size=200), st.builds(
+    lambda some: json.dumps(some).encode(),
+    st.dictionaries(
+        st.sampled_from([*GOOD, "note"]),
+        st.one_of(st.none(), st.integers(), st.text(max_size=9), st.sampled_from([*GOOD.values()])),
+    ),
+)))  # fmt: skip
+def test_no_file_whatever_raises_anything_else(data):
+    """It is read, or it is refused with a reason."""
+    found = None
+    with suppress(UnreadError):
+        found = parse(data, "x.json", sent=SENT, now=NOW)
+    assert found is None or (found.notice in SENT and WRITTEN <= found.at <= NOW)

@@ -1,0 +1,144 @@
+"""The 24 hours of a case, and the figures made of them; time is given, never slept."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.hotline import clock
+from screener.hotline.case import Case, Sent
+from screener.hotline.figures import figures
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MOMENT = timedelta(microseconds=1)
+
+
+def case(state="notified", *, outcome="illegal", received=NOON, sent=()):
+    """A case of which only what the clock looks at is told."""
+    return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent))
+
+
+def sent(partner="meta", *, removed=None, acknowledged=None):
+    """A notice written an hour after noon, removed so many hours after noon."""
+    at = None if removed is None else NOON + removed * HOUR
+    return Sent("N-1", partner, NOON + HOUR, acknowledged, at)
+
+
+@pytest.mark.parametrize(
+    ("passed", "standing"),
+    [
+        (0 * HOUR, "in_time"),
+        (18 * HOUR - MOMENT, "in_time"),
+        (18 * HOUR, "warned"),
+        (24 * HOUR - MOMENT, "warned"),
+        (24 * HOUR, "overdue"),
+        (400 * HOUR, "overdue"),
+    ],
+)
+def test_a_case_is_warned_of_at_three_quarters_and_overdue_at_the_whole(passed, standing):
+    """Exactly at 18 hours and at 24; the three never overlap."""
+    now = NOON + passed
+
+    for state in ("received", "assessed", "notified"):
+        one = case(state)
+        assert clock.standing(one, now) == standing
+        assert clock.warned(one, now) == (standing == "warned")
+        assert clock.overdue(one, now) == (standing == "overdue")
+        assert clock.remaining(one, now) == 24 * HOUR - passed
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [("removed", "illegal"), ("refused", "illegal"), ("withdrawn", None),
+     ("assessed", "not_illegal")],
+)  # fmt: skip
+def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
+    """Removed, refused, withdrawn, or found not illegal: never warned of, never overdue."""
+    one = case(state, outcome=outcome)
+    for hours in (0, 20, 30):
+        assert clock.standing(one, NOON + hours * HOUR) == "ended"
+        assert not clock.overdue(one, NOON + hours * HOUR)
+        assert not clock.warned(one, NOON + hours * HOUR)
+
+
+def test_the_clock_is_the_same_in_every_time_zone():
+    """A now in the operator's zone is the same moment."""
+    from zoneinfo import ZoneInfo
+
+    now = (NOON + 24 * HOUR).astimezone(ZoneInfo("Africa/Casablanca"))
+    assert clock.overdue(case(), now)
+    assert not clock.overdue(case(), now - MOMENT)
+
+
+def test_a_removal_in_time_counts_up_to_the_last_moment():
+    """24 hours after the report is in time, a moment later is not; both count as removed."""
+    found = figures(
+        [case("removed", sent=[sent(removed=24)]),
+         case("removed", sent=[sent(removed=25)]),
+         case("removed", sent=[sent(removed=2)])],
+        now=NOON + 100 * HOUR,
+    ).partners["meta"]  # fmt: skip
+
+    assert (found.sent, found.removed, found.counted, found.in_time) == (3, 3, 3, 2)
+    assert found.share == pytest.approx(2 / 3)
+    assert found.median == 24 * HOUR
+
+
+def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
+    """What is still within its time counts for nothing yet; what was withdrawn, or found not
+    illegal afterwards, is nobody's failure; what was refused is.
+    """
+
+    def share(one, hours):
+        found = figures([one], now=NOON + hours * HOUR).all
+        return found.counted, found.share
+
+    assert share(case(sent=[sent()]), 23) == (0, None)
+    assert share(case(sent=[sent()]), 24) == (1, 0.0)
+    assert share(case("withdrawn", sent=[sent()]), 48) == (0, None)
+    assert share(case("assessed", outcome="not_illegal", sent=[sent()]), 48) == (0, None)
+    assert share(case("refused", sent=[sent()]), 48) == (1, 0.0)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["meta", "tiktok", "x"]),
+            st.one_of(st.none(), st.integers(1, 60)),
+            st.booleans(),
+            st.sampled_from(["notified", "removed", "refused", "withdrawn"]),
+        ),
+        max_size=30,
+    ),
+    st.integers(60, 90),
+)
+def test_figures_are_what_a_count_by_hand_gives(rows, hours):
+    """Against a plain count: numbers, shares and medians, of each partner and of all."""
+    now = NOON + hours * HOUR
+    found = figures(
+        [
+            case(state, sent=[sent(who, removed=removed, acknowledged=now if heard else None)])
+            for who, removed, heard, state in rows
+        ],
+        now=now,
+    )
+
+    assert found.cases == len(rows)
+    assert sum(found.standings.values()) == len(rows)
+    assert list(found.partners) == sorted({who for who, *_ in rows})
+    for partner, said in [*found.partners.items(), (None, found.all)]:
+        some = [row for row in rows if partner in (None, row[0])]
+        times = sorted(removed for _, removed, _, _ in some if removed is not None)
+        failed = sum(r is None and state != "withdrawn" for _, r, _, state in some)
+        good = sum(time <= 24 for time in times)
+        assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
+        assert said.acknowledged == sum(heard for _, _, heard, _ in some)
+        whole = len(times) + failed
+        assert said.share == (float(Fraction(good, whole)) if whole else None)
+        middle = None
+        if times:
+            middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2 * HOUR
+        assert said.median == middle
