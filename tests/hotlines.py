@@ -1,4 +1,4 @@
-"""A hotline made for a test: its folder, analysts and partners, reports, and what is in its list."""
+"""A hotline made for a test: its folder, analysts, partners and reports, and what its list says."""
 
 import json
 from dataclasses import replace

@@ -1,16 +1,20 @@
 """Cases of a hotline: what gathers in one, how it goes on, and what may be matched by."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
+import clips
 import pytest
 from hotlines import IMAGES, NOON, item_of, listed, make_desk, report_of, take
 from PIL import Image, ImageOps
 
 from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
+from screener.hashed import Located
+from screener.hashing.hash import KINDS, Hash
 from screener.hotline import statuses
-from screener.hotline.report import Withdrawal
+from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
 
 PICTURE = IMAGES / "alley.jpg"
@@ -56,7 +60,7 @@ def illegal(desk, reference, monkeypatch, *made):
 
 
 def test_reports_of_one_item_gather_and_others_do_not(desk, items):
-    """A picture mirrored, one made smaller, and an address written in another way belong to the case
+    """A picture mirrored, one made smaller, an address written in another way belong to the case
     of the first; another picture and another page do not; a report of both sides names the two.
     """
     first = report_of(items["picture"])
@@ -115,9 +119,7 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
     (taken,) = take(desk, report_of(items["picture"]))
     case = taken.case
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "screener.hotline.own_media.make", lambda files: ((items["smaller"],), ())
-        )
+        patched.setattr("screener.hotline.own_media.make", lambda files: ((items["smaller"],), ()))
         desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     generation = desk.own_list.generation
     for by in ("amina", " Amina", "AMINA"):
@@ -163,14 +165,12 @@ def test_the_hashes_of_a_report_never_match_even_where_its_case_is_illegal(
 
 
 def test_illegal_needs_a_basis(desk, items):
-    """Seen, or confirmed in a list that the hotline trusts; what no trusted list has is not known."""
+    """Seen, or confirmed in a list that the hotline trusts; what none of these has is not known."""
     (taken,) = take(desk, report_of(items["picture"]))
     with pytest.raises(HotlineError, match="basis"):
         desk.assess(taken.case, by="amina", outcome="illegal", reason="x", at=NOON)
     with pytest.raises(HotlineError, match="no list that the hotline trusts"):
-        desk.assess(
-            taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON
-        )
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
     assert desk.case(taken.case).events[-1].reason == "reported"
 
 
@@ -210,9 +210,7 @@ def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(
         ("trusted", "confirmed"), ("looked", "confirmed")
     }  # fmt: skip
     with pytest.raises(HotlineError, match="trusts"):
-        desk.assess(
-            unknown.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON
-        )
+        desk.assess(unknown.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
     desk.assess(known.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
     found = desk.assess(known.case, by="badr", outcome="illegal", reason="x", at=NOON)
     assert "iwf/t1" in found.basis
@@ -240,8 +238,8 @@ def test_what_the_trusted_list_withdraws_meanwhile_is_no_basis(tmp_path, items):
 
 
 def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items, monkeypatch):
-    """The second holds it not illegal: it begins anew. One person alone ends what is not illegal, and
-    its seeds with it.
+    """The second holds it not illegal: it begins anew. One person alone ends what is not illegal,
+    and its seeds with it.
     """
     (taken,) = take(desk, report_of(items["picture"]))
     with monkeypatch.context() as patched:
@@ -263,6 +261,61 @@ def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items
     with pytest.raises(ScreenerError):
         desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
     assert desk.close(taken.case, state="refused", by="amina", reason="x").state == "refused"
+
+
+def test_no_flood_of_reports_ends_a_match(desk, pictures, items, monkeypatch, tmp_path):
+    """A value that one source repeats over very many files is taken to stand for nothing, in that
+    source: what reporters send is of another source than what two persons confirmed.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+    (pdq,) = (one for one in items["picture"].upright if one.kind.name == "pdq")
+    rows = [f"r{n},{pdq.text},{n:032x},seed" for n in range(1, 150)]
+    make_list(tmp_path / "flood.list", rows, "reports")
+
+    desk.own_list.import_file(tmp_path / "flood.csv", source="reports")
+
+    assert {one.why_not for one in desk.own_list.quarantined()[1]} == {"placeholder"}
+    found = Screener(desk.own_list).match([pdq])
+    assert [(one.entry, one.state) for one in found.matches] == [
+        (f"{taken.case}/item", "confirmed")
+    ]
+
+
+def clip_of(codes):
+    """The item of a clip with these frames, a second apart."""
+    frames = [
+        Located(
+            Hash(KINDS["pdq"], code.tobytes(), 100), "upright", part=n, time=float(n), detail=99
+        )
+        for n, code in enumerate(codes)
+    ]
+    value = Hash(KINDS["vpdq"], clips.value_of(clips.clip(codes)))
+    return Item("video/mp4", True, (*frames, Located(value)))
+
+
+def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
+    """Most of the frames of one in another, changed a little, or turned: one case. A title that two
+    clips share gathers nothing.
+    """
+    codes = clips.scenes(40, seed=1)
+    changed, other = clips.near(codes, 10, seed=2), clips.scenes(40, seed=3)
+    other[:1] = codes[:1]
+    turned = clip_of(clips.scenes(40, seed=4))
+    back = [
+        replace(one, orientation="flip_horizontal")
+        for one in clip_of(codes).hashes
+        if not one.hash.kind.video
+    ]
+    turned = replace(turned, hashes=(*turned.hashes, *back))
+
+    took = take(
+        desk, report_of(clip_of(codes)), report_of(clip_of(changed)), report_of(clip_of(other)),
+        report_of(turned),
+    )  # fmt: skip
+
+    assert [one.became for one in took] == ["new", "joined", "new", "joined"]
+    assert [took[1].case, took[3].case] == [took[0].case] * 2
 
 
 def test_a_reversal_ends_matches_at_once_and_for_good(desk, pictures, items, monkeypatch):
@@ -314,12 +367,12 @@ def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
     assert len([one for one in desk.cases() if one.state == "withdrawn"]) == 1
 
 
-def test_a_reporter_cannot_take_back_what_two_persons_confirmed(
-    desk, pictures, items, monkeypatch
-):
+def test_a_reporter_cannot_take_back_what_two_persons_confirmed(desk, pictures, items, monkeypatch):
     """It may be the one who did it: the seeds go, the item stays listed and the case goes on."""
     mine = Secret.make()
-    (taken,) = take(desk, report_of(items["picture"], secret=mine, addresses=("https://x.example",)))
+    (taken,) = take(
+        desk, report_of(items["picture"], secret=mine, addresses=("https://x.example",))
+    )
     illegal(desk, taken.case, monkeypatch, items["picture"])
 
     take(desk, Withdrawal(mine.withdrawal))
@@ -330,7 +383,7 @@ def test_a_reporter_cannot_take_back_what_two_persons_confirmed(
 
 
 def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypatch):
-    """As are persons and reasons that are none; and whatever is recorded is in the log, in which any
+    """As are persons and reasons that are none; whatever is recorded is in the log, in which any
     change is found.
     """
     (taken,) = take(desk, report_of(items["picture"], addresses=("https://x.example",)))

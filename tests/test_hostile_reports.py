@@ -94,7 +94,8 @@ def test_giant_lists_are_refused_before_they_are_read(desk):
     items = base | {"items": base["items"] * 51}
     hashes = base | {"items": [base["items"][0] | {"hashes": [row] * (MOST_HASHES + 1)}]}
     halves = [base["items"][0] | {"hashes": [row] * (MOST_HASHES // 2 + 1)}] * 2
-    for facts in (many, items, hashes, base | {"items": halves}):
+    times = base | {"items": [base["items"][0] | {"hashes": [[*row[:8], [1.0] * 100_001]]}]}
+    for facts in (many, items, hashes, times, base | {"items": halves}):
         with pytest.raises(Unsealable, match="more than"):
             decode(json.dumps(facts).encode())
     begin = time.process_time()
@@ -128,7 +129,7 @@ def test_a_field_that_is_not_what_it_should_be_refuses_the_report(wrong):
     ],
 )  # fmt: skip
 def test_a_hash_that_is_none_refuses_the_report(place, wrong):
-    """Of a kind that nobody's computer makes, of another length, with a place or time that is none."""
+    """Of a kind that nobody's computer makes, of another length, with a place that is none."""
     facts = facts_of(report_of(ITEM))
     facts["items"][0]["hashes"][3][place] = wrong
     with pytest.raises(Unsealable):
@@ -177,7 +178,9 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
     write to a terminal or a list: taken in, and the next report too.
     """
     empty = {"md5": "d41d8cd98f00b204e9800998ecf8427e"}
-    rows = [["md5", base64.b64encode(bytes.fromhex(empty["md5"])).decode(), None, None, 0, 0, 0, 0, []]]
+    rows = [
+        ["md5", base64.b64encode(bytes.fromhex(empty["md5"])).decode(), None, None, 0, 0, 0, 0, []]
+    ]
     rows += [["pdq", base64.b64encode(bytes(32)).decode(), 100, 100, 0, 0, 0, 0, []]]
     facts = facts_of(report_of(note="\x1b[2J\u202e=cmd()", addresses=("javascript:alert(1)",)))
     for number, some in enumerate((rows[:1], rows[1:], rows)):
@@ -194,8 +197,8 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
 
 
 def test_another_report_of_one_reference_is_refused(desk, whole):
-    """Who knows a report's reference cannot put words in its place; the report itself, again, is one
-    that was there already.
+    """Who knows a report's reference cannot put words in its place; the report itself again is
+    one that was there already.
     """
     first = report_of(ITEM, addresses=("https://first.example",))
     key = sealed.public_key(desk.folder / "hotline.pub")

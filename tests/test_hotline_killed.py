@@ -25,7 +25,9 @@ def say(desk, notice, event, at):
     """A partner's answer, as it writes it."""
     facts = {"schema": "screener-acknowledgement/1", "notice": notice.notice, "event": event}
     facts |= {"at": at.isoformat(), "by": "duty"}
-    file = desk.folder / "to" / notice.partner / "acknowledgements" / f"{notice.notice}-{event}.json"
+    file = (
+        desk.folder / "to" / notice.partner / "acknowledgements" / f"{notice.notice}-{event}.json"
+    )
     file.write_text(json.dumps(facts))
 
 

@@ -1,4 +1,4 @@
-"""Reports to a hotline, as a reporter makes them: what is in them, what is not, and who can read."""
+"""Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
 
 import io
 import os
@@ -42,8 +42,8 @@ def opened(path, keys):
 
 
 def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, keys):
-    """Hashed in a worker process: every kind that is made of a still, in all eight orientations, and
-    nothing of the file's name, time or size; a file that is no picture is told by its place.
+    """Hashed in a worker process: every kind that is made of a still, in all eight orientations,
+    and nothing of the file's name, time or size; a file that is no picture is told by its place.
     """
     mine = tmp_path / "Amina Benali 1999.jpg"
     mine.write_bytes((IMAGES / "alley.jpg").read_bytes())

@@ -255,7 +255,7 @@ class Desk:
             )
         return self.case(reference)
 
-    def statuses(self, *, day: datetime | None = None) -> bytes:
+    def statuses(self, *, at: datetime | None = None) -> bytes:
         """The status file to publish: how every report stands, for its reporter only."""
         found = []
         with casebook.reading(self._folder) as connection:
@@ -268,7 +268,7 @@ class Desk:
                 state: State = case.state if withdrawn is None else "withdrawn"
                 days = [casebook.moment(one).date() for one in (since, received)]
                 found.append((key, Status(state, *days)))
-        return statuses_of(found, day=_now(day).date())
+        return statuses_of(found, day=_now(at).astimezone(UTC).date())
 
     @contextlib.contextmanager
     def _step(self, reference: str) -> Iterator[tuple[sqlite3.Connection, Case]]:

@@ -27,7 +27,8 @@ SCHEMA = "screener-report/1"
 WITHDRAWAL = "screener-withdrawal/1"
 MOST_ADDRESSES = 100
 MOST_ITEMS = 50
-MOST_HASHES = 40_000  # of all items together
+MOST_HASHES = 20_000  # of all items together
+MOST_TIMES = 100_000  # further times of their frames
 LONGEST_ADDRESS = 2_048  # characters
 LONGEST_NOTE = 4_000
 REGIONS = ("full", "trimmed", "enlarged")
@@ -158,6 +159,9 @@ def _report(facts: Mapping[str, Any]) -> Report:
     counts = [len(_list(_table(one), "hashes", MOST_HASHES)) for one in items]
     if sum(counts) > MOST_HASHES:
         raise _Wrong(f"it has more than {MOST_HASHES} hashes")
+    kept = tuple(_item(_table(one)) for one in items)
+    if sum(len(one.again) for item in kept for one in item.hashes) > MOST_TIMES:
+        raise _Wrong(f"it has more than {MOST_TIMES} times")
     return Report(
         reference,
         date.fromisoformat(_string(facts, "day", 10)),
@@ -167,7 +171,7 @@ def _report(facts: Mapping[str, Any]) -> Report:
         country,
         tuple(dict.fromkeys(addresses)),
         _string(facts, "note", LONGEST_NOTE),
-        tuple(_item(_table(one)) for one in items),
+        kept,
     )
 
 

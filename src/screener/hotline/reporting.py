@@ -20,7 +20,14 @@ from screener.hotline.addresses import checked
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.language import marked
 from screener.hotline.own_media import Trouble
-from screener.hotline.report import LONGEST_NOTE, MOST_ADDRESSES, MOST_ITEMS, Report, Withdrawal
+from screener.hotline.report import (
+    LONGEST_NOTE,
+    MOST_ADDRESSES,
+    MOST_HASHES,
+    MOST_ITEMS,
+    Report,
+    Withdrawal,
+)
 from screener.hotline.report import encode as encoded
 from screener.hotline.sealed import public_key, seal, write_new
 from screener.hotline.secret import Secret, proof
@@ -65,6 +72,8 @@ def create(
     _check(addresses, my_images, note, language, country)
     kept = tuple(dict.fromkeys(map(checked, addresses)))
     items, troubles = own_media.make(my_images)
+    if sum(len(item.hashes) for item in items) > MOST_HASHES:
+        raise HotlineError(marked("this is more than one report holds: make several of it"))
     if not kept and not items:
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()

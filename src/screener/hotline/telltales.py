@@ -21,7 +21,9 @@ _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff
 _MARKS = re.compile("[\u064b-\u0652\u0640]")  # vowels and lengthening of Arabic
 _AT = r"(?:@|\s*[\[({]\s*(?:at|a|arobase|chez)\s*[\])}]\s*|\s+(?:at|arobase|آت|أت)\s+)"
 _DOT = r"(?:\.|\s*[\[({]\s*(?:dot|point)\s*[\])}]\s*|\s+(?:dot|point|نقطة|دوت)\s+)"
-_EMAIL = re.compile(rf"[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}[^\W\d_]{{2,}}", re.I)
+_EMAIL = re.compile(
+    rf"[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}[^\W\d_]{{2,}}", re.I
+)
 _PHONE = re.compile(r"(?<![\w/=.-])(?:\+|00)?\(?\d(?:[\s().\u00a0/·-]{0,3}\d){7,14}(?![\w/])")
 _DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
 _ADDRESS = re.compile(r"\b(?:https?|hxxps?)://\S+", re.I)
