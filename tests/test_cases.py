@@ -275,7 +275,7 @@ def test_no_flood_of_reports_ends_a_match(desk, pictures, items, monkeypatch, tm
 
     desk.own_list.import_file(tmp_path / "flood.csv", source="reports")
 
-    assert {one.why_not for one in desk.own_list.quarantined()[1]} == {"placeholder"}
+    assert {one.reason for one in desk.own_list.quarantined()[1]} == {"placeholder"}
     found = Screener(desk.own_list).match([pdq])
     assert [(one.entry, one.state) for one in found.matches] == [
         (f"{taken.case}/item", "confirmed")
