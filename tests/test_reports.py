@@ -190,10 +190,13 @@ def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_proc
 
 @given(st.binary(min_size=20, max_size=20), st.integers(0, 39), st.sampled_from("ABCXYZ234567"))
 def test_a_secret_is_read_as_a_person_types_it_and_a_slip_is_told(value, place, letter):
-    """In either case, with or without hyphens; one wrong letter is no secret."""
+    """In either case, in Arabic digits, as copied from a right-to-left line, with or without
+    hyphens; one wrong letter is no secret."""
     secret = Secret(value)
 
     assert Secret.parse(secret.text.lower().replace("-", " ")) == secret
+    arabic = secret.text.translate(str.maketrans("234567", "٢٣٤٥٦٧"))
+    assert Secret.parse(f"\u2068{arabic}\u2069\r\n") == secret
     plain = secret.text.replace("-", "")
     slip = plain[:place] + letter + plain[place + 1 :]
     if slip != plain:

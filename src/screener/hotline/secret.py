@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import unicodedata
 from dataclasses import dataclass, field
 
 from screener.errors import HotlineError
@@ -35,8 +36,10 @@ class Secret:
 
     @classmethod
     def parse(cls, text: str) -> Secret:
-        """Read one as a person types it: in either case, with or without hyphens; HotlineError."""
-        plain = "".join(text.split()).replace("-", "").upper().translate(_LIKE)
+        """Read one as a person types it: in either case, in any digits, with or without
+        hyphens and signs that are not seen; HotlineError."""
+        shown = (str(unicodedata.digit(c)) if c.isdigit() else c for c in text if c.isalnum())
+        plain = "".join(shown).upper().translate(_LIKE)
         try:
             held = base64.b32decode(plain)
         except ValueError:
