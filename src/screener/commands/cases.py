@@ -29,7 +29,7 @@ def _desk(store: Path, say: Translator) -> Any:
     from screener.hotline.desk import Desk
 
     desk = Desk.open(store)
-    for partner, wrong in desk.pending:
+    for _, partner, wrong in desk.pending:
         text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
         click.echo(text, err=True)
     unreviewed = unreviewed_notice(say)

@@ -19,7 +19,7 @@ from pathlib import Path
 from screener.audit_file import AuditFile
 from screener.errors import OutputError, ScreenerError
 from screener.hashing.hash import Hash
-from screener.hotline import casebook
+from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
@@ -32,6 +32,7 @@ EVENT = "case"  # of a line of the log
 LOG = "cases.audit"
 LIST = "hotline.list"
 _FRESH = ".entries-"  # files that go with the import of what they hold
+Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
@@ -44,7 +45,7 @@ def write_log(folder: Path, log: AuditFile) -> None:
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:
         raise OutputError(f"{folder / LOG} is not the log of this hotline")
-    with casebook.reading(folder) as connection:
+    with database.reading(folder) as connection:
         rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
         for seq, facts in rows:
             log.append(EVENT, seq=seq, **json.loads(facts))
@@ -70,12 +71,12 @@ class _Due:
 def write_list(folder: Path, own: Terms) -> None:
     """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes."""
     for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
-        with casebook.reading(folder) as connection:
+        with database.reading(folder) as connection:
             due = _due(connection, source)
         if not due:
             continue
         _import(folder, source, due, terms)
-        with casebook.writing(folder) as connection:
+        with database.writing(folder) as connection:
             connection.executemany(
                 "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in due]
             )
@@ -135,24 +136,22 @@ def _row(source: str, due: _Due) -> Entry:
     )  # fmt: skip
 
 
-def write_notices(
-    folder: Path, write: Callable[[str, str], None]
-) -> list[tuple[str, ScreenerError]]:
+def write_notices(folder: Path, write: Callable[[str, str], None]) -> list[Unwritten]:
     """Have notices written that partners were not given yet, by `write(case, partner)`, which
-    leaves one alone that is there already; those that could not be, by partner, and why.
+    leaves one alone that is there already; those that could not be.
     """
-    with casebook.reading(folder) as connection:
+    with database.reading(folder) as connection:
         due = connection.execute(
             "SELECT notice, in_case, partner FROM sent WHERE NOT written ORDER BY notice"
         ).fetchall()
-    failed = []
+    failed: list[Unwritten] = []
     for notice, case, partner in due:
         try:
             write(case, partner)
         except ScreenerError as error:  # one that is out of reach keeps no other from its notice
-            failed.append((partner, error))
+            failed.append((case, partner, error))
             continue
-        with casebook.writing(folder) as connection:
+        with database.writing(folder) as connection:
             connection.execute("UPDATE sent SET written = 1 WHERE notice = ?", (notice,))
     return failed
 

@@ -16,17 +16,19 @@ from os import PathLike
 from pathlib import Path
 
 from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, ScreenerError
+from screener.errors import HotlineError, IndexFileError
 from screener.hotline import (
     assessing,
     casebook,
     clock,
     completing,
+    database,
     intake,
     notifying,
     own_media,
     partners,
     settings,
+    statuses,
 )
 from screener.hotline.assessing import Basis, Opinion
 from screener.hotline.case import Case, Outcome, State
@@ -34,11 +36,9 @@ from screener.hotline.intake import Taken
 from screener.hotline.language import marked
 from screener.hotline.notifying import Answers
 from screener.hotline.partners import Partners
-from screener.hotline.report import Report, Withdrawal, decode
-from screener.hotline.sealed import LARGEST, Unsealable, make_keys, secret_key, unseal
+from screener.hotline.report import Withdrawal, decode
+from screener.hotline.sealed import Unsealable, make_keys, read_file, secret_key, unseal
 from screener.hotline.settings import Settings
-from screener.hotline.statuses import Status
-from screener.hotline.statuses import write as statuses_of
 from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
@@ -61,8 +61,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         """Not for callers: use `create` or `open`."""
         self._folder = folder
-        # Notices that could not be written, by partner: they are due still.
-        self.pending: list[tuple[str, ScreenerError]] = []
+        # Notices that could not be written and are due still: of which case, to whom, and why.
+        self.pending: list[completing.Unwritten] = []
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
@@ -78,7 +78,7 @@ class Desk:
         make_keys(folder)
         _write(folder / SETTINGS, settings.TEMPLATE)
         HashList.create(folder / completing.LIST)
-        casebook.create(folder)
+        database.create(folder)
         desk = cls(folder)
         with desk._at_work():
             pass
@@ -88,7 +88,7 @@ class Desk:
     def open(cls, folder: FilePath) -> Desk:
         """Open a hotline's folder, and complete what was interrupted; HotlineError."""
         folder = Path(folder)
-        casebook.check(folder)
+        database.check(folder)
         desk = cls(folder)
         with desk._at_work():
             pass
@@ -116,12 +116,12 @@ class Desk:
 
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
-        with casebook.reading(self._folder) as connection:
+        with database.reading(self._folder) as connection:
             return casebook.find(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
         """All cases, or those in some states, in the order in which they came."""
-        with casebook.reading(self._folder) as connection:
+        with database.reading(self._folder) as connection:
             found = [casebook.find(connection, one) for one in casebook.references(connection)]
         return [one for one in found if not states or one.state in states]
 
@@ -146,25 +146,30 @@ class Desk:
         """
         by, now = settings.person(by), _now(at)
         mine = secret_key(self._folder / "hotline.key" if key is None else key)
-        said: list[tuple[str, Report | Withdrawal]] = []
         taken: list[Taken] = []
-        for file in files:
-            try:
-                said.append((str(file), decode(unseal(_content(Path(file)), mine))))
-            except Unsealable as trouble:
-                taken.append(Taken(str(file), "refused", reason=str(trouble)))
+        late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._at_work():
             engine = self._engine()
-            for name, one in intake.in_order(said):
-                with casebook.writing(self._folder) as connection:
-                    if isinstance(one, Withdrawal):
-                        told = intake.take_withdrawal(connection, one, at=now, by=by, file=name)
-                    else:
-                        reached = intake.reach(engine, one)
-                        told = intake.take(connection, one, reached, at=now, by=by, file=name)
+            for file in files:
+                try:
+                    said = decode(unseal(read_file(Path(file)), mine))
+                except Unsealable as trouble:
+                    taken.append(Taken(str(file), "refused", reason=str(trouble)))
+                    continue
+                if isinstance(said, Withdrawal):
+                    late.append((str(file), said))
+                    continue
+                reached = intake.reach(engine, said)
+                with database.writing(self._folder) as connection:
+                    told = intake.take(connection, said, reached, at=now, by=by, file=str(file))
                 taken.append(told)
                 self._complete()
                 engine = engine.refresh()
+            for name, back in late:
+                with database.writing(self._folder) as connection:
+                    told = intake.take_withdrawal(connection, back, at=now, by=by, file=name)
+                taken.append(told)
+                self._complete()
         return taken
 
     def assess(
@@ -220,15 +225,16 @@ class Desk:
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=_now(at)
             )
-        for _, wrong in self.pending:
-            raise wrong
+        for which, whom, wrong in self.pending:
+            if (which, whom) == (reference, partner):
+                raise wrong
         return self.case(reference)
 
     def acknowledge(self, *, by: str, at: datetime | None = None) -> Answers:
         """Record what partners have put into their folders since."""
         by, known, now = settings.person(by), self.partners, _now(at)
         with self._at_work():
-            with casebook.writing(self._folder) as connection:
+            with database.writing(self._folder) as connection:
                 answers = notifying.acknowledge(connection, known, by=by, at=now)
             self._complete()
         return answers
@@ -257,31 +263,22 @@ class Desk:
 
     def statuses(self, *, at: datetime | None = None) -> bytes:
         """The status file to publish: how every report stands, for its reporter only."""
-        found = []
-        with casebook.reading(self._folder) as connection:
-            rows = connection.execute(
-                "SELECT status_key, in_case, received, withdrawn FROM reports"
-            ).fetchall()
-            for key, reference, received, withdrawn in rows:
-                case = casebook.find(connection, reference)
-                since = withdrawn or casebook.stamp(_since(case))
-                state: State = case.state if withdrawn is None else "withdrawn"
-                days = [casebook.moment(one).date() for one in (since, received)]
-                found.append((key, Status(state, *days)))
-        return statuses_of(found, day=_now(at).astimezone(UTC).date())
+        with database.reading(self._folder) as connection:
+            found = casebook.statuses(connection)
+        return statuses.write(found, day=_now(at).astimezone(UTC).date())
 
     @contextlib.contextmanager
     def _step(self, reference: str) -> Iterator[tuple[sqlite3.Connection, Case]]:
         """One step of a case: whole or not at all, and completed before this returns."""
         with self._at_work():
-            with casebook.writing(self._folder) as connection:
+            with database.writing(self._folder) as connection:
                 yield connection, casebook.find(connection, reference)
             self._complete()
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
         """Be the only one that writes, with all completed that was interrupted before."""
-        casebook.check(self._folder)
+        database.check(self._folder)
         with contextlib.ExitStack() as stack:
             try:
                 lock = one_at_a_time(self._folder / "lock", seconds=_WAIT_SECONDS)
@@ -310,30 +307,6 @@ class Desk:
         found = self.settings
         others = dict.fromkeys(path.resolve() for path in (*found.trusted, *found.lists))
         return Screener([self.own_list, *map(HashList.open, others)])
-
-
-def _since(case: Case) -> datetime:
-    """Since when a case is in its state."""
-    since = case.received
-    before: State = "received"
-    for event in case.events:
-        if event.state != before:
-            since, before = event.at, event.state
-    return since
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file, as many as a report may have; Unsealable."""
-    try:
-        if not path.is_file():
-            raise Unsealable(marked("it is no file"))
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
-    except OSError:
-        raise Unsealable(marked("it cannot be read")) from None
-    if len(data) > LARGEST:
-        raise Unsealable(marked("it is larger than a report can be"))
-    return data
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -245,11 +244,3 @@ def withdraw(
         reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
     )  # fmt: skip
     return Taken(file, "withdrawn", case)
-
-
-Said = tuple[str, Report | Withdrawal]  # a file, and what it says
-
-
-def in_order(said: Iterable[Said]) -> list[Said]:
-    """Reports before withdrawals, since both may come in at once."""
-    return sorted(said, key=lambda one: isinstance(one[1], Withdrawal))

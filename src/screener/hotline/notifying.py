@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline import acknowledgements, casebook, notices
+from screener.hotline import acknowledgements, casebook, database, notices
 from screener.hotline.acknowledgements import Acknowledgement, Unread
 from screener.hotline.case import Case
 from screener.hotline.language import marked
@@ -71,7 +71,7 @@ def notify(
 
 def write(folder: Path, known: Partners, reference: str, partner: str) -> None:
     """Write the notice that the casebook says a partner was sent; one that is there stays."""
-    with casebook.reading(folder) as connection:
+    with database.reading(folder) as connection:
         case = casebook.find(connection, reference)
         hashes = held(connection, reference, known.hotline.terms)
     (at,) = (one.at for one in case.sent if one.partner == partner)

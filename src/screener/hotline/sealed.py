@@ -103,6 +103,20 @@ def unseal(data: bytes, key: PrivateKey) -> bytes:
     return _unpadded(held)
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that came in, as many as a sealed one has; Unsealable."""
+    try:
+        if not path.is_file():
+            raise Unsealable(marked("it is no file"))
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except OSError:
+        raise Unsealable(marked("it cannot be read")) from None
+    if len(data) > LARGEST:
+        raise Unsealable(marked("it is larger than a report can be"))
+    return data
+
+
 def padded(content: bytes) -> bytes:
     """Content with its length before it and zeros behind it; HotlineError."""
     for length in LENGTHS:
