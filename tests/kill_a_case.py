@@ -5,8 +5,8 @@ that are to be taken in. A child takes the step in a fresh copy and is killed wi
 after it began; the times are spread over as long as the step takes. Then the hotline is opened and
 must be whole: each report that was in it is in it once, the log and the list say what the casebook
 says, and no partner has two notices of a case, nor a part of one. The same
-step then leaves what it leaves where nobody is killed. Prints JSON: the kills, how many came before
-the step was done, and how many of these found it done.
+step then leaves what it leaves where nobody is killed. Prints JSON: the kills that came before the
+step was done, how many came late besides, and how many of the former found it made all the same.
 """
 
 import contextlib
@@ -159,10 +159,11 @@ def main():
     longest = time.monotonic() - start
     after = left(Desk.open(done / "hotline"))
     assert after != before
-    amid = made = 0
-    for _ in range(kills):
+    amid = made = late = 0
+    while amid < kills:
+        assert late <= 4 * kills + 8, "the step is over before it can be killed"
         shutil.copytree(base, trial)
-        early = killed(trial / "hotline", step, rng.uniform(0, 1.1 * longest))
+        early = killed(trial / "hotline", step, rng.uniform(0, longest))
         desk = Desk.open(trial / "hotline")
         check(desk, held)
         ready = left(desk) == after
@@ -171,9 +172,12 @@ def main():
             step(desk)
         check(desk, held)
         assert left(desk) == after, "the same step again leaves something else"
-        amid, made = amid + early, made + (early and ready)
+        amid, made, late = amid + early, made + (early and ready), late + (not early)
+        longest *= (
+            1.05 if early else 0.9
+        )  # other work on the machine makes a step longer or shorter
         shutil.rmtree(trial)
-    print(json.dumps({"kills": kills, "amid": amid, "of_these_made": made}))
+    print(json.dumps({"kills": amid, "late": late, "of_these_made": made}))
 
 
 if __name__ == "__main__":

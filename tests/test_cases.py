@@ -1,6 +1,7 @@
 """Cases of a hotline: what gathers in one, how it goes on, and what may be matched by."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -428,6 +429,20 @@ def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypa
     log.write_text(text.replace('"notified"', '"assessed"'))
     with pytest.raises(ScreenerError, match="changed or cut"):
         desk.close(case, state="removed", by="amina", reason="x")
+
+
+def test_two_who_work_at_once_wait_for_each_other(desk):
+    """Both take files in at one time: all cases are there, once, and the log is whole."""
+    mine = [report_of(addresses=(f"https://x.example/{n}",)) for n in range(6)]
+
+    with ThreadPoolExecutor(2) as both:
+        took = list(both.map(lambda some: take(desk, *some), (mine[:4], mine[2:])))
+
+    became = [one.became for some in took for one in some]
+    assert sorted(became) == ["new"] * 6 + ["repeated"] * 2
+    assert len(desk.cases()) == 6
+    found = audit.verify(desk.folder / "cases.audit")
+    assert (found.trouble, found.closed) == ((), True)
 
 
 def test_only_the_owner_reads_a_hotline(desk):

@@ -87,7 +87,12 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
     assert code == 0
     assert "takes back" in run("case", "import", tmp_path / "w", "--by", "amina")[1]
     run("hotline", "status", "-o", tmp_path / "s")
-    assert "withdrawn" in run("report", "status", tmp_path / "s", input=f"{secret}\n")[1]
+    own = tmp_path / "helplines.toml"
+    own.write_text('[emc-helpline]\nphone = "+212 5 11"\n')
+    told = run("report", "status", tmp_path / "s", "--country", "MA", "--helplines", own,
+               input=f"{secret}\n")[1]  # fmt: skip
+    assert "withdrawn" in told
+    assert "+212 5 11" in told
 
 
 def test_a_page_of_results_is_made_as_before(run, tmp_path):

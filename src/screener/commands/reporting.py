@@ -69,6 +69,10 @@ _OUTPUT = click.option(
     help="The file to write, to be handed to the hotline.",
 )  # fmt: skip
 _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
+_HELPLINES = click.option(
+    "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
+    help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
+)  # fmt: skip
 _TELLTALES = {
     "name": marked("This may be a name: {words}"),
     "phone": marked("This may be a phone number: {words}"),
@@ -86,10 +90,11 @@ _TELLTALES = {
 )  # fmt: skip
 @click.option("--note", default="", help="What else the hotline should know. No names.")
 @_COUNTRY
+@_HELPLINES
 @said
 def create(
     key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
-    country: str | None, say: Translator,
+    country: str | None, helplines: Path | None, say: Translator,
 ) -> int:  # fmt: skip
     """Report content to a hotline, without a name; nothing is sent from here.
 
@@ -122,15 +127,16 @@ def create(
     click.echo(say("Your secret: {secret}", secret=made.secret.text))
     click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
                    " give it to you again."))  # fmt: skip
-    _tell_helplines(country, say)
+    _tell_helplines(country, helplines, say)
     return 0
 
 
 @report.command()
 @click.argument("status_file", metavar="STATUS", type=FILE)
 @_COUNTRY
+@_HELPLINES
 @said
-def status(status_file: Path, country: str | None, say: Translator) -> int:
+def status(status_file: Path, country: str | None, helplines: Path | None, say: Translator) -> int:
     """Read how your report stands, from the file that the hotline publishes, by your secret.
 
     The secret is asked for, or read from standard input.
@@ -146,15 +152,19 @@ def status(status_file: Path, country: str | None, say: Translator) -> int:
     click.echo(say(FOR_REPORTERS[found.state]))
     click.echo(say("Received on {day}.", day=say.day(found.received)))
     click.echo(say("So since {day}.", day=say.day(found.since)))
-    _tell_helplines(country, say)
+    _tell_helplines(country, helplines, say)
     return 0
 
 
 @report.command()
 @_TO
 @_OUTPUT
+@_COUNTRY
+@_HELPLINES
 @said
-def withdraw(key: Path, output: Path, say: Translator) -> int:
+def withdraw(
+    key: Path, output: Path, country: str | None, helplines: Path | None, say: Translator
+) -> int:
     """Take your report back: writes a file to be handed to the hotline, which looks like a report.
 
     The secret is asked for, or read from standard input.
@@ -163,6 +173,7 @@ def withdraw(key: Path, output: Path, say: Translator) -> int:
 
     reporting.withdraw(output, key=key, secret=_ask_secret(say))
     click.echo(say("Hand {file} to the hotline as you did the report.", file=output))
+    _tell_helplines(country, helplines, say)
     return 0
 
 
@@ -175,11 +186,13 @@ def _ask_secret(say: Translator) -> Any:
     return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
 
 
-def _tell_helplines(country: str | None, say: Translator) -> None:
+def _tell_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
+    """Whom a reporter can turn to."""
     from screener.hotline import helplines
 
     language: Language = say.language
-    for line in helplines.lines(helplines.for_reporter(country, language), say):
+    known = helplines.load(corrections)
+    for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
         click.echo(line)
 
 
