@@ -4,8 +4,8 @@ Usage: kill_a_case.py FOLDER STEP KILLS SEED. FOLDER holds a hotline `hotline`, 
 that are to be taken in. A child takes the step in a fresh copy and is killed with SIGKILL some time
 after it began; the times are spread over as long as the step takes. Then the hotline is opened and
 must be whole: each report that was in it is in it once, the log and the list say what the casebook
-says, and no partner has two notices of a case, nor a part of one. The same
-step then leaves what it leaves where nobody is killed. Prints JSON: the kills that came before the
+says, and no partner has two notices of a case, nor a part of one. The same step then leaves what it
+leaves where nobody is killed. Prints JSON: the kills that came before the
 step was done, how many came late besides, and how many of the former found it made all the same.
 """
 
