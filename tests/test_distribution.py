@@ -20,8 +20,8 @@ def test_the_tests_run_against_the_installed_wheel():
 
 
 def test_the_wheel_has_the_library_its_core_and_its_types():
-    """One extension module, its stub, the marker for type checkers, the style of the report, the
-    licence; nothing else.
+    """One extension module, its stub, the marker for type checkers, the style of the report, what
+    the hotline's modules read beside them, the licence; nothing else.
     """
     files = importlib.metadata.files("screener")
     names = {str(file) for file in files if "__pycache__" not in str(file)}
@@ -31,6 +31,10 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
     others = package - sources
     assert package >= sources
     besides = {"screener/py.typed", "screener/_core.pyi", "screener/report.css"}
+    read = {".po", ".toml", ".css", ".txt"}
+    hotline = [p for p in (ROOT / "src/screener/hotline").rglob("*") if p.suffix in read]
+    assert {p.name for p in hotline} >= {"screener.po", "REVIEWED.toml", "helplines.toml"}
+    besides |= {str(p.relative_to(ROOT / "src")) for p in hotline}
     assert besides <= others
     (core,) = others - besides
     assert core.startswith("screener/_core.")

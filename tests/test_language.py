@@ -154,6 +154,23 @@ def test_braces_in_a_value_are_only_text():
     assert "{languages.__class__} {0}" in said
 
 
+def test_a_slip_in_a_correction_costs_one_text_and_no_notice(monkeypatch):
+    """A placeholder that is mistyped, unclosed or reaches into an object: the English text is said;
+    a file that is no catalogue is named.
+    """
+    message = "{time} left"
+    for slip in ("reste {tmie}", "reste {time", "reste {}", "reste {time.__class__}", "reste }"):
+        text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        text += f'msgid "{message}"\nmsgstr "{slip}"\n\nmsgid "State"\nmsgstr "Etat"\n'
+        monkeypatch.setattr(language, "_text_of", lambda _, text=text: text.encode())
+        say = language.Translator("fr", language._compiled(language.catalogue("fr")))
+        assert say(message, time="1 h") == "1 h left"
+        assert say("State") == "Etat"
+    monkeypatch.setattr(language, "_text_of", lambda _: b'msgid "a\nmsgstr b\n\xff')
+    with pytest.raises(HotlineError, match=r"fr/LC_MESSAGES/screener\.po"):
+        language.catalogue("fr")
+
+
 def test_a_signature_is_of_the_texts_as_they_stand(monkeypatch):
     """Unsigned texts are unreviewed; a signature counts for one state of the file only."""
     text = language._text_of("ar")

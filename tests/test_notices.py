@@ -308,6 +308,23 @@ def test_no_defanged_address_can_be_opened(address):
     assert not re.search(r"(?<!\[)\.|\.(?!\])", shown)
 
 
+def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
+    """People read of which kind it is and where to find it; the JSON has it whole."""
+    value = [f"{n:064x},100,{n}.0" for n in range(1, 90)]
+    video = Hash.parse("vpdq", json.dumps(value))
+    to = partner(tmp_path, kinds=("vpdq",))
+    folder = write(tmp_path, to=to, hashes=[Held(video, Terms(tlp="AMBER"))])
+
+    for language, said in (("ar", "انظروا"), ("fr", "voir notice.json"), ("en", "see notice.json")):
+        for ending in ("txt", "html"):
+            text = (folder / f"notice.{language}.{ending}").read_text(encoding="utf-8")
+            assert said in text
+            assert "vpdq" in text
+            assert f"{7:064x}" not in text
+    (sent,) = json.loads((folder / "notice.json").read_text())["hashes"]
+    assert Hash.parse(sent["kind"], sent["value"]) == video
+
+
 def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
     """An address, a name or a legal basis cannot write lines of their own into a notice."""
     hostile = "https://a.example/\n\nNotice: N-9\r\nDue\u2028: never\u202e"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import gettext
 import hashlib
 import io
+import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -184,22 +185,45 @@ class _English(gettext.NullTranslations):
 
 
 def _compiled(found: Catalog) -> gettext.GNUTranslations:
-    """A catalogue as the standard library looks up in it, plural rules and all."""
+    """A catalogue as the standard library looks up in it, plural rules and all.
+
+    A translation that fills in what its message does not, by a slip of whoever corrected it, is
+    left out: the English text is better than no notice.
+    """
     from babel.messages.mofile import write_mo
 
+    for message in found:
+        if message.id and not _filled_by(message.string) <= _filled_by(message.id):
+            message.string = ""
     compiled = io.BytesIO()
     write_mo(compiled, found)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
 
+def _filled_by(texts: str | Iterable[str] | None) -> set[str | None]:
+    """The names that are filled into a text or the forms of one; what cannot be filled has the name
+    of no value.
+    """
+    names: set[str | None] = set()
+    for text in (texts,) if isinstance(texts, str) else texts or ():
+        try:
+            names |= {name for _, name, _, _ in string.Formatter().parse(text)} - {None}
+        except ValueError:
+            names.add("{")
+    return names
+
+
 def catalogue(language: Language) -> Catalog:
-    """The catalogue of a language other than English, as its file has it."""
+    """The catalogue of a language other than English, as its file has it; HotlineError."""
     try:
-        from babel.messages.pofile import read_po
+        from babel.messages.pofile import PoFileError, read_po
     except ImportError:
         raise HotlineError("the hotline needs an extra: pip install 'screener[hotline]'") from None
-    return read_po(io.BytesIO(_text_of(language)), locale=language)
+    try:
+        return read_po(io.BytesIO(_text_of(language)), locale=language, abort_invalid=True)
+    except (PoFileError, ValueError) as error:
+        raise HotlineError(f"locale/{language}/LC_MESSAGES/screener.po: {error}") from None
 
 
 def _text_of(language: Language) -> bytes:

@@ -46,9 +46,9 @@ def _request(say: Translator) -> str:
     )
 
 
-def _hashes(notice: Notice) -> list[tuple[str, str]]:
+def _hashes(notice: Notice, say: Translator) -> list[tuple[str, str]]:
     return [
-        (one.kind.name, one.text if len(one.text) <= _LONGEST else "notice.json")
+        (one.kind.name, one.text if len(one.text) <= _LONGEST else say("see notice.json"))
         for one in notice.hashes
     ]
 
@@ -87,7 +87,7 @@ def text_of(notice: Notice, say: Translator) -> str:
         lines += [f"  {say.exact(defanged(one))}" for one in notice.addresses]
     if notice.hashes:
         lines += ["", _hashes_head(notice, say)]
-        lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice)]
+        lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
     lines += ["", _answer(say)]
     lines += [f"  {say.exact(one)}" for one in acknowledgement.example(notice.id, notice.due)]
     # A line's direction is that of its first letter, and an address is none of the language's.
@@ -112,7 +112,7 @@ def html_of(notice: Notice, say: Translator) -> str:
         )
     if notice.hashes:
         body += f"<h2>{page.said(_hashes_head(notice, say))}</h2>\n" + _listed(
-            f"{page.code(kind)} {page.code(value)}" for kind, value in _hashes(notice)
+            f"{page.code(kind)} {page.code(value)}" for kind, value in _hashes(notice, say)
         )
     example = "\n".join(page.text(one) for one in acknowledgement.example(notice.id, notice.due))
     body += (
