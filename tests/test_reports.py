@@ -8,12 +8,14 @@ import string
 from datetime import UTC, date, datetime
 
 import pytest
+from drawn_videos import clip, panned
 from hotlines import IMAGES, item_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from screener.errors import HotlineError
+from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
 from screener.hotline.report import Report, Withdrawal, decode
@@ -65,6 +67,25 @@ def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, key
     assert [(one.place, one.reason.reason) for one in made.troubles] == [(1, "unsupported")]
     for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
         assert told not in content
+
+
+def test_a_clip_of_oneself_gives_hashes_of_its_frames_and_of_the_whole(tmp_path, draw):
+    """Digests, a vPDQ, and the PDQ of each frame in eight orientations; those of the same clip
+    mirrored and made smaller are within reach, turned.
+    """
+    pictures = [one for seed in (3, 4, 5) for one in panned(draw.scene, seed, 10)]
+    (tmp_path / "mine.mp4").write_bytes(clip(pictures))
+    (tmp_path / "theirs.mp4").write_bytes(clip([ImageOps.mirror(p) for p in pictures], crf="34"))
+
+    mine, theirs = (item_of(tmp_path / f"{name}.mp4") for name in ("mine", "theirs"))
+
+    assert (mine.type, mine.moving) == ("video/mp4", True)
+    assert [one.kind.name for one in mine.upright] == ["md5", "sha1", "sha256", "vpdq"]
+    frames = [one for one in mine.hashes if one.hash.kind.name == "pdq" and one.region == "full"]
+    assert {one.orientation for one in frames} == set(ORIENTATIONS)
+    for one in (one for one in frames if one.orientation == "flip_horizontal"):
+        others = [o for o in theirs.hashes if (o.orientation, o.time) == ("upright", one.time)]
+        assert min(one.hash.distance(o.hash) for o in others if o.hash.kind.perceptual) <= 31
 
 
 def test_addresses_suffice_and_look_no_different(tmp_path, keys, in_process):
