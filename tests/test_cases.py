@@ -55,7 +55,7 @@ def verdict(desk, path):
 def illegal(desk, reference, monkeypatch, *made):
     """Have two persons hold a case to be illegal, with hashes of items as if of a file."""
     with monkeypatch.context() as patched:
-        patched.setattr("screener.hotline.own_media.make", lambda files: (made, ()))
+        patched.setattr("screener.hotline.own_media.make_whole", lambda files: (made, ()))
         desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
 
@@ -120,7 +120,9 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
     (taken,) = take(desk, report_of(items["picture"]))
     case = taken.case
     with monkeypatch.context() as patched:
-        patched.setattr("screener.hotline.own_media.make", lambda files: ((items["smaller"],), ()))
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["smaller"],), ())
+        )
         desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     generation = desk.own_list.generation
     for by in ("amina", " Amina", "AMINA"):
@@ -244,7 +246,9 @@ def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items
     """
     (taken,) = take(desk, report_of(items["picture"]))
     with monkeypatch.context() as patched:
-        patched.setattr("screener.hotline.own_media.make", lambda files: ((items["other"],), ()))
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["other"],), ())
+        )
         desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     desk.assess(taken.case, by="badr", outcome="not_illegal", reason="no", at=NOON)
     assert desk.case(taken.case).state == "received"

@@ -25,7 +25,8 @@ def desk(tmp_path):
 @pytest.fixture
 def run(desk, monkeypatch):
     """Runs a command; its exit code and all that it says. Files are hashed in this process."""
-    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(map(item_of, paths)), ()))
+    for name in ("make", "make_whole"):
+        monkeypatch.setattr(own_media, name, lambda paths: (tuple(map(item_of, paths)), ()))
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SCREENER_HOTLINE", str(desk.folder))

@@ -8,6 +8,7 @@ from hotlines import IMAGES, NOON, listed, make_desk
 from PIL import Image, ImageOps
 
 from screener import HashList, Screener, audit
+from screener.errors import HotlineError
 from screener.hotline import figures, reporting, status_page, statuses
 
 
@@ -86,6 +87,10 @@ def test_a_whole_day(place):
         case.reference, by="amina", outcome="illegal", basis="seen", reason="under our procedure",
         files=[place / "mine.jpg"], at=hour(1),
     )  # fmt: skip
+    (place / "half.jpg").write_bytes((place / "mine.jpg").read_bytes()[:9000])
+    with pytest.raises(HotlineError, match="truncated"):
+        desk.assess(case.reference, by="badr", outcome="illegal", reason="x",
+                    files=[place / "half.jpg"])  # fmt: skip
     assert scan() != "match"
     generation = desk.own_list.generation
     desk.assess(case.reference, by="badr", outcome="illegal", reason="seen too", at=hour(2))

@@ -191,7 +191,7 @@ class Desk:
         """
         by, reason = settings.person(by), settings.line(reason, "a reason")
         self.settings.check_analyst(by)
-        items, troubles = own_media.make(files)
+        items, troubles = own_media.make_whole(files)
         if troubles:
             place, why = troubles[0].place, troubles[0].reason.reason
             raise HotlineError(

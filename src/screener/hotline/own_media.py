@@ -28,6 +28,9 @@ _STILL = tuple(kind for kind in KINDS.values() if kind.computed and not kind.vid
 _MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
 
 
+FilePath = str | PathLike[str]
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A file that could not be hashed, by its place among those given, and why."""
@@ -53,20 +56,35 @@ class _Making:
             return hash_item(target.path, policy=self.policy, kinds=kinds)
         hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)
         if not _moves(hashed):
-            return hash_item(target.path, policy=self.policy, kinds=self.kinds)
+            rest = [kind for kind in self.kinds if kind not in _MOVING]
+            more = hash_item(target.path, policy=self.policy, kinds=rest)
+            return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
         made, _ = vpdq.compute(target.path)
         if made is None:
             return hashed
         return replace(hashed, hashes=(*hashed.hashes, Located(made)))
 
 
-def make(paths: Sequence[str | PathLike[str]]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
     """The items that files make, and which files make none.
 
     Each is opened in a worker process, which may crash, hang or run out of memory at the cost of
     that file. One that is damaged counts as far as it decodes, if a picture of it does. A script
     that calls this guards its main part by `if __name__ == "__main__":`.
     """
+    return _make(paths, damaged=True)
+
+
+def make_whole(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+    """As `make`, of whole files only: of one that is damaged or cut short, what there is may show
+    something else than it did, and is not to be confirmed.
+    """
+    return _make(paths, damaged=False)
+
+
+def _make(
+    paths: Sequence[FilePath], *, damaged: bool
+) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
     if not paths:
         return (), ()
     from screener.workers import Worker
@@ -82,7 +100,7 @@ def make(paths: Sequence[str | PathLike[str]]) -> tuple[tuple[Item, ...], tuple[
                 wait([errand.future], return_when=FIRST_COMPLETED)
                 done = worker.collect(errand)
             item = _item(done.outcome)
-            if item is not None:
+            if item is not None and (damaged or done.outcome.trouble is None):
                 items.append(item)
             else:
                 reason = done.outcome.trouble or MediaError("undecodable", "no picture in it")
