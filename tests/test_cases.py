@@ -98,6 +98,39 @@ def test_a_report_of_what_was_closed_begins_a_case_with_a_clock_of_its_own(desk,
     assert desk.case(again.case).received == NOON + timedelta(days=9)
 
 
+def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, items, monkeypatch):
+    """Else a notice would ask for its removal, or, sent before, would never tell it. A report that
+    brings no new page joins. One person's word suffices for that.
+    """
+    page = "https://x.example/1"
+    (early,) = take(desk, report_of(items["other"], addresses=("https://e.example",)))
+    desk.assess(early.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    meant = report_of(items["other"], addresses=("https://innocent.example/2",))
+    assert take(desk, meant)[0].became == "new"
+    (first,) = take(desk, report_of(items["picture"], addresses=(page,)))
+    illegal(desk, first.case, monkeypatch, items["picture"])
+
+    innocent, same, none = take(
+        desk, report_of(items["picture"], addresses=(page, "https://innocent.example")),
+        report_of(addresses=(page + "#top",)), report_of(items["mirrored"]),
+    )  # fmt: skip
+
+    assert innocent.became == "new"
+    assert desk.case(innocent.case).related == (first.case,)
+    assert {one.list for one in innocent.known} == {"hotline"}
+    assert (same.became, same.case) == ("joined", first.case)
+    assert (none.became, none.case) == ("joined", first.case)
+    desk.notify(first.case, "meta", by="amina", reason="x", at=NOON)
+    (notice,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert "innocent" not in notice.read_text()
+    (later,) = take(desk, report_of(items["picture"], addresses=("https://y.example",)))
+    assert later.case == innocent.case
+    desk.assess(innocent.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert (
+        take(desk, report_of(items["smaller"], addresses=("https://z.example",)))[0].became == "new"
+    )
+
+
 def test_what_is_reported_never_matches(desk, pictures, items):
     """However often: reported hashes are seeds. A scan shows them beside, and clears nothing by
     them.

@@ -100,7 +100,7 @@ def take(
             return Taken(file, "repeated", have[0])
         return Taken(file, "refused", reason=marked("another report has its reference"))
     near = _near(connection, report, reached)
-    chosen = next((case for case, state in near if state in OPEN), None)
+    chosen = next((case for case, state in near if _joins(connection, report, case, state)), None)
     case = casebook.begin_case(connection, at=at) if chosen is None else chosen
     number = _store(connection, case, report, content, at)
     for other, _ in near:
@@ -124,6 +124,25 @@ def take(
     return Taken(file, "new" if chosen is None else "joined", case, known=reached.known)
 
 
+def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
+    """Whether a report belongs into a case: not into one that is closed; nor, with a page that
+    nobody has looked at, into one of which somebody has said what it is, whose notices will tell
+    its pages or have told them.
+    """
+    if state not in OPEN:
+        return False
+    proposed = "SELECT 1 FROM proposals WHERE in_case = ?"
+    if state == "received" and connection.execute(proposed, (case,)).fetchone() is None:
+        return True
+    seen = "SELECT a.page FROM addresses a JOIN reports r ON r.reference = a.report"
+    rows = connection.execute(f"{seen} WHERE r.in_case = ?", (case,))
+    return _pages(report) <= {page for (page,) in rows}
+
+
+def _pages(report: Report) -> set[str]:
+    return {normalised(one) for one in report.addresses}
+
+
 def _near(
     connection: sqlite3.Connection, report: Report, reached: Reached
 ) -> list[tuple[str, str]]:
@@ -137,7 +156,7 @@ def _near(
         row = connection.execute("SELECT in_case FROM entries WHERE entry = ?", (entry,)).fetchone()
         if row is not None:
             votes[row[0]] += count
-    for page in {normalised(one) for one in report.addresses}:
+    for page in _pages(report):
         pages.update(
             case
             for (case,) in connection.execute(
