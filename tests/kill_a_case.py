@@ -22,8 +22,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hotlines import IMAGES, item_of
+
 from screener import HashList, audit
 from screener.errors import ScreenerError
+from screener.hotline import own_media
 from screener.hotline.desk import Desk
 
 AT = datetime(2026, 3, 14, 13, 0, tzinfo=UTC)
@@ -43,6 +46,7 @@ def assess(desk):
     """The second person's word on the first case."""
     case = desk.cases()[0]
     if case.state == "received":
+        own_media.make_whole = lambda files: ((item_of(IMAGES / "alley.jpg"),), ())
         desk.assess(case.reference, by="badr", outcome="illegal", reason="x", at=AT)
 
 

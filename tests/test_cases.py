@@ -14,7 +14,7 @@ from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
 from screener.hashed import Located
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline import statuses
+from screener.hotline import likeness, statuses
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
 
@@ -57,7 +57,7 @@ def illegal(desk, reference, monkeypatch, *made):
     with monkeypatch.context() as patched:
         patched.setattr("screener.hotline.own_media.make_whole", lambda files: (made, ()))
         desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
-    return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
+        return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
 
 
 def test_reports_of_one_item_gather_and_others_do_not(desk, items):
@@ -112,7 +112,7 @@ def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, item
 
     innocent, same, none = take(
         desk, report_of(items["picture"], addresses=(page, "https://innocent.example")),
-        report_of(addresses=(page + "#top",)), report_of(items["mirrored"]),
+        report_of(addresses=(page + "?utm_source=a",)), report_of(items["mirrored"]),
     )  # fmt: skip
 
     assert innocent.became == "new"
@@ -129,6 +129,42 @@ def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, item
     assert (
         take(desk, report_of(items["smaller"], addresses=("https://z.example",)))[0].became == "new"
     )
+
+
+def test_what_one_person_held_not_illegal_takes_in_no_later_report(desk, items):
+    """There may be something else by now: it begins a case with a clock of its own."""
+    page = "https://x.example/1"
+    (decoy,) = take(desk, report_of(items["picture"], addresses=(page,)))
+    desk.assess(decoy.case, by="amina", outcome="not_illegal", reason="empty", at=NOON)
+
+    later = NOON + timedelta(days=2)
+    same, hashes = take(desk, report_of(addresses=(page,)), report_of(items["picture"]), at=later)
+
+    assert (same.became, desk.case(same.case).related) == ("new", (decoy.case,))
+    assert hashes.became == "new"
+    assert desk.case(same.case).received == later
+    assert same.case in [one.reference for one in desk.overdue(at=later + timedelta(hours=24))]
+
+
+def test_who_spoke_first_may_speak_again_with_the_file(desk, pictures, items, monkeypatch):
+    """Else an item of which nobody gave a file at first could never be confirmed."""
+    (taken,) = take(desk, report_of(items["picture"]))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+    assert verdict(desk, pictures["picture"]) == "match"
+
+
+def test_clips_are_confirmed_by_clips_of_the_same(items):
+    """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
+    codes = clips.scenes(40, seed=1)
+    held = clip_of(codes).upright
+    assert likeness.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
+    assert not likeness.is_of(clip_of(clips.scenes(40, seed=3)), held)
+    assert not likeness.is_of(items["picture"], held)
+    assert likeness.is_of(items["mirrored"], items["picture"].upright)
+    digest = [one for one in items["picture"].upright if one.kind.name == "md5"]
+    assert likeness.is_of(items["picture"], digest)
+    assert not likeness.is_of(items["mirrored"], digest)
 
 
 def test_what_is_reported_never_matches(desk, pictures, items):
@@ -170,8 +206,23 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
     assert desk.own_list.generation == generation
     assert verdict(desk, pictures["mirrored"]) != "match"
 
-    desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
+    for shown in ((), (items["other"],), (items["mirrored"], items["other"])):
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                "screener.hotline.own_media.make_whole", lambda files, made=shown: (made, ())
+            )
+            with pytest.raises(HotlineError, match=r"first person hashed|adds nothing"):
+                desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
+    assert not desk.own_list.matchable
 
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["mirrored"],), ())
+        )
+        desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
+
+    assert "hashed 1: image/jpeg" in desk.case(case).events[-2].reason
+    assert "hashed 1: image/png" in desk.case(case).events[-1].reason
     assert desk.own_list.generation == generation + 1
     assert listed(desk) == {
         ("hotline", f"{case}/item"): "confirmed", ("reports", f"{case}/report-1"): "seed",
@@ -428,6 +479,7 @@ def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypa
     case, before = taken.case, desk.case(taken.case)
     for wrong in (
         lambda: desk.close(case, state="removed", by="amina", reason="x"),
+        lambda: desk.notify(case, "meta", by="mallory", reason="x"),
         lambda: desk.close(case, state="received", by="amina", reason="x"),
         lambda: desk.notify(case, "meta", by="amina", reason="x"),
         lambda: desk.reverse(case, by="amina", reason="x"),
@@ -447,6 +499,12 @@ def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypa
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     with pytest.raises(HotlineError, match="already"):
         desk.notify(case, "meta", by="badr", reason="x", at=NOON)
+    for step in (
+        lambda: desk.notify(case, "tiktok", by="mallory", reason="x", at=NOON),
+        lambda: desk.close(case, state="refused", by="mallory", reason="x", at=NOON),
+    ):
+        with pytest.raises(HotlineError, match="no authorised analyst"):
+            step()
     with pytest.raises(HotlineError):
         desk.assess(case, by="amina", outcome="not_illegal", reason="x")
 

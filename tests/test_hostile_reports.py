@@ -125,7 +125,7 @@ def test_a_field_that_is_not_what_it_should_be_refuses_the_report(wrong):
     [
         (0, "photodna"), (0, "tmk_pdqf"), (0, "x"), (0, ["pdq"]), (1, "AAAA"), (1, 1), (2, 101),
         (2, True), (2, -1), (3, "9"), (4, 8), (4, -1), (5, 3), (6, 1e9), (6, 1.5), (7, -1),
-        (7, 1e300), (7, "0"), (7, True), (8, [float("1e99")]), (8, None),
+        (7, 10**400), (7, 1e300), (7, "0"), (7, True), (8, [float("1e99")]), (8, None),
     ],
 )  # fmt: skip
 def test_a_hash_that_is_none_refuses_the_report(place, wrong):

@@ -81,6 +81,7 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
     slip = ("B" if secret[0] == "A" else "A") + secret[1:]
     code, told = run("report", "status", tmp_path / "s", input=f"{slip}\n")
     assert (code, "look for a slip" in told) == (2, True)
+    assert "cyberconfiance.ma" in told
     assert run("report", "status", tmp_path / "s", input="")[0] == 2
 
     code, _ = run("report", "withdraw", "--to", key, "-o", tmp_path / "w", input=f"{secret}\n")
@@ -141,7 +142,8 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     code, told = run(*first, "--basis", "seen", "--file", IMAGES / "alley.jpg")
     assert (code, "second analyst" in told) == (0, True)
     assert run(*first)[0] == 2
-    second = ("case", "assess", case, "--outcome", "illegal", "--by", "badr", "--reason", "x")
+    second = ("case", "assess", case, "--outcome", "illegal", "--by", "badr", "--reason", "x",
+              "--file", IMAGES / "alley.jpg")  # fmt: skip
     assert "assessed" in run(*second)[1]
     assert run("case", "notify", case, "--partner", "nobody", *who)[0] == 2
     assert run("case", "notify", case, "--partner", "meta", "--partner", "tiktok", *who)[0] == 0

@@ -93,7 +93,10 @@ def test_a_whole_day(place):
                     files=[place / "half.jpg"])  # fmt: skip
     assert scan() != "match"
     generation = desk.own_list.generation
-    desk.assess(case.reference, by="badr", outcome="illegal", reason="seen too", at=hour(2))
+    desk.assess(
+        case.reference, by="badr", outcome="illegal", reason="seen too",
+        files=[place / "theirs.png"], at=hour(2),
+    )  # fmt: skip
     assert desk.own_list.generation == generation + 1
     assert scan() == "match"
     assert sorted(listed(desk).values()) == ["confirmed", "seed", "seed"]

@@ -255,7 +255,7 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
 
 
 ADDRESSES = [
-    ("https://www.Example.org:443/a%7Eb/?utm_source=x&id=3#top", "example.org/a~b?id=3"),
+    ("https://www.Example.org:443/a%7Eb/?utm_source=x&id=3#top", "example.org/a~b?id=3#top"),
     ("http://user:pw@example.org/A/b/", "example.org/A/b"),
     ("hxxps[:]//example[.]org/a", "example.org/a"),
     ("example.org/a?fbclid=1", "example.org/a"),
@@ -263,6 +263,12 @@ ADDRESSES = [
     ("@someone on an app", "@someoneonanapp"),
     ("https://example.org:8443/", "example.org:8443"),
     ("https://[bad/", "https://[bad/"),
+    ("https://mega.example/#!AAAA!key%31", "mega.example#!AAAA!key1"),
+    ("https://mega.example/#!BBBB!key2", "mega.example#!BBBB!key2"),
+    ("https://x.example/?u=a%26b%3d", "x.example?u=a%26b%3D"),
+    ("https://x.example/?u=a&b=", "x.example?u=a&b="),
+    ("https://x.example/a%2Fb", "x.example/a%2Fb"),
+    ("https://x.example/a#:~:text=word", "x.example/a"),
 ]
 
 

@@ -111,7 +111,7 @@ def show(reference: str, store: Path, say: Translator) -> int:
 )  # fmt: skip
 @click.option(
     "--file", "files", multiple=True, type=FILE,
-    help="Hash this file of the item, which is not kept: that is then what matches. Repeatable.",
+    help="Hash this file of the item, which is not kept; both analysts do. Repeatable.",
 )  # fmt: skip
 @WHO
 @WHY
@@ -123,18 +123,22 @@ def assess(
     """Say what you hold of a case; what is illegal a second analyst has to confirm.
 
     Nothing matches by what was reported. Once two have said that it is illegal, what matches is
-    the hashes of --file, or those that a trusted list has.
+    the hashes of the first one's --file, which the second one's has to show too, or those that a
+    trusted list has.
 
     \b
     Examples:
       screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
-      screener case assess C-K7QF3ZAB --outcome illegal --by badr --reason "seen too"
+      screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
     """
     found = _desk(store, say).assess(
         reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
     )
     if found.state == "received" and outcome == "illegal":
         click.echo(say("A second analyst has to confirm it."))
+        if basis == "seen" and not files:
+            click.echo(say("Without --file nothing of it will match: say it again with the file."),
+                       err=True)  # fmt: skip
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
     return 0
 
@@ -173,7 +177,7 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
         click.echo(told)
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
-                       why=unread.detail), err=True)  # fmt: skip
+                       why=unread.told(say)), err=True)  # fmt: skip
     return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,29 @@ _HELPLINES = click.option(
     "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
     help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
 )  # fmt: skip
+
+
+def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that is given `say`, `country` and `helplines`, and after which, whatever it said,
+    the reporter is told whom they can turn to.
+    """
+
+    @_COUNTRY
+    @_HELPLINES
+    @said
+    @wraps(command)
+    def told(*given: Any, say: Translator, **options: Any) -> int:
+        try:
+            return command(*given, say=say, **options)
+        except HotlineError as error:
+            click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+            return 2
+        finally:
+            _tell_helplines(options["country"], options["helplines"], say)
+
+    return told
+
+
 _TELLTALES = {
     "name": marked("This may be a name: {words}"),
     "phone": marked("This may be a phone number: {words}"),
@@ -89,9 +114,7 @@ _TELLTALES = {
     help="A picture or clip of yourself, which stays on this computer. Repeatable.",
 )  # fmt: skip
 @click.option("--note", default="", help="What else the hotline should know. No names.")
-@_COUNTRY
-@_HELPLINES
-@said
+@_for_reporters
 def create(
     key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
     country: str | None, helplines: Path | None, say: Translator,
@@ -127,15 +150,12 @@ def create(
     click.echo(say("Your secret: {secret}", secret=made.secret.text))
     click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
                    " give it to you again."))  # fmt: skip
-    _tell_helplines(country, helplines, say)
     return 0
 
 
 @report.command()
 @click.argument("status_file", metavar="STATUS", type=FILE)
-@_COUNTRY
-@_HELPLINES
-@said
+@_for_reporters
 def status(status_file: Path, country: str | None, helplines: Path | None, say: Translator) -> int:
     """Read how your report stands, from the file that the hotline publishes, by your secret.
 
@@ -152,16 +172,13 @@ def status(status_file: Path, country: str | None, helplines: Path | None, say: 
     click.echo(say(FOR_REPORTERS[found.state]))
     click.echo(say("Received on {day}.", day=say.day(found.received)))
     click.echo(say("So since {day}.", day=say.day(found.since)))
-    _tell_helplines(country, helplines, say)
     return 0
 
 
 @report.command()
 @_TO
 @_OUTPUT
-@_COUNTRY
-@_HELPLINES
-@said
+@_for_reporters
 def withdraw(
     key: Path, output: Path, country: str | None, helplines: Path | None, say: Translator
 ) -> int:
@@ -173,7 +190,6 @@ def withdraw(
 
     reporting.withdraw(output, key=key, secret=_ask_secret(say))
     click.echo(say("Hand {file} to the hotline as you did the report.", file=output))
-    _tell_helplines(country, helplines, say)
     return 0
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import unicodedata
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from screener.errors import HotlineError
 from screener.hotline.language import marked
@@ -17,7 +17,9 @@ _FOLLOWING = re.compile(
     r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
 )
 _PORTS = {"http": 80, "https": 443}
-_SAFE = "!$&'()*+,;=:@/?-._~"
+_SAFE = "!$&'()*+,;=:@/?-._~%"
+_ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
+_UNRESERVED = re.compile(r"[\w.~-]", re.A)
 _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
@@ -49,13 +51,14 @@ def checked(text: str) -> str:
 def normalised(address: str) -> str:
     """What two addresses of one page have in common: the same text means the same page.
 
-    Scheme, `www.`, the usual port, fragment, the slash at the end and the case of the host do not
-    tell pages apart; nor does the writing of a character, nor what sites add to know a reader by.
+    Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
+    apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
+    know a reader by. What follows `#` does: for many sites it is what names the page.
     """
     text = unicodedata.normalize("NFKC", "".join(address.split()))
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
     parts = _split(text)
-    if parts is None and "://" not in text and re.match(r"[\w.-]+\.\w{2,}(?:[:/?]|$)", text):
+    if parts is None and "://" not in text and re.match(r"[\w.-]+\.\w{2,}(?:[:/?#]|$)", text):
         parts = _split(f"https://{text}")
     if parts is None:
         return text.casefold()
@@ -67,7 +70,9 @@ def normalised(address: str) -> str:
         host = host.encode("idna").decode()
     path = _plain(parts.path).rstrip("/")
     query = _plain(_without_following(parts.query))
-    return host.removeprefix("www.") + path + (f"?{query}" if query else "")
+    spot = _plain(parts.fragment.partition(":~:")[0])
+    ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
+    return host.removeprefix("www.") + path + ends
 
 
 def _split(address: str) -> SplitResult | None:
@@ -86,5 +91,12 @@ def _without_following(query: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The same characters written in one way."""
-    return quote(unquote_to_bytes(text), safe=_SAFE)
+    """The same characters written in one way; one that separates stays apart from one that is
+    escaped so that it does not.
+    """
+    return _ESCAPED.sub(_unescaped, quote(text, safe=_SAFE))
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    character = chr(int(escaped[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else escaped[0].upper()

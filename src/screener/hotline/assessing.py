@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from screener.errors import HotlineError, ListError
-from screener.hashing.hash import Hash
-from screener.hotline import casebook
+from screener.hashing.hash import KINDS, Hash
+from screener.hotline import casebook, likeness
 from screener.hotline.case import Case, KnownMatch, Outcome
 from screener.hotline.language import marked
+from screener.hotline.report import Item
 from screener.hotline.settings import Settings, same
 from screener.lists.hashlist import HashList
 from screener.lists.records import of_empty_input
@@ -33,8 +34,8 @@ _OWN = "hotline"  # where hashes of the hotline's own making come from
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one person holds of a case, when and why; for `illegal` on which basis, and hashes that
-    were made of a file which the person had.
+    """What one person holds of a case, when and why; for `illegal` on which basis, and items that
+    were hashed of files which the person had.
     """
 
     by: str
@@ -42,7 +43,7 @@ class Opinion:
     reason: str
     at: datetime
     basis: Basis | None = None
-    hashes: tuple[Hash, ...] = field(default=(), repr=False)
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
+    if (
+        said.outcome == "illegal"
+        and row is not None
+        and said.basis
+        and same(said.by) == same(row[0])
+    ):
+        _take_back(connection, case)  # to say it anew, with another basis or other files
+        row = None
     if said.outcome == "not_illegal":
         _give_not_illegal(connection, case, said, proposed=row is not None)
     elif row is None:
@@ -76,10 +85,9 @@ def _give_not_illegal(
     """One person suffices: nothing is matched or sent for it. Against a first opinion that it is
     illegal, it takes that back and leaves the case open: two persons hold different things.
     """
-    if said.basis is not None or said.hashes:
+    if said.basis is not None or said.items:
         raise HotlineError(marked("a basis and files are for what is illegal"))
-    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
-    connection.execute("DELETE FROM held WHERE in_case = ?", (case.reference,))
+    _take_back(connection, case)
     if proposed:
         _note(connection, case, said, "held not illegal, against an opinion before")
         return
@@ -98,8 +106,25 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
     connection.execute(
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
     )
-    _hold(connection, case.reference, [(one, _OWN, None) for one in said.hashes])
-    _note(connection, case, said, f"held illegal by a first person: {_told(said.basis)}")
+    for number, item in enumerate(said.items):
+        rows = [(one, _OWN, None) for one in item.upright]
+        _hold(connection, case.reference, rows, item=number)
+    _note(
+        connection, case, said,
+        f"held illegal by a first person: {_told(said.basis)}; {_hashed(said)}",
+    )  # fmt: skip
+
+
+def _take_back(connection: sqlite3.Connection, case: Case) -> None:
+    """Have nobody hold it to be illegal."""
+    for table in ("proposals", "held"):
+        connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (case.reference,))
+
+
+def _hashed(said: Opinion) -> str:
+    """Of how many files of which types hashes were made, for whoever reads it afterwards."""
+    types = ", ".join(item.type or "unknown" for item in said.items)
+    return f"hashed {len(said.items)}: {types}" if said.items else "nothing hashed"
 
 
 def _confirm(
@@ -113,10 +138,11 @@ def _confirm(
             case=case.reference,
         )
     settings.check_analyst(first)
-    if said.hashes or said.basis not in (None, basis):
+    if said.basis not in (None, basis):
         raise HotlineError(
             marked("a second person confirms what the first one said, and adds nothing")
         )
+    _check_items(connection, case, said)
     if basis == "known":
         listed = _check_known(case, settings)
         rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
@@ -131,7 +157,32 @@ def _confirm(
         casebook.list_entry(
             connection, f"{case.reference}/item", case.reference, "confirmed", said.by
         )
-    _note(connection, case, said, f"illegal: {told}; first held by {first}", assessed=True)
+    _note(
+        connection, case, said, f"illegal: {told}; first held by {first}; {_hashed(said)}",
+        assessed=True,
+    )  # fmt: skip
+
+
+def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:
+    """HotlineError unless the second person had each item that the first one hashed, too: what is
+    going to match is for two to confirm, not only that the case is of something illegal.
+    """
+    held: dict[int, list[Hash]] = {}
+    for number, kind, value, quality in connection.execute(
+        "SELECT item, kind, value, quality FROM held WHERE in_case = ? AND terms IS NULL",
+        (case.reference,),
+    ):
+        held.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
+    for hashes in held.values():
+        if not any(likeness.is_of(item, hashes) for item in said.items):
+            raise HotlineError(
+                marked("to confirm it, hash a file of each item that the first person hashed")
+            )
+    for item in said.items:
+        if not any(likeness.is_of(item, hashes) for hashes in held.values()):
+            raise HotlineError(
+                marked("a second person confirms what the first one said, and adds nothing")
+            )
 
 
 def reverse(
@@ -162,13 +213,14 @@ def _note(
 
 
 def _hold(
-    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]]
-) -> None:
+    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]], *,
+    item: int = 0,
+) -> None:  # fmt: skip
     """Keep hashes of the hotline's own or of a trusted list; its own say more than a list's."""
     connection.executemany(
-        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (case, origin, one.kind.name, one.value, one.quality, terms)
+            (case, item, origin, one.kind.name, one.value, one.quality, terms)
             for one, origin, terms in rows
             if not of_empty_input(one)
         ],

@@ -51,6 +51,7 @@ class Sent:
     at: datetime
     acknowledged: datetime | None = None
     removed: datetime | None = None
+    refused: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,13 @@ def lines_of(case: Case, say: Translator, *, now: datetime) -> Iterator[str]:
             "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
             time=say.moment(sent.at),
         )  # fmt: skip
+        if sent.refused is not None and sent.removed is None:
+            yield say("{partner} has refused to remove what {case} is of.", partner=sent.partner,
+                      case=case.reference)  # fmt: skip
         if sent.removed is not None:
             yield say("{partner} has removed it: {time}", partner=sent.partner,
                       time=say.moment(sent.removed))  # fmt: skip
-        elif sent.acknowledged is not None:
+        elif sent.acknowledged is not None and sent.refused is None:
             yield say("{partner} has read it: {time}", partner=sent.partner,
                       time=say.moment(sent.acknowledged))  # fmt: skip
 

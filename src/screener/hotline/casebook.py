@@ -127,9 +127,10 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
             )
         ),
         sent=tuple(
-            Sent(notice, partner, moment(at), moment_or_none(back), moment_or_none(removed))
-            for notice, partner, at, back, removed in connection.execute(
-                "SELECT notice, partner, at, acknowledged, removed FROM sent WHERE in_case = ?"
+            Sent(notice, partner, moment(at), *map(moment_or_none, answers))
+            for notice, partner, at, *answers in connection.execute(
+                "SELECT notice, partner, at, acknowledged, removed, refused FROM sent"
+                " WHERE in_case = ?"
                 " ORDER BY at, partner",
                 (reference,),
             )

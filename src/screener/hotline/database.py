@@ -52,7 +52,9 @@ CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_
 CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
   in_case TEXT PRIMARY KEY, by TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE held(                 -- hashes that the hotline made itself, or held in a trusted list
-  in_case TEXT NOT NULL, origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+  in_case TEXT NOT NULL,
+  item INTEGER NOT NULL,           -- which of the files it was made of; 0 for those of lists
+  origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
   quality INTEGER, terms TEXT,     -- of a trusted list's source; NULL for the hotline's own
   PRIMARY KEY(in_case, kind, value)) WITHOUT ROWID;
 CREATE TABLE entries(              -- records in the hotline's list

@@ -77,6 +77,7 @@ class Desk:
         os.chmod(folder, 0o700)
         make_keys(folder)
         _write(folder / SETTINGS, settings.TEMPLATE)
+        _write(folder / PARTNERS, partners.TEMPLATE)
         HashList.create(folder / completing.LIST)
         database.create(folder)
         desk = cls(folder)
@@ -187,7 +188,8 @@ class Desk:
 
         `illegal` needs a `basis` (`seen` or `known`), and counts when a second analyst has said the
         same. `files` are hashed, in a process of their own, and not kept: what they show is then
-        what is matched.
+        what is matched. Both analysts give them; those of the second are not listed, and have to
+        show what the first one's did. Who spoke first may speak again, with a basis.
         """
         by, reason = settings.person(by), settings.line(reason, "a reason")
         self.settings.check_analyst(by)
@@ -197,8 +199,7 @@ class Desk:
             raise HotlineError(
                 marked("{file} cannot be hashed: {reason}"), file=files[place], reason=why
             )
-        hashes = tuple(one for item in items for one in item.upright)
-        said = Opinion(by, outcome, reason, _now(at), basis, hashes)
+        said = Opinion(by, outcome, reason, _now(at), basis, items)
         with self._step(reference) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
@@ -221,6 +222,7 @@ class Desk:
         """
         by, reason = settings.person(by), settings.line(reason, "a reason")
         known = self.partners
+        self.settings.check_analyst(by)
         with self._step(reference) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=_now(at)
@@ -246,6 +248,7 @@ class Desk:
         by, reason = settings.person(by), settings.line(reason, "a reason")
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
+        self.settings.check_analyst(by)
         with self._step(reference) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(

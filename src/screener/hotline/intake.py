@@ -125,11 +125,14 @@ def take(
 
 
 def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
-    """Whether a report belongs into a case: not into one that is closed; nor, with a page that
-    nobody has looked at, into one of which somebody has said what it is, whose notices will tell
-    its pages or have told them.
+    """Whether a report belongs into a case: not into one that is closed, or that somebody held not
+    illegal, since there may be something else by now; nor, with a page that nobody has looked at,
+    into one of which somebody has said what it is, whose notices will tell its pages or have.
     """
-    if state not in OPEN:
+    (outcome,) = connection.execute(
+        "SELECT outcome FROM cases WHERE reference = ?", (case,)
+    ).fetchone()
+    if state not in OPEN or outcome == "not_illegal":
         return False
     proposed = "SELECT 1 FROM proposals WHERE in_case = ?"
     if state == "received" and connection.execute(proposed, (case,)).fetchone() is None:

@@ -123,10 +123,15 @@ def _record(
     found = casebook.find(connection, case)
     ends = found.state == "notified" and all(one.removed is not None for one in found.sent)
     casebook.note(
-        connection, case, "answered", at=at, by=by, reason=f"{partner.id}: {said.event}",
+        connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
         state="removed" if ends else None, partner=partner.id, notice=said.notice,
     )  # fmt: skip
     return True
+
+
+def _reason(partner: Partner, said: Acknowledgement) -> str:
+    """What a partner said, who there, and why if they told; one line, since an answer has one."""
+    return f"{partner.id}: {said.event} ({said.by})" + (f": {said.note}" if said.note else "")
 
 
 def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,7 +128,7 @@ def decode(content: bytes) -> Report | Withdrawal:
         if schema != SCHEMA:
             raise _Wrong("it is of another version than this one reads, or no report")
         return _report(facts)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, OverflowError):
         raise Unsealable("what it holds cannot be read") from None
     except _Wrong as wrong:
         raise Unsealable(str(wrong)) from None
@@ -239,7 +238,8 @@ def _whole(found: object, most: int) -> bool:
 
 
 def _seconds(found: object) -> bool:
-    return type(found) in (int, float) and math.isfinite(found) and 0 <= found <= _LARGEST  # type: ignore[arg-type,operator]
+    # A comparison, which an integer of any size bears, as a float does that is no number.
+    return isinstance(found, int | float) and type(found) is not bool and 0 <= found <= _LARGEST
 
 
 def _table(found: object) -> Mapping[str, Any]:

@@ -74,6 +74,11 @@ def create(
     items, troubles = own_media.make(my_images)
     if sum(len(item.hashes) for item in items) > MOST_HASHES:
         raise HotlineError(marked("this is more than one report holds: make several of it"))
+    if not kept and not items and troubles:
+        raise HotlineError(
+            marked("{file} cannot be hashed: {reason}"),
+            file=Path(my_images[troubles[0].place]).name, reason=troubles[0].reason.reason,
+        )  # fmt: skip
     if not kept and not items:
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()

@@ -134,24 +134,37 @@ def _unpadded(held: bytes) -> bytes:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that its owner alone reads, whole and lasting or not at all; HotlineError where
-    there is one of the name.
+    """Write a file that its owner alone reads, whole or not at all; HotlineError where there is one
+    of the name, or where it cannot be written.
     """
     fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
-    descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(fresh, path)
+        _write(fresh, data)
+        try:
+            os.link(fresh, path)
+        except OSError as error:
+            if isinstance(error, FileExistsError) or os.path.lexists(path):
+                raise FileExistsError from None
+            _write(path, data)  # a stick that knows no links: a killed process may leave half
     except FileExistsError:
         raise HotlineError(
             marked("{file} exists already; choose another name"), file=path
         ) from None
+    except OSError as error:
+        raise HotlineError(
+            marked("{file} cannot be written: {reason}"), file=path, reason=error.strerror or ""
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(fresh)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _line(label: str, key: bytes) -> bytes:
