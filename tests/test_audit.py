@@ -221,7 +221,7 @@ def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, clos
         write(log, engine, 1)
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._descriptor)
+    os.close(crashed._file._descriptor)
     whole = log.read_bytes()
     log.write_bytes(whole + b'{"audit":1,"line":9')
     before = audit.verify(log)
@@ -242,7 +242,7 @@ def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
     log = tmp_path / "log"
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._descriptor)
+    os.close(crashed._file._descriptor)
 
     found = audit.verify(log)
 

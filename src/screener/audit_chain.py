@@ -16,7 +16,7 @@ from screener.errors import OutputError
 from screener.lists.manifest import public_key
 
 VERSION = 1
-EVENTS = ("open", "decision", "close", "recovered")
+EVENTS = ("open", "decision", "case", "close", "recovered")
 _SCHEMA = "screener-audit-head/1"
 _FIRST = "0" * 64  # what the first line holds in the place of a hash
 _BEGINS = b'{"audit":1,'

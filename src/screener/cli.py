@@ -13,7 +13,9 @@ from screener import console
 from screener.commands import (
     auditing,
     calibrating,
+    cases,
     exchange,
+    hotline,
     keeping,
     reporting,
     scanning,
@@ -56,7 +58,7 @@ def cli() -> None:
 
 
 for _commands in (
-    exchange, scanning, screening, calibrating, reporting, auditing, keeping, upkeep
+    exchange, scanning, screening, calibrating, reporting, auditing, keeping, upkeep, hotline, cases
 ):  # fmt: skip
     for _command in _commands.COMMANDS:
         cli.add_command(_command)

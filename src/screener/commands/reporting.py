@@ -1,32 +1,58 @@
-"""The command that makes files of results readable: report."""
+"""The commands about reports: of results as a page or table, and of content to a hotline."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
 from screener import report as pages
+from screener.commands.hotline import said
 from screener.commands.options import FILE
+from screener.errors import HotlineError
+from screener.hotline.case import Language
+from screener.hotline.language import Translator, marked
+from screener.hotline.wording import FOR_REPORTERS
 
 
-@click.command()
+class _Report(click.Group):
+    """A group whose commands are told by their names; whatever else follows is about results."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["page", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Report)
+def report() -> None:
+    """Make a page of results, or report content to a hotline.
+
+    \b
+    Of results that `scan` and `match` wrote:
+      screener report results.jsonl -o report.html
+      screener report results.jsonl -o results.csv
+    To a hotline, without a name:
+      screener report create --to hotline.pub --address https://… -o report.sealed
+    """
+
+
+@report.command()
 @click.argument("results", type=FILE)
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
 )  # fmt: skip
-def report(results: Path, output: Path) -> int:
-    """Make a page or a table of the results that `scan` and `match` write.
+def page(results: Path, output: Path) -> int:
+    """Make a page or a table of results; `report RESULTS -o …` does the same.
 
     The page stands alone: counts, reasons, matches by day and distance, the slowest files, by which
     generations and policies. It holds no picture, no script and no listed hash. The table has a
     row a match, and one for each result without.
-
-    \b
-    Examples:
-      screener report results.jsonl -o report.html
-      screener report results.jsonl -o results.csv
     """
     writers = {".html": pages.write_html, ".csv": pages.write_csv}
     if output.suffix.lower() not in writers:
@@ -37,6 +63,153 @@ def report(results: Path, output: Path) -> int:
     if unread:
         click.echo(f"{unread} lines could not be read, and are not in it", err=True)
     return 0
+
+
+_TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
+_OUTPUT = click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write, to be handed to the hotline.",
+)  # fmt: skip
+_COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
+_HELPLINES = click.option(
+    "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
+    help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
+)  # fmt: skip
+
+
+def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that is given `say`, `country` and `helplines`, and after which, whatever it said,
+    the reporter is told whom they can turn to.
+    """
+
+    @_COUNTRY
+    @_HELPLINES
+    @said
+    @wraps(command)
+    def told(*given: Any, say: Translator, **options: Any) -> int:
+        try:
+            return command(*given, say=say, **options)
+        except HotlineError as error:
+            click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+            return 2
+        finally:
+            _tell_helplines(options["country"], options["helplines"], say)
+
+    return told
+
+
+_TELLTALES = {
+    "name": marked("This may be a name: {words}"),
+    "phone": marked("This may be a phone number: {words}"),
+    "email": marked("This may be an e-mail address: {words}"),
+}
+
+
+@report.command()
+@_TO
+@_OUTPUT
+@click.option("--address", "addresses", multiple=True, help="Where you saw it. Repeatable.")
+@click.option(
+    "--my-image", "my_images", multiple=True, type=FILE,
+    help="A picture or clip of yourself, which stays on this computer. Repeatable.",
+)  # fmt: skip
+@click.option("--note", default="", help="What else the hotline should know. No names.")
+@_for_reporters
+def create(
+    key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
+    country: str | None, helplines: Path | None, say: Translator,
+) -> int:  # fmt: skip
+    """Report content to a hotline, without a name; nothing is sent from here.
+
+    The address where you saw it suffices. Do not download anything. If it shows yourself and you
+    have the picture or clip, --my-image makes hashes of it here, by which the hotline can find it;
+    the picture itself does not leave your computer.
+
+    \b
+    Examples:
+      screener report create --to hotline.pub --address https://example.org/1 -o report.sealed
+      screener report create --to hotline.pub --my-image me.jpg -o report.sealed --language ar
+    """
+    from screener.hotline import reporting
+
+    click.echo(say("Do not download anything: the address where you saw it is enough."))
+    made = reporting.create(
+        output, key=key, addresses=addresses, my_images=my_images, note=note,
+        language=say.language, country=country,
+    )  # fmt: skip
+    for trouble in made.troubles:
+        name = my_images[trouble.place].name
+        click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
+                       reason=trouble.reason.reason), err=True)  # fmt: skip
+    if made.telltales:
+        click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
+                       " and make another:"), err=True)  # fmt: skip
+        for found in made.telltales:
+            click.echo("  " + say(_TELLTALES[found.kind], words=found.words), err=True)
+    click.echo(say("The report is {file}. Only the hotline can read it.", file=output))
+    click.echo(say("Your secret: {secret}", secret=made.secret.text))
+    click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
+                   " give it to you again."))  # fmt: skip
+    return 0
+
+
+@report.command()
+@click.argument("status_file", metavar="STATUS", type=FILE)
+@_for_reporters
+def status(status_file: Path, country: str | None, helplines: Path | None, say: Translator) -> int:
+    """Read how your report stands, from the file that the hotline publishes, by your secret.
+
+    The secret is asked for, or read from standard input.
+    """
+    from screener.hotline import statuses
+
+    secret = _ask_secret(say)
+    with status_file.open("rb") as stream:
+        data = stream.read(statuses.LARGEST + 1)
+    found = statuses.read(data[: statuses.LARGEST], secret)
+    if found is None:
+        raise HotlineError(marked("the file has no report of this secret: it may be older"))
+    click.echo(say(FOR_REPORTERS[found.state]))
+    click.echo(say("Received on {day}.", day=say.day(found.received)))
+    click.echo(say("So since {day}.", day=say.day(found.since)))
+    return 0
+
+
+@report.command()
+@_TO
+@_OUTPUT
+@_for_reporters
+def withdraw(
+    key: Path, output: Path, country: str | None, helplines: Path | None, say: Translator
+) -> int:
+    """Take your report back: writes a file to be handed to the hotline, which looks like a report.
+
+    The secret is asked for, or read from standard input.
+    """
+    from screener.hotline import reporting
+
+    reporting.withdraw(output, key=key, secret=_ask_secret(say))
+    click.echo(say("Hand {file} to the hotline as you did the report.", file=output))
+    return 0
+
+
+def _ask_secret(say: Translator) -> Any:
+    """The secret, which is not shown as it is typed, nor kept by the shell."""
+    from screener.hotline.secret import Secret
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        return Secret.parse("" if sys.stdin is None else sys.stdin.readline(1000))
+    return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
+
+
+def _tell_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
+    """Whom a reporter can turn to."""
+    from screener.hotline import helplines
+
+    language: Language = say.language
+    known = helplines.load(corrections)
+    for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
+        click.echo(line)
 
 
 COMMANDS = (report,)

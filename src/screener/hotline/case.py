@@ -51,11 +51,16 @@ class Sent:
     at: datetime
     acknowledged: datetime | None = None
     removed: datetime | None = None
+    refused: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item, however often it was reported. Times are UTC and aware."""
+    """One item, however often it was reported. Times are UTC and aware.
+
+    `hashes` are those that reporters' computers made and nobody has checked: they never leave the
+    hotline, and nothing is ever matched by them.
+    """
 
     reference: str
     state: State
@@ -65,6 +70,8 @@ class Case:
     country: str | None = None  # ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
+    related: tuple[str, ...] = ()  # references of other cases that its reports touch
     entries: tuple[str, ...] = ()  # its records in the hotline's own list
     known: tuple[KnownMatch, ...] = ()
     outcome: Outcome | None = None  # of its assessment

@@ -1,0 +1,244 @@
+"""The commands of a hotline's analysts: case import, list, show, assess, notify, …"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from screener.commands.hotline import STORE, said
+from screener.commands.options import FILE, WHO, WHY
+from screener.errors import HotlineError
+from screener.hotline import case_text
+from screener.hotline.language import Translator, marked
+from screener.hotline.wording import STATES, unreviewed_notice
+
+_BECAME = {
+    "new": marked("{file}: a new case, {case}"),
+    "joined": marked("{file}: belongs to {case}"),
+    "repeated": marked("{file}: was there already, in {case}"),
+    "withdrawn": marked("{file}: takes back a report of {case}"),
+}
+_REFERENCE = click.argument("reference", metavar="CASE")
+
+
+def _desk(store: Path, say: Translator) -> Any:
+    """The hotline, opened; what is due still, and unreviewed, is told."""
+    from screener.hotline.desk import Desk
+
+    desk = Desk.open(store)
+    for _, partner, wrong in desk.pending:
+        text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
+        click.echo(text, err=True)
+    unreviewed = unreviewed_notice(say)
+    if unreviewed is not None and say.language != "en":
+        click.echo(unreviewed, err=True)
+    return desk
+
+
+@click.group()
+def case() -> None:
+    """Work on a hotline's cases: from a report to the removal of what it is of."""
+
+
+@case.command("import")
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@STORE
+@WHO
+@click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
+@said
+def import_(
+    files: tuple[Path, ...], store: Path, by: str, key: Path | None, say: Translator
+) -> int:
+    """Take sealed files in: reports, and withdrawals of reports.
+
+    Reports of one item gather in one case, by any kind of hash or by address. What a report reaches
+    in the lists of the settings is told. A file that is no report is told, and changes nothing.
+
+    \b
+    Example:
+      screener case import inbox/*.sealed --store hotline --by amina
+    """
+    desk = _desk(store, say)
+    refused = 0
+    for taken in desk.take(files, by=by, key=key):
+        if taken.case is None:
+            refused += taken.became == "refused"
+            why = say(taken.reason or "")
+            click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
+            continue
+        click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
+        for known in taken.known:
+            click.echo("  " + case_text.known_line(known, say))
+    if refused and refused == len(files):
+        raise HotlineError(marked("none of the files is a report to this hotline"))
+    return 0
+
+
+@case.command("list")
+@STORE
+@click.option("--state", "states", multiple=True, type=click.Choice(list(STATES)))
+@said
+def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
+    """List cases, or those in a state, oldest first."""
+    now = datetime.now(UTC)
+    for one in _desk(store, say).cases(*states):
+        click.echo(case_text.line_of(one, say, now=now))
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@said
+def show(reference: str, store: Path, say: Translator) -> int:
+    """Show all that is known of a case. Addresses are written so that none can be opened."""
+    found = _desk(store, say).case(reference)
+    for line in case_text.lines_of(found, say, now=datetime.now(UTC)):
+        click.echo(line)
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--outcome", required=True, type=click.Choice(["illegal", "not_illegal"]))
+@click.option(
+    "--basis", type=click.Choice(["seen", "known"]),
+    help="Of the first who says illegal: seen by you, or confirmed in a trusted list.",
+)  # fmt: skip
+@click.option(
+    "--file", "files", multiple=True, type=FILE,
+    help="Hash this file of the item, which is not kept; both analysts do. Repeatable.",
+)  # fmt: skip
+@WHO
+@WHY
+@said
+def assess(
+    reference: str, store: Path, outcome: Any, basis: Any, files: tuple[Path, ...], by: str,
+    reason: str, say: Translator,
+) -> int:  # fmt: skip
+    """Say what you hold of a case; what is illegal a second analyst has to confirm.
+
+    Nothing matches by what was reported. Once two have said that it is illegal, what matches is
+    the hashes of the first one's --file, which the second one's has to show too, or those that a
+    trusted list has.
+
+    \b
+    Examples:
+      screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
+      screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
+    """
+    found = _desk(store, say).assess(
+        reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
+    )
+    if found.state == "received" and outcome == "illegal":
+        click.echo(say("A second analyst has to confirm it."))
+        if basis == "seen" and not files:
+            click.echo(say("Without --file nothing of it will match: say it again with the file."),
+                       err=True)  # fmt: skip
+    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--partner", "partners", required=True, multiple=True, help="Whom. Repeatable.")
+@WHO
+@WHY
+@said
+def notify(
+    reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
+) -> int:
+    """Write a notice of an illegal item into the folder of each partner, once."""
+    desk = _desk(store, say)
+    for partner in partners:
+        desk.notify(reference, partner, by=by, reason=reason)
+        click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
+                       partner=partner))  # fmt: skip
+    return 0
+
+
+@case.command()
+@STORE
+@WHO
+@said
+def acknowledge(store: Path, by: str, say: Translator) -> int:
+    """Read what partners have put into their folders, and record it.
+
+    A case is removed when every partner that was sent a notice of it says so.
+    """
+    answers = _desk(store, say).acknowledge(by=by)
+    for partner, reference, answer in answers.taken:
+        told = say(_ANSWERS[answer.event], partner=partner, case=reference)
+        click.echo(told)
+    for partner, unread in answers.unread:
+        click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
+                       why=unread.told(say)), err=True)  # fmt: skip
+    return 0
+
+
+_ANSWERS = {
+    "acknowledged": marked("{partner} has read the notice of {case}."),
+    "removed": marked("{partner} has removed what {case} is of."),
+    "refused": marked("{partner} has refused to remove what {case} is of."),
+}
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--state", required=True, type=click.Choice(["removed", "refused"]))
+@WHO
+@WHY
+@said
+def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
+    """End a case. What two analysts confirmed goes on matching: see `reverse`."""
+    found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
+    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@WHO
+@WHY
+@said
+def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+    """Take back that an item is illegal: it stops matching at once. One analyst suffices."""
+    found = _desk(store, say).reverse(reference, by=by, reason=reason)
+    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    for sent in found.sent:
+        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
+                       notice=sent.notice), err=True)  # fmt: skip
+    return 0
+
+
+@case.command()
+@STORE
+@said
+def overdue(store: Path, say: Translator) -> int:
+    """List the cases whose 24 hours have passed, and those with less than a quarter left.
+
+    \b
+    Exit codes:
+      0  every case has time
+      3  some have little time left
+      1  some are overdue
+    """
+    from screener.hotline import clock
+
+    now = datetime.now(UTC)
+    due = _desk(store, say).overdue()
+    for one in due:
+        click.echo(case_text.line_of(one, say, now=now))
+    if any(clock.overdue(one, now) for one in due):
+        return 1
+    return 3 if due else 0
+
+
+COMMANDS = (case,)

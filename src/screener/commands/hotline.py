@@ -1,0 +1,128 @@
+"""The commands of a hotline's operator: hotline create, status, page."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from screener.errors import HotlineError
+from screener.hotline.case import LANGUAGES
+from screener.hotline.language import Translator, preferred, translator
+
+STORE = click.option(
+    "--store",
+    envvar="SCREENER_HOTLINE",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The hotline's folder; SCREENER_HOTLINE where left out.",
+)
+_LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Of what is said; that of the environment where left out.",
+)
+
+
+def said(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that is given `say`, the translator of its option `--language`; what is not allowed
+    is told in that language too.
+    """
+
+    @_LANGUAGE
+    @wraps(command)
+    def in_language(*given: Any, language: str | None, **options: Any) -> int:
+        say = translator(language or preferred(os.environ))
+        try:
+            return command(*given, say=say, **options)
+        except HotlineError as error:
+            click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+            return 2
+
+    return in_language
+
+
+@click.group()
+def hotline() -> None:
+    """Set a hotline up, and publish how its cases stand."""
+
+
+@hotline.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@said
+def create(folder: Path, say: Translator) -> int:
+    """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
+
+    Reports are encrypted to `hotline.pub`, which everybody may have. Without `hotline.key` nobody
+    can read them: keep a copy of it in a safe place.
+
+    \b
+    Example:
+      screener hotline create hotline
+    """
+    from screener.hotline.desk import Desk
+
+    desk = Desk.create(folder)
+    click.echo(say("The hotline is in {folder}.", folder=desk.folder))
+    click.echo(say("Give this key to reporters: {file}", file=desk.folder / "hotline.pub"))
+    click.echo(say("Name your analysts in {file}", file=desk.folder / "settings.toml"))
+    click.echo(say("Name your partners in {file}", file=desk.folder / "partners.toml"))
+    return 0
+
+
+@hotline.command()
+@STORE
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to publish, anywhere: each entry is for its reporter only.",
+)  # fmt: skip
+@said
+def status(store: Path, output: Path, say: Translator) -> int:
+    """Write the file from which every reporter reads how their report stands."""
+    from screener.hotline.desk import Desk
+
+    _replace(output, Desk.open(store).statuses())
+    click.echo(say("Publish {file} where reporters find it.", file=output))
+    return 0
+
+
+@hotline.command()
+@STORE
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write, readable by you only: NAME.html.",
+)  # fmt: skip
+@said
+def page(store: Path, output: Path, say: Translator) -> int:
+    """Write a page of the clock: how much time each case has, and how fast partners remove."""
+    from datetime import UTC, datetime
+
+    from screener.hotline import status_page
+    from screener.hotline.desk import Desk
+
+    desk = Desk.open(store)
+    known = desk.partners
+    status_page.write_html(
+        output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
+        partners=known.partners,
+    )  # fmt: skip
+    click.echo(say("The page is {file}.", file=output))
+    return 0
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file anew: whoever reads it meanwhile has the old one whole."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        fresh.write_bytes(data)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+COMMANDS = (hotline,)

@@ -1,0 +1,102 @@
+"""Addresses: where content was seen. What is kept of one, and when two are of one page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import unicodedata
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from screener.errors import HotlineError
+from screener.hotline.language import marked
+from screener.hotline.report import LONGEST_ADDRESS
+
+# What sites add to say where a reader came from: it names the reader, not the page.
+_FOLLOWING = re.compile(
+    r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
+)
+_PORTS = {"http": 80, "https": 443}
+_SAFE = "!$&'()*+,;=:@/?-._~%"
+_ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
+_UNRESERVED = re.compile(r"[\w.~-]", re.A)
+_LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
+
+
+def checked(text: str) -> str:
+    """An address as it goes into a report; HotlineError where it is none or is on this computer.
+
+    A name and password in it are taken out, and so is what sites add to know a reader by.
+    """
+    address = unicodedata.normalize("NFC", text.strip())
+    if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
+        raise HotlineError(
+            marked("an address is one line of text of at most {most} characters"),
+            most=LONGEST_ADDRESS,
+        )
+    if _LOCAL.match(address) or os.path.lexists(address):
+        raise HotlineError(
+            marked(
+                "this is a file on your own computer, and no address of a page: its name could tell"
+                " who you are"
+            )
+        )
+    parts = _split(address)
+    if parts is None:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query=_without_following(parts.query)))
+
+
+def normalised(address: str) -> str:
+    """What two addresses of one page have in common: the same text means the same page.
+
+    Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
+    apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
+    know a reader by. What follows `#` does: for many sites it is what names the page.
+    """
+    text = unicodedata.normalize("NFKC", "".join(address.split()))
+    text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
+    parts = _split(text)
+    if parts is None and "://" not in text and re.match(r"[\w.-]+\.\w{2,}(?:[:/?#]|$)", text):
+        parts = _split(f"https://{text}")
+    if parts is None:
+        return text.casefold()
+    host = parts.netloc.rpartition("@")[2].rstrip(".").casefold()
+    name, _, port = host.rpartition(":")
+    if name and port == str(_PORTS[parts.scheme.lower()]):
+        host = name
+    with contextlib.suppress(UnicodeError):  # no name that a page can have stays as it is
+        host = host.encode("idna").decode()
+    path = _plain(parts.path).rstrip("/")
+    query = _plain(_without_following(parts.query))
+    spot = _plain(parts.fragment.partition(":~:")[0])
+    ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
+    return host.removeprefix("www.") + path + ends
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of a web address; None where it is none."""
+    try:
+        parts = urlsplit(address)
+        found = parts.scheme.lower() in _PORTS and bool(parts.netloc)
+    except ValueError:
+        return None
+    return parts if found else None
+
+
+def _without_following(query: str) -> str:
+    kept = [part for part in query.split("&") if not _FOLLOWING.fullmatch(part.partition("=")[0])]
+    return "&".join(filter(None, kept))
+
+
+def _plain(text: str) -> str:
+    """The same characters written in one way; one that separates stays apart from one that is
+    escaped so that it does not.
+    """
+    return _ESCAPED.sub(_unescaped, quote(text, safe=_SAFE))
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    character = chr(int(escaped[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else escaped[0].upper()

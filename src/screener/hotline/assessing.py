@@ -1,0 +1,271 @@
+"""Assessing: two persons make an item one that is matched; no report does, nor one person alone.
+
+`illegal` needs a basis: that an authorised analyst has seen the item under the hotline's own
+procedure, or that a list which the hotline trusts has it confirmed. What is then matched is hashes
+that the hotline made itself, or that the trusted list holds: never what a reporter's computer made.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from screener.errors import HotlineError, ListError
+from screener.hashing.hash import KINDS, Hash
+from screener.hotline import casebook, likeness
+from screener.hotline.case import Case, KnownMatch, Outcome
+from screener.hotline.language import marked
+from screener.hotline.report import Item
+from screener.hotline.settings import Settings, same
+from screener.lists.hashlist import HashList
+from screener.lists.records import of_empty_input
+from screener.lists.states import State
+from screener.lists.terms import Terms
+
+Basis = Literal["seen", "known"]
+BASES: tuple[Basis, ...] = ("seen", "known")
+_OWN = "hotline"  # where hashes of the hotline's own making come from
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one person holds of a case, when and why; for `illegal` on which basis, and items that
+    were hashed of files which the person had.
+    """
+
+    by: str
+    outcome: Outcome
+    reason: str
+    at: datetime
+    basis: Basis | None = None
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A hash that a trusted list holds of a confirmed record, and the terms of who gave it."""
+
+    hash: Hash = field(repr=False)
+    origin: str
+    terms: Terms
+
+
+def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
+    """Record an opinion; with a second one of another person on the same, the case is assessed."""
+    settings.check_analyst(said.by)
+    if case.state != "received":
+        raise HotlineError(marked("{case} has been assessed, or is closed"), case=case.reference)
+    row = connection.execute(
+        "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
+    ).fetchone()
+    if (
+        said.outcome == "illegal"
+        and row is not None
+        and said.basis
+        and same(said.by) == same(row[0])
+    ):
+        _take_back(connection, case)  # to say it anew, with another basis or other files
+        row = None
+    if said.outcome == "not_illegal":
+        _give_not_illegal(connection, case, said, proposed=row is not None)
+    elif row is None:
+        _propose(connection, settings, case, said)
+    else:
+        _confirm(connection, settings, case, said, *row)
+
+
+def _give_not_illegal(
+    connection: sqlite3.Connection, case: Case, said: Opinion, *, proposed: bool
+) -> None:
+    """One person suffices: nothing is matched or sent for it. Against a first opinion that it is
+    illegal, it takes that back and leaves the case open: two persons hold different things.
+    """
+    if said.basis is not None or said.items:
+        raise HotlineError(marked("a basis and files are for what is illegal"))
+    _take_back(connection, case)
+    if proposed:
+        _note(connection, case, said, "held not illegal, against an opinion before")
+        return
+    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.end_entries(connection, case.reference, said.by)
+    _note(connection, case, said, "not illegal", assessed=True)
+
+
+def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
+    if said.basis is None:
+        raise HotlineError(
+            marked("illegal needs a basis: that you have seen it, or that it is known")
+        )
+    if said.basis == "known":
+        _check_known(case, settings)
+    connection.execute(
+        "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
+    )
+    for number, item in enumerate(said.items):
+        rows = [(one, _OWN, None) for one in item.upright]
+        _hold(connection, case.reference, rows, item=number)
+    _note(
+        connection, case, said,
+        f"held illegal by a first person: {_told(said.basis)}; {_hashed(said)}",
+    )  # fmt: skip
+
+
+def _take_back(connection: sqlite3.Connection, case: Case) -> None:
+    """Have nobody hold it to be illegal."""
+    for table in ("proposals", "held"):
+        connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (case.reference,))
+
+
+def _hashed(said: Opinion) -> str:
+    """Of how many files of which types hashes were made, for whoever reads it afterwards."""
+    types = ", ".join(item.type or "unknown" for item in said.items)
+    return f"hashed {len(said.items)}: {types}" if said.items else "nothing hashed"
+
+
+def _confirm(
+    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion, first: str,
+    basis: Basis,
+) -> None:  # fmt: skip
+    if same(said.by) == same(first):
+        raise HotlineError(
+            marked("{by} holds {case} to be illegal already: a second person has to confirm"),
+            by=first,
+            case=case.reference,
+        )
+    settings.check_analyst(first)
+    if said.basis not in (None, basis):
+        raise HotlineError(
+            marked("a second person confirms what the first one said, and adds nothing")
+        )
+    _check_items(connection, case, said)
+    if basis == "known":
+        listed = _check_known(case, settings)
+        rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
+        _hold(connection, case.reference, rows)
+        told = "confirmed in " + ", ".join(sorted({one.origin for one in listed}))
+    else:
+        told = _told(basis)
+    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
+    casebook.set_values(connection, case.reference, {"outcome": "illegal", "basis": told})
+    held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
+    if connection.execute(held, (case.reference,)).fetchone() is not None:
+        casebook.list_entry(
+            connection, f"{case.reference}/item", case.reference, "confirmed", said.by
+        )
+    _note(
+        connection, case, said, f"illegal: {told}; first held by {first}; {_hashed(said)}",
+        assessed=True,
+    )  # fmt: skip
+
+
+def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:
+    """HotlineError unless the second person had each item that the first one hashed, too: what is
+    going to match is for two to confirm, not only that the case is of something illegal.
+    """
+    held: dict[int, list[Hash]] = {}
+    for number, kind, value, quality in connection.execute(
+        "SELECT item, kind, value, quality FROM held WHERE in_case = ? AND terms IS NULL",
+        (case.reference,),
+    ):
+        held.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
+    for hashes in held.values():
+        if not any(likeness.is_of(item, hashes) for item in said.items):
+            raise HotlineError(
+                marked("to confirm it, hash a file of each item that the first person hashed")
+            )
+    for item in said.items:
+        if not any(likeness.is_of(item, hashes) for hashes in held.values()):
+            raise HotlineError(
+                marked("a second person confirms what the first one said, and adds nothing")
+            )
+
+
+def reverse(
+    connection: sqlite3.Connection, settings: Settings, case: Case, *, by: str, reason: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
+    settings.check_analyst(by)
+    if case.outcome != "illegal":
+        raise HotlineError(
+            marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
+        )
+    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.end_entries(connection, case.reference, by)
+    casebook.note(
+        connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
+    )
+
+
+def _note(
+    connection: sqlite3.Connection, case: Case, said: Opinion, what: str, *, assessed: bool = False
+) -> None:
+    casebook.note(
+        connection, case.reference, "assessed" if assessed else "opinion", at=said.at, by=said.by,
+        reason=f"{said.reason} ({what})", state="assessed" if assessed else None,
+        outcome=said.outcome,
+    )  # fmt: skip
+
+
+def _hold(
+    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]], *,
+    item: int = 0,
+) -> None:  # fmt: skip
+    """Keep hashes of the hotline's own or of a trusted list; its own say more than a list's."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (case, item, origin, one.kind.name, one.value, one.quality, terms)
+            for one, origin, terms in rows
+            if not of_empty_input(one)
+        ],
+    )
+
+
+def _told(basis: Basis) -> str:
+    return {"seen": "seen by an analyst", "known": "confirmed in a trusted list"}[basis]
+
+
+def _check_known(case: Case, settings: Settings) -> list[Listed]:
+    """What trusted lists hold now of the records that the case reached at intake and that are
+    confirmed; HotlineError where there is none.
+    """
+    listed = [
+        one
+        for folder in settings.trusted
+        for match in case.known
+        if match.list == folder.stem
+        for one in _listed(folder, match)
+    ]
+    if not listed:
+        raise HotlineError(
+            marked(
+                "no list that the hotline trusts has confirmed what {case} is of: somebody has to"
+                " see it"
+            ),
+            case=case.reference,
+        )
+    return listed
+
+
+def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
+    trusted = HashList.open(folder)
+    try:
+        (shown,) = trusted.show(match.entry, source=match.source, values=True)
+    except ListError:  # it is gone since
+        return []
+    # Also by its source alone: an opinion of one of us in that list is no second person.
+    if not shown.state == shown.said == State.CONFIRMED:
+        return []
+    origin = f"{trusted.name}: {shown.source}/{shown.entry}"
+    terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
+    return [
+        Listed(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        for one in shown.hashes
+        if one.value is not None and one.why_not is None
+    ]

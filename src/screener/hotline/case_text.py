@@ -1,0 +1,90 @@
+"""Case text: a case as the hotline's team reads it in a terminal, with no address to be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from screener.hotline import clock
+from screener.hotline.case import Case, KnownMatch
+from screener.hotline.defang import defanged
+from screener.hotline.language import Translator
+from screener.hotline.wording import OUTCOMES, STATES
+
+
+def line_of(case: Case, say: Translator, *, now: datetime) -> str:
+    """One case in one line."""
+    parts = [case.reference, say(STATES[case.state])]
+    if case.outcome is not None and case.outcome != "illegal":
+        parts.append(say(OUTCOMES[case.outcome]))
+    if clock.runs(case):
+        parts.append(time_of(case, say, now=now))
+    parts.append(say.plural("{n} report", "{n} reports", len(case.reports)))
+    if case.known:
+        parts.append(say("known to a list"))
+    return say(", ").join(parts)
+
+
+def time_of(case: Case, say: Translator, *, now: datetime) -> str:
+    """How much of its time is left, or how long it is over."""
+    left = say.duration(clock.remaining(case, now))
+    if clock.overdue(case, now):
+        return say("overdue by {time}").format(time=left)
+    return say("{time} left").format(time=left)
+
+
+def lines_of(case: Case, say: Translator, *, now: datetime) -> Iterator[str]:
+    """All that is known of a case, but for hashes."""
+    yield line_of(case, say, now=now)
+    yield say("Received: {time}", time=say.moment(case.received))
+    yield say("Due: {time}", time=say.moment(case.due))
+    for address in case.addresses:
+        yield say("Address: {address}", address=defanged(address))
+    if case.hashes:
+        yield say.plural(
+            "{n} hash that a reporter's computer made", "{n} hashes that reporters' computers made",
+            len(case.hashes),
+        )  # fmt: skip
+    for note in case.notes:
+        for part in note.splitlines():
+            yield say("Note: {text}", text=part)
+    for known in case.known:
+        yield known_line(known, say)
+    if case.known and case.addresses:
+        yield say("A match is of the reporter's hashes. It says nothing of the addresses.")
+    for other in case.related:
+        yield say("See also {case}", case=other)
+    if case.outcome is not None:
+        yield say("Outcome: {outcome}", outcome=say(OUTCOMES[case.outcome]))
+    if case.basis is not None:
+        yield say("Basis: {basis}", basis=case.basis)
+    for entry in case.entries:
+        yield say("In the hotline's list: {entry}", entry=entry)
+    for event in case.events:
+        yield say(
+            "{time}: {state}, by {by}: {reason}", time=say.moment(event.at),
+            state=say(STATES[event.state]), by=event.by, reason=say(event.reason),
+        )  # fmt: skip
+    for sent in case.sent:
+        yield say(
+            "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
+            time=say.moment(sent.at),
+        )  # fmt: skip
+        if sent.refused is not None and sent.removed is None:
+            yield say("{partner} has refused to remove what {case} is of.", partner=sent.partner,
+                      case=case.reference)  # fmt: skip
+        if sent.removed is not None:
+            yield say("{partner} has removed it: {time}", partner=sent.partner,
+                      time=say.moment(sent.removed))  # fmt: skip
+        elif sent.acknowledged is not None and sent.refused is None:
+            yield say("{partner} has read it: {time}", partner=sent.partner,
+                      time=say.moment(sent.acknowledged))  # fmt: skip
+
+
+def known_line(known: KnownMatch, say: Translator) -> str:
+    """A listed record that a report reaches."""
+    return say(
+        "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
+        list=known.list, source=known.source, entry=known.entry, state=known.state,
+        kind=known.kind, distance=known.distance,
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""Casebook: the database of a hotline, in which all that is known of its cases stands.
+
+It is the truth. What follows from it outside (lines of the log, records of the hotline's list,
+notices in the folders of partners) is written after its commit, from what it says, and again on the
+next opening where that was interrupted: see `completing`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from base64 import b32encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from screener.errors import HotlineError
+from screener.hashing.hash import KINDS, Hash
+from screener.hotline.case import Case, Event, KnownMatch, Sent, State
+from screener.hotline.language import marked
+from screener.hotline.statuses import Status
+
+
+def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
+    """A new case that was received; its reference, which says nothing."""
+    reference = "C-" + b32encode(secrets.token_bytes(5)).decode()
+    connection.execute(
+        "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL"
+        " FROM cases",
+        (reference, stamp(at)),
+    )
+    return reference
+
+
+def note(
+    connection: sqlite3.Connection, reference: str, step: str, *, at: datetime, by: str,
+    reason: str, state: State | None = None, **facts: Any,
+) -> None:  # fmt: skip
+    """Record a step of a case, in its events and for the log; `state` where it takes another."""
+    if state is not None:
+        connection.execute("UPDATE cases SET state = ? WHERE reference = ?", (state, reference))
+    (now,) = connection.execute(
+        "SELECT state FROM cases WHERE reference = ?", (reference,)
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO events(in_case, state, at, by, reason) VALUES (?, ?, ?, ?, ?)",
+        (reference, now, stamp(at), by, reason),
+    )
+    log(connection, step, case=reference, state=now, at=stamp(at), by=by, reason=reason, **facts)
+
+
+def log(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
+    """Have a line written to the log after the commit; no hash, no address, no note in it."""
+    connection.execute("INSERT INTO log(facts) VALUES (?)", (json.dumps({"step": step, **facts}),))
+
+
+def list_entry(
+    connection: sqlite3.Connection, entry: str, case: str, state: str, by: str,
+    report: str | None = None,
+) -> None:  # fmt: skip
+    """Have a record of the hotline's list say something from the commit on."""
+    connection.execute(
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0)", (entry, case, report, state, by)
+    )
+
+
+def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
+    """Withdraw all records of a case."""
+    connection.execute(
+        "UPDATE entries SET state = 'withdrawn', by = ?, written = 0"
+        " WHERE in_case = ? AND state <> 'withdrawn'",
+        (by, case),
+    )
+
+
+def find(connection: sqlite3.Connection, reference: str) -> Case:
+    """A case as it stands; HotlineError where there is none of that reference."""
+    row = connection.execute(
+        "SELECT state, received, outcome, basis FROM cases WHERE reference = ?", (reference,)
+    ).fetchone()
+    if row is None:
+        raise HotlineError(marked("there is no case {case}"), case=reference)
+    state, received, outcome, basis = row
+
+    def column(question: str) -> tuple[Any, ...]:
+        return tuple(one for (one,) in connection.execute(question, (reference,)))
+
+    from_reports = " FROM reports WHERE in_case = ? AND withdrawn IS NULL"
+    countries = column(f"SELECT country{from_reports} AND country IS NOT NULL ORDER BY number")
+    ours = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
+    return Case(
+        reference=reference,
+        state=state,
+        received=moment(received),
+        reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
+        languages=tuple(dict.fromkeys(column(f"SELECT language{from_reports} ORDER BY number"))),
+        country=next(iter(countries), None),
+        addresses=tuple(
+            dict.fromkeys(
+                column(
+                    "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
+                    " WHERE r.in_case = ? ORDER BY r.number, a.address"
+                )
+            )
+        ),
+        hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({ours})", reference)),
+        notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
+        related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
+        entries=column("SELECT entry FROM entries WHERE in_case = ? ORDER BY entry"),
+        known=tuple(
+            KnownMatch(*one)
+            for one in connection.execute(
+                "SELECT list, source, entry, state, kind, distance FROM known WHERE in_case = ?"
+                " ORDER BY distance, list, source, entry, kind",
+                (reference,),
+            )
+        ),
+        outcome=outcome,
+        basis=basis,
+        events=tuple(
+            Event(state, moment(at), by, reason)
+            for state, at, by, reason in connection.execute(
+                "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id",
+                (reference,),
+            )
+        ),
+        sent=tuple(
+            Sent(notice, partner, moment(at), *map(moment_or_none, answers))
+            for notice, partner, at, *answers in connection.execute(
+                "SELECT notice, partner, at, acknowledged, removed, refused FROM sent"
+                " WHERE in_case = ?"
+                " ORDER BY at, partner",
+                (reference,),
+            )
+        ),
+    )
+
+
+def references(connection: sqlite3.Connection) -> list[str]:
+    """All cases, in the order in which they came."""
+    return [one for (one,) in connection.execute("SELECT reference FROM cases ORDER BY number")]
+
+
+def statuses(connection: sqlite3.Connection) -> list[tuple[bytes, Status]]:
+    """How every report stands, by the key that its reporter derives."""
+    found = []
+    for key, case, received, state, withdrawn in connection.execute(
+        "SELECT r.status_key, r.in_case, r.received, c.state, r.withdrawn FROM reports r"
+        " JOIN cases c ON c.reference = r.in_case"
+    ).fetchall():
+        since = withdrawn or _since(connection, case, received)
+        days = [moment(one).date() for one in (since, received)]
+        found.append((key, Status("withdrawn" if withdrawn else state, *days)))
+    return found
+
+
+def _since(connection: sqlite3.Connection, case: str, received: str) -> str:
+    """Since when a case is in its state, for a report that came in then."""
+    since, before = received, None
+    for state, at in connection.execute(
+        "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
+    ):
+        if state != before:
+            since, before = max(at, received), state
+    return since
+
+
+def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
+    """The hashes of the rows of a table; `rows` is SQL of ours."""
+    for kind, value, quality in connection.execute(
+        f"SELECT kind, value, quality FROM {rows} ORDER BY kind, value", values
+    ):
+        yield Hash(KINDS[kind], value, quality)
+
+
+def set_values(
+    connection: sqlite3.Connection, reference: str, values: Mapping[str, str | None]
+) -> None:
+    """Set columns of a case; their names are ours."""
+    columns = ", ".join(f"{name} = ?" for name in values)
+    connection.execute(
+        f"UPDATE cases SET {columns} WHERE reference = ?", (*values.values(), reference)
+    )
+
+
+def stamp(at: datetime) -> str:
+    """A time as it is kept: UTC; HotlineError for one that says no zone."""
+    if at.tzinfo is None:
+        raise HotlineError("a time of a case says its zone")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def moment(text: str) -> datetime:
+    """A time that is kept."""
+    return datetime.fromisoformat(text)
+
+
+def moment_or_none(text: str | None) -> datetime | None:
+    """A time that is kept, if there is one."""
+    return None if text is None else moment(text)
+
+
+@dataclass(frozen=True)
+class HeldHash:
+    """A hash that the hotline made or held of an item: where it is from, and the terms that bind it
+    as JSON (None: it is the hotline's own).
+    """
+
+    hash: Hash = field(repr=False)
+    origin: str
+    terms: str | None
+
+
+def held(connection: sqlite3.Connection, case: str) -> list[HeldHash]:
+    """What the hotline holds of a case's item."""
+    return [
+        HeldHash(Hash(KINDS[kind], value, quality), origin, terms)
+        for kind, value, quality, origin, terms in connection.execute(
+            "SELECT kind, value, quality, origin, terms FROM held WHERE in_case = ?"
+            " ORDER BY kind, value",
+            (case,),
+        )
+    ]

@@ -1,0 +1,162 @@
+"""Completing: what follows outside from what the casebook says, written after its commit.
+
+Each part can be done again without harm, and is, on the next opening, where it was interrupted: a
+line of the log is known by its number, a record of the list by its entry, a notice by its id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from screener.audit_file import AuditFile
+from screener.errors import OutputError, ScreenerError
+from screener.hashing.hash import Hash
+from screener.hotline import casebook, database
+from screener.hotline.intake import HELD, REPORTED
+from screener.lists.formats.writers import neutral_csv
+from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
+from screener.lists.hashlist import HashList
+from screener.lists.states import State
+from screener.lists.terms import LABELS, Terms
+from screener.version import __version__
+
+EVENT = "case"  # of a line of the log
+LOG = "cases.audit"
+LIST = "hotline.list"
+_FRESH = ".entries-"  # files that go with the import of what they hold
+Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
+# What nobody has checked goes to nobody.
+_UNCHECKED = Terms(tlp="RED", redistribution=False)
+
+
+def write_log(folder: Path, log: AuditFile) -> None:
+    """Append the lines that the log lacks, and its head."""
+    if not log.lines:
+        log.append("open", hotline=1, versions={"screener": __version__})
+    last = log.last(EVENT)
+    done = 0 if last is None else last.get("seq")
+    if type(done) is not int:
+        raise OutputError(f"{folder / LOG} is not the log of this hotline")
+    with database.reading(folder) as connection:
+        rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
+        for seq, facts in rows:
+            log.append(EVENT, seq=seq, **json.loads(facts))
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
+    if done > newest:
+        raise OutputError(
+            f"{folder / LOG} says more than the casebook: one of the two was put back"
+        )
+    if not log.headed:
+        log.write_head()
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A record of the list that is to be written, and what it is to say."""
+
+    entry: str
+    state: State
+    by: str
+    hashes: tuple[tuple[Hash, str | None], ...]  # each with the terms that bind it, as JSON
+
+
+def write_list(folder: Path, own: Terms) -> None:
+    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes."""
+    for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
+        with database.reading(folder) as connection:
+            due = _due(connection, source)
+        if not due:
+            continue
+        _import(folder, source, due, terms)
+        with database.writing(folder) as connection:
+            connection.executemany(
+                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in due]
+            )
+
+
+def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
+    reported = source == REPORTED
+    rows = connection.execute(
+        "SELECT entry, in_case, report, state, by FROM entries WHERE NOT written"
+        f" AND report IS {'NOT ' if reported else ''}NULL ORDER BY entry"
+    ).fetchall()
+    due = []
+    for entry, case, report, state, by in rows:
+        hashes: Sequence[tuple[Hash, str | None]] = ()
+        if state == State.WITHDRAWN:
+            pass
+        elif reported:
+            found = casebook.hashes_of(connection, "reported WHERE report = ?", report)
+            hashes = [(one, None) for one in found]
+        else:
+            hashes = [(one.hash, one.terms) for one in casebook.held(connection, case)]
+        due.append(_Due(entry, State(state), by, tuple(hashes)))
+    return due
+
+
+def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> None:
+    out, tally = io.StringIO(newline=""), Tally()
+    neutral_csv.write(out, [_row(source, one) for one in due], tally, Wants())
+    fresh = folder / f"{_FRESH}{secrets.token_hex(8)}.csv"
+    try:
+        descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            stream.write(out.getvalue())
+        HashList.open(folder / LIST).import_file(
+            fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
+        )
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+
+
+def _row(source: str, due: _Due) -> Entry:
+    """A record as it is imported; the narrowest terms of its hashes are its labels."""
+    labels: dict[str, set[str]] = {}
+    for text in {text for _, text in due.hashes if text is not None}:
+        said = json.loads(text)
+        # A source that does not say that it may go on does not let it.
+        said.setdefault("tlp", "AMBER+STRICT")
+        for name in LABELS:
+            if name in said:
+                value = said[name]
+                told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+                labels.setdefault(name, set()).add(told)
+    return Entry(
+        source, due.entry, due.state, tuple(Listed(one, None) for one, _ in due.hashes), (),
+        {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
+    )  # fmt: skip
+
+
+def write_notices(folder: Path, write: Callable[[str, str], None]) -> list[Unwritten]:
+    """Have notices written that partners were not given yet, by `write(case, partner)`, which
+    leaves one alone that is there already; those that could not be.
+    """
+    with database.reading(folder) as connection:
+        due = connection.execute(
+            "SELECT notice, in_case, partner FROM sent WHERE NOT written ORDER BY notice"
+        ).fetchall()
+    failed: list[Unwritten] = []
+    for notice, case, partner in due:
+        try:
+            write(case, partner)
+        except ScreenerError as error:  # one that is out of reach keeps no other from its notice
+            failed.append((case, partner, error))
+            continue
+        with database.writing(folder) as connection:
+            connection.execute("UPDATE sent SET written = 1 WHERE notice = ?", (notice,))
+    return failed
+
+
+def sweep(folder: Path) -> None:
+    """Remove files that a killed writer left: they hold hashes."""
+    for path in folder.glob(f"{_FRESH}*.csv"):
+        path.unlink(missing_ok=True)

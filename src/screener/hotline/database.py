@@ -1,0 +1,141 @@
+"""Database of a hotline: its schema, making one, and the transactions that read and write it.
+
+It keeps a rollback journal, so that what is deleted is not kept in a log beside it; readers wait
+for a writer, and whoever opens it first after a crash takes back what was not committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from screener.errors import HotlineError
+
+DATABASE = "cases.sqlite"
+FORMAT = 1
+_WAIT_SECONDS = 10.0
+
+_SCHEMA = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cases(
+  reference TEXT PRIMARY KEY,
+  number INTEGER NOT NULL UNIQUE,  -- in the order in which they came
+  state TEXT NOT NULL, received TEXT NOT NULL,
+  outcome TEXT, basis TEXT) WITHOUT ROWID;
+CREATE TABLE reports(
+  reference TEXT PRIMARY KEY,
+  number INTEGER NOT NULL,         -- in its case, from 1
+  in_case TEXT NOT NULL, received TEXT NOT NULL,
+  content BLOB NOT NULL,           -- SHA-256 of what it said
+  language TEXT NOT NULL, country TEXT, note TEXT NOT NULL,
+  status_key BLOB NOT NULL, proof BLOB NOT NULL UNIQUE,
+  withdrawn TEXT) WITHOUT ROWID;   -- when; its note, addresses and hashes are gone then
+CREATE INDEX reports_by_case ON reports(in_case, number);
+CREATE TABLE withdrawals(proof BLOB PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE addresses(
+  report TEXT NOT NULL, address TEXT NOT NULL,
+  page TEXT NOT NULL,              -- what all addresses of that page have in common
+  PRIMARY KEY(report, address)) WITHOUT ROWID;
+CREATE INDEX addresses_by_page ON addresses(page);
+CREATE TABLE reported(             -- hashes as reporters' computers made them, upright
+  report TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL, quality INTEGER,
+  PRIMARY KEY(report, kind, value)) WITHOUT ROWID;
+CREATE TABLE known(
+  in_case TEXT NOT NULL, list TEXT NOT NULL, source TEXT NOT NULL, entry TEXT NOT NULL,
+  state TEXT NOT NULL, kind TEXT NOT NULL, distance INTEGER NOT NULL,
+  PRIMARY KEY(in_case, list, source, entry, kind)) WITHOUT ROWID;
+CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_case, other))
+  WITHOUT ROWID;
+CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
+  in_case TEXT PRIMARY KEY, by TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE held(                 -- hashes that the hotline made itself, or held in a trusted list
+  in_case TEXT NOT NULL,
+  item INTEGER NOT NULL,           -- which of the files it was made of; 0 for those of lists
+  origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+  quality INTEGER, terms TEXT,     -- of a trusted list's source; NULL for the hotline's own
+  PRIMARY KEY(in_case, kind, value)) WITHOUT ROWID;
+CREATE TABLE entries(              -- records in the hotline's list
+  entry TEXT PRIMARY KEY, in_case TEXT NOT NULL,
+  report TEXT,                     -- whose hashes they are; NULL for those that are held
+  state TEXT NOT NULL, by TEXT NOT NULL,
+  written INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX entries_by_case ON entries(in_case);
+CREATE TABLE events(
+  id INTEGER PRIMARY KEY,
+  in_case TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL, by TEXT NOT NULL,
+  reason TEXT NOT NULL);
+CREATE INDEX events_by_case ON events(in_case);
+CREATE TABLE sent(
+  notice TEXT PRIMARY KEY, in_case TEXT NOT NULL, partner TEXT NOT NULL, at TEXT NOT NULL,
+  acknowledged TEXT, removed TEXT, refused TEXT,
+  written INTEGER NOT NULL,
+  UNIQUE(in_case, partner)) WITHOUT ROWID;
+CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
+"""
+
+
+def create(folder: Path) -> None:
+    """Make the database in a folder that has none."""
+    os.close(os.open(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with contextlib.closing(_connect(folder)) as connection:
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that writes: committed and synced at the end, rolled back on any error."""
+    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that sees one state of the database."""
+    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+@contextlib.contextmanager
+def _errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise HotlineError(f"cannot use the hotline {folder}: {error}") from error
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    # Also for reading: whoever comes first after a crash takes back what was not committed.
+    address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def check(folder: Path) -> None:
+    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    if not (folder / DATABASE).is_file():
+        raise HotlineError(
+            f"there is no hotline in {folder}; `screener hotline create {folder}` makes one"
+        )
+    with reading(folder) as connection:
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        except sqlite3.OperationalError:
+            row = None
+    if row is None:
+        raise HotlineError(f"the making of the hotline {folder} was interrupted; make it again")
+    if row[0] != str(FORMAT):
+        raise HotlineError(f"{folder} was written by another version of screener")

@@ -1,0 +1,139 @@
+"""Notifying: one notice of a case to each partner that is asked, and what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from screener.errors import HotlineError
+from screener.hotline import acknowledgements, casebook, database, notices
+from screener.hotline.acknowledgements import Acknowledgement, Unread
+from screener.hotline.case import Case
+from screener.hotline.language import marked
+from screener.hotline.notices import Held
+from screener.hotline.partners import Partner, Partners
+from screener.lists.terms import Terms
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What partners' folders said that was new: each with its case; and files of no use."""
+
+    taken: tuple[tuple[str, str, Acknowledgement], ...]  # partner, case, what it said
+    unread: tuple[tuple[str, Unread], ...]  # partner, file
+
+
+def notice_id(case: str, partner: str) -> str:
+    """The id of the one notice of a case to a partner: the same whoever asks, and whenever."""
+    text = json.dumps([case, partner]).encode()
+    return "N-" + hashlib.blake2b(text, digest_size=10).hexdigest()
+
+
+def held(connection: sqlite3.Connection, case: str, own: Terms) -> list[Held]:
+    """The hashes that the hotline made or held of a case, with the terms that bind them; `own` are
+    those of its own.
+    """
+    return [
+        Held(one.hash, own if one.terms is None else Terms(**json.loads(one.terms)))
+        for one in casebook.held(connection, case)
+    ]
+
+
+def notify(
+    connection: sqlite3.Connection, case: Case, known: Partners, partner: Partner, *, by: str,
+    reason: str, at: datetime,
+) -> None:  # fmt: skip
+    """Have a notice written to a partner after the commit; HotlineError where it was, or where
+    there is nothing that it could say.
+    """
+    if any(one.partner == partner.id for one in case.sent):
+        raise HotlineError(
+            marked("{partner} was sent a notice of {case} already"),
+            partner=partner.id,
+            case=case.reference,
+        )
+    notice = notice_id(case.reference, partner.id)
+    hashes = held(connection, case.reference, known.hotline.terms)
+    notices.make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    connection.execute(
+        "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0)",
+        (notice, case.reference, partner.id, casebook.stamp(at)),
+    )
+    casebook.note(
+        connection, case.reference, "notified", at=at, by=by, reason=reason, state="notified",
+        partner=partner.id, notice=notice,
+    )  # fmt: skip
+
+
+def write(folder: Path, known: Partners, reference: str, partner: str) -> None:
+    """Write the notice that the casebook says a partner was sent; one that is there stays."""
+    with database.reading(folder) as connection:
+        case = casebook.find(connection, reference)
+        hashes = held(connection, reference, known.hotline.terms)
+    (at,) = (one.at for one in case.sent if one.partner == partner)
+    notices.write(
+        case, known.named(partner), hotline=known.hotline, at=at,
+        notice=notice_id(reference, partner), hashes=hashes,
+    )  # fmt: skip
+
+
+def acknowledge(
+    connection: sqlite3.Connection, known: Partners, *, by: str, at: datetime
+) -> Answers:
+    """Record what partners have answered since: each event of a notice once. A case is removed when
+    all that were sent a notice of it say so.
+    """
+    taken: list[tuple[str, str, Acknowledgement]] = []
+    unread: list[tuple[str, Unread]] = []
+    for partner in known.partners.values():
+        rows = connection.execute(
+            "SELECT notice, in_case, at FROM sent WHERE partner = ? AND written", (partner.id,)
+        ).fetchall()
+        cases = {notice: case for notice, case, _ in rows}
+        sent = {notice: casebook.moment(when) for notice, _, when in rows}
+        said, useless = acknowledgements.read(partner, sent=sent, now=at)
+        unread += [(partner.id, one) for one in useless]
+        for one in said:
+            if _record(connection, partner, cases[one.notice], one, by=by, at=at):
+                taken.append((partner.id, cases[one.notice], one))
+    return Answers(tuple(taken), tuple(unread))
+
+
+def _record(
+    connection: sqlite3.Connection, partner: Partner, case: str, said: Acknowledgement, *, by: str,
+    at: datetime,
+) -> bool:  # fmt: skip
+    """Whether it was new."""
+    when = casebook.stamp(said.at)
+    done = connection.execute(
+        f"UPDATE sent SET {said.event} = ? WHERE notice = ? AND {said.event} IS NULL",
+        (when, said.notice),
+    ).rowcount
+    if not done:
+        return False
+    # Whoever has removed or refused it has read it.
+    connection.execute(
+        "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
+        (when, said.notice),
+    )
+    found = casebook.find(connection, case)
+    ends = found.state == "notified" and all(one.removed is not None for one in found.sent)
+    casebook.note(
+        connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
+        state="removed" if ends else None, partner=partner.id, notice=said.notice,
+    )  # fmt: skip
+    return True
+
+
+def _reason(partner: Partner, said: Acknowledgement) -> str:
+    """What a partner said, who there, and why if they told; one line, since an answer has one."""
+    return f"{partner.id}: {said.event} ({said.by})" + (f": {said.note}" if said.note else "")
+
+
+def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:
+    """Send no notice of a case any more that no partner has been given yet."""
+    connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT written", (case,))

@@ -1,0 +1,135 @@
+"""Hashing pictures and clips for a hotline: of every kind, in a worker process that is confined.
+
+Used on the reporter's own computer, and by an analyst for the hotline's own hashes. What comes back
+is hashes; nothing of a picture is kept, and no name, size or time of its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass, replace
+from os import PathLike
+
+from screener import vpdq
+from screener.errors import MediaError
+from screener.hashed import Hashed, Located, hash_item
+from screener.hasher import Target
+from screener.hashing.hash import KINDS, HashKind
+from screener.hotline.report import REGIONS, Item
+from screener.media.archive import Budget
+from screener.media.sniff import CONTAINERS
+from screener.policy import Policy
+
+_SECONDS = 600.0  # for one file: a reporter waits for a long clip, and has nobody behind them
+_STILL = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
+# Of the frames of a clip: the kind that lists of pictures are compared by. The other kinds are of
+# stills, and would make a report of a clip some ten times as long.
+_MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
+
+
+FilePath = str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A file that could not be hashed, by its place among those given, and why."""
+
+    place: int
+    reason: MediaError
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What the worker does; it is sent to it once."""
+
+    policy: Policy
+    kinds: tuple[HashKind, ...] = _STILL
+
+    def visit(self) -> _Making:
+        return self
+
+    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Hashed:
+        """Hash a file by all kinds, and a clip's frames as one value besides."""
+        if digests_only:
+            kinds = [kind for kind in self.kinds if kind.digest]
+            return hash_item(target.path, policy=self.policy, kinds=kinds)
+        hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)
+        if not _moves(hashed):
+            rest = [kind for kind in self.kinds if kind not in _MOVING]
+            more = hash_item(target.path, policy=self.policy, kinds=rest)
+            return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
+        made, _ = vpdq.compute(target.path)
+        if made is None:
+            return hashed
+        return replace(hashed, hashes=(*hashed.hashes, Located(made)))
+
+
+def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+    """The items that files make, and which files make none.
+
+    Each is opened in a worker process, which may crash, hang or run out of memory at the cost of
+    that file. One that is damaged counts as far as it decodes, if a picture of it does. A script
+    that calls this guards its main part by `if __name__ == "__main__":`.
+    """
+    return _make(paths, damaged=True)
+
+
+def make_whole(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+    """As `make`, of whole files only: of one that is damaged or cut short, what there is may show
+    something else than it did, and is not to be confirmed.
+    """
+    return _make(paths, damaged=False)
+
+
+def _make(
+    paths: Sequence[FilePath], *, damaged: bool
+) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+    if not paths:
+        return (), ()
+    from screener.workers import Worker
+
+    worker: Worker[Hashed] = Worker(_Making(Policy(seconds=_SECONDS)))
+    items: list[Item] = []
+    troubles: list[Trouble] = []
+    try:
+        for place, path in enumerate(paths):
+            errand = worker.take(Target(str(path)), None)
+            done = None
+            while done is None:
+                wait([errand.future], return_when=FIRST_COMPLETED)
+                done = worker.collect(errand)
+            item = _item(done.outcome)
+            if item is not None and (damaged or done.outcome.trouble is None):
+                items.append(item)
+            else:
+                reason = done.outcome.trouble or MediaError("undecodable", "no picture in it")
+                troubles.append(Trouble(place, reason))
+    finally:
+        worker.stop()
+    return tuple(items), tuple(troubles)
+
+
+def _moves(hashed: Hashed) -> bool:
+    media = hashed.media
+    return media is not None and (media.type in CONTAINERS or media.frames > 1)
+
+
+def _item(hashed: Hashed) -> Item | None:
+    """What is told of a file; None where no picture of it could be hashed."""
+    kept = tuple(_told(one) for one in _shown(hashed.hashes))
+    if hashed.media is None or not any(one.hash.kind.perceptual for one in kept):
+        return None
+    return Item(hashed.media.type, _moves(hashed), kept)
+
+
+def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
+    """Those of what is shown: a thumbnail, or what is appended to a file, may be another picture,
+    such as the one before it was cut.
+    """
+    return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
+
+
+def _told(one: Located) -> Located:
+    times = tuple(round(time, 3) for time in one.again)
+    return replace(one, time=round(one.time, 3), again=times)

@@ -1,0 +1,197 @@
+"""Sealed files: what a reporter hands to a hotline, encrypted to its public key and of few lengths.
+
+A NaCl sealed box: only the holder of the hotline's secret key opens it, and two of the same content
+have nothing in common but their first line. docs/hotline.md says what an onlooker still learns.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screener.errors import HotlineError
+from screener.hotline.language import marked
+
+if TYPE_CHECKING:
+    from nacl.public import PrivateKey, PublicKey
+
+MAGIC = b"screener-sealed/1\n"
+# What is sealed has one of these lengths, its padding included. The first holds many addresses,
+# a note, and all pictures and most clips that a person has of themselves, so that the length tells
+# none of these from another.
+LENGTHS = (1 << 19, 1 << 22)
+_OVERHEAD = 48  # bytes that a sealed box adds: a key of its own, and an authenticator
+LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
+_PREFIX = 4  # bytes that say how much of it is content
+_PUBLIC = "screener-hotline-public-key/1"
+_SECRET = "screener-hotline-secret-key/1"
+_LARGEST_KEY = 1024  # bytes of its file
+
+
+class Unsealable(Exception):
+    """A file that cannot be opened; says why in a sentence."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where a hotline's two keys are: the public one for everybody, the secret one 0600."""
+
+    public: Path
+    secret: Path
+
+
+def make_keys(folder: str | PathLike[str]) -> Keys:
+    """Make a key pair as `hotline.pub` and `hotline.key` in a folder; HotlineError where one of
+    them exists, since reports to a key that is gone can be read by nobody.
+    """
+    _nacl()
+    from nacl.public import PrivateKey
+
+    folder = Path(folder)
+    keys = Keys(folder / "hotline.pub", folder / "hotline.key")
+    for path in (keys.public, keys.secret):
+        if os.path.lexists(path):
+            raise HotlineError(f"{path} exists already; choose another folder")
+    made = PrivateKey.generate()
+    write_new(keys.secret, _line(_SECRET, bytes(made)))
+    write_new(keys.public, _line(_PUBLIC, bytes(made.public_key)))
+    os.chmod(keys.public, 0o644)
+    return keys
+
+
+def public_key(path: str | PathLike[str]) -> PublicKey:
+    """The public key in a file; HotlineError where there is none."""
+    _nacl()
+    from nacl.public import PublicKey
+
+    return PublicKey(_read_key(path, _PUBLIC))
+
+
+def secret_key(path: str | PathLike[str]) -> PrivateKey:
+    """The secret key in a file; HotlineError where there is none."""
+    _nacl()
+    from nacl.public import PrivateKey
+
+    return PrivateKey(_read_key(path, _SECRET))
+
+
+def seal(content: bytes, key: PublicKey) -> bytes:
+    """A sealed file of the content; HotlineError where it is longer than the largest."""
+    from nacl.public import SealedBox
+
+    return MAGIC + SealedBox(key).encrypt(padded(content))
+
+
+def unseal(data: bytes, key: PrivateKey) -> bytes:
+    """The content of a sealed file; Unsealable."""
+    from nacl.exceptions import CryptoError
+    from nacl.public import SealedBox
+
+    if not data.startswith(MAGIC):
+        raise Unsealable(marked("it is no report to a hotline"))
+    if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
+        raise Unsealable(marked("it is cut short, or has no length that a report has"))
+    try:
+        held = SealedBox(key).decrypt(data[len(MAGIC) :])
+    except CryptoError:
+        raise Unsealable(marked("it is sealed to another key, or was changed")) from None
+    return _unpadded(held)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that came in, as many as a sealed one has; Unsealable."""
+    try:
+        if not path.is_file():
+            raise Unsealable(marked("it is no file"))
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except OSError:
+        raise Unsealable(marked("it cannot be read")) from None
+    if len(data) > LARGEST:
+        raise Unsealable(marked("it is larger than a report can be"))
+    return data
+
+
+def padded(content: bytes) -> bytes:
+    """Content with its length before it and zeros behind it; HotlineError."""
+    for length in LENGTHS:
+        if len(content) + _PREFIX <= length:
+            return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
+    raise HotlineError(marked("this is more than one report holds: make several of it"))
+
+
+def _unpadded(held: bytes) -> bytes:
+    length = int.from_bytes(held[:_PREFIX], "big")
+    content, rest = held[_PREFIX : _PREFIX + length], held[_PREFIX + length :]
+    if len(content) != length or rest.strip(b"\0"):
+        raise Unsealable("its padding is not that of a report")
+    return content
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that its owner alone reads, whole or not at all; HotlineError where there is one
+    of the name, or where it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
+    try:
+        _write(fresh, data)
+        try:
+            os.link(fresh, path)
+        except OSError as error:
+            if isinstance(error, FileExistsError) or os.path.lexists(path):
+                raise FileExistsError from None
+            _write(path, data)  # a stick that knows no links: a killed process may leave half
+    except FileExistsError:
+        raise HotlineError(
+            marked("{file} exists already; choose another name"), file=path
+        ) from None
+    except OSError as error:
+        raise HotlineError(
+            marked("{file} cannot be written: {reason}"), file=path, reason=error.strerror or ""
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(fresh)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _line(label: str, key: bytes) -> bytes:
+    return f"{label} {base64.b64encode(key).decode()}\n".encode()
+
+
+def _read_key(path: str | PathLike[str], label: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            said, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
+        key = base64.b64decode(text, validate=True)
+    except OSError as error:
+        raise HotlineError(f"cannot read the key {path}: {error.strerror}") from error
+    except (binascii.Error, ValueError):
+        said, key = b"", b""
+    if said != label.encode() or len(key) != 32:
+        if label == _PUBLIC:
+            raise HotlineError(marked("{file} holds no public key of a hotline"), file=path)
+        raise HotlineError(marked("{file} holds no secret key of a hotline"), file=path)
+    return key
+
+
+def _nacl() -> Any:
+    """PyNaCl, which is loaded only where something is sealed or opened; HotlineError without."""
+    try:
+        import nacl.public
+    except ImportError:
+        raise HotlineError("reports need an extra: pip install 'screener[hotline]'") from None
+    return nacl.public

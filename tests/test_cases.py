@@ -1,0 +1,551 @@
+"""Cases of a hotline: what gathers in one, how it goes on, and what may be matched by."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import clips
+import pytest
+from hotlines import IMAGES, NOON, item_of, listed, make_desk, report_of, take
+from PIL import Image, ImageOps
+
+from screener import HashList, Screener, audit
+from screener.errors import HotlineError, ScreenerError
+from screener.hashed import Located
+from screener.hashing.hash import KINDS, Hash
+from screener.hotline import likeness, statuses
+from screener.hotline.report import Item, Withdrawal
+from screener.hotline.secret import Secret
+
+PICTURE = IMAGES / "alley.jpg"
+OTHER = IMAGES / "bridge.jpg"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A picture, the same mirrored and made smaller, and another."""
+    folder = tmp_path_factory.mktemp("pictures")
+    picture = Image.open(PICTURE)
+    ImageOps.mirror(picture).save(folder / "mirrored.png")
+    picture.resize((240, 180)).save(folder / "smaller.jpg", quality=80)
+    return {
+        "picture": PICTURE, "other": OTHER, "mirrored": folder / "mirrored.png",
+        "smaller": folder / "smaller.jpg",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def items(pictures):
+    """What they make."""
+    return {name: item_of(path) for name, path in pictures.items()}
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A hotline."""
+    return make_desk(tmp_path / "hotline")
+
+
+def verdict(desk, path):
+    """What a scan with the hotline's list says of a file."""
+    return str(Screener(desk.own_list).screen(path).verdict)
+
+
+def illegal(desk, reference, monkeypatch, *made):
+    """Have two persons hold a case to be illegal, with hashes of items as if of a file."""
+    with monkeypatch.context() as patched:
+        patched.setattr("screener.hotline.own_media.make_whole", lambda files: (made, ()))
+        desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+        return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
+
+
+def test_reports_of_one_item_gather_and_others_do_not(desk, items):
+    """A picture mirrored, one made smaller, an address written in another way belong to the case
+    of the first; another picture and another page do not; a report of both sides names the two.
+    """
+    first = report_of(items["picture"])
+    page = report_of(addresses=("https://www.example.org/1/",))
+    took = take(
+        desk, first, report_of(items["mirrored"]), report_of(items["smaller"]), first, page,
+        report_of(items["other"]), report_of(addresses=("http://example.org/1?fbclid=2",)),
+        report_of(addresses=("http://example.org/2",)),
+        report_of(items["mirrored"], addresses=("https://example.org/1",)),
+    )  # fmt: skip
+
+    assert [one.became for one in took] == [
+        "new", "joined", "joined", "repeated", "new", "new", "joined", "new", "joined",
+    ]  # fmt: skip
+    a, b = took[0].case, took[4].case
+    assert [one.case for one in took] == [a, a, a, a, b, took[5].case, b, took[7].case, a]
+    assert len(desk.cases()) == 4
+    assert (desk.case(a).related, desk.case(b).related) == ((b,), (a,))
+    assert len(desk.case(a).reports) == 4
+    assert desk.case(a).due == NOON + timedelta(hours=24)
+
+
+def test_a_report_of_what_was_closed_begins_a_case_with_a_clock_of_its_own(desk, items):
+    """And names the one before: what is up again must be looked at again."""
+    (first,) = take(desk, report_of(items["picture"]))
+    desk.assess(first.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    desk.assess(first.case, by="badr", outcome="illegal", reason="x", at=NOON)
+    desk.close(first.case, state="removed", by="amina", reason="gone", at=NOON)
+
+    (again,) = take(desk, report_of(items["picture"]), at=NOON + timedelta(days=9))
+
+    assert again.became == "new"
+    assert desk.case(again.case).related == (first.case,)
+    assert desk.case(again.case).received == NOON + timedelta(days=9)
+
+
+def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, items, monkeypatch):
+    """Else a notice would ask for its removal, or, sent before, would never tell it. A report that
+    brings no new page joins. One person's word suffices for that.
+    """
+    page = "https://x.example/1"
+    (early,) = take(desk, report_of(items["other"], addresses=("https://e.example",)))
+    desk.assess(early.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    meant = report_of(items["other"], addresses=("https://innocent.example/2",))
+    assert take(desk, meant)[0].became == "new"
+    (first,) = take(desk, report_of(items["picture"], addresses=(page,)))
+    illegal(desk, first.case, monkeypatch, items["picture"])
+
+    innocent, same, none = take(
+        desk, report_of(items["picture"], addresses=(page, "https://innocent.example")),
+        report_of(addresses=(page + "?utm_source=a",)), report_of(items["mirrored"]),
+    )  # fmt: skip
+
+    assert innocent.became == "new"
+    assert desk.case(innocent.case).related == (first.case,)
+    assert {one.list for one in innocent.known} == {"hotline"}
+    assert (same.became, same.case) == ("joined", first.case)
+    assert (none.became, none.case) == ("joined", first.case)
+    desk.notify(first.case, "meta", by="amina", reason="x", at=NOON)
+    (notice,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert "innocent" not in notice.read_text()
+    (later,) = take(desk, report_of(items["picture"], addresses=("https://y.example",)))
+    assert later.case == innocent.case
+    desk.assess(innocent.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert (
+        take(desk, report_of(items["smaller"], addresses=("https://z.example",)))[0].became == "new"
+    )
+
+
+def test_what_one_person_held_not_illegal_takes_in_no_later_report(desk, items):
+    """There may be something else by now: it begins a case with a clock of its own."""
+    page = "https://x.example/1"
+    (decoy,) = take(desk, report_of(items["picture"], addresses=(page,)))
+    desk.assess(decoy.case, by="amina", outcome="not_illegal", reason="empty", at=NOON)
+
+    later = NOON + timedelta(days=2)
+    same, hashes = take(desk, report_of(addresses=(page,)), report_of(items["picture"]), at=later)
+
+    assert (same.became, desk.case(same.case).related) == ("new", (decoy.case,))
+    assert hashes.became == "new"
+    assert desk.case(same.case).received == later
+    assert same.case in [one.reference for one in desk.overdue(at=later + timedelta(hours=24))]
+
+
+def test_who_spoke_first_may_speak_again_with_the_file(desk, pictures, items, monkeypatch):
+    """Else an item of which nobody gave a file at first could never be confirmed."""
+    (taken,) = take(desk, report_of(items["picture"]))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+    assert verdict(desk, pictures["picture"]) == "match"
+
+
+def test_clips_are_confirmed_by_clips_of_the_same(items):
+    """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
+    codes = clips.scenes(40, seed=1)
+    held = clip_of(codes).upright
+    assert likeness.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
+    assert not likeness.is_of(clip_of(clips.scenes(40, seed=3)), held)
+    assert not likeness.is_of(items["picture"], held)
+    assert likeness.is_of(items["mirrored"], items["picture"].upright)
+    digest = [one for one in items["picture"].upright if one.kind.name == "md5"]
+    assert likeness.is_of(items["picture"], digest)
+    assert not likeness.is_of(items["mirrored"], digest)
+
+
+def test_what_is_reported_never_matches(desk, pictures, items):
+    """However often: reported hashes are seeds. A scan shows them beside, and clears nothing by
+    them.
+    """
+    took = take(desk, *(report_of(items["picture"]) for _ in range(5)))
+
+    result = Screener(desk.own_list).screen(pictures["picture"])
+    assert str(result.verdict) != "match"
+    assert {one.state for one in result.beside} == {"seed"}
+    assert set(listed(desk).values()) == {"seed"}
+    assert {source for source, _ in listed(desk)} == {"reports"}
+    assert not desk.own_list.matchable
+    assert len({one.case for one in took}) == 1
+
+
+def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkeypatch):
+    """Two different authorised persons, a basis, and hashes that the hotline made: then, and only
+    by these, the item matches, however it was turned.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    case = taken.case
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["smaller"],), ())
+        )
+        desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    generation = desk.own_list.generation
+    for by in ("amina", " Amina", "AMINA"):
+        with pytest.raises(HotlineError, match="second person"):
+            desk.assess(case, by=by, outcome="illegal", reason="me again", at=NOON)
+    for by in ("dina", "badr2"):
+        with pytest.raises(HotlineError, match="no authorised analyst"):
+            desk.assess(case, by=by, outcome="illegal", reason="I say so", at=NOON)
+    with pytest.raises(HotlineError, match="adds nothing"):
+        desk.assess(case, by="badr", outcome="illegal", basis="known", reason="x", at=NOON)
+    assert (desk.case(case).state, desk.case(case).outcome) == ("received", None)
+    assert desk.own_list.generation == generation
+    assert verdict(desk, pictures["mirrored"]) != "match"
+
+    for shown in ((), (items["other"],), (items["mirrored"], items["other"])):
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                "screener.hotline.own_media.make_whole", lambda files, made=shown: (made, ())
+            )
+            with pytest.raises(HotlineError, match=r"first person hashed|adds nothing"):
+                desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
+    assert not desk.own_list.matchable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["mirrored"],), ())
+        )
+        desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
+
+    assert "hashed 1: image/jpeg" in desk.case(case).events[-2].reason
+    assert "hashed 1: image/png" in desk.case(case).events[-1].reason
+    assert desk.own_list.generation == generation + 1
+    assert listed(desk) == {
+        ("hotline", f"{case}/item"): "confirmed", ("reports", f"{case}/report-1"): "seed",
+    }  # fmt: skip
+    (shown,) = desk.own_list.show(f"{case}/item", values=True)
+    assert {one.value for one in shown.hashes} == {one.text for one in items["smaller"].upright}
+    for name in ("picture", "mirrored", "smaller"):
+        assert verdict(desk, pictures[name]) == "match"
+    assert verdict(desk, pictures["other"]) != "match"
+
+
+def test_the_hashes_of_a_report_never_match_even_where_its_case_is_illegal(
+    desk, pictures, items, monkeypatch
+):
+    """Somebody reports an innocent picture as if it were of an illegal page: the page's own item is
+    listed, the picture is not.
+    """
+    (taken,) = take(desk, report_of(items["other"], addresses=("https://example.org/1",)))
+
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+
+    assert verdict(desk, pictures["picture"]) == "match"
+    assert verdict(desk, pictures["other"]) != "match"
+    without = illegal(desk, take(desk, report_of(addresses=("a",)))[0].case, monkeypatch)
+    assert without.outcome == "illegal"
+    assert without.entries == ()
+
+
+def test_illegal_needs_a_basis(desk, items):
+    """Seen, or confirmed in a list that the hotline trusts; what none of these has is not known."""
+    (taken,) = take(desk, report_of(items["picture"]))
+    with pytest.raises(HotlineError, match="basis"):
+        desk.assess(taken.case, by="amina", outcome="illegal", reason="x", at=NOON)
+    with pytest.raises(HotlineError, match="no list that the hotline trusts"):
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    assert desk.case(taken.case).events[-1].reason == "reported"
+
+
+def make_list(folder, rows, source, **said):
+    """A list of rows of a CSV."""
+    file = folder.with_suffix(".csv")
+    file.write_text("id,pdq,md5,status\n" + "\n".join(rows) + "\n")
+    HashList.create(folder).import_file(file, source=source, **said)
+    return folder
+
+
+def row(item, entry, state="confirmed"):
+    """The row of an item's PDQ."""
+    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    return f"{entry},{pdq.text},,{state}"
+
+
+def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(
+    tmp_path, pictures, items
+):
+    """A match is told at intake for every list. A seed or a disputed record of a trusted list, one
+    that only we confirm, and a confirmed one of a list that is not trusted are no basis. What the
+    hotline then lists is the trusted list's hash, under its terms.
+    """
+    rows = [row(items["picture"], "t1"), row(items["other"], "t2", "seed")]
+    trusted = make_list(tmp_path / "trusted.list", rows, "iwf")
+    HashList.open(trusted).give_opinion("t2", state="confirmed", by="amina", reason="x")
+    looked = make_list(tmp_path / "looked.list", [row(items["other"], "l1")], "other")
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted], lists=[looked])
+
+    known, unknown = take(desk, report_of(items["smaller"]), report_of(items["other"]))
+
+    assert [(k.list, k.source, k.entry, k.state) for k in known.known if k.kind == "pdq"] == [
+        ("trusted", "iwf", "t1", "confirmed")
+    ]
+    assert {(k.list, k.state) for k in unknown.known} == {
+        ("trusted", "confirmed"), ("looked", "confirmed")
+    }  # fmt: skip
+    with pytest.raises(HotlineError, match="trusts"):
+        desk.assess(unknown.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    desk.assess(known.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    found = desk.assess(known.case, by="badr", outcome="illegal", reason="x", at=NOON)
+    assert "iwf/t1" in found.basis
+    (shown,) = desk.own_list.show(f"{known.case}/item", values=True)
+    assert [one.value for one in shown.hashes] == [row(items["picture"], "").split(",")[1]]
+    assert shown.terms["tlp"] == "AMBER+STRICT"
+    with pytest.raises(ScreenerError, match="no address, and no hash"):
+        desk.notify(known.case, "meta", by="amina", reason="x", at=NOON)
+
+
+def test_what_the_trusted_list_withdraws_meanwhile_is_no_basis(tmp_path, items):
+    """Between the first person and the second."""
+    trusted = make_list(tmp_path / "trusted.list", [row(items["picture"], "t1")], "iwf")
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(items["picture"]))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    file = tmp_path / "gone.csv"
+    file.write_text("id,pdq,status\nt1,,withdrawn\n")
+    HashList.open(trusted).import_file(file, source="iwf")
+
+    with pytest.raises(HotlineError, match="trusts"):
+        desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
+
+    assert not desk.own_list.matchable
+
+
+def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items, monkeypatch):
+    """The second holds it not illegal: it begins anew. One person alone ends what is not illegal,
+    and its seeds with it.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "screener.hotline.own_media.make_whole", lambda files: ((items["other"],), ())
+        )
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    desk.assess(taken.case, by="badr", outcome="not_illegal", reason="no", at=NOON)
+    assert desk.case(taken.case).state == "received"
+    with pytest.raises(HotlineError, match="basis"):
+        desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
+
+    desk.assess(taken.case, by="chloé", outcome="not_illegal", reason="no", at=NOON)
+
+    assert (desk.case(taken.case).state, desk.case(taken.case).outcome) == (
+        "assessed", "not_illegal",
+    )  # fmt: skip
+    assert set(listed(desk).values()) == {"withdrawn"}
+    with pytest.raises(HotlineError, match="not illegal"):
+        desk.close(taken.case, state="removed", by="amina", reason="x", at=NOON)
+    with pytest.raises(ScreenerError):
+        desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    assert desk.close(taken.case, state="refused", by="amina", reason="x").state == "refused"
+
+
+def test_no_flood_of_reports_ends_a_match(desk, pictures, items, monkeypatch, tmp_path):
+    """A value that one source repeats over very many files is taken to stand for nothing, in that
+    source: what reporters send is of another source than what two persons confirmed.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+    (pdq,) = (one for one in items["picture"].upright if one.kind.name == "pdq")
+    rows = [f"r{n},{pdq.text},{n:032x},seed" for n in range(1, 150)]
+    make_list(tmp_path / "flood.list", rows, "reports")
+
+    desk.own_list.import_file(tmp_path / "flood.csv", source="reports")
+
+    assert {one.reason for one in desk.own_list.quarantined()[1]} == {"placeholder"}
+    found = Screener(desk.own_list).match([pdq])
+    assert [(one.entry, one.state) for one in found.matches] == [
+        (f"{taken.case}/item", "confirmed")
+    ]
+
+
+def clip_of(codes):
+    """The item of a clip with these frames, a second apart."""
+    frames = [
+        Located(
+            Hash(KINDS["pdq"], code.tobytes(), 100), "upright", part=n, time=float(n), detail=99
+        )
+        for n, code in enumerate(codes)
+    ]
+    value = Hash(KINDS["vpdq"], clips.value_of(clips.clip(codes)))
+    return Item("video/mp4", True, (*frames, Located(value)))
+
+
+def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
+    """Most of the frames of one in another, changed a little, or turned: one case. A title that two
+    clips share gathers nothing.
+    """
+    codes = clips.scenes(40, seed=1)
+    changed, other = clips.near(codes, 10, seed=2), clips.scenes(40, seed=3)
+    other[:1] = codes[:1]
+    turned = clip_of(clips.scenes(40, seed=4))
+    back = [
+        replace(one, orientation="flip_horizontal")
+        for one in clip_of(codes).hashes
+        if not one.hash.kind.video
+    ]
+    turned = replace(turned, hashes=(*turned.hashes, *back))
+
+    took = take(
+        desk, report_of(clip_of(codes)), report_of(clip_of(changed)), report_of(clip_of(other)),
+        report_of(turned),
+    )  # fmt: skip
+
+    assert [one.became for one in took] == ["new", "joined", "new", "joined"]
+    assert [took[1].case, took[3].case] == [took[0].case] * 2
+
+
+def test_a_reversal_ends_matches_at_once_and_for_good(desk, pictures, items, monkeypatch):
+    """One analyst suffices; the records are tombstones, and no report brings them back."""
+    (taken,) = take(desk, report_of(items["picture"]))
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+    engine = Screener(desk.own_list)
+    assert verdict(desk, pictures["picture"]) == "match"
+    with pytest.raises(HotlineError, match="no authorised analyst"):
+        desk.reverse(taken.case, by="dina", reason="x")
+
+    desk.reverse(taken.case, by="chloé", reason="a film still", at=NOON)
+
+    assert str(engine.refresh().screen(pictures["picture"]).verdict) != "match"
+    assert set(listed(desk).values()) == {"withdrawn"}
+    assert desk.case(taken.case).state == "refused"
+    take(desk, report_of(items["picture"]))
+    assert verdict(desk, pictures["picture"]) != "match"
+    with pytest.raises(HotlineError, match="nothing to take back"):
+        desk.reverse(taken.case, by="chloé", reason="again")
+
+
+def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
+    """Whoever has the secret takes it back, also before it comes in; others' reports stay, and the
+    status says so to its reporter.
+    """
+    mine, late = Secret.make(), Secret.make()
+    first = report_of(items["picture"], secret=mine, note="a secret note", addresses=("mine",))
+    take(desk, first, report_of(items["picture"], addresses=("theirs",)))
+    assert b"a secret note" in (desk.folder / "cases.sqlite").read_bytes()
+
+    (gone,) = take(desk, Withdrawal(mine.withdrawal))
+
+    case = desk.case(gone.case)
+    assert (gone.became, case.state, case.notes, case.addresses) == (
+        "withdrawn", "received", (), ("theirs",),
+    )  # fmt: skip
+    assert sorted(listed(desk).values()) == ["seed", "withdrawn"]
+    assert statuses.read(desk.statuses(), mine).state == "withdrawn"
+    after = (desk.folder / "cases.sqlite").read_bytes()
+    assert b"a secret note" not in after
+    assert take(desk, Withdrawal(mine.withdrawal))[0].became == "repeated"
+    assert take(desk, Withdrawal(late.withdrawal))[0].case is None
+    (come,) = take(desk, report_of(items["other"], secret=late))
+    assert (come.became, desk.case(come.case).state) == ("withdrawn", "withdrawn")
+    assert take(desk, Withdrawal(bytes(32)))[0].case is None
+    assert len([one for one in desk.cases() if one.state == "withdrawn"]) == 1
+
+
+def test_a_reporter_cannot_take_back_what_two_persons_confirmed(desk, pictures, items, monkeypatch):
+    """It may be the one who did it: the seeds go, the item stays listed and the case goes on."""
+    mine = Secret.make()
+    (taken,) = take(
+        desk, report_of(items["picture"], secret=mine, addresses=("https://x.example",))
+    )
+    illegal(desk, taken.case, monkeypatch, items["picture"])
+
+    take(desk, Withdrawal(mine.withdrawal))
+
+    assert desk.case(taken.case).state == "assessed"
+    assert desk.case(taken.case).addresses == ("https://x.example",)
+    assert verdict(desk, pictures["picture"]) == "match"
+
+
+def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypatch):
+    """As are persons and reasons that are none; whatever is recorded is in the log, in which any
+    change is found.
+    """
+    (taken,) = take(desk, report_of(items["picture"], addresses=("https://x.example",)))
+    case, before = taken.case, desk.case(taken.case)
+    for wrong in (
+        lambda: desk.close(case, state="removed", by="amina", reason="x"),
+        lambda: desk.notify(case, "meta", by="mallory", reason="x"),
+        lambda: desk.close(case, state="received", by="amina", reason="x"),
+        lambda: desk.notify(case, "meta", by="amina", reason="x"),
+        lambda: desk.reverse(case, by="amina", reason="x"),
+        lambda: desk.assess("C-NONE", by="amina", outcome="not_illegal", reason="x"),
+        lambda: desk.assess(case, by="amina", outcome="not_illegal", reason=" "),
+        lambda: desk.assess(case, by="a\x1bb", outcome="not_illegal", reason="x"),
+        lambda: desk.assess(case, by="amina", outcome="not_illegal", basis="seen", reason="x"),
+        lambda: desk.assess(
+            case, by="amina", outcome="not_illegal", reason="x", at=NOON.replace(tzinfo=None)
+        ),
+    ):
+        with pytest.raises(ScreenerError):
+            wrong()
+    assert desk.case(case) == before
+
+    illegal(desk, case, monkeypatch, items["picture"])
+    desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    with pytest.raises(HotlineError, match="already"):
+        desk.notify(case, "meta", by="badr", reason="x", at=NOON)
+    for step in (
+        lambda: desk.notify(case, "tiktok", by="mallory", reason="x", at=NOON),
+        lambda: desk.close(case, state="refused", by="mallory", reason="x", at=NOON),
+    ):
+        with pytest.raises(HotlineError, match="no authorised analyst"):
+            step()
+    with pytest.raises(HotlineError):
+        desk.assess(case, by="amina", outcome="not_illegal", reason="x")
+
+    log = desk.folder / "cases.audit"
+    assert not (found := audit.verify(log)).trouble
+    assert found.closed
+    steps = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [one["step"] for one in steps[1:]] == ["received", "opinion", "assessed", "notified"]
+    assert [(one["by"], one["state"]) for one in steps[1:]] == [
+        ("amina", "received"), ("amina", "received"), ("badr", "assessed"), ("amina", "notified"),
+    ]  # fmt: skip
+    text = log.read_text()
+    assert "x.example" not in text
+    assert not [one for one in items["picture"].upright if one.text in text]
+    log.write_text(text.replace("badr", "dina"))
+    assert audit.verify(log).trouble
+    log.write_text(text.replace('"notified"', '"assessed"'))
+    with pytest.raises(ScreenerError, match="changed or cut"):
+        desk.close(case, state="removed", by="amina", reason="x")
+
+
+def test_two_who_work_at_once_wait_for_each_other(desk):
+    """Both take files in at one time: all cases are there, once, and the log is whole."""
+    mine = [report_of(addresses=(f"https://x.example/{n}",)) for n in range(6)]
+
+    with ThreadPoolExecutor(2) as both:
+        took = list(both.map(lambda some: take(desk, *some), (mine[:4], mine[2:])))
+
+    became = [one.became for some in took for one in some]
+    assert sorted(became) == ["new"] * 6 + ["repeated"] * 2
+    assert len(desk.cases()) == 6
+    found = audit.verify(desk.folder / "cases.audit")
+    assert (found.trouble, found.closed) == ((), True)
+
+
+def test_only_the_owner_reads_a_hotline(desk):
+    """Its folder and every file in it but the public key; a folder that is none is told."""
+    assert desk.folder.stat().st_mode & 0o777 == 0o700
+    for path in desk.folder.iterdir():
+        want = {"hotline.pub": 0o644, "hotline.list": 0o700}.get(path.name, 0o600)
+        if path.name not in ("settings.toml", "partners.toml"):  # which the test wrote
+            assert path.stat().st_mode & 0o777 == want, path
+    with pytest.raises(HotlineError, match="hotline create"):
+        type(desk).open(desk.folder.parent)
+    with pytest.raises(HotlineError, match="not empty"):
+        type(desk).create(desk.folder)

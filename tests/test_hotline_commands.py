@@ -1,0 +1,208 @@
+"""The commands of reporters and of a hotline, as they are typed."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+from click.testing import CliRunner
+from hotlines import IMAGES, item_of, make_desk, report_of, take
+
+from screener.cli import cli
+from screener.errors import ScreenerError
+from screener.hotline import own_media
+
+PAGE = "https://x.example/1"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A hotline."""
+    return make_desk(tmp_path / "hotline")
+
+
+@pytest.fixture
+def run(desk, monkeypatch):
+    """Runs a command; its exit code and all that it says. Files are hashed in this process."""
+    for name in ("make", "make_whole"):
+        monkeypatch.setattr(own_media, name, lambda paths: (tuple(map(item_of, paths)), ()))
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SCREENER_HOTLINE", str(desk.folder))
+
+    def go(*arguments, input=None):
+        call = [str(one) for one in arguments]
+        told = CliRunner().invoke(cli, call, input=input, standalone_mode=False)
+        if isinstance(told.exception, ScreenerError | click.ClickException):
+            return 2, told.output + str(told.exception)  # as `main` tells them
+        assert told.exception is None, told.exception
+        return told.return_value or 0, told.output
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Do not download anything"),
+        ("fr", "Ne téléchargez rien"),
+        ("ar", "لا ت"),
+    ],
+)
+def test_a_reporter_is_told_in_their_language_to_download_nothing(
+    run, desk, tmp_path, language, words
+):
+    """And of what in a note may tell who they are, the secret to keep, and whom to turn to."""
+    code, told = run(
+        "report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "--note",
+        "je m'appelle Jean Dupont, 06 12 34 56 78", "--country", "MA", "--language", language,
+        "-o", tmp_path / "r",
+    )  # fmt: skip
+
+    assert code == 0
+    assert told.startswith(words)
+    assert "Jean Dupont" in told
+    assert "06 12 34 56 78" in told
+    assert re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told)
+    assert "cyberconfiance.ma" in told
+
+
+def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
+    """The secret comes from standard input, so that no shell keeps it; a slip in it is told."""
+    key = desk.folder / "hotline.pub"
+    _, told = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
+                  tmp_path / "r")  # fmt: skip
+    secret = re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told).group()
+    assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
+    assert run("hotline", "status", "-o", tmp_path / "s")[0] == 0
+    code, told = run("report", "status", tmp_path / "s", input=f"{secret.lower()}\n")
+    assert (code, "has arrived" in told) == (0, True)
+    slip = ("B" if secret[0] == "A" else "A") + secret[1:]
+    code, told = run("report", "status", tmp_path / "s", input=f"{slip}\n")
+    assert (code, "look for a slip" in told) == (2, True)
+    assert "cyberconfiance.ma" in told
+    assert run("report", "status", tmp_path / "s", input="")[0] == 2
+
+    code, _ = run("report", "withdraw", "--to", key, "-o", tmp_path / "w", input=f"{secret}\n")
+
+    assert code == 0
+    assert "takes back" in run("case", "import", tmp_path / "w", "--by", "amina")[1]
+    run("hotline", "status", "-o", tmp_path / "s")
+    own = tmp_path / "helplines.toml"
+    own.write_text('[emc-helpline]\nphone = "+212 5 11"\n')
+    told = run("report", "status", tmp_path / "s", "--country", "MA", "--helplines", own,
+               input=f"{secret}\n")[1]  # fmt: skip
+    assert "withdrawn" in told
+    assert "+212 5 11" in told
+
+
+def test_a_page_of_results_is_made_as_before(run, tmp_path):
+    """`report RESULTS -o …` in any order of its arguments, and by its name."""
+    results = tmp_path / "results.jsonl"
+    results.write_text("")
+    for call in (
+        (results, "-o", tmp_path / "a.html"), ("-o", tmp_path / "b.html", results),
+        ("page", results, "-o", tmp_path / "c.html"),
+    ):  # fmt: skip
+        assert run("report", *call) == (0, "")
+    assert len(list(tmp_path.glob("*.html"))) == 3
+    assert "create" in run("report", "--help")[1]
+
+
+def test_what_a_report_says_can_neither_be_opened_nor_write_to_a_terminal(run, desk):
+    """Addresses are defanged, and signs that turn, hide or move text are told as such, in a note,
+    an address and a list.
+    """
+    note = "one\x1b[2J\u202etwo\nthree\x07"
+    (taken,) = take(desk, report_of(note=note, addresses=("https://x.example/\x1b[2J\u202ea",)))
+
+    for call in (("show", taken.case), ("list",), ("show", taken.case, "--language", "ar")):
+        code, told = run("case", *call)
+        assert code == 0
+        assert not {"\x1b", "\u202e", "\x07"} & set(told)
+        assert "https://" not in told
+    told = run("case", "show", taken.case)[1]
+    assert "hxxps[:]//x[.]example/" in told
+    assert "three" in told
+
+
+def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
+    """Each step says where the case stands; what is not allowed is told, in the language asked for,
+    with exit code 2.
+    """
+    run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
+        tmp_path / "r")  # fmt: skip
+    case = re.search(r"C-\w+", run("case", "import", tmp_path / "r", "--by", "amina")[1]).group()
+    who = ("--by", "amina", "--reason", "x")
+    first = ("case", "assess", case, "--outcome", "illegal", *who)
+    code, told = run(*first, "--language", "fr")
+    assert (code, "screener: " in told) == (2, True)
+    assert "illegal needs" not in told
+    code, told = run(*first, "--basis", "seen", "--file", IMAGES / "alley.jpg")
+    assert (code, "second analyst" in told) == (0, True)
+    assert run(*first)[0] == 2
+    second = ("case", "assess", case, "--outcome", "illegal", "--by", "badr", "--reason", "x",
+              "--file", IMAGES / "alley.jpg")  # fmt: skip
+    assert "assessed" in run(*second)[1]
+    assert run("case", "notify", case, "--partner", "nobody", *who)[0] == 2
+    assert run("case", "notify", case, "--partner", "meta", "--partner", "tiktok", *who)[0] == 0
+    (notice,) = (desk.folder / "to/meta").glob("N-*")
+    answers = desk.folder / "to/meta/acknowledgements"
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
+    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty"}
+    (answers / "a.json").write_text(json.dumps(facts))
+    (answers / "b.json").write_text("{")
+    told = run("case", "acknowledge", "--by", "amina")[1]
+    assert f"meta has removed what {case} is of." in told
+    assert "b.json is no answer" in told
+    assert "meta has removed it" in run("case", "show", case)[1]
+    assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
+    assert run("case", "close", case, "--state", "removed", *who)[0] == 0
+    code, told = run("case", "reverse", case, *who)
+    assert (code, "Tell meta" in told) == (0, True)
+    assert run("case", "list", "--state", "received") == (0, "")
+    assert case in run("case", "list", "--state", "refused")[1]
+
+
+def test_overdue_is_told_by_the_exit_code(run, desk):
+    """0: all have time; 3: little is left; 1: over."""
+    assert run("case", "overdue") == (0, "")
+    now = datetime.now(UTC)
+    take(desk, report_of(addresses=("a",)), at=now - timedelta(hours=1))
+    assert run("case", "overdue") == (0, "")
+    take(desk, report_of(addresses=("b",)), at=now - timedelta(hours=19))
+    assert run("case", "overdue")[0] == 3
+    (late,) = take(desk, report_of(addresses=("c",)), at=now - timedelta(hours=25))
+    code, told = run("case", "overdue")
+    assert (code, told.startswith(late.case)) == (1, True)
+
+
+def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
+    """One among others costs itself; where none is one, the exit code says so."""
+    (tmp_path / "x").write_text("x")
+    code, told = run("case", "import", tmp_path / "x", "--by", "amina")
+    assert (code, "no report to a hotline" in told) == (2, True)
+    run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
+        tmp_path / "r")  # fmt: skip
+    code, told = run("case", "import", tmp_path / "x", tmp_path / "r", "--by", "amina")
+    assert (code, "a new case" in told) == (0, True)
+
+
+def test_a_notice_that_cannot_be_written_is_due_still(run, desk, tmp_path):
+    """It is told, and written when the partner's folder can be reached again; once."""
+    (taken,) = take(desk, report_of(item_of(IMAGES / "alley.jpg"), addresses=(PAGE,)))
+    for by in ("amina", "badr"):
+        run("case", "assess", taken.case, "--outcome", "illegal", "--by", by, "--reason", "x",
+            *(("--basis", "seen") if by == "amina" else ()))  # fmt: skip
+    (desk.folder / "to").write_text("in the way of the folder")
+    code, _ = run("case", "notify", taken.case, "--partner", "meta", "--by", "amina", "--reason",
+                  "x")  # fmt: skip
+    assert code != 0
+    assert "could not be written" in run("case", "list")[1]
+    assert desk.case(taken.case).state == "notified"
+    (desk.folder / "to").unlink()
+
+    assert "could not be written" not in run("case", "list")[1]
+
+    assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1

@@ -1,0 +1,353 @@
+"""Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
+
+import io
+import os
+import random
+import re
+import stat
+import string
+from datetime import UTC, date, datetime
+
+import pytest
+from drawn_videos import clip, panned
+from hotlines import IMAGES, item_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from screener.errors import HotlineError
+from screener.hashing.pdq import ORIENTATIONS
+from screener.hotline import own_media, reporting, sealed, statuses, telltales
+from screener.hotline.addresses import checked, normalised
+from screener.hotline.report import Report, Withdrawal, decode
+from screener.hotline.secret import Secret, proof
+from screener.hotline.statuses import Status
+
+DAY = date(2026, 3, 14)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """The key pair of a hotline."""
+    return sealed.make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Hash in this process: what is asked is what a report says, not who decodes."""
+    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(map(item_of, paths)), ()))
+
+
+def opened(path, keys):
+    """The content of a report's file, and the report."""
+    content = sealed.unseal(path.read_bytes(), sealed.secret_key(keys.secret))
+    return content, decode(content)
+
+
+def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, keys):
+    """Hashed in a worker process: every kind that is made of a still, in all eight orientations,
+    and nothing of the file's name, time or size; a file that is no picture is told by its place.
+    """
+    mine = tmp_path / "Amina Benali 1999.jpg"
+    mine.write_bytes((IMAGES / "alley.jpg").read_bytes())
+    (tmp_path / "text").write_text("no picture")
+
+    made = reporting.create(
+        tmp_path / "r", key=keys.public, my_images=[mine, tmp_path / "text"], day=DAY, language="fr"
+    )
+
+    content, report = opened(tmp_path / "r", keys)
+    (item,) = report.items
+    kinds = {one.hash.kind.name for one in item.hashes}
+    assert kinds == {
+        "pdq", "phash", "dhash", "ahash", "whash", "phash256", "dhash256", "ahash256", "whash256",
+        "md5", "sha1", "sha256",
+    }  # fmt: skip
+    assert len({one.orientation for one in item.hashes}) == 8
+    assert (item.type, item.moving) == ("image/jpeg", False)
+    assert [(one.place, one.reason.reason) for one in made.troubles] == [(1, "unsupported")]
+    for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
+        assert told not in content
+
+
+def test_a_clip_of_oneself_gives_hashes_of_its_frames_and_of_the_whole(tmp_path, draw):
+    """Digests, a vPDQ, and the PDQ of each frame in eight orientations; those of the same clip
+    mirrored and made smaller are within reach, turned.
+    """
+    pictures = [one for seed in (3, 4, 5) for one in panned(draw.scene, seed, 10)]
+    (tmp_path / "mine.mp4").write_bytes(clip(pictures))
+    (tmp_path / "theirs.mp4").write_bytes(clip([ImageOps.mirror(p) for p in pictures], crf="34"))
+
+    mine, theirs = (item_of(tmp_path / f"{name}.mp4") for name in ("mine", "theirs"))
+
+    assert (mine.type, mine.moving) == ("video/mp4", True)
+    assert [one.kind.name for one in mine.upright] == ["md5", "sha1", "sha256", "vpdq"]
+    frames = [one for one in mine.hashes if one.hash.kind.name == "pdq" and one.region == "full"]
+    assert {one.orientation for one in frames} == set(ORIENTATIONS)
+    for one in (one for one in frames if one.orientation == "flip_horizontal"):
+        others = [o for o in theirs.hashes if (o.orientation, o.time) == ("upright", one.time)]
+        assert min(one.hash.distance(o.hash) for o in others if o.hash.kind.perceptual) <= 31
+
+
+def test_addresses_suffice_and_look_no_different(tmp_path, keys, in_process):
+    """A report of an address is as long as one of pictures and one that takes a report back; its
+    file's time is the day's, and only its owner may read it.
+    """
+    alone = reporting.create(tmp_path / "a", key=keys.public, addresses=["https://x.example/1"],
+                             day=DAY)  # fmt: skip
+    reporting.create(
+        tmp_path / "b", key=keys.public, my_images=[IMAGES / "alley.jpg"] * 4, note="n" * 4000,
+        day=DAY,
+    )  # fmt: skip
+    reporting.withdraw(tmp_path / "c", key=keys.public, secret=alone.secret, day=DAY)
+
+    facts = [os.stat(tmp_path / name) for name in "abc"]
+    assert len({one.st_size for one in facts}) == 1
+    midnight = datetime(2026, 3, 14, tzinfo=UTC).timestamp()
+    assert {(one.st_mtime, stat.S_IMODE(one.st_mode)) for one in facts} == {(midnight, 0o600)}
+
+
+def test_the_same_input_twice_cannot_be_linked_without_the_key(tmp_path, keys, in_process):
+    """Two files of one input have no eight bytes in common but the first line, and with the key no
+    reference, key or proof in common.
+    """
+    same = {"addresses": ["https://x.example/1"], "my_images": [IMAGES / "alley.jpg"], "day": DAY}
+    first = reporting.create(tmp_path / "a", key=keys.public, **same)
+    second = reporting.create(tmp_path / "b", key=keys.public, **same)
+
+    files = [(tmp_path / name).read_bytes().removeprefix(sealed.MAGIC) for name in "ab"]
+    pieces = [{data[at : at + 8] for at in range(len(data) - 7)} for data in files]
+    assert pieces[0].isdisjoint(pieces[1])
+    assert first.secret != second.secret
+    (_, one), (_, other) = (opened(tmp_path / name, keys) for name in "ab")
+    for name in ("reference", "status_key", "proof"):
+        assert getattr(one, name) != getattr(other, name)
+    assert one.items == other.items
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """The names of a user and a host, as programs find them."""
+    names = {"USER": "aminabenali", "LOGNAME": "aminabenali", "HOSTNAME": "amina-laptop"}
+    for name, value in (names | {"HOME": "/home/aminabenali"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("socket.gethostname", lambda: "amina-laptop")
+    return "aminabenali", "amina-laptop"
+
+
+def with_exif(image, words):
+    """A JPEG that carries words in its EXIF, a comment and its ICC profile's place."""
+    exif = Image.Exif()
+    for tag, text in zip((0x010E, 0x010F, 0x0110, 0x0131, 0x013B, 0x8298), words, strict=True):
+        exif[tag] = text
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif.tobytes(), comment=words[0].encode())
+    return out.getvalue()
+
+
+WORD = st.text(string.ascii_letters, min_size=8, max_size=24)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(words=st.lists(WORD, min_size=7, max_size=7, unique=True), seed=st.integers(0, 1 << 30))
+def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, named, words, seed):
+    """Whatever its name, folder, EXIF, comment and pixels are: none of them, no name of user or
+    host, and no time of day is in what the hotline reads, nor in the file; and the length is always
+    one.
+    """
+    rng = random.Random(seed)
+    size = rng.randint(64, 200), rng.randint(64, 200)
+    image = Image.effect_noise(size, 90).convert("RGB")
+    folder = tmp_path / words[6]
+    folder.mkdir(exist_ok=True)
+    mine = folder / f"{words[5]}.jpg"
+    mine.write_bytes(with_exif(image, words[:6]))
+    out = tmp_path / "out"
+    out.unlink(missing_ok=True)
+
+    reporting.create(out, key=keys.public, my_images=[mine], day=DAY)
+
+    content, report = opened(out, keys)
+    assert out.stat().st_size == len(sealed.MAGIC) + (1 << 19) + 48
+    private = [*words, str(tmp_path), *named]
+    for data in (content, out.read_bytes()):
+        assert not [word for word in private if word.encode() in data]
+    pixels = image.tobytes()
+    spots = range(0, len(pixels) - 12, len(pixels) // 50)
+    assert not any(pixels[at : at + 12] in content for at in spots)
+    facts = {"type": "image/jpeg", "moving": False}
+    assert {name: getattr(report.items[0], name) for name in facts} == facts
+    assert (report.day, report.note, report.addresses) == (DAY, "", ())
+    assert not re.search(rb"\d\d:\d\d", content)
+    values = b"".join(one.hash.value for item in report.items for one in item.hashes)
+    assert not any(pixels[at : at + 8] in values for at in spots)
+
+
+def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_process):
+    """Nothing to report; an address that is a file of one's own; too much; a file that is there."""
+    mine = tmp_path / "mine.jpg"
+    mine.write_bytes(b"x")
+    wrong = [
+        {},
+        {"addresses": ["file:///home/amina/x.jpg"]},
+        {"addresses": [str(mine)]},
+        {"addresses": ["C:\\Users\\amina\\x.jpg"]},
+        {"addresses": ["a\nb"]},
+        {"addresses": ["https://x.example"] * 101},
+        {"addresses": ["https://x.example"], "note": "n" * 4001},
+        {"addresses": ["https://x.example"], "country": "ma"},
+        {"addresses": ["https://x.example"], "language": "de"},
+    ]
+    for said in wrong:
+        with pytest.raises(HotlineError):
+            reporting.create(tmp_path / "r", key=keys.public, **said)
+    with pytest.raises(HotlineError, match="no public key"):
+        reporting.create(tmp_path / "r", key=keys.secret, addresses=["https://x.example"])
+    assert os.listdir(tmp_path) == ["mine.jpg"]
+    with pytest.raises(HotlineError, match="exists already"):
+        reporting.create(mine, key=keys.public, addresses=["https://x.example"])
+    assert mine.read_bytes() == b"x"
+    with pytest.raises(HotlineError, match="exists already"):
+        sealed.make_keys(keys.public.parent)
+    assert stat.S_IMODE(keys.secret.stat().st_mode) == 0o600
+
+
+@given(st.binary(min_size=20, max_size=20), st.integers(0, 39), st.sampled_from("ABCXYZ234567"))
+def test_a_secret_is_read_as_a_person_types_it_and_a_slip_is_told(value, place, letter):
+    """In either case, in Arabic digits, as copied from a right-to-left line, with or without
+    hyphens; one wrong letter is no secret."""
+    secret = Secret(value)
+
+    assert Secret.parse(secret.text.lower().replace("-", " ")) == secret
+    arabic = secret.text.translate(str.maketrans("234567", "٢٣٤٥٦٧"))
+    assert Secret.parse(f"\u2068{arabic}\u2069\r\n") == secret
+    plain = secret.text.replace("-", "")
+    slip = plain[:place] + letter + plain[place + 1 :]
+    if slip != plain:
+        with pytest.raises(HotlineError):
+            Secret.parse(slip)
+    assert secret.text not in repr(secret)
+    derived = [secret.status_key, secret.withdrawal, proof(secret.withdrawal)]
+    assert len({*derived, value}) == 4
+
+
+def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_common():
+    """Each secret reads its own, another's none; entries of two files are all different, and their
+    number says only about how many there are.
+    """
+    mine = [Secret.make() for _ in range(70)]
+    told = [
+        (one.status_key, Status("notified", date(2026, 3, day % 28 + 1), DAY))
+        for day, one in enumerate(mine)
+    ]
+
+    first, second = statuses.write(told, day=DAY), statuses.write(told[:65], day=DAY)
+
+    for (_, status), secret in zip(told, mine, strict=True):
+        assert statuses.read(first, secret) == status
+    assert statuses.read(first, Secret.make()) is None
+    assert statuses.read(second, mine[-1]) is None
+    lines = [set(file.splitlines()[5:-2]) for file in (first, second)]
+    assert lines[0].isdisjoint(lines[1])
+    assert [len(one) for one in lines] == [128, 128]
+    assert len({len(line.rstrip(b",")) for one in lines for line in one}) == 1
+    assert all(one.status_key not in first and one.value not in first for one in mine)
+    for damaged in (b"", b"{}", b"[" * 9999, first[:-20], first.replace(b'"screener-st', b'"')):
+        with pytest.raises(HotlineError):
+            statuses.read(damaged, mine[0])
+
+
+ADDRESSES = [
+    ("https://www.Example.org:443/a%7Eb/?utm_source=x&id=3#top", "example.org/a~b?id=3#top"),
+    ("http://user:pw@example.org/A/b/", "example.org/A/b"),
+    ("hxxps[:]//example[.]org/a", "example.org/a"),
+    ("example.org/a?fbclid=1", "example.org/a"),
+    ("https://مثال.example/صورة", "xn--mgbh0fb.example/%D8%B5%D9%88%D8%B1%D8%A9"),
+    ("@someone on an app", "@someoneonanapp"),
+    ("https://example.org:8443/", "example.org:8443"),
+    ("https://[bad/", "https://[bad/"),
+    ("https://mega.example/#!AAAA!key%31", "mega.example#!AAAA!key1"),
+    ("https://mega.example/#!BBBB!key2", "mega.example#!BBBB!key2"),
+    ("https://x.example/?u=a%26b%3d", "x.example?u=a%26b%3D"),
+    ("https://x.example/?u=a&b=", "x.example?u=a&b="),
+    ("https://x.example/a%2Fb", "x.example/a%2Fb"),
+    ("https://x.example/a#:~:text=word", "x.example/a"),
+]
+
+
+@pytest.mark.parametrize(("written", "page"), ADDRESSES)
+def test_addresses_of_one_page_are_one_and_of_two_are_two(written, page):
+    """What does not tell pages apart is left out; the path's case and the query do tell them."""
+    assert normalised(written) == page
+    assert normalised(normalised(written)) == page
+
+
+def test_an_address_loses_the_name_of_who_saw_it():
+    """A name and password, and what sites add to know a reader by."""
+    said = "https://amina:pw@x.example/p?id=3&fbclid=abc&utm_source=mail"
+    assert checked(said) == "https://x.example/p?id=3"
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_an_address_or_refused(text):
+    """Nothing else is raised, and what is kept is one line that can be printed."""
+    assert isinstance(normalised(text), str)
+    try:
+        kept = checked(text)
+    except HotlineError:
+        return
+    assert kept.isprintable()
+
+
+TOLD = [
+    ("My name is Sara", {("name", "Sara")}),
+    ("je m'appelle Yassine Amrani.", {("name", "Yassine Amrani")}),
+    ("اسمي فاطمة الزهراء", {("name", "فاطمة الزهراء")}),
+    ("il a écrit à Mme Dupont", {("name", "Dupont")}),
+    ("راسلني السيد بنكيران", {("name", "بنكيران")}),
+    ("my friend Sara Benali knows", {("name", "Sara Benali")}),
+    ("appelez le 06 12-34.56 78", {("phone", "06 12-34.56 78")}),
+    ("رقمي ٠٦١٢٣٤٥٦٧٨", {("phone", "0612345678")}),
+    ("call +212 (0) 661-23-45-67", {("phone", "+212 (0) 661-23-45-67")}),
+    ("شماره ۰۹۱۲۳۴۵۶۷۸۹", {("phone", "09123456789")}),
+    ("06\u200b12\u200b34\u200b56\u200b78", {("phone", "0612345678")}),
+    ("sara.b+x@mail.example", {("email", "sara.b+x@mail.example")}),
+    ("sara [at] mail [dot] com", {("email", "sara [at] mail [dot] com")}),
+    ("sara arobase mail point fr", {("email", "sara arobase mail point fr")}),
+    ("user@domain.ma", {("email", "user@domain.ma")}),
+    ("This is on a page. The page was seen on 2026-03-14 at https://x.example/123456789012", set()),
+    ("La photo est publiée depuis 3 jours, vue 1200 fois.", set()),
+    ("صورتي منشورة في الموقع بدون إذن منذ ٣ أيام", set()),
+]
+
+
+@pytest.mark.parametrize(("note", "expected"), TOLD)
+def test_a_note_is_searched_for_names_numbers_and_addresses(note, expected):
+    """In three languages and any digits; dates, short numbers and addresses of pages are none."""
+    assert {(one.kind, one.words) for one in telltales.find(note)} == expected
+
+
+@settings(deadline=2000)
+@given(st.text(max_size=4000))
+def test_any_note_is_searched_and_soon(note):
+    """Nothing is raised whatever it says."""
+    for one in telltales.find(note):
+        assert one.words
+
+
+@pytest.mark.parametrize("letter", ["a", "1 ", "a@", "(", "Aa ", "a.", "اسمي "])
+def test_a_note_that_is_hard_to_search_is_searched_soon(letter):
+    """Four thousand characters of what patterns begin with, in less than two seconds."""
+    begin = os.times().user
+    telltales.find((letter * 4000)[:4000])
+    assert os.times().user - begin < 2
+
+
+def test_what_was_sealed_reads_back_equal(keys):
+    """A report and a withdrawal."""
+    public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
+    report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
+    from screener.hotline.report import encode
+
+    for said in (report, Withdrawal(b"3" * 32)):
+        assert decode(sealed.unseal(sealed.seal(encode(said), public), secret)) == said
