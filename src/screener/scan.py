@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
-from screener.hasher import Hasher, Opened, Target, Way
+from screener.hasher import Opened, Target, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, Place, places
@@ -25,6 +24,7 @@ from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
 from screener.workers import Workers
+from screener.working import AnyWorker, AnyWorkers, Start
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -35,56 +35,6 @@ Metrics = Callable[[str, float, Mapping[str, str]], None]
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
-
-
-class AnyDone(Protocol):
-    """What became of an errand, and the seconds that it took."""
-
-    @property
-    def errand(self) -> Any:
-        """What the worker gave when it took it."""
-
-    @property
-    def outcome(self) -> Hashed | Opened:
-        """What was told of the target."""
-
-    @property
-    def seconds(self) -> float:
-        """How long a worker was at it."""
-
-
-class AnyWorker(Protocol):
-    """What a scan asks of one that does its work, in a process of this machine or elsewhere."""
-
-    @property
-    def free(self) -> bool:
-        """Whether another target can be handed over."""
-
-    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Any:
-        """Have something done with a target; the errand, as `AnyDone` names it."""
-
-
-class AnyWorkers(Protocol):
-    """All of them, as a context manager that ends them."""
-
-    def free(self) -> AnyWorker | None:
-        """One that can be handed another target, if any."""
-
-    def collect(self) -> Sequence[AnyDone]:
-        """Wait until an errand is over, and give all that are."""
-
-    def __enter__(self) -> AnyWorkers: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-# Starts the workers of a scan.
-Start = Callable[[Hasher], AnyWorkers]
 
 
 def scan(
