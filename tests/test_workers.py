@@ -1,5 +1,6 @@
 """Workers: what may come out of them, and what goes into them."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -85,3 +86,18 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
     for number, one in enumerate(told):
         assert one == ("much" * 2_000_000 if number % 10 == 3 else {"size": number})
     assert len(told) == 50
+
+
+class NeverReady(Counting):
+    """A job that ends its process before the first errand."""
+
+    def visit(self):
+        """As a library may that cannot be loaded."""
+        os._exit(3)
+
+
+def test_a_process_that_ends_before_it_begins_is_not_started_for_ever():
+    """Each file is given up in its turn, and the job comes to its end."""
+    told = list(each(NeverReady(), ["one", "other"], jobs=1))
+
+    assert [one.trouble.reason for one in told] == ["crashed", "crashed"]
