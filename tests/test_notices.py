@@ -287,9 +287,14 @@ def test_no_hash_is_in_what_python_shows_of_it(tmp_path):
         ("http://a\u202egpj.example", "hxxp[:]//a%E2%80%AEgpj[.]example"),
         (
             "a.example\n\nDear partner: nothing to do",
-            "a[.]example%0A%0ADear partner: nothing to do",
+            "a[.]example%0A%0ADear partner[:] nothing to do",
         ),
         ("http://مثال.example/", "hxxp[:]//مثال[.]example/"),
+        ("http://a\u3002example", "hxxp[:]//a[\u3002]example"),
+        ("http\uff1a//a\uff0eb\uff61c\u2024d", "http[\uff1a]//a[\uff0e]b[\uff61]c[\u2024]d"),
+        ("magnet:?xt=urn:btih:ab", "magnet[:]?xt=urn[:]btih[:]ab"),
+        ("javascript:alert(1)", "javascript[:]alert(1)"),
+        ("http://[2001:db8::1]:80/", "hxxp[:]//[2001[:]db8[:][:]1][:]80/"),
     ],
 )
 def test_an_address_is_defanged(address, shown):
@@ -297,15 +302,17 @@ def test_an_address_is_defanged(address, shown):
     assert defanged(address) == shown
 
 
-@given(st.one_of(st.text(max_size=60), st.from_regex(r"https?://[a-z.]{1,20}/\S{0,20}")))
+@given(st.one_of(st.text(max_size=60), st.from_regex("https?://[a-z.\u3002\uff61]{1,20}/\\S{0,20}")))
 def test_no_defanged_address_can_be_opened(address):
-    """Whatever it is: one line, no scheme that opens, no dot that joins a host's name."""
+    """Whatever it is: one line, no scheme that opens, no dot that joins a host's name; nor what the
+    rules for names of hosts (IDNA) take for a dot.
+    """
     shown = defanged(address)
 
     assert shown.isprintable()
     assert not re.search(r"(?i)https?\s*:", shown)
     assert "://" not in shown
-    assert not re.search(r"(?<!\[)\.|\.(?!\])", shown)
+    assert not re.search("(?<!\\[)[.:\u3002\uff0e\uff61]|[.:\u3002\uff0e\uff61](?!\\])", shown)
 
 
 def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
