@@ -350,17 +350,29 @@ def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
 
 
 def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
-    """What a notice asks a partner to write, put there, is read back."""
+    """What a notice asks a partner to write, put there, is read back once it is filled in: nobody
+    removes anything at a time that we have printed, whenever they copy it.
+    """
     from screener.hotline.acknowledgements import read
 
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
-    example = text[text.index("{") : text.index("}") + 1].replace("…", "Sam")
-    (tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json").write_text(example)
+    example = text[text.index("{") : text.index("}") + 1]
+    answer = tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json"
+    timed = example.replace("YYYY-MM-DDThh:mm:ssZ", "2026-11-26T08:00:00Z")
+    for copied, why in ((example, "at is still"), (timed, "by is still")):
+        for hours in (3, 25, 100):
+            answer.write_text(copied)
+            now = RECEIVED + timedelta(hours=hours)
+            found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
+            assert found == []
+            assert left.reason == "not_filled_in"
+            assert why in left.detail
+    answer.write_text(timed.replace("…", "Sam"))
     (found,), unread = read(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)
     )
 
     assert unread == []
     assert (found.notice, found.event, found.by) == ("N-1", "removed", "Sam")
-    assert found.at == RECEIVED + timedelta(days=1)
+    assert found.at == RECEIVED + timedelta(hours=22.5)
