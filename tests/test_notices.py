@@ -302,7 +302,9 @@ def test_an_address_is_defanged(address, shown):
     assert defanged(address) == shown
 
 
-@given(st.one_of(st.text(max_size=60), st.from_regex("https?://[a-z.\u3002\uff61]{1,20}/\\S{0,20}")))
+@given(
+    st.one_of(st.text(max_size=60), st.from_regex("https?://[a-z.\u3002\uff61]{1,20}/\\S{0,20}"))
+)
 def test_no_defanged_address_can_be_opened(address):
     """Whatever it is: one line, no scheme that opens, no dot that joins a host's name; nor what the
     rules for names of hosts (IDNA) take for a dot.

@@ -71,8 +71,8 @@ def _addresses_hint(say: Translator) -> str:
 def _answer(say: Translator) -> str:
     return say(
         "To answer, put a file such as this one, whose name ends in .json, into the folder"
-        " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who you"
-        " are: fill both in."
+        " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who"
+        " you are: fill both in."
     )
 
 
