@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,8 +171,31 @@ def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch
 
     assert len(found) == 3
     assert [(one.reason, one.detail) for one in unread] == [
-        ("too_many", "2 files beyond 3 have not been read")
+        (
+            "too_many",
+            "the 2 oldest files have not been read, but the newest 3: move old ones away",
+        )
     ]
+
+
+def test_what_comes_last_is_read_whatever_its_name_and_its_date(folder, tmp_path, monkeypatch):
+    """Beyond the limit, files that have long been read keep no answer from being heard: the order
+    is that in which they came here, by rename too, and not that of names or of the times that a
+    partner gives its files.
+    """
+    monkeypatch.setattr(acknowledgements, "MOST", 3)
+    for number in range(5):
+        (folder / f"{number}.json").write_text(json.dumps(GOOD))
+    time.sleep(0.02)  # longer than a tick of the clock of files
+    fresh = folder / "removed.part"
+    fresh.write_text(json.dumps(GOOD | {"notice": "N-2"}))
+    os.utime(fresh, (1, 1))
+    fresh.rename(folder / "removed.json")
+    found, unread = read(tmp_path)
+
+    assert "N-2" in [one.notice for one in found]
+    assert len(found) == 3
+    assert [one.reason for one in unread] == ["too_many"]
 
 
 def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):

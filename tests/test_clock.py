@@ -21,10 +21,10 @@ def case(state="notified", *, outcome="illegal", received=NOON, sent=()):
     return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent))
 
 
-def sent(partner="meta", *, removed=None, acknowledged=None):
+def sent(partner="meta", *, removed=None, acknowledged=None, refused=None):
     """A notice written an hour after noon, removed so many hours after noon."""
     at = None if removed is None else NOON + removed * HOUR
-    return Sent("N-1", partner, NOON + HOUR, acknowledged, at)
+    return Sent("N-1", partner, NOON + HOUR, acknowledged, at, refused)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
             st.sampled_from(["meta", "tiktok", "x"]),
             st.one_of(st.none(), st.integers(1, 60)),
             st.booleans(),
+            st.booleans(),
             st.sampled_from(["notified", "removed", "refused", "withdrawn"]),
         ),
         max_size=30,
@@ -120,8 +121,18 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
     now = NOON + hours * HOUR
     found = figures(
         [
-            case(state, sent=[sent(who, removed=removed, acknowledged=now if heard else None)])
-            for who, removed, heard, state in rows
+            case(
+                state,
+                sent=[
+                    sent(
+                        who,
+                        removed=removed,
+                        acknowledged=now if heard else None,
+                        refused=now if refused else None,
+                    )
+                ],
+            )
+            for who, removed, heard, refused, state in rows
         ],
         now=now,
     )
@@ -131,11 +142,12 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
     assert list(found.partners) == sorted({who for who, *_ in rows})
     for partner, said in [*found.partners.items(), (None, found.all)]:
         some = [row for row in rows if partner in (None, row[0])]
-        times = sorted(removed for _, removed, _, _ in some if removed is not None)
-        failed = sum(r is None and state != "withdrawn" for _, r, _, state in some)
+        times = sorted(removed for _, removed, *_ in some if removed is not None)
+        failed = sum(r is None and state != "withdrawn" for _, r, *_, state in some)
         good = sum(time <= 24 for time in times)
         assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
-        assert said.acknowledged == sum(heard for _, _, heard, _ in some)
+        assert said.acknowledged == sum(heard for _, _, heard, *_ in some)
+        assert said.refused == sum(no and removed is None for _, removed, _, no, _ in some)
         whole = len(times) + failed
         assert said.share == (float(Fraction(good, whole)) if whole else None)
         middle = None

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -11,7 +12,8 @@ from hotlines import IMAGES, item_of, make_desk, report_of, take
 
 from screener.cli import cli
 from screener.errors import ScreenerError
-from screener.hotline import own_media
+from screener.hotline import helplines, own_media
+from screener.hotline.language import translator
 
 PAGE = "https://x.example/1"
 
@@ -95,6 +97,47 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
                input=f"{secret}\n")[1]  # fmt: skip
     assert "withdrawn" in told
     assert "+212 5 11" in told
+
+
+def test_a_slip_in_the_corrections_of_helplines_costs_a_reporter_nothing(run, desk, tmp_path):
+    """The report is made, the slip told, and the package's helplines stand in."""
+    own = tmp_path / "helplines.toml"
+    own.write_text('[emc-helpline]\nphon = "1"\n')
+    code, told = run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE,
+                     "-o", tmp_path / "r", "--helplines", own)  # fmt: skip
+    assert code == 0
+    assert (tmp_path / "r").exists()
+    assert "emc-helpline.phon is no field" in told
+    assert "cyberconfiance.ma" in told
+
+
+def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path):
+    """By the commands that make what reporters and the team read, until each has its day."""
+    own = tmp_path / "helplines.toml"
+    checked = [f'["{one.id}"]\nchecked = "2026-11-25"\n' for one in helplines.load()]
+    for name in ("status", "page"):
+        call = ("hotline", name, "-o", tmp_path / "made")
+        assert "not been checked by the operator: emc-helpline" in run(*call)[1]
+        own.write_text("".join(checked[1:]))
+        told = run(*call, "--helplines", own)[1]
+        assert "1 helpline has not been checked by the operator: emc-helpline." in told
+        own.write_text("".join(checked))
+        assert "checked" not in run(*call, "--helplines", own)[1]
+
+
+def test_times_of_a_case_are_those_of_its_notices(run, desk):
+    """In the hotline's zone; in UTC where no file says one."""
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    known = desk.folder / "partners.toml"
+    text = known.read_text(encoding="utf-8")
+    known.write_text(text.replace("Africa/Casablanca", "Asia/Tokyo"), encoding="utf-8")
+    received = desk.case(taken.case).received
+    assert (
+        translator("en").moment(received, ZoneInfo("Asia/Tokyo"))
+        in run("case", "show", taken.case)[1]
+    )
+    known.unlink()
+    assert translator("en").moment(received) in run("case", "show", taken.case)[1]
 
 
 def test_a_page_of_results_is_made_as_before(run, tmp_path):

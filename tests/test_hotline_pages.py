@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from notified import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 
 from screener.errors import HotlineError
-from screener.hotline import notice_pages, status_page
+from screener.hotline import helplines, notice_pages, status_page
 from screener.hotline.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.defang import defanged
 from screener.hotline.language import plain, translator, unreviewed
@@ -152,6 +152,30 @@ def test_the_operator_is_told_of_texts_that_nobody_has_reviewed():
     """While a language is not signed, the status page says so."""
     told = translator("en")("Arabic") in Page(status("en")).shown
     assert told == ("ar" in unreviewed())
+
+
+def test_the_operator_is_told_of_helplines_that_nobody_has_checked():
+    """Those that the page is given, or the package's own; nothing once each has its day."""
+    say = translator("en")
+    own = helplines.load()
+    assert helplines.unchecked_notice(own, say) in Page(status("en")).shown
+    checked = tuple(replace(one, checked=NOW.date()) for one in own)
+    some = (replace(checked[0], checked=None), *checked[1:])
+    told = Page(status("en", helplines=some)).shown
+    assert f"1 helpline has not been checked by the operator: {own[0].id}." in told
+    assert "helpline" not in Page(status("en", helplines=checked)).shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refusal_is_shown_with_its_partner(language):
+    """Counted by itself: who has refused has read the notice, and has not removed."""
+    came = NOW - 20 * HOUR
+    sent = (Sent("N-1", "meta", came, came + HOUR, None, came + HOUR),)
+    one = case(state="notified", sent=sent)
+    text = status_page.page_of([one], now=NOW, language=language, hotline=HOTLINE)
+    row = text[text.index("<bdi>meta</bdi>") :].partition("</tr>")[0]
+    assert re.findall(r"<td>(\d)</td>", row) == ["1", "1", "0", "1"]
+    assert translator(language)("Refused") in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -287,9 +287,14 @@ def test_no_hash_is_in_what_python_shows_of_it(tmp_path):
         ("http://a\u202egpj.example", "hxxp[:]//a%E2%80%AEgpj[.]example"),
         (
             "a.example\n\nDear partner: nothing to do",
-            "a[.]example%0A%0ADear partner: nothing to do",
+            "a[.]example%0A%0ADear partner[:] nothing to do",
         ),
         ("http://مثال.example/", "hxxp[:]//مثال[.]example/"),
+        ("http://a\u3002example", "hxxp[:]//a[\u3002]example"),
+        ("http\uff1a//a\uff0eb\uff61c\u2024d", "http[\uff1a]//a[\uff0e]b[\uff61]c[\u2024]d"),
+        ("magnet:?xt=urn:btih:ab", "magnet[:]?xt=urn[:]btih[:]ab"),
+        ("javascript:alert(1)", "javascript[:]alert(1)"),
+        ("http://[2001:db8::1]:80/", "hxxp[:]//[2001[:]db8[:][:]1][:]80/"),
     ],
 )
 def test_an_address_is_defanged(address, shown):
@@ -297,15 +302,19 @@ def test_an_address_is_defanged(address, shown):
     assert defanged(address) == shown
 
 
-@given(st.one_of(st.text(max_size=60), st.from_regex(r"https?://[a-z.]{1,20}/\S{0,20}")))
+@given(
+    st.one_of(st.text(max_size=60), st.from_regex("https?://[a-z.\u3002\uff61]{1,20}/\\S{0,20}"))
+)
 def test_no_defanged_address_can_be_opened(address):
-    """Whatever it is: one line, no scheme that opens, no dot that joins a host's name."""
+    """Whatever it is: one line, no scheme that opens, no dot that joins a host's name; nor what the
+    rules for names of hosts (IDNA) take for a dot.
+    """
     shown = defanged(address)
 
     assert shown.isprintable()
     assert not re.search(r"(?i)https?\s*:", shown)
     assert "://" not in shown
-    assert not re.search(r"(?<!\[)\.|\.(?!\])", shown)
+    assert not re.search("(?<!\\[)[.:\u3002\uff0e\uff61]|[.:\u3002\uff0e\uff61](?!\\])", shown)
 
 
 def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
@@ -343,17 +352,29 @@ def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
 
 
 def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
-    """What a notice asks a partner to write, put there, is read back."""
+    """What a notice asks a partner to write, put there, is read back once it is filled in: nobody
+    removes anything at a time that we have printed, whenever they copy it.
+    """
     from screener.hotline.acknowledgements import read
 
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
-    example = text[text.index("{") : text.index("}") + 1].replace("…", "Sam")
-    (tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json").write_text(example)
+    example = text[text.index("{") : text.index("}") + 1]
+    answer = tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json"
+    timed = example.replace("YYYY-MM-DDThh:mm:ssZ", "2026-11-26T08:00:00Z")
+    for copied, why in ((example, "at is still"), (timed, "by is still")):
+        for hours in (3, 25, 100):
+            answer.write_text(copied)
+            now = RECEIVED + timedelta(hours=hours)
+            found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
+            assert found == []
+            assert left.reason == "not_filled_in"
+            assert why in left.detail
+    answer.write_text(timed.replace("…", "Sam"))
     (found,), unread = read(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)
     )
 
     assert unread == []
     assert (found.notice, found.event, found.by) == ("N-1", "removed", "Sam")
-    assert found.at == RECEIVED + timedelta(days=1)
+    assert found.at == RECEIVED + timedelta(hours=22.5)

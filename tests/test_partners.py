@@ -90,6 +90,33 @@ def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
         partners.load(path)
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        ("out/meta", "folder of meta too"),
+        ("out/../out/META/", "folder of meta too"),
+        ("out/meta/acknowledgements", "folder of meta too"),
+        ("out", "folder of meta too"),
+        ("link", "folder of meta too"),
+        (".", "the hotline's own files"),
+        ("..", "the hotline's own files"),
+    ],
+)
+def test_no_partner_reads_what_is_not_its_own(tmp_path, folder, why):
+    """One folder for two, however it is written, one in another, or the hotline's own: refused, by
+    the field of the second.
+    """
+    path = tmp_path / "partners.toml"
+    (tmp_path / "link").symlink_to(tmp_path / "out" / "meta")
+    path.write_text(WHOLE.replace("/srv/tiktok", folder), encoding="utf-8")
+
+    with pytest.raises(HotlineError, match=rf"partners\.tiktok\.folder.*{why}"):
+        partners.load(path)
+    for near in ("out/meta2", "out/tiktok"):
+        path.write_text(WHOLE.replace("/srv/tiktok", near), encoding="utf-8")
+        assert partners.load(path).named("tiktok").folder == tmp_path / near
+
+
 def test_the_file_to_fill_in_can_be_read_as_it_is(tmp_path):
     """It names no partner and lets no hash go; with its lines uncommented it names one."""
     path = tmp_path / "partners.toml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,15 @@ def _desk(store: Path, say: Translator) -> Any:
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
+
+
+def _zone(desk: Any) -> tzinfo:
+    """The hotline's time zone; UTC where no file says one."""
+    try:
+        zone: tzinfo = desk.partners.hotline.zone
+    except HotlineError:
+        return UTC
+    return zone
 
 
 @click.group()
@@ -94,9 +103,12 @@ def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
 @STORE
 @said
 def show(reference: str, store: Path, say: Translator) -> int:
-    """Show all that is known of a case. Addresses are written so that none can be opened."""
-    found = _desk(store, say).case(reference)
-    for line in case_text.lines_of(found, say, now=datetime.now(UTC)):
+    """Show all that is known of a case. Addresses are written so that none can be opened; times are
+    in the hotline's zone, as in its notices.
+    """
+    desk = _desk(store, say)
+    zone = _zone(desk)
+    for line in case_text.lines_of(desk.case(reference), say, now=datetime.now(UTC), zone=zone):
         click.echo(line)
     return 0
 

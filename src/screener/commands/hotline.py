@@ -7,13 +7,17 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from screener.commands.options import FILE
 from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES
 from screener.hotline.language import Translator, preferred, translator
+
+if TYPE_CHECKING:
+    from screener.hotline.helplines import Helpline
 
 STORE = click.option(
     "--store",
@@ -22,6 +26,10 @@ STORE = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The hotline's folder; SCREENER_HOTLINE where left out.",
 )
+HELPLINES = click.option(
+    "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
+    help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
+)  # fmt: skip
 _LANGUAGE = click.option(
     "--language",
     type=click.Choice(LANGUAGES),
@@ -81,11 +89,16 @@ def create(folder: Path, say: Translator) -> int:
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
     help="The file to publish, anywhere: each entry is for its reporter only.",
 )  # fmt: skip
+@HELPLINES
 @said
-def status(store: Path, output: Path, say: Translator) -> int:
-    """Write the file from which every reporter reads how their report stands."""
+def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
+    """Write the file from which every reporter reads how their report stands.
+
+    What it says ends with helplines, and those that you have not checked are told.
+    """
     from screener.hotline.desk import Desk
 
+    _known_helplines(helplines, say)
     _replace(output, Desk.open(store).statuses())
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
@@ -97,8 +110,9 @@ def status(store: Path, output: Path, say: Translator) -> int:
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
+@HELPLINES
 @said
-def page(store: Path, output: Path, say: Translator) -> int:
+def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write a page of the clock: how much time each case has, and how fast partners remove."""
     from datetime import UTC, datetime
 
@@ -109,10 +123,21 @@ def page(store: Path, output: Path, say: Translator) -> int:
     known = desk.partners
     status_page.write_html(
         output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
-        partners=known.partners,
+        partners=known.partners, helplines=_known_helplines(helplines, say),
     )  # fmt: skip
     click.echo(say("The page is {file}.", file=output))
     return 0
+
+
+def _known_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
+    """Those that reporters are told; the operator is told which of them nobody has checked."""
+    from screener.hotline import helplines
+
+    known = helplines.load(corrections)
+    unchecked = helplines.unchecked_notice(known, say)
+    if unchecked is not None:
+        click.echo(unchecked, err=True)
+    return known
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from screener import report as pages
-from screener.commands.hotline import said
+from screener.commands.hotline import HELPLINES, said
 from screener.commands.options import FILE
 from screener.errors import HotlineError
 from screener.hotline.case import Language
@@ -71,10 +71,6 @@ _OUTPUT = click.option(
     help="The file to write, to be handed to the hotline.",
 )  # fmt: skip
 _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
-_HELPLINES = click.option(
-    "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
-    help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
-)  # fmt: skip
 
 
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
@@ -83,7 +79,7 @@ def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
     """
 
     @_COUNTRY
-    @_HELPLINES
+    @HELPLINES
     @said
     @wraps(command)
     def told(*given: Any, say: Translator, **options: Any) -> int:
@@ -203,11 +199,17 @@ def _ask_secret(say: Translator) -> Any:
 
 
 def _tell_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
-    """Whom a reporter can turn to."""
+    """Whom a reporter can turn to; a slip in the operator's corrections is told, and costs them
+    only.
+    """
     from screener.hotline import helplines
 
     language: Language = say.language
-    known = helplines.load(corrections)
+    try:
+        known = helplines.load(corrections)
+    except HotlineError as error:
+        click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+        known = helplines.load()
     for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
         click.echo(line)
 

@@ -20,11 +20,13 @@ LONGEST = 64 << 10  # bytes of a file
 _LONGEST_NAME, _LONGEST_NOTE = 200, 2000  # characters
 # Clocks of two organisations differ a little.
 _AHEAD = timedelta(minutes=5)
+# What the example in a notice has in place of what only the partner knows.
+_NO_TIME, _NOBODY = "YYYY-MM-DDThh:mm:ssZ", "…"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 Reason = Literal[
     "not_a_file", "too_large", "unreadable", "not_json", "wrong_form", "unknown_notice",
-    "wrong_time", "too_many",
+    "wrong_time", "not_filled_in", "too_many",
 ]  # fmt: skip
 
 
@@ -65,8 +67,8 @@ def parse(
     notice, event = _text(found, "notice", 64), _text(found, "event", 20)
     if event not in EVENTS:
         raise UnreadError("wrong_form", marked("event is one of {known}"), known=", ".join(EVENTS))
-    at = _time(_text(found, "at", 40))
-    by = _text(found, "by", _LONGEST_NAME)
+    at = _time(_own(found, "at", 40, _NO_TIME))
+    by = _own(found, "by", _LONGEST_NAME, _NOBODY)
     note = _text(found, "note", _LONGEST_NOTE) if "note" in found else ""
     if not NAME.fullmatch(notice) or notice not in sent:
         raise UnreadError("unknown_notice", marked("this partner was sent no notice of that id"))
@@ -116,6 +118,15 @@ def _text(found: Mapping[str, Any], name: str, longest: int) -> str:
     return value.strip()
 
 
+def _own(found: Mapping[str, Any], name: str, longest: int, example: str) -> str:
+    """A text that the partner has written, instead of what stands in the example."""
+    text = _text(found, name, longest)
+    if text == example:
+        message = marked("{field} is still that of the example: fill it in")
+        raise UnreadError("not_filled_in", message, field=name)
+    return text
+
+
 def _time(text: str) -> datetime:
     if not _TIME.fullmatch(text):
         raise UnreadError(
@@ -129,10 +140,12 @@ def _time(text: str) -> datetime:
         raise UnreadError("wrong_form", marked("at is no time that there is")) from None
 
 
-def example(notice: str, at: datetime) -> list[str]:
-    """The lines of a file that says that what a notice asked for was removed."""
+def example(notice: str) -> list[str]:
+    """The lines of a file that says that what a notice asked for was removed; when, and by whom,
+    is left to fill in: it is refused as it stands.
+    """
     said = {
         "schema": SCHEMA, "notice": notice, "event": "removed",
-        "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "by": "…",
+        "at": _NO_TIME, "by": _NOBODY,
     }  # fmt: skip
     return json.dumps(said, ensure_ascii=False, indent=1).split("\n")

@@ -4,9 +4,10 @@ writes there may write anything.
 
 from __future__ import annotations
 
+import heapq
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from screener.hotline.delivery import ACKNOWLEDGEMENTS
 from screener.hotline.language import Translator, marked, plain
 from screener.hotline.partners import Partner
 
-MOST = 10_000  # files of one partner that are read at once
+MOST = 10_000  # files of one partner that are read at once: those that came last
 _UNREADABLE = marked("it cannot be opened: {why}")
 
 __all__ = ["MOST", "Acknowledgement", "Unread", "read"]
@@ -55,13 +56,13 @@ def read(
 
     `sent` are the notices that the partner was sent, with the times at which they were written.
     Files stay where they are, and are read again the next time: whoever records them takes each
-    event of a notice once. Only files whose names end in `.json` are looked at. HotlineError
-    where the folder itself cannot be read; one that is not there has nothing to say.
+    event of a notice once. Only files whose names end in `.json` are looked at, and of more than
+    `MOST` those that came last, so that what was answered long ago keeps nobody from being heard.
+    HotlineError where the folder itself cannot be read; one that is not there has nothing to say.
     """
     folder = partner.folder / ACKNOWLEDGEMENTS
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(one.name for one in entries if one.name.endswith(".json"))
+        names, more = _newest(folder)
     except FileNotFoundError:
         return [], []
     except OSError as error:
@@ -69,18 +70,45 @@ def read(
         raise HotlineError(message, file=folder, why=error.strerror) from error
     found: list[Acknowledgement] = []
     unread: list[Unread] = []
-    for name in names[:MOST]:
+    for name in names:
         try:
             found.append(parse(_bytes(folder / name), plain(name), sent=sent, now=now))
         except UnreadError as error:
             unread.append(Unread(plain(name), error.reason, error))
-    if len(names) > MOST:
-        more = len(names) - MOST
-        message = marked("{more} files beyond {most} have not been read")
+    if more:
+        message = marked(
+            "the {more} oldest files have not been read, but the newest {most}: move old ones away"
+        )
         many = UnreadError("too_many", message, more=more, most=MOST)
         unread.append(Unread("", "too_many", many))
     found.sort(key=lambda one: (one.at, one.file))
     return found, unread
+
+
+def _newest(folder: Path) -> tuple[list[str], int]:
+    """The names of the files that came last, in order, and how many more there are."""
+    count = 0
+
+    def arrivals() -> Iterator[tuple[int, str]]:
+        nonlocal count
+        with os.scandir(folder) as entries:
+            for one in entries:
+                if one.name.endswith(".json") and (came := _came(one)) is not None:
+                    count += 1
+                    yield came, one.name
+
+    names = sorted(name for _, name in heapq.nlargest(MOST, arrivals()))
+    return names, count - len(names)
+
+
+def _came(entry: os.DirEntry[str]) -> int | None:
+    """When a file came to be as it is here; None where it has just gone. Its time of change, which
+    whoever sends it cannot set: its time of writing is the partner's own.
+    """
+    try:
+        return entry.stat(follow_symlinks=False).st_ctime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _bytes(path: Path) -> bytes:

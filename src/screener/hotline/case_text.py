@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from screener.hotline import clock
 from screener.hotline.case import Case, KnownMatch
@@ -33,11 +33,11 @@ def time_of(case: Case, say: Translator, *, now: datetime) -> str:
     return say("{time} left").format(time=left)
 
 
-def lines_of(case: Case, say: Translator, *, now: datetime) -> Iterator[str]:
-    """All that is known of a case, but for hashes."""
+def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) -> Iterator[str]:
+    """All that is known of a case, but for hashes; times in a time zone, which each names."""
     yield line_of(case, say, now=now)
-    yield say("Received: {time}", time=say.moment(case.received))
-    yield say("Due: {time}", time=say.moment(case.due))
+    yield say("Received: {time}", time=say.moment(case.received, zone))
+    yield say("Due: {time}", time=say.moment(case.due, zone))
     for address in case.addresses:
         yield say("Address: {address}", address=defanged(address))
     if case.hashes:
@@ -62,23 +62,23 @@ def lines_of(case: Case, say: Translator, *, now: datetime) -> Iterator[str]:
         yield say("In the hotline's list: {entry}", entry=entry)
     for event in case.events:
         yield say(
-            "{time}: {state}, by {by}: {reason}", time=say.moment(event.at),
+            "{time}: {state}, by {by}: {reason}", time=say.moment(event.at, zone),
             state=say(STATES[event.state]), by=event.by, reason=say(event.reason),
         )  # fmt: skip
     for sent in case.sent:
         yield say(
             "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
-            time=say.moment(sent.at),
+            time=say.moment(sent.at, zone),
         )  # fmt: skip
         if sent.refused is not None and sent.removed is None:
             yield say("{partner} has refused to remove what {case} is of.", partner=sent.partner,
                       case=case.reference)  # fmt: skip
         if sent.removed is not None:
             yield say("{partner} has removed it: {time}", partner=sent.partner,
-                      time=say.moment(sent.removed))  # fmt: skip
+                      time=say.moment(sent.removed, zone))  # fmt: skip
         elif sent.acknowledged is not None and sent.refused is None:
             yield say("{partner} has read it: {time}", partner=sent.partner,
-                      time=say.moment(sent.acknowledged))  # fmt: skip
+                      time=say.moment(sent.acknowledged, zone))  # fmt: skip
 
 
 def known_line(known: KnownMatch, say: Translator) -> str:

@@ -16,16 +16,18 @@ from screener.hotline.clock import Standing
 class Removals:
     """What became of notices, to one partner or to all.
 
-    `sent` notices of which `acknowledged` and `removed` came back. `counted` are those of which it
-    is known whether they were removed in time: removed, or past due; `in_time` are those removed
-    within 24 hours after the report came in. Notices of cases that were withdrawn, or found not
-    illegal later, count as sent; unless they were removed, nobody is late with them. `median` is of
-    the time from report to removal, of what was removed; None where nothing was.
+    `sent` notices of which `acknowledged` and `removed` came back, and `refused`, unless it was
+    removed all the same. `counted` are those of which it is known whether they were removed in
+    time: removed, or past due; `in_time` are those removed within 24 hours after the report came
+    in. Notices of cases that were withdrawn, or found not illegal later, count as sent; unless they
+    were removed, nobody is late with them. `median` is of the time from report to removal, of what
+    was removed; None where nothing was.
     """
 
     sent: int
     acknowledged: int
     removed: int
+    refused: int
     counted: int
     in_time: int
     median: timedelta | None
@@ -73,6 +75,7 @@ def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
         sent=len(notices),
         acknowledged=sum(sent.acknowledged is not None for _, sent in notices),
         removed=len(removed),
+        refused=sum(one.refused is not None and one.removed is None for _, one in notices),
         counted=len(removed) + late,
         in_time=sum(time <= DEADLINE for time in removed),
         median=_median(removed),

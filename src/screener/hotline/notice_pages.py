@@ -71,7 +71,8 @@ def _addresses_hint(say: Translator) -> str:
 def _answer(say: Translator) -> str:
     return say(
         "To answer, put a file such as this one, whose name ends in .json, into the folder"
-        " acknowledgements. The event is acknowledged, removed or refused."
+        " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who"
+        " you are: fill both in."
     )
 
 
@@ -89,7 +90,7 @@ def text_of(notice: Notice, say: Translator) -> str:
         lines += ["", _hashes_head(notice, say)]
         lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
     lines += ["", _answer(say)]
-    lines += [f"  {say.exact(one)}" for one in acknowledgement.example(notice.id, notice.due)]
+    lines += [f"  {say.exact(one)}" for one in acknowledgement.example(notice.id)]
     # A line's direction is that of its first letter, and an address is none of the language's.
     mark = _RIGHT_TO_LEFT_MARK if say.rtl else ""
     return "".join(f"{mark if line else ''}{line}\n" for line in lines)
@@ -114,7 +115,7 @@ def html_of(notice: Notice, say: Translator) -> str:
         body += f"<h2>{page.said(_hashes_head(notice, say))}</h2>\n" + _listed(
             f"{page.code(kind)} {page.code(value)}" for kind, value in _hashes(notice, say)
         )
-    example = "\n".join(page.text(one) for one in acknowledgement.example(notice.id, notice.due))
+    example = "\n".join(page.text(one) for one in acknowledgement.example(notice.id))
     body += (
         f"<h2>{page.said(say('How to answer'))}</h2>\n<p>{page.said(_answer(say))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'

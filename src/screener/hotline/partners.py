@@ -4,7 +4,9 @@ TOML file that the operator writes, together with what the hotline says of itsel
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -115,6 +117,7 @@ def load(path: str | PathLike[str]) -> Partners:
         some = whole.table("partners")
         for name in some.values:
             partners[name] = _partner(name, some, Path(path).parent)
+        _check_apart(some, partners, Path(path).parent)
     return Partners(hotline, MappingProxyType(partners))
 
 
@@ -150,6 +153,31 @@ def _partner(name: str, some: Table, beside: Path) -> Partner:
         table.one_of("audience", _AUDIENCES, "clients"), table.text("contact", ""),
         table.text("legal_basis", ""),
     )  # fmt: skip
+
+
+def _check_apart(some: Table, partners: Mapping[str, Partner], own: Path) -> None:
+    """HotlineError where a partner would read what another is sent, or what is the hotline's."""
+    mine, taken = _place(own), dict[str, Path]()
+    for name, partner in partners.items():
+        place = _place(partner.folder)
+        if mine.is_relative_to(place):
+            message = marked(
+                "{file}: {field} holds the hotline's own files, which no partner may have"
+            )
+            raise some.table(name).wrong(message, "folder")
+        for other, there in taken.items():
+            if place.is_relative_to(there) or there.is_relative_to(place):
+                message = marked(
+                    "{file}: {field} is the folder of {other} too, or one lies in the other: each"
+                    " partner has one of its own"
+                )
+                raise some.table(name).wrong(message, "folder", other=other)
+        taken[name] = place
+
+
+def _place(folder: Path) -> Path:
+    """Where a folder is, links followed, as a file system sees it that knows no case."""
+    return Path(unicodedata.normalize("NFC", os.path.realpath(folder)).casefold())
 
 
 def _is_kind(name: object) -> bool:

@@ -19,6 +19,7 @@ from screener.hotline import clock, page
 from screener.hotline.case import Case, Language
 from screener.hotline.clock import Standing
 from screener.hotline.figures import Figures, Removals, figures
+from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import Translator, marked, translator
 from screener.hotline.partners import Hotline, Partner
 from screener.hotline.wording import STATES, unreviewed_notice
@@ -35,11 +36,16 @@ _ENDED_SHOWN = 50
 def write_html(
     path: str | PathLike[str], cases: Iterable[Case], *, now: datetime, language: Language,
     hotline: Hotline, partners: Mapping[str, Partner] | None = None,
+    helplines: tuple[Helpline, ...] | None = None,
 ) -> None:  # fmt: skip
     """Write the page, readable by its owner only; whoever opens it meanwhile sees the old one
-    whole. `partners` give the names of partners. HotlineError where it cannot be written.
+    whole. `partners` give the names of partners; `helplines` are those that reporters are told,
+    the package's own where left out: the page tells which of them nobody has checked. HotlineError
+    where it cannot be written.
     """
-    text = page_of(cases, now=now, language=language, hotline=hotline, partners=partners)
+    text = page_of(
+        cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
+    )
     final = Path(path)
     fresh = final.with_name(f".{final.name}.{secrets.token_hex(8)}.new")
     try:
@@ -56,7 +62,7 @@ def write_html(
 
 def page_of(
     cases: Iterable[Case], *, now: datetime, language: Language, hotline: Hotline,
-    partners: Mapping[str, Partner] | None = None,
+    partners: Mapping[str, Partner] | None = None, helplines: tuple[Helpline, ...] | None = None,
 ) -> str:  # fmt: skip
     """The page as a string of HTML."""
     say = translator(language)
@@ -71,7 +77,7 @@ def page_of(
         + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
         + _section(say("Removal by partner"), _partners(found, names, say), say)
         + _section(say("Cases that have ended"), _ended(ended, now, hotline, say), say)
-        + _footer(say)
+        + _footer(load() if helplines is None else helplines, say)
     )
     title = say("{hotline}: the clock of each case", hotline=hotline.name)
     return page.page(say, title, body)
@@ -137,7 +143,7 @@ def _time(case: Case, now: datetime, say: Translator) -> str:
 
 def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
     heads = (
-        say("Partner"), say("Notices"), say("Acknowledged"), say("Removed"),
+        say("Partner"), say("Notices"), say("Acknowledged"), say("Removed"), say("Refused"),
         say("Removed within 24 hours"), say("Median time to removal"),
     )  # fmt: skip
     rows = [
@@ -163,7 +169,7 @@ def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
             part=say.number(some.in_time), whole=say.number(some.counted)
         )
         share += f" ({page.said(of)})"
-    numbers = (some.sent, some.acknowledged, some.removed)
+    numbers = (some.sent, some.acknowledged, some.removed, some.refused)
     return (*(page.text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
 
 
@@ -191,8 +197,8 @@ def _end(case: Case) -> datetime:
     return case.events[-1].at if case.events else case.received
 
 
-def _footer(say: Translator) -> str:
+def _footer(helplines: tuple[Helpline, ...], say: Translator) -> str:
     told = say("This page names no address, no picture and no person.")
-    warning = unreviewed_notice(say)
-    note = f'<p class="note">{page.said(warning)}</p>\n' if warning else ""
-    return f"<footer><p>{page.said(told)}</p>\n{note}</footer>\n"
+    warnings = (unreviewed_notice(say), unchecked_notice(helplines, say))
+    notes = "".join(f'<p class="note">{page.said(one)}</p>\n' for one in warnings if one)
+    return f"<footer><p>{page.said(told)}</p>\n{notes}</footer>\n"
