@@ -15,8 +15,8 @@ LAYERS = [
     "policy", "scenes", "alignment", "agreement", "result", "distinct", "hashed", "hasher", "found",
     "video_search", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
     "inputs", "cache", "scan", "rescan", "output", "ray", "vpdq", "summary", "report",
-    "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page",
-    "console", "list_pages", "hotline", "commands", "cli",
+    "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate",
+    "calibration_page", "console", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 
