@@ -392,7 +392,7 @@ def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
     other[:1] = codes[:1]
     turned = clip_of(clips.scenes(40, seed=4))
     back = [
-        replace(one, orientation="flip_horizontal")
+        one._replace(orientation="flip_horizontal")
         for one in clip_of(codes).hashes
         if not one.hash.kind.video
     ]

@@ -7,14 +7,13 @@ is hashes; nothing of a picture is kept, and no name, size or time of its file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from os import PathLike
 
 from screener import vpdq
 from screener.errors import MediaError
 from screener.hashed import Hashed, Located, hash_item
-from screener.hasher import Target
+from screener.hasher import Target, Way
 from screener.hashing.hash import KINDS, HashKind
 from screener.hotline.report import REGIONS, Item
 from screener.media.archive import Budget
@@ -49,9 +48,9 @@ class _Making:
     def visit(self) -> _Making:
         return self
 
-    def do(self, target: Target, budget: Budget | None, digests_only: bool) -> Hashed:
+    def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed:
         """Hash a file by all kinds, and a clip's frames as one value besides."""
-        if digests_only:
+        if way is Way.DIGESTS:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
         hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)
@@ -87,26 +86,18 @@ def _make(
 ) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
     if not paths:
         return (), ()
-    from screener.workers import Worker
+    from screener.workers import each
 
-    worker: Worker[Hashed] = Worker(_Making(Policy(seconds=_SECONDS)))
     items: list[Item] = []
     troubles: list[Trouble] = []
-    try:
-        for place, path in enumerate(paths):
-            errand = worker.take(Target(str(path)), None)
-            done = None
-            while done is None:
-                wait([errand.future], return_when=FIRST_COMPLETED)
-                done = worker.collect(errand)
-            item = _item(done.outcome)
-            if item is not None and (damaged or done.outcome.trouble is None):
-                items.append(item)
-            else:
-                reason = done.outcome.trouble or MediaError("undecodable", "no picture in it")
-                troubles.append(Trouble(place, reason))
-    finally:
-        worker.stop()
+    making = _Making(Policy(seconds=_SECONDS))
+    for place, hashed in enumerate(each(making, map(str, paths), jobs=1)):
+        item = _item(hashed)
+        if item is not None and (damaged or hashed.trouble is None):
+            items.append(item)
+        else:
+            reason = hashed.trouble or MediaError("undecodable", "no picture in it")
+            troubles.append(Trouble(place, reason))
     return tuple(items), tuple(troubles)
 
 
@@ -132,4 +123,4 @@ def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
 
 def _told(one: Located) -> Located:
     times = tuple(round(time, 3) for time in one.again)
-    return replace(one, time=round(one.time, 3), again=times)
+    return one._replace(time=round(one.time, 3), again=times)
