@@ -98,8 +98,17 @@ def test_giant_lists_are_refused_before_they_are_read(desk):
     for facts in (many, items, hashes, times, base | {"items": halves}):
         with pytest.raises(Unsealable, match="more than"):
             decode(json.dumps(facts).encode())
+    upright = base | {"items": [base["items"][0] | {"hashes": [row] * 2_001}]}
+    with pytest.raises(Unsealable, match="upright"):
+        decode(json.dumps(upright).encode())
+    nothing = base | {"items": [], "addresses": [], "note": "look"}
+    with pytest.raises(Unsealable, match="nothing"):
+        decode(json.dumps(nothing).encode())
     begin = time.process_time()
-    decode(json.dumps(base | {"items": [base["items"][0] | {"hashes": [row] * 20_000}]}).encode())
+    turned = [*row[:4], 1, *row[5:]]
+    decode(
+        json.dumps(base | {"items": [base["items"][0] | {"hashes": [turned] * 20_000}]}).encode()
+    )
     assert time.process_time() - begin < 5
 
 

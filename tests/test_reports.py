@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import stat
 import string
 from datetime import UTC, date, datetime
@@ -167,7 +168,7 @@ def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, nam
     reporting.create(out, key=keys.public, my_images=[mine], day=DAY)
 
     content, report = opened(out, keys)
-    assert out.stat().st_size == len(sealed.MAGIC) + (1 << 16) + 48
+    assert out.stat().st_size == len(sealed.MAGIC) + (1 << 19) + 48
     private = [*words, str(tmp_path), *named]
     for data in (content, out.read_bytes()):
         assert not [word for word in private if word.encode() in data]
@@ -177,7 +178,9 @@ def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, nam
     facts = {"type": "image/jpeg", "moving": False}
     assert {name: getattr(report.items[0], name) for name in facts} == facts
     assert (report.day, report.note, report.addresses) == (DAY, "", ())
-    assert b"T" not in report.day.isoformat().encode()
+    assert not re.search(rb"\d\d:\d\d", content)
+    values = b"".join(one.hash.value for item in report.items for one in item.hashes)
+    assert not any(pixels[at : at + 8] in values for at in spots)
 
 
 def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_process):

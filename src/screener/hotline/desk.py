@@ -200,14 +200,14 @@ class Desk:
                 marked("{file} cannot be hashed: {reason}"), file=files[place], reason=why
             )
         said = Opinion(by, outcome, reason, _now(at), basis, items)
-        with self._step(reference) as (connection, case):
+        with self._step(reference, _now(at)) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused."""
         by, reason = settings.person(by), settings.line(reason, "a reason")
-        with self._step(reference) as (connection, case):
+        with self._step(reference, _now(at)) as (connection, case):
             notifying.drop_unwritten(connection, reference)
             assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=_now(at))
         return self.case(reference)
@@ -223,7 +223,7 @@ class Desk:
         by, reason = settings.person(by), settings.line(reason, "a reason")
         known = self.partners
         self.settings.check_analyst(by)
-        with self._step(reference) as (connection, case):
+        with self._step(reference, _now(at)) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=_now(at)
             )
@@ -249,7 +249,7 @@ class Desk:
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
         self.settings.check_analyst(by)
-        with self._step(reference) as (connection, case):
+        with self._step(reference, _now(at)) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
                     marked("{case} has not been assessed, or is closed"), case=reference
@@ -271,11 +271,14 @@ class Desk:
         return statuses.write(found, day=_now(at).astimezone(UTC).date())
 
     @contextlib.contextmanager
-    def _step(self, reference: str) -> Iterator[tuple[sqlite3.Connection, Case]]:
+    def _step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
         """One step of a case: whole or not at all, and completed before this returns."""
         with self._at_work():
             with database.writing(self._folder) as connection:
-                yield connection, casebook.find(connection, reference)
+                case = casebook.find(connection, reference)
+                if at < case.received:
+                    raise HotlineError("a step of a case is not before its report came in")
+                yield connection, case
             self._complete()
 
     @contextlib.contextmanager

@@ -27,6 +27,7 @@ WITHDRAWAL = "screener-withdrawal/1"
 MOST_ADDRESSES = 100
 MOST_ITEMS = 50
 MOST_HASHES = 20_000  # of all items together
+MOST_UPRIGHT = 2_000  # of those that the hotline's list takes in as seeds
 MOST_TIMES = 100_000  # further times of their frames
 LONGEST_ADDRESS = 2_048  # characters
 LONGEST_NOTE = 4_000
@@ -159,6 +160,10 @@ def _report(facts: Mapping[str, Any]) -> Report:
     if sum(counts) > MOST_HASHES:
         raise _Wrong(f"it has more than {MOST_HASHES} hashes")
     kept = tuple(_item(_table(one)) for one in items)
+    if not addresses and not any(item.hashes for item in kept):
+        raise _Wrong("it reports nothing")
+    if sum(len(item.upright) for item in kept) > MOST_UPRIGHT:
+        raise _Wrong(f"it has more than {MOST_UPRIGHT} hashes of what is upright")
     if sum(len(one.again) for item in kept for one in item.hashes) > MOST_TIMES:
         raise _Wrong(f"it has more than {MOST_TIMES} times")
     return Report(

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
 
 MAGIC = b"screener-sealed/1\n"
-# What is sealed has one of these lengths, its padding included. The first holds addresses, a note
-# and some pictures, so that the length does not tell a report of one from one of the other.
-LENGTHS = (1 << 16, 1 << 19, 1 << 22)
+# What is sealed has one of these lengths, its padding included. The first holds many addresses,
+# a note, and all pictures and most clips that a person has of themselves, so that the length tells
+# none of these from another.
+LENGTHS = (1 << 19, 1 << 22)
 _OVERHEAD = 48  # bytes that a sealed box adds: a key of its own, and an authenticator
 LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
 _PREFIX = 4  # bytes that say how much of it is content
