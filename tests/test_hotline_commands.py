@@ -193,13 +193,16 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     (notice,) = (desk.folder / "to/meta").glob("N-*")
     answers = desk.folder / "to/meta/acknowledgements"
     facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
-    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty"}
+    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty", "note": "copies"}
     (answers / "a.json").write_text(json.dumps(facts))
     (answers / "b.json").write_text("{")
     told = run("case", "acknowledge", "--by", "amina")[1]
     assert f"meta has removed what {case} is of." in told
+    assert "duty says: copies" in told
     assert "b.json is no answer" in told
-    assert "meta has removed it" in run("case", "show", case)[1]
+    shown = run("case", "show", case)[1]
+    assert "meta has removed it" in shown
+    assert "meta: removed (duty): copies" in shown
     assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
     code, told = run("case", "reverse", case, *who)
