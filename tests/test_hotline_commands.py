@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,31 @@ def test_a_slip_in_the_corrections_of_helplines_costs_a_reporter_nothing(run, de
     assert "cyberconfiance.ma" in told
 
 
+def test_who_types_a_slip_is_told_whom_they_can_turn_to(run, desk, tmp_path):
+    """A picture that is not there, an option that is none, or one that is missing: the error, and
+    helplines, of the country and in the language as far as they were read.
+    """
+    key = desk.folder / "hotline.pub"
+    for slip in (("create", "--to", key, "--my-image", tmp_path / "none.jpg", "-o", "r"),
+                 ("create", "--to", key, "--adress", PAGE, "-o", "r"), ("create", "-o", "r"),
+                 ("status", tmp_path / "none"),
+                 ("withdraw", "--to", tmp_path / "none")):  # fmt: skip
+        code, told = run("report", *slip)
+        assert code == 2
+        assert "cyberconfiance.ma" in told
+    told = run("report", "create", "--country", "FR", "--language", "fr", "-o", "r", "--to", "x")[1]
+    assert "e-enfance" in told
+    assert "cyberconfiance.ma" not in told
+
+
+def test_helplines_are_told_without_the_extra(run, monkeypatch):
+    """Where Babel is not installed: countries and languages by their codes."""
+    monkeypatch.setitem(sys.modules, "babel", None)
+    code, told = run("report", "create", "--country", "FR")
+    assert code == 2
+    assert "3018 (e-Enfance) (FR)" in told
+
+
 def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path):
     """By the commands that make what reporters and the team read, until each has its day."""
     own = tmp_path / "helplines.toml"
@@ -193,13 +219,16 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     (notice,) = (desk.folder / "to/meta").glob("N-*")
     answers = desk.folder / "to/meta/acknowledgements"
     facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
-    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty"}
+    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty", "note": "copies"}
     (answers / "a.json").write_text(json.dumps(facts))
     (answers / "b.json").write_text("{")
     told = run("case", "acknowledge", "--by", "amina")[1]
     assert f"meta has removed what {case} is of." in told
+    assert "duty says: copies" in told
     assert "b.json is no answer" in told
-    assert "meta has removed it" in run("case", "show", case)[1]
+    shown = run("case", "show", case)[1]
+    assert "meta has removed it" in shown
+    assert "meta: removed (duty): copies" in shown
     assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
     code, told = run("case", "reverse", case, *who)

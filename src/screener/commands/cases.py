@@ -185,8 +185,9 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
     """
     answers = _desk(store, say).acknowledge(by=by)
     for partner, reference, answer in answers.taken:
-        told = say(_ANSWERS[answer.event], partner=partner, case=reference)
-        click.echo(told)
+        click.echo(say(_ANSWERS[answer.event], partner=partner, case=reference))
+        if answer.note:
+            click.echo("  " + say("{by} says: {note}", by=answer.by, note=answer.note))
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
                        why=unread.told(say)), err=True)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +16,7 @@ from screener.commands.hotline import HELPLINES, said
 from screener.commands.options import FILE
 from screener.errors import HotlineError
 from screener.hotline.case import Language
-from screener.hotline.language import Translator, marked
+from screener.hotline.language import Translator, marked, preferred, translator
 from screener.hotline.wording import FOR_REPORTERS
 
 
@@ -73,6 +74,20 @@ _OUTPUT = click.option(
 _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
 
 
+class _ForReporters(click.Command):
+    """A command that tells helplines also where what was typed is no such command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            # What was read before the slip is known.
+            said = ctx.params
+            say = translator(said.get("language") or preferred(os.environ))
+            _tell_helplines(said.get("country"), said.get("helplines"), say)
+            raise
+
+
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
     """A command that is given `say`, `country` and `helplines`, and after which, whatever it said,
     the reporter is told whom they can turn to.
@@ -101,7 +116,7 @@ _TELLTALES = {
 }
 
 
-@report.command()
+@report.command(cls=_ForReporters)
 @_TO
 @_OUTPUT
 @click.option("--address", "addresses", multiple=True, help="Where you saw it. Repeatable.")
@@ -149,7 +164,7 @@ def create(
     return 0
 
 
-@report.command()
+@report.command(cls=_ForReporters)
 @click.argument("status_file", metavar="STATUS", type=FILE)
 @_for_reporters
 def status(status_file: Path, country: str | None, helplines: Path | None, say: Translator) -> int:
@@ -171,7 +186,7 @@ def status(status_file: Path, country: str | None, helplines: Path | None, say: 
     return 0
 
 
-@report.command()
+@report.command(cls=_ForReporters)
 @_TO
 @_OUTPUT
 @_for_reporters

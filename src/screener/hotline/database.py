@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screener.errors import HotlineError
+from screener.hotline.language import marked
 
 DATABASE = "cases.sqlite"
 FORMAT = 1
@@ -113,7 +114,8 @@ def _errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise HotlineError(f"cannot use the hotline {folder}: {error}") from error
+        message = marked("the hotline {folder} cannot be used: {why}")
+        raise HotlineError(message, folder=folder, why=error) from error
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
@@ -127,15 +129,20 @@ def _connect(folder: Path) -> sqlite3.Connection:
 def check(folder: Path) -> None:
     """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
     if not (folder / DATABASE).is_file():
-        raise HotlineError(
-            f"there is no hotline in {folder}; `screener hotline create {folder}` makes one"
+        message = marked(
+            "there is no hotline in {folder}; `screener hotline create {folder}` makes one"
         )
+        raise HotlineError(message, folder=folder)
     with reading(folder) as connection:
         try:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
     if row is None:
-        raise HotlineError(f"the making of the hotline {folder} was interrupted; make it again")
+        message = marked(
+            "the making of the hotline {folder} was interrupted: remove it and make it again"
+        )
+        raise HotlineError(message, folder=folder)
     if row[0] != str(FORMAT):
-        raise HotlineError(f"{folder} was written by another version of screener")
+        message = marked("{folder} was written by another version of screener")
+        raise HotlineError(message, folder=folder)

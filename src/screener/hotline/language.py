@@ -134,15 +134,19 @@ class Translator:
         return text if known else f"{text} ({_offset(local)})"
 
     def named(self, code: str, /) -> str:
-        """The name of a language, in this one; its code where it has none."""
-        from babel import Locale
-
+        """The name of a language, in this one; its code where it has none, or without Babel."""
+        try:
+            from babel import Locale
+        except ImportError:  # a reporter without the extra is still told whom to turn to
+            return code
         return str(Locale.parse(_LOCALES[self.language]).languages.get(code, code))
 
     def country(self, code: str, /) -> str:
-        """The name of a country, in this language; its code where it has none."""
-        from babel import Locale
-
+        """The name of a country, in this language; its code where it has none, or without Babel."""
+        try:
+            from babel import Locale
+        except ImportError:
+            return code
         return str(Locale.parse(_LOCALES[self.language]).territories.get(code, code))
 
     def duration(self, length: timedelta, /) -> str:

@@ -123,7 +123,8 @@ def _check(
     if len(note) > LONGEST_NOTE:
         raise HotlineError(marked("a note has at most {most} characters"), most=LONGEST_NOTE)
     if language not in LANGUAGES:
-        raise HotlineError(f"a language is one of {', '.join(LANGUAGES)}")
+        message = marked("a language is one of {known}")
+        raise HotlineError(message, known=", ".join(LANGUAGES))
     if country is not None and not (
         len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
     ):

@@ -57,7 +57,8 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
     keys = Keys(folder / "hotline.pub", folder / "hotline.key")
     for path in (keys.public, keys.secret):
         if os.path.lexists(path):
-            raise HotlineError(f"{path} exists already; choose another folder")
+            message = marked("{file} exists already; choose another folder")
+            raise HotlineError(message, file=path)
     made = PrivateKey.generate()
     write_new(keys.secret, _line(_SECRET, bytes(made)))
     write_new(keys.public, _line(_PUBLIC, bytes(made.public_key)))
@@ -178,7 +179,8 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
             said, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:
-        raise HotlineError(f"cannot read the key {path}: {error.strerror}") from error
+        message = marked("the key {file} cannot be read: {why}")
+        raise HotlineError(message, file=path, why=error.strerror) from error
     except (binascii.Error, ValueError):
         said, key = b"", b""
     if said != label.encode() or len(key) != 32:
@@ -193,5 +195,6 @@ def _nacl() -> Any:
     try:
         import nacl.public
     except ImportError:
-        raise HotlineError("reports need an extra: pip install 'screener[hotline]'") from None
+        message = marked("reports need an extra: pip install 'screener[hotline]'")
+        raise HotlineError(message) from None
     return nacl.public
