@@ -11,11 +11,8 @@ step was done, how many came late besides, and how many of the former found it m
 
 import contextlib
 import json
-import os
 import random
-import select
 import shutil
-import signal
 import sqlite3
 import sys
 import time
@@ -23,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hotlines import IMAGES, item_of
+from killed_child import killed
 
 from screener import HashList, audit
 from screener.errors import ScreenerError
@@ -66,32 +64,12 @@ def answer(desk):
         desk.reverse(case.reference, by="chloé", reason="x", at=AT)
 
 
+def on_opening(step):
+    """Opening completes what a kill left, so that it is part of the step."""
+    return lambda folder: step(Desk.open(folder))
+
+
 STEPS = {"take": take, "assess": assess, "notify": notify, "answer": answer}
-
-
-def killed(folder, step, delay):
-    """Whether a child that takes a step was killed, so long after it began, before the end."""
-    read, pipe = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(pipe, b"b")
-            step(Desk.open(folder))
-            os.write(pipe, b"e")
-            time.sleep(60)
-        finally:
-            os._exit(1)
-    os.close(pipe)
-    try:
-        assert select.select([read], [], [], 60)[0], "the child does not begin"
-        time.sleep(delay)
-        os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-        said = os.read(read, 9)
-    finally:
-        os.close(read)
-    assert os.WIFSIGNALED(status), "the child died by itself"
-    return said == b"b"
 
 
 def rows(folder, question):
@@ -167,7 +145,7 @@ def main():
     while amid < kills:
         assert late <= 4 * kills + 8, "the step is over before it can be killed"
         shutil.copytree(base, trial)
-        early = killed(trial / "hotline", step, rng.uniform(0, longest))
+        early = killed(lambda: trial / "hotline", on_opening(step), rng.uniform(0, longest))
         desk = Desk.open(trial / "hotline")
         check(desk, held)
         ready = left(desk) == after

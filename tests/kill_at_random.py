@@ -11,45 +11,18 @@ it made.
 
 import contextlib
 import json
-import os
 import random
-import select
 import shutil
-import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from kill_a_change import CHANGES, left, values, what
+from killed_child import killed
 
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
-
-
-def killed(folder, change, delay):
-    """Whether a child that makes a change was killed, so long after it began, before the end."""
-    read, pipe = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            one = HashList.open(folder)
-            os.write(pipe, b"b")
-            change(one)
-            os.write(pipe, b"e")
-            time.sleep(60)
-        finally:
-            os._exit(1)
-    os.close(pipe)
-    try:
-        assert select.select([read], [], [], 60)[0], "the child does not begin"
-        time.sleep(delay)
-        os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-        said = os.read(read, 9)
-    finally:
-        os.close(read)
-    assert os.WIFSIGNALED(status), "the child died by itself"
-    return said == b"b"
 
 
 def check(trial, change, name, before, after, mine):
@@ -85,7 +58,7 @@ def main():
     amid = made = 0
     for _ in range(kills):
         shutil.copytree(folder, trial)
-        early = killed(trial, change, rng.uniform(0, 1.2 * longest))
+        early = killed(partial(HashList.open, trial), change, rng.uniform(0, 1.2 * longest))
         state = check(trial, change, name, before, after, mine)
         assert state or early, "what was acknowledged is lost"
         amid, made = amid + early, made + (early and state)

@@ -15,8 +15,6 @@ from command import CALL
 from screener import HashList
 from screener.hotline import helplines, partners
 
-pytest.importorskip("screener.hotline.desk", reason="no hotline to work in here")
-
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/hotline.md").read_text(encoding="utf-8")
 PICTURE = (ROOT / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
