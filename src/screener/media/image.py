@@ -18,6 +18,7 @@ from PIL import Image, ImageFile
 
 from screener.errors import MediaError
 from screener.media import decoder, headers, pixels
+from screener.media.canvas import Canvas
 from screener.media.embedded import embedded
 from screener.media.sniff import sniff
 
@@ -317,19 +318,20 @@ def _at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFi
 def _decoded(
     image: Image.Image, data: bytes, *, part: int = 0
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
-    """The upright pixels of the current frame as far as it decodes, and what went wrong."""
+    """The upright pixels of the current frame as far as it decodes, and what went wrong.
+
+    Of a file's only frame they take the place of the image, which shows nothing afterwards.
+    """
     turn: int | None = None  # where it is known before the frame is loaded
+    canvas = Canvas() if data and getattr(image, "n_frames", 1) == 1 else None
     try:
         if data and isinstance(image, ImageFile.ImageFile):
-            direct = decoder.heif_pixels(image, data, part)
+            direct = decoder.direct_pixels(image, data, part)
             if direct is not None:
                 return direct, None
-            _skip_colour(image)
-            turn = decoder.unturned(image) if image.format == "TIFF" else None
+            turn = _prepare(image, canvas)
             decoder.load(image)
-        if turn is not None:
-            return pixels.turned(pixels.stored(image), turn), None
-        return pixels.upright(image), None
+        return _upright(image, canvas, turn), None
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded")
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
@@ -340,20 +342,34 @@ def _decoded(
         with contextlib.suppress(Exception):
             ended = headers.ended_jpeg(data)
             again = _at(decoder.open_image(ended), ended, part)
-            _skip_colour(again)
-            return pixels.upright(again), trouble
+            _prepare(again, canvas)
+            return _upright(again, canvas, None), trouble
     with contextlib.suppress(Exception):
         rest = decoder.remains(image)
         if rest is not None:
             turn = pixels.orientation(image) if turn is None else turn
-            return pixels.turned(pixels.stored(rest), turn), trouble
+            return _upright(rest, canvas, turn), trouble
     return None, trouble
 
 
-def _skip_colour(image: ImageFile.ImageFile) -> None:
-    """Let an ordinary JPEG be decoded to grey at full size; docs/pixels.md states the drift."""
+def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
+    """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
+    what `decoder.unturned` says of a TIFF.
+    """
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
-        image.draft("L", image.size)
+        image.draft("L", image.size)  # docs/pixels.md states the drift
+    turn = decoder.unturned(image) if image.format == "TIFF" else None
+    if canvas is not None:
+        canvas.lend(image)
+    return turn
+
+
+def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
+    """The pixels of a loaded image, turned by `turn`, or by its orientation if that is None."""
+    memory = canvas.of(image) if canvas is not None else None
+    if turn is None:
+        turn = pixels.orientation(image)
+    return pixels.turned(pixels.stored(image, memory), turn)
 
 
 def _duration(image: Image.Image) -> float:
