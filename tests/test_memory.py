@@ -15,16 +15,17 @@ import re, sys
 from pathlib import Path
 from screener import Policy
 from screener.hashed import hash_item
-from screener.hashing import pdq
+from screener.hashing.hash import KINDS
 
 def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-data, warm = (Path(name).read_bytes() for name in sys.argv[1:])
-hash_item(warm, policy=Policy(), kinds=[pdq.PDQ])
+data, warm = (Path(name).read_bytes() for name in sys.argv[1:3])
+kinds = [KINDS[name] for name in sys.argv[3:]]
+hash_item(warm, policy=Policy(), kinds=kinds)
 Path("/proc/self/clear_refs").write_text("5")
 before = held("VmRSS")
-found = hash_item(data, policy=Policy(), kinds=[pdq.PDQ])
+found = hash_item(data, policy=Policy(), kinds=kinds)
 assert found.trouble is None and found.hashes
 print(held("VmHWM") - before)
 """
@@ -48,11 +49,12 @@ def save(picture, path, form):
     picture.save(path, form.partition(",")[0], **options.get(form, {}))
 
 
-def peak(picture, folder, form):
+def peak(picture, folder, form, kinds=("pdq",)):
     """The most bytes that a process held more than before, while it hashed the picture's file."""
     save(picture, folder / "picture", form)
     save(picture.resize((64, 48)), folder / "warm", form)
-    command = [sys.executable, "-c", CHILD, str(folder / "picture"), str(folder / "warm")]
+    files = [str(folder / "picture"), str(folder / "warm")]
+    command = [sys.executable, "-c", CHILD, *files, *kinds]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
@@ -90,3 +92,14 @@ def test_what_one_picture_takes(tmp_path, form, mode, most):
     found, count = peak(picture, tmp_path, form), sides[0] * sides[1]
     assert found <= most * count + (4 << 20)
     assert found <= 2 * MODES[mode] * count + (64 << 20)
+
+
+def test_what_classic_hashes_take_beside_the_picture(tmp_path):
+    """Of every kind at once, no copy of the picture in grey and none of its transpose, but what
+    wHash is made of: two squares whose sides are the greatest power of two that fits.
+    """
+    few = np.random.default_rng(1).integers(0, 256, (36, 48, 3), np.uint8)
+    picture = Image.fromarray(few).resize((4000, 3000), Image.Resampling.BICUBIC).convert("L")
+    kinds = ("pdq", "phash", "dhash", "ahash", "whash", "phash256", "whash256", "md5")
+    found = peak(picture, tmp_path, "PNG", kinds)
+    assert found <= 1.2 * 4000 * 3000 + 2 * 2048**2 + (4 << 20)

@@ -2,7 +2,7 @@
 
 Blank pictures, gradients, stripes, checkerboards and pages of text have hashes like any other, and
 meet one another's: such a hash says how light falls off, or where a margin is, and no more. What
-they lack is told from 128 × 128 points of the picture, and a grid of 32 × 32 means of them:
+they lack is told by the core from 128 × 128 points of the picture, and a grid of 32 × 32 means:
 
 - `spread`: how evenly waves of one frequency, but of all directions, share the amplitude that this
   frequency has. Stripes and edges lie in a few directions. Blurring a picture takes from all waves
@@ -22,7 +22,7 @@ is made of; PDQ has the `patterns` of the hash itself. `docs/detail.md` has the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,18 +30,6 @@ from numpy.typing import NDArray
 
 from screener import _core
 from screener.hashing.hash import HashKind
-
-Grid = NDArray[Any]  # of floats, square
-
-_POINTS = 128  # along either side, in equal steps
-_SIDE = 32  # of the grid
-_PARTS = 8  # along either side
-_FAINT = 2.0  # of a wave's amplitude in an orthonormal DCT: what noise has is not counted
-_STEP = 6.0  # greys, down and across together: where neighbours differ by more there is detail
-_SAME = 8  # greys: those that lie so near the commonest count as it
-_LUMA = np.array([299, 587, 114], np.float32) / 1000
-
-_FREQUENCIES = 16  # that `spread` looks at: those that PDQ is made of
 
 # What each measure must be for a score of 50. PDQ has its own quality beside these, tells pages of
 # text apart, and knows a picture again when it is blurred: what it needs must outlast that.
@@ -59,19 +47,9 @@ class Detail:
         self._pixels = pixels
 
     @cached_property
-    def _points(self) -> Grid:
-        return _points(self._pixels)
-
-    @cached_property
-    def _grid(self) -> Grid:
-        return _means(self._points, _POINTS // _SIDE)
-
-    @cached_property
     def _measures(self) -> tuple[float, float, float, float]:
-        """`spread`, `area`, `shades` and `tones`, of a grey picture by the core."""
-        if self._pixels.ndim == 2:
-            return _core.detail(self._pixels)
-        return (_spread(_amplitudes(self._grid)), _area(self._grid), *_shades(self._points))
+        """`spread`, `area`, `shades` and `tones`."""
+        return _core.detail(self._pixels)
 
     @property
     def spread(self) -> float:
@@ -80,7 +58,8 @@ class Detail:
 
     @cached_property
     def _spectrum(self) -> tuple[float, float]:
-        return _spectrum(_amplitudes(self._grid))
+        """`waves` and `texture`."""
+        return _core.detail_spectrum(self._pixels)
 
     @property
     def waves(self) -> float:
@@ -146,104 +125,3 @@ def pattern_bounds(values: Sequence[bytes], doubts: Sequence[int]) -> list[tuple
 
 def _worth(found: float, need: float) -> int:
     return min(100, int(50 * found / need))
-
-
-def _points(pixels: NDArray[np.uint8]) -> Grid:
-    """The luma of points in equal steps: (128, 128)."""
-    rows, columns = (_places(length) for length in pixels.shape[:2])
-    points = pixels[rows][:, columns].astype(np.float32)
-    grid: Grid = points if points.ndim == 2 else np.dot(points, _LUMA)
-    return grid
-
-
-@lru_cache(maxsize=64)
-def _places(length: int) -> NDArray[np.int64]:
-    """The middles of 128 equal parts of a line of pixels; mirrored, they are the same."""
-    half = (2 * np.arange(_POINTS // 2) + 1) * length // (2 * _POINTS)
-    return np.concatenate((half, length - 1 - half[::-1]))
-
-
-def _means(grid: Grid, edge: int) -> Grid:
-    """The means of squares of a grid, `edge` wide."""
-    side = len(grid) // edge
-    share = np.full(edge, 1 / edge, np.float32)  # products with it are faster than sums
-    rows = share @ grid.reshape(side, edge, len(grid))
-    means: Grid = rows.reshape(side, side, edge) @ share
-    return means
-
-
-def _amplitudes(grid: Grid) -> NDArray[np.float64]:
-    """Those of the waves of a grid, less what noise has."""
-    # In double precision, lest the score hang on how a machine adds up.
-    found = np.abs(_cosines() @ grid.astype(np.float64) @ _cosines().T) - _FAINT
-    return np.maximum(found, 0)
-
-
-def _spread(amplitudes: NDArray[np.float64]) -> float:
-    """`spread`: (Σa)² / nΣa² of the n waves of each frequency; those with no amplitude count 0."""
-    band, size = _bands()
-    flat = amplitudes.reshape(-1)
-    sums = np.bincount(band, flat, len(size))
-    energies = np.bincount(band, flat * flat, len(size))
-    # Waves beyond the last frequency are in band 0, with the mean.
-    shares = np.divide(sums * sums, energies, out=np.zeros_like(sums), where=energies > 0)
-    return float(shares[1:].sum() / size[1:].sum())
-
-
-@cache
-def _bands() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The frequency of each wave, in whole numbers, and how many waves each has."""
-    frequencies = np.rint(_frequencies()).astype(np.int64).reshape(-1)
-    frequencies[frequencies > _FREQUENCIES] = 0
-    return frequencies, np.bincount(frequencies)
-
-
-def _spectrum(amplitudes: NDArray[np.float64]) -> tuple[float, float]:
-    """`waves` and `texture`: how many waves share the energy, and the amplitude, of a grid."""
-    weighed = amplitudes * _frequencies()
-    energies = weighed * weighed
-    energy = float(energies.sum())
-    if energy == 0:
-        return 0.0, 0.0
-    return energy**2 / float((energies * energies).sum()), float(weighed.sum()) ** 2 / energy
-
-
-@cache
-def _cosines() -> NDArray[np.float64]:
-    """The matrix of the orthonormal DCT."""
-    place = np.arange(_SIDE)
-    matrix: NDArray[np.float64] = np.cos(np.pi / _SIDE * place[:, None] * (place + 0.5)) * np.sqrt(
-        2 / _SIDE
-    )
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
-@cache
-def _frequencies() -> NDArray[np.float64]:
-    """How fast each wave is; 0 for the mean."""
-    place = np.arange(_SIDE)
-    frequencies: NDArray[np.float64] = np.hypot(place[:, None], place)
-    return frequencies
-
-
-def _area(grid: Grid) -> float:
-    """`area`; only neighbours within a part count, so that a mirrored picture has the same."""
-    edge = _SIDE // _PARTS
-    parts = grid.reshape(_PARTS, edge, _PARTS, edge)
-    down = np.abs(parts[:, 1:] - parts[:, :-1]).mean(axis=(1, 3))
-    across = np.abs(parts[..., 1:] - parts[..., :-1]).mean(axis=(1, 3))
-    return float((down + across > _STEP).mean())
-
-
-def _shades(points: Grid) -> tuple[float, float]:
-    """`shades` and `tones`."""
-    width = 2 * _SAME + 1
-    counts = np.zeros(256 + 2 * width - 1, np.int64)
-    counts[width : width + 256] = np.bincount(points.astype(np.uint8).reshape(-1), minlength=256)
-    sums = np.cumsum(counts)
-    near = sums[width:] - sums[:-width]
-    first = int(near.argmax())
-    one = int(near[first])
-    near[max(0, first - 2 * _SAME) : first + 2 * _SAME + 1] = 0  # no point counts twice
-    return 1.0 - one / points.size, 1.0 - (one + int(near.max())) / points.size
