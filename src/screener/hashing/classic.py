@@ -108,7 +108,10 @@ def _compute(
     made = {}
     for kind in wanted:
         both = shrinks[_size(kind, min(height, width))]
-        score = min(seen.score(kind), detail.contrast_score(_hashed_greys(kind, both.lying)))
+        greys = _hashed_greys(kind, both.lying)
+        score = min(seen.score(kind), detail.contrast_score(greys))
+        if kind.name == "whash":
+            score = min(score, detail.halves_score(greys))
         values = _values(kind, both, orientations)
         made[kind.name] = tuple(Hash(kind, value, quality=score) for value in values)
     return made

@@ -16,7 +16,8 @@ they lack is told by the core from 128 × 128 points of the picture, and a grid 
 
 The score of a kind is the least of the measures that matter to it, each in proportion to what it
 needs, which is worth 50. A classic kind has one more, the contrast of the very pixels that its hash
-is made of; PDQ has the `patterns` of the hash itself. `docs/detail.md` has the evidence.
+is made of; PDQ has the `patterns` of the hash itself, and wHash three of its squares.
+`docs/detail.md` has the evidence.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ from screener.hashing.hash import HashKind
 # text apart, and knows a picture again when it is blurred: what it needs must outlast that.
 _PDQ_NEEDS = {"spread": 0.36, "area": 0.15, "tones": 0.015}
 _PATTERNS = 3.5
-_NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.25, "tones": 0.12}
+_NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.38, "tones": 0.12}
 _CONTRAST = 2.0
+# wHash sees of a picture which half of it is lighter, and no more: what stands on a plain ground has
+# the hash of many things of that shape.
+_WHASH_NEEDS = _NEEDS | {"spread": 0.435, "texture": 218.0, "shades": 0.25}
+_WHASH_PATTERNS = 1.5
+_WHASH_GAP = 25.0  # greys
+_WHASH_SETTLED = 0.95
 
 
 class Detail:
@@ -88,13 +95,34 @@ class Detail:
 
     def score(self, kind: HashKind) -> int:
         """The score for a perceptual kind: 0 to 100, in whole numbers."""
-        needs = _PDQ_NEEDS if kind.name == "pdq" else _NEEDS
+        needs = {"pdq": _PDQ_NEEDS, "whash": _WHASH_NEEDS}.get(kind.name, _NEEDS)
         return min(_worth(getattr(self, name), need) for name, need in needs.items())
 
 
 def contrast_score(shrunk: NDArray[Any]) -> int:
     """The score of the greys that a hash is made of: fine patterns are even grey once shrunk."""
     return _worth(float(shrunk.std()), _CONTRAST)
+
+
+def halves_score(squares: NDArray[Any]) -> int:
+    """The score of the squares that a wHash of 64 bits is made of, of whole numbers in all.
+
+    Their lighter half and their darker must be no product of a row and a column, as half a plane is
+    (`patterns`); there must be no wide gap between the halves, as there is in drawings of two
+    colours; and few squares may lie on the border between them, where rounding decides.
+    """
+    ordered = np.sort(squares, axis=None)
+    below, above = ordered[ordered.size // 2 - 1], ordered[ordered.size // 2]
+    signs = np.where(squares > below, 1.0, -1.0)
+    products = signs @ signs.T
+    patterns = signs.size**2 / float((products * products).sum())
+    gap = float(above - below)
+    settled = 1 - float((squares == below).mean()) if gap == 0 else 1.0
+    return min(
+        _worth(patterns, _WHASH_PATTERNS),
+        _worth(_WHASH_GAP, gap) if gap else 100,
+        _worth(settled, _WHASH_SETTLED),
+    )
 
 
 def pattern_scores(values: Sequence[bytes]) -> list[int]:
