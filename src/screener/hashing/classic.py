@@ -74,7 +74,7 @@ def compute(pixels: Pixels, kind: HashKind) -> Hash:
 
 def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str, tuple[Hash, ...]]:
     """Eight hashes of each kind by its name, in the order of ORIENTATIONS, each equal to
-    imagehash's of the turned picture, with the detail score of the picture as quality.
+    imagehash's of the turned picture, with its detail score as quality.
 
     `pixels` is uint8, grey (height, width) or RGB (height, width, 3), which is turned to grey as
     Pillow does it. A line of pixels that is so long that shrinking would enlarge it beyond
@@ -113,7 +113,12 @@ def _compute(
         if kind.name == "whash":
             score = min(score, detail.halves_score(greys))
         values = _values(kind, both, orientations)
-        made[kind.name] = tuple(Hash(kind, value, quality=score) for value in values)
+        made[kind.name] = tuple(
+            Hash(kind, value, quality=min(score, patterns))
+            for value, patterns in zip(
+                values, detail.classic_pattern_scores(kind, values), strict=True
+            )
+        )
     return made
 
 

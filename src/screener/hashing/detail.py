@@ -16,12 +16,13 @@ they lack is told by the core from 128 × 128 points of the picture, and a grid 
 
 The score of a kind is the least of the measures that matter to it, each in proportion to what it
 needs, which is worth 50. A classic kind has one more, the contrast of the very pixels that its hash
-is made of; PDQ has the `patterns` of the hash itself, and wHash three of its squares.
+is made of. Every kind has the `patterns` of the hash itself, and wHash two of its squares.
 `docs/detail.md` has the evidence.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -38,12 +39,13 @@ _PDQ_NEEDS = {"spread": 0.36, "area": 0.15, "tones": 0.015}
 _PATTERNS = 3.5
 _NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.38, "tones": 0.12}
 _CONTRAST = 2.0
-# wHash sees of a picture which half of it is lighter, and no more: what stands on a plain ground has
-# the hash of many things of that shape.
+# wHash sees which half of a picture is lighter, and no more: what stands on a plain ground has the
+# hash of many things of that shape.
 _WHASH_NEEDS = _NEEDS | {"spread": 0.435, "texture": 218.0, "shades": 0.25}
-_WHASH_PATTERNS = 1.5
+_KIND_PATTERNS = {"phash": 2.0, "phash256": 3.5, "whash": 1.5}
+_OTHER_PATTERNS = 1.25  # of the classic kinds
 _WHASH_GAP = 25.0  # greys
-_WHASH_SETTLED = 0.95
+_WHASH_TIED = 3.5  # squares of 64
 
 
 class Detail:
@@ -107,22 +109,29 @@ def contrast_score(shrunk: NDArray[Any]) -> int:
 def halves_score(squares: NDArray[Any]) -> int:
     """The score of the squares that a wHash of 64 bits is made of, of whole numbers in all.
 
-    Their lighter half and their darker must be no product of a row and a column, as half a plane is
-    (`patterns`); there must be no wide gap between the halves, as there is in drawings of two
-    colours; and few squares may lie on the border between them, where rounding decides.
+    There must be no wide gap between the lighter half of them and the darker, as in drawings of two
+    colours, and few may lie on the border between them, where rounding decides.
     """
     ordered = np.sort(squares, axis=None)
     below, above = ordered[ordered.size // 2 - 1], ordered[ordered.size // 2]
-    signs = np.where(squares > below, 1.0, -1.0)
-    products = signs @ signs.T
-    patterns = signs.size**2 / float((products * products).sum())
     gap = float(above - below)
-    settled = 1 - float((squares == below).mean()) if gap == 0 else 1.0
+    tied = int((squares == below).sum()) if gap == 0 else 0
     return min(
-        _worth(patterns, _WHASH_PATTERNS),
         _worth(_WHASH_GAP, gap) if gap else 100,
-        _worth(settled, _WHASH_SETTLED),
+        _worth(_WHASH_TIED, tied) if tied else 100,
     )
+
+
+def classic_pattern_scores(kind: HashKind, values: Sequence[bytes]) -> list[int]:
+    """The scores of classic hashes by their own bits, as `pattern_scores` has those of PDQs: half
+    a plane is the product of a row and a column, and so is a hash whose rows are all alike.
+    """
+    side = math.isqrt(kind.bits)
+    bits = np.unpackbits(np.frombuffer(b"".join(values), np.uint8)).reshape(-1, side, side)
+    signs = bits.astype(np.float64) * 2 - 1
+    powers = ((signs @ signs.transpose(0, 2, 1)) ** 2).sum(axis=(1, 2))
+    need = _KIND_PATTERNS.get(kind.name, _OTHER_PATTERNS)
+    return [_worth(kind.bits**2 / float(power), need) for power in powers]
 
 
 def pattern_scores(values: Sequence[bytes]) -> list[int]:
