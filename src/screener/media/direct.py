@@ -23,7 +23,10 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
     channels = _CHANNELS.get(image.mode)
     if channels is None or (data[12:16] == b"VP8X" and data[20] & _ANIMATED):
         return None
-    import cv2  # not with this module: WebP may not come
+    try:
+        import cv2  # not with this module: WebP may not come
+    except (ImportError, OSError, MemoryError):  # a worker may have too little memory left
+        return None
 
     # The plugin's decoder holds the file once more, and has claimed its canvases.
     image._decoder = None  # type: ignore[attr-defined]
@@ -35,7 +38,7 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
         fresh = type(image)(BytesIO(data), "")
         image._decoder = fresh._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.turned(pixels.from_array(found.view()), pixels.orientation(image))
+    upright = pixels.turned(pixels.from_array(found), pixels.orientation(image))
     return upright[..., ::-1]  # it is blue, green, red
 
 
