@@ -278,7 +278,7 @@ def _decode_file(
         budget -= image.width * image.height
         if budget < 0:
             raise MediaError("too_large", f"all frames together: over {limits.pixels} x 4 pixels")
-        found, trouble = _decoded(image, data, part=part)
+        found, trouble = _decoded(image, data, part=part, alone=count == 1)
         if count == 1:
             image.close()  # gives the decoder's memory back before anything is made of the pixels
         if found is not None and (previous is None or not np.array_equal(found, previous)):
@@ -316,14 +316,15 @@ def _at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFi
 
 
 def _decoded(
-    image: Image.Image, data: bytes, *, part: int = 0
+    image: Image.Image, data: bytes, *, part: int = 0, alone: bool = True
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
     """The upright pixels of the current frame as far as it decodes, and what went wrong.
 
-    Of a file's only frame they take the place of the image, which shows nothing afterwards.
+    Those of a frame that is `alone` wanted of a file take the place of the image, which shows
+    nothing afterwards.
     """
     turn: int | None = None  # where it is known before the frame is loaded
-    canvas = Canvas() if data and getattr(image, "n_frames", 1) == 1 else None
+    canvas = Canvas() if data and alone else None
     try:
         if data and isinstance(image, ImageFile.ImageFile):
             direct = decoder.direct_pixels(image, data, part)
