@@ -137,3 +137,14 @@ def test_a_file_without_pixels_is_still_refused():
     data = saved(drawn("RGB", (61, 43)), "PNG")
     at, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
     assert decoded(data[:at] + data[end:]) == (None, "truncated")
+
+
+def test_a_canvas_that_is_lent_again_is_black():
+    """Nothing of the last picture is left where the next is not decoded."""
+    canvas, white = Canvas(), saved(Image.new("RGB", (61, 43), "white"), "PNG")
+    for _ in range(2):
+        opened = decoder.open_image(white)
+        canvas.lend(opened)
+        assert not canvas.of(opened).any()
+        opened.load()
+        assert canvas.of(opened).reshape(43, 61, 4)[..., :3].all()

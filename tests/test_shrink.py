@@ -59,6 +59,15 @@ def test_pictures_of_any_shape_are_shrunk_as_pillow_does_it(seed):
             assert np.array_equal(standing, by_pillow(transpose(view), size)), (view.shape, size)
 
 
+@pytest.mark.parametrize("height", [164, 167, 168, 169, 170, 200])
+def test_pictures_about_twice_as_tall_as_wide(height):
+    """Where the order of Pillow's passes may change, it is Pillow's to the row."""
+    pixels = np.random.default_rng(11).integers(0, 256, (height, 100), np.uint8)
+    for size in ((32, 32), (8, 8), (9, 8), (64, 64), (100, 90), (120, 90)):
+        found = shrink.shrunk(pixels, [size], transposed=False)[size]
+        assert np.array_equal(found, by_pillow(pixels, size)), size
+
+
 def test_all_colours_become_pillows_grey():
     """Each of 256 x 256 x 256 colours, in squares as large as one band of them."""
     greens, blues = (plane.astype(np.uint8) for plane in np.mgrid[0:256, 0:256])
