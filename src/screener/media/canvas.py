@@ -6,6 +6,8 @@ that takes 3 more. On a canvas the array is made in place.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
@@ -26,7 +28,7 @@ class Canvas:
 
     def __init__(self) -> None:
         self._memory: NDArray[np.uint8] | None = None
-        self._lent: object = None
+        self._lent: Any = None
 
     def lend(self, image: ImageFile.ImageFile) -> None:
         """Have the image decoded into this memory, if it is of a kind that can be.
@@ -47,8 +49,9 @@ class Canvas:
         else:
             self._memory = None  # before the next is taken
             self._memory = np.zeros(size, np.uint8)  # what is not decoded is black
+        core: Any = Image.core  # type: ignore[attr-defined]
         layout = (image.mode, 0, 1)
-        self._lent = Image.core.map_buffer(self._memory, (width, height), "raw", 0, layout)
+        self._lent = core.map_buffer(self._memory, (width, height), "raw", 0, layout)
         image.im = self._lent
 
     def of(self, image: Image.Image) -> NDArray[np.uint8] | None:
