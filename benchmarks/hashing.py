@@ -35,6 +35,7 @@ from threatexchange.signal_type.pdq.signal import PdqSignal
 
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
+from screener.hashing.shrink import shrunk
 from screener.media import image
 
 QUESTION = (
@@ -162,7 +163,7 @@ def stages(path: Path) -> dict[str, Call]:
         "decoding alone, to RGB": lambda: np.asarray(Image.open(io.BytesIO(content))),
         "open and decode, as screening does": lambda: frame(content),
         "pdq of it": lambda: pdq.compute(grey),
-        "shrink for classic hashes": lambda: Image.fromarray(grey).resize((32, 32), 1),
+        "shrink for classic hashes": lambda: shrunk(grey, [(32, 32)], transposed=False),
         "md5, sha1, sha256": lambda: digest.compute(content),
     }
 
