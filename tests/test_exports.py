@@ -52,7 +52,7 @@ def test_the_public_names_are_those_exported_and_sorted():
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by five modules only."""
+    """No module imports from a layer above its own; the core is imported by seven modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -66,6 +66,8 @@ def test_imports_run_one_way():
                     ("index", "tables"),
                     ("hashing", "detail"),
                     ("hashing", "pdq"),
+                    ("media", "headers"),
+                    ("media", "trim"),
                     ("screen",),
                 }:
                     wrong.append((own, module))
