@@ -34,20 +34,24 @@ void take_points(const Pixels& pixels, Points& points) {
   int64_t rows[kPoints], columns[kPoints];
   places(pixels.height, rows);
   places(pixels.width, columns);
+  for (int64_t& column : columns) column *= pixels.column_stride;
   for (int i = 0; i < kPoints; ++i) {
     const uint8_t* row = pixels.data + rows[i] * pixels.row_stride;
-    for (int j = 0; j < kPoints; ++j) points[i][j] = row[columns[j] * pixels.column_stride];
+    for (int j = 0; j < kPoints; ++j) points[i][j] = row[columns[j]];
   }
 }
 
 void take_means(const Points& points, Grid& grid) {
-  for (int i = 0; i < kSide; ++i)
+  for (int i = 0; i < kSide; ++i) {
+    uint16_t sums[kPoints] = {};  // of the rows first, many at a time
+    for (int y = 0; y < kStep; ++y)
+      for (int j = 0; j < kPoints; ++j) sums[j] += points[kStep * i + y][j];
     for (int j = 0; j < kSide; ++j) {
       int sum = 0;
-      for (int y = 0; y < kStep; ++y)
-        for (int x = 0; x < kStep; ++x) sum += points[kStep * i + y][kStep * j + x];
+      for (int x = 0; x < kStep; ++x) sum += sums[kStep * j + x];
       grid[i][j] = static_cast<float>(sum) / (kStep * kStep);
     }
+  }
 }
 
 double area(const Grid& grid) {
@@ -71,9 +75,16 @@ double area(const Grid& grid) {
 // Tones and shades: the shares of points that have not the commonest grey, nor the next.
 void count_greys(const Points& points, DetailMeasures& found) {
   constexpr int kWidth = 2 * kSame + 1;
-  int counts[256 + 2 * kWidth] = {};
+  // By turns in several places, since neighbours are often alike: a count that has just been
+  // written has to be waited for.
+  constexpr int kTurns = 4;
+  uint16_t turns[kTurns][256] = {};
   for (const auto& row : points)
-    for (const uint8_t grey : row) ++counts[kWidth + grey];
+    for (int j = 0; j < kPoints; j += kTurns)
+      for (int k = 0; k < kTurns; ++k) ++turns[k][row[j + k]];
+  int counts[256 + 2 * kWidth] = {};
+  for (const auto& turn : turns)
+    for (int grey = 0; grey < 256; ++grey) counts[kWidth + grey] += turn[grey];
   int near[256 + kWidth - 1];
   int sum = 0;
   for (int n = 0; n < 256 + kWidth - 1; ++n) {
@@ -94,6 +105,7 @@ void count_greys(const Points& points, DetailMeasures& found) {
 struct Waves {
   static constexpr int kCount = kFrequencies + 1;
   double cosines[kCount][kSide];
+  double turned[kSide][kCount];
   int bands[kCount][kCount];  // 0: none that counts
   int sizes[kCount] = {};
   int all = 0;
@@ -101,8 +113,8 @@ struct Waves {
   Waves() {
     for (int k = 0; k < kCount; ++k)
       for (int n = 0; n < kSide; ++n)
-        cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
-                        std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
+        turned[n][k] = cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
+                                       std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
     for (int i = 0; i < kCount; ++i)
       for (int j = 0; j < kCount; ++j) {
         const auto band = static_cast<int>(std::nearbyint(std::hypot(i, j)));
@@ -119,10 +131,12 @@ double spread(const Grid& grid) {
     double row[kSide] = {};
     for (int n = 0; n < kSide; ++n)
       for (int m = 0; m < kSide; ++m) row[m] += waves.cosines[i][n] * grid[n][m];
+    // All waves at a time, each with its terms in their order.
+    double found[Waves::kCount] = {};
+    for (int m = 0; m < kSide; ++m)
+      for (int j = 0; j < Waves::kCount; ++j) found[j] += row[m] * waves.turned[m][j];
     for (int j = 0; j < Waves::kCount; ++j) {
-      double wave = 0;
-      for (int m = 0; m < kSide; ++m) wave += row[m] * waves.cosines[j][m];
-      const double amplitude = std::max(std::fabs(wave) - kFaint, 0.0);
+      const double amplitude = std::max(std::fabs(found[j]) - kFaint, 0.0);
       sums[waves.bands[i][j]] += amplitude;
       energies[waves.bands[i][j]] += amplitude * amplitude;
     }
