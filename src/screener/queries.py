@@ -64,11 +64,14 @@ class Queries:
 
     def _batches(self) -> Iterator[Batch]:
         codes = np.frombuffer(b"".join(self._values), np.uint8).reshape(-1, self.kind.size)
-        doubts = np.frombuffer(b"".join(self._doubts), np.uint8)
-        for doubt in np.flatnonzero(np.bincount(doubts)).tolist():
-            numbers = np.flatnonzero(doubts == doubt)
-            whole = len(numbers) == len(codes)
-            yield Batch(doubt, codes if whole else codes[numbers], numbers)
+        doubts = b"".join(self._doubts)
+        if not any(doubts):
+            yield Batch(0, codes, np.arange(len(codes)))
+            return
+        column = np.frombuffer(doubts, np.uint8)
+        for doubt in sorted(set(doubts)):
+            numbers = np.flatnonzero(column == doubt)
+            yield Batch(doubt, codes[numbers], numbers)
 
     def of(self, number: int) -> tuple[int, Located]:
         """The item, and the hash, of a query."""
