@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from screener import Hash
+from screener.errors import MediaError
+from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.located import Hashes, Located, Turned, groups_of
 from screener.media import pixels
+from screener.media.source import Name
 from screener.queries import Queries
+from screener.result import MediaFacts
 
 PDQ = KINDS["pdq"]
 
@@ -126,3 +130,20 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
         )
+
+
+def test_an_input_travels_as_it_is():
+    """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
+    rng = random.Random(5)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    name = Name("a\N{REPLACEMENT CHARACTER}", b"a\xff", 7, 8)
+    media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
+    for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
+        for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
+            sent = Hashed(name, hashes, facts, trouble, 0.25)
+            found = pickle.loads(pickle.dumps(sent))
+
+            assert (found.name, found.hashes, found.media) == (name, hashes, facts)
+            assert found.seconds == 0.25
+            assert str(found.trouble) == str(trouble)
+            assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.located import Hashes, Located, Turned
+from screener.located import Hashes, Located, Turned, groups_of, unpacked
 from screener.media import opening, source, trim
 from screener.media.image import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
@@ -46,10 +47,37 @@ class Hashed:
     trouble: MediaError | None = None
     seconds: float | None = None
 
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # As plain values: a scan is sent one of each file.
+        name, media = self.name, self.media
+        return arrived, (
+            (name.text, name.raw, name.size, name.mtime_ns),
+            Hashes(groups_of(self.hashes)).packed(),
+            None
+            if media is None
+            else (
+                media.type, media.width, media.height, media.frames, media.duration, media.samples
+            ),
+            self.trouble,
+            self.seconds,
+        )  # fmt: skip
+
     @property
     def video(self) -> bool:
         """Whether it is a video's file."""
         return self.media is not None and self.media.type in CONTAINERS
+
+
+def arrived(
+    name: tuple[Any, ...],
+    hashes: tuple[tuple[Any, ...], ...],
+    media: tuple[Any, ...] | None,
+    trouble: MediaError | None,
+    seconds: float | None,
+) -> Hashed:
+    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none."""
+    facts = None if media is None else MediaFacts(*media)
+    return Hashed(Name(*name), unpacked(hashes), facts, trouble, seconds)
 
 
 def hash_item(

@@ -18,10 +18,10 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from screener.errors import MediaError
-from screener.hashed import Hashed
+from screener.hashed import Hashed, arrived
 from screener.hasher import Opened, Target, Way
 from screener.hashing.hash import Hash, kind_named
-from screener.located import Hashes, Located, Turned
+from screener.located import Located, unpacked
 from screener.media.archive import Budget, Listing, Member
 from screener.media.source import Name, name_of
 from screener.result import MediaFacts, Reason
@@ -295,7 +295,7 @@ class _Answers(pickle.Unpickler):
 _KNOWN: dict[tuple[str, str], Any] = {
     (one.__module__, one.__qualname__): one
     for one in (
-        Hashed, Hashes, Located, Turned, Hash, kind_named, Name, MediaFacts, MediaError, Opened,
+        arrived, unpacked, Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened,
         Listing, Member,
     )
 }  # fmt: skip
