@@ -37,10 +37,11 @@ void take_points(const Pixels& pixels, Points& points) {
   int64_t rows[kPoints], columns[kPoints];
   places(pixels.height, rows);
   places(pixels.width, columns);
+  for (int64_t& column : columns) column *= pixels.column_stride;
   for (int i = 0; i < kPoints; ++i) {
     const uint8_t* row = pixels.data + rows[i] * pixels.row_stride;
     for (int j = 0; j < kPoints; ++j) {
-      const uint8_t* pixel = row + columns[j] * pixels.column_stride;
+      const uint8_t* pixel = row + columns[j];
       const int64_t next = pixels.channel_stride;
       points[i][j] =
           pixels.channels == 1 ? *pixel : pillow_grey(*pixel, pixel[next], pixel[2 * next]);
@@ -49,13 +50,16 @@ void take_points(const Pixels& pixels, Points& points) {
 }
 
 void take_means(const Points& points, Grid& grid) {
-  for (int i = 0; i < kSide; ++i)
+  for (int i = 0; i < kSide; ++i) {
+    uint16_t sums[kPoints] = {};  // of the rows first, many at a time
+    for (int y = 0; y < kStep; ++y)
+      for (int j = 0; j < kPoints; ++j) sums[j] += points[kStep * i + y][j];
     for (int j = 0; j < kSide; ++j) {
       int sum = 0;
-      for (int y = 0; y < kStep; ++y)
-        for (int x = 0; x < kStep; ++x) sum += points[kStep * i + y][kStep * j + x];
+      for (int x = 0; x < kStep; ++x) sum += sums[kStep * j + x];
       grid[i][j] = static_cast<float>(sum) / (kStep * kStep);
     }
+  }
 }
 
 double area(const Grid& grid) {
@@ -79,9 +83,16 @@ double area(const Grid& grid) {
 // Tones and shades: the shares of points that have not the commonest grey, nor the next.
 void count_greys(const Points& points, DetailMeasures& found) {
   constexpr int kWidth = 2 * kSame + 1;
-  int counts[256 + 2 * kWidth] = {};
+  // By turns in several places, since neighbours are often alike: a count that has just been
+  // written has to be waited for.
+  constexpr int kTurns = 4;
+  uint16_t turns[kTurns][256] = {};
   for (const auto& row : points)
-    for (const uint8_t grey : row) ++counts[kWidth + grey];
+    for (int j = 0; j < kPoints; j += kTurns)
+      for (int k = 0; k < kTurns; ++k) ++turns[k][row[j + k]];
+  int counts[256 + 2 * kWidth] = {};
+  for (const auto& turn : turns)
+    for (int grey = 0; grey < 256; ++grey) counts[kWidth + grey] += turn[grey];
   int near[256 + kWidth - 1];
   int sum = 0;
   for (int n = 0; n < 256 + kWidth - 1; ++n) {
@@ -101,6 +112,7 @@ void count_greys(const Points& points, DetailMeasures& found) {
 // The waves of an orthonormal DCT of the grid, and the frequency of each pair of them.
 struct Waves {
   double cosines[kSide][kSide];
+  double turned[kSide][kSide];  // so that sums run over many waves at once
   double frequencies[kSide][kSide];
   int bands[kSide][kSide];  // frequencies in whole numbers; 0: none that the spread looks at
   int all = 0;              // that it looks at
@@ -108,8 +120,8 @@ struct Waves {
   Waves() {
     for (int k = 0; k < kSide; ++k)
       for (int n = 0; n < kSide; ++n)
-        cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
-                        std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
+        turned[n][k] = cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
+                                       std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
     for (int i = 0; i < kSide; ++i)
       for (int j = 0; j < kSide; ++j) {
         frequencies[i][j] = std::hypot(i, j);
@@ -125,21 +137,20 @@ const Waves& waves_of_grids() {
   return waves;
 }
 
-// The amplitudes of the first `count` waves down and across, less what noise has.
-using Amplitudes = std::array<std::array<double, kSide>, kSide>;
-Amplitudes amplitudes(const Grid& grid, int count) {
+// The amplitudes of the first waves down and across, less what noise has.
+template <int kCount>
+using Amplitudes = std::array<std::array<double, kCount>, kCount>;
+template <int kCount>
+Amplitudes<kCount> amplitudes(const Grid& grid) {
   const Waves& waves = waves_of_grids();
-  double turned[kSide][kSide];  // so that sums run over many places at once
-  for (int n = 0; n < kSide; ++n)
-    for (int j = 0; j < count; ++j) turned[n][j] = waves.cosines[j][n];
-  Amplitudes found{};
-  for (int i = 0; i < count; ++i) {
+  Amplitudes<kCount> found{};
+  for (int i = 0; i < kCount; ++i) {
     double row[kSide] = {};
     for (int n = 0; n < kSide; ++n)
       for (int m = 0; m < kSide; ++m) row[m] += waves.cosines[i][n] * grid[n][m];
     for (int m = 0; m < kSide; ++m)
-      for (int j = 0; j < count; ++j) found[i][j] += row[m] * turned[m][j];
-    for (int j = 0; j < count; ++j) found[i][j] = std::max(std::fabs(found[i][j]) - kFaint, 0.0);
+      for (int j = 0; j < kCount; ++j) found[i][j] += row[m] * waves.turned[m][j];
+    for (int j = 0; j < kCount; ++j) found[i][j] = std::max(std::fabs(found[i][j]) - kFaint, 0.0);
   }
   return found;
 }
@@ -147,7 +158,7 @@ Amplitudes amplitudes(const Grid& grid, int count) {
 double spread(const Grid& grid) {
   constexpr int kCount = kFrequencies + 1;
   const Waves& waves = waves_of_grids();
-  const Amplitudes found = amplitudes(grid, kCount);
+  const Amplitudes<kCount> found = amplitudes<kCount>(grid);
   double sums[kCount] = {}, energies[kCount] = {};
   for (int i = 0; i < kCount; ++i)
     for (int j = 0; j < kCount; ++j) {
@@ -180,7 +191,7 @@ DetailSpectrum detail_spectrum(const Pixels& pixels) {
   take_points(pixels, points);
   take_means(points, grid);
   const Waves& waves = waves_of_grids();
-  const Amplitudes found = amplitudes(grid, kSide);
+  const Amplitudes<kSide> found = amplitudes<kSide>(grid);
   double sum = 0, energy = 0, squares = 0;
   for (int i = 0; i < kSide; ++i)
     for (int j = 0; j < kSide; ++j) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from screener.hashed import Located
+from screener.located import Located
 from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
@@ -28,6 +28,11 @@ class Found:
     def _moments(self) -> list[_Moment]:
         shown = [one for one in self._hashes if _has_time(one)]
         return sorted({moment for one in shown for moment in _moments(one)})
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no hit."""
+        return not self._nearest
 
     @property
     def moving(self) -> bool:

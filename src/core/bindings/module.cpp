@@ -32,4 +32,5 @@ NB_MODULE(_core, m) {
   bind_pdq(m);
   bind_detail(m);
   bind_shrink(m);
+  bind_media(m);
 }

@@ -141,23 +141,28 @@ def pattern_scores(values: Sequence[bytes]) -> list[int]:
     so is the square of its 256 bits: it has one singular value and no more. `patterns` is
     (Σs²)² / Σs⁴ of them: 1 for such a hash, some 8 for random bits, 5 and more for photographs.
     """
-    return [
-        _worth(float(np.float32(256**2) / np.float32(power)), _PATTERNS)
-        for power, _ in _core.pdq_patterns(b"".join(values))
-    ]
+    return [_pattern_score(power) for power, _ in _core.pdq_patterns(b"".join(values))]
 
 
 def pattern_bounds(values: Sequence[bytes], doubts: Sequence[int]) -> list[tuple[int, int]]:
     """The least and the largest score that PDQs can have of which so many bits may be others."""
-    found = []
-    for (power, widest), doubt in zip(_core.pdq_patterns(b"".join(values)), doubts, strict=True):
-        # A bit of a row changes its product p with each of 15 others by 2, there and back: the sum
-        # of their squares by 2 Σ(±4p + 4), and the Σ|p| of any row by 30 at most.
-        change = sum(8 * (widest + 30 * earlier) + 120 for earlier in range(doubt))
-        # Rows that have nothing in common have 16 squares of 16. A half, for roundings.
-        least, most = max(power - change, 16**3) - 0.5, power + change + 0.5
-        found.append((_worth(256**2 / most, _PATTERNS), _worth(256**2 / least, _PATTERNS)))
-    return found
+    found = _core.pdq_patterns(b"".join(values))
+    return [_pattern_bounds(*one, doubt) for one, doubt in zip(found, doubts, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _pattern_score(power: int) -> int:
+    return _worth(float(np.float32(256**2) / np.float32(power)), _PATTERNS)
+
+
+@lru_cache(maxsize=4096)
+def _pattern_bounds(power: int, widest: int, doubt: int) -> tuple[int, int]:
+    # A bit of a row changes its product p with each of 15 others by 2, there and back: the sum
+    # of their squares by 2 Σ(±4p + 4), and the Σ|p| of any row by 30 at most.
+    change = sum(8 * (widest + 30 * earlier) + 120 for earlier in range(doubt))
+    # Rows that have nothing in common have 16 squares of 16. A half, for roundings.
+    least, most = max(power - change, 16**3) - 0.5, power + change + 0.5
+    return _worth(256**2 / most, _PATTERNS), _worth(256**2 / least, _PATTERNS)
 
 
 def _worth(found: float, need: float) -> int:

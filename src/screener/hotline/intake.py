@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from screener.agreement import Rule
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import KnownMatch
@@ -18,6 +18,7 @@ from screener.hotline.language import marked
 from screener.hotline.report import Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
 from screener.lists.records import of_empty_input
+from screener.located import Located
 from screener.media.source import Name
 from screener.result import Match
 from screener.screen import Screener

@@ -16,11 +16,11 @@ from datetime import date
 from typing import Any
 
 from screener.errors import HashError
-from screener.hashed import Located
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sealed import Unsealable
+from screener.located import Located
 
 SCHEMA = "screener-report/1"
 WITHDRAWAL = "screener-withdrawal/1"

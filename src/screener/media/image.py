@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError
-from screener.media import decoder, headers, pixels
+from screener.media import decoder, headers, pixels, plain_jpeg
 from screener.media.canvas import Canvas
 from screener.media.embedded import embedded
 from screener.media.sniff import sniff
@@ -114,7 +114,8 @@ class Picture:
         for frame in self._decode():
             if frame.part == 0:
                 height, width = frame.pixels.shape[:2]
-                self.media = replace(self.media, width=width, height=height)
+                if (width, height) != (self.media.width, self.media.height):
+                    self.media = replace(self.media, width=width, height=height)
             yield frame
 
 
@@ -161,6 +162,21 @@ def _open_bytes(data: bytes, limits: Limits) -> Picture:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
         raise MediaError("too_large", f"{len(data)} bytes, over the limit of {limits.bytes}")
+    size = plain_jpeg.size_of(data)
+    if size is not None:
+        _check_pixels(*size, limits)
+        return Picture(Media("image/jpeg", *size, 1), lambda: _plain_frames(data, size, limits))
+    return _open_with_pillow(data, limits)
+
+
+def _plain_frames(data: bytes, size: tuple[int, int], limits: Limits) -> Iterator[Frame]:
+    found = plain_jpeg.luma(data, size)
+    if found is not None:
+        return iter((Frame(found, 0.0, 0),))
+    return _open_with_pillow(data, limits).frames()
+
+
+def _open_with_pillow(data: bytes, limits: Limits) -> Picture:
     _check_pixels(*headers.largest(data), limits)
     image = decoder.open_image(data)
     _check_pixels(image.width, image.height, limits)
