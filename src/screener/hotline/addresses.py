@@ -9,8 +9,8 @@ import unicodedata
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
 from screener.hotline.report import LONGEST_ADDRESS
+from screener.hotline.sentence import marked
 
 # What sites add to say where a reader came from: it names the reader, not the page.
 _FOLLOWING = re.compile(
