@@ -10,7 +10,7 @@ import click
 
 from screener.commands.hotline import STORE, said
 from screener.commands.options import WHO, WHY
-from screener.commands.speaking import FILE, GROUP_LANGUAGE, OneOf, SpeakingGroup
+from screener.commands.speaking import FILE, SPOKEN, OneOf, SpeakingGroup
 from screener.errors import HotlineError
 from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator
@@ -52,7 +52,7 @@ def _zone(desk: Any) -> tzinfo:
 
 
 @click.group(cls=SpeakingGroup)
-@GROUP_LANGUAGE
+@SPOKEN
 def case() -> None:
     """Work on a hotline's cases: from a report to the removal of what it is of."""
 

@@ -13,9 +13,9 @@ import click
 
 from screener.commands.speaking import (
     FILE,
-    GROUP_LANGUAGE,
     LANGUAGE,
     OUTPUT,
+    SPOKEN,
     Place,
     SpeakingGroup,
     language_of,
@@ -75,7 +75,7 @@ def tell(error: ScreenerError | OSError, say: Translator) -> None:
 
 
 @click.group(cls=SpeakingGroup)
-@GROUP_LANGUAGE
+@SPOKEN
 def hotline() -> None:
     """Set a hotline up, and publish how its cases stand."""
 

@@ -14,8 +14,8 @@ from screener import report as pages
 from screener.commands.hotline import HELPLINES, said, tell
 from screener.commands.speaking import (
     FILE,
-    GROUP_LANGUAGE,
     OUTPUT,
+    SPOKEN,
     Mistake,
     Speaking,
     SpeakingGroup,
@@ -41,7 +41,7 @@ class _Report(SpeakingGroup):
 
 
 @click.group(cls=_Report)
-@GROUP_LANGUAGE
+@SPOKEN
 def report() -> None:
     """Make a page of results, or report content to a hotline.
 
@@ -56,6 +56,7 @@ def report() -> None:
 
 @report.command()
 @click.argument("results", type=FILE)
+@SPOKEN
 @click.option(
     "-o", "--output", required=True, type=OUTPUT,
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",

@@ -74,10 +74,8 @@ class OneOf(click.Choice[str]):
 FILE = Place(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = Place(dir_okay=False, path_type=Path)
 LANGUAGE = click.option("--language", type=OneOf(LANGUAGES), help=LANGUAGE_HELP)
-# Of a group, for all its commands and its own help.
-GROUP_LANGUAGE = click.option(
-    "--language", type=OneOf(LANGUAGES), expose_value=False, help=LANGUAGE_HELP
-)
+# Where only the help and mistakes are spoken; of a group, also those of its commands.
+SPOKEN = click.option("--language", type=OneOf(LANGUAGES), expose_value=False, help=LANGUAGE_HELP)
 
 
 class Mistake(click.UsageError):
