@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 import string
 import sys
 import unicodedata
@@ -69,6 +70,15 @@ def test_translations_fill_in_what_the_message_fills_in(code):
                 assert placeholders(text) | spared == wanted | spared, (message.id, form)
         elif message.id:
             assert placeholders(message.string) == placeholders(message.id), message.id
+
+
+def test_french_signs_stand_apart_and_stay_on_their_line():
+    """Before a colon, semicolon, question or exclamation mark, and inside guillemets, a space that
+    does not break.
+    """
+    for message in language.catalogue("fr"):
+        for text in (message.string,) if isinstance(message.string, str) else message.string:
+            assert message.id == "" or not re.search(r" [:;?!»]|« |\w[:;?!](\s|$)", text), text
 
 
 def test_a_message_that_is_not_translated_is_found(tmp_path):

@@ -35,6 +35,7 @@ EVENT = "case"  # of a line of the log
 LOG = "cases.audit"
 LIST = "hotline.list"
 _FRESH = ".entries-"  # files that go with the import of what they hold
+Unlisted = tuple[str, str]  # a record that cannot be listed, and why
 Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
@@ -83,18 +84,40 @@ class _Due:
     hashes: tuple[tuple[Hash, str | None], ...]  # each with the terms that bind it, as JSON
 
 
-def write_list(folder: Path, own: Terms) -> None:
-    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes."""
+def write_list(folder: Path, own: Terms) -> list[Unlisted]:
+    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes.
+
+    What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
+    """
+    failed: list[Unlisted] = []
     for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
         with database.reading(folder) as connection:
             due = _due(connection, source)
         if not due:
             continue
-        _import(folder, source, due, terms)
+        HashList.open(folder / LIST)  # one that is broken is not for want of a record
+        written, wrong = _import_each(folder, source, due, terms)
+        failed += wrong
         with database.writing(folder) as connection:
             connection.executemany(
-                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in due]
+                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in written]
             )
+    return failed
+
+
+def _import_each(
+    folder: Path, source: str, due: Sequence[_Due], terms: Terms
+) -> tuple[list[_Due], list[Unlisted]]:
+    """Import records together, or, where that fails, one by one: those that were, and the rest."""
+    try:
+        _import(folder, source, due, terms)
+    except (ScreenerError, ValueError) as error:
+        if len(due) == 1:
+            why = error if isinstance(error, ScreenerError) else type(error).__name__
+            return [], [(due[0].entry, str(why))]
+        each = [_import_each(folder, source, [one], terms) for one in due]
+        return [one for some, _ in each for one in some], [one for _, some in each for one in some]
+    return list(due), []
 
 
 def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:

@@ -78,6 +78,11 @@ class Desk:
         return self._store.pending
 
     @property
+    def unlisted(self) -> list[completing.Unlisted]:
+        """Records of the hotline's list that cannot be written to it, and why."""
+        return self._store.unlisted
+
+    @property
     def unlogged(self) -> HotlineError | None:
         """Why the log was behind when the folder was opened, if it was."""
         return self._store.unlogged

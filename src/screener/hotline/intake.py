@@ -250,13 +250,15 @@ def withdraw(
     report, case, before = row
     if before is not None:
         return Taken(file, "repeated", case)
-    (state,) = connection.execute("SELECT state FROM cases WHERE reference = ?", (case,)).fetchone()
+    state, outcome = connection.execute(
+        "SELECT state, outcome FROM cases WHERE reference = ?", (case,)
+    ).fetchone()
     connection.execute(
         "UPDATE reports SET withdrawn = ?, note = '', country = NULL WHERE reference = ?",
         (casebook.stamp(at), report),
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
-    if state == "received":  # else it is what was assessed, and told
+    if state == "received" or outcome != "illegal":  # else it is what was assessed, and told
         for table in ("addresses", "known"):
             connection.execute(f"DELETE FROM {table} WHERE report = ?", (report,))
     connection.execute(

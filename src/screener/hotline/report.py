@@ -215,7 +215,8 @@ def _located(row: Any) -> Located:
     if found is None or not found.computed:
         raise Unsealable(marked("it has a hash of a kind that a reporter's computer does not make"))
     scores = (quality, detail)
-    if not all(score is None or _whole(score, 100) for score in scores):
+    most = 100 if found.perceptual else -1  # a digest says nothing of what is shown
+    if not all(score is None or _whole(score, most) for score in scores):
         raise Unsealable(marked("a hash of it has a quality that is none"))
     if not isinstance(again, list) or not all(map(_seconds, [time, *again])):
         raise Unsealable(marked("a hash of it has a time that is none"))

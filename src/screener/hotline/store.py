@@ -44,6 +44,8 @@ class Store:
         self.folder = folder
         # Notices that could not be written and are due still: of which case, to whom, and why.
         self.pending: list[completing.Unwritten] = []
+        # Records that cannot be listed, and why.
+        self.unlisted: list[completing.Unlisted] = []
         # Why the log is behind, if it is.
         self.unlogged: HotlineError | None = None
 
@@ -151,7 +153,9 @@ class Store:
         known = self.partners if (self.folder / PARTNERS).exists() else None
         path = self.folder / completing.LIST
         with list_errors(path):
-            completing.write_list(self.folder, Terms() if known is None else known.hotline.terms)
+            self.unlisted = completing.write_list(
+                self.folder, Terms() if known is None else known.hotline.terms
+            )
         self.pending = completing.write_notices(
             self.folder, lambda: notifying.Handing(self.folder, self.partners)
         )
