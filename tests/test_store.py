@@ -193,6 +193,25 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     assert len(list(to.glob("N-*"))) == 1
 
 
+def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
+    """A notice to them is due still, and given once they are known again."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying.delivery, "stage", lambda *_: (_ for _ in ()).throw(Cut))
+        with pytest.raises(Cut):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    partners = desk.folder / "partners.toml"
+    text = partners.read_text("utf-8")
+    for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
+        partners.unlink() if known is None else partners.write_text(known)
+        again = Desk.open(desk.folder)
+        assert [one[:2] for one in again.pending] == [(case, "meta")]
+        assert again.case(case).state == "notified"
+    partners.write_text(text, "utf-8")
+    assert Desk.open(desk.folder).pending == []
+    assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
+
+
 def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, item, monkeypatch):
     """Nobody is asked any more, and nobody is named as to be told."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))

@@ -34,8 +34,8 @@ def _desk(store: Path, say: Translator) -> Any:
     for _, partner, wrong in desk.pending:
         text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
         click.echo(text, err=True)
-    for entry, wrong in desk.unlisted:
-        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=wrong), err=True)
+    for entry, unlisted in desk.unlisted:
+        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
     if desk.unlogged is not None:
         click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
     unreviewed = unreviewed_notice(say)

@@ -45,16 +45,16 @@ class Place(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            raise Unfit(_no_use(Path(os.fsdecode(value)), folder=not self.file_okay)) from None
+            raise Unfit(_no_use(os.fsdecode(value), folder=not self.file_okay)) from None
 
 
-def _no_use(path: Path, *, folder: bool) -> Sentence:
-    if not path.exists():
+def _no_use(path: str, *, folder: bool) -> Sentence:
+    if not os.path.exists(path):  # which, unlike a Path's own, is not stopped by rights or a NUL
         message = marked("there is no folder {file}") if folder else marked("there is no {file}")
         return marked(message, file=path)
-    if path.is_dir() and not folder:
+    if os.path.isdir(path) and not folder:
         return marked("{file} is a folder", file=path)
-    if folder and not path.is_dir():
+    if folder and not os.path.isdir(path):
         return marked("{file} is no folder", file=path)
     return marked("{file} cannot be opened", file=path)
 

@@ -205,11 +205,10 @@ def write_notices(folder: Path, handing: Callable[[], Handing]) -> list[Unwritte
         due = connection.execute(
             "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
         ).fetchall()
-    if not due:
-        return []
-    hand, failed = handing(), []
+    failed: list[Unwritten] = []
     for notice, case, partner, staged in due:
         try:
+            hand = handing()
             if not staged:
                 hand.stage(case, partner)
                 _mark(folder, notice, "staged")
