@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from screener.commands.hotline import STORE, said
+from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
-from screener.commands.speaking import FILE, SPOKEN, OneOf, SpeakingGroup
+from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError
 from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.speaking import (
-    FILE,
-    LANGUAGE,
-    OUTPUT,
-    SPOKEN,
-    Place,
-    SpeakingGroup,
-    language_of,
-)
+from screener.commands.mistakes import FILE, OUTPUT, Place, language_of
+from screener.commands.speaking import LANGUAGE, SPOKEN, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language import Translator, translator
 from screener.hotline.sentence import why

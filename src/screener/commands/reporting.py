@@ -12,15 +12,8 @@ import click
 
 from screener import report as pages
 from screener.commands.hotline import HELPLINES, said, tell
-from screener.commands.speaking import (
-    FILE,
-    OUTPUT,
-    SPOKEN,
-    Mistake,
-    Speaking,
-    SpeakingGroup,
-    speaker,
-)
+from screener.commands.mistakes import FILE, OUTPUT, Mistake, speaker
+from screener.commands.speaking import SPOKEN, Speaking, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import Language
 from screener.hotline.language import Translator
