@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and what it says
+_RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
 _HELP = marked("Show this help.")
 LANGUAGE_HELP = marked("The language of what is said; that of the environment where left out.")
 
@@ -202,14 +203,16 @@ def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[s
     """An option and its help."""
     if not isinstance(param, click.Option):
         return None
-    told = copy.copy(param)
-    told.required, told.help = False, ""
-    row = told.get_help_record(ctx)
+    bare = copy.copy(param)
+    bare.required, bare.help = False, ""
+    row = bare.get_help_record(ctx)
     if row is None:
         return None
     words = say(param.help) if param.help else ""
     required = f"[{say('required')}]" if param.required else ""
-    return row[0], " ".join(filter(None, (words, required)))
+    told = " ".join(filter(None, (words, required)))
+    # The line begins with the option, from left to right; what follows keeps its own direction.
+    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{told}{_POP_ISOLATE}" if say.rtl else told
 
 
 def _list(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:
