@@ -20,10 +20,13 @@ from screener.media.source import Item, Name
 from screener.policy import Policy
 from screener.result import MediaFacts
 
-_SMALL = 128
-"""PDQ takes single pixels of a side of so many or fewer, and hardly knows a video again at half its
-size: such frames are hashed at twice their size too.
+_SMALL = 192
+"""PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
+video again at half its size: such frames are hashed at twice their size too.
 """
+
+_FRAMED = 0.3
+"""So much of each side, at least, is what a frame is round, if the picture is to have its detail."""
 
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
@@ -105,8 +108,7 @@ def hash_item(
                         samples += 1 + len(frame.again)
                     if not new:
                         continue
-                    for region, shown in _regions(frame, picture.media):
-                        hashes += _orientations(frame, region, shown, wanted, sketch=sketch)
+                    hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
     except MediaError as error:
         trouble = error
     except OSError as error:  # a video is read while it is decoded
@@ -198,48 +200,106 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     return [Located(one) for one in made]
 
 
-def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """The parts of a frame that are hashed, each by its name in a match."""
+class _Region(NamedTuple):
+    """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
+    but bars round them in this one: it is as detailed as they are, whatever its bars are.
+    """
+
+    name: str
+    shown: NDArray[np.uint8]
+    framed: tuple[NDArray[np.uint8], ...] = ()
+
+
+def _perceptual(
+    frame: Frame, media: Media, wanted: Sequence[HashKind], *, sketch: bool
+) -> list[Located]:
+    """The perceptual hashes that are wanted of a frame, of all parts of it."""
+    regions = list(_regions(frame, media))
+    within = {id(view) for region in regions for view in region.framed}
+    details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
+    made: dict[int, list[Located]] = {}
+    for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
+        inner = max((details.get(id(view), 0) for view in region.framed), default=0)
+        surely = id(region.shown) in within
+        found = list(_orientations(frame, region, wanted, inner, sketch=sketch and not surely))
+        made[number] = found
+        details[id(region.shown)] = max(
+            (min(one.detail or 0, one.hash.quality or 0) for one in found if one.hash.kind == pdq.PDQ),
+            default=0,
+        )
+    return [one for number in range(len(regions)) for one in made[number]]
+
+
+def _regions(frame: Frame, media: Media) -> Iterator[_Region]:
+    """The parts of a frame that are hashed."""
     whole = frame.pixels
-    yield "full", whole
-    views = {(one.__array_interface__["data"], one.shape): one for one in trim.trimmed(whole)}
-    views |= {(one.__array_interface__["data"], one.shape): one for one in frame.inner}
-    for view in views.values():
-        yield "trimmed", view
-    if media.type in CONTAINERS:
-        for view in (whole, *views.values()):
-            if min(view.shape[:2]) <= _SMALL:
-                yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
+    shown = [whole]
+    for view in (*trim.trimmed(whole), *frame.inner):
+        if not any(_is_same(view, other) for other in shown):
+            shown.append(view)
+    inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
+    for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
+        yield _Region("trimmed" if number else "full", one, framed)
+    if media.type in CONTAINERS or media.frames > 1:
+        for one, framed in zip(shown, inside, strict=True):
+            if min(one.shape[:2]) <= _SMALL:
+                yield _Region("enlarged", _enlarged(one), framed)
+
+
+def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    starts = [view.__array_interface__["data"][0] for view in (one, other)]
+    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
+    return max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2]))
+
+
+def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether a part is a frame round a smaller one, and that is much of it."""
+    (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
+    smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
+    return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
+    pixel from where those of the larger picture stood, which is where PDQ takes its own.
+    """
+    import cv2
+
+    doubled = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(doubled, np.uint8)
 
 
 def _orientations(
     frame: Frame,
-    region: str,
-    shown: NDArray[np.uint8],
+    region: _Region,
     wanted: Sequence[HashKind],
+    inner: int,
     *,
     sketch: bool,
 ) -> Iterator[Located]:
-    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations.
+    `inner` is the detail, by PDQ, of what it is a frame round.
+    """
     kinds = [kind for kind in wanted if kind in classic.CLASSIC]
-    made = classic.compute_orientations(shown, kinds)
-    seen = detail.Detail(shown)
+    made = classic.compute_orientations(region.shown, kinds)
+    seen = detail.Detail(region.shown)
     for kind in wanted:
         found: Sequence[tuple[Hash, int, int, int | None]] = ()
         if kind == pdq.PDQ:
-            found = _pdqs(shown, seen.score(kind), sketch)
+            found = _pdqs(region.shown, seen.score(kind), inner, sketch)
         elif kind.name in made:
             score = seen.score(kind)
             found = [(one, score, 0, None) for one in made[kind.name]]
         for (one, score, doubt, least), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
             yield Located(
-                one.made_of(pixels.VERSION), orientation, region, frame.part, frame.time,
+                one.made_of(pixels.VERSION), orientation, region.name, frame.part, frame.time,
                 frame.part_kind, score, frame.again, frame.track, doubt, least,
             )  # fmt: skip
 
 
 def _pdqs(
-    shown: NDArray[np.uint8], score: int, sketch: bool
+    shown: NDArray[np.uint8], score: int, inner: int, sketch: bool
 ) -> list[tuple[Hash, int, int, int | None]]:
     """PDQs or sketches in all orientations: each with its score, its bits in doubt, and, where
     there are any, the least that the score may be.
@@ -249,8 +309,8 @@ def _pdqs(
     sure = detail.pattern_scores(values)
     bounds = detail.pattern_bounds(values, doubts) if any(doubts) else [(0, 0)] * len(values)
     return [
-        (one, min(score, most), doubt, min(score, least))
+        (one, max(inner, min(score, most)), doubt, max(inner, min(score, least)))
         if doubt
-        else (one, min(score, patterns), 0, None)
+        else (one, max(inner, min(score, patterns)), 0, None)
         for (one, doubt), patterns, (least, most) in zip(found, sure, bounds, strict=True)
     ]
