@@ -140,7 +140,8 @@ def framed(folders: list[Path], every: int) -> list[dict[str, Any]]:
         bars = [(round(240 * high / 2),) * 2, (round(320 * wide / 2),) * 2]
         pictures = [np.pad(pixels, bars) for pixels in shown]
         made = [
-            hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0] for pixels in pictures
+            hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0]
+            for pixels in pictures
         ]
         alone = sum(
             min(detail.Detail(pixels).score(KINDS["pdq"]), *detail.pattern_scores([one.hash.value]))

@@ -127,7 +127,8 @@ def _why(result: Result) -> str:
         first = result.matches[0]
         more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
         near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
-        when = _when(first, moving=bool(result.timeline) and first.radius > 0)
+        timed = any(one.part_kind == first.part_kind for one in result.timeline)
+        when = _when(first, moving=timed and first.radius > 0)
         turned = "" if first.orientation == "upright" else f", {first.orientation}"
         entry = escape(printable(f"{first.list}: {first.entry}"))
         return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
@@ -136,10 +137,12 @@ def _why(result: Result) -> str:
 
 def _when(match: Match, *, moving: bool) -> str:
     """When a match is seen in an input; of a listed video also which seconds of it."""
+    inside = "" if match.part_kind == "frame" else f" in what is hidden there ({match.part_kind})"
     if match.video is None:
-        return f" at {match.time:.1f} s" if moving else ""
+        return (f" at {match.time:.1f} s" if moving else "") + inside
     (begin, end), (first, last) = match.video.input_span, match.video.listed_span
-    return f" from {begin:.1f} to {end:.1f} s, which are {first:.1f} to {last:.1f} s of it"
+    span = f" from {begin:.1f} to {end:.1f} s{inside}"
+    return f"{span}, which are {first:.1f} to {last:.1f} s of it"
 
 
 def print_import(console: Console, name: str, report: ImportReport) -> None:

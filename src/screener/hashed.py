@@ -26,7 +26,7 @@ video again at half its size: such frames are hashed at twice their size too.
 """
 
 _FRAMED = 0.3
-"""So much of each side, at least, is what a frame is round, if the picture is to have its detail."""
+"""So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
 
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
@@ -49,11 +49,16 @@ class Located(NamedTuple):
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
     track: int = 0
-    """Of a video, the track of pictures."""
+    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
     doubt: int = 0
     """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
     least: int | None = None
     """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+
+    @property
+    def hidden_clip(self) -> int:
+        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        return self.track if self.part_kind == "appended" else 0
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class _Repeats:
 
     def adds(self, frame: Frame, media: Media) -> bool:
         """Whether the frame is to be hashed. A video's other frames have been compared already."""
-        if media.type in CONTAINERS:
+        if media.type in CONTAINERS or frame.track:
             return self._differs(frame)
         if media.frames <= 1:
             return True
@@ -159,7 +164,7 @@ class _Repeats:
         if not self._again:
             return tuple(hashes)
         return tuple(
-            one._replace(again=tuple(self._again.get(one.part, ())))
+            one._replace(again=(*one.again, *self._again.get(one.part, ())))
             if one.hash.kind.perceptual
             else one
             for one in hashes
@@ -224,7 +229,11 @@ def _perceptual(
         found = list(_orientations(frame, region, wanted, inner, sketch=sketch and not surely))
         made[number] = found
         details[id(region.shown)] = max(
-            (min(one.detail or 0, one.hash.quality or 0) for one in found if one.hash.kind == pdq.PDQ),
+            (
+                min(one.detail or 0, one.hash.quality or 0)
+                for one in found
+                if one.hash.kind == pdq.PDQ
+            ),
             default=0,
         )
     return [one for number in range(len(regions)) for one in made[number]]
@@ -240,7 +249,7 @@ def _regions(frame: Frame, media: Media) -> Iterator[_Region]:
     inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
     for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
         yield _Region("trimmed" if number else "full", one, framed)
-    if media.type in CONTAINERS or media.frames > 1:
+    if media.type in CONTAINERS or media.frames > 1 or frame.track:
         for one, framed in zip(shown, inside, strict=True):
             if min(one.shape[:2]) <= _SMALL:
                 yield _Region("enlarged", _enlarged(one), framed)
@@ -250,7 +259,7 @@ def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
     starts = [view.__array_interface__["data"][0] for view in (one, other)]
     lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
-    return max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2]))
+    return bool(max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2])))
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
@@ -264,10 +273,16 @@ def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
     pixel from where those of the larger picture stood, which is where PDQ takes its own.
     """
-    import cv2
+    return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
 
-    doubled = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(doubled, np.uint8)
+
+def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twice as many rows, each a mean of two weighed by their distance."""
+    threefold = pixels * np.uint16(3)
+    made = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
+    made[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
+    made[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
+    return made
 
 
 def _orientations(
