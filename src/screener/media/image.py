@@ -81,7 +81,7 @@ class Frame:
 
     `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
     is the number of the frame or page, from 0, and goes on counting for what is hidden in the file;
-    `part_kind` is `frame`, or `thumbnail` or `appended` for that, of which the frames of a clip have
+    `part_kind` is `frame`, or `thumbnail` or `appended` for that; frames of a hidden clip have
     their `time` in it. `pixels` may have any strides. `again` are the times of the frames looked at
     next that show the same, and are not given themselves. `inner` are views of `pixels` without the
     bars that a video has throughout. `track` counts a video's tracks of pictures from 0, and those
