@@ -260,6 +260,13 @@ def test_seeds_stand_in_the_timeline_too(scene, make_list):
     assert [(one.state, one.spans) for one in result.timeline] == [("seed", ((2.0, 3.0),))]
 
 
+def test_a_video_shorter_than_a_step_has_a_timeline(scene, engine_of):
+    """Of the one frame that is looked at."""
+    (seen,) = engine_of({"shown": scene(2)}).screen(clip([scene(2)] * 3)).timeline
+
+    assert (seen.frames, seen.spans, seen.part_kind) == (1, ((0.0, 0.0),), "frame")
+
+
 def test_a_still_has_no_timeline(scene, engine_of):
     """One picture has no time."""
     buffer = io.BytesIO()

@@ -15,13 +15,15 @@ _Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "
 
 
 class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches.
+    """Collects the hits of one input; made of its hashes, filled by the searches. A `video` has
+    times even if one frame of it was looked at.
 
     `unsure` where a record is so near that the bits in doubt of a hash decide.
     """
 
-    def __init__(self, hashes: Sequence[Located]) -> None:
+    def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
         self._hashes = hashes
+        self._video = video
         self.unsure = False
         self._nearest: dict[tuple[_Key, _Place], Match] = {}
         self._seen: dict[tuple[_Key, int], set[_Moment]] = {}
@@ -39,7 +41,7 @@ class Found:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""
         if not _has_time(located):
             return False
-        return located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
+        return self._video or located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
 
     def add(self, match: Match, located: Located) -> None:
         """Keep a hit: the nearest per record and kind, of a still also per part; the upright one

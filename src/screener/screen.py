@@ -169,7 +169,7 @@ class Screener:
         """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
         whether a record matches, or how near it is. It has to be hashed surely.
         """
-        found = [Found(item.hashes) for item in items]
+        found = [Found(item.hashes, video=item.video) for item in items]
         # By how many bits are in doubt, since with those they are searched wider.
         queries: dict[tuple[str, int], list[_Query]] = {}
         for number, item in enumerate(items):
