@@ -2,7 +2,8 @@
 
     python benchmarks/detail.py --photos FOLDER... [--each 400] [--receipt FILE]
 
-Draws pictures that say nothing (fixtures/plain.py) and hashes them and the photos with every
+Draws pictures that say nothing (fixtures/plain.py; with `--other` fixtures/plainer.py, by which no
+need was chosen) and hashes them and the photos with every
 perceptual kind. By kind: how many photos and drawn pictures are refused at the default floor; how
 many pairs of drawn pictures, one of them turned eight ways, lie within the default radius, with
 the score and without; and the same at distance 0. The other picture of a pair is as in a list made
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "fixtures"))
 
 import plain  # noqa: E402
+import plainer  # noqa: E402
 
 QUESTION = "Which pictures does the detail score refuse, and which would match without it?"
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
@@ -169,13 +171,19 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="*", default=usual, help="folders of photos")
     parser.add_argument("--each", type=int, default=400, help="pictures to draw of each family")
     parser.add_argument("--small", action="store_true", help="draw five, write nothing")
+    parser.add_argument("--other", action="store_true", help="draw by fixtures/plainer.py")
+    parser.add_argument("--first", type=int, default=0, help="the first seed to draw")
     parser.add_argument("--receipt", type=Path, default=ROOT / "benchmarks/receipts/detail.json")
     given = parser.parse_args()
     each = 5 if given.small else given.each
+    drawing = plainer if given.other else plain
     ordinary = photos(given.photos, 20 if given.small else 1)
     drawn = {
-        family: {f"{family} {n}": hashes_of(plain.draw(family, n)) for n in range(each)}
-        for family in plain.FAMILIES
+        family: {
+            f"{family} {n}": hashes_of(drawing.draw(family, n))
+            for n in range(given.first, given.first + each)
+        }
+        for family in drawing.FAMILIES
     }
     rows = [row(kind, ordinary, drawn) for kind in PERCEPTUAL]
     for one in rows:

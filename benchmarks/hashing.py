@@ -3,9 +3,11 @@
 Each kind on one thread, against the packages that make it too: `pdqhash`, `imagehash`,
 `perception` and the ThreatExchange library. From pixels, decoded before; and from a path that is
 in the system's cache, by the route that screening takes, limits and sniffing included. Then the
-stages of that route, each alone, beside decoding alone (Pillow, to grey). The answers are compared
-before anything is timed: from pixels every one must be equal; from a file, where we decode an
-ordinary JPEG to its luma only, PDQ may move by a few bits (docs/pixels.md). Medians of rounds in
+stages of that route, each alone. How a file's hashes compare with decoding alone (Pillow, to grey,
+of a file that was read, no array made) is measured with these two in turns and nothing else, since
+whoever comes after a rival finds the processor's caches filled with other things. The answers are
+compared before anything is timed: from pixels every one must be equal; from a file, where we decode
+an ordinary JPEG to its luma only, PDQ may move by a few bits (docs/pixels.md). Medians of rounds in
 which all take turns, in processor time; ratios are of sums over the pictures.
 
 What this does not show: a cold disk; other formats than JPEG; the eight orientations and trimmed
@@ -35,6 +37,7 @@ from threatexchange.signal_type.pdq.signal import PdqSignal
 
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
+from screener.hashing.shrink import shrunk
 from screener.media import image
 
 QUESTION = (
@@ -46,6 +49,7 @@ SEED = 20260101
 DRIFT = 6  # bits that decoding to luma has been seen to move a photo's hash, and some more
 WIDTHS = (512, 1600)
 GREY = "decoding alone"
+SHARE = "file, beside decoding"
 
 Pixels = npt.NDArray[np.uint8]
 Call = Callable[[], Any]
@@ -143,8 +147,17 @@ def from_file(path: Path) -> dict[str, dict[str, Call]]:
             "imagehash": lambda: theirs("phash", Image.open(path)),
             "perception": lambda: hashers.PHash().compute(str(path)),
         },
-        "pdq and three digests": {"screener": lambda: with_digests(path)},
     }
+
+
+def beside_decoding(path: Path) -> dict[str, dict[str, Call]]:
+    """Ours of a file and decoding alone, to be timed in turns."""
+    ours: dict[str, Call] = {
+        "pdq": lambda: pdq.compute(frame(path.read_bytes())),
+        "pdq and three digests": lambda: with_digests(path),
+        "phash": lambda: classic.compute(frame(path.read_bytes()), KINDS["phash"]),
+    }
+    return {kind: {"screener": call, GREY: lambda: to_grey(path)} for kind, call in ours.items()}
 
 
 def with_digests(path: Path) -> tuple[Hash, ...]:
@@ -158,19 +171,19 @@ def stages(path: Path) -> dict[str, Call]:
     grey = frame(content)
     return {
         "read": path.read_bytes,
-        GREY: lambda: to_grey(content),
+        GREY: lambda: to_grey(path),
         "decoding alone, to RGB": lambda: np.asarray(Image.open(io.BytesIO(content))),
         "open and decode, as screening does": lambda: frame(content),
         "pdq of it": lambda: pdq.compute(grey),
-        "shrink for classic hashes": lambda: Image.fromarray(grey).resize((32, 32), 1),
+        "shrink for classic hashes": lambda: shrunk(grey, [(32, 32)], transposed=False),
         "md5, sha1, sha256": lambda: digest.compute(content),
     }
 
 
-def to_grey(content: bytes) -> Pixels:
-    opened = Image.open(io.BytesIO(content))
+def to_grey(path: Path) -> None:
+    opened = Image.open(io.BytesIO(path.read_bytes()))
     opened.draft("L", opened.size)
-    return np.asarray(opened.convert("L"))
+    opened.load()
 
 
 def compare(rgb: Pixels, path: Path) -> None:
@@ -199,7 +212,9 @@ def timed(calls: dict[str, Call], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def measure(pictures: list[Image.Image], width: int, rounds: int) -> list[dict[str, Any]]:
+def measure(
+    pictures: list[Image.Image], width: int, rounds: int, only: str | None
+) -> list[dict[str, Any]]:
     sums: dict[tuple[str, str], dict[str, float]] = {}
     for picture in pictures:
         content = as_jpeg(picture, width)
@@ -208,14 +223,17 @@ def measure(pictures: list[Image.Image], width: int, rounds: int) -> list[dict[s
             path.write_bytes(content)
             rgb = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
             compare(rgb, path)
-            asked = {("pixels", kind): calls for kind, calls in from_pixels(rgb).items()}
-            asked |= {("file", kind): calls for kind, calls in from_file(path).items()}
-            asked["file", "stages"] = stages(path)
+            asked: dict[tuple[str, str], dict[str, Call]] = {}
+            if only != "file":
+                asked |= {("pixels", kind): calls for kind, calls in from_pixels(rgb).items()}
+            if only != "pixels":
+                asked |= {("file", kind): calls for kind, calls in from_file(path).items()}
+                asked |= {(SHARE, kind): calls for kind, calls in beside_decoding(path).items()}
+                asked["file", "stages"] = stages(path)
             for key, calls in asked.items():
                 total = sums.setdefault(key, dict.fromkeys(calls, 0.0))
                 for name, milliseconds in timed(calls, rounds).items():
                     total[name] += milliseconds / len(pictures)
-    alone = sums["file", "stages"][GREY]
     rows = []
     for (begin, what), means in sums.items():
         row: dict[str, Any] = {"width": width, "pictures": len(pictures), "from": begin}
@@ -225,8 +243,8 @@ def measure(pictures: list[Image.Image], width: int, rounds: int) -> list[dict[s
             row["times_as_fast"] = {
                 name: round(ms / own, 2) for name, ms in means.items() if name != "screener"
             }
-            if begin == "file":
-                row["share_of_decoding_rate"] = round(alone / own, 3)
+            if begin == SHARE:
+                row["share_of_decoding_rate"] = round(means[GREY] / own, 3)
         rows.append(row)
     return rows
 
@@ -255,6 +273,7 @@ def main() -> None:
         "--material", type=Path, default=MATERIAL, help="where folders of photos are"
     )
     parser.add_argument("--photos", type=int, default=60, help="how many of them")
+    parser.add_argument("--only", choices=("pixels", "file"), help="measure from these only")
     parser.add_argument("--receipt", type=Path, help="write the figures to this JSON file")
     arguments = parser.parse_args()
     small = arguments.small
@@ -262,7 +281,7 @@ def main() -> None:
     rows = [
         row
         for width in ((256,) if small else WIDTHS)
-        for row in measure(pictures, width, 2 if small else 7)
+        for row in measure(pictures, width, 2 if small else 7, arguments.only)
     ]
     print(tell(rows))
     if arguments.receipt:

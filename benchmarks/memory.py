@@ -2,7 +2,9 @@
 
 A drawn picture is saved in each form, then read, decoded and hashed in a child process of its
 own; the figure is the most that the process held more than before, the file's bytes not counted.
-The bound is twice the decoded array (grey: 1 byte a pixel, colour: 3) and 64 MiB.
+The bound is twice the decoded array and 64 MiB. That array is what the file's picture is when it is
+decoded: width x height x channels, of 1 byte each, or 2 where grey is deep. By default PDQ is
+made; `--kinds` names others.
 
 What this does not show: memory that the system holds for the file; several files at once; and
 pictures whose decoders take memory by what is in them.
@@ -15,7 +17,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,16 @@ from pathlib import Path
 from PIL import Image
 from screener import Policy
 from screener.hashed import hash_item
-from screener.hashing import pdq
+from screener.hashing.hash import KINDS
 
 def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
 def hashed(data):
-    return hash_item(data, policy=Policy(), kinds=[pdq.PDQ])
+    return hash_item(data, policy=Policy(), kinds=kinds)
 
-data, warm = (Path(name).read_bytes() for name in sys.argv[1:])
+data, warm = (Path(name).read_bytes() for name in sys.argv[1:3])
+kinds = [KINDS[name] for name in sys.argv[3:]]
 hashed(warm)  # loads what there is to load
 Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
 before = held("VmRSS")
@@ -71,22 +74,28 @@ def turned() -> Image.Exif:
 
 # Each with the bytes a pixel of what it is decoded to.
 FORMS: dict[str, tuple[int, Save]] = {
-    "JPEG": (1, saver("JPEG")),
+    "JPEG": (3, saver("JPEG")),
     "JPEG, grey": (1, saver("JPEG", "L")),
-    "JPEG, progressive": (1, saver("JPEG", progressive=True)),
-    "JPEG, CMYK": (3, saver("JPEG", "CMYK")),
+    "JPEG, progressive": (3, saver("JPEG", progressive=True)),
+    "JPEG, progressive, grey": (1, saver("JPEG", "L", progressive=True)),
+    "JPEG, CMYK": (4, saver("JPEG", "CMYK")),
     "PNG": (3, saver("PNG", compress_level=1)),
     "PNG, grey": (1, saver("PNG", "L", compress_level=1)),
-    "PNG, 16-bit grey": (1, saver("PNG", "I;16", compress_level=1)),
+    "PNG, 16-bit grey": (2, saver("PNG", "I;16", compress_level=1)),
     "PNG, palette": (3, saver("PNG", "P", compress_level=1)),
-    "PNG, alpha": (3, saver("PNG", "RGBA", compress_level=1)),
+    "PNG, alpha": (4, saver("PNG", "RGBA", compress_level=1)),
+    "PNG, grey and alpha": (2, saver("PNG", "LA", compress_level=1)),
     "TIFF": (3, saver("TIFF")),
     "TIFF, grey": (1, saver("TIFF", "L")),
     "TIFF, turned": (3, saver("TIFF", exif=turned())),
+    "BMP": (3, saver("BMP")),
+    "GIF": (3, saver("GIF", "P")),
     "WebP": (3, saver("WEBP", method=0)),
     "WebP, lossless": (3, saver("WEBP", lossless=True, method=0, quality=0)),
+    "WebP, alpha": (4, saver("WEBP", "RGBA", method=0)),
     "HEIC": (3, heic),
     "AVIF": (3, saver("AVIF", speed=10)),
+    "JPEG 2000": (3, saver("JPEG2000")),
 }
 
 
@@ -97,12 +106,14 @@ def drawn(width: int, height: int) -> Image.Image:
     return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def measured(name: str, picture: Image.Image, folder: Path) -> dict[str, Any]:
+def measured(
+    name: str, picture: Image.Image, folder: Path, kinds: Sequence[str] = ("pdq",)
+) -> dict[str, Any]:
     size, save = FORMS[name]
     file, warm = folder / "picture", folder / "warm"
     save(picture, file)
     save(picture.resize((64, 48)), warm)
-    command = [sys.executable, "-c", CHILD, str(file), str(warm)]
+    command = [sys.executable, "-c", CHILD, str(file), str(warm), *kinds]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     peak, trouble, hashes = json.loads(done.stdout)
     if trouble or not hashes:
@@ -122,12 +133,14 @@ def measured(name: str, picture: Image.Image, folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=QUESTION)
     parser.add_argument("--small", action="store_true", help="2 million pixels, a few forms")
+    parser.add_argument("--kinds", default="pdq", help="the hashes to make, with commas")
     parser.add_argument("--receipt", type=Path, help="write the figures to this JSON file")
     arguments = parser.parse_args()
     picture = drawn(1600, 1200) if arguments.small else drawn(8000, 6000)
     names = ["JPEG", "PNG", "WebP", "HEIC"] if arguments.small else list(FORMS)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measured(name, picture, Path(folder)) for name in names]
+        kinds = arguments.kinds.split(",")
+        rows = [measured(name, picture, Path(folder), kinds) for name in names]
     print("| form | bytes a pixel | peak, MiB | bound, MiB |\n|---|---|---|---|")
     for row in rows:
         peak = f"{row['peak_mib']}" if row["holds"] else f"**{row['peak_mib']}**"

@@ -1,21 +1,22 @@
 """How many files a second does a scan screen, and what do worker processes cost?
 
 On drawn JPEGs of about as many bits a pixel as photos have, in the system's cache, against a list
-of random records. *Decoding alone* is our own pixel pipeline (a JPEG to its luma) in as many
-processes as the scan has, each with a share of the files and nothing else to do; beside it stands
-Pillow's decoding to RGB. Then `Screener.screen` in a loop, a scan with one job and with two, and
-the hashing alone, without a list, of ThreatExchange's `PdqSignal`, of `perception` and of
-`imagehash`, as far as they are installed. Before anything is timed, verdicts and hashes are
-compared. The rivals take turns, round by round, and the median of the rounds counts; a scan's first
-quarter, by when all workers have begun, does not. The private memory of a worker is that of the
-system (USS).
+of random records. *Decoding alone* is Pillow's, of a file that was read, to its luma, in as many
+processes as the scan has, each with a share of the files and nothing else to do: no array is made
+of the pixels. Beside it stands Pillow's decoding to RGB. Then `Screener.screen` in a loop, a scan
+with one job and with two, and the hashing alone, without a list, of ThreatExchange's `PdqSignal`,
+of `perception` and of `imagehash`, as far as they are installed. Before anything is timed, verdicts
+and hashes are compared. The rivals take turns, round by round, and the median of the rounds counts;
+a scan's first quarter, by when all workers have begun, does not. The private memory of a worker is
+that of the system (USS).
 
     python benchmarks/scan.py [--small] [--files N] [--records N] [--folder DIR] [--receipt FILE]
-                              [--into docs]
+                              [--width W] [--into docs]
     python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
 
-`--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures and
-list for another time.
+`--width` measures pictures of one width, and takes the rows of others from the receipt that is
+there. `--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures
+and list for another time.
 
 What this does not show: a cold disk, formats other than JPEG, more cores than two.
 """
@@ -26,6 +27,7 @@ import argparse
 import csv
 import importlib.util
 import io
+import json
 import multiprocessing
 import os
 import statistics
@@ -43,7 +45,6 @@ from PIL import Image
 from screener import Hash, HashList, Policy, Screener, scan
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
-from screener.media import image
 
 QUESTION = "How many files a second does a scan screen?"
 SIZES = ((320, 240), (1600, 1004), (4000, 3000))
@@ -101,9 +102,10 @@ def listed(folder: Path, records: int) -> HashList:
 
 
 def decode(file: str) -> None:
-    """The pixels of a file, as they are hashed."""
-    for _ in image.open(Path(file).read_bytes()).frames():
-        pass
+    """Pillow's grey pixels of a file: of a JPEG its luma, which is all that we look at."""
+    opened = Image.open(io.BytesIO(Path(file).read_bytes()))
+    opened.draft("L", opened.size)
+    opened.load()
 
 
 def decode_rgb(file: str) -> None:
@@ -332,6 +334,18 @@ def table(told: list[dict[str, Any]]) -> str:
     return text
 
 
+def rows_before(path: Path | None, without: int) -> list[dict[str, Any]]:
+    """The rows of a receipt, but for claims and those of a width."""
+    if path is None or not path.exists():
+        return []
+    before = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return [
+        row | {"size": tuple(row["size"])}
+        for row in before
+        if "how" in row and row["size"][0] != without
+    ]
+
+
 def write_page(told: list[dict[str, Any]], page: Path) -> None:
     """The table into the page, between its marks."""
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
@@ -359,6 +373,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="few files, for CI")
     parser.add_argument("--files", type=int, default=1200)
     parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--width", type=int, choices=[width for width, _ in SIZES])
     parser.add_argument("--soak", type=int, metavar="FILES", help="scan so many small files once")
     parser.add_argument("--folder", type=Path, help="keep pictures and list here")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
@@ -375,9 +390,13 @@ def main() -> None:
             by_size = {
                 size: drawn_files(folder, size, max(int(count * SHARE[size[0]]), 45))
                 for size in (SIZES[:2] if arguments.small else SIZES)
+                if arguments.width in (None, size[0])
             }
             for size, files in by_size.items():
                 told += rows(engine, files, size, 1 if arguments.small else ROUNDS)
+            if arguments.width is not None:
+                told = [*rows_before(arguments.receipt, arguments.width), *told]
+                told.sort(key=lambda row: row["size"])
             # Of few files, times say nothing.
             told += [] if arguments.small else claims(told)
     show(told)

@@ -48,6 +48,12 @@ def plain():
 
 
 @pytest.fixture(scope="session")
+def plainer():
+    """The module that draws others of them, by which no floor was chosen."""
+    return _drawing("plainer")
+
+
+@pytest.fixture(scope="session")
 def scene(draw) -> Callable[..., Image.Image]:
     """Draws a picture with the detail of a photo; different seeds, unrelated pictures."""
     return draw.scene

@@ -1,15 +1,16 @@
 """Takes steps of a hotline's cases again and again, each time killed at a random moment.
 
-Usage: kill_a_case.py FOLDER STEP KILLS SEED. FOLDER holds a hotline `hotline`, and files `new/*`
-that are to be taken in. A child takes the step in a fresh copy and is killed with SIGKILL some time
-after it began; the times are spread over as long as the step takes. Then the hotline is opened and
-must be whole: each report that was in it is in it once, the log and the list say what the casebook
-says, and no partner has two notices of a case, nor a part of one. The same step then leaves what it
-leaves where nobody is killed. Prints JSON: the kills that came before the
-step was done, how many came late besides, and how many of the former found it made all the same.
+Usage: kill_a_case.py FOLDER STEP KILLS SEED. FOLDER holds what `make_base` makes. A child takes the
+step in a fresh copy and is killed with SIGKILL some time after it began; the times are spread over
+as long as the step takes. Then partners fetch what they find, and the hotline is opened and must be
+whole: each report that was in it is in it once, the log and the list say what the casebook says,
+and no partner has had two notices of a case, nor a part of one. The same step then leaves what it
+leaves where nobody is killed. Prints JSON: the kills that came before the step was done, how many
+came late besides, and how many of the former found it made all the same.
 """
 
 import contextlib
+import functools
 import json
 import random
 import shutil
@@ -19,49 +20,159 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hotlines import IMAGES, item_of
+from hotlines import IMAGES, NOON, item_of, make_desk, report_of, sealed_file, take
 from killed_child import killed
 
 from screener import HashList, audit
-from screener.errors import ScreenerError
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline import own_media
 from screener.hotline.desk import Desk
+from screener.hotline.report import Withdrawal
+from screener.hotline.secret import Secret
 
 AT = datetime(2026, 3, 14, 13, 0, tzinfo=UTC)
+# A case for each step, in the order in which they come in.
+FIRST, SECOND, HARMLESS, NOTIFY, ANSWER, CLOSE, REVERSE, BACK = range(8)
+PICTURES = (
+    "alley.jpg", "bridge.jpg", "harbour.jpg", "market.jpg", "withdrawn.jpg", "kiosk-mirrored.jpg",
+    "stairs-exif-turned.jpg", "reported-not-assessed.webp",
+)  # fmt: skip
+NEW = "meadow-half.jpg"
 
 
-def by_state(desk, *states):
-    """The references of cases in some states, in order."""
-    return [one.reference for one in desk.cases(*states)]
+@functools.cache
+def picture(number):
+    """The item of the picture of a case."""
+    return item_of(IMAGES / PICTURES[number])
 
 
-def take(desk):
-    """Take in all that is new: reports of old items and of new ones, and a withdrawal."""
-    desk.take(sorted((desk.folder.parent / "new").iterdir()), by="amina", at=AT)
+def given(number):
+    """Have the next opinion be given with the file of a case's picture."""
+    own_media.make_whole = lambda files: ((picture(number),), ())
 
 
-def assess(desk):
-    """The second person's word on the first case."""
-    case = desk.cases()[0]
+def assess(desk, number, by, **said):
+    """One person's word on a case."""
+    case = desk.cases()[number].reference
+    desk.assess(case, by=by, outcome="illegal", reason="x", at=NOON, **said)
+
+
+def make_base(folder):
+    """A hotline with a case for each step, and files that are to be taken in."""
+    folder.mkdir()
+    desk, secret = make_desk(folder / "hotline"), Secret.make()
+    for number in range(len(PICTURES)):
+        mine = {"secret": secret} if number == BACK else {}
+        take(desk, report_of(picture(number), addresses=(f"https://x.example/{number}",), **mine))
+    for number in (SECOND, NOTIFY, ANSWER, CLOSE, REVERSE):
+        given(number)
+        assess(desk, number, "amina", basis="seen")
+        if number != SECOND:
+            assess(desk, number, "badr")
+    for number in (ANSWER, REVERSE):
+        for partner in ("meta", "tiktok"):
+            case = desk.cases()[number].reference
+            desk.notify(case, partner, by="amina", reason="x", at=NOON)
+    for notice in desk.cases()[ANSWER].sent:
+        for event, hours in (("acknowledged", 1), ("removed", 2)):
+            say(desk, notice, event, NOON + timedelta(hours=hours))
+    new = [report_of(picture(SECOND)), report_of(item_of(IMAGES / NEW)),
+           report_of(item_of(IMAGES / NEW), addresses=("a",))]  # fmt: skip
+    for name, files in (("new", new), ("back", [Withdrawal(secret.withdrawal)])):
+        (folder / name).mkdir()
+        for number, one in enumerate(files):
+            sealed_file(desk, one, f"{name}/{number}")
+    for path in folder.glob("in-*"):
+        path.unlink()
+
+
+def say(desk, notice, event, at):
+    """A partner's answer, as it writes it."""
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.notice, "event": event}
+    facts |= {"at": at.isoformat(), "by": "duty"}
+    file = (
+        desk.folder / "to" / notice.partner / "acknowledgements" / f"{notice.notice}-{event}.json"
+    )
+    file.write_text(json.dumps(facts))
+
+
+def take_in(name):
+    """Take in all files of a folder."""
+    return lambda desk: desk.take(sorted((desk.folder.parent / name).iterdir()), by="amina", at=AT)
+
+
+def first(desk):
+    """The first person's word, with a file."""
+    given(FIRST)
+    if not any("first person" in event.reason for event in desk.cases()[FIRST].events):
+        assess(desk, FIRST, "amina", basis="seen")
+
+
+def second(desk):
+    """The second person's word."""
+    given(SECOND)
+    if desk.cases()[SECOND].state == "received":
+        assess(desk, SECOND, "badr")
+
+
+def harmless(desk):
+    """One person's word that an item is not illegal."""
+    case = desk.cases()[HARMLESS]
     if case.state == "received":
-        own_media.make_whole = lambda files: ((item_of(IMAGES / "alley.jpg"),), ())
-        desk.assess(case.reference, by="badr", outcome="illegal", reason="x", at=AT)
+        desk.assess(case.reference, by="badr", outcome="not_illegal", reason="x", at=NOON)
 
 
 def notify(desk):
-    """Notices of the second case to both partners."""
-    case = desk.cases()[1].reference
+    """Notices of a case to both partners."""
+    case = desk.cases()[NOTIFY].reference
     for partner in ("meta", "tiktok"):
         if partner not in {one.partner for one in desk.case(case).sent}:
             desk.notify(case, partner, by="amina", reason="x", at=AT)
 
 
 def answer(desk):
-    """What partners have said of the third case, which ends it; and the fourth is reversed."""
+    """What partners have said of a case, which ends it."""
     desk.acknowledge(by="amina", at=AT + timedelta(hours=2))
-    case = desk.cases()[3]
+
+
+def close(desk):
+    """The end of a case, by hand."""
+    case = desk.cases()[CLOSE]
+    if case.state == "assessed":
+        desk.close(case.reference, state="refused", by="amina", reason="x", at=AT)
+
+
+def reverse(desk):
+    """The reversal of a case of which partners have notices."""
+    case = desk.cases()[REVERSE]
     if case.outcome == "illegal":
         desk.reverse(case.reference, by="chloé", reason="x", at=AT)
+
+
+def create(desk):
+    """The making of another hotline, unless it is made."""
+    if not is_made(desk):
+        Desk.create(desk.folder.parent / "made")
+
+
+def is_made(desk):
+    """Whether the other hotline is whole, with all that belongs to one."""
+    try:
+        made = Desk.open(desk.folder.parent / "made")
+    except HotlineError:
+        return False
+    names = {path.name for path in made.folder.iterdir()}
+    assert names >= {"hotline.key", "hotline.pub", "settings.toml", "partners.toml", "cases.audit"}
+    assert made.own_list.generation is not None
+    assert audit.verify(made.folder / "cases.audit").closed
+    return True
+
+
+STEPS = {
+    "take": take_in("new"), "withdraw": take_in("back"), "first": first, "second": second,
+    "not_illegal": harmless, "notify": notify, "answer": answer, "close": close,
+    "reverse": reverse, "create": create,
+}  # fmt: skip
 
 
 def on_opening(step):
@@ -69,13 +180,19 @@ def on_opening(step):
     return lambda folder: step(Desk.open(folder))
 
 
-STEPS = {"take": take, "assess": assess, "notify": notify, "answer": answer}
-
-
 def rows(folder, question):
     """The answer of the casebook."""
     with contextlib.closing(sqlite3.connect(folder / "cases.sqlite")) as connection:
         return connection.execute(question).fetchall()
+
+
+def fetch(folder):
+    """Partners move away what they find, as it is: a notice whole, and only once."""
+    for notice in folder.glob("to/*/N-*"):
+        fetched = folder.parent / "fetched" / notice.parent.name
+        fetched.mkdir(parents=True, exist_ok=True)
+        assert not (fetched / notice.name).exists(), "a notice twice"
+        notice.rename(fetched / notice.name)
 
 
 def check(desk, held):
@@ -100,21 +217,23 @@ def check(desk, held):
         assert [str(one.state) for one in known.show(entry)] == [state], "the list says another"
     notices = rows(folder, "SELECT notice, partner, in_case, written FROM sent")
     assert all(written for *_, written in notices)
+    fetch(folder)
     for partner in ("meta", "tiktok"):
-        to = folder / "to" / partner
-        there = {path.name for path in to.iterdir() if path.name != "acknowledgements"}
+        to = folder.parent / "fetched" / partner
+        there = {path.name for path in to.iterdir()}
         assert there == {notice for notice, whom, *_ in notices if whom == partner}
         cases = [json.loads((to / one / "notice.json").read_text())["case"] for one in there]
         assert len(set(cases)) == len(cases), "two notices of a case"
         for one in there:
             assert {path.suffix for path in (to / one).iterdir()} == {".json", ".txt", ".html"}
+        assert [p.name for p in (folder / "to" / partner).iterdir()] == ["acknowledgements"]
     assert not list(folder.glob(".entries-*"))
 
 
 def left(desk):
     """What a step leaves: nothing of it depends on when, or on references that are drawn."""
     names = {one.reference: number for number, one in enumerate(desk.cases())}
-    return [
+    return is_made(desk), [
         (
             names[one.reference], one.state, one.outcome, one.reports, one.addresses, one.notes,
             sorted(names[other] for other in one.related), len(one.entries),
@@ -133,6 +252,8 @@ def main():
     base, step, kills = Path(sys.argv[1]), STEPS[sys.argv[2]], int(sys.argv[3])
     rng = random.Random(int(sys.argv[4]))
     trial, done = base.with_name("trial"), base.with_name("done")
+    for number in (FIRST, SECOND):
+        picture(number)  # so that the child is killed in what follows
     held = {one for case in Desk.open(base / "hotline").cases() for one in case.reports}
     before = left(Desk.open(base / "hotline"))
     shutil.copytree(base, done)
@@ -146,6 +267,7 @@ def main():
         assert late <= 4 * kills + 8, "the step is over before it can be killed"
         shutil.copytree(base, trial)
         early = killed(lambda: trial / "hotline", on_opening(step), rng.uniform(0, longest))
+        fetch(trial / "hotline")
         desk = Desk.open(trial / "hotline")
         check(desk, held)
         ready = left(desk) == after
@@ -159,6 +281,7 @@ def main():
             1.05 if early else 0.9
         )  # other work on the machine makes a step longer or shorter
         shutil.rmtree(trial)
+    shutil.rmtree(done)
     print(json.dumps({"kills": amid, "late": late, "of_these_made": made}))
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from screener.commands import cases, hotline, reporting, speaking
+
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("ar", "fr")
 # How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
@@ -39,6 +41,15 @@ def extracted(package: Path) -> Catalog:
     return found
 
 
+def helps() -> Catalog:
+    """A catalogue of all that the help of the hotline's commands says."""
+    found = Catalog(charset="utf-8")
+    for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
+        for text in speaking.texts_of(command):
+            found.add(text)
+    return found
+
+
 def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
     """The message that a call says: a text, or a singular and a plural; None of another call, or
     where the text is not written there but found at run time, and was marked elsewhere.
@@ -60,7 +71,11 @@ def updated(package: Path, language: str) -> Catalog:
     """The catalogue of a language with what the sources say now, and nothing else."""
     text = path_of(package, language).read_bytes()
     found = read_po(io.BytesIO(text), locale=language)
-    found.update(extracted(package), no_fuzzy_matching=True, update_header_comment=False)
+    said = extracted(package)
+    for message in helps():
+        if message.id:
+            said.add(message.id)
+    found.update(said, no_fuzzy_matching=True, update_header_comment=False)
     found.obsolete.clear()
     return found
 

@@ -113,7 +113,7 @@ class Calamity(Accident):
         if name_of(item).startswith("parent"):
             os.kill(os.getppid(), signal.SIGKILL)
         if name_of(item).startswith("hidden"):
-            return super().hash(item + " is elsewhere")
+            return super().hash(os.fspath(item) + " is elsewhere")
         return super().hash(item)
 
     digest = hash

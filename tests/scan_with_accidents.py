@@ -16,7 +16,7 @@ from screener.hasher import Hasher
 
 def name_of(item):
     """A file's own name; of a member of an archive, its first bytes."""
-    return os.path.basename(item) if isinstance(item, str) else item[:20].decode("latin-1")
+    return item[:20].decode("latin-1") if isinstance(item, bytes) else os.path.basename(item)
 
 
 class Accident(Hasher):

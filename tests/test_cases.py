@@ -12,11 +12,11 @@ from PIL import Image, ImageOps
 
 from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
-from screener.hashed import Located
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline import likeness, statuses
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
+from screener.located import Located
 
 PICTURE = IMAGES / "alley.jpg"
 OTHER = IMAGES / "bridge.jpg"

@@ -94,6 +94,87 @@ def test_none_of_the_drawn_pictures_matches_an_unrelated_one(hashed):
     assert len(without) > 500
 
 
+def test_other_drawn_pictures_match_no_unrelated_one_either(plainer):
+    """The same families drawn differently, by which no floor was chosen: other sizes, periods,
+    angles, shapes and fonts. Among them headings that, cut out of their page, met others by dHash.
+    """
+    seeds = {family: list(range(8)) for family in plainer.FAMILIES}
+    seeds["text"] += [30, 208, 305, 372, 571, 616, 729, 830, 906]
+    seeds["checkerboard"] += [158, 199, 255, 268, 967]
+    seeds["stripes"] += [22, 86, 206, 537, 617, 633, 784]
+    seeds["blank"] += [406, 498]
+    hashed = {
+        f"{family}-{seed}": hash_item(
+            plainer.draw(family, seed), policy=Policy(), kinds=PERCEPTUAL
+        ).hashes
+        for family, some in seeds.items()
+        for seed in some
+    }
+    assert confused(hashed, floor=50) == set()
+    assert len(confused(hashed, floor=0)) > 100
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("photos-fp-mini/clothing_83e646f09c.jpg", "photos-free/clothing_11.jpg"),
+        (
+            "robustness/image-png/bugfixes__issue_1825.png",
+            "robustness/libgd/gdimagerotate__php_bug_65070.gif",
+        ),
+        ("robustness/pngsuite/f00n0g08.png", "robustness/pngsuite/f03n0g08.png"),
+    ],
+)
+def test_pictures_of_full_detail_with_one_whash_are_refused(material, one, other):
+    """Of two unrelated pictures of the reference material with the same wHash, one at least is not
+    compared by it, whichever is screened and whichever is listed.
+    """
+    whash = KINDS["whash"]
+    found = [
+        [
+            made
+            for made in hash_item(material / name, policy=Policy(), kinds=[whash]).hashes
+            if made.region == "full" and made.part == 0
+        ]
+        for name in (one, other)
+    ]
+    shared = {made.hash.value for made in found[0]} & {made.hash.value for made in found[1]}
+    assert shared
+    assert min(score(made) for some in found for made in some if made.hash.value in shared) < 50
+
+
+def test_the_halves_of_a_whash():
+    """Two colours leave a gap between the halves, and equal squares leave it open which half they
+    are in; an ordinary picture does neither.
+    """
+    ordinary = np.random.default_rng(8).permutation(64).reshape(8, 8) * 3.0
+    assert detail.halves_score(ordinary) == 100
+    assert detail.halves_score(np.where(ordinary > 94, ordinary + 60, ordinary)) < 50
+    equal = ordinary.copy()
+    equal[(ordinary > 84) & (ordinary < 105)] = 94.0
+    assert detail.halves_score(equal) < 50
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in classic.CLASSIC])
+def test_hashes_whose_rows_are_alike_are_not_compared(kind):
+    """A hash that is the product of a row and a column is refused, noise is not: by the squared
+    singular values of its bits.
+    """
+    rng = np.random.default_rng(9)
+    side = 8 if KINDS[kind].bits == 64 else 16
+    row, column = rng.integers(0, 2, (2, side))
+    noise = [rng.bytes(side * side // 8) for _ in range(20)]
+    products = [np.packbits(row ^ down[:, np.newaxis]).tobytes() for down in (column, 0 * column)]
+    found = detail.classic_pattern_scores(KINDS[kind], [*products, *noise])
+    assert max(found[:2]) < 50 < min(found[2:])
+    need = {"phash": 2.0, "phash256": 3.5, "whash": 1.5}.get(kind, 1.25)
+    for value, score in zip(noise, found[2:], strict=True):
+        signs = np.unpackbits(np.frombuffer(value, np.uint8)).reshape(side, side) * 2.0 - 1
+        squared = np.linalg.svd(signs, compute_uv=False) ** 2
+        patterns = squared.sum() ** 2 / (squared**2).sum()
+        assert score == min(100, int(50 * patterns / need + 1e-6))
+
+
 def test_pdq_needs_the_score_too(plain):
     """PDQ's own quality lets a picture of two halves pass, and any two with the same edge are
     within its radius: the score refuses them.

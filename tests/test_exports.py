@@ -12,11 +12,11 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
-    "policy", "scenes", "alignment", "agreement", "result", "distinct", "hashed", "hasher", "found",
-    "video_search", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
-    "inputs", "cache", "scan", "rescan", "output", "ray", "vpdq", "summary", "report",
-    "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate",
-    "calibration_page", "console", "list_pages", "hotline", "commands", "cli",
+    "policy", "scenes", "alignment", "agreement", "result", "distinct", "located", "hashed",
+    "hasher", "found", "queries", "video_search", "screen", "confined", "visiting", "worker",
+    "workers", "working", "finished", "inputs", "cache", "scan", "rescan", "output", "ray", "vpdq",
+    "summary", "report", "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure",
+    "calibrate", "calibration_page", "console", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_the_public_names_are_those_exported_and_sorted():
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by five modules only."""
+    """No module imports from a layer above its own; the core is imported by eight modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -66,6 +66,9 @@ def test_imports_run_one_way():
                     ("index", "tables"),
                     ("hashing", "detail"),
                     ("hashing", "pdq"),
+                    ("hashing", "shrink"),
+                    ("media", "headers"),
+                    ("media", "trim"),
                     ("screen",),
                 }:
                     wrong.append((own, module))

@@ -96,3 +96,10 @@ def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
     assert 1 <= headers.gif_frames(data, stop=9) <= 9
     assert headers.cut_short(data) in (True, False)
     assert headers.ended_jpeg(data).endswith(b"\xff\xd9")
+
+
+def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
+    """Or the end of the data, where there is none."""
+    assert headers.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
+    assert headers.after_end_mark(b"\xff\xd9..", 1) == 4
+    assert headers.after_end_mark(b"", 0) == 0

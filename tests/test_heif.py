@@ -113,7 +113,7 @@ def test_limits_come_before_pixels(still, monkeypatch):
     """A declared size over the limit is too_large, and libheif has decoded nothing by then."""
     data = still
     assert walked(data, pixels=320 * 240)[1] is None
-    monkeypatch.setattr(decoder, "heif_pixels", None)
+    monkeypatch.setattr(decoder, "direct_pixels", None)
     assert walked(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 

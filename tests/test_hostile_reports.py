@@ -6,11 +6,13 @@ import time
 from datetime import date
 
 import pytest
-from hotlines import IMAGES, NOON, item_of, make_desk, report_of
+from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener.hotline import sealed
+from screener.hashing.hash import KINDS
+from screener.hotline import completing, sealed
+from screener.hotline.desk import Desk
 from screener.hotline.report import MOST_HASHES, Report, decode, encode
 from screener.hotline.sealed import Unsealable
 
@@ -180,6 +182,45 @@ def test_any_bytes_that_were_sealed_are_refused(content):
     """As the content of a file whose seal is sound."""
     with pytest.raises(Unsealable):
         decode(content)
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha1", "sha256", "vpdq"])
+@pytest.mark.parametrize("score", [0, 50, 100])
+def test_what_has_no_score_is_refused_with_one(desk, kind, score):
+    """A list has no place for it: taken in, it would stop every later step."""
+    (row,) = [row for row in facts_of(report_of(ITEM))["items"][0]["hashes"] if row[0] == "md5"]
+    value = base64.b64encode(bytes(KINDS[kind].size or 36)).decode()
+    for place in (2, 3):
+        wrong = [kind, value, None, None, *row[4:]]
+        wrong[place] = score
+        facts = facts_of(report_of(ITEM))
+        facts["items"][0]["hashes"].append(wrong)
+        with pytest.raises(Unsealable, match="quality that is none"):
+            decode(json.dumps(facts).encode())
+
+
+def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp_path, monkeypatch):
+    """Whatever is wrong with it: it is told on each opening, and listed once it can be."""
+    desk, made, broken = make_desk(tmp_path / "hotline"), completing._row, []
+
+    def row(source, due):
+        if not broken:
+            broken.append(due.entry)
+        if due.entry == broken[0]:
+            raise ValueError("of no use")
+        return made(source, due)
+
+    monkeypatch.setattr(completing, "_row", row)
+    took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
+
+    assert [one.became for one in took] == ["new", "new"]
+    again = Desk.open(desk.folder)
+    assert again.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.own_list.states["seed"] == 1
+    broken[0] = "none"
+    again = Desk.open(desk.folder)
+    assert again.unlisted == []
+    assert again.own_list.states["seed"] == 2
 
 
 def test_a_sound_report_of_harmful_content_jams_nothing(desk):

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hotlines import IMAGES, item_of, make_desk, report_of, take
 
+from screener import HashList
 from screener.cli import cli
 from screener.errors import ScreenerError
 from screener.hotline import helplines, own_media
@@ -248,6 +249,47 @@ def test_overdue_is_told_by_the_exit_code(run, desk):
     (late,) = take(desk, report_of(addresses=("c",)), at=now - timedelta(hours=25))
     code, told = run("case", "overdue")
     assert (code, told.startswith(late.case)) == (1, True)
+
+
+def test_what_somebody_has_to_decide_is_told_while_there_is_time(run, desk):
+    """That every partner refuses: when it is read, on the case, and in the list of what is due,
+    whose exit code says so.
+    """
+    (taken,) = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))
+    who = ("--outcome", "illegal", "--reason", "x", "--by")
+    run("case", "assess", taken.case, "--basis", "seen", *who, "amina")
+    run("case", "assess", taken.case, *who, "badr")
+    run("case", "notify", taken.case, "--partner", "meta", "--by", "amina", "--reason", "x")
+    assert run("case", "overdue") == (0, "")
+    (notice,) = (desk.folder / "to/meta").glob("N-*")
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "refused"}
+    facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty"}
+    (desk.folder / "to/meta/acknowledgements/a.json").write_text(json.dumps(facts))
+
+    for call in (("acknowledge", "--by", "amina"), ("show", taken.case)):
+        code, told = run("case", *call)
+        assert (code, "have refused: meta. Ask another" in told) == (0, True)
+    code, told = run("case", "overdue")
+    assert (code, "have refused: meta" in told) == (3, True)
+
+
+def test_what_is_known_by_its_hashes_is_told_to_tell_no_address(run, desk, tmp_path):
+    """To whoever says so of a case with a page, and on the case."""
+    item = item_of(IMAGES / "alley.jpg")
+    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    (tmp_path / "t.csv").write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
+    HashList.create(tmp_path / "t.list").import_file(tmp_path / "t.csv", source="iwf")
+    settings = desk.folder / "settings.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(
+        text.replace("trusted = []", f'trusted = ["{tmp_path}/t.list"]'), encoding="utf-8"
+    )
+    (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
+    who = ("--outcome", "illegal", "--reason", "x", "--by")
+    told = run("case", "assess", taken.case, "--basis", "known", *who, "amina")[1]
+    assert "notices will not tell the addresses" in told
+    run("case", "assess", taken.case, *who, "badr")
+    assert "Nobody has seen the addresses" in run("case", "show", taken.case)[1]
 
 
 def test_files_that_are_no_reports_are_told(run, desk, tmp_path):

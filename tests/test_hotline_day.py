@@ -88,7 +88,7 @@ def test_a_whole_day(place):
         files=[place / "mine.jpg"], at=hour(1),
     )  # fmt: skip
     (place / "half.jpg").write_bytes((place / "mine.jpg").read_bytes()[:9000])
-    with pytest.raises(HotlineError, match="truncated"):
+    with pytest.raises(HotlineError, match="cut short"):
         desk.assess(case.reference, by="badr", outcome="illegal", reason="x",
                     files=[place / "half.jpg"])  # fmt: skip
     assert scan() != "match"

@@ -2,7 +2,9 @@
 
 import ast
 import hashlib
+import re
 import string
+import sys
 import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +19,7 @@ from screener.errors import HotlineError
 from screener.hotline import language
 from screener.hotline.case import LANGUAGES
 from screener.hotline.language import plain, preferred, translator
+from screener.hotline.sentence import marked, packed, unpacked, why
 
 PACKAGE = Path(screener.__file__).parent
 FORMS = {"ar": 6, "fr": 2}
@@ -30,9 +33,12 @@ def placeholders(text):
 
 @pytest.fixture(scope="module")
 def said():
-    """All that the sources say: messages, and pairs of a singular and a plural."""
-    found = [message.id for message in messages.extracted(PACKAGE) if message.id]
-    assert len(found) >= 20
+    """All that the sources and the help of the commands say: messages, and pairs of a singular and
+    a plural.
+    """
+    both = (*messages.extracted(PACKAGE), *messages.helps())
+    found = [message.id for message in both if message.id]
+    assert len(found) >= 300
     return found
 
 
@@ -66,6 +72,15 @@ def test_translations_fill_in_what_the_message_fills_in(code):
             assert placeholders(message.string) == placeholders(message.id), message.id
 
 
+def test_french_signs_stand_apart_and_stay_on_their_line():
+    """Before a colon, semicolon, question or exclamation mark, and inside guillemets, a space that
+    does not break.
+    """
+    for message in language.catalogue("fr"):
+        for text in (message.string,) if isinstance(message.string, str) else message.string:
+            assert message.id == "" or not re.search(r" [:;?!»]|« |\w[:;?!](\s|$)", text), text
+
+
 def test_a_message_that_is_not_translated_is_found(tmp_path):
     """The search sees calls, marks and plurals in a module, wherever they stand."""
     for name in ("hotline", "commands"):
@@ -81,22 +96,90 @@ def test_a_message_that_is_not_translated_is_found(tmp_path):
     assert found == {"one two", "three", "four", ("{n} a", "{n} b")}
 
 
-# Whose errors are in English only: without Babel, or a whole catalogue, nothing can be translated;
-# the others are still to be marked.
-ENGLISH = {"language.py", "settings.py", "casebook.py", "desk.py"}
+def is_marked(node):
+    """Whether an argument of an error is no English text that the search would not see: it is a
+    call that marks it, or a name of what was marked.
+    """
+    return not isinstance(node, ast.JoinedStr | ast.BinOp) and not (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
-def test_errors_of_the_hotline_are_marked_for_translation():
-    """None is made of a text that the search above would not see."""
-    hidden = set()
-    for path in messages.sources(PACKAGE):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            named = getattr(node, "func", None)
-            if isinstance(named, ast.Name) and named.id == "HotlineError":
-                text = node.args[0]
-                if isinstance(text, ast.Constant | ast.JoinedStr | ast.BinOp):
-                    hidden.add(path.name)
-    assert hidden <= ENGLISH
+def unmarked(source):
+    """The lines of a module on which an error is raised with a text that is not marked."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+            continue
+        name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
+        arguments = node.exc.args
+        if name == "ValueError":  # what a caller of the library does wrong
+            continue
+        if name == "UnreadError":  # the first is the code of a reason
+            arguments = arguments[1:]
+        if name == "wrong":  # the second is the name of a field
+            arguments = arguments[:1]
+        found += [node.lineno for one in arguments if not is_marked(one)]
+    return found
+
+
+def test_whatever_is_raised_is_marked_for_translation():
+    """No sentence that can reach a terminal from these commands is in English alone."""
+    hidden = {path.name: unmarked(path.read_text("utf-8")) for path in messages.sources(PACKAGE)}
+    assert {name: lines for name, lines in hidden.items() if lines} == {}
+    assert unmarked('raise HotlineError("x")\nraise A(f"{x}")\nraise UnreadError("a", "b")') == [
+        1, 2, 3,
+    ]  # fmt: skip
+    assert unmarked('raise HotlineError(marked("x"))\nraise E(message)\nraise') == []
+
+
+def texts(depth=2):
+    """What somebody writes, and sentences made of it, of numbers and of sentences."""
+    values = st.text() | st.integers(-9, 10**6)
+    if depth:
+        values |= texts(depth - 1)
+    return st.text(max_size=9) | st.builds(
+        lambda one, other: marked("{one} of {other}", one=one, other=other), values, values
+    )
+
+
+@given(texts())
+def test_what_is_recorded_is_said_in_any_language_later(text):
+    """As it was: the same words, made of the same; what somebody wrote is never translated."""
+    again = unpacked(packed(text))
+    assert again == text
+    assert type(again) is type(text)
+    for code in LANGUAGES:
+        assert translator(code).told(again) == translator(code).told(text)
+    assert unpacked(packed("none")) == translator("ar").told("none").strip("\u2068\u2069")
+
+
+def test_a_sentence_is_said_with_the_sentences_in_it():
+    """Each in the language asked for, an error likewise; numbers and foreign words as they are."""
+    inner = marked("{file} cannot be read: {why}", file="a", why=marked("it is empty"))
+    say = translator("fr")
+    assert say.told(inner) == "a est illisible\u00a0: il est vide"
+    assert say.told(HotlineError(inner.message, **inner.values)) == say.told(inner)
+    assert (
+        say("{file}: {why}", file="b", why=inner) == "b\u00a0: a est illisible\u00a0: il est vide"
+    )
+    assert say.told("it is empty") == "it is empty"
+    assert str(inner) == "a cannot be read: it is empty"
+
+
+def test_what_the_system_says_of_a_file_is_a_sentence():
+    """What is usual in our words; what is seldom in its own."""
+    assert why(FileNotFoundError(2, "No such file or directory")) == "it is not there"
+    assert translator("fr").told(why(OSError(28, "x"))) == "le disque est plein"
+    assert why(OSError(125, "Operation canceled")) == "Operation canceled"
+    assert why(OSError("odd")) == "OSError"
+
+
+def test_without_babel_it_says_what_to_do_in_all_languages(monkeypatch):
+    """Since no catalogue can be read."""
+    monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
+    with pytest.raises(HotlineError, match=r"extra.*supplément.*إضافية.*pip install"):
+        language.catalogue("ar")
 
 
 @pytest.mark.parametrize(

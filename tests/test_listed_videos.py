@@ -18,10 +18,11 @@ from rich.console import Console
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict, output, report
 from screener.console import Tally
 from screener.errors import ListError, PolicyError
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS
 from screener.lists.upgrading import upgrade
+from screener.located import Located
 from screener.media.source import Name
 from screener.result import MediaFacts
 

@@ -81,6 +81,14 @@ def test_people_read_it_in_each_language(tmp_path, language, said):
         assert "TLP:AMBER" in text
 
 
+@pytest.mark.parametrize("language", ["ar", "fr", "en"])
+def test_the_answer_can_be_copied_from_the_text(tmp_path, language):
+    """In each language what stands in braces is JSON: no mark that turns text is in it."""
+    text = (write(tmp_path) / f"notice.{language}.txt").read_text(encoding="utf-8")
+    found = json.loads(text[text.index("\n{\n") :])
+    assert (found["notice"], found["event"]) == ("N-1", "removed")
+
+
 def test_its_files_are_the_owners_alone(tmp_path):
     """0600 in folders of 0700, and no name beside those that are described."""
     folder = write(tmp_path / "out" / "meta")
@@ -347,8 +355,9 @@ def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
         )
         assert len(plain.splitlines()) == len(odd.splitlines())
         assert "\u202e" not in odd
-    every = (folders[0] / "notice.ar.txt").read_text(encoding="utf-8").splitlines()
-    assert all(line.startswith("\u200f") for line in every if line)
+    told, _, answer = (folders[0] / "notice.ar.txt").read_text("utf-8").partition("\n{\n")
+    assert all(line.startswith("\u200f") for line in told.splitlines() if line)
+    assert answer.isascii() or set(answer) - {"…"} <= set(map(chr, range(128)))
 
 
 def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):

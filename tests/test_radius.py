@@ -54,7 +54,7 @@ def test_every_edit_gives_a_picture_of_the_scene(scene):
 
 def test_the_page_and_its_receipt_are_of_the_default_radii():
     """Every kind is in docs/radius.md with its default, and the receipt was made at it; at the
-    default no pair matched, save for wHash, of which the page says so.
+    default no pair matched.
     """
     page = (ROOT / "docs/radius.md").read_text(encoding="utf-8")
     rows = json.loads((ROOT / "benchmarks/receipts/radius.json").read_text())["rows"]
@@ -63,7 +63,7 @@ def test_the_page_and_its_receipt_are_of_the_default_radii():
     }
     for row in rows:
         hits = row["within"][row["radius"]]
-        assert hits == (2 if row["kind"] == "whash" else 0)
+        assert hits == 0
         assert f"| `{row['kind']}` | **{row['radius']}** | {hits} of {row['pairs']:,} |" in page
     stated = page.split("## What was counted")[0]
     for names, radius, bits in re.findall(r"^\| (`.*?`) \| (\d+) of (\d+) \|", stated, re.M):

@@ -272,6 +272,8 @@ ADDRESSES = [
     ("https://x.example/?u=a&b=", "x.example?u=a&b="),
     ("https://x.example/a%2Fb", "x.example/a%2Fb"),
     ("https://x.example/a#:~:text=word", "x.example/a"),
+    ("https://Straße.example/", "straße.example"),
+    ("https://strasse.example/", "strasse.example"),
 ]
 
 

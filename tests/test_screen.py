@@ -17,8 +17,9 @@ from PIL import Image, ImageOps
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict
 from screener.errors import ListError, PolicyError
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hashing import pdq
+from screener.located import Located
 from screener.media.image import Limits
 from screener.media.source import Name
 

@@ -267,3 +267,15 @@ def test_a_match_tells_the_region(scene, make_list):
         "bare": "trimmed",
         "framed": "full",
     }
+
+
+def test_grey_pictures_are_trimmed_as_colour_ones(scene):
+    """Those that are told by the core to have no bars have none by the rules either."""
+    for seed in range(12):
+        grey = np.asarray(scene(seed, (260, 200)).convert("L"))
+        framed_grey = np.pad(grey, 12, constant_values=seed * 20)
+        for pixels in (grey, framed_grey, framed_grey[6:], framed_grey[:, 12:].T):
+            three = np.repeat(pixels[..., None], 3, axis=2)
+            shapes = [view.shape for view in trimmed(pixels)]
+
+            assert shapes == [view.shape[:2] for view in trimmed(three)]

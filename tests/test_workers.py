@@ -1,13 +1,20 @@
 """Workers: what may come out of them, and what goes into them."""
 
 import os
+import random
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from taken_over import Engine
 
-from screener import Policy, Reason, Screener, scan
+from screener import Policy, Reason, Screener, scan, visiting
+from screener.hasher import Target, Way
+from screener.media.archive import Budget
+from screener.visiting import HEADER, Order
 from screener.workers import each
 
 
@@ -21,7 +28,7 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
     """Nothing that an answer holds is run or made in the scan, and its file is `crashed`; so is one
     at which our own code fails. Files before and behind have their Results.
     """
-    names = ["a", "class", "error", "m", "order", "z"]
+    names = ["a", "class", "columns", "error", "m", "order", "z"]
     folder = tmp_path / "uploads"
     folder.mkdir()
     for number, name in enumerate(names):
@@ -31,7 +38,7 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
 
     assert [Path(one.input).stem for one in results] == names
     reasons = {Path(one.input).stem: one.reason for one in results}
-    bad = dict.fromkeys(["class", "error", "order"], Reason.CRASHED)
+    bad = dict.fromkeys(["class", "columns", "error", "order"], Reason.CRASHED)
     assert reasons == dict.fromkeys(["a", "m", "z"]) | bad
     assert not list(folder.glob("*-made"))
 
@@ -101,3 +108,41 @@ def test_a_process_that_ends_before_it_begins_is_not_started_for_ever():
     told = list(each(NeverReady(), ["one", "other"], jobs=1))
 
     assert [one.trouble.reason for one in told] == ["crashed", "crashed"]
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
+    """Names that are no text, members deep in archives, budgets or none, every way; in order."""
+    rng = random.Random(seed)
+    sent = [
+        Order(
+            number,
+            Target(
+                os.fsdecode(b"/a/" + rng.randbytes(rng.choice([1, 9, 5_000])).replace(b"\0", b"x")),
+                tuple(rng.randrange(9) for _ in range(rng.randrange(3))),
+            ),
+            rng.choice([None, Budget(rng.randrange(1 << 40), rng.randrange(1 << 40))]),
+            rng.choice(list(Way)),
+        )
+        for number in range(rng.randint(1, 40))
+    ]
+    orders = [order.packed() for order in sent]
+    data = b"".join(HEADER.pack(len(order)) + order for order in orders)
+    reading, writing = os.pipe()
+
+    def write():
+        with open(writing, "wb", buffering=0) as stream:
+            at = 0
+            while at < len(data):
+                piece = rng.choice([1, 7, 8, 100, 9_000])
+                stream.write(data[at : at + piece])
+                at += piece
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert list(visiting._orders(reading)) == sent
+    finally:
+        thread.join()
+        os.close(reading)

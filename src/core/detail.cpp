@@ -1,10 +1,13 @@
 #include "detail.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
+
+#include "shrink.h"
 
 namespace screener {
 namespace {
@@ -34,20 +37,29 @@ void take_points(const Pixels& pixels, Points& points) {
   int64_t rows[kPoints], columns[kPoints];
   places(pixels.height, rows);
   places(pixels.width, columns);
+  for (int64_t& column : columns) column *= pixels.column_stride;
   for (int i = 0; i < kPoints; ++i) {
     const uint8_t* row = pixels.data + rows[i] * pixels.row_stride;
-    for (int j = 0; j < kPoints; ++j) points[i][j] = row[columns[j] * pixels.column_stride];
+    for (int j = 0; j < kPoints; ++j) {
+      const uint8_t* pixel = row + columns[j];
+      const int64_t next = pixels.channel_stride;
+      points[i][j] =
+          pixels.channels == 1 ? *pixel : pillow_grey(*pixel, pixel[next], pixel[2 * next]);
+    }
   }
 }
 
 void take_means(const Points& points, Grid& grid) {
-  for (int i = 0; i < kSide; ++i)
+  for (int i = 0; i < kSide; ++i) {
+    uint16_t sums[kPoints] = {};  // of the rows first, many at a time
+    for (int y = 0; y < kStep; ++y)
+      for (int j = 0; j < kPoints; ++j) sums[j] += points[kStep * i + y][j];
     for (int j = 0; j < kSide; ++j) {
       int sum = 0;
-      for (int y = 0; y < kStep; ++y)
-        for (int x = 0; x < kStep; ++x) sum += points[kStep * i + y][kStep * j + x];
+      for (int x = 0; x < kStep; ++x) sum += sums[kStep * j + x];
       grid[i][j] = static_cast<float>(sum) / (kStep * kStep);
     }
+  }
 }
 
 double area(const Grid& grid) {
@@ -71,9 +83,16 @@ double area(const Grid& grid) {
 // Tones and shades: the shares of points that have not the commonest grey, nor the next.
 void count_greys(const Points& points, DetailMeasures& found) {
   constexpr int kWidth = 2 * kSame + 1;
-  int counts[256 + 2 * kWidth] = {};
+  // By turns in several places, since neighbours are often alike: a count that has just been
+  // written has to be waited for.
+  constexpr int kTurns = 4;
+  uint16_t turns[kTurns][256] = {};
   for (const auto& row : points)
-    for (const uint8_t grey : row) ++counts[kWidth + grey];
+    for (int j = 0; j < kPoints; j += kTurns)
+      for (int k = 0; k < kTurns; ++k) ++turns[k][row[j + k]];
+  int counts[256 + 2 * kWidth] = {};
+  for (const auto& turn : turns)
+    for (int grey = 0; grey < 256; ++grey) counts[kWidth + grey] += turn[grey];
   int near[256 + kWidth - 1];
   int sum = 0;
   for (int n = 0; n < 256 + kWidth - 1; ++n) {
@@ -90,45 +109,64 @@ void count_greys(const Points& points, DetailMeasures& found) {
   found.tones = 1.0 - (one + other) / kAll;
 }
 
-// The waves of an orthonormal DCT that are looked at, and the frequency of each pair of them.
+// The waves of an orthonormal DCT of the grid, and the frequency of each pair of them.
 struct Waves {
-  static constexpr int kCount = kFrequencies + 1;
-  double cosines[kCount][kSide];
-  int bands[kCount][kCount];  // 0: none that counts
-  int sizes[kCount] = {};
-  int all = 0;
+  double cosines[kSide][kSide];
+  double turned[kSide][kSide];  // so that sums run over many waves at once
+  double frequencies[kSide][kSide];
+  int bands[kSide][kSide];  // frequencies in whole numbers; 0: none that the spread looks at
+  int all = 0;              // that it looks at
 
   Waves() {
-    for (int k = 0; k < kCount; ++k)
+    for (int k = 0; k < kSide; ++k)
       for (int n = 0; n < kSide; ++n)
-        cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
-                        std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
-    for (int i = 0; i < kCount; ++i)
-      for (int j = 0; j < kCount; ++j) {
-        const auto band = static_cast<int>(std::nearbyint(std::hypot(i, j)));
+        turned[n][k] = cosines[k][n] = std::cos(std::numbers::pi / kSide * k * (n + 0.5)) *
+                                       std::sqrt((k == 0 ? 1.0 : 2.0) / kSide);
+    for (int i = 0; i < kSide; ++i)
+      for (int j = 0; j < kSide; ++j) {
+        frequencies[i][j] = std::hypot(i, j);
+        const auto band = static_cast<int>(std::nearbyint(frequencies[i][j]));
         bands[i][j] = band <= kFrequencies ? band : 0;
-        if (bands[i][j] > 0) ++sizes[band], ++all;
+        all += bands[i][j] > 0;
       }
   }
 };
 
-double spread(const Grid& grid) {
+const Waves& waves_of_grids() {
   static const Waves waves;
-  double sums[Waves::kCount] = {}, energies[Waves::kCount] = {};
-  for (int i = 0; i < Waves::kCount; ++i) {
+  return waves;
+}
+
+// The amplitudes of the first waves down and across, less what noise has.
+template <int kCount>
+using Amplitudes = std::array<std::array<double, kCount>, kCount>;
+template <int kCount>
+Amplitudes<kCount> amplitudes(const Grid& grid) {
+  const Waves& waves = waves_of_grids();
+  Amplitudes<kCount> found{};
+  for (int i = 0; i < kCount; ++i) {
     double row[kSide] = {};
     for (int n = 0; n < kSide; ++n)
       for (int m = 0; m < kSide; ++m) row[m] += waves.cosines[i][n] * grid[n][m];
-    for (int j = 0; j < Waves::kCount; ++j) {
-      double wave = 0;
-      for (int m = 0; m < kSide; ++m) wave += row[m] * waves.cosines[j][m];
-      const double amplitude = std::max(std::fabs(wave) - kFaint, 0.0);
-      sums[waves.bands[i][j]] += amplitude;
-      energies[waves.bands[i][j]] += amplitude * amplitude;
-    }
+    for (int m = 0; m < kSide; ++m)
+      for (int j = 0; j < kCount; ++j) found[i][j] += row[m] * waves.turned[m][j];
+    for (int j = 0; j < kCount; ++j) found[i][j] = std::max(std::fabs(found[i][j]) - kFaint, 0.0);
   }
+  return found;
+}
+
+double spread(const Grid& grid) {
+  constexpr int kCount = kFrequencies + 1;
+  const Waves& waves = waves_of_grids();
+  const Amplitudes<kCount> found = amplitudes<kCount>(grid);
+  double sums[kCount] = {}, energies[kCount] = {};
+  for (int i = 0; i < kCount; ++i)
+    for (int j = 0; j < kCount; ++j) {
+      sums[waves.bands[i][j]] += found[i][j];
+      energies[waves.bands[i][j]] += found[i][j] * found[i][j];
+    }
   double shares = 0;
-  for (int band = 1; band < Waves::kCount; ++band)
+  for (int band = 1; band < kCount; ++band)
     if (energies[band] > 0) shares += sums[band] * sums[band] / energies[band];
   return shares / waves.all;
 }
@@ -145,6 +183,25 @@ DetailMeasures detail_measures(const Pixels& pixels) {
   found.area = area(grid);
   count_greys(points, found);
   return found;
+}
+
+DetailSpectrum detail_spectrum(const Pixels& pixels) {
+  Points points;
+  Grid grid;
+  take_points(pixels, points);
+  take_means(points, grid);
+  const Waves& waves = waves_of_grids();
+  const Amplitudes<kSide> found = amplitudes<kSide>(grid);
+  double sum = 0, energy = 0, squares = 0;
+  for (int i = 0; i < kSide; ++i)
+    for (int j = 0; j < kSide; ++j) {
+      const double weighed = found[i][j] * waves.frequencies[i][j];
+      sum += weighed;
+      energy += weighed * weighed;
+      squares += weighed * weighed * weighed * weighed;
+    }
+  if (energy == 0) return {0, 0};
+  return {energy * energy / squares, sum * sum / energy};
 }
 
 PdqPatterns pdq_patterns(const uint8_t hash[kPdqBytes]) {

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import MediaError, OutputError
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.located import Located
 from screener.media import pixels
 from screener.media.source import Name
 from screener.result import MediaFacts

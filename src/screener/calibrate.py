@@ -18,11 +18,12 @@ from PIL import Image
 from screener.bounds import share
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
-from screener.hashed import Hashed, Located, hash_item
+from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
+from screener.located import Located
 from screener.media import image, source
 from screener.media.archive import Budget
 from screener.policy import Policy

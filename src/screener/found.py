@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from screener.hashed import Located
+from screener.located import Located
 from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
@@ -36,6 +36,11 @@ class Found:
             if _has_time(one):
                 shown[one.hidden_clip].update(_moments(one))
         return {clip: sorted(moments) for clip, moments in shown.items()}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no hit."""
+        return not self._nearest
 
     def _moving(self, located: Located) -> bool:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""

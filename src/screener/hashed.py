@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.media import opening, pixels, source, trim
+from screener.located import Hashes, Located, Turned, groups_of, unpacked
+from screener.media import opening, source, trim
 from screener.media.image import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
@@ -28,37 +29,12 @@ video again at half its size: such frames are hashed at twice their size too.
 _FRAMED = 0.3
 """So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
 
+_CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
+
+_Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
+
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
-
-
-class Located(NamedTuple):
-    """A hash of an input, and where in the input it was made.
-
-    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
-    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
-    """
-
-    hash: Hash
-    orientation: str = "upright"
-    region: str = "full"
-    part: int = 0
-    time: float = 0.0
-    part_kind: str = "frame"
-    detail: int | None = None
-    again: tuple[float, ...] = ()
-    """The times of further frames that show the same."""
-    track: int = 0
-    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
-    doubt: int = 0
-    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
-    least: int | None = None
-    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
-
-    @property
-    def hidden_clip(self) -> int:
-        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
-        return self.track if self.part_kind == "appended" else 0
 
 
 @dataclass(frozen=True)
@@ -69,15 +45,42 @@ class Hashed:
     """
 
     name: Name
-    hashes: tuple[Located, ...] = ()
+    hashes: Sequence[Located] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
     seconds: float | None = None
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # As plain values: a scan is sent one of each file.
+        name, media = self.name, self.media
+        return arrived, (
+            (name.text, name.raw, name.size, name.mtime_ns),
+            Hashes(groups_of(self.hashes)).packed(),
+            None
+            if media is None
+            else (
+                media.type, media.width, media.height, media.frames, media.duration, media.samples
+            ),
+            self.trouble,
+            self.seconds,
+        )  # fmt: skip
 
     @property
     def video(self) -> bool:
         """Whether it is a video's file."""
         return self.media is not None and self.media.type in CONTAINERS
+
+
+def arrived(
+    name: tuple[Any, ...],
+    hashes: tuple[tuple[Any, ...], ...],
+    media: tuple[Any, ...] | None,
+    trouble: MediaError | None,
+    seconds: float | None,
+) -> Hashed:
+    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none."""
+    facts = None if media is None else MediaFacts(*media)
+    return Hashed(Name(*name), unpacked(hashes), facts, trouble, seconds)
 
 
 def hash_item(
@@ -92,7 +95,7 @@ def hash_item(
     """
     wanted = tuple(kinds)
     name = source.name_of(item)
-    hashes: list[Located] = []
+    hashes: list[Located | Turned] = []
     picture: Picture | None = None
     samples, repeats = 0, _Repeats()
     trouble: MediaError | None = None
@@ -119,7 +122,8 @@ def hash_item(
     except OSError as error:  # a video is read while it is decoded
         trouble = MediaError("unreadable", error.strerror or "cannot be read")
     # Asked for last, since some formats tell their size only while they are decoded.
-    return Hashed(name, repeats.noted(hashes), _facts(picture, samples), trouble)
+    made = Hashes(repeats.noted(hashes))
+    return Hashed(name, made, _facts(picture, samples), trouble)
 
 
 class _Repeats:
@@ -159,16 +163,16 @@ class _Repeats:
         self._last, self._hash = frame, made
         return True
 
-    def noted(self, hashes: Sequence[Located]) -> tuple[Located, ...]:
+    def noted(self, hashes: Sequence[Located | Turned]) -> Sequence[Located | Turned]:
         """The hashes with the times of the frames left out that they stand for."""
         if not self._again:
-            return tuple(hashes)
-        return tuple(
+            return hashes
+        return [
             one._replace(again=(*one.again, *self._again.get(one.part, ())))
-            if one.hash.kind.perceptual
+            if isinstance(one, Turned)
             else one
             for one in hashes
-        )
+        ]
 
 
 def _open(read: source.Source, policy: Policy) -> Picture:
@@ -217,25 +221,19 @@ class _Region(NamedTuple):
 
 def _perceptual(
     frame: Frame, media: Media, wanted: Sequence[HashKind], *, sketch: bool
-) -> list[Located]:
+) -> list[Turned]:
     """The perceptual hashes that are wanted of a frame, of all parts of it."""
     regions = list(_regions(frame, media))
     within = {id(view) for region in regions for view in region.framed}
     details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
-    made: dict[int, list[Located]] = {}
+    made: dict[int, list[Turned]] = {}
     for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
         inner = max((details.get(id(view), 0) for view in region.framed), default=0)
         surely = id(region.shown) in within
-        found = list(_orientations(frame, region, wanted, inner, sketch=sketch and not surely))
-        made[number] = found
-        details[id(region.shown)] = max(
-            (
-                min(one.detail or 0, one.hash.quality or 0)
-                for one in found
-                if one.hash.kind == pdq.PDQ
-            ),
-            default=0,
-        )
+        made[number] = list(_turned(frame, region, wanted, inner, sketch=sketch and not surely))
+        for one in made[number]:
+            if one.kind == pdq.PDQ.name:
+                details[id(region.shown)] = min(one.details[0], one.qualities[0])
     return [one for number in range(len(regions)) for one in made[number]]
 
 
@@ -285,47 +283,53 @@ def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return made
 
 
-def _orientations(
+def _turned(
     frame: Frame,
     region: _Region,
     wanted: Sequence[HashKind],
     inner: int,
     *,
     sketch: bool,
-) -> Iterator[Located]:
+) -> Iterator[Turned]:
     """The perceptual hashes that are wanted of one region of a frame, each in all orientations.
     `inner` is the detail, by PDQ, of what it is a frame round.
     """
-    kinds = [kind for kind in wanted if kind in classic.CLASSIC]
-    made = classic.compute_orientations(region.shown, kinds)
-    seen = detail.Detail(region.shown)
+    shown = region.shown
+    kinds = [kind for kind in wanted if kind.name in _CLASSIC]
+    made = classic.compute_orientations(shown, kinds) if kinds else {}
+    seen = detail.Detail(shown)
     for kind in wanted:
-        found: Sequence[tuple[Hash, int, int, int | None]] = ()
-        if kind == pdq.PDQ:
-            found = _pdqs(region.shown, seen.score(kind), inner, sketch)
+        if kind is pdq.PDQ:
+            columns = _pdqs(shown, seen.score(kind), inner, sketch)
         elif kind.name in made:
-            score = seen.score(kind)
-            found = [(one, score, 0, None) for one in made[kind.name]]
-        for (one, score, doubt, least), orientation in zip(found, pdq.ORIENTATIONS, strict=False):
-            yield Located(
-                one.made_of(pixels.VERSION), orientation, region.name, frame.part, frame.time,
-                frame.part_kind, score, frame.again, frame.track, doubt, least,
-            )  # fmt: skip
+            columns = _classics(made[kind.name], seen.score(kind))
+        else:
+            continue
+        yield Turned(
+            kind.name, *columns, region.name, frame.part, frame.time, frame.part_kind, frame.again,
+            frame.track,
+        )  # fmt: skip
 
 
-def _pdqs(
-    shown: NDArray[np.uint8], score: int, inner: int, sketch: bool
-) -> list[tuple[Hash, int, int, int | None]]:
-    """PDQs or sketches in all orientations: each with its score, its bits in doubt, and, where
-    there are any, the least that the score may be.
+def _classics(made: Sequence[Hash], score: int) -> _Columns:
+    """Columns of hashes that are sure, of a picture of that score."""
+    values = b"".join(one.value for one in made)
+    count = len(made)
+    qualities = bytes(one.quality or 0 for one in made)
+    return values, qualities, bytes((score,)) * count, bytes(count), bytes(count)
+
+
+def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:
+    """Columns of PDQs, or sketches, of a picture of that score: each hash has its own `patterns`
+    besides, which its bits in doubt may change. None has less than `inner`.
     """
-    found = pdq.sketch_orientations(shown, most=pdq.MOST_DOUBT if sketch else 0)
-    values, doubts = [one.value for one, _ in found], [doubt for _, doubt in found]
-    sure = detail.pattern_scores(values)
-    bounds = detail.pattern_bounds(values, doubts) if any(doubts) else [(0, 0)] * len(values)
-    return [
-        (one, max(inner, min(score, most)), doubt, max(inner, min(score, least)))
-        if doubt
-        else (one, max(inner, min(score, patterns)), 0, None)
-        for (one, doubt), patterns, (least, most) in zip(found, sure, bounds, strict=True)
-    ]
+    values, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
+    details = leasts = bytes([max(inner, min(score, one)) for one in detail.pattern_scores(values)])
+    if any(doubts):
+        bounds = detail.pattern_bounds(values, doubts)
+        columns = zip(details, bounds, doubts, strict=True)
+        details = bytes(
+            max(inner, min(score, most)) if doubt else sure for sure, (_, most), doubt in columns
+        )
+        leasts = bytes(max(inner, min(score, least)) for least, _ in bounds)
+    return b"".join(values), qualities, details, doubts, leasts

@@ -11,6 +11,7 @@ from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import HashKind
 from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
+from screener.media.open_file import OpenFile
 from screener.media.source import Item, Name
 from screener.policy import Policy
 
@@ -94,13 +95,10 @@ class Visit:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
         policy, digests_only = self.hasher.policy, way is Way.DIGESTS
         hasher = self.hasher.surely() if way is Way.SURELY else self.hasher
+        if not target.inner and digests_only:
+            return hasher.digest(target.path)
         if not target.inner:
-            stream = None if digests_only or budget is None else open_archive(target.path)
-            if stream is not None:
-                if type_of(stream) is not None:
-                    return self._opened(target, stream, budget)
-                stream.close()
-            return hasher.digest(target.path) if digests_only else hasher.hash(target.path)
+            return self._file(target, budget, hasher)
         try:
             holder = self._archive(target.path, target.inner[:-1])
             data, damage = holder.read(target.inner[-1], policy.limits.bytes)
@@ -114,6 +112,21 @@ class Visit:
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
+
+    def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
+        """Hash a path, or open it where it is an archive; it is opened once for both."""
+        try:
+            file = OpenFile(target.path)
+        except MediaError:
+            return hasher.hash(target.path)  # which says what is wrong
+        with file:
+            stream = None if budget is None else open_archive(file)
+            if stream is None:
+                return hasher.hash(file)
+            if type_of(stream) is not None:
+                return self._opened(target, stream, budget)
+            stream.close()
+            return hasher.hash(target.path)
 
     def _opened(self, target: Target, stream: BinaryIO, budget: Budget | None) -> Opened | Hashed:
         limits = self.hasher.policy.limits
@@ -141,7 +154,8 @@ class Visit:
             holder = self._archive(path, inner[:-1])
             stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
         else:
-            stream = open_archive(path)
+            with OpenFile(path) as file:
+                stream = open_archive(file)
         if stream is None:
             raise MediaError("unreadable", "the archive is gone")
         archive = Archive(stream)

@@ -226,6 +226,8 @@ class _Scan:
                     return
 
     def _count(self, result: Result) -> None:
+        if self._metrics is _unheard:
+            return
         labels = {"verdict": str(result.verdict), "reason": str(result.reason or "")}
         self._metrics("results", 1, labels)
         self._metrics("bytes", result.bytes or 0, {})
@@ -385,4 +387,5 @@ def _named(hashed: Hashed, item: _Item, seconds: float) -> Hashed:
     with the seconds that it took.
     """
     name = item.target.name or hashed.name
-    return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))
+    taken = round(item.seconds + seconds, 6)
+    return Hashed(name, hashed.hashes, hashed.media, hashed.trouble, taken)

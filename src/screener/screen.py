@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from screener import _core, video_search
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.found import Found
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hasher import Hasher
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
 from screener.lists.states import State
+from screener.located import Located, Turned, groups_of
 from screener.media import pixels
 from screener.media.source import Item, Name
 from screener.policy import Policy
+from screener.queries import Queries
 from screener.result import ListState, Match, Reason, Result, Verdict
 from screener.version import __version__
 
@@ -30,8 +32,6 @@ VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("pixels", pixels.VERSION),
     ("kernel", _core.KERNEL),
 )
-
-_Query = tuple[int, Located]  # a hash, and the number of the item that it is of
 
 _log = logging.getLogger(__name__)
 _mixed: set[Path] = set()  # lists of which it was said that they mix versions of the pipeline
@@ -63,6 +63,9 @@ class Screener:
         if any(self._by_videos(one) for one in self.lists):
             sampling = replace(self.policy.sampling, against_videos=True)
             self._hashing = replace(self.policy, sampling=sampling)
+        # A list that can make no match (known files, say) need not have been compared, unless there
+        # is no other.
+        self._clearing = tuple(one for one in self.lists if one.matchable) or self.lists
         self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
 
     def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
@@ -170,18 +173,12 @@ class Screener:
         whether a record matches, or how near it is. It has to be hashed surely.
         """
         found = [Found(item.hashes, video=item.video) for item in items]
-        # By how many bits are in doubt, since with those they are searched wider.
-        queries: dict[tuple[str, int], list[_Query]] = {}
-        for number, item in enumerate(items):
-            for located in item.hashes:
-                if self._usable(located):
-                    key = (located.hash.kind.name, located.doubt)
-                    queries.setdefault(key, []).append((number, located))
+        queries = self._queries(items)
         for one in self.lists:
             held = one.kinds
-            for (name, doubt), asked in queries.items():
-                if name in held and (KINDS[name].digest or KINDS[name].perceptual):
-                    self._look_up(one, KINDS[name], asked, doubt, found)
+            for asked in queries:
+                if asked.kind.name in held:
+                    self._look_up(one, asked, found)
             if video_search.KIND in held and not self.policy.digests_only:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
@@ -193,50 +190,57 @@ class Screener:
 
     def _hangs_on_doubt(self, item: Hashed) -> bool:
         """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
-        if not any(
-            one.least is not None and self._usable(one) and not self._surely_usable(one)
-            for one in item.hashes
-        ):
+        if not any(self._may_be_usable(one) for one in groups_of(item.hashes)):
             return False
         return not all(self._compared(one, item) for one in self.lists)
+
+    def _queries(self, items: Sequence[Hashed]) -> list[Queries]:
+        """The hashes of all items that are compared, by kind."""
+        found: dict[str, Queries] = {}
+        for number, item in enumerate(items):
+            for group in groups_of(item.hashes):
+                chosen = None
+                if isinstance(group, Turned):
+                    kind = kind_named(group.kind)
+                    chosen = group.usable(self.policy.floor.get(group.kind, 0))
+                    usable = not self.policy.digests_only and (chosen is None or any(chosen))
+                else:
+                    kind, usable = group.hash.kind, self._usable(group)
+                if usable and (kind.digest or kind.perceptual):
+                    queries = found.get(kind.name) or found.setdefault(kind.name, Queries(kind))
+                    queries.add(number, group, chosen)
+        return list(found.values())
 
     def _states(self) -> tuple[ListState, ...]:
         return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
 
-    def _look_up(
-        self,
-        one: HashList,
-        kind: HashKind,
-        queries: Sequence[_Query],
-        doubt: int,
-        found: list[Found],
-    ) -> None:
-        """Search one list for one kind's hashes of all items, each with so many bits in doubt, in
-        one batch; add to `found`.
+    def _look_up(self, one: HashList, queries: Queries, found: list[Found]) -> None:
+        """Search one list for one kind's hashes of all items, in a batch for each number of bits in
+        doubt; add to `found`.
         """
-        values = b"".join(located.hash.value for _, located in queries)
-        codes = np.frombuffer(values, np.uint8).reshape(len(queries), kind.size)
-        radius = self._widest(one, kind)
-        if kind.digest:
-            offsets, rows = one.lookup(kind.name, codes)
-            distances = np.zeros(len(rows), np.uint16)
-        else:
-            radius = min(radius + doubt, kind.bits)
-            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
-        if not len(rows):
-            return
-        holders = one.holders(kind.name, rows)
-        for query, (number, located) in enumerate(queries):
-            for hit in range(int(offsets[query]), int(offsets[query + 1])):
-                for record in holders[hit]:
-                    allowed = self._radius(record.state, kind)
-                    if int(distances[hit]) > allowed + doubt:
-                        continue
-                    if doubt:
-                        found[number].unsure = True
-                    elif self._counts(record, kind):
-                        match = _match(one, record, kind, int(distances[hit]), allowed, located)
-                        found[number].add(match, located)
+        kind = queries.kind
+        for doubt, codes, numbers in queries.batches:
+            if kind.digest:
+                offsets, rows = one.lookup(kind.name, codes)
+                distances = np.zeros(len(rows), np.uint16)
+            else:
+                radius = min(self._widest(one, kind) + doubt, kind.bits)
+                offsets, rows, distances = one.search(kind.name, codes, radius=radius)
+            if not len(rows):
+                continue
+            holders = one.holders(kind.name, rows)
+            for query in np.flatnonzero(np.diff(offsets)).tolist():
+                number, located = queries.of(int(numbers[query]))
+                for hit in range(int(offsets[query]), int(offsets[query + 1])):
+                    for record in holders[hit]:
+                        allowed = self._radius(record.state, kind)
+                        if int(distances[hit]) > allowed + doubt:
+                            continue
+                        if doubt:
+                            found[number].unsure = True
+                        elif self._counts(record, kind):
+                            match = _match(one, record, kind, int(distances[hit]), allowed, located)
+                            found[number].add(match, located)
 
     def _radius(self, state: str, kind: HashKind) -> int:
         """The radius in bits for hits on records of a state; 0 for digests."""
@@ -266,13 +270,20 @@ class Screener:
         floor = self.policy.floor.get(located.hash.kind.name, 0)
         return self._usable(located) and (located.least is None or located.least >= floor)
 
+    def _may_be_usable(self, group: Located | Turned) -> bool:
+        """Whether it is for bits in doubt to say if a hash, or one of several, is compared."""
+        if isinstance(group, Turned):
+            floor = self.policy.floor.get(group.kind, 0)
+            return not self.policy.digests_only and group.may_be_usable(floor)
+        return group.least is not None and self._usable(group) and not self._surely_usable(group)
+
     def _counts(self, record: Record, kind: HashKind) -> bool:
         """Whether a listed hash counts: one with a recorded quality below the floor does not."""
         floor = self.policy.floor.get(kind.name, 0)
         return record.quality is None or record.quality >= floor
 
     def _result(self, item: Hashed, found: Found, states: tuple[ListState, ...]) -> Result:
-        matches = found.matches()
+        matches = [] if found.empty else found.matches()
         verdict, reason, detail = self._verdict(item, matches)
         return Result(
             input=item.name.text,
@@ -284,8 +295,8 @@ class Screener:
             detail=detail,
             media=item.media,
             matches=tuple(matches),
-            beside=tuple(found.beside()),
-            timeline=found.timeline(),
+            beside=() if found.empty else tuple(found.beside()),
+            timeline=() if found.empty else found.timeline(),
             lists=states,
             policy=self.policy.fingerprint,
             versions=VERSIONS,
@@ -300,9 +311,7 @@ class Screener:
             return Verdict.MATCH, None, None
         if item.trouble is not None:
             return Verdict.UNSCREENED, Reason(item.trouble.reason), item.trouble.detail
-        # A list that can make no match (known files, say) need not have been compared, unless
-        # there is no other.
-        for one in [one for one in self.lists if one.matchable] or self.lists:
+        for one in self._clearing:
             if not self._compared(one, item):
                 return (Verdict.UNSCREENED, *self._why_not_compared(one, item))
         return Verdict.NO_MATCH, None, None
@@ -315,19 +324,28 @@ class Screener:
         """
         if self._by_videos(one) and video_search.is_comparable(item, self.policy):
             return True
-        can_match = self._can_match[one.name]
-        compared = (
-            located
-            for located in item.hashes
-            if located.part_kind == "frame"
-            and located.hash.kind.name in can_match
-            and (located.hash.kind.perceptual or self.policy.digests_only)
-            and self._surely_usable(located)
-        )
         if not item.video or item.media is None or self.policy.digests_only:
-            return next(compared, None) is not None
+            return any(self._carries(one, group) for group in groups_of(item.hashes))
+        compared = (located for located in item.hashes if self._carries(one, located))
         frames = len(_moments(compared))
         return frames >= max(1, self.policy.sampling.usable * item.media.samples)
+
+    def _carries(self, one: HashList, group: Located | Turned) -> bool:
+        """Whether a hash, or one of several, is of a frame and was surely compared, by a kind by
+        which the list can make a match.
+        """
+        if group.part_kind != "frame":
+            return False
+        if isinstance(group, Turned):
+            floor = self.policy.floor.get(group.kind, 0)
+            comparable = group.kind in self._can_match[one.name] and not self.policy.digests_only
+            return comparable and group.surely_usable(floor)
+        kind = group.hash.kind
+        return (
+            kind.name in self._can_match[one.name]
+            and (kind.perceptual or self.policy.digests_only)
+            and self._surely_usable(group)
+        )
 
     def _by_videos(self, one: HashList) -> bool:
         """Whether an input may match a video of a list."""

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.agreement import Agreement, Rule, compare
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import vpdq_frames
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
+from screener.located import Located
 from screener.policy import Policy
 from screener.result import Match
 from screener.scenes import SCENES

@@ -11,6 +11,7 @@ import os
 import pickle
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -28,6 +29,8 @@ from screener.result import Reason
 
 HEADER = struct.Struct("<Q")
 """Stands before each order and each answer: how many bytes it has."""
+
+_PIECE = 1 << 16
 
 Told = TypeVar("Told", covariant=True)
 
@@ -61,6 +64,20 @@ class Order(NamedTuple):
     target: Target
     budget: Budget | None
     way: Way
+
+    def packed(self) -> bytes:
+        """As bytes that are quickly made and read: of what it holds, without its classes."""
+        path, inner, budget = self.target.path, self.target.inner, self.budget
+        left = None if budget is None else (budget.members, budget.bytes)
+        facts = (self.number, path, inner, left, self.way.value)
+        return pickle.dumps(facts, pickle.HIGHEST_PROTOCOL)
+
+    @classmethod
+    def unpacked(cls, data: bytes | memoryview) -> Order:
+        """What `packed` made."""
+        number, path, inner, left, way = pickle.loads(data)
+        budget = None if left is None else Budget(*left)
+        return cls(number, Target(path, inner), budget, Way(way))
 
 
 class Answer(NamedTuple):
@@ -106,12 +123,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     confine(job.policy.memory)
     visit = job.visit()
     gc.freeze()  # what is loaded stays, and need not be looked through again and again
-    while True:
-        try:
-            (size,) = HEADER.unpack(_read(orders.fileno(), HEADER.size))
-            order: Order = pickle.loads(_read(orders.fileno(), size))
-        except EOFError:
-            return
+    for order in _orders(orders.fileno()):
         mark.begin(order.number)
         answer = _answered(visit, order, job.policy.memory)
         write_all(answers.fileno(), HEADER.pack(len(answer)) + answer)
@@ -143,15 +155,19 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     return replace(found, trouble=trouble) if isinstance(found, Hashed) else found
 
 
-def _read(descriptor: int, size: int) -> bytes:
-    """So many bytes; EOFError where there are no more."""
-    data = bytearray()
-    while len(data) < size:
-        piece = os.read(descriptor, size - len(data))
-        if not piece:
-            raise EOFError
-        data += piece
-    return bytes(data)
+def _orders(descriptor: int) -> Iterator[Order]:
+    """The orders that come, until there are no more; as many as are there are read at once."""
+    came = bytearray()
+    while piece := os.read(descriptor, _PIECE):
+        came += piece
+        at = 0
+        while len(came) - at >= HEADER.size:
+            (size,) = HEADER.unpack_from(came, at)
+            if len(came) - at - HEADER.size < size:
+                break
+            at += HEADER.size + size
+            yield Order.unpacked(bytes(came[at - size : at]))
+        del came[:at]
 
 
 def write_all(descriptor: int, data: bytes) -> None:

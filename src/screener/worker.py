@@ -18,9 +18,10 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from screener.errors import MediaError
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed, arrived
 from screener.hasher import Opened, Target, Way
 from screener.hashing.hash import Hash, kind_named
+from screener.located import Located, unpacked
 from screener.media.archive import Budget, Listing, Member
 from screener.media.source import Name, name_of
 from screener.result import MediaFacts, Reason
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 # A process has so many seconds of work before it, so that it never waits for the scan; and one
 # errand at least behind that under way, but not so many that a slow file keeps others waiting.
 _AHEAD_S = 0.06
-_LEAST, _MOST = 2, 64
+_LEAST, _MOST = 2, 128
 
 # What any system's pipe holds, in bytes.
 _PIPE = 4096
@@ -113,7 +114,7 @@ class Worker(Generic[T]):
             end.close()
         for errand in self.errands:
             errand.sent = 0
-        self._send()
+        self.send()
 
     @property
     def free(self) -> bool:
@@ -121,29 +122,33 @@ class Worker(Generic[T]):
         return len(self.errands) < min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
-        """Have something done with a target."""
+        """Have something done with a target. A process that has something to do is told of it with
+        what else it is to do: see `send`.
+        """
         errand = Errand(target, budget, self, way)
         self.errands.append(errand)
-        self._send()
+        if len(self.errands) == 1:
+            self.send()
         return errand
 
-    def _send(self) -> None:
-        """Send the orders that fit into the pipe."""
-        under_way = sum(errand.sent for errand in self.errands)
+    def send(self) -> None:
+        """Send the orders that fit into the pipe, in one piece."""
+        under_way = 0
+        orders: list[bytes] = []
         for errand in self.errands:
-            if errand.sent:
-                continue
-            self._number += 1
-            target = Target(errand.target.path, errand.target.inner)
-            order = Order(self._number, target, errand.budget, errand.way)
-            message = pickle.dumps(order, pickle.HIGHEST_PROTOCOL)
-            if under_way and under_way + len(message) > self._room:
-                return
+            if not errand.sent:
+                order = Order(self._number + 1, errand.target, errand.budget, errand.way).packed()
+                size = HEADER.size + len(order)
+                if under_way and under_way + size > self._room:
+                    break
+                self._number += 1
+                errand.number, errand.sent = self._number, size
+                orders += HEADER.pack(len(order)), order
+            under_way += errand.sent
+        if orders:
             # One that has died is found when its answers end.
             with suppress(OSError):
-                write_all(self._orders, HEADER.pack(len(message)) + message)
-            errand.number, errand.sent = self._number, len(message)
-            under_way += len(message)
+                write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
         """How long the errand under way may still take; that of a next one where there is none."""
@@ -170,7 +175,7 @@ class Worker(Generic[T]):
             _log.warning("a worker process took too long and was replaced")
             detail = f"not finished within {self._seconds:g} s"
             done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
-        self._send()
+        self.send()
         return done
 
     def _read(self, done: list[Done[T]]) -> bool:
@@ -290,7 +295,8 @@ class _Answers(pickle.Unpickler):
 _KNOWN: dict[tuple[str, str], Any] = {
     (one.__module__, one.__qualname__): one
     for one in (
-        Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened, Listing, Member
+        arrived, unpacked, Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened,
+        Listing, Member,
     )
 }  # fmt: skip
 

@@ -36,6 +36,8 @@ class Workers(Generic[T]):
 
     def collect(self) -> list[Done[T]]:
         """Wait until an errand is over, and give all that are; none where none is under way."""
+        for worker in self._workers:
+            worker.send()
         pause = self._collected + _TOGETHER_S - time.monotonic()
         if pause > 0:
             time.sleep(pause)

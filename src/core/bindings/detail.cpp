@@ -1,33 +1,38 @@
 // How much a picture shows.
 #include "detail.h"
 
-#include "arrays.h"
+#include "pixels.h"
 
 namespace screener {
 namespace {
 
-using GreyArray = nb::ndarray<const uint8_t, nb::ro, nb::ndim<2>, nb::device::cpu>;
 using Measures = nb::typed<nb::tuple, double, double, double, double>;
+using Spectrum = nb::typed<nb::tuple, double, double>;
 using Patterns = nb::typed<nb::tuple, nb::typed<nb::tuple, int, int>, nb::ellipsis>;
+
+Pixels picture_of(const PixelArray& array) {
+  if (array.size() == 0) throw nb::value_error("a picture has pixels");
+  return pixels_of(array);
+}
 
 }  // namespace
 
 void bind_detail(nb::module_& m) {
   m.def(
       "detail",
-      [](const GreyArray& grey) {
-        if (grey.size() == 0) throw nb::value_error("a picture has pixels");
-        const Pixels pixels = {grey.data(),
-                               static_cast<int64_t>(grey.shape(0)),
-                               static_cast<int64_t>(grey.shape(1)),
-                               1,
-                               grey.stride(0),
-                               grey.stride(1),
-                               0};
-        const DetailMeasures found = detail_measures(pixels);
+      [](const PixelArray& pixels) {
+        const DetailMeasures found = detail_measures(picture_of(pixels));
         return Measures(nb::make_tuple(found.spread, found.area, found.shades, found.tones));
       },
-      "pixels"_a.noconvert(), "The spread, area, shades and tones of grey (h, w) pixels.");
+      "pixels"_a.noconvert(),
+      "The spread, area, shades and tones of grey (h, w) or RGB (h, w, 3) pixels.");
+  m.def(
+      "detail_spectrum",
+      [](const PixelArray& pixels) {
+        const DetailSpectrum found = detail_spectrum(picture_of(pixels));
+        return Spectrum(nb::make_tuple(found.waves, found.texture));
+      },
+      "pixels"_a.noconvert(), "The waves and the texture of the same pixels.");
   m.def(
       "pdq_patterns",
       [](const nb::bytes& hashes) {

@@ -31,4 +31,6 @@ NB_MODULE(_core, m) {
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
   bind_detail(m);
+  bind_shrink(m);
+  bind_media(m);
 }

@@ -9,10 +9,13 @@ from typing import Any
 import click
 
 from screener.commands.hotline import STORE, said
-from screener.commands.options import FILE, WHO, WHY
+from screener.commands.mistakes import FILE, OneOf
+from screener.commands.options import WHO, WHY
+from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError
-from screener.hotline import case_text
-from screener.hotline.language import Translator, marked
+from screener.hotline import case_text, concerns
+from screener.hotline.language import Translator
+from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
 
 _BECAME = {
@@ -32,6 +35,10 @@ def _desk(store: Path, say: Translator) -> Any:
     for _, partner, wrong in desk.pending:
         text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
         click.echo(text, err=True)
+    for entry, unlisted in desk.unlisted:
+        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
+    if desk.unlogged is not None:
+        click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
     unreviewed = unreviewed_notice(say)
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
@@ -47,7 +54,8 @@ def _zone(desk: Any) -> tzinfo:
     return zone
 
 
-@click.group()
+@click.group(cls=SpeakingGroup)
+@SPOKEN
 def case() -> None:
     """Work on a hotline's cases: from a report to the removal of what it is of."""
 
@@ -75,7 +83,7 @@ def import_(
     for taken in desk.take(files, by=by, key=key):
         if taken.case is None:
             refused += taken.became == "refused"
-            why = say(taken.reason or "")
+            why = taken.reason or ""
             click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
             continue
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
@@ -88,7 +96,8 @@ def import_(
 
 @case.command("list")
 @STORE
-@click.option("--state", "states", multiple=True, type=click.Choice(list(STATES)))
+@click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
+              help="Only those in this state. Repeatable.")  # fmt: skip
 @said
 def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
     """List cases, or those in a state, oldest first."""
@@ -108,17 +117,21 @@ def show(reference: str, store: Path, say: Translator) -> int:
     """
     desk = _desk(store, say)
     zone = _zone(desk)
-    for line in case_text.lines_of(desk.case(reference), say, now=datetime.now(UTC), zone=zone):
+    found = desk.case(reference)
+    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=zone):
         click.echo(line)
+    for concern in desk.concerns(found):
+        click.echo(say.told(concern))
     return 0
 
 
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--outcome", required=True, type=click.Choice(["illegal", "not_illegal"]))
+@click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
+              help="What you hold it to be.")  # fmt: skip
 @click.option(
-    "--basis", type=click.Choice(["seen", "known"]),
+    "--basis", type=OneOf(["seen", "known"]),
     help="Of the first who says illegal: seen by you, or confirmed in a trusted list.",
 )  # fmt: skip
 @click.option(
@@ -151,6 +164,9 @@ def assess(
         if basis == "seen" and not files:
             click.echo(say("Without --file nothing of it will match: say it again with the file."),
                        err=True)  # fmt: skip
+        if basis == "known" and found.addresses:
+            click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
+                           " told, look at them and say it again as seen."), err=True)  # fmt: skip
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
     return 0
 
@@ -183,11 +199,16 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
 
     A case is removed when every partner that was sent a notice of it says so.
     """
-    answers = _desk(store, say).acknowledge(by=by)
+    desk = _desk(store, say)
+    answers = desk.acknowledge(by=by)
     for partner, reference, answer in answers.taken:
         click.echo(say(_ANSWERS[answer.event], partner=partner, case=reference))
         if answer.note:
             click.echo("  " + say("{by} says: {note}", by=answer.by, note=answer.note))
+    for reference in dict.fromkeys(reference for _, reference, _ in answers.taken):
+        refusal = concerns.refusal(desk.case(reference))
+        if refusal is not None:
+            click.echo(say.told(refusal))
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
                        why=unread.told(say)), err=True)  # fmt: skip
@@ -204,7 +225,8 @@ _ANSWERS = {
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--state", required=True, type=click.Choice(["removed", "refused"]))
+@click.option("--state", required=True, type=OneOf(["removed", "refused"]),
+              help="How it ended.")  # fmt: skip
 @WHO
 @WHY
 @said
@@ -237,21 +259,28 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
 def overdue(store: Path, say: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
+    After them come those of which somebody has to decide: every partner that was asked has answered
+    and some refuse, or a trusted list does not confirm any more what was assessed by it.
+
     \b
     Exit codes:
       0  every case has time
-      3  some have little time left
+      3  some have little time left, or somebody has to decide
       1  some are overdue
     """
     from screener.hotline import clock
 
     now = datetime.now(UTC)
-    due = _desk(store, say).overdue()
+    desk = _desk(store, say)
+    due = desk.overdue()
     for one in due:
         click.echo(case_text.line_of(one, say, now=now))
+    undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]
+    for concern in undecided:
+        click.echo(say.told(concern))
     if any(clock.overdue(one, now) for one in due):
         return 1
-    return 3 if due else 0
+    return 3 if due or undecided else 0
 
 
 COMMANDS = (case,)

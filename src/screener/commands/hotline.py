@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.options import FILE
-from screener.errors import HotlineError
-from screener.hotline.case import LANGUAGES
-from screener.hotline.language import Translator, preferred, translator
+from screener.commands.mistakes import FILE, OUTPUT, Place, language_of
+from screener.commands.speaking import LANGUAGE, SPOKEN, SpeakingGroup
+from screener.errors import HotlineError, ScreenerError
+from screener.hotline.language import Translator, translator
+from screener.hotline.sentence import why
 
 if TYPE_CHECKING:
     from screener.hotline.helplines import Helpline
@@ -23,45 +24,57 @@ STORE = click.option(
     "--store",
     envvar="SCREENER_HOTLINE",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=Place(exists=True, file_okay=False, path_type=Path),
     help="The hotline's folder; SCREENER_HOTLINE where left out.",
 )
 HELPLINES = click.option(
     "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
     help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
 )  # fmt: skip
-_LANGUAGE = click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    help="Of what is said; that of the environment where left out.",
-)
 
 
 def said(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that is given `say`, the translator of its option `--language`; what is not allowed
-    is told in that language too.
+    """A command that is given `say`, the translator of the language asked for, in which is told
+    also what is not allowed or goes wrong.
     """
 
-    @_LANGUAGE
+    @LANGUAGE
     @wraps(command)
     def in_language(*given: Any, language: str | None, **options: Any) -> int:
-        say = translator(language or preferred(os.environ))
+        say = translator(language_of(click.get_current_context()))
         try:
             return command(*given, say=say, **options)
-        except HotlineError as error:
-            click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+        except (ScreenerError, OSError) as error:
+            tell(error, say)
             return 2
+        except click.Abort:
+            click.echo(say("interrupted"), err=True)
+            return 130
 
     return in_language
 
 
-@click.group()
+def tell(error: ScreenerError | OSError, say: Translator) -> None:
+    """Tell what was wrong, in a language; what the layers below say stands in it in English."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    if isinstance(error, OSError):
+        told = say("{file}: {why}", file=error.filename or "–", why=why(error))
+    elif isinstance(error, HotlineError):
+        told = say.told(error)
+    else:
+        told = say("something else than the hotline's own is not in order: {why}", why=error)
+    click.echo(f"screener: {told}", err=True)
+
+
+@click.group(cls=SpeakingGroup)
+@SPOKEN
 def hotline() -> None:
     """Set a hotline up, and publish how its cases stand."""
 
 
 @hotline.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=Place(path_type=Path))
 @said
 def create(folder: Path, say: Translator) -> int:
     """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
@@ -86,7 +99,7 @@ def create(folder: Path, say: Translator) -> int:
 @hotline.command()
 @STORE
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", required=True, type=OUTPUT,
     help="The file to publish, anywhere: each entry is for its reporter only.",
 )  # fmt: skip
 @HELPLINES
@@ -107,7 +120,7 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 @hotline.command()
 @STORE
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", required=True, type=OUTPUT,
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
 @HELPLINES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,24 +11,30 @@ from typing import Any
 import click
 
 from screener import report as pages
-from screener.commands.hotline import HELPLINES, said
-from screener.commands.options import FILE
-from screener.errors import HotlineError
+from screener.commands.hotline import HELPLINES, said, tell
+from screener.commands.mistakes import FILE, OUTPUT, Mistake, speaker
+from screener.commands.speaking import SPOKEN, Speaking, SpeakingGroup
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import Language
-from screener.hotline.language import Translator, marked, preferred, translator
-from screener.hotline.wording import FOR_REPORTERS
+from screener.hotline.language import Translator
+from screener.hotline.sentence import marked
+from screener.hotline.wording import FOR_REPORTERS, UNHASHED
 
 
-class _Report(click.Group):
+class _Report(SpeakingGroup):
     """A group whose commands are told by their names; whatever else follows is about results."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = ["page", *args]
-        return super().parse_args(ctx, args)
+        """The name of the command about results may be left out."""
+        named = 2 if args[:1] == ["--language"] else int(bool(args) and "--language=" in args[0])
+        language, rest = args[:named], args[named:]
+        if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
+            rest = ["page", *rest]
+        return super().parse_args(ctx, [*language, *rest])
 
 
 @click.group(cls=_Report)
+@SPOKEN
 def report() -> None:
     """Make a page of results, or report content to a hotline.
 
@@ -44,8 +49,9 @@ def report() -> None:
 
 @report.command()
 @click.argument("results", type=FILE)
+@SPOKEN
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", required=True, type=OUTPUT,
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
 )  # fmt: skip
 def page(results: Path, output: Path) -> int:
@@ -57,35 +63,52 @@ def page(results: Path, output: Path) -> int:
     """
     writers = {".html": pages.write_html, ".csv": pages.write_csv}
     if output.suffix.lower() not in writers:
-        raise click.UsageError(f"-o {output}: a name that ends with .html or .csv")
+        raise Mistake(
+            marked("{file}: a name that ends with .html or .csv", file=output),
+            click.get_current_context(),
+        )
     if output.exists() and output.samefile(results):
-        raise click.UsageError("-o is the file of results itself")
+        raise Mistake(
+            marked("{file} is the file of results itself", file=output), click.get_current_context()
+        )
     unread = writers[output.suffix.lower()](results, output)
     if unread:
-        click.echo(f"{unread} lines could not be read, and are not in it", err=True)
+        say = speaker()
+        click.echo(say.plural("{n} line could not be read, and is not in it",
+                              "{n} lines could not be read, and are not in it", unread),
+                   err=True)  # fmt: skip
     return 0
 
 
 _TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
 _OUTPUT = click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", required=True, type=OUTPUT,
     help="The file to write, to be handed to the hotline.",
 )  # fmt: skip
 _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
 
 
-class _ForReporters(click.Command):
-    """A command that tells helplines also where what was typed is no such command."""
+class _ForReporters(Speaking):
+    """A command that tells helplines also in its help, and after what is no such command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As of any command; after a mistake come helplines."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
             # What was read before the slip is known.
             said = ctx.params
-            say = translator(said.get("language") or preferred(os.environ))
-            _tell_helplines(said.get("country"), said.get("helplines"), say)
+            _tell_helplines(said.get("country"), said.get("helplines"), speaker(ctx))
             raise
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whom a reporter can turn to."""
+        from screener.hotline import helplines
+
+        say = speaker(ctx)
+        formatter.write_paragraph()
+        for line in helplines.lines(helplines.for_reporter(None, say.language), say):
+            formatter.write(f"{line}\n")
 
 
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
@@ -100,8 +123,8 @@ def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
     def told(*given: Any, say: Translator, **options: Any) -> int:
         try:
             return command(*given, say=say, **options)
-        except HotlineError as error:
-            click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+        except (ScreenerError, OSError) as error:
+            tell(error, say)
             return 2
         finally:
             _tell_helplines(options["country"], options["helplines"], say)
@@ -151,7 +174,8 @@ def create(
     for trouble in made.troubles:
         name = my_images[trouble.place].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
-                       reason=trouble.reason.reason), err=True)  # fmt: skip
+                       reason=UNHASHED.get(trouble.reason.reason, trouble.reason.reason)),
+                   err=True)  # fmt: skip
     if made.telltales:
         click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
                        " and make another:"), err=True)  # fmt: skip
@@ -223,7 +247,7 @@ def _tell_helplines(country: str | None, corrections: Path | None, say: Translat
     try:
         known = helplines.load(corrections)
     except HotlineError as error:
-        click.echo(f"screener: {say(error.message, **error.values)}", err=True)
+        tell(error, say)
         known = helplines.load()
     for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
         click.echo(line)

@@ -4,10 +4,10 @@ A kind's name without a number has 64 bits (`hash_size=8`), with 256 so many (`h
 value is what `str()` of an `ImageHash` is in hexadecimal: its bits row by row from the top left,
 the first the highest of the first byte.
 
-What costs time is shrinking the picture, once for each size that the kinds wanted have. Pillow
-shrinks along rows first, rounds, and then along columns: mirroring commutes with that, turning
-on the side does not. So the picture and its transpose are shrunk, and the eight orientations of
-each kind follow from these two, bit for bit.
+What costs time is shrinking the picture, in one pass for all sizes that the kinds wanted have.
+Mirroring commutes with that, turning on the side does not (`hashing.shrink`). So the picture and
+its transpose are shrunk, and the eight orientations of each kind follow from these two, bit for
+bit.
 """
 
 from __future__ import annotations
@@ -23,17 +23,15 @@ from screener.errors import HashError
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.pdq import ORIENTATIONS
+from screener.hashing.shrink import Pixels, Size, shrunk
 
-Pixels = NDArray[np.uint8]
 Bits = NDArray[np.bool_]
-Size = tuple[int, int]  # width and height
 
 CLASSIC = tuple(
     KINDS[name + more] for more in ("", "256") for name in ("phash", "dhash", "ahash", "whash")
 )
 """The kinds that are made here."""
 
-_BAND = 1 << 18  # pixels made grey at a time: few enough for a processor's cache
 _LARGEST = 1 << 26  # pixels of a shrink's first pass, which for a line of pixels is an enlargement
 _NOISY = 1024  # the widest wHash picture whose ties are asked of imagehash: see `_wavelet`
 
@@ -76,7 +74,7 @@ def compute(pixels: Pixels, kind: HashKind) -> Hash:
 
 def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str, tuple[Hash, ...]]:
     """Eight hashes of each kind by its name, in the order of ORIENTATIONS, each equal to
-    imagehash's of the turned picture, with the detail score of the picture as quality.
+    imagehash's of the turned picture, with its detail score as quality.
 
     `pixels` is uint8, grey (height, width) or RGB (height, width, 3), which is turned to grey as
     Pillow does it. A line of pixels that is so long that shrinking would enlarge it beyond
@@ -106,13 +104,21 @@ def _compute(
         return {kind.name: zero for kind, zero in zeros.items()}
     seen = detail.Detail(pixels)
     sizes = {_size(kind, min(height, width)) for kind in wanted}
-    shrunk = _shrink(pixels, sizes, any(_TURNS[name][0] for name in orientations))
+    shrinks = _shrink(pixels, sizes, any(_TURNS[name][0] for name in orientations))
     made = {}
     for kind in wanted:
-        both = shrunk[_size(kind, min(height, width))]
-        score = min(seen.score(kind), detail.contrast_score(_hashed_greys(kind, both.lying)))
+        both = shrinks[_size(kind, min(height, width))]
+        greys = _hashed_greys(kind, both.lying)
+        score = min(seen.score(kind), detail.contrast_score(greys))
+        if kind.name == "whash":
+            score = min(score, detail.halves_score(greys))
         values = _values(kind, both, orientations)
-        made[kind.name] = tuple(Hash(kind, value, quality=score) for value in values)
+        made[kind.name] = tuple(
+            Hash(kind, value, quality=min(score, patterns))
+            for value, patterns in zip(
+                values, detail.classic_pattern_scores(kind, values), strict=True
+            )
+        )
     return made
 
 
@@ -126,30 +132,11 @@ def _check(pixels: Any) -> None:
         )
 
 
-def grey(pixels: Pixels) -> Image.Image:
-    """Pillow's `convert("L")` of the pixels; in bands, lest Pillow hold them all once more."""
-    if pixels.ndim == 2:
-        return Image.fromarray(np.ascontiguousarray(pixels))
-    made = np.empty(pixels.shape[:2], np.uint8)
-    step = max(1, _BAND // pixels.shape[1])
-    for top in range(0, len(pixels), step):
-        band = np.ascontiguousarray(pixels[top : top + step])
-        made[top : top + step] = np.asarray(Image.fromarray(band).convert("L"))
-    return Image.fromarray(made)
-
-
 def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:
     """The picture in each size, and its transpose if that is asked for."""
-    picture = grey(pixels)
-    lying = {size: _resized(picture, size) for size in sizes}
-    if not standing:
-        return {size: _Both(one, one) for size, one in lying.items()}
-    picture = picture.transpose(Image.Transpose.TRANSPOSE)
-    return {size: _Both(lying[size], _resized(picture, size)) for size in sizes}
-
-
-def _resized(picture: Image.Image, size: Size) -> Pixels:
-    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+    lying = shrunk(pixels, sizes, transposed=False)
+    turned = shrunk(pixels, sizes, transposed=True) if standing else lying
+    return {size: _Both(lying[size], turned[size]) for size in sizes}
 
 
 def _side(kind: HashKind) -> int:
@@ -220,12 +207,12 @@ def _wavelet(both: _Both, side: int, orientations: Sequence[str]) -> Iterator[Bi
             yield squares > below
 
 
-def _hashed_greys(kind: HashKind, shrunk: Pixels) -> NDArray[Any]:
+def _hashed_greys(kind: HashKind, picture: Pixels) -> NDArray[Any]:
     """The greys that the bits of a kind compare: wHash's are means over squares."""
     if not kind.name.startswith("whash"):
-        return shrunk
+        return picture
     side = _side(kind)
-    return _square_sums(shrunk, side) / (len(shrunk) // side) ** 2
+    return _square_sums(picture, side) / (len(picture) // side) ** 2
 
 
 def _square_sums(picture: Pixels, side: int) -> NDArray[np.uint64]:

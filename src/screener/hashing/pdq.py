@@ -59,16 +59,15 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     )
 
 
-def sketch_orientations(
+def sketches(
     pixels: NDArray[np.uint8], *, most: int = MOST_DOUBT
-) -> tuple[tuple[Hash, int], ...]:
-    """As `compute_orientations`, in a small part of the time: each hash with how many of its bits
-    are in doubt, at most so many. Those may be others in the hash; its quality is sure.
+) -> tuple[tuple[bytes, ...], bytes, bytes]:
+    """As `compute_orientations`, in a small part of the time: the values, their qualities, and how
+    many of their bits are in doubt, at most so many. Those may be others in the hash; its quality
+    is sure. A byte stands for each number.
     """
-    return tuple(
-        (Hash.of_checked(PDQ, value, quality), doubt)
-        for value, quality, doubt in _core.pdq_sketches(_checked(pixels), most)
-    )
+    values, qualities, doubts = zip(*_core.pdq_sketches(_checked(pixels), most), strict=True)
+    return values, bytes(qualities), bytes(doubts)
 
 
 def compute_batch(frames: NDArray[np.uint8]) -> tuple[Hash, ...]:

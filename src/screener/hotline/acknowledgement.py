@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
 from screener.hotline.partners import NAME
+from screener.hotline.sentence import marked
 
 SCHEMA = "screener-acknowledgement/1"
 Event = Literal["acknowledged", "removed", "refused"]

@@ -21,8 +21,9 @@ from screener.hotline.acknowledgement import (
     parse,
 )
 from screener.hotline.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.language import Translator, marked, plain
+from screener.hotline.language import Translator, plain
 from screener.hotline.partners import Partner
+from screener.hotline.sentence import marked, why
 
 MOST = 10_000  # files of one partner that are read at once: those that came last
 _UNREADABLE = marked("it cannot be opened: {why}")
@@ -67,7 +68,7 @@ def read(
         return [], []
     except OSError as error:
         message = marked("{file} cannot be read: {why}")
-        raise HotlineError(message, file=folder, why=error.strerror) from error
+        raise HotlineError(message, file=folder, why=why(error)) from error
     found: list[Acknowledgement] = []
     unread: list[Unread] = []
     for name in names:
@@ -118,14 +119,14 @@ def _bytes(path: Path) -> bytes:
         descriptor = os.open(path, flags)
     except OSError as error:
         reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
-        raise UnreadError(reason, _UNREADABLE, why=error.strerror) from None
+        raise UnreadError(reason, _UNREADABLE, why=why(error)) from None
     try:
         # A pipe that nobody writes to would be waited for, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadError("not_a_file", marked("it is a folder, a pipe or a device"))
         return _whole(descriptor)
     except OSError as error:
-        raise UnreadError("unreadable", _UNREADABLE, why=error.strerror) from None
+        raise UnreadError("unreadable", _UNREADABLE, why=why(error)) from None
     finally:
         os.close(descriptor)
 

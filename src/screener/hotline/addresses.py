@@ -9,8 +9,8 @@ import unicodedata
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
 from screener.hotline.report import LONGEST_ADDRESS
+from screener.hotline.sentence import marked
 
 # What sites add to say where a reader came from: it names the reader, not the page.
 _FOLLOWING = re.compile(
@@ -20,6 +20,8 @@ _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@/?-._~%"
 _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
+# Characters that names of hosts have had of their own since IDNA 2008.
+_DEVIATING = re.compile("[ßς\u200c\u200d]")
 _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
@@ -62,12 +64,14 @@ def normalised(address: str) -> str:
         parts = _split(f"https://{text}")
     if parts is None:
         return text.casefold()
-    host = parts.netloc.rpartition("@")[2].rstrip(".").casefold()
+    host = parts.netloc.rpartition("@")[2].rstrip(".").lower()
     name, _, port = host.rpartition(":")
     if name and port == str(_PORTS[parts.scheme.lower()]):
         host = name
-    with contextlib.suppress(UnicodeError):  # no name that a page can have stays as it is
-        host = host.encode("idna").decode()
+    # No name that a page can have stays as it is, and so does one of which Python makes another.
+    if not _DEVIATING.search(host):
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode()
     path = _plain(parts.path).rstrip("/")
     query = _plain(_without_following(parts.query))
     spot = _plain(parts.fragment.partition(":~:")[0])

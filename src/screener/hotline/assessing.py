@@ -19,10 +19,10 @@ from screener.errors import HotlineError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline import casebook, likeness
 from screener.hotline.case import Case, KnownMatch, Outcome
-from screener.hotline.language import marked
+from screener.hotline.lists import open_list
 from screener.hotline.report import Item
+from screener.hotline.sentence import Sentence, marked, packed
 from screener.hotline.settings import Settings, same
-from screener.lists.hashlist import HashList
 from screener.lists.records import of_empty_input
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -89,11 +89,11 @@ def _give_not_illegal(
         raise HotlineError(marked("a basis and files are for what is illegal"))
     _take_back(connection, case)
     if proposed:
-        _note(connection, case, said, "held not illegal, against an opinion before")
+        _note(connection, case, said, marked("held not illegal, against an opinion before"))
         return
     casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
     casebook.end_entries(connection, case.reference, said.by)
-    _note(connection, case, said, "not illegal", assessed=True)
+    _note(connection, case, said, marked("not illegal"), assessed=True)
 
 
 def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
@@ -109,10 +109,11 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
     for number, item in enumerate(said.items):
         rows = [(one, _OWN, None) for one in item.upright]
         _hold(connection, case.reference, rows, item=number)
-    _note(
-        connection, case, said,
-        f"held illegal by a first person: {_told(said.basis)}; {_hashed(said)}",
+    what = marked(
+        "held illegal by a first person: {basis}; {hashed}",
+        basis=_told(said.basis), hashed=_hashed(said),
     )  # fmt: skip
+    _note(connection, case, said, what)
 
 
 def _take_back(connection: sqlite3.Connection, case: Case) -> None:
@@ -121,10 +122,12 @@ def _take_back(connection: sqlite3.Connection, case: Case) -> None:
         connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (case.reference,))
 
 
-def _hashed(said: Opinion) -> str:
+def _hashed(said: Opinion) -> Sentence:
     """Of how many files of which types hashes were made, for whoever reads it afterwards."""
-    types = ", ".join(item.type or "unknown" for item in said.items)
-    return f"hashed {len(said.items)}: {types}" if said.items else "nothing hashed"
+    if not said.items:
+        return marked("nothing hashed")
+    types = ", ".join(item.type or "–" for item in said.items)
+    return marked("hashed {number}: {types}", number=len(said.items), types=types)
 
 
 def _confirm(
@@ -147,20 +150,26 @@ def _confirm(
         listed = _check_known(case, settings)
         rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
         _hold(connection, case.reference, rows)
-        told = "confirmed in " + ", ".join(sorted({one.origin for one in listed}))
+        told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
     else:
         told = _told(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
-    casebook.set_values(connection, case.reference, {"outcome": "illegal", "basis": told})
+    values: dict[str, str | int | None] = {
+        "outcome": "illegal",
+        "basis": packed(told),
+        "seen": int(basis == "seen"),
+    }
+    casebook.set_values(connection, case.reference, values)
     held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
     if connection.execute(held, (case.reference,)).fetchone() is not None:
         casebook.list_entry(
             connection, f"{case.reference}/item", case.reference, "confirmed", said.by
         )
-    _note(
-        connection, case, said, f"illegal: {told}; first held by {first}; {_hashed(said)}",
-        assessed=True,
+    what = marked(
+        "illegal: {basis}; first held by {first}; {hashed}",
+        basis=told, first=first, hashed=_hashed(said),
     )  # fmt: skip
+    _note(connection, case, said, what, assessed=True)
 
 
 def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:
@@ -203,11 +212,13 @@ def reverse(
 
 
 def _note(
-    connection: sqlite3.Connection, case: Case, said: Opinion, what: str, *, assessed: bool = False
-) -> None:
+    connection: sqlite3.Connection, case: Case, said: Opinion, what: Sentence, *,
+    assessed: bool = False,
+) -> None:  # fmt: skip
     casebook.note(
         connection, case.reference, "assessed" if assessed else "opinion", at=said.at, by=said.by,
-        reason=f"{said.reason} ({what})", state="assessed" if assessed else None,
+        reason=marked("{reason} ({what})", reason=said.reason, what=what),
+        state="assessed" if assessed else None,
         outcome=said.outcome,
     )  # fmt: skip
 
@@ -227,21 +238,29 @@ def _hold(
     )
 
 
-def _told(basis: Basis) -> str:
-    return {"seen": "seen by an analyst", "known": "confirmed in a trusted list"}[basis]
+def _told(basis: Basis) -> Sentence:
+    return {
+        "seen": marked("seen by an analyst"),
+        "known": marked("confirmed in a trusted list"),
+    }[basis]
 
 
-def _check_known(case: Case, settings: Settings) -> list[Listed]:
+def confirmed_by(case: Case, settings: Settings) -> list[Listed]:
     """What trusted lists hold now of the records that the case reached at intake and that are
-    confirmed; HotlineError where there is none.
+    confirmed.
     """
-    listed = [
+    return [
         one
         for folder in settings.trusted
         for match in case.known
         if match.list == folder.stem
         for one in _listed(folder, match)
     ]
+
+
+def _check_known(case: Case, settings: Settings) -> list[Listed]:
+    """What trusted lists confirm now; HotlineError where that is nothing."""
+    listed = confirmed_by(case, settings)
     if not listed:
         raise HotlineError(
             marked(
@@ -254,7 +273,7 @@ def _check_known(case: Case, settings: Settings) -> list[Listed]:
 
 
 def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
-    trusted = HashList.open(folder)
+    trusted = open_list(folder)
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True)
     except ListError:  # it is gone since

@@ -22,7 +22,9 @@ WARNING_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a case: which state it took, when (UTC), by whom and why."""
+    """One step of a case: which state it took, when (UTC), by whom and why; the reason is what
+    somebody wrote, or a Sentence.
+    """
 
     state: State
     at: datetime
@@ -76,6 +78,8 @@ class Case:
     known: tuple[KnownMatch, ...] = ()
     outcome: Outcome | None = None  # of its assessment
     basis: str | None = None  # the recorded basis of `illegal`
+    # Whether those who assessed it saw it at its addresses; else it is known by its hashes only.
+    seen: bool = False
     events: tuple[Event, ...] = ()
     sent: tuple[Sent, ...] = ()
 

@@ -9,7 +9,7 @@ from screener.hotline import clock
 from screener.hotline.case import Case, KnownMatch
 from screener.hotline.defang import defanged
 from screener.hotline.language import Translator
-from screener.hotline.wording import OUTCOMES, STATES
+from screener.hotline.wording import LISTED, OUTCOMES, STATES
 
 
 def line_of(case: Case, say: Translator, *, now: datetime) -> str:
@@ -50,7 +50,9 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
             yield say("Note: {text}", text=part)
     for known in case.known:
         yield known_line(known, say)
-    if case.known and case.addresses:
+    if case.outcome == "illegal" and not case.seen and case.addresses:
+        yield say("Nobody has seen the addresses: no notice tells them.")
+    elif case.known and case.addresses:
         yield say("A match is of the reporter's hashes. It says nothing of the addresses.")
     for other in case.related:
         yield say("See also {case}", case=other)
@@ -63,7 +65,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     for event in case.events:
         yield say(
             "{time}: {state}, by {by}: {reason}", time=say.moment(event.at, zone),
-            state=say(STATES[event.state]), by=event.by, reason=say(event.reason),
+            state=say(STATES[event.state]), by=event.by, reason=event.reason,
         )  # fmt: skip
     for sent in case.sent:
         yield say(
@@ -85,6 +87,7 @@ def known_line(known: KnownMatch, say: Translator) -> str:
     """A listed record that a report reaches."""
     return say(
         "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
-        list=known.list, source=known.source, entry=known.entry, state=known.state,
+        list=known.list, source=known.source, entry=known.entry,
+        state=LISTED.get(known.state, known.state),
         kind=known.kind, distance=known.distance,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.case import Case, Event, KnownMatch, Sent, State
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked, packed, unpacked
 from screener.hotline.statuses import Status
 
 
@@ -27,7 +27,7 @@ def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
     """A new case that was received; its reference, which says nothing."""
     reference = "C-" + b32encode(secrets.token_bytes(5)).decode()
     connection.execute(
-        "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL"
+        "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL, 0"
         " FROM cases",
         (reference, stamp(at)),
     )
@@ -46,7 +46,7 @@ def note(
     ).fetchone()
     connection.execute(
         "INSERT INTO events(in_case, state, at, by, reason) VALUES (?, ?, ?, ?, ?)",
-        (reference, now, stamp(at), by, reason),
+        (reference, now, stamp(at), by, packed(reason)),
     )
     log(connection, step, case=reference, state=now, at=stamp(at), by=by, reason=reason, **facts)
 
@@ -78,11 +78,11 @@ def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
 def find(connection: sqlite3.Connection, reference: str) -> Case:
     """A case as it stands; HotlineError where there is none of that reference."""
     row = connection.execute(
-        "SELECT state, received, outcome, basis FROM cases WHERE reference = ?", (reference,)
+        "SELECT state, received, outcome, basis, seen FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
     if row is None:
         raise HotlineError(marked("there is no case {case}"), case=reference)
-    state, received, outcome, basis = row
+    state, received, outcome, basis, seen = row
 
     def column(question: str) -> tuple[Any, ...]:
         return tuple(one for (one,) in connection.execute(question, (reference,)))
@@ -112,15 +112,17 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         known=tuple(
             KnownMatch(*one)
             for one in connection.execute(
-                "SELECT list, source, entry, state, kind, distance FROM known WHERE in_case = ?"
-                " ORDER BY distance, list, source, entry, kind",
+                "SELECT list, source, entry, state, kind, min(distance) FROM known"
+                " WHERE in_case = ? GROUP BY list, source, entry, kind"
+                " ORDER BY min(distance), list, source, entry, kind",
                 (reference,),
             )
         ),
         outcome=outcome,
-        basis=basis,
+        basis=None if basis is None else unpacked(basis),
+        seen=bool(seen),
         events=tuple(
-            Event(state, moment(at), by, reason)
+            Event(state, moment(at), by, unpacked(reason))
             for state, at, by, reason in connection.execute(
                 "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id",
                 (reference,),
@@ -176,7 +178,7 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
 
 
 def set_values(
-    connection: sqlite3.Connection, reference: str, values: Mapping[str, str | None]
+    connection: sqlite3.Connection, reference: str, values: Mapping[str, str | int | None]
 ) -> None:
     """Set columns of a case; their names are ours."""
     columns = ", ".join(f"{name} = ?" for name in values)
@@ -188,7 +190,7 @@ def set_values(
 def stamp(at: datetime) -> str:
     """A time as it is kept: UTC; HotlineError for one that says no zone."""
     if at.tzinfo is None:
-        raise HotlineError("a time of a case says its zone")
+        raise HotlineError(marked("a time of a case says its zone"))
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.audit_file import AuditFile
-from screener.errors import OutputError, ScreenerError
+from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
+from screener.hotline.notifying import Handing
+from screener.hotline.sentence import marked
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
+from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
 from screener.version import __version__
@@ -32,28 +35,41 @@ EVENT = "case"  # of a line of the log
 LOG = "cases.audit"
 LIST = "hotline.list"
 _FRESH = ".entries-"  # files that go with the import of what they hold
+Unlisted = tuple[str, str]  # a record that cannot be listed, and why
 Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
 
-def write_log(folder: Path, log: AuditFile) -> None:
-    """Append the lines that the log lacks, and its head."""
-    if not log.lines:
-        log.append("open", hotline=1, versions={"screener": __version__})
+def is_behind(folder: Path, log: AuditFile) -> bool:
+    """Whether the log lacks lines, or its head."""
+    with database.reading(folder) as connection:
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
+    return not log.lines or not log.headed or _last(folder, log) < newest
+
+
+def _last(folder: Path, log: AuditFile) -> int:
+    """The number of the newest line that the log has of the casebook's; HotlineError."""
     last = log.last(EVENT)
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:
-        raise OutputError(f"{folder / LOG} is not the log of this hotline")
+        raise HotlineError(marked("{file} is not the log of this hotline"), file=folder / LOG)
+    return done
+
+
+def write_log(folder: Path, log: AuditFile) -> None:
+    """Append the lines that the log lacks, and its head; HotlineError."""
+    if not log.lines:
+        log.append("open", hotline=1, versions={"screener": __version__})
+    done = _last(folder, log)
     with database.reading(folder) as connection:
         rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
         for seq, facts in rows:
             log.append(EVENT, seq=seq, **json.loads(facts))
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
     if done > newest:
-        raise OutputError(
-            f"{folder / LOG} says more than the casebook: one of the two was put back"
-        )
+        message = marked("{file} says more than the casebook: one of the two was put back")
+        raise HotlineError(message, file=folder / LOG)
     if not log.headed:
         log.write_head()
 
@@ -68,18 +84,40 @@ class _Due:
     hashes: tuple[tuple[Hash, str | None], ...]  # each with the terms that bind it, as JSON
 
 
-def write_list(folder: Path, own: Terms) -> None:
-    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes."""
+def write_list(folder: Path, own: Terms) -> list[Unlisted]:
+    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes.
+
+    What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
+    """
+    failed: list[Unlisted] = []
     for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
         with database.reading(folder) as connection:
             due = _due(connection, source)
         if not due:
             continue
-        _import(folder, source, due, terms)
+        HashList.open(folder / LIST)  # one that is broken is not for want of a record
+        written, wrong = _import_each(folder, source, due, terms)
+        failed += wrong
         with database.writing(folder) as connection:
             connection.executemany(
-                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in due]
+                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in written]
             )
+    return failed
+
+
+def _import_each(
+    folder: Path, source: str, due: Sequence[_Due], terms: Terms
+) -> tuple[list[_Due], list[Unlisted]]:
+    """Import records together, or, where that fails, one by one: those that were, and the rest."""
+    try:
+        _import(folder, source, due, terms)
+    except (ScreenerError, ValueError) as error:
+        if len(due) == 1:
+            why = error if isinstance(error, ScreenerError) else type(error).__name__
+            return [], [(due[0].entry, str(why))]
+        each = [_import_each(folder, source, [one], terms) for one in due]
+        return [one for some, _ in each for one in some], [one for _, some in each for one in some]
+    return list(due), []
 
 
 def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
@@ -113,9 +151,30 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         HashList.open(folder / LIST).import_file(
             fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
         )
+        known = HashList.open(folder / LIST)
+        for one in due:
+            if one.state is not State.WITHDRAWN:
+                _keep_searched(known, source, one)
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink()
+
+
+def _keep_searched(known: HashList, source: str, due: _Due) -> None:
+    """Have a value searched that stands in very many records. In a list from elsewhere it would be
+    what a tool writes that could not compute; here each was made by ours, of what shows enough: a
+    picture that is reported, or uploaded anew, a hundred times is still that picture.
+    """
+    (shown,) = known.show(due.entry, source=source)
+    left: dict[str, set[str | None]] = {}
+    for one in shown.hashes:
+        if one.why_not is not None:
+            left.setdefault(one.kind, set()).add(one.why_not)
+    for kind, reasons in left.items():
+        if reasons == {REPEATED}:
+            known.release_value(
+                due.entry, kind, source=source, by=due.by, reason="made by the hotline's own tools"
+            )
 
 
 def _row(source: str, due: _Due) -> Entry:
@@ -136,24 +195,38 @@ def _row(source: str, due: _Due) -> Entry:
     )  # fmt: skip
 
 
-def write_notices(folder: Path, write: Callable[[str, str], None]) -> list[Unwritten]:
-    """Have notices written that partners were not given yet, by `write(case, partner)`, which
-    leaves one alone that is there already; those that could not be.
+def write_notices(folder: Path, handing: Callable[[], Handing]) -> list[Unwritten]:
+    """Hand out notices that partners were not given yet; those that could not be.
+
+    The mark between the two steps, which no partner can reach, has a notice that was fetched at
+    once, before anybody noted that it was given, not be given again.
     """
     with database.reading(folder) as connection:
         due = connection.execute(
-            "SELECT notice, in_case, partner FROM sent WHERE NOT written ORDER BY notice"
+            "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
         ).fetchall()
     failed: list[Unwritten] = []
-    for notice, case, partner in due:
+    for notice, case, partner, staged in due:
         try:
-            write(case, partner)
+            hand = handing()
+            if not staged:
+                hand.stage(case, partner)
+                _mark(folder, notice, "staged")
+            given = hand.give(case, partner)
         except ScreenerError as error:  # one that is out of reach keeps no other from its notice
             failed.append((case, partner, error))
             continue
-        with database.writing(folder) as connection:
-            connection.execute("UPDATE sent SET written = 1 WHERE notice = ?", (notice,))
+        if given:
+            _mark(folder, notice, "written")
+        else:  # it was taken back before the partner was given it
+            with database.writing(folder) as connection:
+                connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
     return failed
+
+
+def _mark(folder: Path, notice: str, column: str) -> None:
+    with database.writing(folder) as connection:
+        connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
 def sweep(folder: Path) -> None:

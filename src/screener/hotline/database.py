@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked
+from screener.index import disk
 
 DATABASE = "cases.sqlite"
-FORMAT = 1
+FORMAT = 2
+_MAKING = ".making"
 _WAIT_SECONDS = 10.0
 
 _SCHEMA = """
@@ -25,7 +27,8 @@ CREATE TABLE cases(
   reference TEXT PRIMARY KEY,
   number INTEGER NOT NULL UNIQUE,  -- in the order in which they came
   state TEXT NOT NULL, received TEXT NOT NULL,
-  outcome TEXT, basis TEXT) WITHOUT ROWID;
+  outcome TEXT, basis TEXT,
+  seen INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE reports(
   reference TEXT PRIMARY KEY,
   number INTEGER NOT NULL,         -- in its case, from 1
@@ -44,10 +47,10 @@ CREATE INDEX addresses_by_page ON addresses(page);
 CREATE TABLE reported(             -- hashes as reporters' computers made them, upright
   report TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL, quality INTEGER,
   PRIMARY KEY(report, kind, value)) WITHOUT ROWID;
-CREATE TABLE known(
-  in_case TEXT NOT NULL, list TEXT NOT NULL, source TEXT NOT NULL, entry TEXT NOT NULL,
-  state TEXT NOT NULL, kind TEXT NOT NULL, distance INTEGER NOT NULL,
-  PRIMARY KEY(in_case, list, source, entry, kind)) WITHOUT ROWID;
+CREATE TABLE known(                -- what hashes of a report reach in the lists looked into
+  in_case TEXT NOT NULL, report TEXT NOT NULL, list TEXT NOT NULL, source TEXT NOT NULL,
+  entry TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, distance INTEGER NOT NULL,
+  PRIMARY KEY(in_case, report, list, source, entry, kind)) WITHOUT ROWID;
 CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_case, other))
   WITHOUT ROWID;
 CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
@@ -72,14 +75,33 @@ CREATE INDEX events_by_case ON events(in_case);
 CREATE TABLE sent(
   notice TEXT PRIMARY KEY, in_case TEXT NOT NULL, partner TEXT NOT NULL, at TEXT NOT NULL,
   acknowledged TEXT, removed TEXT, refused TEXT,
-  written INTEGER NOT NULL,
+  staged INTEGER NOT NULL,         -- it lies whole beside where the partner finds it, or has done
+  written INTEGER NOT NULL,        -- the partner has been given it
   UNIQUE(in_case, partner)) WITHOUT ROWID;
 CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 """
 
 
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """While a hotline is made in a folder, it is marked as half made, also after a crash."""
+    mark = folder / _MAKING
+    mark.touch(mode=0o600)
+    disk.current.sync_folder(folder)
+    yield
+    disk.current.sync_folder(folder)
+    mark.unlink()
+
+
+def is_half_made(folder: Path) -> bool:
+    """Whether the making of a hotline in a folder was interrupted."""
+    return (folder / _MAKING).exists()
+
+
 def create(folder: Path) -> None:
-    """Make the database in a folder that has none."""
+    """Make the database in a folder; one that is there is of a making that was interrupted."""
+    for name in (DATABASE, f"{DATABASE}-journal"):
+        (folder / name).unlink(missing_ok=True)
     os.close(os.open(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with contextlib.closing(_connect(folder)) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
@@ -128,6 +150,12 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 def check(folder: Path) -> None:
     """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    if is_half_made(folder):
+        message = marked(
+            "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
+            " makes it whole"
+        )
+        raise HotlineError(message, folder=folder)
     if not (folder / DATABASE).is_file():
         message = marked(
             "there is no hotline in {folder}; `screener hotline create {folder}` makes one"
@@ -138,11 +166,6 @@ def check(folder: Path) -> None:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
-    if row is None:
-        message = marked(
-            "the making of the hotline {folder} was interrupted: remove it and make it again"
-        )
-        raise HotlineError(message, folder=folder)
-    if row[0] != str(FORMAT):
+    if row is None or row[0] != str(FORMAT):
         message = marked("{folder} was written by another version of screener")
         raise HotlineError(message, folder=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked, why
 
 ACKNOWLEDGEMENTS = "acknowledgements"
 
@@ -23,30 +24,76 @@ except ImportError:  # not POSIX: one writer at a time is then the caller's care
 def deliver(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> Path:
     """Write the files as the folder `notice` in the partner's folder, readable by the owner only;
     where it lies. One that lies there already stays, if it is of the same case.
-
-    All is on the disk before the folder has its name, so that a crash at any point leaves either
-    none or all of it. What a killed writer left under another name is swept.
     """
-    final = folder / notice
-    fresh = folder / f".{notice}.new"
-    try:
+    stage(folder, notice, case, files)
+    give(folder, notice)
+    return folder / notice
+
+
+def stage(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> None:
+    """Have the files lie ready, under a name that begins with a dot; nothing is done where the
+    partner has the notice, of the same case, already.
+
+    All is on the disk when this returns. What a killed writer left under that name is swept.
+    """
+    final, fresh = folder / notice, _fresh(folder, notice)
+    with _errors(final):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / ACKNOWLEDGEMENTS).mkdir(mode=0o700, exist_ok=True)
         with _alone(folder):
             if final.exists():
                 _check_same(final, notice, case)
-                return final
+                return
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700)
             for name, text in files.items():
                 _write(fresh / name, text)
             _sync(fresh)
-            os.rename(fresh, final)
             _sync(folder)
+
+
+def give(folder: Path, notice: str) -> None:
+    """Give the partner what lies ready, under its name. Nothing lies ready of a notice that was
+    given before, also if the partner has moved it away since.
+    """
+    with _errors(folder / notice):
+        _check_there(folder)
+        with _alone(folder):
+            if _fresh(folder, notice).exists():
+                os.rename(_fresh(folder, notice), folder / notice)
+            _sync(folder)
+
+
+def take_away(folder: Path, notice: str) -> bool:
+    """Take away what lies ready; whether it did, and the partner was not given it."""
+    with _errors(folder / notice):
+        _check_there(folder)
+        with _alone(folder):
+            found = _fresh(folder, notice).exists()
+            shutil.rmtree(_fresh(folder, notice), ignore_errors=True)
+            _sync(folder)
+    return found
+
+
+def _fresh(folder: Path, notice: str) -> Path:
+    return folder / f".{notice}.new"
+
+
+def _check_there(folder: Path) -> None:
+    """OSError where a folder is not the one that was written to: what is not mounted looks empty,
+    as if the partner had taken all of it.
+    """
+    if not (folder / ACKNOWLEDGEMENTS).is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+
+
+@contextmanager
+def _errors(final: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         message = marked("the notice {file} cannot be written: {why}")
-        raise HotlineError(message, file=final, why=error.strerror) from error
-    return final
+        raise HotlineError(message, file=final, why=why(error)) from error
 
 
 def _check_same(final: Path, notice: str, case: str) -> None:

@@ -1,4 +1,4 @@
-"""Desk: a hotline's folder, and all that is done with its cases; no server.
+"""Desk: all that is done with a hotline's cases, in its folder; no server.
 
 desk = Desk.open("hotline")
 for taken in desk.take(["inbox/a.sealed"], by="amina"):
@@ -7,93 +7,65 @@ for taken in desk.take(["inbox/a.sealed"], by="amina"):
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError
+from screener.errors import HotlineError
 from screener.hotline import (
     assessing,
     casebook,
     clock,
     completing,
+    concerns,
     database,
     intake,
     notifying,
     own_media,
-    partners,
     settings,
     statuses,
 )
 from screener.hotline.assessing import Basis, Opinion
 from screener.hotline.case import Case, Outcome, State
 from screener.hotline.intake import Taken
-from screener.hotline.language import marked
+from screener.hotline.lists import open_list
 from screener.hotline.notifying import Answers
 from screener.hotline.partners import Partners
 from screener.hotline.report import Withdrawal, decode
-from screener.hotline.sealed import Unsealable, make_keys, read_file, secret_key, unseal
+from screener.hotline.sealed import Unsealable, read_file, secret_key, unseal
+from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings
-from screener.index.held import one_at_a_time
+from screener.hotline.store import Store
+from screener.hotline.wording import UNHASHED
 from screener.lists.hashlist import HashList
-from screener.lists.terms import Terms
 from screener.screen import Screener
 
 FilePath = str | PathLike[str]
-SETTINGS = "settings.toml"
-PARTNERS = "partners.toml"
-_WAIT_SECONDS = 30.0
 
 
 class Desk:
-    """A hotline's folder: its casebook, its list, its log, its keys; readable by its owner only.
+    """What analysts do with cases.
 
     One writes at a time; others wait some seconds. What was interrupted is completed by the next
     one. Times are given (`at`, aware), now where left out. HotlineError for a step that is not
     allowed, and then nothing is changed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, store: Store) -> None:
         """Not for callers: use `create` or `open`."""
-        self._folder = folder
-        # Notices that could not be written and are due still: of which case, to whom, and why.
-        self.pending: list[completing.Unwritten] = []
+        self._store = store
+        self._folder = store.folder
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
-        """Make a hotline: its folder, key pair, empty list, casebook, log, settings to fill in."""
-        folder = Path(folder)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        if any(folder.iterdir()):
-            raise HotlineError(
-                marked("{folder} is not empty; choose another folder"), folder=folder
-            )
-        os.chmod(folder, 0o700)
-        make_keys(folder)
-        _write(folder / SETTINGS, settings.TEMPLATE)
-        _write(folder / PARTNERS, partners.TEMPLATE)
-        HashList.create(folder / completing.LIST)
-        database.create(folder)
-        desk = cls(folder)
-        with desk._at_work():
-            pass
-        return desk
+        """Make a hotline: its folder, key pair, empty list, casebook, log, files to fill in."""
+        return cls(Store.create(Path(folder)))
 
     @classmethod
     def open(cls, folder: FilePath) -> Desk:
         """Open a hotline's folder, and complete what was interrupted; HotlineError."""
-        folder = Path(folder)
-        database.check(folder)
-        desk = cls(folder)
-        with desk._at_work():
-            pass
-        return desk
+        return cls(Store.open(Path(folder)))
 
     @property
     def folder(self) -> Path:
@@ -101,19 +73,34 @@ class Desk:
         return self._folder
 
     @property
+    def pending(self) -> list[completing.Unwritten]:
+        """Notices that could not be written and are due still: of which case, to whom, and why."""
+        return self._store.pending
+
+    @property
+    def unlisted(self) -> list[completing.Unlisted]:
+        """Records of the hotline's list that cannot be written to it, and why."""
+        return self._store.unlisted
+
+    @property
+    def unlogged(self) -> HotlineError | None:
+        """Why the log was behind when the folder was opened, if it was."""
+        return self._store.unlogged
+
+    @property
     def own_list(self) -> HashList:
         """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
-        return HashList.open(self._folder / completing.LIST)
+        return self._store.own_list
 
     @property
     def settings(self) -> Settings:
         """What the operator decided, as the file says now."""
-        return Settings.load(self._folder / SETTINGS)
+        return self._store.settings
 
     @property
     def partners(self) -> Partners:
-        """The hotline and its partners, as the file says now; ScreenerError."""
-        return partners.load(self._folder / PARTNERS)
+        """The hotline and its partners, as the file says now; HotlineError."""
+        return self._store.partners
 
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
@@ -132,6 +119,14 @@ class Desk:
         due = [one for one in self.cases() if clock.overdue(one, now) or clock.warned(one, now)]
         return sorted(due, key=lambda one: one.due)
 
+    def concerns(self, case: Case) -> list[Sentence]:
+        """What somebody has to decide of a case, however much of its time is left: that partners
+        refuse to remove it, or that a trusted list does not confirm it any more.
+        """
+        with database.reading(self._folder) as connection:
+            held = casebook.held(connection, case.reference)
+        return concerns.of(case, held, self.settings)
+
     def take(
         self,
         files: Sequence[FilePath],
@@ -149,28 +144,26 @@ class Desk:
         mine = secret_key(self._folder / "hotline.key" if key is None else key)
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
-        with self._at_work():
+        with self._store.at_work():
             engine = self._engine()
             for file in files:
                 try:
                     said = decode(unseal(read_file(Path(file)), mine))
                 except Unsealable as trouble:
-                    taken.append(Taken(str(file), "refused", reason=str(trouble)))
+                    taken.append(Taken(str(file), "refused", reason=trouble.why))
                     continue
                 if isinstance(said, Withdrawal):
                     late.append((str(file), said))
                     continue
                 reached = intake.reach(engine, said)
-                with database.writing(self._folder) as connection:
+                with self._store.writing() as connection:
                     told = intake.take(connection, said, reached, at=now, by=by, file=str(file))
                 taken.append(told)
-                self._complete()
                 engine = engine.refresh()
             for name, back in late:
-                with database.writing(self._folder) as connection:
+                with self._store.writing() as connection:
                     told = intake.take_withdrawal(connection, back, at=now, by=by, file=name)
                 taken.append(told)
-                self._complete()
         return taken
 
     def assess(
@@ -191,23 +184,22 @@ class Desk:
         what is matched. Both analysts give them; those of the second are not listed, and have to
         show what the first one's did. Who spoke first may speak again, with a basis.
         """
-        by, reason = settings.person(by), settings.line(reason, "a reason")
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
         self.settings.check_analyst(by)
         items, troubles = own_media.make_whole(files)
         if troubles:
             place, why = troubles[0].place, troubles[0].reason.reason
-            raise HotlineError(
-                marked("{file} cannot be hashed: {reason}"), file=files[place], reason=why
-            )
+            message = marked("{file} cannot be hashed: {reason}")
+            raise HotlineError(message, file=files[place], reason=UNHASHED.get(why, why))
         said = Opinion(by, outcome, reason, _now(at), basis, items)
-        with self._step(reference, _now(at)) as (connection, case):
+        with self._store.step(reference, _now(at)) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused."""
-        by, reason = settings.person(by), settings.line(reason, "a reason")
-        with self._step(reference, _now(at)) as (connection, case):
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        with self._store.step(reference, _now(at)) as (connection, case):
             notifying.drop_unwritten(connection, reference)
             assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=_now(at))
         return self.case(reference)
@@ -220,14 +212,19 @@ class Desk:
         It is recorded first; where it cannot be written, ScreenerError says so, and it is written
         when the hotline is next opened.
         """
-        by, reason = settings.person(by), settings.line(reason, "a reason")
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
         known = self.partners
         self.settings.check_analyst(by)
-        with self._step(reference, _now(at)) as (connection, case):
+        found = self.case(reference)
+        with database.reading(self._folder) as connection:
+            lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
+        if lost is not None:
+            raise HotlineError(lost.message, **lost.values)
+        with self._store.step(reference, _now(at)) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=_now(at)
             )
-        for which, whom, wrong in self.pending:
+        for which, whom, wrong in self._store.pending:
             if (which, whom) == (reference, partner):
                 raise wrong
         return self.case(reference)
@@ -235,21 +232,19 @@ class Desk:
     def acknowledge(self, *, by: str, at: datetime | None = None) -> Answers:
         """Record what partners have put into their folders since."""
         by, known, now = settings.person(by), self.partners, _now(at)
-        with self._at_work():
-            with database.writing(self._folder) as connection:
-                answers = notifying.acknowledge(connection, known, by=by, at=now)
-            self._complete()
+        with self._store.at_work(), self._store.writing() as connection:
+            answers = notifying.acknowledge(connection, known, by=by, at=now)
         return answers
 
     def close(
         self, reference: str, *, state: State, by: str, reason: str, at: datetime | None = None
     ) -> Case:
         """End a case: `removed`, or `refused` where nothing was or could be removed."""
-        by, reason = settings.person(by), settings.line(reason, "a reason")
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
         self.settings.check_analyst(by)
-        with self._step(reference, _now(at)) as (connection, case):
+        with self._store.step(reference, _now(at)) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
                     marked("{case} has not been assessed, or is closed"), case=reference
@@ -270,55 +265,11 @@ class Desk:
             found = casebook.statuses(connection)
         return statuses.write(found, day=_now(at).astimezone(UTC).date())
 
-    @contextlib.contextmanager
-    def _step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
-        """One step of a case: whole or not at all, and completed before this returns."""
-        with self._at_work():
-            with database.writing(self._folder) as connection:
-                case = casebook.find(connection, reference)
-                if at < case.received:
-                    raise HotlineError("a step of a case is not before its report came in")
-                yield connection, case
-            self._complete()
-
-    @contextlib.contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Be the only one that writes, with all completed that was interrupted before."""
-        database.check(self._folder)
-        with contextlib.ExitStack() as stack:
-            try:
-                lock = one_at_a_time(self._folder / "lock", seconds=_WAIT_SECONDS)
-                stack.enter_context(lock)
-            except IndexFileError as error:
-                raise HotlineError(str(error)) from None
-            completing.sweep(self._folder)
-            self._complete()
-            yield
-
-    def _complete(self) -> None:
-        log = AuditFile.open(self._folder / completing.LOG, key=self.settings.log_key)
-        try:
-            completing.write_log(self._folder, log)
-        finally:
-            log.close()
-        known = self.partners if (self._folder / PARTNERS).exists() else None
-        completing.write_list(self._folder, Terms() if known is None else known.hotline.terms)
-        self.pending = completing.write_notices(
-            self._folder,
-            lambda case, partner: notifying.write(self._folder, self.partners, case, partner),
-        )
-
     def _engine(self) -> Screener:
         """What reports are looked up with; the hotline's own list comes first."""
         found = self.settings
         others = dict.fromkeys(path.resolve() for path in (*found.trusted, *found.lists))
-        return Screener([self.own_list, *map(HashList.open, others)])
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+        return Screener([self.own_list, *map(open_list, others)])
 
 
 def _now(at: datetime | None) -> datetime:

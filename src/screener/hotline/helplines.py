@@ -13,7 +13,8 @@ from os import PathLike
 from pathlib import Path
 
 from screener.hotline.case import Language
-from screener.hotline.language import Translator, marked
+from screener.hotline.language import Translator
+from screener.hotline.sentence import marked
 from screener.hotline.table import Table
 
 _FIELDS = ("name", "country", "languages", "purpose", "phone", "url", "checked", "remove")

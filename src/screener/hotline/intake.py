@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import Final, Literal
 
 from screener.agreement import Rule
-from screener.hashed import Hashed, Located
+from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import KnownMatch
-from screener.hotline.language import marked
 from screener.hotline.report import Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
+from screener.hotline.sentence import marked
 from screener.lists.records import of_empty_input
+from screener.located import Located
 from screener.media.source import Name
 from screener.result import Match
 from screener.screen import Screener
@@ -108,8 +109,11 @@ def take(
             pairs = [(case, other), (other, case)]
             connection.executemany("INSERT OR IGNORE INTO related VALUES (?, ?)", pairs)
     connection.executemany(
-        "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(case, k.list, k.source, k.entry, k.state, k.kind, k.distance) for k in reached.known],
+        "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (case, report.reference, k.list, k.source, k.entry, k.state, k.kind, k.distance)
+            for k in reached.known
+        ],
     )
     if any(item.upright for item in report.items) and _rows(connection, report.reference):
         entry = f"{case}/report-{number}"
@@ -127,16 +131,20 @@ def take(
 def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
     """Whether a report belongs into a case: not into one that is closed, or that somebody held not
     illegal, since there may be something else by now; nor, with a page that nobody has looked at,
-    into one of which somebody has said what it is, whose notices will tell its pages or have.
+    into one of which somebody has said what it is, whose notices will tell its pages or have. Of
+    one that is known by its hashes nobody has looked at any page.
     """
-    (outcome,) = connection.execute(
-        "SELECT outcome FROM cases WHERE reference = ?", (case,)
+    outcome, seen = connection.execute(
+        "SELECT outcome, seen FROM cases WHERE reference = ?", (case,)
     ).fetchone()
     if state not in OPEN or outcome == "not_illegal":
         return False
-    proposed = "SELECT 1 FROM proposals WHERE in_case = ?"
-    if state == "received" and connection.execute(proposed, (case,)).fetchone() is None:
+    proposed = "SELECT basis FROM proposals WHERE in_case = ?"
+    first = connection.execute(proposed, (case,)).fetchone()
+    if state == "received" and first is None:
         return True
+    if not (seen if first is None else first == ("seen",)):
+        return not report.addresses
     seen = "SELECT a.page FROM addresses a JOIN reports r ON r.reference = a.report"
     rows = connection.execute(f"{seen} WHERE r.in_case = ?", (case,))
     return _pages(report) <= {page for (page,) in rows}
@@ -243,14 +251,17 @@ def withdraw(
     report, case, before = row
     if before is not None:
         return Taken(file, "repeated", case)
-    (state,) = connection.execute("SELECT state FROM cases WHERE reference = ?", (case,)).fetchone()
+    state, outcome = connection.execute(
+        "SELECT state, outcome FROM cases WHERE reference = ?", (case,)
+    ).fetchone()
     connection.execute(
         "UPDATE reports SET withdrawn = ?, note = '', country = NULL WHERE reference = ?",
         (casebook.stamp(at), report),
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
-    if state == "received":
-        connection.execute("DELETE FROM addresses WHERE report = ?", (report,))
+    if state == "received" or outcome != "illegal":  # else it is what was assessed, and told
+        for table in ("addresses", "known"):
+            connection.execute(f"DELETE FROM {table} WHERE report = ?", (report,))
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0 WHERE report = ?", (by, report)
     )

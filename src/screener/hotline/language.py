@@ -22,6 +22,7 @@ from unicodedata import bidirectional
 
 from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES, Language
+from screener.hotline.sentence import Sentence, marked
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
 # Moroccan Arabic has month names and digits of its own, which are those that its readers use.
 _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
 NAMES: Mapping[Language, str] = {"ar": "العربية", "fr": "français", "en": "English"}
+# What is said where no catalogue can be read, in all languages at once.
+_NO_BABEL = (
+    "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
+    " pip install 'screener[hotline]'"
+)
+_NO_CATALOGUE = (
+    "the texts cannot be read / les textes sont illisibles / تتعذر قراءة النصوص:"
+    " locale/{language}/LC_MESSAGES/screener.po: {why}"
+)
 _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
-
-
-def marked(message: str) -> str:
-    """The message itself: marks a constant that is translated where it is said."""
-    return message
 
 
 def plain(text: object) -> str:
@@ -49,7 +54,8 @@ class Translator:
     """Says the messages of one language.
 
     `say("Case {reference} is closed.", reference=…)` gives the translation with the values filled
-    in; without values it is given as it is, to be filled by the caller. `say.plural` takes the form
+    in; without values it is given as it is, to be filled by the caller. A value that is a Sentence,
+    or an error of the hotline, is said in this language as well. `say.plural` takes the form
     for a number, which fills `{n}`. Values are plain text, one line; in Arabic those that are
     texts are isolated (U+2068, U+2069), and elsewhere those that are written from right to left, so
     that each keeps its order. What fills HTML is escaped by the page that it fills.
@@ -69,7 +75,13 @@ class Translator:
         return said.format(**self._filled(values), n=self.number(n))
 
     def _filled(self, values: Mapping[str, object]) -> dict[str, str]:
-        return {name: self.isolated(value) for name, value in values.items()}
+        return {name: self.told(value) for name, value in values.items()}
+
+    def told(self, value: object) -> str:
+        """A sentence or an error in this language; any other value as it is, isolated."""
+        if isinstance(value, Sentence | HotlineError):
+            return self(value.message, **value.values)
+        return self.isolated(value)
 
     def isolated(self, value: object) -> str:
         """A value as plain text that does not turn the text around it, nor is turned by it."""
@@ -223,11 +235,11 @@ def catalogue(language: Language) -> Catalog:
     try:
         from babel.messages.pofile import PoFileError, read_po
     except ImportError:
-        raise HotlineError("the hotline needs an extra: pip install 'screener[hotline]'") from None
+        raise HotlineError(_NO_BABEL) from None
     try:
         return read_po(io.BytesIO(_text_of(language)), locale=language, abort_invalid=True)
     except (PoFileError, ValueError) as error:
-        raise HotlineError(f"locale/{language}/LC_MESSAGES/screener.po: {error}") from None
+        raise HotlineError(_NO_CATALOGUE, language=language, why=str(error)) from None
 
 
 def _text_of(language: Language) -> bytes:

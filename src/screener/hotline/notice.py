@@ -11,8 +11,8 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
 from screener.hotline.case import Case
-from screener.hotline.language import marked
 from screener.hotline.partners import NAME, Hotline, Partner
+from screener.hotline.sentence import marked
 from screener.lists.terms import Terms, strictest
 
 SCHEMA = "screener-notice/1"
@@ -83,9 +83,10 @@ def make(
     """The notice with the id `notice` of a case to a partner, as of a time.
 
     `hashes` are those that the hotline made or already held: what a reporter sent (`case.hashes`)
-    is nobody's to pass on, and never is. HotlineError for a case that was not assessed as
-    illegal, or was withdrawn, since nobody is asked to remove what nobody has assessed; for an id
-    that is none; for a case without an address of which no hash may go to the partner.
+    is nobody's to pass on, and never is; nor are addresses that nobody has seen. HotlineError for a
+    case that was not assessed as illegal, or was withdrawn, since nobody is asked to remove what
+    nobody has assessed; for an id that is none; for a case without an address to tell of which no
+    hash may go to the partner.
     """
     if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
         message = marked("{case}: a notice is of what was assessed as illegal and is not closed")
@@ -102,11 +103,17 @@ def make(
             withheld[why_not] += 1
         else:
             sent[one.hash] = strictest([one.terms, sent.get(one.hash, one.terms)])
-    if not sent and not case.addresses:
+    addresses = case.addresses if case.seen else ()
+    if not sent and not addresses:
         message = marked("{case} has no address, and no hash that may go to {partner}")
+        if case.addresses:
+            message = marked(
+                "nobody has seen the addresses of {case}, and it has no hash that may go to"
+                " {partner}"
+            )
         raise HotlineError(message, case=case.reference, partner=partner.id)
     level = strictest(sent.values()).level if sent else None
     return Notice(
-        notice, case.reference, hotline, partner, at, case.received, case.due, case.addresses,
+        notice, case.reference, hotline, partner, at, case.received, case.due, addresses,
         tuple(sent), level, dict(sorted(withheld.items())),
     )  # fmt: skip

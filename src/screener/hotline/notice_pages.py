@@ -90,10 +90,11 @@ def text_of(notice: Notice, say: Translator) -> str:
         lines += ["", _hashes_head(notice, say)]
         lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
     lines += ["", _answer(say)]
-    lines += [f"  {say.exact(one)}" for one in acknowledgement.example(notice.id)]
     # A line's direction is that of its first letter, and an address is none of the language's.
     mark = _RIGHT_TO_LEFT_MARK if say.rtl else ""
-    return "".join(f"{mark if line else ''}{line}\n" for line in lines)
+    told = [f"{mark if line else ''}{line}" for line in lines]
+    # Without marks: whoever copies it has JSON.
+    return "\n".join([*told, *acknowledgement.example(notice.id), ""])
 
 
 def html_of(notice: Notice, say: Translator) -> str:

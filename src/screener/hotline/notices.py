@@ -15,7 +15,7 @@ from screener.hotline.language import translator
 from screener.hotline.notice import Held, Notice, make
 from screener.hotline.partners import Hotline, Partner
 
-__all__ = ["Held", "Notice", "files_of", "make", "write"]
+__all__ = ["Held", "Notice", "files_of", "make", "stage", "write"]
 
 
 def write(
@@ -30,6 +30,17 @@ def write(
     """
     made = make(case, partner, hotline=hotline, at=at, notice=notice, hashes=hashes)
     return delivery.deliver(partner.folder, made.id, made.case, files_of(made))
+
+
+def stage(
+    case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
+    hashes: Sequence[Held] = (),
+) -> None:  # fmt: skip
+    """Have a notice lie ready in the partner's folder, for `delivery.give`; HotlineError as for
+    `write`.
+    """
+    made = make(case, partner, hotline=hotline, at=at, notice=notice, hashes=hashes)
+    delivery.stage(partner.folder, made.id, made.case, files_of(made))
 
 
 def files_of(notice: Notice) -> dict[str, str]:

@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline import acknowledgements, casebook, database, notices
+from screener.hotline import acknowledgements, casebook, database, delivery, notices
 from screener.hotline.acknowledgements import Acknowledgement, Unread
 from screener.hotline.case import Case
-from screener.hotline.language import marked
 from screener.hotline.notices import Held
 from screener.hotline.partners import Partner, Partners
+from screener.hotline.sentence import Sentence, marked
+from screener.hotline.wording import EVENTS_SAID
 from screener.lists.terms import Terms
 
 
@@ -60,7 +61,7 @@ def notify(
     hashes = held(connection, case.reference, known.hotline.terms)
     notices.make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
-        "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0)",
+        "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0, 0)",
         (notice, case.reference, partner.id, casebook.stamp(at)),
     )
     casebook.note(
@@ -69,16 +70,39 @@ def notify(
     )  # fmt: skip
 
 
-def write(folder: Path, known: Partners, reference: str, partner: str) -> None:
-    """Write the notice that the casebook says a partner was sent; one that is there stays."""
-    with database.reading(folder) as connection:
-        case = casebook.find(connection, reference)
-        hashes = held(connection, reference, known.hotline.terms)
-    (at,) = (one.at for one in case.sent if one.partner == partner)
-    notices.write(
-        case, known.named(partner), hotline=known.hotline, at=at,
-        notice=notice_id(reference, partner), hashes=hashes,
-    )  # fmt: skip
+class Handing:
+    """Hands notices to partners, each in two steps: whole beside where the partner finds it, and
+    there. Whoever records the first step before taking the second hands it out once, whenever it is
+    killed, and whatever the partner does with what it finds.
+    """
+
+    def __init__(self, folder: Path, known: Partners) -> None:
+        """Of the hotline in a folder, to partners that it knows."""
+        self._folder = folder
+        self._known = known
+
+    def stage(self, reference: str, partner: str) -> None:
+        """Have the notice that the casebook says a partner is sent lie ready for it."""
+        with database.reading(self._folder) as connection:
+            case = casebook.find(connection, reference)
+            hashes = held(connection, reference, self._known.hotline.terms)
+        (at,) = (one.at for one in case.sent if one.partner == partner)
+        notices.stage(
+            case, self._known.named(partner), hotline=self._known.hotline, at=at,
+            notice=notice_id(reference, partner), hashes=hashes,
+        )  # fmt: skip
+
+    def give(self, reference: str, partner: str) -> bool:
+        """Give a partner what lies ready, unless it was given before; or take it away, where
+        nobody is to remove the item any more. Whether the partner has been given it.
+        """
+        with database.reading(self._folder) as connection:
+            case = casebook.find(connection, reference)
+        whom, notice = self._known.named(partner).folder, notice_id(reference, partner)
+        if case.outcome == "illegal" and case.state == "notified":
+            delivery.give(whom, notice)
+            return True
+        return not delivery.take_away(whom, notice)
 
 
 def acknowledge(
@@ -129,11 +153,16 @@ def _record(
     return True
 
 
-def _reason(partner: Partner, said: Acknowledgement) -> str:
+def _reason(partner: Partner, said: Acknowledgement) -> Sentence:
     """What a partner said, who there, and why if they told; one line, since an answer has one."""
-    return f"{partner.id}: {said.event} ({said.by})" + (f": {said.note}" if said.note else "")
+    told = {"partner": partner.id, "event": EVENTS_SAID[said.event], "by": said.by}
+    if said.note:
+        return marked("{partner}: {event} ({by}): {note}", note=said.note, **told)
+    return marked("{partner}: {event} ({by})", **told)
 
 
 def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:
-    """Send no notice of a case any more that no partner has been given yet."""
-    connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT written", (case,))
+    """Send no notice of a case any more that lies ready for no partner yet; what does is taken
+    away afterwards, if the partner has not been given it.
+    """
+    connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT staged", (case,))

@@ -12,10 +12,11 @@ from os import PathLike
 
 from screener import vpdq
 from screener.errors import MediaError
-from screener.hashed import Hashed, Located, hash_item
+from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
 from screener.hashing.hash import KINDS, HashKind
 from screener.hotline.report import REGIONS, Item
+from screener.located import Located
 from screener.media.archive import Budget
 from screener.media.sniff import CONTAINERS
 from screener.policy import Policy

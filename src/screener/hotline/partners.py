@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
 from screener.hotline.case import LANGUAGES, Language
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked
 from screener.hotline.table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
 

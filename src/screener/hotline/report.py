@@ -16,11 +16,12 @@ from datetime import date
 from typing import Any
 
 from screener.errors import HashError
-from screener.hashed import Located
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sealed import Unsealable
+from screener.hotline.sentence import marked
+from screener.located import Located
 
 SCHEMA = "screener-report/1"
 WITHDRAWAL = "screener-withdrawal/1"
@@ -122,35 +123,29 @@ def decode(content: bytes) -> Report | Withdrawal:
     try:
         facts = json.loads(content, parse_constant=_no_number)
         if not isinstance(facts, dict):
-            raise _Wrong("it is no report")
+            raise Unsealable(marked("it is no report"))
         schema = facts.get("schema")
         if schema == WITHDRAWAL:
             return Withdrawal(_bytes(facts, "withdrawal", 32))
         if schema != SCHEMA:
-            raise _Wrong("it is of another version than this one reads, or no report")
+            raise Unsealable(marked("it is of another version than this one reads, or no report"))
         return _report(facts)
     except (ValueError, RecursionError, OverflowError):
-        raise Unsealable("what it holds cannot be read") from None
-    except _Wrong as wrong:
-        raise Unsealable(str(wrong)) from None
-
-
-class _Wrong(Exception):
-    """A field that is not what it should be."""
+        raise Unsealable(marked("what it holds cannot be read")) from None
 
 
 def _report(facts: Mapping[str, Any]) -> Report:
     reference = _string(facts, "reference", 32)
     if not _REFERENCE.fullmatch(reference):
-        raise _Wrong("its reference is none")
+        raise Unsealable(marked("its reference is none"))
     country = facts.get("country")
     language: Language | None = next(
         (one for one in LANGUAGES if one == facts.get("language")), None
     )
     if language is None:
-        raise _Wrong("its language is none of those there are")
+        raise Unsealable(marked("its language is none of those there are"))
     if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
-        raise _Wrong("its country is none")
+        raise Unsealable(marked("its country is none"))
     addresses = [
         _string({"address": one}, "address", LONGEST_ADDRESS)
         for one in _list(facts, "addresses", MOST_ADDRESSES)
@@ -158,14 +153,16 @@ def _report(facts: Mapping[str, Any]) -> Report:
     items = _list(facts, "items", MOST_ITEMS)
     counts = [len(_list(_table(one), "hashes", MOST_HASHES)) for one in items]
     if sum(counts) > MOST_HASHES:
-        raise _Wrong(f"it has more than {MOST_HASHES} hashes")
+        raise Unsealable(marked("it has more than {most} hashes", most=MOST_HASHES))
     kept = tuple(_item(_table(one)) for one in items)
     if not addresses and not any(item.hashes for item in kept):
-        raise _Wrong("it reports nothing")
+        raise Unsealable(marked("it reports nothing"))
     if sum(len(item.upright) for item in kept) > MOST_UPRIGHT:
-        raise _Wrong(f"it has more than {MOST_UPRIGHT} hashes of what is upright")
+        raise Unsealable(
+            marked("it has more than {most} hashes of what is upright", most=MOST_UPRIGHT)
+        )
     if sum(len(one.again) for item in kept for one in item.hashes) > MOST_TIMES:
-        raise _Wrong(f"it has more than {MOST_TIMES} times")
+        raise Unsealable(marked("it has more than {most} times", most=MOST_TIMES))
     return Report(
         reference,
         date.fromisoformat(_string(facts, "day", 10)),
@@ -182,10 +179,10 @@ def _report(facts: Mapping[str, Any]) -> Report:
 def _item(facts: Mapping[str, Any]) -> Item:
     kind = facts.get("type")
     if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
-        raise _Wrong("the type of an item is none")
+        raise Unsealable(marked("the type of an item is none"))
     moving = facts.get("moving")
     if not isinstance(moving, bool):
-        raise _Wrong("it does not say whether an item moves")
+        raise Unsealable(marked("it does not say whether an item moves"))
     return Item(kind, moving, tuple(map(_located, facts["hashes"])))
 
 
@@ -212,26 +209,27 @@ def _item_facts(item: Item) -> dict[str, Any]:
 
 def _located(row: Any) -> Located:
     if not isinstance(row, list) or len(row) != 9:
-        raise _Wrong("a hash of it has not the fields that a hash has")
+        raise Unsealable(marked("a hash of it has not the fields that a hash has"))
     kind, value, quality, detail, orientation, region, part, time, again = row
     found = KINDS.get(kind) if isinstance(kind, str) else None
     if found is None or not found.computed:
-        raise _Wrong("it has a hash of a kind that a reporter's computer does not make")
+        raise Unsealable(marked("it has a hash of a kind that a reporter's computer does not make"))
     scores = (quality, detail)
-    if not all(score is None or _whole(score, 100) for score in scores):
-        raise _Wrong("a hash of it has a quality that is none")
+    most = 100 if found.perceptual else -1  # a digest says nothing of what is shown
+    if not all(score is None or _whole(score, most) for score in scores):
+        raise Unsealable(marked("a hash of it has a quality that is none"))
     if not isinstance(again, list) or not all(map(_seconds, [time, *again])):
-        raise _Wrong("a hash of it has a time that is none")
+        raise Unsealable(marked("a hash of it has a time that is none"))
     if not (
         _whole(orientation, len(ORIENTATIONS) - 1)
         and _whole(region, len(REGIONS) - 1)
         and _whole(part, int(_LARGEST))
     ):
-        raise _Wrong("a hash of it has a place that is none")
+        raise Unsealable(marked("a hash of it has a place that is none"))
     try:
         made = Hash(found, _bytes({"value": value}, "value", None), quality)
     except HashError:
-        raise _Wrong(f"it has a {found.name} that is none") from None
+        raise Unsealable(marked("it has a {kind} that is none", kind=found.name)) from None
     return Located(
         made, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
@@ -249,23 +247,23 @@ def _seconds(found: object) -> bool:
 
 def _table(found: object) -> Mapping[str, Any]:
     if not isinstance(found, dict):
-        raise _Wrong("an item of it is none")
+        raise Unsealable(marked("an item of it is none"))
     return found
 
 
 def _list(facts: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
     found = facts.get(name)
     if not isinstance(found, list):
-        raise _Wrong(f"it has no {name}")
+        raise Unsealable(marked("it has no {field}", field=name))
     if len(found) > most:
-        raise _Wrong(f"it has more than {most} {name}")
+        raise Unsealable(marked("it has more than {most} {field}", most=most, field=name))
     return found
 
 
 def _string(facts: Mapping[str, Any], name: str, longest: int) -> str:
     found = facts.get(name)
     if not isinstance(found, str) or len(found) > longest:
-        raise _Wrong(f"its {name} is missing or too long")
+        raise Unsealable(marked("its {field} is missing or too long", field=name))
     found.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
     return found
 
@@ -277,7 +275,7 @@ def _bytes(facts: Mapping[str, Any], name: str, size: int | None) -> bytes:
     except binascii.Error:
         value = b""
     if not value or (size is not None and len(value) != size):
-        raise _Wrong(f"its {name} is missing or has the wrong length")
+        raise Unsealable(marked("its {field} is missing or has the wrong length", field=name))
     return value
 
 

@@ -18,7 +18,6 @@ from screener.errors import HotlineError
 from screener.hotline import own_media, telltales
 from screener.hotline.addresses import checked
 from screener.hotline.case import LANGUAGES, Language
-from screener.hotline.language import marked
 from screener.hotline.own_media import Trouble
 from screener.hotline.report import (
     LONGEST_NOTE,
@@ -31,7 +30,9 @@ from screener.hotline.report import (
 from screener.hotline.report import encode as encoded
 from screener.hotline.sealed import public_key, seal, write_new
 from screener.hotline.secret import Secret, proof
+from screener.hotline.sentence import marked
 from screener.hotline.telltales import Telltale
+from screener.hotline.wording import UNHASHED
 
 FilePath = str | PathLike[str]
 
@@ -77,7 +78,8 @@ def create(
     if not kept and not items and troubles:
         raise HotlineError(
             marked("{file} cannot be hashed: {reason}"),
-            file=Path(my_images[troubles[0].place]).name, reason=troubles[0].reason.reason,
+            file=Path(my_images[troubles[0].place]).name,
+            reason=UNHASHED.get(troubles[0].reason.reason, troubles[0].reason.reason),
         )  # fmt: skip
     if not kept and not items:
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))

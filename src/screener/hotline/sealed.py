@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import Sentence, marked, why
 
 if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
@@ -35,7 +35,11 @@ _LARGEST_KEY = 1024  # bytes of its file
 
 
 class Unsealable(Exception):
-    """A file that cannot be opened; says why in a sentence."""
+    """A file that cannot be opened; `why` says it in a sentence."""
+
+    def __init__(self, why: Sentence) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def _unpadded(held: bytes) -> bytes:
     length = int.from_bytes(held[:_PREFIX], "big")
     content, rest = held[_PREFIX : _PREFIX + length], held[_PREFIX + length :]
     if len(content) != length or rest.strip(b"\0"):
-        raise Unsealable("its padding is not that of a report")
+        raise Unsealable(marked("its padding is not that of a report"))
     return content
 
 
@@ -154,7 +158,7 @@ def write_new(path: Path, data: bytes) -> None:
         ) from None
     except OSError as error:
         raise HotlineError(
-            marked("{file} cannot be written: {reason}"), file=path, reason=error.strerror or ""
+            marked("{file} cannot be written: {why}"), file=path, why=why(error)
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -180,7 +184,7 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
         key = base64.b64decode(text, validate=True)
     except OSError as error:
         message = marked("the key {file} cannot be read: {why}")
-        raise HotlineError(message, file=path, why=error.strerror) from error
+        raise HotlineError(message, file=path, why=why(error)) from error
     except (binascii.Error, ValueError):
         said, key = b"", b""
     if said != label.encode() or len(key) != 32:

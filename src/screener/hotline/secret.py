@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked
 
 _BYTES = 20
 _CHECK = 5  # bytes in base32: eight characters more, so that a slip is told

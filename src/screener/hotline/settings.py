@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import Sentence, marked
+from screener.hotline.table import Table
 
 _LONGEST = 200  # characters of a name
 
@@ -40,29 +40,19 @@ class Settings:
     @classmethod
     def load(cls, path: Path) -> Settings:
         """Read the file; HotlineError names it and the setting."""
-        try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise HotlineError(f"cannot read the settings {path}: {error.strerror}") from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise HotlineError(f"cannot read the settings {path}: {error}") from error
-        known = ("analysts", "trusted", "lists", "log_key")
-        if unknown := sorted(found.keys() - set(known)):
-            raise HotlineError(f"{path}: {unknown[0]} is no setting; there are: {', '.join(known)}")
-        for name in known[:3]:
-            value = found.get(name, [])
-            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                raise HotlineError(f"{path}: {name} is a list of texts")
-        key = found.get("log_key")
-        if key is not None and not isinstance(key, str):
-            raise HotlineError(f"{path}: log_key is the path of a file")
-        analysts = tuple(person(one) for one in found.get("analysts", []))
+        table = Table.load(path)
+        table.check_names(("analysts", "trusted", "lists", "log_key"))
+        analysts = tuple(map(person, table.texts("analysts")))
         if len({same(one) for one in analysts}) < len(analysts):
-            raise HotlineError(f"{path}: two analysts have one name, and must be told apart")
+            raise table.wrong(
+                marked("{file}: two of the {field} have one name, and must be told apart"),
+                "analysts",
+            )
         trusted, lists = (
-            tuple(path.parent / one for one in found.get(name, [])) for name in ("trusted", "lists")
+            tuple(path.parent / one for one in table.texts(name)) for name in ("trusted", "lists")
         )
-        return cls(analysts, trusted, lists, None if key is None else path.parent / key)
+        key = table.text("log_key", "")
+        return cls(analysts, trusted, lists, path.parent / key if key else None)
 
     def check_analyst(self, by: str) -> None:
         """HotlineError for somebody who may not assess."""
@@ -74,14 +64,15 @@ class Settings:
 
 def person(text: str) -> str:
     """The name of somebody, as it is recorded; HotlineError where it is none."""
-    return line(text, "a name", longest=_LONGEST)
+    return line(text, marked("a name"), longest=_LONGEST)
 
 
-def line(text: str, what: str, *, longest: int = 500) -> str:
+def line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """One line of printable text that says something; HotlineError."""
     said = " ".join(unicodedata.normalize("NFC", text).split())
     if not said or not said.isprintable() or len(said) > longest:
-        raise HotlineError(f"{what} is one line of printable text, at most {longest} characters")
+        message = marked("{what} is one line of printable text, at most {most} characters")
+        raise HotlineError(message, what=what, most=longest)
     return said
 
 

@@ -20,8 +20,9 @@ from screener.hotline.case import Case, Language
 from screener.hotline.clock import Standing
 from screener.hotline.figures import Figures, Removals, figures
 from screener.hotline.helplines import Helpline, load, unchecked_notice
-from screener.hotline.language import Translator, marked, translator
+from screener.hotline.language import Translator, translator
 from screener.hotline.partners import Hotline, Partner
+from screener.hotline.sentence import marked, why
 from screener.hotline.wording import STATES, unreviewed_notice
 
 _STANDINGS: Mapping[Standing, str] = {
@@ -57,7 +58,7 @@ def write_html(
         with suppress(OSError):
             fresh.unlink()
         message = marked("{file} cannot be written: {why}")
-        raise HotlineError(message, file=final, why=error.strerror) from error
+        raise HotlineError(message, file=final, why=why(error)) from error
 
 
 def page_of(

@@ -19,8 +19,8 @@ from typing import Any, get_args
 
 from screener.errors import HotlineError
 from screener.hotline.case import State
-from screener.hotline.language import marked
 from screener.hotline.secret import Secret
+from screener.hotline.sentence import marked
 
 SCHEMA = "screener-status/1"
 LARGEST = 1 << 28  # bytes of a file that are read

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screener.errors import HotlineError
-from screener.hotline.language import marked
+from screener.hotline.sentence import marked, why
 
 _LONGEST = 2000  # characters of a text
 Word = TypeVar("Word", bound=str)
@@ -32,10 +32,12 @@ class Table:
         try:
             return cls(str(path), "", tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
-            why = error.strerror
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            why = str(error)
-        raise HotlineError(marked("{file} cannot be read: {why}"), file=path, why=why)
+            reason = why(error)
+        except UnicodeDecodeError:
+            reason = marked("it is not written in UTF-8")
+        except tomllib.TOMLDecodeError as error:
+            reason = _no_toml(str(error))
+        raise HotlineError(marked("{file} cannot be read: {why}"), file=path, why=reason)
 
     def wrong(self, message: str, name: str, **values: object) -> HotlineError:
         """What is wrong with a field: a message that has a place for `{file}` and `{field}`."""
@@ -74,6 +76,13 @@ class Table:
             raise self.wrong(marked("{file}: {field} looks like {example}"), name, example=example)
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts, empty where there is none."""
+        value = self.values.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.wrong(marked("{file}: {field} is a list of texts"), name)
+        return tuple(value)
+
     def one_of(self, name: str, known: Sequence[str], default: str | None = None) -> str:
         """A known word."""
         value = self.text(name, default)
@@ -91,3 +100,12 @@ class Table:
             message = marked("{file}: {field} is a list with some of: {known}")
             raise self.wrong(message, name, known=example)
         return tuple(dict.fromkeys(value))
+
+
+def _no_toml(said: str) -> str:
+    """What is wrong with a file, by where its reader stopped."""
+    found = re.search(r"at line (\d+), column (\d+)", said)
+    if found is None:
+        return marked("it ends in the middle of something")
+    line, column = map(int, found.groups())
+    return marked("line {line} is no TOML from column {column} on", line=line, column=column)

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from screener.hotline.acknowledgement import Event
 from screener.hotline.case import Outcome, State
-from screener.hotline.language import Translator, marked, unreviewed
+from screener.hotline.language import Translator, unreviewed
+from screener.hotline.sentence import marked
 
 STATES: Mapping[State, str] = MappingProxyType(
     {
@@ -24,6 +26,43 @@ STATES: Mapping[State, str] = MappingProxyType(
 OUTCOMES: Mapping[Outcome, str] = MappingProxyType(
     {"illegal": marked("illegal"), "not_illegal": marked("not illegal")}
 )
+
+EVENTS_SAID: Mapping[Event, str] = MappingProxyType(
+    {
+        "acknowledged": marked("acknowledged"),
+        "removed": marked("removed"),
+        "refused": marked("refused"),
+    }
+)
+
+LISTED: Mapping[str, str] = MappingProxyType(
+    {
+        "confirmed": marked("confirmed"),
+        "disputed": marked("disputed"),
+        "seed": marked("reported, not assessed"),
+        "known_good": marked("known to be harmless"),
+        "withdrawn": marked("taken off the list"),
+    }
+)
+"""What a list says of a record."""
+
+UNHASHED: Mapping[str, str] = MappingProxyType(
+    {
+        "undecodable": marked("no picture can be read from it"),
+        "truncated": marked("it is cut short"),
+        "unsupported": marked("it is of no type that can be read"),
+        "too_large": marked("it is too large"),
+        "too_little_detail": marked("it shows too little"),
+        "not_comparable": marked("nothing of it can be compared"),
+        "encrypted": marked("it is encrypted"),
+        "no_video": marked("there are no pictures in it"),
+        "empty": marked("it is empty"),
+        "timeout": marked("it takes too long"),
+        "crashed": marked("the program that reads it has crashed"),
+        "unreadable": marked("it cannot be opened"),
+    }
+)
+"""Why a file cannot be hashed, by the reason that an error carries."""
 
 FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
     {

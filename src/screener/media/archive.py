@@ -10,8 +10,6 @@ import bz2
 import gzip
 import io
 import lzma
-import os
-import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from screener.errors import MediaError
 from screener.media.image import Limits
+from screener.media.open_file import OpenFile
 from screener.media.sniff import sniff
 
 _PACKED: dict[str, Callable[[BinaryIO], Any]] = {
@@ -84,39 +83,13 @@ def type_of(stream: BinaryIO) -> str | None:
     return found if found in ("application/zip", "application/x-tar") else None
 
 
-def open_archive(path: str) -> BinaryIO | None:
-    """A regular file that begins as an archive does, opened, for `type_of` to say what is in it;
-    None for anything else, and where it cannot be.
+def open_archive(file: OpenFile) -> BinaryIO | None:
+    """A file that begins as an archive does as a stream, for `type_of` to say what is in it; None
+    for anything else, which nearly all files are.
     """
-    descriptor = _opened(path)
-    if descriptor is None:
-        return None
-    try:
-        # Nearly all files are none, and are told so before anything is made of them.
-        found = sniff(os.read(descriptor, _HEAD))
-        if found in _PACKED or found in ("application/zip", "application/x-tar"):
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            return os.fdopen(os.dup(descriptor), "rb")
-        return None
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def _opened(path: str) -> int | None:
-    """A regular file by its descriptor."""
-    try:
-        raw = os.fsencode(path)
-        if not stat.S_ISREG(os.stat(raw).st_mode):
-            return None
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(raw, flags | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError):
-        return None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
+    found = sniff(file.head)
+    if found in _PACKED or found in ("application/zip", "application/x-tar"):
+        return file.stream()
     return None
 
 

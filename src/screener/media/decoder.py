@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError
-from screener.media import headers
+from screener.media import direct, headers
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 
@@ -71,10 +71,15 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
         raise failure(error, data, "cannot be opened") from None
 
 
-def heif_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """The upright pixels of a HEIF's picture, without Pillow's copy of them; None for any other
-    image. Raises what the plugin raises.
+def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
+    """The upright pixels of a HEIF's picture, or of a WebP or AVIF that is a still, without
+    Pillow's copies of them; None where they are to be had of the image only. Raises what the
+    decoder raises.
     """
+    if image.format in ("AVIF", "WEBP"):
+        if getattr(image, "n_frames", 1) != 1:
+            return None
+        return direct.webp(image, data) if image.format == "WEBP" else direct.avif(image)
     if image.format != "HEIF":
         return None
     try:

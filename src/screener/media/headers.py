@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
+from screener import _core
 
-_CHUNK = 1 << 17  # bytes that stay in a processor's cache
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -177,21 +176,17 @@ def _jpeg_end(data: bytes, start: int) -> int:
         at += 2 if bare else 2 + max(_big(data, at + 2, 2), 2)
         if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
             break
-    return _after_mark(data, at)
+    return after_end_mark(data, at)
 
 
-def _after_mark(data: bytes, at: int) -> int:
-    """Behind a JPEG's mark for its end, or the end of the data; `bytes.find` would take many times
-    as long, since half of the mark stands in the pixels' data all the time.
+def after_end_mark(data: bytes, at: int) -> int:
+    """Behind a JPEG's mark for its end, looked for from a place on, or the end of the data.
+
+    `bytes.find` would take many times as long, since half of the mark stands in the pixels' data
+    all the time.
     """
-    whole = np.frombuffer(data, np.uint8)
-    for start in range(at, len(data) - 1, _CHUNK):
-        chunk = whole[start : start + _CHUNK + 1]
-        marks = (chunk[:-1] == 0xFF) & (chunk[1:] == 0xD9)
-        first = int(marks.argmax())
-        if marks[first]:
-            return start + first + 2
-    return len(data)
+    found = _core.find_pair(data, 0xFF, 0xD9, at)
+    return len(data) if found < 0 else found + 2
 
 
 def _png_end(data: bytes, start: int) -> int:

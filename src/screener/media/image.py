@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError
-from screener.media import decoder, headers, pixels
+from screener.media import decoder, headers, pixels, plain_jpeg
+from screener.media.canvas import Canvas
 from screener.media.embedded import Embedded, embedded
 from screener.media.sniff import sniff
 
@@ -120,7 +121,8 @@ class Picture:
         for frame in self._decode():
             if frame.part == 0:
                 height, width = frame.pixels.shape[:2]
-                self.media = replace(self.media, width=width, height=height)
+                if (width, height) != (self.media.width, self.media.height):
+                    self.media = replace(self.media, width=width, height=height)
             yield frame
 
 
@@ -173,6 +175,21 @@ def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
         raise MediaError("too_large", f"{len(data)} bytes, over the limit of {limits.bytes}")
+    size = plain_jpeg.size_of(data)
+    if size is not None:
+        _check_pixels(*size, limits)
+        return Picture(Media("image/jpeg", *size, 1), lambda: _plain_frames(data, size, limits))
+    return _open_with_pillow(data, limits, clips)
+
+
+def _plain_frames(data: bytes, size: tuple[int, int], limits: Limits) -> Iterator[Frame]:
+    found = plain_jpeg.luma(data, size)
+    if found is not None:
+        return iter((Frame(found, 0.0, 0),))
+    return _open_with_pillow(data, limits, None).frames()  # there is nothing behind its end
+
+
+def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
     _check_pixels(*headers.largest(data), limits)
     image = decoder.open_image(data)
     _check_pixels(image.width, image.height, limits)
@@ -304,7 +321,7 @@ def _decode_file(
         budget -= image.width * image.height
         if budget < 0:
             raise MediaError("too_large", f"all frames together: over {limits.pixels} x 4 pixels")
-        found, trouble = _decoded(image, data, part=part)
+        found, trouble = _decoded(image, data, part=part, alone=count == 1)
         if count == 1:
             image.close()  # gives the decoder's memory back before anything is made of the pixels
         if found is not None and (previous is None or not np.array_equal(found, previous)):
@@ -342,21 +359,23 @@ def _at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFi
 
 
 def _decoded(
-    image: Image.Image, data: bytes, *, part: int = 0
+    image: Image.Image, data: bytes, *, part: int = 0, alone: bool = True
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
-    """The upright pixels of the current frame as far as it decodes, and what went wrong."""
+    """The upright pixels of the current frame as far as it decodes, and what went wrong.
+
+    Those of a frame that is `alone` wanted of a file take the place of the image, which shows
+    nothing afterwards.
+    """
     turn: int | None = None  # where it is known before the frame is loaded
+    canvas = Canvas() if data and alone else None
     try:
         if data and isinstance(image, ImageFile.ImageFile):
-            direct = decoder.heif_pixels(image, data, part)
+            direct = decoder.direct_pixels(image, data, part)
             if direct is not None:
                 return direct, None
-            _skip_colour(image)
-            turn = decoder.unturned(image) if image.format == "TIFF" else None
+            turn = _prepare(image, canvas)
             decoder.load(image)
-        if turn is not None:
-            return pixels.turned(pixels.stored(image), turn), None
-        return pixels.upright(image), None
+        return _upright(image, canvas, turn), None
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded")
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
@@ -367,20 +386,34 @@ def _decoded(
         with contextlib.suppress(Exception):
             ended = headers.ended_jpeg(data)
             again = _at(decoder.open_image(ended), ended, part)
-            _skip_colour(again)
-            return pixels.upright(again), trouble
+            _prepare(again, canvas)
+            return _upright(again, canvas, None), trouble
     with contextlib.suppress(Exception):
         rest = decoder.remains(image)
         if rest is not None:
             turn = pixels.orientation(image) if turn is None else turn
-            return pixels.turned(pixels.stored(rest), turn), trouble
+            return _upright(rest, canvas, turn), trouble
     return None, trouble
 
 
-def _skip_colour(image: ImageFile.ImageFile) -> None:
-    """Let an ordinary JPEG be decoded to grey at full size; docs/pixels.md states the drift."""
+def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
+    """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
+    what `decoder.unturned` says of a TIFF.
+    """
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
-        image.draft("L", image.size)
+        image.draft("L", image.size)  # docs/pixels.md states the drift
+    turn = decoder.unturned(image) if image.format == "TIFF" else None
+    if canvas is not None:
+        canvas.lend(image)
+    return turn
+
+
+def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
+    """The pixels of a loaded image, turned by `turn`, or by its orientation if that is None."""
+    memory = canvas.of(image) if canvas is not None else None
+    if turn is None:
+        turn = pixels.orientation(image)
+    return pixels.turned(pixels.stored(image, memory), turn)
 
 
 def _duration(image: Image.Image) -> float:

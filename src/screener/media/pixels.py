@@ -8,6 +8,7 @@ result only little memory is needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,28 +41,44 @@ def upright(image: Image.Image) -> Pixels:
     return turned(pixels, orientation(image))
 
 
-def stored(image: Image.Image) -> Pixels:
-    """As `upright`, before the EXIF orientation is applied."""
+def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
+    """As `upright`, before the EXIF orientation is applied.
+
+    `memory` is that of the image's own pixels, flat, if it is ours: the result is made in it where
+    it fits, and the image is worth nothing afterwards.
+    """
     image.load()
     if image.mode in _DEEP:
         return _scaled(lambda: _image_bands(image), (image.height, image.width), _clear(image))
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
-        return _copied(image)
+        return _copied(image, memory)
     pixels: Pixels | None = None
     for rows, band in _bands(image):
         part = _eight_bit(band)
         if pixels is None:
-            pixels = np.empty((image.height, *part.shape[1:]), np.uint8)
+            pixels = _room((image.height, *part.shape[1:]), memory)
         pixels[rows] = part
     if pixels is None:
         raise ValueError("a picture without pixels")
     return pixels
 
 
-def _copied(image: Image.Image) -> Pixels:
+def _room(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
+    """An array to be filled from its first row on: at the start of the memory that the picture
+    itself is in, if it fits. A band's pixels are read before they are overwritten.
+    """
+    size = math.prod(shape)
+    if memory is None or memory.size < size:
+        return np.empty(shape, np.uint8)
+    return memory[:size].reshape(shape)
+
+
+def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
     """The pixels of an image that is grey or RGB already: one copy, where its bands take three."""
     width, height, channels = *image.size, len(image.getbands())
-    pixels = np.empty((height, width) if channels == 1 else (height, width, channels), np.uint8)
+    if memory is not None and channels == 1:
+        return memory.reshape(height, width)
+    pixels = _room((height, width) if channels == 1 else (height, width, channels), memory)
     step = max(1, _BAND // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)

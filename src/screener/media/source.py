@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, BinaryIO, cast
 
@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError
+from screener.media.open_file import HEAD, OpenFile, unreadable
 from screener.media.sniff import CONTAINERS, sniff
 
 Content = bytes | Image.Image | NDArray[Any]
 Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
-
-
-_HEAD = 4096  # bytes that tell what a file is
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,8 @@ class Source:
 
 def name_of(item: Item) -> Name:
     """The name of an input, without touching it; for a file also its size and time, if any."""
+    if isinstance(item, OpenFile):
+        return spelled(item.raw, item.size, item.mtime_ns)
     if isinstance(item, str | PathLike):
         raw = os.fsencode(item)
         size: int | None = None
@@ -70,19 +70,19 @@ def name_of(item: Item) -> Name:
             facts = os.stat(raw)
             mtime_ns = facts.st_mtime_ns
             size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
-        return replace(spelled(raw), size=size, mtime_ns=mtime_ns)
+        return spelled(raw, size, mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
     name = getattr(item, "name", None)
     return Name(text=name if isinstance(name, str) else None)
 
 
-def spelled(raw: bytes) -> Name:
+def spelled(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
     """The name of a file, as the system has it; bytes only where it is not UTF-8."""
     try:
-        return Name(raw.decode("utf-8"))
+        return Name(raw.decode("utf-8"), None, size, mtime_ns)
     except UnicodeDecodeError:
-        return Name(raw.decode("utf-8", "replace"), raw)
+        return Name(raw.decode("utf-8", "replace"), raw, size, mtime_ns)
 
 
 def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
@@ -95,10 +95,11 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     is none of all these.
     """
     if isinstance(item, str | PathLike):
-        return _read_file(os.fsencode(item), limit, video_limit)
+        with item if isinstance(item, OpenFile) else OpenFile(item) as file:
+            return _read_file(file, limit, video_limit)
     if isinstance(item, bytes | bytearray | memoryview):
         data = bytes(item)
-        most = max(limit, video_limit) if _is_video(data[:_HEAD]) else limit
+        most = max(limit, video_limit) if _is_video(data[:HEAD]) else limit
         return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
@@ -112,37 +113,13 @@ def _is_video(head: bytes) -> bool:
     return sniff(head) in CONTAINERS
 
 
-def _read_file(path: bytes, limit: int, video_limit: int) -> Source:
+def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
     try:
-        # Looked at before it is opened, since opening a device or a FIFO can have effects, and
-        # again afterwards, since the name may by then stand for another file.
-        _check_regular(os.stat(path).st_mode)
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        stream = os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb")
-        try:
-            facts = os.fstat(stream.fileno())
-            _check_regular(facts.st_mode)
-            head = stream.read(_HEAD)
-            stream.seek(0)
-            if video_limit and _is_video(head) and facts.st_size <= max(limit, video_limit):
-                return Source(stream)
-            if facts.st_size > limit:
-                return Source(None, stream)
-            data = stream.read()
-        except BaseException:
-            stream.close()
-            raise
-        stream.close()
-        return Source(data)
+        if video_limit and _is_video(file.head) and file.size <= max(limit, video_limit):
+            return Source(file.stream())
+        return Source(None, file.stream()) if file.size > limit else Source(file.whole())
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise MediaError("unreadable", reason or "not a name that a file can have") from None
-
-
-def _check_regular(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise MediaError("unreadable", what)
+        raise unreadable(error) from None
 
 
 class _Lent(io.RawIOBase):
@@ -179,7 +156,7 @@ def _lent(stream: BinaryIO, most: int) -> BinaryIO | None:
     try:
         if not stream.seekable() or stream.tell() != 0:
             return None
-        head = stream.read(_HEAD)
+        head = stream.read(HEAD)
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
     except (AttributeError, OSError, ValueError):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from screener import _core
+
 Pixels = NDArray[np.uint8]
 
 LEAST = 40
@@ -74,6 +76,8 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. Several come where a seam is soft,
     where the bars hold writing, or where a frame lies within a frame; at most MOST.
     """
+    if pixels.ndim == 2 and not _core.even_edges(pixels):
+        return ()  # no side begins as a bar does, which is so of nearly all pictures
     found: list[Pixels] = []
     inner = pixels
     for _ in range(_NESTED):

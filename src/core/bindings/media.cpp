@@ -1,0 +1,43 @@
+// What is looked for in files and pictures before they are hashed.
+#include <cstring>
+
+#include "arrays.h"
+#include "edges.h"
+
+namespace screener {
+namespace {
+
+using GreyArray = nb::ndarray<const uint8_t, nb::ro, nb::ndim<2>, nb::device::cpu>;
+
+// Where two bytes stand in this order, from a place on; -1 where they do not. By the second, which
+// is to be the rarer one.
+int64_t find_pair(const nb::bytes& data, uint8_t first, uint8_t second, size_t at) {
+  const auto* bytes = static_cast<const uint8_t*>(data.data());
+  const size_t size = data.size();
+  while (at < size && size - at >= 2) {
+    const void* found = std::memchr(bytes + at + 1, second, size - at - 1);
+    if (found == nullptr) return -1;
+    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes);
+    if (bytes[at - 1] == first) return static_cast<int64_t>(at - 1);
+  }
+  return -1;
+}
+
+}  // namespace
+
+void bind_media(nb::module_& m) {
+  m.def(
+      "even_edges",
+      [](const GreyArray& grey) {
+        if (grey.size() == 0) throw nb::value_error("a picture has pixels");
+        return even_edges({grey.data(), static_cast<int64_t>(grey.shape(0)),
+                           static_cast<int64_t>(grey.shape(1)), 1, grey.stride(0), grey.stride(1),
+                           0});
+      },
+      "pixels"_a.noconvert(),
+      "Whether an outermost line of grey (h, w) pixels has one colour, so that it may be a bar's.");
+  m.def("find_pair", &find_pair, "data"_a, "first"_a, "second"_a, "at"_a,
+        "Where two bytes stand one behind the other, from a place on; -1 where they do not.");
+}
+
+}  // namespace screener

@@ -1,0 +1,57 @@
+// Pictures shrunk as Pillow shrinks them.
+#include "shrink.h"
+
+#include <nanobind/stl/pair.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "pixels.h"
+
+namespace screener {
+namespace {
+
+using Sizes = std::vector<std::pair<int64_t, int64_t>>;
+using Picture = nb::ndarray<nb::numpy, uint8_t, nb::ndim<2>>;
+
+constexpr int64_t kLongest = 1 << 24;
+
+Picture picture_of(std::vector<uint8_t>&& bytes, const ShrinkSize& size) {
+  auto* kept = new std::vector<uint8_t>(std::move(bytes));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<uint8_t>*>(p); });
+  const size_t shape[] = {static_cast<size_t>(size.height), static_cast<size_t>(size.width)};
+  return Picture(kept->data(), 2, shape, owner);
+}
+
+}  // namespace
+
+void bind_shrink(nb::module_& m) {
+  m.def(
+      "shrink",
+      [](const PixelArray& array, const Sizes& wanted, bool transposed) {
+        const Pixels pixels = pixels_of(array);
+        std::vector<ShrinkSize> sizes;
+        for (const auto& [width, height] : wanted) sizes.push_back({width, height});
+        const bool given = pixels.width > 0 && pixels.height > 0 &&
+                           std::max(pixels.width, pixels.height) <= kLongest;
+        const bool fit = std::all_of(sizes.begin(), sizes.end(), [](const ShrinkSize& size) {
+          return std::min(size.width, size.height) > 0 &&
+                 std::max(size.width, size.height) <= kLongest;
+        });
+        if (!given || !fit) throw nb::value_error("sides must be 1 to 2^24 pixels");
+        std::vector<std::vector<uint8_t>> made;
+        {
+          nb::gil_scoped_release release;
+          made = (transposed ? shrink_transposed : shrink)(pixels, sizes);
+        }
+        std::vector<Picture> all;
+        for (size_t k = 0; k < made.size(); ++k)
+          all.push_back(picture_of(std::move(made[k]), sizes[k]));
+        return all;
+      },
+      "pixels"_a.noconvert(), "sizes"_a, "transposed"_a,
+      "The pixels, grey (h, w) or RGB (h, w, 3), or their transpose, as Pillow makes them grey and "
+      "resizes them by LANCZOS to each (width, height).");
+}
+
+}  // namespace screener

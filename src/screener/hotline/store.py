@@ -1,0 +1,212 @@
+"""Store: a hotline's folder: how it is made, opened and locked, and how what follows outside from
+its casebook is completed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from screener.audit_chain import head_path
+from screener.audit_file import AuditFile
+from screener.errors import HotlineError, IndexFileError, ListError, OutputError
+from screener.hotline import casebook, completing, database, notifying, partners, settings
+from screener.hotline.case import Case
+from screener.hotline.lists import list_errors, open_list
+from screener.hotline.partners import Partners
+from screener.hotline.sealed import make_keys, write_new
+from screener.hotline.sentence import marked
+from screener.hotline.settings import Settings
+from screener.index.held import one_at_a_time
+from screener.lists.hashlist import HashList
+from screener.lists.manifest import private_key
+from screener.lists.terms import Terms
+
+SETTINGS = "settings.toml"
+PARTNERS = "partners.toml"
+_LOCK = "lock"
+_WAIT_SECONDS = 30.0
+
+
+class Store:
+    """A hotline's folder: its casebook, its list, its log, its keys; readable by its owner only.
+
+    One writes at a time; others wait some seconds. What was interrupted is completed by the next.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Not for callers: use `create` or `open`."""
+        self.folder = folder
+        # Notices that could not be written and are due still: of which case, to whom, and why.
+        self.pending: list[completing.Unwritten] = []
+        # Records that cannot be listed, and why.
+        self.unlisted: list[completing.Unlisted] = []
+        # Why the log is behind, if it is.
+        self.unlogged: HotlineError | None = None
+
+    @classmethod
+    def create(cls, folder: Path) -> Store:
+        """Make a hotline in a folder that is new or empty, or in which the making of one was
+        interrupted; HotlineError.
+        """
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        _check_free(folder)
+        os.chmod(folder, 0o700)
+        store = cls(folder)
+        with store._alone():
+            _check_free(folder)  # of two who make it at once, one has made it
+            with database.making(folder):
+                _make(folder)
+                store.complete()
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open a hotline's folder, and complete what was interrupted; HotlineError.
+
+        What cannot be completed for want of the log's key, or of a partner's folder, is told by
+        `unlogged` and `pending`, and prevents no reading.
+        """
+        database.check(folder)
+        store = cls(folder)
+        with store._alone():
+            store.unlogged = store._write_log()
+            if store.unlogged is None:
+                store._write_rest()
+        return store
+
+    @property
+    def own_list(self) -> HashList:
+        """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
+        return open_list(self.folder / completing.LIST)
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator decided, as the file says now."""
+        return Settings.load(self.folder / SETTINGS)
+
+    @property
+    def partners(self) -> Partners:
+        """The hotline and its partners, as the file says now; HotlineError."""
+        return partners.load(self.folder / PARTNERS)
+
+    @contextlib.contextmanager
+    def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
+        """One step of a case: whole or not at all, and completed before this returns."""
+        with self.at_work(), self.writing() as connection:
+            case = casebook.find(connection, reference)
+            if at < case.received:
+                raise HotlineError(marked("a step of a case is not before its report came in"))
+            yield connection, case
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Be the only one that writes, with all completed that was interrupted before.
+
+        HotlineError where the log cannot be written: then nothing is begun.
+        """
+        database.check(self.folder)
+        with self._alone():
+            trouble = _trouble_of(self.settings.log_key)
+            if trouble is not None:
+                raise trouble
+            self.complete()
+            yield
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on the casebook, completed before this returns; inside `at_work`."""
+        with database.writing(self.folder) as connection:
+            yield connection
+        self.complete()
+
+    def complete(self) -> None:
+        """Bring all that is outside of the casebook to what it says; by the one at work."""
+        trouble = self._write_log()
+        if trouble is not None:
+            raise trouble
+        self._write_rest()
+
+    def _write_log(self) -> HotlineError | None:
+        """Write the lines that the log lacks; why they cannot be signed, if it lacks some."""
+        key = self.settings.log_key
+        trouble, path = _trouble_of(key), self.folder / completing.LOG
+        try:
+            log = AuditFile.open(path, key=None if trouble else key)
+            try:
+                if trouble is None:
+                    completing.write_log(self.folder, log)
+                return trouble if completing.is_behind(self.folder, log) else None
+            finally:
+                log.close()
+        except OutputError as error:
+            message = marked("the log {file} cannot be continued: {why}")
+            raise HotlineError(message, file=path, why=str(error)) from error
+
+    def _write_rest(self) -> None:
+        known = self.partners if (self.folder / PARTNERS).exists() else None
+        path = self.folder / completing.LIST
+        with list_errors(path):
+            self.unlisted = completing.write_list(
+                self.folder, Terms() if known is None else known.hotline.terms
+            )
+        self.pending = completing.write_notices(
+            self.folder, lambda: notifying.Handing(self.folder, self.partners)
+        )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(one_at_a_time(self.folder / _LOCK, seconds=_WAIT_SECONDS))
+            except IndexFileError:
+                message = marked("somebody else is at work in {folder}: try again in a moment")
+                raise HotlineError(message, folder=self.folder) from None
+            completing.sweep(self.folder)
+            yield
+
+
+def _trouble_of(key: Path | None) -> HotlineError | None:
+    """Why the log cannot be signed; None where it can, or is not to be."""
+    try:
+        if key is not None:
+            private_key(key)
+    except ListError:
+        message = marked(
+            "{file} holds no key that signs the log: put it there, or take log_key out of the"
+            " settings"
+        )
+        return HotlineError(message, file=key)
+    return None
+
+
+def _check_free(folder: Path) -> None:
+    """HotlineError unless a hotline can be made in a folder."""
+    try:
+        names = {path.name for path in folder.iterdir()} - {_LOCK}
+    except NotADirectoryError:
+        raise HotlineError(marked("{folder} is no folder"), folder=folder) from None
+    if names and not database.is_half_made(folder):
+        raise HotlineError(marked("{folder} is not empty; choose another folder"), folder=folder)
+
+
+def _make(folder: Path) -> None:
+    """Make what a hotline has. What is there is of a making that was interrupted: nobody has used
+    it, but for what somebody may have written into the files to fill in.
+    """
+    shutil.rmtree(folder / completing.LIST, ignore_errors=True)
+    log = folder / completing.LOG
+    for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):
+        path.unlink(missing_ok=True)
+    make_keys(folder)
+    for name, text in ((SETTINGS, settings.TEMPLATE), (PARTNERS, partners.TEMPLATE)):
+        if not (folder / name).exists():
+            write_new(folder / name, text.encode())
+    HashList.create(folder / completing.LIST)
+    database.create(folder)

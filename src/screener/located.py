@@ -1,0 +1,197 @@
+"""Located and Turned: a hash of an input and where in the input it was made; and the hashes of one
+picture turned in all ways, as columns.
+
+A scan is sent at least eight hashes of each picture, and nearly none of them is near a listed one:
+most are sent and looked up as columns, and made into objects when somebody asks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, overload
+
+from screener.hashing.hash import Hash, kind_named
+from screener.hashing.pdq import ORIENTATIONS
+from screener.media import pixels
+
+
+class Located(NamedTuple):
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
+
+    hash: Hash
+    orientation: str = "upright"
+    region: str = "full"
+    part: int = 0
+    time: float = 0.0
+    part_kind: str = "frame"
+    detail: int | None = None
+    again: tuple[float, ...] = ()
+    """The times of further frames that show the same."""
+    track: int = 0
+    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
+    doubt: int = 0
+    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    least: int | None = None
+    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+
+    @property
+    def hidden_clip(self) -> int:
+        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        return self.track if self.part_kind == "appended" else 0
+
+
+class Turned(NamedTuple):
+    """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
+
+    `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
+    and `leasts` have a byte for each, as Located says; the last counts where there are doubts.
+    """
+
+    kind: str
+    values: bytes
+    qualities: bytes
+    details: bytes
+    doubts: bytes
+    leasts: bytes
+    region: str = "full"
+    part: int = 0
+    time: float = 0.0
+    part_kind: str = "frame"
+    again: tuple[float, ...] = ()
+    track: int = 0
+
+    def each(self) -> Iterator[Located]:
+        """The hashes one by one."""
+        kind = kind_named(self.kind)
+        for number, orientation in enumerate(ORIENTATIONS):
+            value = self.values[number * kind.size : (number + 1) * kind.size]
+            made = Hash(kind, value, self.qualities[number], pixels.VERSION)
+            doubt = self.doubts[number]
+            least = self.leasts[number] if doubt else None
+            yield Located(
+                made, orientation, self.region, self.part, self.time, self.part_kind,
+                self.details[number], self.again, self.track, doubt, least,
+            )  # fmt: skip
+
+    def usable(self, floor: int) -> bytes | None:
+        """Whether each reaches a floor by its quality and its detail, 1 or 0; None if all do."""
+        if min(self.qualities) >= floor and min(self.details) >= floor:
+            return None
+        pairs = zip(self.qualities, self.details, strict=True)
+        return bytes(quality >= floor and detail >= floor for quality, detail in pairs)
+
+    def surely_usable(self, floor: int) -> bool:
+        """Whether any reaches a floor whatever its bits in doubt are."""
+        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
+        return any(
+            quality >= floor and detail >= floor and (not doubt or least >= floor)
+            for quality, detail, doubt, least in columns
+        )
+
+    def may_be_usable(self, floor: int) -> bool:
+        """Whether of any it is the bits in doubt that say whether it reaches a floor."""
+        if not any(self.doubts):
+            return False
+        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
+        return any(
+            quality >= floor and detail >= floor and doubt and least < floor
+            for quality, detail, doubt, least in columns
+        )
+
+
+class Hashes(Sequence[Located]):
+    """The hashes of an input: a sequence of Located, held in `groups` as far as they are columns.
+
+    Raises ValueError where a group is none: they may come of a process that a file has taken over.
+    """
+
+    def __init__(self, groups: Sequence[Located | Turned] = ()) -> None:
+        self.groups = tuple(groups)
+        for group in self.groups:
+            if type(group) is Turned:
+                _check(group)
+            elif type(group) is not Located:
+                raise ValueError("neither Located nor Turned")
+
+    @cached_property
+    def _each(self) -> tuple[Located, ...]:
+        found: list[Located] = []
+        for group in self.groups:
+            if isinstance(group, Turned):
+                found.extend(group.each())
+            else:
+                found.append(group)
+        return tuple(found)
+
+    @overload
+    def __getitem__(self, index: int) -> Located: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Located]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return self._each[index]
+
+    def __len__(self) -> int:
+        return sum(len(ORIENTATIONS) if isinstance(one, Turned) else 1 for one in self.groups)
+
+    def __iter__(self) -> Iterator[Located]:
+        return iter(self._each)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Hashes):
+            return self._each == other._each
+        return self._each == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._each)
+
+    def __repr__(self) -> str:
+        return repr(self._each)
+
+    def packed(self) -> tuple[tuple[Any, ...], ...]:
+        """As plain values, which a process is sent in a fifth of the time of their classes."""
+        return tuple(
+            tuple(group) if isinstance(group, Turned) else (_packed(group.hash), *group[1:])
+            for group in self.groups
+        )
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return unpacked, (self.packed(),)
+
+
+def unpacked(packed: tuple[tuple[Any, ...], ...]) -> Hashes:
+    """What `Hashes.packed` gave. Raises TypeError, ValueError or HashError where it is no such."""
+    return Hashes(
+        [
+            Turned(*one) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
+            for one in packed
+        ]
+    )
+
+
+def _packed(hash: Hash) -> tuple[Any, ...]:
+    return hash.kind.name, hash.value, hash.quality, hash.pixels
+
+
+def _unpacked(packed: tuple[Any, ...]) -> Hash:
+    kind, *facts = packed
+    return Hash(kind_named(kind), *facts)
+
+
+def _check(group: Turned) -> None:
+    """ValueError or TypeError where its columns do not fit one another, or their kind."""
+    kind, count = kind_named(group.kind), len(ORIENTATIONS)
+    columns = (group.values, group.qualities, group.details, group.doubts, group.leasts)
+    if not all(type(column) is bytes for column in columns) or not kind.perceptual:
+        raise ValueError("no columns of hashes")
+    if [len(column) for column in columns] != [kind.size * count, *[count] * 4]:
+        raise ValueError("columns of another length")
+
+
+def groups_of(hashes: Sequence[Located]) -> Sequence[Located | Turned]:
+    """The hashes of an input as far as they are columns, and the others."""
+    return hashes.groups if isinstance(hashes, Hashes) else hashes

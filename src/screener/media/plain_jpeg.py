@@ -1,0 +1,123 @@
+"""Plain JPEGs: the ordinary kind, decoded to luma by Pillow's decoder and without Pillow's image.
+
+Of a small picture, what Pillow keeps of its headers and copies of its pixels costs half as much as
+decoding. Here a file is either told to be of the kind of which the rest of this package needs to
+know no more than its size, or left alone: colours that may be skipped, no metadata that can turn
+the picture or hide another, no damage in its headers. The pixels are those that Pillow's image
+would have: the same decoder makes them, asked for the same.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+import numpy as np
+from PIL import Image
+
+from screener.media import headers
+from screener.media.pixels import Pixels
+
+_SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
+_FRAME = Struct(">BHHB")  # bits, height, width, components
+
+# Marks, by their second byte.
+_TABLES, _SCAN, _QUANTA = 0xC4, 0xDA, 0xDB
+_JFIF, _PROFILE, _ADOBE = 0xE0, 0xE2, 0xEE
+_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
+# Whose content matters to nobody: Huffman tables, restarts, notes, and segments of applications but
+# for those with EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails
+# (13) and Adobe's word on colours (14).
+_PASSED = frozenset({_TABLES, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF})
+
+_TAIL = 64  # bytes behind the end, in which another picture may be hidden
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG of the plain kind; None for everything else."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    at, jfif, coded, frame = 2, False, None, None
+    try:
+        while True:
+            lead, mark, length = _SEGMENT.unpack_from(data, at)
+            start, at = at + 4, at + 2 + length
+            if lead != 0xFF or length < 2 or at > len(data):
+                return None
+            if mark == _SCAN:
+                break
+            if mark == _QUANTA:
+                if not _are_quanta(data, start, at):
+                    return None
+            elif mark in _FRAMES:
+                if frame is not None:
+                    return None
+                frame = data[start:at]
+            elif mark == _JFIF:
+                if data.startswith(b"JFIF", start):
+                    if length < 9:
+                        return None
+                    jfif = True
+            elif mark == _PROFILE:
+                if length < 16 or not data.startswith(b"ICC_PROFILE\0", start):
+                    return None
+            elif mark == _ADOBE:
+                if data.startswith(b"Adobe", start):
+                    if length < 14:
+                        return None
+                    coded = data[start + 11]
+            elif mark not in _PASSED:
+                return None
+    except Exception:  # the data end where a segment should begin
+        return None
+    if frame is None or not _is_luma_first(frame, jfif, coded):
+        return None
+    end = headers.after_end_mark(data, at)
+    if len(data) - end >= _TAIL:
+        return None
+    _, height, width, _ = _FRAME.unpack_from(frame)
+    return (width, height) if width and height else None
+
+
+def luma(data: bytes, size: tuple[int, int]) -> Pixels | None:
+    """The grey pixels of such a file, (H, W); None where they do not decode to the last, or there
+    is no memory for them: what is wrong is for the usual way to say.
+    """
+    width, height = size
+    decoder = None
+    try:
+        pixels = np.empty((height, width), np.uint8)
+        layout = ("L", 0, 1)
+        memory = Image.core.map_buffer(pixels, size, "raw", 0, layout)  # type: ignore[attr-defined]
+        # At full size: as `ImageFile.load` does after `draft`.
+        decoder = Image._getdecoder("L", "jpeg", ("L", ""), (1, 0))
+        decoder.setimage(memory, (0, 0, width, height))
+        used, error = decoder.decode(data)
+    except Exception:
+        return None
+    finally:
+        if decoder is not None:
+            decoder.cleanup()
+    return pixels if used < 0 and error == 0 else None
+
+
+def _are_quanta(data: bytes, start: int, end: int) -> bool:
+    """Whether a segment of quantization tables has all of each, of 8 or 16 bits."""
+    at = start
+    while at < end:
+        at += 65 if data[at] < 16 else 129
+    return at == end
+
+
+def _is_luma_first(frame: bytes, jfif: bool, coded: int | None) -> bool:
+    """Whether the first component is luma at full size, by the rules of `decoder.luma_only`; or
+    the only one.
+    """
+    bits, _, _, count = _FRAME.unpack_from(frame)
+    if bits != 8 or len(frame) != 6 + 3 * count:
+        return False
+    if count == 1:
+        return True
+    if count != 3 or (not jfif and (coded == 0 or frame[6::3] == b"RGB")):
+        return False
+    across, down = frame[7] >> 4, frame[7] & 15
+    return all(across >= each >> 4 and down >= each & 15 for each in (frame[10], frame[13]))

@@ -1,0 +1,167 @@
+"""What somebody has to decide of a case, and what is known of an item by its hashes only."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
+
+from screener import HashList
+from screener.errors import HotlineError
+from screener.hotline import own_media
+from screener.hotline.report import Withdrawal
+from screener.hotline.secret import Secret
+
+PAGE = "https://x.example/1"
+
+
+@pytest.fixture(scope="module")
+def item():
+    """The item of a picture."""
+    return item_of(IMAGES / "alley.jpg")
+
+
+@pytest.fixture
+def trusted(tmp_path, item):
+    """A list that has the picture as confirmed, and may be passed on."""
+    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    file = tmp_path / "trusted.csv"
+    file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
+    folder = tmp_path / "trusted.list"
+    from screener.lists.terms import Terms
+
+    HashList.create(folder).import_file(file, source="iwf", terms=Terms(tlp="CLEAR"))
+    return folder
+
+
+def assessed(desk, reference, **said):
+    """Have two persons hold a case to be illegal."""
+    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **said)
+    return desk.assess(reference, by="badr", outcome="illegal", reason="x", at=NOON)
+
+
+def answer(desk, sent, event, hour):
+    """A partner's answer."""
+    facts = {"schema": "screener-acknowledgement/1", "notice": sent.notice, "event": event}
+    facts |= {"at": (NOON + timedelta(hours=hour)).isoformat(), "by": "duty"}
+    folder = desk.folder / "to" / sent.partner / "acknowledgements"
+    (folder / f"{event}-{hour}.json").write_text(json.dumps(facts))
+    desk.acknowledge(by="amina", at=NOON + timedelta(hours=hour))
+
+
+def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes_on(tmp_path):
+    """The content is still there: the case stays open, is told at once and not only when it is
+    late, and another partner can be asked; one that removes it after all ends it.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    found = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    assert desk.concerns(found) == []
+
+    answer(desk, found.sent[0], "refused", 1)
+
+    found = desk.case(taken.case)
+    assert found.state == "notified"
+    assert [one.reference for one in desk.overdue(at=NOON + timedelta(hours=25))] == [taken.case]
+    (told,) = desk.concerns(found)
+    assert "have refused: meta" in told
+    found = desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    assert desk.concerns(found) == []
+    answer(desk, next(one for one in found.sent if one.partner == "tiktok"), "removed", 2)
+    (told,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
+    assert "have refused: meta" in told
+    answer(desk, found.sent[0], "removed", 3)
+    assert desk.case(taken.case).state == "removed"
+    assert desk.concerns(desk.case(taken.case)) == []
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "not trusted", "gone"])
+def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
+    tmp_path, trusted, item, how
+):
+    """After two persons went by it: until somebody reverses it, it is told; no partner is asked to
+    remove it any more.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item))
+    found = assessed(desk, taken.case, basis="known")
+    assert desk.concerns(found) == []
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    if how == "withdrawn":
+        gone = tmp_path / "gone.csv"
+        gone.write_text("id,pdq,status\nt1,,withdrawn\n")
+        HashList.open(trusted).import_file(gone, source="iwf")
+    elif how == "not trusted":
+        path = desk.folder / "settings.toml"
+        path.write_text('analysts = ["amina", "badr", "chloé"]\n')
+    else:
+        trusted.rename(tmp_path / "elsewhere.list")
+
+    (told,) = desk.concerns(desk.case(taken.case))
+
+    assert taken.case in told
+    assert ("cannot be checked" if how == "gone" else "trusted: iwf/t1") in told
+    with pytest.raises(HotlineError, match=taken.case):
+        desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    assert desk.own_list.matchable
+    if how == "withdrawn":
+        desk.reverse(taken.case, by="amina", reason="taken off the list", at=NOON)
+        assert desk.concerns(desk.case(taken.case)) == []
+        assert not desk.own_list.matchable
+
+
+def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
+    """Nobody has seen the page, which anybody may have put beside a known picture; two who have
+    looked at it say so.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    text = (desk.folder / "partners.toml").read_text(encoding="utf-8")
+    (taken,) = take(desk, report_of(item, addresses=("https://innocent.example",)))
+    found = assessed(desk, taken.case, basis="known")
+    assert (found.seen, found.addresses) == (False, ("https://innocent.example",))
+
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+
+    (notice,) = (desk.folder / "to/meta").glob("N-*")
+    said = json.loads((notice / "notice.json").read_text())
+    assert said["addresses"] == []
+    assert [one["kind"] for one in said["hashes"]] == ["pdq"]
+    assert "innocent" not in "".join(path.read_text("utf-8") for path in notice.iterdir())
+    with pytest.raises(HotlineError, match="nobody has seen the addresses"):
+        desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)  # takes MD5 alone
+    assert text == (desk.folder / "partners.toml").read_text(encoding="utf-8")
+    # Reported anew, the page has a case of its own, which somebody looks at.
+    same, bare = take(desk, report_of(item, addresses=("https://innocent.example",)),
+                      report_of(item))  # fmt: skip
+    assert (same.became, desk.case(same.case).related) == ("new", (taken.case,))
+    assert bare.became == "joined"
+    assert assessed(desk, same.case, basis="seen").seen
+
+
+def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, item, monkeypatch):
+    """While the case is open; the second person then confirms that."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+    assert assessed(desk, taken.case, basis="seen").seen
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(said.read_text())["addresses"] == [PAGE]
+
+
+def test_what_a_report_that_was_taken_back_reached_is_no_basis(tmp_path, trusted, item):
+    """What others of its case reached is one still."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    mine, theirs = Secret.make(), Secret.make()
+    (taken, *_) = take(
+        desk, report_of(addresses=(PAGE,)), report_of(item, addresses=(PAGE,), secret=mine),
+        report_of(item, addresses=(PAGE,), secret=theirs),
+    )  # fmt: skip
+    take(desk, Withdrawal(mine.withdrawal))
+    assert {one.entry for one in desk.case(taken.case).known} == {"t1"}
+    take(desk, Withdrawal(theirs.withdrawal))
+    assert desk.case(taken.case).known == ()
+    with pytest.raises(HotlineError, match="trusts"):
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)

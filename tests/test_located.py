@@ -1,0 +1,149 @@
+"""Hashes as columns: the same as one by one, and refused where they are none."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+from screener import Hash
+from screener.errors import MediaError
+from screener.hashed import Hashed
+from screener.hashing.hash import KINDS
+from screener.hashing.pdq import ORIENTATIONS
+from screener.located import Hashes, Located, Turned, groups_of
+from screener.media import pixels
+from screener.media.source import Name
+from screener.queries import Queries
+from screener.result import MediaFacts
+
+PDQ = KINDS["pdq"]
+
+
+def turned(rng, **where):
+    """Columns of any content."""
+    values = rng.randbytes(PDQ.size * 8)
+    qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
+    doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
+    leasts = bytes(rng.randrange(detail + 1) for detail in details)
+    return Turned("pdq", values, qualities, details, doubts, leasts, **where)
+
+
+def one_by_one(group):
+    """The same as objects, column by column."""
+    return tuple(
+        Located(
+            Hash(PDQ, group.values[32 * k : 32 * k + 32], group.qualities[k], pixels.VERSION),
+            ORIENTATIONS[k],
+            group.region,
+            group.part,
+            group.time,
+            group.part_kind,
+            group.details[k],
+            group.again,
+            group.track,
+            group.doubts[k],
+            group.leasts[k] if group.doubts[k] else None,
+        )
+        for k in range(8)
+    )
+
+
+def test_columns_are_the_hashes_one_by_one():
+    """In their order, between those that are none; as a sequence, and after a journey."""
+    rng = random.Random(1)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
+    hashes = Hashes((digest, first, second))
+    wanted = (digest, *one_by_one(first), *one_by_one(second))
+
+    travelled = pickle.loads(pickle.dumps(hashes))
+
+    for found in (hashes, travelled):
+        assert tuple(found) == wanted == found
+        assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
+        assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
+        assert (len(found), found[1], found[3:5]) == (17, wanted[1], wanted[3:5])
+        assert groups_of(found) == (digest, first, second)
+    assert hashes != wanted[1:]
+    assert groups_of(wanted) is wanted
+    assert hashes == travelled
+    assert hash(hashes) == hash(travelled)
+
+
+@pytest.mark.parametrize(
+    ("column", "content"),
+    [
+        ("kind", "md5"), ("kind", "no such"), ("kind", "phash"), ("values", b"1" * 255),
+        ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)), ("leasts", None),
+    ],
+)  # fmt: skip
+def test_columns_that_do_not_fit_are_refused(column, content):
+    """They may come of a process that is not ours any more, and would break the scan."""
+    wrong = turned(random.Random(2))._replace(**{column: content})
+    with pytest.raises((ValueError, TypeError)):
+        Hashes((wrong,))
+    with pytest.raises(ValueError, match="neither"):
+        Hashes(("x",))
+
+
+@pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])
+def test_floors_hold_for_each_hash_of_a_column(floor):
+    """By quality and detail, and by what the bits in doubt leave of it."""
+    rng = random.Random(3)
+    for _ in range(60):
+        group = turned(rng)
+        each = one_by_one(group)
+        usable = [one.hash.quality >= floor and one.detail >= floor for one in each]
+        sure = [
+            u and (e.least is None or e.least >= floor) for u, e in zip(usable, each, strict=True)
+        ]
+        chosen = group.usable(floor)
+
+        assert [bool(one) for one in chosen or b"\1" * 8] == usable
+        assert (chosen is None) == all(usable)
+        assert group.surely_usable(floor) == any(sure)
+        assert group.may_be_usable(floor) == (usable != sure)
+
+
+def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
+    """Every usable hash of every item is in the batch of its bits in doubt, once, in order."""
+    rng = random.Random(4)
+    queries = Queries(PDQ)
+    wanted: dict[int, list[tuple[int, Located]]] = {}
+    for item in range(30):
+        group, alone = turned(rng, part=item), Located(Hash(PDQ, rng.randbytes(32)), doubt=item % 3)
+        chosen = group.usable(rng.choice([0, 30, 60]))
+        for k, one in enumerate(one_by_one(group)):
+            if chosen is None or chosen[k]:
+                wanted.setdefault(one.doubt, []).append((item, one))
+        wanted.setdefault(alone.doubt, []).append((item, alone))
+        queries.add(item, group, chosen)
+        queries.add(item, alone)
+
+    found = {batch.doubt: batch for batch in queries.batches}
+
+    assert sorted(found) == sorted(wanted)
+    for doubt, batch in found.items():
+        assert [queries.of(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        values = [one.hash.value for _, one in wanted[doubt]]
+        assert np.array_equal(
+            batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
+        )
+
+
+def test_an_input_travels_as_it_is():
+    """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
+    rng = random.Random(5)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    name = Name("a\N{REPLACEMENT CHARACTER}", b"a\xff", 7, 8)
+    media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
+    for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
+        for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
+            sent = Hashed(name, hashes, facts, trouble, 0.25)
+            found = pickle.loads(pickle.dumps(sent))
+
+            assert (found.name, found.hashes, found.media) == (name, hashes, facts)
+            assert found.seconds == 0.25
+            assert str(found.trouble) == str(trouble)
+            assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)

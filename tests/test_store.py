@@ -1,0 +1,259 @@
+"""A hotline's folder: made whole or made anew, read without what only writing needs, and what
+lies ready for partners.
+"""
+
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
+
+from screener import audit
+from screener.errors import HotlineError
+from screener.hashing.hash import Hash
+from screener.hotline import own_media, store
+from screener.hotline.desk import Desk
+from screener.hotline.report import Item
+from screener.lists import placeholders
+
+PAGE = "https://x.example/1"
+
+
+@pytest.fixture(scope="module")
+def item():
+    """The item of a picture."""
+    return item_of(IMAGES / "alley.jpg")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A hotline."""
+    return make_desk(tmp_path / "hotline")
+
+
+def confirmed(desk, item, monkeypatch, **said):
+    """A case that two persons hold to be illegal, with hashes of an item as if of a file."""
+    (taken,) = take(desk, report_of(item, **said))
+    with monkeypatch.context() as patched:
+        patched.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+        for by, basis in (("amina", "seen"), ("badr", None)):
+            desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="x", at=NOON)
+    return taken.case
+
+
+class Cut(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("calls", range(1, 9))
+def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
+    tmp_path, monkeypatch, calls
+):
+    """Wherever the making was cut short, it says so and what to do, and made again it is a hotline
+    like any other; what was written into the files to fill in meanwhile stays.
+    """
+    folder, left = tmp_path / "hotline", [calls]
+
+    def cut(function):
+        def go(*given, **options):
+            left[0] -= 1
+            if not left[0]:
+                raise Cut
+            return function(*given, **options)
+
+        return go
+
+    with monkeypatch.context() as patched:
+        for whose, name in (
+            (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
+            (store.database, "create"), (store.completing, "write_log"),
+            (store.completing, "write_list"), (store.completing, "write_notices"),
+        ):  # fmt: skip
+            patched.setattr(whose, name, cut(getattr(whose, name)))
+        with pytest.raises(Cut):
+            Desk.create(folder)
+    with pytest.raises(HotlineError, match="makes it whole"):
+        Desk.open(folder)
+    if (folder / "settings.toml").exists():
+        (folder / "settings.toml").write_text('analysts = ["amina", "badr"]\n')
+
+    desk = Desk.create(folder)
+
+    assert take(desk, report_of(addresses=(PAGE,)))[0].became == "new"
+    assert len(desk.settings.analysts) == (2 if calls > 2 else 0)
+    assert audit.verify(folder / "cases.audit").closed
+    assert Desk.open(folder).cases()
+    with pytest.raises(HotlineError, match="not empty"):
+        Desk.create(folder)
+
+
+def test_what_is_somebody_elses_is_not_made_a_hotline(tmp_path):
+    """A folder with anything in it, and a file: nothing in it is touched."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "hotline.key").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for name, why in (("mine", "not empty"), ("file", "no folder")):
+        with pytest.raises(HotlineError, match=why):
+            Desk.create(tmp_path / name)
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["hotline.key"]
+    assert (tmp_path / "mine" / "hotline.key").read_text() == "dear"
+
+
+def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_else(desk, tmp_path):
+    """Reading works; a step is refused before anything of it is recorded, with what to do. What a
+    killed writer left to be logged is told, and logged once the key is there again.
+    """
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = tmp_path / "audit.pem"
+    made = Ed25519PrivateKey.generate().private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+    )
+    key.write_bytes(made)
+    settings = desk.folder / "settings.toml"
+    settings.write_text(settings.read_text() + f"\nlog_key = {json.dumps(str(key))}\n")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    key.unlink()
+
+    again = Desk.open(desk.folder)
+    assert again.unlogged is None
+    assert again.case(taken.case).addresses == (PAGE,)
+    assert again.overdue(at=NOON + timedelta(hours=25))
+    with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
+        again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert again.case(taken.case).state == "received"
+
+    with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
+        store.casebook.log(connection, "left", at="x", by="x")
+    assert "audit.pem" in str(Desk.open(desk.folder).unlogged)
+    key.write_bytes(made)
+    assert Desk.open(desk.folder).unlogged is None
+    lines = (desk.folder / "cases.audit").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == "left"
+    assert audit.verify(desk.folder / "cases.audit").closed
+
+
+def fetched(desk, monkeypatch, *, before):
+    """Kill the handing out of a notice before a mark is made, with a partner that moves away what
+    it finds; how often it finds something, all in all.
+    """
+    to, away = desk.folder / "to/meta", desk.folder.parent / "away"
+    away.mkdir(exist_ok=True)
+    mark = store.completing._mark
+
+    def stop(folder, notice, column):
+        if column == before:
+            raise Cut
+        mark(folder, notice, column)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.completing, "_mark", stop)
+        with pytest.raises(Cut):
+            desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
+    for _ in range(2):
+        for number, one in enumerate(to.glob("N-*")):
+            one.rename(away / f"{len(list(away.iterdir()))}-{number}")
+        Desk.open(desk.folder)
+    return sorted(away.iterdir())
+
+
+@pytest.mark.parametrize("before", ["staged", "written"])
+def test_a_notice_that_is_fetched_at_once_is_not_given_again(desk, item, monkeypatch, before):
+    """Whoever is killed between giving it and noting so: the partner has it once."""
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    (one,) = fetched(desk, monkeypatch, before=before)
+    assert (one / "notice.json").exists()
+    assert [path.name for path in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_from(
+    desk, item, monkeypatch
+):
+    """A notice lies ready in it, and it looks empty, as one that is not mounted does: the notice is
+    due still, and given when the folder is back.
+    """
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    to = desk.folder / "to/meta"
+    give = store.notifying.delivery.give
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying.delivery, "give", lambda *_: (_ for _ in ()).throw(Cut))
+        with pytest.raises(Cut):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    assert store.notifying.delivery.give is give
+    shutil.move(to, desk.folder / "elsewhere")
+    to.mkdir()
+
+    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(case, "meta")]
+
+    to.rmdir()
+    shutil.move(desk.folder / "elsewhere", to)
+    assert Desk.open(desk.folder).pending == []
+    assert len(list(to.glob("N-*"))) == 1
+
+
+def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
+    """A notice to them is due still, and given once they are known again."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying.delivery, "stage", lambda *_: (_ for _ in ()).throw(Cut))
+        with pytest.raises(Cut):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    partners = desk.folder / "partners.toml"
+    text = partners.read_text("utf-8")
+    for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
+        partners.unlink() if known is None else partners.write_text(known)
+        again = Desk.open(desk.folder)
+        assert [one[:2] for one in again.pending] == [(case, "meta")]
+        assert again.case(case).state == "notified"
+    partners.write_text(text, "utf-8")
+    assert Desk.open(desk.folder).pending == []
+    assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
+
+
+def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, item, monkeypatch):
+    """Nobody is asked any more, and nobody is named as to be told."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            store.notifying.delivery, "give",
+            lambda folder, _: (_ for _ in ()).throw(HotlineError("x")),
+        )  # fmt: skip
+        with pytest.raises(HotlineError):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+        assert [one.name for one in (desk.folder / "to/meta").glob(".N-*")]
+        assert desk.reverse(case, by="chloé", reason="x", at=NOON).sent == ()
+    assert [one.name for one in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):
+    """In as many different files as make a list take a value for one that stands for nothing; so
+    does what two persons confirmed go on matching.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 4)
+
+    def variant(n):
+        return Item(
+            item.type, item.moving,
+            tuple(
+                one._replace(hash=Hash(one.hash.kind, n.to_bytes(len(one.hash.value), "big")))
+                if one.hash.kind.digest else one
+                for one in item.hashes
+            ),
+        )  # fmt: skip
+
+    took = take(desk, *(report_of(variant(n)) for n in range(1, 10)))
+
+    assert {one.case for one in took} == {took[0].case}
+    assert desk.own_list.quarantined()[1] == []
+    for n in range(20, 26):
+        desk.close(
+            confirmed(desk, variant(n), monkeypatch), state="removed", by="amina", reason="x",
+            at=NOON,
+        )  # fmt: skip
+    (known,) = take(desk, report_of(item))
+    assert {(one.list, one.source, one.state) for one in known.known if one.kind == "pdq"} == {
+        ("hotline", "hotline", "confirmed")
+    }
+    assert desk.own_list.quarantined()[1] == []
