@@ -22,10 +22,12 @@ from typing import Any
 
 import numpy as np
 import receipt
+from PIL import Image
 
 from screener import Policy
 from screener.errors import MediaError
 from screener.hashed import Located, hash_item
+from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.records import why_not_searchable
 
@@ -122,6 +124,46 @@ def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str,
     }
 
 
+# Bars above and below, and at the sides: in all, as parts of the photo's own sides.
+FRAMES = ((0.25, 0), (1, 0), (2, 0), (0, 0.25), (0, 1), (0, 2))
+
+
+def framed(folders: list[Path], every: int) -> list[dict[str, Any]]:
+    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    shown = []
+    for path in files[::every]:
+        try:
+            with Image.open(path) as photo:
+                shown.append(np.asarray(photo.convert("L").resize((320, 240))))
+        except (OSError, SyntaxError):
+            continue
+    rows = []
+    for high, wide in FRAMES:
+        bars = [(round(240 * high / 2),) * 2, (round(320 * wide / 2),) * 2]
+        pictures = [np.pad(pixels, bars) for pixels in shown]
+        made = [
+            hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0]
+            for pixels in pictures
+        ]
+        alone = sum(
+            min(detail.Detail(pixels).score(KINDS["pdq"]), *detail.pattern_scores([one.hash.value]))
+            < FLOOR
+            for pixels, one in zip(pictures, made, strict=True)
+        )
+        bits = bits_of(made)
+        apart = bits.sum(1)[:, None] + bits.sum(1) - 2 * bits @ bits.T
+        rows.append(
+            {
+                "bars": {"above_and_below": high, "at_the_sides": wide},
+                "photos": len(made),
+                "refused_for_the_bars": alone,
+                "refused": sum(score(one) < FLOOR for one in made),
+                "nearest_two": int(apart[np.triu_indices(len(made), 1)].min()),
+            }
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=QUESTION)
     beside = Path(__file__).resolve().parents[2] / "shared" / "material"
@@ -150,6 +192,9 @@ def main() -> None:
             f" refused {one['drawn_refused']}; equal {one['equal_without']} → {one['equal_with']};"
             f" within {one['radius']}: {one['matches_without']} → {one['matches_with']}"
         )
+    for one in framed(given.photos, 20 if given.small else 1):
+        print(one)
+        rows.append(one)
     if not given.small:
         made = receipt.receipt(QUESTION, rows, ["numpy", "pillow", "imagehash"])
         receipt.write(given.receipt, made)

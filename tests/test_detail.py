@@ -299,6 +299,44 @@ def test_at_most_one_ordinary_photo_in_a_hundred_is_refused(material):
     assert max(refused.values()) <= len(photos) / 100, refused
 
 
+def whole(pixels):
+    """PDQ of a picture as it stands, beside those of what its frame is round."""
+    return hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(120, 0), (240, 0), (0, 160), (0, 320)])
+def test_a_photo_between_bars_is_compared_as_the_photo_is(material, rows, columns):
+    """Bars above and below or at the sides, as large as the photo in all or twice as large: a third
+    would be refused for its bars, though no two of them come near each other.
+    """
+    photos, made, alone = sorted((material / "photos-fp-mini").glob("*"))[::4], [], 0
+    for path in photos:
+        with Image.open(path) as photo:
+            pixels = np.asarray(photo.convert("L").resize((320, 240)))
+        framed = np.pad(pixels, ((rows, rows), (columns, columns)))
+        made.append(whole(framed))
+        alone += detail.Detail(framed).score(KINDS["pdq"]) < 50
+
+    assert sum(score(one) < 50 for one in made) <= 1
+    bits = bits_of(made)
+    apart = bits.sum(1)[:, None] + bits.sum(1) - 2 * bits @ bits.T
+    assert apart[np.triu_indices(len(made), 1)].min() > 31
+    assert alone > (len(photos) / 6 if rows + columns in (240, 320) else 0)
+
+
+def test_a_frame_round_little_or_round_nothing_is_not_compared(scene, plain):
+    """The hash of a small picture in a large frame tells of the frame; and stripes between bars are
+    stripes.
+    """
+    small = np.zeros((600, 800), np.uint8)
+    small[250:350, 350:450] = np.asarray(scene(3, (100, 100)).convert("L"))
+    assert score(whole(small)) < 50
+    for family in ("blank", "gradient", "stripes"):
+        shown = plain.draw(family, 3)
+        bars = [(80, 80), (0, 0), (0, 0)][: shown.ndim]
+        assert score(whole(np.pad(shown, bars))) < 50, family
+
+
 @pytest.mark.parametrize("size", [(320, 240), (97, 131), (40, 33), (129, 500)])
 def test_turning_a_picture_does_not_change_its_measures(scene, size):
     """A picture that is compared upright is compared when it is turned or mirrored."""

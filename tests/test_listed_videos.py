@@ -4,6 +4,7 @@ Items come as vPDQ values or as the hashes of frames, as decoding a video gives 
 """
 
 import csv
+import io
 import json
 import sqlite3
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from clips import clip, near, scenes, value_of
 from jsonschema import Draft202012Validator
+from rich.console import Console
 
-from screener import Hash, HashList, Policy, Reason, Screener, Verdict
+from screener import Hash, HashList, Policy, Reason, Screener, Verdict, output, report
+from screener.console import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing.frames import Frames
@@ -116,6 +119,24 @@ def test_lines_keep_to_the_schema(put):
         line = engine.match([vpdq(query)]).to_dict()
         assert line["matches"] or line["beside"]
         Draft202012Validator(schema).validate(json.loads(json.dumps(line)))
+
+
+def test_people_are_told_the_seconds_of_both_videos(put, tmp_path):
+    """By the table that a command prints, and by the page of a report."""
+    one = put(("film", FILM))
+    query = inside(near(FILM.codes[30:40], 12, seed=4), 20)
+    result = Screener(one).match([vpdq(query)], input="clip")
+
+    shown, summary = Console(file=io.StringIO(), width=200), Tally()
+    summary.add(result)
+    summary.print(shown)
+    text = " ".join(shown.file.getvalue().split())
+    assert "film (confirmed) by vpdq at 12 of 31 bits from 20.0 to 29.0 s" in text
+    assert "which are 30.0 to 39.0 s of it" in text
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        out.write(result)
+    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    assert "20.0 to 29.0 s, which are 30.0 to 39.0 s of it" in (tmp_path / "r.html").read_text()
 
 
 def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):

@@ -28,6 +28,10 @@ def pictures(scene, plain, tmp_path):
     folder.mkdir()
     for number in range(24):
         scene(number, (160, 120)).save(folder / f"{number:02}.png")
+        if number % 3 == 0:  # between bars, that alone would be too much of the picture
+            framed = Image.new("RGB", (480, 120))
+            framed.paste(scene(number, (160, 120)), (160, 0))
+            framed.save(folder / f"framed-{number:02}.png")
     # Such as PDQ's own quality does not tell.
     drawn = (
         plain.draw(family, seed) for family in ("stripes", "blank", "text") for seed in range(9)

@@ -41,6 +41,8 @@ CLIPS = {
     "threatexchange/chair-20-sd-bar.mp4": 2,
     "threatexchange/pattern-hd-no-bar.mp4": 3,
     "threatexchange/doorknob-hd-no-bar.mp4": 1,
+    "threatexchange/test-padded-dimensions.mp4": 2,  # a test card between bars
+    "torchcodec/h265_video.mp4": 0,  # 128 x 128: half of it is smaller than what PDQ looks at
     "torchcodec/nasa_13013.mp4": 3,
     "androidx-media/vp9__bear-vp9.webm": 1,
     "androidx-media/avi__sample.avi": 3,
@@ -68,7 +70,7 @@ def pictures_of(path, seconds=SECONDS):
         for frame in file.decode(video=0):
             if frame.time >= seconds:
                 break
-            scale = max(frame.width, frame.height) / 320
+            scale = max(frame.width, frame.height, 320) / 320
             size = [max(round(side / scale / 4) * 4, 16) for side in (frame.width, frame.height)]
             pictures.append(frame.to_image(width=size[0], height=size[1]))
             times.append(frame.time)

@@ -20,7 +20,7 @@ from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.verifying import Verification
 from screener.measure import Report
-from screener.result import Result, Verdict
+from screener.result import Match, Result, Verdict
 
 # Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
 # many of each.
@@ -127,11 +127,22 @@ def _why(result: Result) -> str:
         first = result.matches[0]
         more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
         near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
-        when = f" at {first.time:.1f} s" if result.timeline and first.radius else ""
+        timed = any(one.part_kind == first.part_kind for one in result.timeline)
+        when = _when(first, moving=timed and first.radius > 0)
         turned = "" if first.orientation == "upright" else f", {first.orientation}"
         entry = escape(printable(f"{first.list}: {first.entry}"))
         return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
     return escape(f"{result.reason}: {result.detail}") if result.reason else ""
+
+
+def _when(match: Match, *, moving: bool) -> str:
+    """When a match is seen in an input; of a listed video also which seconds of it."""
+    inside = "" if match.part_kind == "frame" else f" in what is hidden there ({match.part_kind})"
+    if match.video is None:
+        return (f" at {match.time:.1f} s" if moving else "") + inside
+    (begin, end), (first, last) = match.video.input_span, match.video.listed_span
+    span = f" from {begin:.1f} to {end:.1f} s{inside}"
+    return f"{span}, which are {first:.1f} to {last:.1f} s of it"
 
 
 def print_import(console: Console, name: str, report: ImportReport) -> None:

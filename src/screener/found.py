@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -10,51 +11,60 @@ from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
+_Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
 
 
 class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches.
+    """Collects the hits of one input; made of its hashes, filled by the searches. A `video` has
+    times even if one frame of it was looked at.
 
     `unsure` where a record is so near that the bits in doubt of a hash decide.
     """
 
-    def __init__(self, hashes: Sequence[Located]) -> None:
+    def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
         self._hashes = hashes
+        self._video = video
         self.unsure = False
-        self._nearest: dict[tuple[_Key, int], Match] = {}
-        self._seen: dict[_Key, set[_Moment]] = {}
+        self._nearest: dict[tuple[_Key, _Place], Match] = {}
+        self._seen: dict[tuple[_Key, int], set[_Moment]] = {}
 
     @cached_property
-    def _moments(self) -> list[_Moment]:
-        shown = [one for one in self._hashes if _has_time(one)]
-        return sorted({moment for one in shown for moment in _moments(one)})
+    def _moments(self) -> dict[int, list[_Moment]]:
+        """When something is shown, by the clip: the input itself, 0, and those hidden in it."""
+        shown: dict[int, set[_Moment]] = defaultdict(set)
+        for one in self._hashes:
+            if _has_time(one):
+                shown[one.hidden_clip].update(_moments(one))
+        return {clip: sorted(moments) for clip, moments in shown.items()}
 
     @property
     def empty(self) -> bool:
         """Whether there was no hit."""
         return not self._nearest
 
-    @property
-    def moving(self) -> bool:
-        """Whether the input has times: a video or an animation."""
-        return len(self._moments) > 1
+    def _moving(self, located: Located) -> bool:
+        """Whether it is of something that has times: a video, an animation or a hidden clip."""
+        if not _has_time(located):
+            return False
+        return self._video or located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
 
     def add(self, match: Match, located: Located) -> None:
         """Keep a hit: the nearest per record and kind, of a still also per part; the upright one
         among equals. Its time is noted.
         """
-        key = (match.list, match.source, match.entry, match.kind)
-        timed = self.moving and match.part_kind == "frame"
-        place = (key, 0 if timed else match.part)
+        key, clip = (match.list, match.source, match.entry, match.kind), located.hidden_clip
+        moving = self._moving(located)
+        place = (key, ("clip", clip) if moving else ("part", match.part))
         known = self._nearest.get(place)
         if known is None or match.distance < known.distance:
             self._nearest[place] = match
-        if self.moving and _has_time(located):
-            self._seen.setdefault(key, set()).update(_moments(located))
+        if moving:
+            self._seen.setdefault((key, clip), set()).update(_moments(located))
 
     def add_video(self, match: Match) -> None:
         """Keep a listed video, which says itself when it was seen; there is one for a record."""
-        self._nearest[(match.list, match.source, match.entry, match.kind), 0] = match
+        key = (match.list, match.source, match.entry, match.kind)
+        self._nearest[key, ("part", 0)] = match
 
     def matches(self) -> list[Match]:
         """The hits that make a match, nearest first."""
@@ -74,17 +84,19 @@ class Found:
                 state=match.state,
                 kind=match.kind,
                 distance=match.distance,
-                frames=len(self._seen[key]),
-                spans=self._spans(self._seen[key]),
+                frames=len(self._seen[key, clip]),
+                spans=self._spans(self._seen[key, clip], clip),
+                part_kind=match.part_kind,
             )
-            for (key, part), match in self._nearest.items()
-            if key in self._seen and part == 0
+            for (key, (what, clip)), match in self._nearest.items()
+            if what == "clip"
         ]
-        return tuple(sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry)))
+        order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry))
+        return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
 
-    def _spans(self, seen: Iterable[_Moment]) -> tuple[tuple[float, float], ...]:
+    def _spans(self, seen: Iterable[_Moment], clip: int) -> tuple[tuple[float, float], ...]:
         """Runs of frames looked at one after the other, in all of which it was seen."""
-        numbers = {moment: number for number, moment in enumerate(self._moments)}
+        numbers = {moment: number for number, moment in enumerate(self._moments[clip])}
         runs: list[list[_Moment]] = []
         for moment in sorted(seen):
             last = runs[-1][-1] if runs else None
@@ -100,8 +112,11 @@ def _moments(one: Located) -> Iterator[_Moment]:
 
 
 def _has_time(located: Located) -> bool:
-    """Whether it is a hash of a frame that is shown, not of the file or of a hidden picture."""
-    return located.hash.kind.perceptual and located.part_kind == "frame"
+    """Whether it is a hash of a frame that is shown, or of a hidden clip; not of the file or of a
+    hidden picture.
+    """
+    of_frame = located.part_kind == "frame" or located.hidden_clip > 0
+    return located.hash.kind.perceptual and of_frame
 
 
 def _nearness(match: Match) -> tuple[int, str, str, str, str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,13 @@ from screener.media.source import Item, Name
 from screener.policy import Policy
 from screener.result import MediaFacts
 
-_SMALL = 128
-"""PDQ takes single pixels of a side of so many or fewer, and hardly knows a video again at half its
-size: such frames are hashed at twice their size too.
+_SMALL = 192
+"""PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
+video again at half its size: such frames are hashed at twice their size too.
 """
+
+_FRAMED = 0.3
+"""So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
 
 _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 
@@ -113,8 +116,7 @@ def hash_item(
                         samples += 1 + len(frame.again)
                     if not new:
                         continue
-                    for region, shown in _regions(frame, picture.media):
-                        hashes += _turned(frame, region, shown, wanted, sketch=sketch)
+                    hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
     except MediaError as error:
         trouble = error
     except OSError as error:  # a video is read while it is decoded
@@ -138,7 +140,7 @@ class _Repeats:
 
     def adds(self, frame: Frame, media: Media) -> bool:
         """Whether the frame is to be hashed. A video's other frames have been compared already."""
-        if media.type in CONTAINERS:
+        if media.type in CONTAINERS or frame.track:
             return self._differs(frame)
         if media.frames <= 1:
             return True
@@ -166,7 +168,7 @@ class _Repeats:
         if not self._again:
             return hashes
         return [
-            one._replace(again=tuple(self._again.get(one.part, ())))
+            one._replace(again=(*one.again, *self._again.get(one.part, ())))
             if isinstance(one, Turned)
             else one
             for one in hashes
@@ -207,43 +209,104 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     return [Located(one) for one in made]
 
 
-def _regions(frame: Frame, media: Media) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """The parts of a frame that are hashed, each by its name in a match."""
+class _Region(NamedTuple):
+    """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
+    but bars round them in this one: it is as detailed as they are, whatever its bars are.
+    """
+
+    name: str
+    shown: NDArray[np.uint8]
+    framed: tuple[NDArray[np.uint8], ...] = ()
+
+
+def _perceptual(
+    frame: Frame, media: Media, wanted: Sequence[HashKind], *, sketch: bool
+) -> list[Turned]:
+    """The perceptual hashes that are wanted of a frame, of all parts of it."""
+    regions = list(_regions(frame, media))
+    within = {id(view) for region in regions for view in region.framed}
+    details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
+    made: dict[int, list[Turned]] = {}
+    for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
+        inner = max((details.get(id(view), 0) for view in region.framed), default=0)
+        surely = id(region.shown) in within
+        made[number] = list(_turned(frame, region, wanted, inner, sketch=sketch and not surely))
+        for one in made[number]:
+            if one.kind == pdq.PDQ.name:
+                details[id(region.shown)] = min(one.details[0], one.qualities[0])
+    return [one for number in range(len(regions)) for one in made[number]]
+
+
+def _regions(frame: Frame, media: Media) -> Iterator[_Region]:
+    """The parts of a frame that are hashed."""
     whole = frame.pixels
-    yield "full", whole
-    views = {
-        (one.__array_interface__["data"], one.shape): one
-        for one in (*trim.trimmed(whole), *frame.inner)
-    }
-    for view in views.values():
-        yield "trimmed", view
-    if media.type in CONTAINERS:
-        for view in (whole, *views.values()):
-            if min(view.shape[:2]) <= _SMALL:
-                yield "enlarged", view.repeat(2, axis=0).repeat(2, axis=1)
+    shown = [whole]
+    for view in (*trim.trimmed(whole), *frame.inner):
+        if not any(_is_same(view, other) for other in shown):
+            shown.append(view)
+    inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
+    for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
+        yield _Region("trimmed" if number else "full", one, framed)
+    if media.type in CONTAINERS or media.frames > 1 or frame.track:
+        for one, framed in zip(shown, inside, strict=True):
+            if min(one.shape[:2]) <= _SMALL:
+                yield _Region("enlarged", _enlarged(one), framed)
+
+
+def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    starts = [view.__array_interface__["data"][0] for view in (one, other)]
+    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
+    return bool(max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2])))
+
+
+def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether a part is a frame round a smaller one, and that is much of it."""
+    (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
+    smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
+    return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
+    pixel from where those of the larger picture stood, which is where PDQ takes its own.
+    """
+    return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
+
+
+def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twice as many rows, each a mean of two weighed by their distance."""
+    threefold = pixels * np.uint16(3)
+    made = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
+    made[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
+    made[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
+    return made
 
 
 def _turned(
     frame: Frame,
-    region: str,
-    shown: NDArray[np.uint8],
+    region: _Region,
     wanted: Sequence[HashKind],
+    inner: int,
     *,
     sketch: bool,
 ) -> Iterator[Turned]:
-    """The perceptual hashes that are wanted of one region of a frame, each in all orientations."""
+    """The perceptual hashes that are wanted of one region of a frame, each in all orientations.
+    `inner` is the detail, by PDQ, of what it is a frame round.
+    """
+    shown = region.shown
     kinds = [kind for kind in wanted if kind.name in _CLASSIC]
     made = classic.compute_orientations(shown, kinds) if kinds else {}
     seen = detail.Detail(shown)
     for kind in wanted:
         if kind is pdq.PDQ:
-            columns = _pdqs(shown, seen.score(kind), sketch)
+            columns = _pdqs(shown, seen.score(kind), inner, sketch)
         elif kind.name in made:
             columns = _classics(made[kind.name], seen.score(kind))
         else:
             continue
         yield Turned(
-            kind.name, *columns, region, frame.part, frame.time, frame.part_kind, frame.again,
+            kind.name, *columns, region.name, frame.part, frame.time, frame.part_kind, frame.again,
             frame.track,
         )  # fmt: skip
 
@@ -256,15 +319,17 @@ def _classics(made: Sequence[Hash], score: int) -> _Columns:
     return values, qualities, bytes((score,)) * count, bytes(count), bytes(count)
 
 
-def _pdqs(shown: NDArray[np.uint8], score: int, sketch: bool) -> _Columns:
+def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:
     """Columns of PDQs, or sketches, of a picture of that score: each hash has its own `patterns`
-    besides, which its bits in doubt may change.
+    besides, which its bits in doubt may change. None has less than `inner`.
     """
     values, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
-    details = leasts = bytes([min(score, one) for one in detail.pattern_scores(values)])
+    details = leasts = bytes([max(inner, min(score, one)) for one in detail.pattern_scores(values)])
     if any(doubts):
         bounds = detail.pattern_bounds(values, doubts)
         columns = zip(details, bounds, doubts, strict=True)
-        details = bytes(min(score, most) if doubt else sure for sure, (_, most), doubt in columns)
-        leasts = bytes(min(score, least) for least, _ in bounds)
+        details = bytes(
+            max(inner, min(score, most)) if doubt else sure for sure, (_, most), doubt in columns
+        )
+        leasts = bytes(max(inner, min(score, least)) for least, _ in bounds)
     return b"".join(values), qualities, details, doubts, leasts

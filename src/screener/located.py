@@ -33,11 +33,16 @@ class Located(NamedTuple):
     again: tuple[float, ...] = ()
     """The times of further frames that show the same."""
     track: int = 0
-    """Of a video, the track of pictures."""
+    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
     doubt: int = 0
     """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
     least: int | None = None
     """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+
+    @property
+    def hidden_clip(self) -> int:
+        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        return self.track if self.part_kind == "appended" else 0
 
 
 class Turned(NamedTuple):

@@ -253,7 +253,7 @@ def _matches(found: Summary) -> str:
         f"<td>{_text(m['source'])}</td><td>{_text(m['list'])}</td><td>{_text(m['state'])}</td>"
         f'<td>{_text(m["kind"])}</td><td class="n">{_text(m["distance"])}</td>'
         f"<td>{_text(m.get('orientation'))}, {_text(m.get('region'))}</td>"
-        f"<td>part {_text(m.get('part'))}, {_text(m.get('time'))} s</td></tr>"
+        f"<td>{_text(_where(m))}</td></tr>"
         for m in found.matches
     )
     total = found.states.total()
@@ -261,6 +261,16 @@ def _matches(found: Summary) -> str:
     more = f"<p>… and {rest:,} more.</p>" if rest else ""
     states = ", ".join(f"{n:,} {_text(state)}" for state, n in found.states.most_common())
     return f"<p>{states}</p>" + _table(heads, rows) + more
+
+
+def _where(match: dict[str, Any]) -> str:
+    """The part and time of a match; of a listed video the seconds of both."""
+    video = match.get("video")
+    if not isinstance(video, dict):
+        return f"part {match.get('part')}, {match.get('time')} s"
+    spans = (video.get("input_span"), video.get("listed_span"))
+    here, there = (" to ".join(map(str, one or ())) for one in spans)
+    return f"{here} s, which are {there} s of it"
 
 
 def _slowest(found: Summary) -> str:

@@ -135,7 +135,8 @@ class Appearance:
     """When a record was seen in a video or animation.
 
     `distance` is the nearest in bits, `frames` counts the frames looked at in which it was seen,
-    `spans` are seconds from the first to the last frame of each run of them.
+    `spans` are seconds from the first to the last frame of each run of them. `part_kind` is
+    `appended` for a clip that is hidden in a picture's file, whose seconds are its own.
     """
 
     list: str
@@ -146,6 +147,7 @@ class Appearance:
     distance: int
     frames: int
     spans: tuple[tuple[float, float], ...]
+    part_kind: str = "frame"
 
     def to_dict(self) -> dict[str, Any]:
         """The appearance as it stands in a result line."""

@@ -172,7 +172,7 @@ class Screener:
         """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
         whether a record matches, or how near it is. It has to be hashed surely.
         """
-        found = [Found(item.hashes) for item in items]
+        found = [Found(item.hashes, video=item.video) for item in items]
         queries = self._queries(items)
         for one in self.lists:
             held = one.kinds

@@ -34,17 +34,21 @@ _ROWS: Final = 1 << 40  # more than any index has
 _VIDEOS: Final = 16  # read from the list at once
 _RANK: Final = (Rule.WHOLE, Rule.RUN, Rule.ALIKE)
 
+_Group = tuple[bool, int, str, str]  # hidden or not, track, orientation, region
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """All frames of an input, turned and cut in one way; `item` is its number among the inputs."""
+    """All frames of an input, turned and cut in one way; `item` is its number among the inputs, and
+    `hidden` says that they are of a clip hidden in it.
+    """
 
     item: int
     orientation: str
     region: str
     frames: Frames
+    hidden: bool = False
 
 
 def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
@@ -61,21 +65,22 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
 
 
 def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
-    groups: dict[tuple[int, str, str], list[tuple[float, int, int, bytes]]] = defaultdict(list)
+    groups: dict[_Group, list[tuple[float, int, int, bytes]]] = defaultdict(list)
     for one in item.hashes:
-        if one.hash.kind.name == "pdq" and one.part_kind == "frame":
+        hidden = one.hidden_clip > 0
+        if one.hash.kind.name == "pdq" and (hidden or one.part_kind == "frame"):
             quality = 100 if one.hash.quality is None else one.hash.quality
-            groups[one.track, one.orientation, one.region] += (
+            groups[hidden, one.track, one.orientation, one.region] += (
                 (time, one.part, quality, one.hash.value) for time in (one.time, *one.again)
             )
     clips = []
-    for (_, orientation, region), frames in groups.items():
+    for (hidden, _, orientation, region), frames in groups.items():
         times, parts, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         # A part that stands for what follows it is another frame at each of these times.
         _, places = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
         ordered = Frames.ordered(times, qualities, codes, places.ravel())
-        clips.append(Clip(number, orientation, region, ordered))
+        clips.append(Clip(number, orientation, region, ordered, hidden))
     return clips
 
 
@@ -98,7 +103,9 @@ def located(hash: Hash) -> list[Located]:
 
 def is_video(item: Hashed) -> bool:
     """Whether an input has frames at several times, or says that it is a video."""
-    return item.video or any(len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item))
+    return item.video or any(
+        len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item) if not clip.hidden
+    )
 
 
 def is_comparable(item: Hashed, policy: Policy) -> bool:
@@ -107,7 +114,8 @@ def is_comparable(item: Hashed, policy: Policy) -> bool:
     """
     samples = item.media.samples if item.video and item.media is not None else 0
     least = max(2, policy.sampling.usable * samples)
-    usable = (clip.frames.usable(policy.floor[KIND]).times for clip in clips_of(item))
+    shown = (clip for clip in clips_of(item) if not clip.hidden)
+    usable = (clip.frames.usable(policy.floor[KIND]).times for clip in shown)
     return any(len(np.unique(times)) >= least for times in usable)
 
 
@@ -254,7 +262,7 @@ def _match(
         orientation=clip.orientation,
         region=clip.region,
         part=0,
-        part_kind="frame",
+        part_kind="appended" if clip.hidden else "frame",
         time=agreement.input_span[0],
         category=record.categories,
         said=None if record.said is None else str(record.said),

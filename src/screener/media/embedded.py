@@ -1,4 +1,5 @@
-"""Pictures hidden in a picture's file: thumbnails in its metadata, files appended to its end.
+"""Pictures and clips hidden in a picture's file: thumbnails in its metadata, files appended to its
+end, and the clip of a motion photo.
 
 Viewers show none of them, which is what makes them a hiding-place. Nothing is decoded here, and
 nothing here raises: what cannot be read is not there.
@@ -13,8 +14,17 @@ from dataclasses import dataclass
 from PIL import Image
 
 from screener.media import headers
+from screener.media.sniff import CONTAINERS, decodable, sniff
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+# What a file that may be appended begins with, and how many bytes stand before that.
+_SIGNATURES = (
+    (b"\xff\xd8\xff", 0),
+    (b"\x89PNG\r\n\x1a\n", 0),
+    (b"ftyp", 4),
+    (b"\x1a\x45\xdf\xa3", 0),
+    (b"RIFF", 0),
+)
+_HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
@@ -23,24 +33,30 @@ _COMPRESSION, _JPEG_AT, _JPEG_LENGTH = 259, 513, 514  # tags of a thumbnail's di
 
 @dataclass(frozen=True)
 class Embedded:
-    """A hidden picture: `kind` is `thumbnail` or `appended`, `data` its file."""
+    """A hidden picture or clip: `kind` is `thumbnail` or `appended`, `data` its file, and `clip`
+    says that it begins as a video does.
+    """
 
     kind: str
     data: bytes
+    clip: bool = False
 
 
 def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
-    """The pictures hidden in the file `data`, which `image` was opened from: thumbnails first.
+    """What is hidden in the file `data`, which `image` was opened from: thumbnails first.
 
-    What is given begins as a picture's file does; whether it is one has to be tried.
+    What is given begins as a picture's or a video's file does; whether it is one has to be tried.
     """
     for thumbnail in dict.fromkeys(_thumbnails(image)):  # EXIF's and Photoshop's are often one
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
+    for start, end in _in_boxes(data):
+        yield Embedded("appended", data[start:end], clip=True)
     for start, end in _appended(data):
         if start not in known:
-            yield Embedded("appended", data[start:end])
+            clip = sniff(data[start : start + _HEAD]) in CONTAINERS
+            yield Embedded("appended", data[start:end], clip)
 
 
 def _thumbnails(image: Image.Image) -> Iterator[bytes]:
@@ -68,13 +84,34 @@ def _in_exif(block: bytes) -> Iterator[bytes]:
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]
 
 
+def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the clips of motion photos in HEIF and AVIF begin and end: in a box of their own."""
+    for name, start, end in headers.boxes(data, 0):
+        if name == b"mpvd":
+            yield start, end
+
+
 def _appended(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the JPEG and PNG files behind the end of the first picture begin and end."""
+    """Where the files behind the end of the first picture begin and end, of pictures and videos."""
     at = headers.end(data, 0)
+    places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
-        starts = [found for sign in _SIGNATURES if (found := data.find(sign, at)) >= 0]
-        if not starts:
+        for (sign, before), place in places.items():
+            if place < at:
+                found = data.find(sign, at + before)
+                places[sign, before] = len(data) if found < 0 else found - before
+        start = min(places.values())
+        if start >= len(data):
             return
-        start = min(starts)
+        if not _is_begin(data[start : start + _HEAD]):
+            at = start + 1
+            continue
         at = headers.end(data, start) or len(data)
         yield start, at
+
+
+def _is_begin(head: bytes) -> bool:
+    """Whether a picture's or a video's file begins so, and not merely has letters in common."""
+    mime = sniff(head)
+    plausible = head[4:8] != b"ftyp" or 8 <= int.from_bytes(head[:4], "big") <= _HEAD
+    return plausible and (mime in CONTAINERS or decodable(mime))

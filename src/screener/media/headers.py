@@ -144,8 +144,8 @@ def _after_blocks(data: bytes, at: int) -> int:
 
 
 def end(data: bytes, start: int) -> int | None:
-    """Where the picture's file that begins at `start` ends: the length of `data` where its end is
-    not there, None where its format tells of none. JPEG, PNG, GIF, WebP, BMP, HEIF and AVIF do.
+    """Where the file that begins at `start` ends: the length of `data` where its end is not there,
+    None where its format tells of none. JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI do.
     """
     head = data[start : start + 12]
     if head[:3] == b"\xff\xd8\xff":
@@ -201,19 +201,33 @@ def _png_end(data: bytes, start: int) -> int:
 
 def _boxes_end(data: bytes, start: int) -> int:
     at = start
+    for name, _, after in boxes(data, start):
+        if name == b"ftyp" and at > start:  # a file behind the file
+            return at
+        at = after
+    return min(at, len(data))
+
+
+def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of an ISO file that begins at a place: name, and where the body begins and ends.
+
+    None where it does not begin as one does.
+    """
+    if data[at + 4 : at + 8] != b"ftyp":
+        return
     while at + 8 <= len(data):
-        length = _big(data, at)
+        length, body = _big(data, at), at + 8
         if length == 1:
-            length = _big(data, at + 8, 8)
+            length, body = _big(data, at + 8, 8), at + 16
         name = data[at + 4 : at + 8]
         if not (name.isascii() and name.decode("ascii").isprintable()):
-            return at
+            return
         if length == 0:  # this box ends with the file
-            return len(data)
+            length = len(data) - at
         if length < 8:
-            return at
+            return
+        yield name, body, at + length
         at += length
-    return min(at, len(data))
 
 
 def second_directory(block: bytes) -> tuple[int, dict[int, int]]:

@@ -19,14 +19,20 @@ from PIL import Image, ImageFile
 from screener.errors import MediaError
 from screener.media import decoder, headers, pixels, plain_jpeg
 from screener.media.canvas import Canvas
-from screener.media.embedded import embedded
+from screener.media.embedded import Embedded, embedded
 from screener.media.sniff import sniff
 
 _FRAMES_FACTOR = 4
 """All frames of one file together may have this many times the pixels of one picture."""
 
 _HIDDEN = 16
-"""So many places of one file that look like a hidden picture are looked into."""
+"""So many places of one file that look like a hidden picture or clip are looked into."""
+
+_UNSEEN = ("too_large", "timeout", "unsupported", "encrypted")
+"""Why a hidden clip that is one was not looked at; for all other reasons it is none, or broken."""
+
+Clips = Callable[[bytes], "Picture"]
+"""How a clip that is hidden in a picture's file is opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +81,13 @@ class Frame:
     """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
 
     `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
-    is the number of the frame or page, from 0, and goes on counting for pictures hidden in the
-    file; `part_kind` is `frame`, or `thumbnail` or `appended` for those. `pixels` may have any
-    strides. `again` are the times of the frames looked at next that show the same, and are not
-    given themselves. `inner` are views of `pixels` without the bars that a video has throughout.
-    `track` counts a video's tracks of pictures from 0. `between` is said of a frame that is worth
-    hashing only if it differs from the last one: its time is not one at which to look.
+    is the number of the frame or page, from 0, and goes on counting for what is hidden in the file;
+    `part_kind` is `frame`, or `thumbnail` or `appended` for that; frames of a hidden clip have
+    their `time` in it. `pixels` may have any strides. `again` are the times of the frames looked at
+    next that show the same, and are not given themselves. `inner` are views of `pixels` without the
+    bars that a video has throughout. `track` counts a video's tracks of pictures from 0, and those
+    of clips hidden in a picture's file from 1. `between` is said of a frame that is worth hashing
+    only if it differs from the last one: its time is not one at which to look.
     """
 
     pixels: NDArray[np.uint8]
@@ -119,8 +126,14 @@ class Picture:
             yield frame
 
 
-def open(source: bytes | Image.Image | NDArray[Any], *, limits: Limits | None = None) -> Picture:
-    """Open a file's bytes, a Pillow image or an array; no pixel is decoded yet.
+def open(
+    source: bytes | Image.Image | NDArray[Any],
+    *,
+    limits: Limits | None = None,
+    clips: Clips | None = None,
+) -> Picture:
+    """Open a file's bytes, a Pillow image or an array; no pixel is decoded yet. `clips` opens what
+    is hidden in the file and moves, which is left alone without.
 
     Raises MediaError with the reason `empty`, `unsupported`, `undecodable`, `truncated` or
     `too_large`; HashError for an array of the wrong dtype or shape. A Pillow image counts as
@@ -131,7 +144,7 @@ def open(source: bytes | Image.Image | NDArray[Any], *, limits: Limits | None = 
         return _open_array(source, limits)
     if isinstance(source, Image.Image):
         return _open_image(source, limits)
-    return _open_bytes(bytes(source), limits)
+    return _open_bytes(bytes(source), limits, clips)
 
 
 def _open_array(array: NDArray[Any], limits: Limits) -> Picture:
@@ -157,7 +170,7 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
     return Picture(Media(mime, *_shown_size(image), 1), decode)
 
 
-def _open_bytes(data: bytes, limits: Limits) -> Picture:
+def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
     if not data:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
@@ -166,17 +179,17 @@ def _open_bytes(data: bytes, limits: Limits) -> Picture:
     if size is not None:
         _check_pixels(*size, limits)
         return Picture(Media("image/jpeg", *size, 1), lambda: _plain_frames(data, size, limits))
-    return _open_with_pillow(data, limits)
+    return _open_with_pillow(data, limits, clips)
 
 
 def _plain_frames(data: bytes, size: tuple[int, int], limits: Limits) -> Iterator[Frame]:
     found = plain_jpeg.luma(data, size)
     if found is not None:
         return iter((Frame(found, 0.0, 0),))
-    return _open_with_pillow(data, limits).frames()
+    return _open_with_pillow(data, limits, None).frames()  # there is nothing behind its end
 
 
-def _open_with_pillow(data: bytes, limits: Limits) -> Picture:
+def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
     _check_pixels(*headers.largest(data), limits)
     image = decoder.open_image(data)
     _check_pixels(image.width, image.height, limits)
@@ -187,7 +200,7 @@ def _open_with_pillow(data: bytes, limits: Limits) -> Picture:
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else decoder.open_image(data)
-        return _decode_all(first, data, media.frames, limits)
+        return _decode_all(first, data, media.frames, limits, clips)
 
     return Picture(media, decode)
 
@@ -228,7 +241,7 @@ def _count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
 
 
 def _decode_all(
-    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits
+    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits, clips: Clips | None
 ) -> Iterator[Frame]:
     """The frames of a file, then what is hidden in it; the trouble of either comes last."""
     trouble: MediaError | None = None
@@ -240,8 +253,8 @@ def _decode_all(
     except MediaError as error:
         trouble = error
     try:
-        for number, (kind, found) in enumerate(_hidden(image, data, limits)):
-            yield Frame(found, 0.0, part + number, kind)
+        for frame in _hidden(image, data, limits, clips):
+            yield replace(frame, part=part + frame.part)
     except MediaError as error:
         trouble = trouble or error
     if trouble is not None:
@@ -249,18 +262,25 @@ def _decode_all(
 
 
 def _hidden(
-    image: ImageFile.ImageFile, data: bytes, limits: Limits
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """The pictures hidden in a file, each by its kind, as far as they decode.
+    image: ImageFile.ImageFile, data: bytes, limits: Limits, clips: Clips | None
+) -> Iterator[Frame]:
+    """The pictures hidden in a file and the frames of clips hidden there, as far as they decode;
+    their parts are counted from 0.
 
     What is broken or cut is no trouble of the file, whose own pictures may be sound. What is over
     a limit is: there is a picture, and nobody has looked at it.
     """
-    budget, over = limits.pixels, None
+    budget, over, part, track = limits.pixels, None, 0, 1
     for number, one in enumerate(embedded(data, image)):
         if number >= _HIDDEN:
             raise MediaError("too_large", f"more than {_HIDDEN} pictures hidden in the file")
+        trouble: MediaError | None = None
         try:
+            if one.clip:
+                for frame in _of_clip(one, clips, part, track):
+                    part, track = max(part, frame.part + 1), max(track, frame.track + 1)
+                    yield frame
+                continue
             _check_pixels(*headers.largest(one.data), limits)
             opened = decoder.open_image(one.data)
             _check_pixels(opened.width, opened.height, limits)
@@ -268,14 +288,21 @@ def _hidden(
             if budget < 0:
                 raise MediaError("too_large", f"hidden pictures: over {limits.pixels} pixels")
             found, trouble = _decoded(opened, one.data)
+            if found is not None:
+                yield Frame(found, 0.0, part, one.kind)
+                part += 1
         except MediaError as error:
-            found, trouble = None, error
-        if found is not None:
-            yield one.kind, found
-        if trouble is not None and trouble.reason == "too_large":
+            trouble = error
+        if trouble is not None and trouble.reason in (_UNSEEN if one.clip else _UNSEEN[:1]):
             over = over or trouble
     if over is not None:
         raise over
+
+
+def _of_clip(one: Embedded, clips: Clips | None, part: int, track: int) -> Iterator[Frame]:
+    """The frames of a hidden clip; its parts and tracks are counted from those given."""
+    for frame in clips(one.data).frames() if clips else ():
+        yield replace(frame, part=part + frame.part, part_kind=one.kind, track=track + frame.track)
 
 
 def _decode_file(

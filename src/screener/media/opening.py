@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -25,7 +26,7 @@ def open(
     """Open a file's bytes, the open file of a video, a Pillow image or an array.
 
     What `image.open` and `video.open` raise; `no_video` for a file of sound alone. `seconds` bound
-    the decoding of a video.
+    the decoding of a video, and of a clip that is hidden in a picture's file.
     """
     if not isinstance(content, bytes):
         if isinstance(content, Image.Image | np.ndarray):
@@ -36,4 +37,5 @@ def open(
         return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
     if mime is not None and mime.startswith("audio/"):
         raise MediaError("no_video", f"{mime} has no pictures")
-    return image.open(content, limits=limits)
+    clips = partial(video.open, limits=limits, sampling=sampling, seconds=seconds)
+    return image.open(content, limits=limits, clips=clips)
