@@ -110,15 +110,6 @@ PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
   return {bits(dct(grid, kernel)), quality(grid)};
 }
 
-// The rows that the filter has made, and our samples after them, moved by what it says.
-PdqGrid joined(const PdqFilter& filter, int known, const PdqGrid& samples) {
-  PdqGrid grid = filter.grid();
-  const std::array<double, kGrid> drift = filter.drift();
-  for (int i = known; i < kGrid; ++i)
-    for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(samples[i][j] + drift[j]);
-  return grid;
-}
-
 // A picture seen along its rows in memory, so that turned views are sampled in place, and how to
 // turn it back.
 class Picture {
@@ -155,6 +146,18 @@ class Picture {
     return pdq_certify(samples(turn), shape(turn), kernel_);
   }
 
+  // The same with the first rows of the grid from the filter, and the others moved by what its
+  // sums have left behind.
+  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) const {
+    const int known = filter.run(rows);
+    const std::array<double, kGrid> drift = filter.drift();
+    const PdqGrid sampled = samples(turn);
+    PdqGrid grid = filter.grid();
+    for (int i = known; i < kGrid; ++i)
+      for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
+    return pdq_certify(grid, shape(turn), kernel_, known);
+  }
+
   PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
 
   PdqSketch sketch(const Turn& turn, int most) const {
@@ -163,12 +166,9 @@ class Picture {
     const PdqCertificate found = certify(turn);
     if (found.doubt <= most) return {found.result, found.doubt};
     PdqFilter filter(pixels, kernel_);
-    if (const int rows = pdq_rows_to_know(found, shape(turn)); rows < kGrid) {
-      const int known = filter.run(rows);
-      const PdqCertificate nearer =
-          pdq_certify(joined(filter, known, samples(turn)), shape(turn), kernel_, known);
-      if (nearer.doubt == 0) return {nearer.result, 0};
-    }
+    if (const int rows = pdq_rows_to_know(found, shape(turn)); rows < kGrid)
+      if (const PdqCertificate nearer = certify(turn, filter, rows); nearer.doubt == 0)
+        return {nearer.result, 0};
     filter.run(kGrid);
     return {result_of(filter.grid(), kernel_), 0};
   }
@@ -255,10 +255,16 @@ void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKern
   for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
 }
 
-PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
   Picture picture(pixels, kernel);
   picture.sample(&kUpright, 1);
-  const PdqCertificate found = picture.certify(kUpright);
+  PdqCertificate found;
+  if (rows > 0) {
+    PdqFilter filter(pixels, kernel);
+    found = picture.certify(kUpright, filter, rows);
+  } else {
+    found = picture.certify(kUpright);
+  }
   PdqDoubt doubt;
   doubt.certain = found.doubt == 0;
   for (int k = 0; k < kBits; ++k) {

@@ -13,9 +13,9 @@ constexpr double kSlack = 1.001;           // for the roundings of the bounds th
 constexpr double kSummed = 1.01;           // and of sums of 64 absolute values in float32
 constexpr int kBits = kBand * kBand;
 constexpr int kMostPairs = 32;
-constexpr double kMoved = 0.01;  // coefficients seldom move more when drift becomes known
-constexpr int kMostKnown = 60;   // rows of the grid: to know more is to know all
-constexpr int kKnownStep = 2;
+constexpr double kMoved = 0.003;  // coefficients seldom move more when drift becomes known
+constexpr int kMostKnown = 60;    // rows of the grid: to know more is to know all
+constexpr int kKnownStep = 2;     // as near as that is worth looking for
 
 // The largest error of a rounded value of at most so much.
 double half_unit(double largest) { return std::ldexp(1.0, std::ilogb(largest) - 24); }
