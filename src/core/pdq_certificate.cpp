@@ -170,8 +170,7 @@ void bound_dct(const PdqRounding& rounding, const Bound& bound, double (&out)[kB
 
 void add_bounds(const Bound& bound, PdqCertificate& found) {
   for (int i = 0; i < kBand; ++i)
-    for (int j = 0; j < kBand; ++j)
-      found.bounds[i][j] = bound.coefficient(i, j) + found.dct[i][j];
+    for (int j = 0; j < kBand; ++j) found.bounds[i][j] = bound.coefficient(i, j) + found.dct[i][j];
 }
 
 // Bit k is set where coefficient k is above the (lower) median. The text begins with bit 255.
