@@ -236,8 +236,8 @@ int bits_in_doubt(const PdqCertificate& found) {
 int certain_quality(const PdqGrid& grid, const Bound& bound) {
   const int known = bound.first();
   constexpr float kScale = 100.0f / 255.0f;
-  constexpr double kRounded = 1e-4;  // what the reference and we round of a term below 100
-  constexpr float kOne = kRounded;
+  constexpr double kRounded = 1e-4;   // what the reference and we round of a term below 100
+  constexpr float kKnown = kRounded;  // and of one between samples that are known
   int least = 0, most = 0;
   alignas(64) float above[kGrid];
   for (int j = 0; j < kGrid; ++j)
@@ -249,10 +249,10 @@ int certain_quality(const PdqGrid& grid, const Bound& bound) {
   };
   for (int i = 0; i < kGrid - 1; ++i)
     for (int j = 0; j < kGrid; ++j)
-      add(grid[i][j], grid[i + 1][j], i + 1 < known ? kOne : above[j]);
+      add(grid[i][j], grid[i + 1][j], i + 1 < known ? kKnown : above[j]);
   for (int i = 0; i < kGrid; ++i) {
     const auto error =
-        i < known ? kOne : static_cast<float>(kSlack * kScale * bound.beside(i) + kRounded);
+        i < known ? kKnown : static_cast<float>(kSlack * kScale * bound.beside(i) + kRounded);
     for (int j = 0; j < kGrid - 1; ++j) add(grid[i][j], grid[i][j + 1], error);
   }
   least = std::min(least / 90, 100);
