@@ -136,6 +136,10 @@ SHAPES: list[tuple[int, ...]] = [
 ]
 
 
+ROWS = (1, 2, 17, 32, 45, 60, 63)
+"""Of the grid, filtered in the reference's order before the rest is sampled."""
+
+
 @pytest.mark.parametrize("draw", DRAWN)
 def test_the_bound_holds(draw: Callable[..., Pixels]) -> None:
     """The reference's coefficients are never further from ours, nor from exact ones, than told."""
@@ -147,6 +151,68 @@ def test_the_bound_holds(draw: Callable[..., Pixels]) -> None:
         for other in (exact, ours):
             assert np.all(np.abs(reference - other) <= bounds), (shape, draw.__name__)
         assert np.all(np.abs(ours - exact) <= bounds / 2)
+        for rows in ROWS:
+            nearer, less, _ = _core.pdq_doubt(pixels, rows)
+            assert np.all(np.abs(reference - nearer) <= less), (shape, draw.__name__, rows)
+
+
+def drifting_line(rng: np.random.Generator, width: int, way: int) -> Pixels:
+    """Colours whose luma leaves a last place of the running sum behind, every other window.
+
+    A value half-way between two floats is rounded up or down by whether the sum before is even. So
+    windows of such values stand between windows of others, that make it odd when they come and even
+    when they go.
+    """
+    colours = rng.integers(130, 200, (20_000, 3), np.uint8)
+    window = -(-width // 128)
+    values = luma(colours[None])[0]
+    within = (values * window > 512) & (values * (window + 1) < 1023)
+    colours, values = colours[within], values[within]
+    places = values.astype(float) / float(np.spacing(np.float32(1000)))
+    half, odd = places % 1 == 0.5, np.rint(places - 0.25) % 2 == 1
+    up, down = half & (np.floor(places) % 2 == 0), half & (np.floor(places) % 2 == 1)
+    if way < 0:
+        up, down = down, up
+    windows = [~half & odd, up, ~half & ~odd, down]
+    return np.array([rng.choice(colours[windows[n // window % 4]]) for n in range(width)])
+
+
+def drifting(rng: np.random.Generator, height: int, width: int) -> Pixels:
+    """Rows whose sums drift up in the upper half and down in the lower: the lowest frequency."""
+    up, down = (drifting_line(rng, width, way) for way in (1, -1))
+    return np.array([up] * (height // 2) + [down] * (height - height // 2))
+
+
+@pytest.mark.parametrize("width", [384, 512])
+def test_the_bound_is_within_reach(width: int) -> None:
+    """Of pictures made to drift, one box of four alone uses up a fair part of it, and no more."""
+    pixels = drifting(np.random.default_rng(width), 128, width)
+    reference, exact = reference_coefficients(pixels), exact_coefficients(pixels)
+    ours, bounds, _ = _core.pdq_doubt(pixels)
+    share = np.abs(reference - ours) / bounds
+    assert 0.05 < share[0] == share.max() < 1
+    assert np.abs(ours - exact).max() < np.abs(reference - exact).max() / 20
+    for rows in ROWS:
+        nearer, less, _ = _core.pdq_doubt(pixels, rows)
+        assert np.all(np.abs(reference - nearer) <= less), rows
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_rows_that_are_filtered_settle_the_rest(turned: bool) -> None:
+    """The more rows of the grid are the reference's own, the less can sums below them change."""
+    pixels = drifting(np.random.default_rng(5), 128, 384)
+    if turned:  # then it is sums down the columns that drift, which is known as far as they went
+        pixels = np.ascontiguousarray(pixels.swapaxes(0, 1))
+    reference = reference_coefficients(pixels)
+    first = _core.pdq_doubt(pixels)[1].mean()
+    away = []
+    for rows in (0, 16, 32, 48, 60):
+        ours, bounds, _ = _core.pdq_doubt(pixels, rows)
+        assert bounds.mean() < 1.1 * (1 - rows / 64) * first + 0.01
+        away.append(float(np.abs(reference - ours).max()))
+    assert away == sorted(away, reverse=True)
+    assert away[0] > 0.02
+    assert away[-1] < away[0] / 10
 
 
 def test_the_bound_is_of_use() -> None:
@@ -164,6 +230,12 @@ def reference(pixels: Pixels) -> tuple[bytes, int]:
     rgb = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
     vector, quality = pdqhash.compute(np.ascontiguousarray(rgb))
     return np.packbits(vector).tobytes(), quality
+
+
+def bits(coefficients: NDArray[np.float32]) -> bytes:
+    """The hash of coefficients."""
+    above = coefficients > np.sort(coefficients)[127]
+    return np.packbits(above[::-1]).tobytes()
 
 
 def gap(pixels: Pixels) -> tuple[float, float, bool]:
@@ -211,7 +283,7 @@ def blends(rng: np.random.Generator, shape: tuple[int, ...]) -> list[Pixels]:
 def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
     """Driven onto a tie, pictures are refused well inside the bound, and always hashed alike."""
     rng = np.random.default_rng(shape[0])
-    inside = outside = 0
+    inside = outside = settled = 0
     for _ in range(3):
         for pixels in blends(rng, shape):
             between, allowed, certain = gap(pixels)
@@ -223,8 +295,13 @@ def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
                 assert not certain
             elif certain:
                 outside += 1
+            for rows in (8, 24, 40, 56):
+                nearer, _, sure = _core.pdq_doubt(pixels, rows)
+                assert not sure or (bits(nearer), found[1]) == found
+                settled += sure > certain
     assert inside >= 3
     assert outside >= 2
+    assert settled >= 10
 
 
 def test_a_tie_is_refused() -> None:

@@ -70,66 +70,6 @@ PdqGrid transposed(const PdqGrid& grid) {
   return turned;
 }
 
-// A picture seen along its rows in memory, so that turned views are sampled in place, and how to
-// turn it back.
-class Picture {
- public:
-  Picture(const Pixels& pixels, const PdqKernel& kernel)
-      : given_(pixels), seen_(pixels), kernel_(kernel) {
-    if (seen_.column_stride < 0) {
-      reverse_columns(seen_);
-      back_.columns_reversed = true;
-    }
-    if (std::abs(seen_.row_stride) >= seen_.column_stride) return;
-    if (seen_.row_stride < 0) {
-      reverse_rows(seen_);
-      back_.rows_reversed = true;
-    }
-    transpose(seen_);
-    back_.transposed = true;
-  }
-
-  // Weighs the samples that these turns need, in one pass over the pixels.
-  void sample(const Turn* turns, size_t count) {
-    sampled_ = std::max(seen_.height, seen_.width) <= kLargestSampled;
-    if (!sampled_) return;
-    PdqWanted wanted{};
-    for (size_t k = 0; k < count; ++k) {
-      const Turn turn = then(back_, turns[k]);
-      wanted.rows[turn.transposed ? turn.columns_reversed : turn.rows_reversed] = true;
-      wanted.columns[turn.transposed ? turn.rows_reversed : turn.columns_reversed] = true;
-    }
-    pdq_sample(seen_, kernel_, wanted, grids_);
-  }
-
-  PdqCertificate certify(const Turn& turn) const {
-    const Turn whole = then(back_, turn);
-    const int roundings = pdq_sample_roundings(seen_.width, seen_.channels);
-    if (!whole.transposed)
-      return pdq_certify(grids_[whole.rows_reversed][whole.columns_reversed],
-                         {seen_.height, seen_.width, seen_.channels, roundings}, kernel_);
-    return pdq_certify(transposed(grids_[whole.columns_reversed][whole.rows_reversed]),
-                       {seen_.width, seen_.height, seen_.channels, roundings}, kernel_);
-  }
-
-  PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
-
-  PdqSketch sketch(const Turn& turn, int most) const {
-    if (sampled_)
-      if (const PdqCertificate found = certify(turn); found.doubt <= most)
-        return {found.result, found.doubt};
-    return {pdq_exact(turned(given_, turn), kernel_), 0};
-  }
-
- private:
-  Pixels given_;
-  Pixels seen_;
-  const PdqKernel& kernel_;
-  Turn back_ = kUpright;
-  bool sampled_ = false;
-  PdqGrids grids_;
-};
-
 // The coefficients in the order of the bits: number 16·i + j.
 using Coefficients = std::array<float, kBits>;
 
@@ -166,6 +106,94 @@ PdqHash bits(const Coefficients& coefficients) {
   return hash;
 }
 
+PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
+  return {bits(dct(grid, kernel)), quality(grid)};
+}
+
+// A picture seen along its rows in memory, so that turned views are sampled in place, and how to
+// turn it back.
+class Picture {
+ public:
+  Picture(const Pixels& pixels, const PdqKernel& kernel)
+      : given_(pixels), seen_(pixels), kernel_(kernel) {
+    if (seen_.column_stride < 0) {
+      reverse_columns(seen_);
+      back_.columns_reversed = true;
+    }
+    if (std::abs(seen_.row_stride) >= seen_.column_stride) return;
+    if (seen_.row_stride < 0) {
+      reverse_rows(seen_);
+      back_.rows_reversed = true;
+    }
+    transpose(seen_);
+    back_.transposed = true;
+  }
+
+  // Weighs the samples that these turns need, in one pass over the pixels.
+  void sample(const Turn* turns, size_t count) {
+    sampled_ = std::max(seen_.height, seen_.width) <= kLargestSampled;
+    if (!sampled_) return;
+    PdqWanted wanted{};
+    for (size_t k = 0; k < count; ++k) {
+      const Turn turn = then(back_, turns[k]);
+      wanted.rows[turn.transposed ? turn.columns_reversed : turn.rows_reversed] = true;
+      wanted.columns[turn.transposed ? turn.rows_reversed : turn.columns_reversed] = true;
+    }
+    pdq_sample(seen_, kernel_, wanted, grids_);
+  }
+
+  PdqCertificate certify(const Turn& turn) const {
+    return pdq_certify(samples(turn), shape(turn), kernel_);
+  }
+
+  // The same with the first rows of the grid from the filter, and the others moved by what its
+  // sums have left behind.
+  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) const {
+    const int known = filter.run(rows);
+    const std::array<double, kGrid> drift = filter.drift();
+    const PdqGrid sampled = samples(turn);
+    PdqGrid grid = filter.grid();
+    for (int i = known; i < kGrid; ++i)
+      for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
+    return pdq_certify(grid, shape(turn), kernel_, known);
+  }
+
+  PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
+
+  PdqSketch sketch(const Turn& turn, int most) const {
+    const Pixels pixels = turned(given_, turn);
+    if (!sampled_) return {pdq_exact(pixels, kernel_), 0};
+    const PdqCertificate found = certify(turn);
+    if (found.doubt <= most) return {found.result, found.doubt};
+    PdqFilter filter(pixels, kernel_);
+    if (const int rows = pdq_rows_to_know(found, shape(turn)); rows < kGrid)
+      if (const PdqCertificate nearer = certify(turn, filter, rows); nearer.doubt == 0)
+        return {nearer.result, 0};
+    filter.run(kGrid);
+    return {result_of(filter.grid(), kernel_), 0};
+  }
+
+ private:
+  PdqGrid samples(const Turn& turn) const {
+    const Turn whole = then(back_, turn);
+    if (!whole.transposed) return grids_[whole.rows_reversed][whole.columns_reversed];
+    return transposed(grids_[whole.columns_reversed][whole.rows_reversed]);
+  }
+
+  PdqShape shape(const Turn& turn) const {
+    const Pixels pixels = turned(given_, turn);
+    return {pixels.height, pixels.width, pixels.channels,
+            pdq_sample_roundings(seen_.width, seen_.channels)};
+  }
+
+  Pixels given_;
+  Pixels seen_;
+  const PdqKernel& kernel_;
+  Turn back_ = kUpright;
+  bool sampled_ = false;
+  PdqGrids grids_;
+};
+
 bool too_small(const Pixels& pixels) {
   return pixels.height < kSmallestSide || pixels.width < kSmallestSide;
 }
@@ -195,8 +223,7 @@ const PdqKernel& pdq_kernel(Isa isa) {
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};
-  const PdqGrid grid = is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
-  return {bits(dct(grid, kernel)), quality(grid)};
+  return result_of(is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel), kernel);
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
@@ -228,10 +255,16 @@ void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKern
   for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
 }
 
-PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel) {
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
   Picture picture(pixels, kernel);
   picture.sample(&kUpright, 1);
-  const PdqCertificate found = picture.certify(kUpright);
+  PdqCertificate found;
+  if (rows > 0) {
+    PdqFilter filter(pixels, kernel);
+    found = picture.certify(kUpright, filter, rows);
+  } else {
+    found = picture.certify(kUpright);
+  }
   PdqDoubt doubt;
   doubt.certain = found.doubt == 0;
   for (int k = 0; k < kBits; ++k) {

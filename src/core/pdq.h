@@ -2,7 +2,8 @@
 //
 // Only the 64×64 samples are made, in another order than the reference's (pdq_sample.h). Where
 // rounding could have turned a bit or the quality (pdq_certificate.h), the picture is filtered
-// again in the reference's order (pdq_filter.h), sixteen rows at a time. Beside the pixels that
+// again in the reference's order (pdq_filter.h), sixteen rows at a time, until no doubt is left.
+// Beside the pixels that
 // needs, in bytes, about
 //     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
 // which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
@@ -66,12 +67,13 @@ void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKern
 // The same as `pdq`, always in the reference's order.
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
 
-// What the quick way finds, and how far the reference may be from it. Sides are 5 to 32,768.
+// What the quick way finds, and how far the reference may be from it, if the first `rows` rows of
+// the grid, or some more, are filtered in its order. Sides are 5 to 32,768.
 struct PdqDoubt {
   std::array<float, 256> coefficients;
   std::array<double, 256> bounds;
   bool certain;  // whether no doubt is left of the hash and the quality
 };
-PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel);
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows = 0);
 
 }  // namespace screener

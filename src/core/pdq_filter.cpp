@@ -129,17 +129,21 @@ class PixelRows {
   uint8_t copied_[kTile][kStrip * 3 + kOverread];
 };
 
-class Filter {
+}  // namespace
+
+class PdqFilter::State {
  public:
-  Filter(const Pixels& pixels, const PdqKernel& kernel);
-  PdqGrid run();
+  State(const Pixels& pixels, const PdqKernel& kernel);
+  int run(int rows);
+  std::array<double, kGrid> drift() const;
+  const PdqGrid& grid() const { return grid_; }
 
  private:
   float* kept_row(int64_t row) const;
   void take_rows(int64_t first);
   void box_columns_again(const float row[kGrid]);
 
-  const Pixels& pixels_;
+  const Pixels pixels_;
   const PdqKernel& kernel_;
   const Box across_, down_;
   // A row after the first pass: output n stands at n + lag, with zeros before and after, as the
@@ -158,12 +162,13 @@ class Filter {
   // The second box along the columns, of the sampled ones only.
   std::array<float, kGrid> last_sums_{};
   std::vector<std::array<float, kGrid>> last_inputs_;
+  int64_t taken_ = 0;  // rows of the picture, and zeros behind its last
   int64_t next_ = 0;
   int cell_ = 0;
   PdqGrid grid_;
 };
 
-Filter::Filter(const Pixels& pixels, const PdqKernel& kernel)
+PdqFilter::State::State(const Pixels& pixels, const PdqKernel& kernel)
     : pixels_(pixels),
       kernel_(kernel),
       across_(pixels.width),
@@ -192,14 +197,35 @@ Filter::Filter(const Pixels& pixels, const PdqKernel& kernel)
   sampled_inputs_[kGrid] = kNever;
 }
 
-PdqGrid Filter::run() {
-  for (int64_t first = 0; first < down_.inputs(); first += kTile) take_rows(first);
+int PdqFilter::State::run(int rows) {
+  for (; cell_ < rows && taken_ < down_.inputs(); taken_ += kTile) take_rows(taken_);
   const std::array<float, kGrid> zeros{};
-  while (cell_ < kGrid) box_columns_again(zeros.data());
-  return grid_;
+  while (cell_ < rows) box_columns_again(zeros.data());
+  return cell_;
 }
 
-void Filter::take_rows(int64_t first) {
+std::array<double, kGrid> PdqFilter::State::drift() const {
+  // Of each sum, less what it should be: that of the inputs in its window.
+  std::vector<double> left(static_cast<size_t>(width_));
+  for (int64_t n = 0; n < width_; ++n) left[n] = sums_.get()[n];
+  for (int64_t row = std::max<int64_t>(taken_ - down_.window, 0);
+       row < std::min(taken_, down_.length); ++row) {
+    const float* inputs = kept_row(row);
+    for (int64_t n = 0; n < width_; ++n) left[n] -= inputs[n];
+  }
+  std::array<double, kGrid> drift;
+  const auto across = static_cast<double>(across_.window), down = static_cast<double>(down_.window);
+  for (int j = 0; j < kGrid; ++j) {
+    const int64_t last = across_.sample(j) + 2 * across_.lag;
+    double first_box = 0, second_box = last_sums_[j];
+    for (int64_t n = last - across_.window + 1; n <= last; ++n) first_box += left[n];
+    for (const std::array<float, kGrid>& inputs : last_inputs_) second_box -= inputs[j];
+    drift[j] = (first_box / across + second_box) / down;
+  }
+  return drift;
+}
+
+void PdqFilter::State::take_rows(int64_t first) {
   PixelRows picture(pixels_, first, kernel_);
   BoxLines before = first_room_.start(), after = second_room_.start();
   alignas(64) float values[kGrid][kTile];
@@ -236,11 +262,11 @@ void Filter::take_rows(int64_t first) {
 }
 
 // Where the first box's output of that row stands, null if the picture has no such row.
-float* Filter::kept_row(int64_t row) const {
+float* PdqFilter::State::kept_row(int64_t row) const {
   return row < 0 || row >= down_.length ? nullptr : kept_.get() + row % kept_rows_ * stride_;
 }
 
-void Filter::box_columns_again(const float row[kGrid]) {
+void PdqFilter::State::box_columns_again(const float row[kGrid]) {
   std::array<float, kGrid>& kept = last_inputs_[static_cast<size_t>(next_ % down_.window)];
   for (int j = 0; j < kGrid; ++j) {
     last_sums_[j] += row[j];
@@ -252,10 +278,21 @@ void Filter::box_columns_again(const float row[kGrid]) {
   ++next_;
 }
 
-}  // namespace
+PdqFilter::PdqFilter(const Pixels& pixels, const PdqKernel& kernel)
+    : state_(std::make_unique<State>(pixels, kernel)) {}
+
+PdqFilter::~PdqFilter() = default;
+
+int PdqFilter::run(int rows) { return state_->run(rows); }
+
+const PdqGrid& PdqFilter::grid() const { return state_->grid(); }
+
+std::array<double, kGrid> PdqFilter::drift() const { return state_->drift(); }
 
 PdqGrid pdq_filter(const Pixels& pixels, const PdqKernel& kernel) {
-  return Filter(pixels, kernel).run();
+  PdqFilter filter(pixels, kernel);
+  filter.run(kGrid);
+  return filter.grid();
 }
 
 PdqGrid pdq_luma(const Pixels& pixels) {

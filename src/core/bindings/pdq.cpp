@@ -97,17 +97,22 @@ void bind_pdq(nb::module_& m) {
       "pixels"_a.noconvert(), "The same as pdq, always in the reference's order of sums.");
   m.def(
       "pdq_doubt",
-      [](const PixelArray& pixels) {
+      [](const PixelArray& pixels, int rows) {
         const Pixels seen = pixels_of(pixels);
         if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
           throw nb::value_error("sides must be 5 to 32768 pixels");
-        const PdqDoubt doubt = hashed(pdq_doubt, pixels, active.isa);
+        if (rows < 0 || rows > 63) throw nb::value_error("rows must be 0 to 63");
+        PdqDoubt doubt;
+        {
+          nb::gil_scoped_release release;
+          doubt = pdq_doubt(seen, pdq_kernel(active.isa), rows);
+        }
         return Doubt(
             nb::make_tuple(values_of(doubt.coefficients), values_of(doubt.bounds), doubt.certain));
       },
-      "pixels"_a.noconvert(),
+      "pixels"_a.noconvert(), "rows"_a = 0,
       "The 256 coefficients as sampled, how far the reference's can be from each, and whether the "
-      "hash and the quality are certain.");
+      "hash and the quality are certain, when it has filtered so many rows of the grid itself.");
 }
 
 }  // namespace screener
