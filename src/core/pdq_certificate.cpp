@@ -35,7 +35,8 @@ struct Drift {
   // behind when the last of them was made.
   Drift(const PdqLine& line, int rounding_boxes, double largest, const PdqCosines& cosines,
         int first)
-      : boxes(rounding_boxes), window(first > 0 ? static_cast<double>(line.window) : 0) {
+      : boxes(rounding_boxes),
+        window(first > 0 && first < kGrid ? static_cast<double>(line.window) : 0) {
     const auto w = static_cast<double>(line.window);
     step = kSlack * (half_unit((w + 1) * largest) + half_unit(w * largest)) / w;
     clip = line.clipped() ? static_cast<double>(line.length + line.window) / (w * (w - 1)) : 0;
@@ -52,7 +53,7 @@ struct Drift {
       float sum = 0;
       for (int m = 0; m < kGrid; ++m) sum += widths[m] * std::fabs(cosines.tails[i][m]);
       fall[i] = step * (boxes * sum + clip * std::fabs(cosines.tails[i][kGrid - 1]) +
-                        (first > 0 ? window * std::fabs(cosines.matrix[i][first]) : 0));
+                        (window > 0 ? window * std::fabs(cosines.matrix[i][first]) : 0));
     }
   }
 };
@@ -134,7 +135,7 @@ double Bound::difference(int p, int q) const {
   }();
   const auto ends = [&](int i, int j) { return std::fabs(tails[i][kGrid - 1]) * cosines.norms[j]; };
   double beside = 0;
-  for (int m = 0; m < kGrid; ++m)
+  for (int m = 0; m < kGrid && down_.window > 0; ++m)
     beside += std::fabs(rows[pi][first_] * rows[pj][m] - rows[qi][first_] * rows[qj][m]);
   const double across =
       across_.boxes * distance(rows[pi], tails[pj], rows[qi], tails[qj], across_.widths, first_) +
