@@ -42,7 +42,7 @@ def told(open_picture, data):
     """All that is told of a file: what it is, its frames, and its trouble."""
     frames, trouble, media = [], None, None
     try:
-        picture = open_picture(data, Limits(pixels=4_000_000))
+        picture = open_picture(data, Limits(pixels=4_000_000), None)
         for frame in picture.frames():
             kept = (frame.part, frame.part_kind, frame.time, frame.pixels.shape)
             frames.append((kept, frame.pixels.tobytes()))
