@@ -170,7 +170,7 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
     return Picture(Media(mime, *_shown_size(image), 1), decode)
 
 
-def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
+def _open_bytes(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
     if not data:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
@@ -186,10 +186,10 @@ def _plain_frames(data: bytes, size: tuple[int, int], limits: Limits) -> Iterato
     found = plain_jpeg.luma(data, size)
     if found is not None:
         return iter((Frame(found, 0.0, 0),))
-    return _open_with_pillow(data, limits, None).frames()  # there is nothing behind its end
+    return _open_with_pillow(data, limits).frames()  # there is nothing behind its end
 
 
-def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
+def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
     _check_pixels(*headers.largest(data), limits)
     image = decoder.open_image(data)
     _check_pixels(image.width, image.height, limits)
