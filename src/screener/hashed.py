@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from screener import regions
 from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.located import Hashes, Located, Turned, groups_of, unpacked
-from screener.media import opening, source, trim
+from screener.media import opening, source
 from screener.media.image import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
+from screener.regions import Region
 from screener.result import MediaFacts
-
-_SMALL = 192
-"""PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
-video again at half its size: such frames are hashed at twice their size too.
-"""
-
-_FRAMED = 0.3
-"""So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
 
 _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 
@@ -209,83 +203,27 @@ def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
     return [Located(one) for one in made]
 
 
-class _Region(NamedTuple):
-    """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
-    but bars round them in this one: it is as detailed as they are, whatever its bars are.
-    """
-
-    name: str
-    shown: NDArray[np.uint8]
-    framed: tuple[NDArray[np.uint8], ...] = ()
-
-
 def _perceptual(
     frame: Frame, media: Media, wanted: Sequence[HashKind], *, sketch: bool
 ) -> list[Turned]:
     """The perceptual hashes that are wanted of a frame, of all parts of it."""
-    regions = list(_regions(frame, media))
-    within = {id(view) for region in regions for view in region.framed}
+    found = list(regions.find(frame, media))
+    within = {id(view) for region in found for view in region.framed}
     details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
     made: dict[int, list[Turned]] = {}
-    for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
+    for number, region in sorted(enumerate(found), key=lambda one: one[1].shown.size):
         inner = max((details.get(id(view), 0) for view in region.framed), default=0)
         surely = id(region.shown) in within
         made[number] = list(_turned(frame, region, wanted, inner, sketch=sketch and not surely))
         for one in made[number]:
             if one.kind == pdq.PDQ.name:
                 details[id(region.shown)] = min(one.details[0], one.qualities[0])
-    return [one for number in range(len(regions)) for one in made[number]]
-
-
-def _regions(frame: Frame, media: Media) -> Iterator[_Region]:
-    """The parts of a frame that are hashed."""
-    whole = frame.pixels
-    shown = [whole]
-    for view in (*trim.trimmed(whole), *frame.inner):
-        if not any(_is_same(view, other) for other in shown):
-            shown.append(view)
-    inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
-    for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
-        yield _Region("trimmed" if number else "full", one, framed)
-    if media.type in CONTAINERS or media.frames > 1 or frame.track:
-        for one, framed in zip(shown, inside, strict=True):
-            if min(one.shape[:2]) <= _SMALL:
-                yield _Region("enlarged", _enlarged(one), framed)
-
-
-def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
-    starts = [view.__array_interface__["data"][0] for view in (one, other)]
-    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
-    return bool(max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2])))
-
-
-def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether a part is a frame round a smaller one, and that is much of it."""
-    (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
-    smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
-    return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
-
-
-def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
-    pixel from where those of the larger picture stood, which is where PDQ takes its own.
-    """
-    return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
-
-
-def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Twice as many rows, each a mean of two weighed by their distance."""
-    threefold = pixels * np.uint16(3)
-    made = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
-    made[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
-    made[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
-    return made
+    return [one for number in range(len(found)) for one in made[number]]
 
 
 def _turned(
     frame: Frame,
-    region: _Region,
+    region: Region,
     wanted: Sequence[HashKind],
     inner: int,
     *,

@@ -1,0 +1,79 @@
+"""Regions: the parts of a frame that are hashed, each by itself: all of it, what is inside bars or
+borders, and either at twice its size where it is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.media import trim
+from screener.media.image import Frame, Media
+from screener.media.sniff import CONTAINERS
+
+_SMALL = 192
+"""PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
+video again at half its size: such frames are hashed at twice their size too.
+"""
+
+_FRAMED = 0.3
+"""So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
+
+
+class Region(NamedTuple):
+    """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
+    but bars round them in this one: it is as detailed as they are, whatever its bars are.
+    """
+
+    name: str
+    shown: NDArray[np.uint8]
+    framed: tuple[NDArray[np.uint8], ...] = ()
+
+
+def find(frame: Frame, media: Media) -> Iterator[Region]:
+    """The parts of a frame that are hashed."""
+    whole = frame.pixels
+    shown = [whole]
+    for view in (*trim.trimmed(whole), *frame.inner):
+        if not any(_is_same(view, other) for other in shown):
+            shown.append(view)
+    inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
+    for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
+        yield Region("trimmed" if number else "full", one, framed)
+    if media.type in CONTAINERS or media.frames > 1 or frame.track:
+        for one, framed in zip(shown, inside, strict=True):
+            if min(one.shape[:2]) <= _SMALL:
+                yield Region("enlarged", _enlarged(one), framed)
+
+
+def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    starts = [view.__array_interface__["data"][0] for view in (one, other)]
+    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
+    return bool(max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2])))
+
+
+def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether a part is a frame round a smaller one, and that is much of it."""
+    (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
+    smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
+    return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
+    pixel from where those of the larger picture stood, which is where PDQ takes its own.
+    """
+    return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
+
+
+def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twice as many rows, each a mean of two weighed by their distance."""
+    threefold = pixels * np.uint16(3)
+    made = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
+    made[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
+    made[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
+    return made
