@@ -5,6 +5,26 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+
+@pytest.fixture
+def known(make_list):
+    """Where a list is that matches nothing below."""
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]).path
+
+
+DAEMON = """
+import os, sys
+from screener import HashList, Screener, scan
+
+if __name__ == "__main__":
+    engine = Screener(HashList.open(sys.argv[1]))
+    os.close(2)
+    (result,) = scan(engine, "picture.png", jobs=1)
+    open("told", "w").write(str(result.verdict))
+"""
+
 CODE = """
 import json, multiprocessing, os, resource
 from screener.confined import confine
@@ -83,3 +103,45 @@ def test_a_worker_has_no_list_mapped_or_open(make_list, tmp_path):
     done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.stdout.split("\n")[:2] == ["True", "['0 0']"], done.stderr
+
+
+SENTINEL = """
+import multiprocessing, os
+from screener import standard_streams
+
+def tell(pipe):
+    pipe.send((os.readlink("/proc/self/fd/2"), multiprocessing.parent_process().sentinel))
+
+if __name__ == "__main__":
+    standard_streams.fill()
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    context.Process(target=tell, args=(there,)).start()
+    there.close()
+    print(*here.recv())
+"""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 2>&-"])
+def test_a_worker_does_not_take_its_parent_for_standard_error(tmp_path, closed):
+    """Where the scan was started without standard error, its workers have nothing there either:
+    silencing a decoder would close the pipe by which they know that the scan still runs.
+    """
+    (tmp_path / "tell.py").write_text(SENTINEL)
+    call = f"{sys.executable} tell.py {closed}"
+    done = subprocess.run(call, shell=True, cwd=tmp_path, capture_output=True, text=True)
+
+    there, sentinel = done.stdout.split()
+    assert there == os.devnull
+    assert int(sentinel) > 2
+
+
+def test_a_scan_by_a_program_without_standard_error(known, tmp_path, scene):
+    """A daemon that has closed it screens as any program does: the first pipe to a worker does not
+    take its place, where it would be silenced.
+    """
+    scene(3, (200, 150)).save(tmp_path / "picture.png")
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    subprocess.run([sys.executable, "daemon.py", known], cwd=tmp_path, timeout=60)
+
+    assert (tmp_path / "told").read_text() == "no_match"

@@ -11,11 +11,11 @@ PACKAGE = Path(screener.__file__).parent
 
 # From the bottom up: a module may import those named before it.
 LAYERS = [
-    "version", "errors", "bounds", "edits", "charts", "hashing", "media", "index", "lists",
-    "policy", "scenes", "alignment", "agreement", "result", "distinct", "located", "regions",
-    "hashed", "hasher", "found", "queries", "video_search", "screen", "confined", "visiting",
-    "worker", "workers", "working", "finished", "inputs", "cache", "scan", "rescan", "output",
-    "ray", "vpdq", "summary", "report", "audit_chain", "audit_file", "audit", "progress",
+    "version", "standard_streams", "errors", "bounds", "edits", "charts", "hashing", "media",
+    "index", "lists", "policy", "scenes", "alignment", "agreement", "result", "distinct", "located",
+    "regions", "hashed", "hasher", "found", "queries", "video_search", "screen", "confined",
+    "visiting", "worker", "workers", "working", "finished", "inputs", "cache", "scan", "rescan",
+    "output", "ray", "vpdq", "summary", "report", "audit_chain", "audit_file", "audit", "progress",
     "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "hotline",
     "commands", "cli",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from screener import standard_streams
 from screener.audit import Verification as AuditVerification
 from screener.calibrate import Calibration
 from screener.calibration_page import in_a_million
@@ -41,14 +42,8 @@ def to_stdout() -> Console:
 
 
 def fill_standard_streams() -> None:
-    """Put nothing where a standard stream was closed: else the next file that is opened takes
-    its place, and what a library prints ends up in it.
-    """
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
+    """Put nothing where a standard stream was closed, and let no name stop what is printed."""
+    standard_streams.fill()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from screener import standard_streams
 from screener.errors import MediaError
 from screener.hashed import Hashed, arrived
 from screener.hasher import Opened, Target, Way
@@ -97,6 +98,7 @@ class Worker(Generic[T]):
         # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
         # hold, and the mapped lists.
         context = multiprocessing.get_context("spawn")
+        standard_streams.fill()  # a daemon may have closed its own
         # Numbers, not Connections: the garbage collector may close one of those twice.
         orders, self._orders = os.pipe()
         self.answers, answers = os.pipe()
