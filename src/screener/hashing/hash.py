@@ -165,12 +165,6 @@ class Hash:
         made.__dict__.update(kind=kind, value=value, quality=quality, pixels=None)
         return made
 
-    def made_of(self, pixels: int) -> Hash:
-        """The same hash, made of pixels of that version of the pixel pipeline."""
-        made = object.__new__(Hash)
-        made.__dict__.update(self.__dict__, pixels=pixels)
-        return made
-
     @classmethod
     def parse(cls, kind: str, text: str, *, quality: int | None = None) -> Hash:
         """Read the text form of a value of the kind named.

@@ -410,10 +410,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
 
 def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
     """The pixels of a loaded image, turned by `turn`, or by its orientation if that is None."""
-    memory = canvas.of(image) if canvas is not None else None
-    if turn is None:
-        turn = pixels.orientation(image)
-    return pixels.turned(pixels.stored(image, memory), turn)
+    return pixels.upright(image, canvas.of(image) if canvas is not None else None, turn)
 
 
 def _duration(image: Image.Image) -> float:

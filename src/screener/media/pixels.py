@@ -31,14 +31,16 @@ _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
 _FLOAT_SCALES = (1.0, 255.0, 65535.0)
 
 
-def upright(image: Image.Image) -> Pixels:
+def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None = None) -> Pixels:
     """The picture as a person sees it: (H, W) uint8 for grey, (H, W, 3) for colour.
 
     The result is the caller's own; where it was turned it is a strided view. `image` is loaded
-    but not otherwise changed. Raises what Pillow raises if it cannot be decoded.
+    but not otherwise changed, unless `memory` is given, as to `stored`. `turn` is its EXIF
+    orientation where that is known. Raises what Pillow raises if it cannot be decoded.
     """
-    pixels = stored(image)
-    return turned(pixels, orientation(image))
+    image.load()  # an orientation may stand behind the pixels
+    turn = orientation(image) if turn is None else turn
+    return turned(stored(image, memory), turn)
 
 
 def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
