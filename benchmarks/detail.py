@@ -108,6 +108,14 @@ def refused(hashes: Hashes, kind: HashKind) -> int:
     )
 
 
+def compared(hashes: Hashes, kind: HashKind) -> int:
+    """Of how many pictures a hash is compared, be it of a part between bars."""
+    return sum(
+        any(score(one) >= FLOOR for one in found if one.hash.kind == kind)
+        for found in hashes.values()
+    )
+
+
 def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str, Any]:
     together = {name: found for family in drawn.values() for name, found in family.items()}
     return {
@@ -117,6 +125,7 @@ def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str,
         "photos_refused": refused(ordinary, kind),
         "drawn": {family: len(found) for family, found in drawn.items()},
         "drawn_refused": {family: refused(found, kind) for family, found in drawn.items()},
+        "drawn_compared": {family: compared(found, kind) for family, found in drawn.items()},
         "equal_without": pairs(together, kind, 0, 0),
         "equal_with": pairs(together, kind, 0, FLOOR),
         "matches_without": pairs(together, kind, kind.radius, 0),
