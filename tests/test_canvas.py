@@ -111,6 +111,19 @@ def test_webp_and_avif_have_the_pixels_that_pillow_gives(form, mode, options, or
         assert np.array_equal(found, by_pillow(data)), sides
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_the_frames_of_an_avif_are_those_that_pillow_gives(mode):
+    """Each frame's pixels to the last bit, and when it is shown."""
+    pictures = [drawn(mode, (333, 250), seed) for seed in range(3)]
+    options = {"append_images": pictures[1:], "duration": [70, 30, 9], "speed": 10}
+    data = saved(pictures[0], "AVIF", save_all=True, **options)
+    found, opened = list(image.open(data).frames()), Image.open(io.BytesIO(data))
+    for number, frame in enumerate(found):
+        opened.seek(number)
+        assert np.array_equal(frame.pixels, pixels.upright(opened))
+    assert [round(frame.time, 3) for frame in found] == [0.0, 0.07, 0.1]
+
+
 def test_webp_is_decoded_by_pillow_where_opencv_does_not(monkeypatch):
     """The pixels and the reasons are then Pillow's."""
     import cv2

@@ -108,9 +108,9 @@ def hash_item(
                     new = repeats.adds(frame, picture.media)
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
-                    if not new:
-                        continue
-                    hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
+                    if new:
+                        hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
+                    del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error
     except OSError as error:  # a video is read while it is decoded

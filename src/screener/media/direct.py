@@ -42,16 +42,20 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
     return upright[..., ::-1]  # it is blue, green, red
 
 
-def avif(image: ImageFile.ImageFile) -> pixels.Pixels | None:
-    """The upright pixels of an AVIF that is a still, by Pillow's decoder; None for another mode.
+def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
+    """The upright pixels of a picture of an AVIF, by Pillow's decoder; None for another mode. The
+    image's `info` has how long it is shown, and a still's decoder is given up.
 
     Raises what the decoder raises.
     """
     decoder, channels = getattr(image, "_decoder", None), _CHANNELS.get(image.mode)
     if decoder is None or channels is None:
         return None
-    memory = decoder.get_frame(0)[0]
-    image._decoder = decoder = None  # type: ignore[attr-defined]
+    memory, timescale, _, duration = decoder.get_frame(number)
+    if getattr(image, "n_frames", 1) == 1:
+        image._decoder = decoder = None  # type: ignore[attr-defined]
+    else:
+        image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
     return pixels.turned(pixels.from_array(stored), pixels.orientation(image))

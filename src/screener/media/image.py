@@ -7,6 +7,7 @@ from `Picture.frames`, one at a time, through the pixel pipeline of `media.pixel
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +28,11 @@ _FRAMES_FACTOR = 4
 
 _HIDDEN = 16
 """So many places of one file that look like a hidden picture or clip are looked into."""
+
+_APART = ("MPO", "TIFF")
+"""Formats of which a frame is decoded without the one before."""
+
+_ROWS_OF = 1 << 18  # pixels: rows that are looked at together
 
 _UNSEEN = ("too_large", "timeout", "unsupported", "encrypted")
 """Why a hidden clip that is one was not looked at; for all other reasons it is none, or broken."""
@@ -124,6 +130,7 @@ class Picture:
                 if (width, height) != (self.media.width, self.media.height):
                     self.media = replace(self.media, width=width, height=height)
             yield frame
+            del frame  # whose pixels would be held while the next are decoded
 
 
 def open(
@@ -250,11 +257,13 @@ def _decode_all(
         for frame in _decode_file(image, data, count, limits):
             part = max(part, frame.part + 1)
             yield frame
+            del frame
     except MediaError as error:
         trouble = error
     try:
         for frame in _hidden(image, data, limits, clips):
             yield replace(frame, part=part + frame.part)
+            del frame
     except MediaError as error:
         trouble = trouble or error
     if trouble is not None:
@@ -280,6 +289,7 @@ def _hidden(
                 for frame in _of_clip(one, clips, part, track):
                     part, track = max(part, frame.part + 1), max(track, frame.track + 1)
                     yield frame
+                    del frame
                 continue
             _check_pixels(*headers.largest(one.data), limits)
             opened = decoder.open_image(one.data)
@@ -290,6 +300,7 @@ def _hidden(
             found, trouble = _decoded(opened, one.data)
             if found is not None:
                 yield Frame(found, 0.0, part, one.kind)
+                found = None
                 part += 1
         except MediaError as error:
             trouble = error
@@ -303,12 +314,13 @@ def _of_clip(one: Embedded, clips: Clips | None, part: int, track: int) -> Itera
     """The frames of a hidden clip; its parts and tracks are counted from those given."""
     for frame in clips(one.data).frames() if clips else ():
         yield replace(frame, part=part + frame.part, part_kind=one.kind, track=track + frame.track)
+        del frame
 
 
 def _decode_file(
     image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits
 ) -> Iterator[Frame]:
-    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, None
+    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, b""
     for part in itertools.count():
         if part:
             following = _following(image, data, part, count)
@@ -321,17 +333,31 @@ def _decode_file(
         budget -= image.width * image.height
         if budget < 0:
             raise MediaError("too_large", f"all frames together: over {limits.pixels} x 4 pixels")
-        found, trouble = _decoded(image, data, part=part, alone=count == 1)
+        alone = count == 1 or image.format in _APART
+        found, trouble = _decoded(image, data, part=part, alone=alone)
         if count == 1:
             image.close()  # gives the decoder's memory back before anything is made of the pixels
-        if found is not None and (previous is None or not np.array_equal(found, previous)):
-            yield Frame(found, time, part)
+        elif alone:
+            image._im = None  # it stands on the memory of the frame, which is not to outlive it
+        if found is not None:
+            shown = b"" if count == 1 else _told(found)
+            if count == 1 or shown != previous:
+                yield Frame(found, time, part)
+            previous, found = shown, None  # not held while the next are decoded
         if trouble is not None:
             raise trouble
         if count == 1:
             return
-        previous = found
         time += _duration(image)
+
+
+def _told(found: NDArray[np.uint8]) -> bytes:
+    """What tells a frame's pixels from others: it takes no memory, where the pixels would."""
+    made = hashlib.blake2b(repr(found.shape).encode(), digest_size=32)
+    step = max(1, _ROWS_OF // max(found.shape[1], 1))
+    for top in range(0, found.shape[0], step):
+        made.update(np.ascontiguousarray(found[top : top + step]))
+    return made.digest()
 
 
 def _following(
