@@ -15,8 +15,8 @@ from PIL import Image
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder
-from screener.media.image import Limits
 from screener.media.image import open as open_picture
+from screener.media.limits import Limits
 
 
 def heic(*pictures, **options):

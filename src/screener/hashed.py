@@ -16,7 +16,7 @@ from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.located import Hashes, Located, Turned, groups_of, unpacked
 from screener.media import opening, source
-from screener.media.image import Frame, Media, Picture
+from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
