@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError
-from screener.media import decoder, headers
+from screener.media import decoder, headers, pixels
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -21,8 +21,6 @@ _FRAMES_FACTOR = 4
 
 _APART = ("MPO", "TIFF")
 """Formats of which a frame is decoded without the one before."""
-
-_ROWS_OF = 1 << 18  # pixels: rows that are looked at together
 
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
@@ -83,9 +81,8 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) 
 def _told(found: NDArray[np.uint8]) -> bytes:
     """What tells a frame's pixels from others: it takes no memory, where the pixels would."""
     made = hashlib.blake2b(repr(found.shape).encode(), digest_size=32)
-    step = max(1, _ROWS_OF // max(found.shape[1], 1))
-    for top in range(0, found.shape[0], step):
-        made.update(np.ascontiguousarray(found[top : top + step]))
+    for _, band in pixels.array_bands(found):
+        made.update(np.ascontiguousarray(band))
     return made.digest()
 
 
