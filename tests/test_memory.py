@@ -32,6 +32,26 @@ print(held("VmHWM") - before)
 """
 
 
+STARVED = """
+import re, resource, sys
+from pathlib import Path
+from screener import Policy
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS
+
+data, warm = (Path(name).read_bytes() for name in sys.argv[1:3])
+hash_item(warm, policy=Policy(), kinds=[KINDS["pdq"]])
+held = 1024 * int(re.search(r"VmData:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+for room in sys.argv[3:]:
+    resource.setrlimit(resource.RLIMIT_DATA, (held + int(room), resource.RLIM_INFINITY))
+    try:
+        found = hash_item(data, policy=Policy(), kinds=[KINDS["pdq"]])
+        print(found.trouble.reason if found.trouble else "hashed")
+    except MemoryError:  # which a worker tells as `too_large`
+        print("too_large")
+"""
+
+
 def save(picture, path, form):
     """Write the picture in that form, quickly; of several frames, it and two that are turned."""
     if form == "HEIC":
@@ -120,3 +140,33 @@ def test_what_classic_hashes_take_beside_the_picture(tmp_path):
     kinds = ("pdq", "phash", "dhash", "ahash", "whash", "phash256", "whash256", "md5")
     found = peak(picture, tmp_path, "PNG", kinds)
     assert found <= 1.2 * 4000 * 3000 + 2 * 2048**2 + (4 << 20)
+
+
+@pytest.mark.parametrize(
+    ("form", "rooms"),
+    [
+        ("JPEG, progressive", (0.5, 2, 3.5)),
+        ("JPEG2000", (3, 8, 12, 17)),
+        ("WEBP", (2, 5)),
+        ("AVIF", (1, 4, 7)),
+        ("HEIC", (1, 3, 4)),
+        ("PNG, frames", (3, 9)),
+        ("GIF, frames", (3, 9)),
+        ("WEBP, frames", (5, 11)),
+        ("AVIF, frames", (2, 9)),
+    ],
+)
+def test_too_little_memory_is_told_as_such(tmp_path, form, rooms):
+    """Where there are fewer bytes a pixel than decoding takes, the reason is `too_large`: not that
+    the file is broken, which is what most decoders say.
+    """
+    few = np.random.default_rng(1).integers(0, 256, (36, 48, 3), np.uint8)
+    picture = Image.fromarray(few).resize((2000, 1500), Image.Resampling.BICUBIC)
+    picture = picture.convert("P") if form.startswith("GIF") else picture
+    save(picture, tmp_path / "picture", form)
+    save(picture.resize((64, 48)), tmp_path / "warm", form)
+    files = [str(tmp_path / "picture"), str(tmp_path / "warm")]
+    bytes_ = [str(int(room * 2000 * 1500)) for room in rooms]
+    command = [sys.executable, "-c", STARVED, *files, *bytes_]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["too_large"] * len(rooms), done.stderr

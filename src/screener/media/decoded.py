@@ -32,7 +32,7 @@ def decoded(
             decoder.load(image)
         return _upright(image, canvas, turn), None
     except Exception as error:
-        trouble = decoder.failure(error, data, "pixels cannot be decoded")
+        trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
     if data and image.format in ("JPEG", "MPO"):

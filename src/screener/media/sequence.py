@@ -82,7 +82,7 @@ def _told(found: NDArray[np.uint8]) -> bytes:
     """What tells a frame's pixels from others: it takes no memory, where the pixels would."""
     made = hashlib.blake2b(repr(found.shape).encode(), digest_size=32)
     for _, band in pixels.array_bands(found):
-        made.update(np.ascontiguousarray(band))
+        made.update(np.ascontiguousarray(band).data)
     return made.digest()
 
 
