@@ -18,7 +18,7 @@ from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media.archive import Archive, Budget, type_of
-from screener.media.image import Limits
+from screener.media.limits import Limits
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 FREE = Budget(members=1000, bytes=1 << 40)

@@ -15,7 +15,7 @@ from PIL import Image
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
 from screener.errors import OutputError
 from screener.hashing import pdq
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.source import Name
 from screener.rescan import outdated
 

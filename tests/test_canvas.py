@@ -111,6 +111,36 @@ def test_webp_and_avif_have_the_pixels_that_pillow_gives(form, mode, options, or
         assert np.array_equal(found, by_pillow(data)), sides
 
 
+@pytest.mark.parametrize(
+    ("form", "mode", "options"),
+    [
+        ("AVIF", "L", {"speed": 10}),
+        ("AVIF", "RGB", {"speed": 10}),
+        ("AVIF", "RGBA", {"speed": 10}),
+        ("WEBP", "RGB", {"quality": 80}),
+        ("WEBP", "RGBA", {"quality": 80, "allow_mixed": True}),
+        ("WEBP", "RGBA", {"lossless": True, "exact": True}),
+        ("WEBP", "RGB", {"lossless": True, "minimize_size": True}),
+    ],
+)
+def test_the_frames_of_an_animation_are_those_that_pillow_gives(form, mode, options):
+    """Each frame's pixels to the last bit, turned as the file says, and when it is shown."""
+    exif = Image.Exif()
+    if form == "WEBP":
+        exif[0x0112] = 6
+    pictures = [drawn(mode, (333, 250), seed) for seed in range(3)]
+    part = pictures[1].copy()
+    part.paste(pictures[2].crop((50, 60, 90, 100)), (50, 60))
+    frames = {"append_images": [pictures[1], part, pictures[2]], "duration": [70, 30, 9, 40]}
+    data = saved(pictures[0], form, save_all=True, exif=exif, **frames, **options)
+    found, opened = list(image.open(data).frames()), Image.open(io.BytesIO(data))
+    assert len(found) == 4
+    for number, frame in enumerate(found):
+        opened.seek(number)
+        assert np.array_equal(frame.pixels, pixels.upright(opened))
+    assert [round(frame.time, 3) for frame in found] == [0.0, 0.07, 0.1, 0.109]
+
+
 def test_webp_is_decoded_by_pillow_where_opencv_does_not(monkeypatch):
     """The pixels and the reasons are then Pillow's."""
     import cv2

@@ -15,8 +15,8 @@ from screener import Reason, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import headers
-from screener.media.image import Limits
 from screener.media.image import open as open_picture
+from screener.media.limits import Limits
 
 
 def saved(image, format, **options):

@@ -15,8 +15,8 @@ from PIL import Image
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder
-from screener.media.image import Limits
 from screener.media.image import open as open_picture
+from screener.media.limits import Limits
 
 
 def heic(*pictures, **options):
@@ -178,6 +178,22 @@ def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
         monkeypatch.setattr(decoder.features, "check", lambda name: False)
         with pytest.raises(MediaError, match=r"unsupported.*built without"):
             open_picture(out.getvalue())
+
+
+def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
+    """The plugin says that Pillow was built without it, which would be `unsupported`."""
+    out = io.BytesIO()
+    scene(50).save(out, "AVIF")
+
+    def full(name):
+        raise ImportError(f"{name}: failed to map segment from shared object")
+
+    refusing = (Image.OPEN["AVIF"][0], lambda prefix: "built without it")
+    monkeypatch.setitem(Image.OPEN, "AVIF", refusing)
+    monkeypatch.setattr(decoder.features, "check", lambda name: False)
+    monkeypatch.setattr(decoder, "import_module", full)
+    with pytest.raises(MediaError, match=r"too_large.*memory"):
+        open_picture(out.getvalue())
 
 
 def test_the_files_of_the_material_that_are_heif(material):

@@ -16,7 +16,7 @@ from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
 from screener.media import video
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"

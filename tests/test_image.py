@@ -18,8 +18,9 @@ from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import HashError, MediaError
 from screener.media import decoder
-from screener.media.image import Frame, Limits, Media
 from screener.media.image import open as open_picture
+from screener.media.limits import Limits
+from screener.media.picture import Frame, Media
 
 REASONS = {"empty", "unsupported", "undecodable", "truncated", "too_large"}
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from screener.errors import MediaError
 from screener.media import image, plain_jpeg
-from screener.media.image import Limits
+from screener.media.limits import Limits
 
 
 def saved(picture, **options):

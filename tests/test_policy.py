@@ -6,7 +6,7 @@ import pytest
 
 from screener import Policy
 from screener.errors import PolicyError
-from screener.media.image import Limits
+from screener.media.limits import Limits
 
 
 def test_the_defaults_are_the_authors_of_pdq():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from screener import HashList
-from screener.media.image import Limits
+from screener.media.limits import Limits
 
 SCRIPT = Path(__file__).with_name("scan_and_measure.py")
 

@@ -20,7 +20,7 @@ from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing import pdq
 from screener.located import Located
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.source import Name
 
 PHOTODNA = ",".join(["7"] * 144)

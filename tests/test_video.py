@@ -20,7 +20,7 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import opening, video
 from screener.media.bars import Bars
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.pyav import AvStream
 from screener.media.sampling import Sampling
 from screener.media.stream import Still

@@ -9,7 +9,7 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
 from screener.media import video
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.pyav import AvStream
 
 

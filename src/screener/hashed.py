@@ -16,7 +16,7 @@ from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.located import Hashes, Located, Turned, groups_of, unpacked
 from screener.media import opening, source
-from screener.media.image import Frame, Media, Picture
+from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
@@ -108,9 +108,9 @@ def hash_item(
                     new = repeats.adds(frame, picture.media)
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
-                    if not new:
-                        continue
-                    hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
+                    if new:
+                        hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
+                    del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error
     except OSError as error:  # a video is read while it is decoded

@@ -16,7 +16,7 @@ from typing import Any
 from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
 # A worker needs about half of this before it has seen a file.

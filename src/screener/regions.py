@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.media import trim
-from screener.media.image import Frame, Media
+from screener.media.picture import Frame, Media
 from screener.media.sniff import CONTAINERS
 
 _SMALL = 192

@@ -10,7 +10,8 @@ from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq
 from screener.media import opening, source
-from screener.media.image import Frame, Limits
+from screener.media.limits import Limits
+from screener.media.picture import Frame
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item

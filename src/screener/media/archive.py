@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from screener.errors import MediaError
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.open_file import OpenFile
 from screener.media.sniff import sniff
 

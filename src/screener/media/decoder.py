@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -26,8 +27,15 @@ _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
 _HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
 
+# What the system says where a library, or memory for its own, does not fit the process any more.
+_NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
+
 # What Pillow decodes where it was built so, by the name of the feature.
 _IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
+
+# What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
+_ROOM = {"image/jpeg": 7, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
+_ROOM |= dict.fromkeys(_HEIF, 5)
 
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
 _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
@@ -72,14 +80,13 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """The upright pixels of a HEIF's picture, or of a WebP or AVIF that is a still, without
-    Pillow's copies of them; None where they are to be had of the image only. Raises what the
-    decoder raises.
+    """The upright pixels of a picture of a HEIF, AVIF or WebP without Pillow's copies of them; None
+    where they are to be had of the image only. Raises what the decoder raises.
     """
-    if image.format in ("AVIF", "WEBP"):
-        if getattr(image, "n_frames", 1) != 1:
-            return None
-        return direct.webp(image, data) if image.format == "WEBP" else direct.avif(image)
+    if image.format == "AVIF":
+        return direct.avif(image, number)
+    if image.format == "WEBP":
+        return direct.webp(image, data, number)
     if image.format != "HEIF":
         return None
     try:
@@ -89,13 +96,18 @@ def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixel
     return heif.decoded(data, number)
 
 
-def failure(error: BaseException, data: bytes, what: str) -> MediaError:
-    """What a plugin threw, as a MediaError with the reason that fits."""
+def failure(
+    error: BaseException, data: bytes, what: str, size: tuple[int, int] = (0, 0)
+) -> MediaError:
+    """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
+    and height where they are known.
+    """
     mime = sniff(data) or "the image"
     text = str(error).lower()
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
-    if isinstance(error, MemoryError) or "out of memory" in text or _starved(text, data):
+    no_room = any(word in text for word in _NO_ROOM)
+    if isinstance(error, MemoryError) or no_room or _starved(mime, data, size):
         return MediaError("too_large", f"{mime}: not enough memory to decode it")
     if isinstance(error, Warning):
         return MediaError("undecodable", f"{mime}: Pillow warns, and warnings are errors here")
@@ -176,16 +188,26 @@ def _formats() -> Iterator[str]:
     yield from [name for name in Image.ID if name not in known]
 
 
-def _starved(text: str, data: bytes) -> bool:
-    """Whether it was memory that a WebP lacked: its decoder says the same for every trouble."""
-    if "could not create decoder" not in text or headers.cut_short(data):
+def _starved(mime: str, data: bytes, size: tuple[int, int]) -> bool:
+    """Whether there is less room than decoding takes: of that, many decoders say what they say of a
+    broken file.
+    """
+    if headers.cut_short(data):
         return False
-    width, height = headers.largest(data)
+    width, height = size if any(size) else headers.largest(data)
     try:
-        # Room for the two canvases that it makes at once; the system gives no pages yet.
-        bytearray(2 * 4 * width * height)
+        bytearray(_ROOM.get(mime, 0) * width * height)  # the system gives no pages yet
     except MemoryError:
         return True
+    return False
+
+
+def _has_no_room(module: str) -> bool:
+    """Whether a library is there, and the memory to load it is not."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        return any(word in str(error).lower() for word in _NO_ROOM)
     return False
 
 
@@ -201,6 +223,8 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
     if mime in _HEIF:
         return MediaError("unsupported", f"{mime}: pip install 'screener[heif]' to decode it")
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
+        if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
+            return MediaError("too_large", f"{mime}: not enough memory to load its decoder")
         what = "this Pillow was built without it; its wheels of 11.3 and later have it"
         return MediaError("unsupported", f"{mime}: {what}")
     if decodable(mime):

@@ -2,12 +2,13 @@
 
 Pillow decodes every WebP as an animation, on two canvases, and copies the pixels of either format
 twice: 16 bytes a pixel of WebP, 9 of AVIF. The pixels here are the same: both ways ask libwebp
-and libavif.
+and libavif. An animation takes its two canvases here too, but not Pillow's copies.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import ImageFile
@@ -18,11 +19,15 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 _ANIMATED = 2  # the flag in the header of an extended WebP
 
 
-def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
-    """The upright pixels of a WebP that is a still, by OpenCV; None where it cannot."""
+def webp(image: ImageFile.ImageFile, data: bytes, number: int) -> pixels.Pixels | None:
+    """The upright pixels of a WebP that is a still, by OpenCV, or of a frame, by Pillow's decoder;
+    None where there is no such way. Raises what Pillow raises.
+    """
     channels = _CHANNELS.get(image.mode)
-    if channels is None or (data[12:16] == b"VP8X" and data[20] & _ANIMATED):
+    if channels is None:
         return None
+    if data[12:16] == b"VP8X" and data[20] & _ANIMATED:
+        return _webp_frame(image, number, channels)
     try:
         import cv2  # not with this module: WebP may not come
     except (ImportError, OSError, MemoryError):  # a worker may have too little memory left
@@ -42,16 +47,32 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
     return upright[..., ::-1]  # it is blue, green, red
 
 
-def avif(image: ImageFile.ImageFile) -> pixels.Pixels | None:
-    """The upright pixels of an AVIF that is a still, by Pillow's decoder; None for another mode.
+def _webp_frame(image: Any, number: int, channels: int) -> pixels.Pixels | None:
+    """The upright pixels of a frame, and in the image's `info` how long it is shown."""
+    if not (hasattr(image, "_seek") and hasattr(image, "_get_next")):
+        return None
+    image._seek(number)
+    memory, _, duration = image._get_next()
+    image.info["duration"] = duration
+    stored = np.frombuffer(memory, np.uint8).reshape(image.height, image.width, 4)
+    shown = pixels.from_array(stored[..., :channels])  # all four bytes are there in any case
+    return pixels.turned(shown, pixels.orientation(image))
+
+
+def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
+    """The upright pixels of a picture of an AVIF, by Pillow's decoder; None for another mode. The
+    image's `info` has how long it is shown, and a still's decoder is given up.
 
     Raises what the decoder raises.
     """
     decoder, channels = getattr(image, "_decoder", None), _CHANNELS.get(image.mode)
     if decoder is None or channels is None:
         return None
-    memory = decoder.get_frame(0)[0]
-    image._decoder = decoder = None  # type: ignore[attr-defined]
+    memory, timescale, _, duration = decoder.get_frame(number)
+    if getattr(image, "n_frames", 1) == 1:
+        image._decoder = decoder = None  # type: ignore[attr-defined]
+    else:
+        image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
     return pixels.turned(pixels.from_array(stored), pixels.orientation(image))

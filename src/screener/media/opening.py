@@ -10,7 +10,8 @@ from PIL import Image
 
 from screener.errors import MediaError
 from screener.media import image, video
-from screener.media.image import Limits, Picture
+from screener.media.limits import Limits
+from screener.media.picture import Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.source import Content

@@ -81,13 +81,11 @@ def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
     if memory is not None and channels == 1:
         return memory.reshape(height, width)
     pixels = _room((height, width) if channels == 1 else (height, width, channels), memory)
-    step = max(1, _BAND // width)
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
+    for rows in _rows(width, height):
         encoder = Image._getencoder(image.mode, "raw", (image.mode,))
-        encoder.setimage(image.im, (0, top, width, bottom))
-        _, _, band = encoder.encode((bottom - top) * width * channels)
-        pixels[top:bottom] = np.frombuffer(band, np.uint8).reshape(pixels[top:bottom].shape)
+        encoder.setimage(image.im, (0, rows.start, width, rows.stop))
+        _, _, band = encoder.encode((rows.stop - rows.start) * width * channels)
+        pixels[rows] = np.frombuffer(band, np.uint8).reshape(pixels[rows].shape)
     return pixels
 
 
@@ -128,26 +126,29 @@ def from_array(array: NDArray[Any]) -> Pixels:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     elif array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2):
-        array = _scaled(lambda: _array_bands(array), array.shape, None)
+        array = _scaled(lambda: array_bands(array), array.shape, None)
     elif array.dtype != np.uint8:
         raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
     if array.ndim == 2 or array.shape[2] == 3:
         return array
     pixels = np.empty((*array.shape[:2], 3), np.uint8)
-    for rows, band in _array_bands(array):
+    for rows, band in array_bands(array):
         pixels[rows] = _on_white(band)
     return pixels
 
 
+def _rows(width: int, height: int) -> Iterator[slice]:
+    """The rows of each band, from the first on."""
+    step = max(1, _BAND // width)
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
+
+
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """The image in bands of rows; one that is small comes whole, without a copy."""
-    step = max(1, _BAND // image.width)
-    if step >= image.height:
-        yield slice(0, image.height), image
-        return
-    for top in range(0, image.height, step):
-        bottom = min(top + step, image.height)
-        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+    for rows in _rows(*image.size):
+        whole = rows == slice(0, image.height)
+        yield rows, image if whole else image.crop((0, rows.start, image.width, rows.stop))
 
 
 def _image_bands(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
@@ -155,10 +156,9 @@ def _image_bands(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
         yield rows, np.asarray(band)
 
 
-def _array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    step = max(1, _BAND // array.shape[1])
-    for top in range(0, array.shape[0], step):
-        rows = slice(top, min(top + step, array.shape[0]))
+def array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Views of an array of pixels, in bands of rows that fit a processor's cache."""
+    for rows in _rows(array.shape[1], array.shape[0]):
         yield rows, array[rows]
 
 

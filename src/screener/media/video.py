@@ -19,7 +19,8 @@ from typing import BinaryIO, NamedTuple
 from screener.errors import MediaError
 from screener.media import containers, likeness
 from screener.media.bars import Bars
-from screener.media.image import Frame, Limits, Media, Picture
+from screener.media.limits import Limits
+from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.stream import Lost, Still, Stream

@@ -1,0 +1,113 @@
+"""Coverage: whether an input was compared with the lists, and the verdict that this carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from screener import video_search
+from screener.hashed import Hashed
+from screener.hashing.hash import KINDS
+from screener.lists.hashlist import HashList
+from screener.located import Located, Turned, groups_of
+from screener.policy import Policy
+from screener.reach import Reach
+from screener.result import Match, Reason, Verdict
+
+
+class Coverage:
+    """Of lists and a policy: what an input must have been compared by to be cleared."""
+
+    def __init__(self, lists: Sequence[HashList], policy: Policy) -> None:
+        self._lists = lists
+        self._policy = policy
+        self._reach = Reach(policy)
+        self._can_match = {one.name: _matching_kinds(one, policy) for one in lists}
+        # A list that can make no match (known files, say) need not have been compared, unless there
+        # is no other.
+        self._clearing = tuple(one for one in lists if one.matchable) or lists
+
+    def verdict(
+        self, item: Hashed, matches: list[Match]
+    ) -> tuple[Verdict, Reason | None, str | None]:
+        """A match counts whatever else happened; `no_match` needs proof of a comparison."""
+        if matches:
+            return Verdict.MATCH, None, None
+        if item.trouble is not None:
+            return Verdict.UNSCREENED, Reason(item.trouble.reason), item.trouble.detail
+        for one in self._clearing:
+            if not self._compared(one, item):
+                return (Verdict.UNSCREENED, *self._why_not_compared(one, item))
+        return Verdict.NO_MATCH, None, None
+
+    def hangs_on_doubt(self, item: Hashed) -> bool:
+        """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
+        if not any(self._reach.may_be_usable(one) for one in groups_of(item.hashes)):
+            return False
+        return not all(self._compared(one, item) for one in self._lists)
+
+    def by_videos(self, one: HashList) -> bool:
+        """Whether an input may match a video of a list."""
+        return video_search.KIND in self._can_match[one.name] and not self._policy.digests_only
+
+    def _compared(self, one: HashList, item: Hashed) -> bool:
+        """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
+        kind by which the list can make a match, not merely one of its seeds or known files. For a
+        video that is a share of the frames looked at, for all else one hash. A picture hidden in
+        a file says nothing of the one that is shown.
+        """
+        if self.by_videos(one) and video_search.is_comparable(item, self._policy):
+            return True
+        if not item.video or item.media is None or self._policy.digests_only:
+            return any(self._carries(one, group) for group in groups_of(item.hashes))
+        compared = (located for located in item.hashes if self._carries(one, located))
+        frames = len(_moments(compared))
+        return frames >= max(1, self._policy.sampling.usable * item.media.samples)
+
+    def _carries(self, one: HashList, group: Located | Turned) -> bool:
+        """Whether a hash, or one of several, is of a frame and was surely compared, by a kind by
+        which the list can make a match.
+        """
+        if group.part_kind != "frame":
+            return False
+        if isinstance(group, Turned):
+            floor = self._policy.floor.get(group.kind, 0)
+            comparable = group.kind in self._can_match[one.name] and not self._policy.digests_only
+            return comparable and group.surely_usable(floor)
+        kind = group.hash.kind
+        return (
+            kind.name in self._can_match[one.name]
+            and (kind.perceptual or self._policy.digests_only)
+            and self._reach.surely_usable(group)
+        )
+
+    def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
+        as_video = self.by_videos(one) and video_search.is_video(item)
+        shared = [
+            located
+            for located in item.hashes
+            if located.hash.kind.perceptual
+            and (as_video or located.hash.kind.name in self._can_match[one.name])
+        ]
+        if (shared or as_video) and not self._policy.digests_only:
+            if not item.video or item.media is None:
+                return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
+            usable = len(_moments(located for located in shared if self._reach.usable(located)))
+            looked_at = f"{item.media.samples} frames looked at show enough detail"
+            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
+        what = "no digest" if self._policy.digests_only else "no perceptual kind"
+        return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+
+
+def _moments(hashes: Iterable[Located]) -> set[tuple[int, float]]:
+    """The tracks and times of the frames that hashes are of, those that show the same included."""
+    return {(one.track, time) for one in hashes for time in (one.time, *one.again)}
+
+
+def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
+    """The kinds by which a list can make a match under the policy's floors."""
+    return frozenset(
+        kind
+        for kind in one.kinds
+        # A video has no quality of its own: its frames have.
+        if one.can_match(kind, floor=0 if KINDS[kind].video else policy.floor.get(kind, 0))
+    )

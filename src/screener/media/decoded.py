@@ -1,0 +1,79 @@
+"""One frame of a file, decoded as far as it goes: its pixels, and what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from screener.errors import MediaError
+from screener.media import decoder, headers, pixels
+from screener.media.canvas import Canvas
+
+
+def decoded(
+    image: Image.Image, data: bytes, *, part: int = 0, alone: bool = True
+) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
+    """The upright pixels of the current frame as far as it decodes, and what went wrong.
+
+    Those of a frame that is `alone` wanted of a file take the place of the image, which shows
+    nothing afterwards.
+    """
+    turn: int | None = None  # where it is known before the frame is loaded
+    canvas = Canvas() if data and alone else None
+    try:
+        if data and isinstance(image, ImageFile.ImageFile):
+            direct = decoder.direct_pixels(image, data, part)
+            if direct is not None:
+                return direct, None
+            turn = _prepare(image, canvas)
+            decoder.load(image)
+        return _upright(image, canvas, turn), None
+    except Exception as error:
+        trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
+        if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
+            return None, trouble
+    if data and image.format in ("JPEG", "MPO"):
+        # A marker for the end makes libjpeg finish with what it has: the last rows of a
+        # baseline file, all rows of a progressive one, only coarser.
+        with contextlib.suppress(Exception):
+            ended = headers.ended_jpeg(data)
+            again = at(decoder.open_image(ended), ended, part)
+            _prepare(again, canvas)
+            return _upright(again, canvas, None), trouble
+    with contextlib.suppress(Exception):
+        rest = decoder.remains(image)
+        if rest is not None:
+            turn = pixels.orientation(image) if turn is None else turn
+            return _upright(rest, canvas, turn), trouble
+    return None, trouble
+
+
+def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:
+    """The image at its frame number `part`; raises what the plugin raises."""
+    if part and image.format == "MPO":
+        # Each picture of an MPO is a JPEG of its own, and may have other colours. A fresh start:
+        # older Pillows decode it into the memory of the last one, and beyond.
+        image = decoder.open_image(data)
+    if part != image.tell():
+        image.seek(part)
+    return image
+
+
+def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
+    """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
+    what `decoder.unturned` says of a TIFF.
+    """
+    if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
+        image.draft("L", image.size)  # docs/pixels.md states the drift
+    turn = decoder.unturned(image) if image.format == "TIFF" else None
+    if canvas is not None:
+        canvas.lend(image)
+    return turn
+
+
+def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
+    """The pixels of a loaded image, turned by `turn`, or by its orientation if that is None."""
+    return pixels.upright(image, canvas.of(image) if canvas is not None else None, turn)

@@ -1,0 +1,57 @@
+"""Reach: which hashes are compared under a policy, and how far they reach."""
+
+from __future__ import annotations
+
+from screener.hashing.hash import HashKind
+from screener.lists.hashlist import HashList
+from screener.lists.records import Record
+from screener.lists.states import State
+from screener.located import Located, Turned
+from screener.policy import Policy
+
+
+class Reach:
+    """Of one policy: its radii and its floors, applied."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def radius(self, state: str, kind: HashKind) -> int:
+        """The radius in bits for hits on records of a state; 0 for digests."""
+        good = state == State.KNOWN_GOOD
+        table = self._policy.known_good_radius if good else self._policy.radius
+        return table.get(kind.name, 0)
+
+    def widest(self, one: HashList, kind: HashKind) -> int:
+        """The largest radius that a hit of that kind in a list may have."""
+        return max(self.radius(state, kind) for state in one.states or ("",))
+
+    def usable(self, located: Located) -> bool:
+        """Whether a query is compared: digests always, perceptual kinds by their floor.
+
+        A hash made elsewhere without a quality is compared: nothing says that it should not be.
+        """
+        kind = located.hash.kind
+        if self._policy.digests_only and not kind.digest:
+            return False
+        floor, quality = self._policy.floor.get(kind.name, 0), located.hash.quality
+        if quality is not None and quality < floor:
+            return False
+        return located.detail is None or located.detail >= floor
+
+    def surely_usable(self, located: Located) -> bool:
+        """The same of a sketch, whatever its bits in doubt are."""
+        floor = self._policy.floor.get(located.hash.kind.name, 0)
+        return self.usable(located) and (located.least is None or located.least >= floor)
+
+    def may_be_usable(self, group: Located | Turned) -> bool:
+        """Whether it is for bits in doubt to say if a hash, or one of several, is compared."""
+        if isinstance(group, Turned):
+            floor = self._policy.floor.get(group.kind, 0)
+            return not self._policy.digests_only and group.may_be_usable(floor)
+        return group.least is not None and self.usable(group) and not self.surely_usable(group)
+
+    def counts(self, record: Record, kind: HashKind) -> bool:
+        """Whether a listed hash counts: one with a recorded quality below the floor does not."""
+        floor = self._policy.floor.get(kind.name, 0)
+        return record.quality is None or record.quality >= floor
