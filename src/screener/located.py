@@ -105,7 +105,7 @@ class Turned(NamedTuple):
 
 
 class Hashes(Sequence[Located]):
-    """The hashes of an input: a sequence of Located, held in `groups` as far as they are columns."""
+    """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
 
     def __init__(self, groups: Sequence[Located | Turned] = ()) -> None:
         self.groups = tuple(groups)
@@ -161,9 +161,7 @@ def unpacked(packed: tuple[tuple[Any, ...], ...]) -> Hashes:
     """
     return Hashes(
         [
-            _checked(Turned(*one))
-            if type(one[0]) is str
-            else Located(_unpacked(one[0]), *one[1:])
+            _checked(Turned(*one)) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
             for one in packed
         ]
     )
