@@ -11,7 +11,7 @@ from screener.errors import MediaError
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
-from screener.located import Hashes, Located, Turned, groups_of
+from screener.located import Hashes, Located, Turned, groups_of, unpacked
 from screener.media import pixels
 from screener.media.source import Name
 from screener.queries import Queries
@@ -82,9 +82,10 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     """They may come of a process that is not ours any more, and would break the scan."""
     wrong = turned(random.Random(2))._replace(**{column: content})
     with pytest.raises((ValueError, TypeError)):
-        Hashes((wrong,))
-    with pytest.raises(ValueError, match="neither"):
-        Hashes(("x",))
+        unpacked(Hashes((wrong,)).packed())
+    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5):
+        with pytest.raises((ValueError, TypeError, LookupError)):
+            unpacked((wrong,))
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 import zipfile
@@ -29,7 +30,8 @@ pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it
 from ray_cluster import CalamityEngine
 
 from screener import ray as on_ray
-from screener.ray import crew, nodes
+from screener.ray import crew, nodes, scanning
+from screener.ray.head import Head
 
 
 def told(results):
@@ -360,9 +362,10 @@ def test_the_command_says_what_is_wrong(known, uploads):
         assert (done.stdout, "Traceback" in done.stderr) == ("", False)
 
 
-def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
+@pytest.mark.parametrize("moment", ["at its start", "before its actors", "at work"])
+def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path, moment):
     """Without an address the command starts one, to which nobody else has the token; Ctrl-C ends
-    all of it, with whole lines and 130.
+    all of it within two seconds, whenever it comes, with whole lines and 130.
     """
     mark = f"SCREENER_TEST_MARK={tmp_path}"
     environment = {**os.environ, "SCREENER_TEST_MARK": str(tmp_path), "HOME": str(tmp_path)}
@@ -379,7 +382,7 @@ def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
     )
     try:
         deadline = time.monotonic() + 100
-        while not (out.exists() and out.stat().st_size):
+        while not _is_at(moment, out, mark.encode()):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
@@ -392,14 +395,63 @@ def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path):
 
     assert process.returncode == 130, stderr
     assert b"Traceback" not in stderr
-    assert took < 10
+    assert took < 2
     assert all(json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
-    assert out.read_bytes().endswith(b"\n")
+    assert out.read_bytes().endswith(b"\n") or moment != "at work"
     assert not (tmp_path / ".ray").exists()
     deadline = time.monotonic() + 10
     while left := _marked(mark.encode()):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def _is_at(moment, out, mark):
+    """Whether a scan that writes to a file has come so far."""
+    if moment == "at work":
+        return out.exists() and out.stat().st_size
+    signs = [b"gcs_server"] if moment == "at its start" else [b"default_worker.py", b"ray::Keeper"]
+    return any(sign in command for command in _marked(mark).values() for sign in signs)
+
+
+def test_a_ray_of_its_own_ends_with_the_program(known, uploads, tmp_path):
+    """A scan that is killed leaves nothing of Ray behind."""
+    environment = {**os.environ, "SCREENER_TEST_MARK": str(tmp_path), "HOME": str(tmp_path)}
+    environment.pop("RAY_ADDRESS", None)
+    call = [*CALL, "scan", str(uploads), "--list", str(known.path), "--engine", "ray"]
+    mark = f"SCREENER_TEST_MARK={tmp_path}".encode()
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, env=environment) as process:
+        deadline = time.monotonic() + 100
+        while not _is_at("before its actors", None, mark):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+    while left := _marked(mark):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_ctrl_c_waits_until_ray_is_joined():
+    """Broken off there, Ray would crash the program at its end."""
+    went_on = []
+
+    def join():
+        with scanning._interrupts_put_off():
+            signal.raise_signal(signal.SIGINT)
+            went_on.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        join()
+    assert went_on
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_why_no_ray_starts_is_told(monkeypatch):
+    """Whatever ends the process, and whatever Ray says."""
+    with pytest.raises(ClusterError, match="no Ray can be started here: ValueError"):
+        Head(-1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ClusterError, match="no Ray can be started here: it has ended"):
+        Head(1)
 
 
 def _marked(mark):
@@ -409,7 +461,7 @@ def _marked(mark):
         if process.name.isdigit():
             try:
                 if mark in (process / "environ").read_bytes():
-                    found[process.name] = (process / "cmdline").read_bytes()[:80]
+                    found[process.name] = (process / "cmdline").read_bytes()
             except OSError:
                 continue
     return found

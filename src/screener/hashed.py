@@ -87,7 +87,9 @@ def hash_item(
     doubt.
     Never raises MediaError: the trouble is part of what is returned.
     """
-    wanted = tuple(kinds)
+    digests, perceptual = [], []
+    for kind in kinds:
+        (digests if kind.digest else perceptual).append(kind)
     name = source.name_of(item)
     hashes: list[Located | Turned] = []
     picture: Picture | None = None
@@ -98,8 +100,8 @@ def hash_item(
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += _digests(read, wanted)
-            if any(kind.perceptual for kind in wanted):
+            hashes += _digests(read, digests)
+            if perceptual:
                 picture = _open(read, policy)
                 # What moves is compared with listed videos too, and its frames with one another.
                 still = picture.media.type not in CONTAINERS and picture.media.frames == 1
@@ -109,7 +111,7 @@ def hash_item(
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
                     if new:
-                        hashes += _perceptual(frame, picture.media, wanted, sketch=sketch)
+                        hashes += _perceptual(frame, picture.media, perceptual, sketch=sketch)
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error
@@ -187,34 +189,29 @@ def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
-def _digests(read: source.Source, wanted: Sequence[HashKind]) -> list[Located]:
+def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[Located]:
     """The digests of the file's bytes that are wanted; none for pixels, which have no file."""
-    if not any(kind.digest for kind in wanted):
+    data = read.content if isinstance(read.content, bytes) else read.file
+    if not kinds or data is None:
         return []
-    made: tuple[Hash, ...] = ()
-    kinds = [kind for kind in wanted if kind.digest]
-    if read.file is not None:
-        try:
-            made = digest.compute_kinds(read.file, kinds)
-        except OSError as error:
-            raise MediaError("unreadable", error.strerror or "cannot be read") from None
-    elif isinstance(read.content, bytes):
-        made = digest.compute_kinds(read.content, kinds)
-    return [Located(one) for one in made]
+    try:
+        return [Located(one) for one in digest.compute_kinds(data, kinds)]
+    except OSError as error:
+        raise MediaError("unreadable", error.strerror or "cannot be read") from None
 
 
 def _perceptual(
-    frame: Frame, media: Media, wanted: Sequence[HashKind], *, sketch: bool
+    frame: Frame, media: Media, kinds: Sequence[HashKind], *, sketch: bool
 ) -> list[Turned]:
     """The perceptual hashes that are wanted of a frame, of all parts of it."""
-    found = list(regions.find(frame, media))
+    found = regions.find(frame, media)
     within = {id(view) for region in found for view in region.framed}
     details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
     made: dict[int, list[Turned]] = {}
     for number, region in sorted(enumerate(found), key=lambda one: one[1].shown.size):
         inner = max((details.get(id(view), 0) for view in region.framed), default=0)
         surely = id(region.shown) in within
-        made[number] = list(_turned(frame, region, wanted, inner, sketch=sketch and not surely))
+        made[number] = list(_turned(frame, region, kinds, inner, sketch=sketch and not surely))
         for one in made[number]:
             if one.kind == pdq.PDQ.name:
                 details[id(region.shown)] = min(one.details[0], one.qualities[0])
@@ -224,7 +221,7 @@ def _perceptual(
 def _turned(
     frame: Frame,
     region: Region,
-    wanted: Sequence[HashKind],
+    kinds: Sequence[HashKind],
     inner: int,
     *,
     sketch: bool,
@@ -233,10 +230,10 @@ def _turned(
     `inner` is the detail, by PDQ, of what it is a frame round.
     """
     shown = region.shown
-    kinds = [kind for kind in wanted if kind.name in _CLASSIC]
-    made = classic.compute_orientations(shown, kinds) if kinds else {}
+    classics = [kind for kind in kinds if kind.name in _CLASSIC]
+    made = classic.compute_orientations(shown, classics) if classics else {}
     seen = detail.Detail(shown)
-    for kind in wanted:
+    for kind in kinds:
         if kind is pdq.PDQ:
             columns = _pdqs(shown, seen.score(kind), inner, sketch)
         elif kind.name in made:
@@ -261,13 +258,10 @@ def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Co
     """Columns of PDQs, or sketches, of a picture of that score: each hash has its own `patterns`
     besides, which its bits in doubt may change. None has less than `inner`.
     """
-    values, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
-    details = leasts = bytes([max(inner, min(score, one)) for one in detail.pattern_scores(values)])
-    if any(doubts):
-        bounds = detail.pattern_bounds(values, doubts)
-        columns = zip(details, bounds, doubts, strict=True)
-        details = bytes(
-            max(inner, min(score, most)) if doubt else sure for sure, (_, most), doubt in columns
-        )
-        leasts = bytes(max(inner, min(score, least)) for least, _ in bounds)
-    return b"".join(values), qualities, details, doubts, leasts
+    each, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
+    values = b"".join(each)
+    details, leasts = bytearray(), bytearray()
+    for least, most in detail.pattern_bounds(values, doubts):
+        details.append(max(inner, min(score, most)))
+        leasts.append(max(inner, min(score, least)))
+    return values, qualities, bytes(details), doubts, bytes(leasts)

@@ -105,18 +105,10 @@ class Turned(NamedTuple):
 
 
 class Hashes(Sequence[Located]):
-    """The hashes of an input: a sequence of Located, held in `groups` as far as they are columns.
-
-    Raises ValueError where a group is none: they may come of a process that a file has taken over.
-    """
+    """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
 
     def __init__(self, groups: Sequence[Located | Turned] = ()) -> None:
         self.groups = tuple(groups)
-        for group in self.groups:
-            if type(group) is Turned:
-                _check(group)
-            elif type(group) is not Located:
-                raise ValueError("neither Located nor Turned")
 
     @cached_property
     def _each(self) -> tuple[Located, ...]:
@@ -164,10 +156,12 @@ class Hashes(Sequence[Located]):
 
 
 def unpacked(packed: tuple[tuple[Any, ...], ...]) -> Hashes:
-    """What `Hashes.packed` gave. Raises TypeError, ValueError or HashError where it is no such."""
+    """What `Hashes.packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
+    may come of a process that a file has taken over.
+    """
     return Hashes(
         [
-            Turned(*one) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
+            _checked(Turned(*one)) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
             for one in packed
         ]
     )
@@ -182,14 +176,15 @@ def _unpacked(packed: tuple[Any, ...]) -> Hash:
     return Hash(kind_named(kind), *facts)
 
 
-def _check(group: Turned) -> None:
-    """ValueError or TypeError where its columns do not fit one another, or their kind."""
-    kind, count = kind_named(group.kind), len(ORIENTATIONS)
-    columns = (group.values, group.qualities, group.details, group.doubts, group.leasts)
-    if not all(type(column) is bytes for column in columns) or not kind.perceptual:
+def _checked(group: Turned) -> Turned:
+    """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
+    name, values, *others = group[:6]
+    kind, count = kind_named(name), len(ORIENTATIONS)
+    if not kind.perceptual or {type(values), *map(type, others)} != {bytes}:
         raise ValueError("no columns of hashes")
-    if [len(column) for column in columns] != [kind.size * count, *[count] * 4]:
+    if len(values) != kind.size * count or {*map(len, others)} != {count}:
         raise ValueError("columns of another length")
+    return group
 
 
 def groups_of(hashes: Sequence[Located]) -> Sequence[Located | Turned]:

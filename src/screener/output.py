@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -30,25 +27,27 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
-        with self._named():
-            # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-            self._stream.write((to_line(result) + "\n").encode("utf-8", "replace"))
+        # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
+        line = (to_line(result) + "\n").encode("utf-8", "replace")
+        try:
+            self._stream.write(line)
             self._stream.flush()
+        except OSError as error:
+            self._name_it(error)
+            raise
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
         if self._owned:
-            with self._named():
+            try:
                 self._stream.close()
+            except OSError as error:
+                self._name_it(error)
+                raise
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _name_it(self, error: OSError) -> None:
         """Say of what the system refuses where it was to go."""
-        try:
-            yield
-        except OSError as error:
-            error.filename = error.filename or self._name
-            raise
+        error.filename = error.filename or self._name
 
     def __enter__(self) -> JsonLines:
         return self
@@ -64,7 +63,7 @@ class JsonLines:
 
 def to_line(result: Result) -> str:
     """One result as a line of JSON, without the line's end."""
-    return json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
+    return result.to_json()
 
 
 class ResumedJsonLines(JsonLines):

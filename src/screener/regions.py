@@ -4,7 +4,6 @@ borders, and either at twice its size where it is small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,20 +32,28 @@ class Region(NamedTuple):
     framed: tuple[NDArray[np.uint8], ...] = ()
 
 
-def find(frame: Frame, media: Media) -> Iterator[Region]:
+def find(frame: Frame, media: Media) -> list[Region]:
     """The parts of a frame that are hashed."""
     whole = frame.pixels
     shown = [whole]
     for view in (*trim.trimmed(whole), *frame.inner):
         if not any(_is_same(view, other) for other in shown):
             shown.append(view)
-    inside = [tuple(view for view in shown[1:] if _frames(one, view)) for one in shown]
-    for number, (one, framed) in enumerate(zip(shown, inside, strict=True)):
-        yield Region("trimmed" if number else "full", one, framed)
+    found = [
+        Region(
+            "trimmed" if number else "full",
+            one,
+            tuple([view for view in shown[1:] if _frames(one, view)]),
+        )
+        for number, one in enumerate(shown)
+    ]
     if media.type in CONTAINERS or media.frames > 1 or frame.track:
-        for one, framed in zip(shown, inside, strict=True):
-            if min(one.shape[:2]) <= _SMALL:
-                yield Region("enlarged", _enlarged(one), framed)
+        found += [
+            Region("enlarged", _enlarged(one.shown), one.framed)
+            for one in found
+            if min(one.shown.shape[:2]) <= _SMALL
+        ]
+    return found
 
 
 def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

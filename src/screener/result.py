@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from screener.agreement import Agreement, Rule
@@ -195,6 +197,20 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
+        line = self._found() | _decided_by(self.lists, self.policy, self.versions)
+        if self.seconds is not None:
+            line["seconds"] = self.seconds
+        return line
+
+    def to_json(self) -> str:
+        """The result line as JSON, without the line's end."""
+        found = _encode(self._found())[:-1]
+        decided_by = _decided_by_json(self.lists, self.policy, self.versions)
+        seconds = "" if self.seconds is None else f',"seconds":{_encode(self.seconds)}'
+        return f"{found},{decided_by}{seconds}}}"
+
+    def _found(self) -> dict[str, Any]:
+        """What the line says of the input itself."""
         line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
         if self.input_bytes is not None:
             line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
@@ -208,12 +224,23 @@ class Result:
             "matches": [match.to_dict() for match in self.matches],
             "beside": [match.to_dict() for match in self.beside],
             "timeline": [one.to_dict() for one in self.timeline],
-            "lists": [
-                {"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in self.lists
-            ],
-            "policy": self.policy,
-            "versions": dict(self.versions),
         }
-        if self.seconds is not None:
-            line["seconds"] = self.seconds
         return line
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _decided_by(
+    lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
+) -> dict[str, Any]:
+    """What the line says of lists, policy and versions."""
+    states = [{"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in lists]
+    return {"lists": states, "policy": policy, "versions": dict(versions)}
+
+
+@lru_cache(maxsize=1)  # many results in a row have the same
+def _decided_by_json(
+    lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
+) -> str:
+    return _encode(_decided_by(lists, policy, versions))[1:-1]

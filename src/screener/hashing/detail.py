@@ -42,6 +42,7 @@ _CONTRAST = 2.0
 # wHash sees which half of a picture is lighter, and no more: what stands on a plain ground has the
 # hash of many things of that shape.
 _WHASH_NEEDS = _NEEDS | {"spread": 0.435, "texture": 218.0, "shades": 0.25}
+_KIND_NEEDS = {"pdq": _PDQ_NEEDS, "whash": _WHASH_NEEDS}
 _KIND_PATTERNS = {"phash": 2.0, "phash256": 3.5, "whash": 1.5}
 _OTHER_PATTERNS = 1.25  # of the classic kinds
 _WHASH_GAP = 25.0  # greys
@@ -97,7 +98,7 @@ class Detail:
 
     def score(self, kind: HashKind) -> int:
         """The score for a perceptual kind: 0 to 100, in whole numbers."""
-        needs = {"pdq": _PDQ_NEEDS, "whash": _WHASH_NEEDS}.get(kind.name, _NEEDS)
+        needs = _KIND_NEEDS.get(kind.name, _NEEDS)
         return min(_worth(getattr(self, name), need) for name, need in needs.items())
 
 
@@ -144,10 +145,14 @@ def pattern_scores(values: Sequence[bytes]) -> list[int]:
     return [_pattern_score(power) for power, _ in _core.pdq_patterns(b"".join(values))]
 
 
-def pattern_bounds(values: Sequence[bytes], doubts: Sequence[int]) -> list[tuple[int, int]]:
-    """The least and the largest score that PDQs can have of which so many bits may be others."""
-    found = _core.pdq_patterns(b"".join(values))
-    return [_pattern_bounds(*one, doubt) for one, doubt in zip(found, doubts, strict=True)]
+def pattern_bounds(values: bytes, doubts: Sequence[int]) -> list[tuple[int, int]]:
+    """The least and the largest score that PDQs, joined, can have of which so many bits may be
+    others: of those that are sure their score, twice.
+    """
+    return [
+        _pattern_bounds(power, widest, doubt) if doubt else (_pattern_score(power),) * 2
+        for (power, widest), doubt in zip(_core.pdq_patterns(values), doubts, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4096)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
+import signal
+import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import ExitStack, closing, contextmanager
+from types import FrameType
 
 import ray
 
@@ -17,12 +18,10 @@ from screener.finished import Finished
 from screener.inputs import FilePath, places
 from screener.ray import nodes
 from screener.ray.crew import Crew
+from screener.ray.head import Head
 from screener.result import Result
 from screener.scan import Metrics, check_jobs, check_memory, cores, scan_by
 from screener.screen import Screener
-
-# For a Ray of our own: names go to its actors and hashes come back, each in one small message.
-_STORE = 100 << 20
 
 
 def scan(
@@ -83,29 +82,37 @@ def joined(address: str | None) -> Iterator[None]:
         raise ClusterError(
             f"{where}: run the scan on a machine of the cluster, and give host:port or auto"
         )
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if where == "local":
-        _keep_to_itself()
-        settings |= {
-            "num_cpus": cores(),
-            "object_store_memory": _STORE,
-            "include_dashboard": False,
-        }
+    with ExitStack() as stack:
+        if where == "local":
+            head = stack.enter_context(Head(cores()))
+            # It answers at once, which of another cluster nobody knows.
+            with _interrupts_put_off():
+                _join(head.address)
+        else:
+            _join(where)
+        stack.callback(ray.shutdown)
+        yield
+
+
+def _join(where: str) -> None:
     try:
-        ray.init(address=where, **settings)
+        ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"no Ray cluster at {where}: {nodes.last_line(error)}") from None
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Have Ctrl-C wait until this is over: joining that is broken off crashes Python at its end."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *told: came.append(told))
     try:
         yield
     finally:
-        ray.shutdown()
-
-
-def _keep_to_itself() -> None:
-    """For a Ray of our own: no report of its use to Ray's makers, and a token without which nobody
-    else can have it run anything, since it listens on every interface.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
-        # Ray would make one itself, and keep it in a file that others can read.
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])

@@ -1,0 +1,172 @@
+"""Backlog: the inputs of a scan that were found and are not told yet, in the order to tell them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from screener.errors import MediaError
+from screener.finished import Finished
+from screener.hasher import Target
+from screener.inputs import Place
+from screener.media.archive import Budget, Member
+from screener.media.image import Limits
+from screener.media.source import Name, name_of
+from screener.result import Result
+from screener.working import AnyWorker
+
+# So many files of folders are taken at a time, to be opened in the order in which they lie on the
+# disk; and so many results may wait behind a slow file, so that the order of the input costs little
+# time and bounded memory.
+_WINDOW = 256
+_AHEAD = 4 * _WINDOW
+
+
+@dataclass
+class Left:
+    """What an outermost archive may still cost."""
+
+    members: int
+    bytes: int
+
+    @property
+    def budget(self) -> Budget:
+        """The same, for a worker that may find an archive."""
+        return Budget(self.members, self.bytes)
+
+
+@dataclass(eq=False)
+class Item:
+    """One place in the order of results: a file, a member, or an archive behind its members.
+
+    `trouble` keeps a member from being read; `seconds` are those of an earlier go.
+    """
+
+    target: Target
+    left: Left
+    holder: Item | None = None
+    inode: int = 0
+    trouble: MediaError | None = None
+    worker: AnyWorker | None = None
+    over: bool = False
+    seconds: float = 0.0
+    result: Result | None = None
+    # Of an archive: its name, members not handed out yet, members not told yet, and whether only
+    # the worker that opened it reads them.
+    name: Name | None = None
+    members: deque[tuple[Target, MediaError | None]] = field(default_factory=deque)
+    untold: int = 0
+    bound: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be told: an archive after the last of its members."""
+        return self.over and not self.members and not self.untold
+
+    @property
+    def only_worker(self) -> AnyWorker | None:
+        """The one that has to read it, where others would have to open its archive anew."""
+        return self.holder.worker if self.holder is not None and self.holder.bound else None
+
+    @property
+    def outermost(self) -> Name:
+        """The name of the file that an item is in, however deep."""
+        item = self
+        while item.holder is not None:
+            item = item.holder
+        return item.name or Name()
+
+
+class Backlog:
+    """Filled from the places found, as far as needed; used by one thread."""
+
+    def __init__(
+        self, found: Iterator[Place], *, limits: Limits, ordered: bool, finished: Finished | None
+    ) -> None:
+        self._found = found
+        self._limits = limits
+        self._ordered = ordered
+        self._finished = finished
+        self._order: deque[Item] = deque()
+        self._todo: deque[Item] = deque()  # files in the order of the disk
+        self._archives: list[Item] = []  # with members to hand out
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be told yet."""
+        return bool(self._order)
+
+    def told(self) -> Iterator[Item]:
+        """Take what can be told out of the order."""
+        if not self._ordered:
+            ready = [item for item in self._order if item.ready]
+            for item in ready:
+                self._order.remove(item)
+                yield _released(item)
+            return
+        while self._order and self._order[0].ready:
+            yield _released(self._order.popleft())
+
+    def next(self) -> Item | None:
+        """What to do next: a member of an archive that is open, or a file."""
+        return (self._next_member() if self._archives else None) or self._next_file()
+
+    def open(self, archive: Item, members: tuple[Member, ...]) -> None:
+        """Put the members of an archive before it in the order."""
+        archive.name = outermost = archive.name or archive.outermost
+        archive.members = deque(
+            (archive.target.member(number, member, outermost), member.trouble)
+            for number, member in enumerate(members)
+        )
+        if archive.members:
+            self._archives.append(archive)
+
+    def _next_member(self) -> Item | None:
+        """A member of the first archive that has one for a worker that is free."""
+        for archive in list(self._archives):
+            if archive.bound and archive.worker is not None and not archive.worker.free:
+                continue
+            if len(self._order) >= _AHEAD and self._order[0] is not archive:
+                continue
+            while archive.members:
+                target, trouble = archive.members.popleft()
+                if self._is_finished(target.name):
+                    continue
+                item = Item(target, archive.left, holder=archive, trouble=trouble)
+                archive.untold += 1
+                self._order.insert(self._order.index(archive), item)
+                return item
+            self._archives.remove(archive)
+        return None
+
+    def _next_file(self) -> Item | None:
+        while not self._todo:
+            if len(self._order) >= _AHEAD or not self._fill():
+                return None
+        return self._todo.popleft()
+
+    def _fill(self) -> bool:
+        """Take more files; False where there are none."""
+        limits = self._limits
+        taken = False
+        window: list[Item] = []
+        for path, inode in self._found:
+            taken = True
+            if self._finished is None or not self._is_finished(name_of(path)):
+                left = Left(limits.members, limits.unpacked)
+                window.append(Item(Target(path), left, inode=inode))
+            # Names that are given, by a pipe for instance, are not waited for.
+            if not inode or len(window) == _WINDOW:
+                break
+        self._order += window
+        self._todo += sorted(window, key=lambda item: item.inode)
+        return taken
+
+    def _is_finished(self, name: Name | None) -> bool:
+        return self._finished is not None and name is not None and self._finished.take(name)
+
+
+def _released(item: Item) -> Item:
+    if item.holder is not None:
+        item.holder.untold -= 1
+    return item

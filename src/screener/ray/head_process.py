@@ -1,0 +1,47 @@
+"""What the process of a Head does: run as a program, it starts Ray and lives as long as its input.
+
+It needs nothing of this package, which takes longer to load.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Tell the address of a Ray, or why there is none, and end with all of it when the input ends:
+    whoever started it is gone.
+    """
+    settings = json.loads(sys.stdin.readline())
+    sys.path[:] = settings["path"]
+    telling = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # Ray may print
+    try:
+        said = {"address": _start(settings["cpus"], settings["store"])}
+    except Exception as error:
+        said = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[-1]}
+    print(json.dumps(said), file=telling, flush=True)
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _start(cpus: int, store: int) -> str:
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        object_store_memory=store,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    return str(ray.get_runtime_context().gcs_address)
+
+
+if __name__ == "__main__":
+    main()
