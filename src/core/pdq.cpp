@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -64,9 +65,12 @@ Pixels turned(Pixels pixels, const Turn& turn) {
 }
 
 PdqGrid transposed(const PdqGrid& grid) {
+  constexpr int kBlock = 4;  // lines of either side, that stay in the nearest cache
   PdqGrid turned;
-  for (int i = 0; i < kGrid; ++i)
-    for (int j = 0; j < kGrid; ++j) turned[i][j] = grid[j][i];
+  for (int i = 0; i < kGrid; i += kBlock)
+    for (int j = 0; j < kGrid; j += kBlock)
+      for (int y = i; y < i + kBlock; ++y)
+        for (int x = j; x < j + kBlock; ++x) turned[y][x] = grid[x][y];
   return turned;
 }
 
@@ -75,10 +79,8 @@ using Coefficients = std::array<float, kBits>;
 
 Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
   const PdqCosines& cosines = pdq_cosines();
-  alignas(64) float rows[kGrid][kGrid];
   alignas(64) float found[kBand][kBand];
-  for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
-  kernel.dct(cosines.matrix, cosines.turned, rows, found);
+  kernel.dct(cosines.matrix, cosines.turned, grid.values, found);
   Coefficients coefficients;
   for (int k = 0; k < kBits; ++k) coefficients[k] = found[k / kBand][k % kBand];
   return coefficients;
@@ -142,31 +144,31 @@ class Picture {
     pdq_sample(seen_, kernel_, wanted, grids_);
   }
 
-  PdqCertificate certify(const Turn& turn) const {
-    return pdq_certify(samples(turn), shape(turn), kernel_);
+  PdqCertificate certify(const Turn& turn) {
+    return pdq_certify(samples(turn), bound(turn), kernel_);
   }
 
   // The same with the first rows of the grid from the filter, and the others moved by what its
   // sums have left behind.
-  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) const {
+  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) {
     const int known = filter.run(rows);
     const std::array<double, kGrid> drift = filter.drift();
     const PdqGrid sampled = samples(turn);
     PdqGrid grid = filter.grid();
     for (int i = known; i < kGrid; ++i)
       for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
-    return pdq_certify(grid, shape(turn), kernel_, known);
+    return pdq_certify(grid, bound(turn), kernel_, known);
   }
 
-  PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
+  PdqResult hash(const Turn& turn) { return sketch(turn, 0).result; }
 
-  PdqSketch sketch(const Turn& turn, int most) const {
+  PdqSketch sketch(const Turn& turn, int most) {
     const Pixels pixels = turned(given_, turn);
     if (!sampled_) return {pdq_exact(pixels, kernel_), 0};
     const PdqCertificate found = certify(turn);
     if (found.doubt <= most) return {found.result, found.doubt};
     PdqFilter filter(pixels, kernel_);
-    if (const int rows = pdq_rows_to_know(found, shape(turn)); rows < kGrid)
+    if (const int rows = pdq_rows_to_know(found, bound(turn)); rows < kGrid)
       if (const PdqCertificate nearer = certify(turn, filter, rows); nearer.doubt == 0)
         return {nearer.result, 0};
     filter.run(kGrid);
@@ -180,10 +182,15 @@ class Picture {
     return transposed(grids_[whole.columns_reversed][whole.rows_reversed]);
   }
 
-  PdqShape shape(const Turn& turn) const {
-    const Pixels pixels = turned(given_, turn);
-    return {pixels.height, pixels.width, pixels.channels,
-            pdq_sample_roundings(seen_.width, seen_.channels)};
+  // Four turns share a shape.
+  const PdqBound& bound(const Turn& turn) {
+    std::optional<PdqBound>& bound = bounds_[turn.transposed];
+    if (!bound) {
+      const Pixels pixels = turned(given_, turn);
+      bound.emplace(PdqShape{pixels.height, pixels.width, pixels.channels,
+                             pdq_sample_roundings(seen_.width, seen_.channels)});
+    }
+    return *bound;
   }
 
   Pixels given_;
@@ -192,6 +199,7 @@ class Picture {
   Turn back_ = kUpright;
   bool sampled_ = false;
   PdqGrids grids_;
+  std::optional<PdqBound> bounds_[2];  // by whether the picture is transposed
 };
 
 bool too_small(const Pixels& pixels) {

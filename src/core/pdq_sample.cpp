@@ -218,17 +218,18 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
         if (weighed_columns[h])
-          (h == 0 ? forwards : backwards).sum(kernel, sums, grids[v][h][cell].data());
+          (h == 0 ? forwards : backwards).sum(kernel, sums, grids[v][h][cell]);
     }
   if (wanted.columns[1] && !weighed_columns[1])
     for (int v = 0; v < 2; ++v)
       if (weighed_rows[v])
         for (int i = 0; i < kGrid; ++i)
-          std::reverse_copy(grids[v][0][i].begin(), grids[v][0][i].end(), grids[v][1][i].begin());
+          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
   if (wanted.rows[1] && !weighed_rows[1])
     for (int h = 0; h < 2; ++h)
       if (wanted.columns[h])
-        std::reverse_copy(grids[0][h].begin(), grids[0][h].end(), grids[1][h].begin());
+        for (int i = 0; i < kGrid; ++i)
+          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
 }
 
 int pdq_sample_roundings(int64_t width, int channels) {
