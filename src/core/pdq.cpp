@@ -64,14 +64,12 @@ Pixels turned(Pixels pixels, const Turn& turn) {
   return pixels;
 }
 
-PdqGrid transposed(const PdqGrid& grid) {
+void transpose(const PdqGrid& grid, PdqGrid& turned) {
   constexpr int kBlock = 4;  // lines of either side, that stay in the nearest cache
-  PdqGrid turned;
   for (int i = 0; i < kGrid; i += kBlock)
     for (int j = 0; j < kGrid; j += kBlock)
       for (int y = i; y < i + kBlock; ++y)
         for (int x = j; x < j + kBlock; ++x) turned[y][x] = grid[x][y];
-  return turned;
 }
 
 // The coefficients in the order of the bits: number 16·i + j.
@@ -79,7 +77,7 @@ using Coefficients = std::array<float, kBits>;
 
 Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
   const PdqCosines& cosines = pdq_cosines();
-  alignas(64) float found[kBand][kBand];
+  float found[kBand][kBand];
   kernel.dct(cosines.matrix, cosines.turned, grid.values, found);
   Coefficients coefficients;
   for (int k = 0; k < kBits; ++k) coefficients[k] = found[k / kBand][k % kBand];
@@ -145,7 +143,8 @@ class Picture {
   }
 
   PdqCertificate certify(const Turn& turn) {
-    return pdq_certify(samples(turn), bound(turn), kernel_);
+    alignas(64) PdqGrid room;
+    return pdq_certify(samples(turn, room), bound(turn), kernel_);
   }
 
   // The same with the first rows of the grid from the filter, and the others moved by what its
@@ -153,8 +152,8 @@ class Picture {
   PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) {
     const int known = filter.run(rows);
     const std::array<double, kGrid> drift = filter.drift();
-    const PdqGrid sampled = samples(turn);
-    PdqGrid grid = filter.grid();
+    alignas(64) PdqGrid room, grid = filter.grid();
+    const PdqGrid& sampled = samples(turn, room);
     for (int i = known; i < kGrid; ++i)
       for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
     return pdq_certify(grid, bound(turn), kernel_, known);
@@ -176,10 +175,12 @@ class Picture {
   }
 
  private:
-  PdqGrid samples(const Turn& turn) const {
+  // In place, or transposed in `room`.
+  const PdqGrid& samples(const Turn& turn, PdqGrid& room) const {
     const Turn whole = then(back_, turn);
     if (!whole.transposed) return grids_[whole.rows_reversed][whole.columns_reversed];
-    return transposed(grids_[whole.columns_reversed][whole.rows_reversed]);
+    transpose(grids_[whole.columns_reversed][whole.rows_reversed], room);
+    return room;
   }
 
   // Four turns share a shape.
@@ -198,7 +199,7 @@ class Picture {
   const PdqKernel& kernel_;
   Turn back_ = kUpright;
   bool sampled_ = false;
-  PdqGrids grids_;
+  alignas(64) PdqGrids grids_;
   std::optional<PdqBound> bounds_[2];  // by whether the picture is transposed
 };
 

@@ -262,7 +262,7 @@ INLINE void product(const float* factors, const float* rows, int64_t step, float
   for (int k = 0; k < kGrid; ++k) {
     const __m256 factor = _mm256_set1_ps(factors[k]);
     for (int n = 0; n < 2; ++n) {
-      const __m256 term = _mm256_mul_ps(factor, _mm256_load_ps(rows + k * step + n * kLanes));
+      const __m256 term = _mm256_mul_ps(factor, _mm256_loadu_ps(rows + k * step + n * kLanes));
       sum[n] = _mm256_add_ps(sum[n], term);
       if (!sums) continue;
       all[n] = _mm256_add_ps(
@@ -270,7 +270,7 @@ INLINE void product(const float* factors, const float* rows, int64_t step, float
     }
   }
   for (int n = 0; n < 2; ++n) {
-    _mm256_store_ps(out + n * kLanes, sum[n]);
+    _mm256_storeu_ps(out + n * kLanes, sum[n]);
     if (sums) _mm256_store_ps(bound + n * kLanes, all[n]);
   }
 }
@@ -330,14 +330,14 @@ PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
     const bool known = i < errors.known;
     const __m256 beside = known ? rounded : _mm256_set1_ps(errors.beside[i]);
     for (int j = 0; j < kGrid; j += kLanes) {
-      const __m256 row = _mm256_load_ps(grid[i] + j);
+      const __m256 row = _mm256_loadu_ps(grid[i] + j);
       // The last sample of a row has none beside it.
       const __m256 next =
           j < kLast ? _mm256_loadu_ps(grid[i] + j + 1)
                     : _mm256_permutevar8x32_ps(row, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 7));
       sums.add(row, next, beside, j < kLast ? all : seven);
       if (i > 0)
-        sums.add(_mm256_load_ps(grid[i - 1] + j), row,
+        sums.add(_mm256_loadu_ps(grid[i - 1] + j), row,
                  known ? rounded : _mm256_load_ps(errors.above + j), all);
     }
   }
@@ -399,10 +399,11 @@ void weigh(const PdqTent& tent, int64_t bytes, float* out) {
 }
 
 // The weighed inputs of a sample in eight sums: lanes 8 apart are added.
-INLINE __m256 across_one(const PdqAcross& plan, const float* sums, int j) {
-  const float *weights = plan.weights[j == kGrid - 1], *inputs = sums + plan.firsts[j];
+template <bool one>
+INLINE __m256 across_one(const float* inputs, const float* weights, int64_t vectors) {
+  const int64_t end = one ? kTile : vectors * kTile;
   __m256 lanes[2] = {};
-  for (int64_t n = 0; n < plan.vectors * kTile; n += kTile)
+  for (int64_t n = 0; n < end; n += kTile)
     for (int h = 0; h < 2; ++h) {
       const int64_t at = n + h * kLanes;
       lanes[h] = _mm256_add_ps(
@@ -412,20 +413,29 @@ INLINE __m256 across_one(const PdqAcross& plan, const float* sums, int j) {
 }
 
 // Eight samples: lanes 4, 2 and 1 apart are added, of two registers at a time.
-void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
-  for (int j = 0; j < kGrid; j += kLanes) {
-    __m256 four[4], two[2];
-    for (int i = 0; i < 4; ++i) {
-      const __m256 a = across_one(plan, sums, j + i), b = across_one(plan, sums, j + i + 4);
-      four[i] =
-          _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
-    }
-    for (int i = 0; i < 2; ++i)
-      two[i] = _mm256_add_ps(_mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0x44),
-                             _mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0xee));
-    _mm256_storeu_ps(out + j, _mm256_add_ps(_mm256_shuffle_ps(two[0], two[1], 0x88),
-                                            _mm256_shuffle_ps(two[0], two[1], 0xdd)));
+template <bool one>
+INLINE __m256 across_eight(const PdqAcross& plan, const float* sums, int j) {
+  __m256 four[4], two[2];
+  const auto lanes = [&](int i) {
+    const float* weights = plan.weights[j + i == kGrid - 1];
+    return across_one<one>(sums + plan.firsts[j + i], weights, plan.vectors);
+  };
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m256 a = lanes(i), b = lanes(i + 4);
+    four[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
   }
+  for (int i = 0; i < 2; ++i)
+    two[i] = _mm256_add_ps(_mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0x44),
+                           _mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0xee));
+  return _mm256_add_ps(_mm256_shuffle_ps(two[0], two[1], 0x88),
+                       _mm256_shuffle_ps(two[0], two[1], 0xdd));
+}
+
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; j += kLanes)
+    _mm256_storeu_ps(out + j, plan.vectors == 1 ? across_eight<true>(plan, sums, j)
+                                                : across_eight<false>(plan, sums, j));
 }
 
 }  // namespace

@@ -237,7 +237,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
     __m512 sum[2][kParts] = {}, partial[2][kParts] = {};
     for (int k = 0; k < kGrid; ++k)
       for (int j = 0; j < kParts; ++j) {
-        const __m512 value = _mm512_load_ps(grid[k] + j * kTile);
+        const __m512 value = _mm512_loadu_ps(grid[k] + j * kTile);
         for (int n = 0; n < 2; ++n) {
           sum[n][j] =
               _mm512_add_ps(sum[n][j], _mm512_mul_ps(_mm512_set1_ps(matrix[i + n][k]), value));
@@ -263,7 +263,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
       }
     }
     for (int n = 0; n < 8; ++n) {
-      _mm512_store_ps(coefficients[i + n], sum[n]);
+      _mm512_storeu_ps(coefficients[i + n], sum[n]);
       if (bounded) _mm512_store_ps(rounding->second[i + n], second[n]);
     }
   }
@@ -301,7 +301,7 @@ PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
   for (int i = 0; i < kGrid; ++i) {
     const __m512 beside = _mm512_set1_ps(i < errors.known ? errors.rounded : errors.beside[i]);
     __m512 row[kParts + 1];
-    for (int j = 0; j < kParts; ++j) row[j] = _mm512_load_ps(grid[i] + j * kTile);
+    for (int j = 0; j < kParts; ++j) row[j] = _mm512_loadu_ps(grid[i] + j * kTile);
     row[kParts] = _mm512_setzero_ps();
     for (int j = 0; j < kParts; ++j) {
       const __m512 next = _mm512_castsi512_ps(
@@ -389,29 +389,29 @@ INLINE __m512 sum_lanes(__m512 v[kTile]) {
 }
 
 // Sixteen samples at once, of which each has to wait for its own sum.
-template <bool last>
-INLINE __m512 across_tile(const PdqAcross& plan, const float* sums, const int64_t* firsts) {
+template <bool one>
+INLINE __m512 across_tile(const PdqAcross& plan, const float* sums, int j) {
+  const int64_t end = one ? kTile : plan.vectors * kTile;
   __m512 lanes[kTile];
 #pragma GCC unroll 16
   for (int i = 0; i < kTile; ++i) lanes[i] = _mm512_setzero_ps();
-  for (int64_t n = 0; n < plan.vectors * kTile; n += kTile) {
+  for (int64_t n = 0; n < end; n += kTile) {
     const __m512 weights = _mm512_loadu_ps(plan.weights[0] + n);
+    const __m512 last = _mm512_loadu_ps(plan.weights[j + kTile == kGrid] + n);
 #pragma GCC unroll 16
     for (int i = 0; i < kTile; ++i) {
-      const int j = i % 4 * 4 + i / 4;
-      const __m512 factor = last && j == kTile - 1 ? _mm512_loadu_ps(plan.weights[1] + n) : weights;
-      lanes[i] =
-          _mm512_add_ps(lanes[i], _mm512_mul_ps(_mm512_loadu_ps(sums + firsts[j] + n), factor));
+      const int k = i % 4 * 4 + i / 4;
+      const __m512 inputs = _mm512_loadu_ps(sums + plan.firsts[j + k] + n);
+      lanes[i] = _mm512_add_ps(lanes[i], _mm512_mul_ps(inputs, k == kTile - 1 ? last : weights));
     }
   }
   return sum_lanes(lanes);
 }
 
 void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
-  constexpr int kLast = kGrid - kTile;
-  for (int j = 0; j < kLast; j += kTile)
-    _mm512_storeu_ps(out + j, across_tile<false>(plan, sums, plan.firsts + j));
-  _mm512_storeu_ps(out + kLast, across_tile<true>(plan, sums, plan.firsts + kLast));
+  for (int j = 0; j < kGrid; j += kTile)
+    _mm512_storeu_ps(out + j, plan.vectors == 1 ? across_tile<true>(plan, sums, j)
+                                                : across_tile<false>(plan, sums, j));
 }
 
 }  // namespace

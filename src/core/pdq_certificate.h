@@ -7,7 +7,7 @@
 namespace screener {
 
 struct PdqCertificate {
-  alignas(64) float coefficients[kBand][kBand];
+  float coefficients[kBand][kBand];
   float median;
   double bounds[kBand][kBand];  // how far the reference's coefficient can be from ours
   double dct[kBand][kBand];     // the part of them that the DCT's own roundings have

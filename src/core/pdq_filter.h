@@ -8,7 +8,7 @@
 namespace screener {
 
 struct PdqGrid {
-  alignas(64) float values[kGrid][kGrid];
+  float values[kGrid][kGrid];
   float* operator[](int row) { return values[row]; }
   const float* operator[](int row) const { return values[row]; }
 };

@@ -123,7 +123,8 @@ struct PdqKernel {
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 
   // coefficients = matrix · grid · matrixᵀ, each sum in float32 from the first term to the last.
-  // `turned` is the transposed matrix.
+  // `turned` is the transposed matrix. Grids and coefficients may lie at any address, here and
+  // below.
   void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
               const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
 
