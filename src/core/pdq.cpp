@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "pdq_bits.h"
 #include "pdq_certificate.h"
 #include "pdq_cosines.h"
 #include "pdq_filter.h"
@@ -16,7 +17,6 @@ namespace screener {
 namespace {
 
 constexpr int64_t kSmallestSide = 5;
-constexpr int kBits = kBand * kBand;
 
 // A turn of the picture: what becomes of its rows and columns, in this order.
 struct Turn {
@@ -72,18 +72,6 @@ void transpose(const PdqGrid& grid, PdqGrid& turned) {
         for (int x = j; x < j + kBlock; ++x) turned[y][x] = grid[x][y];
 }
 
-// The coefficients in the order of the bits: number 16·i + j.
-using Coefficients = std::array<float, kBits>;
-
-Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
-  const PdqCosines& cosines = pdq_cosines();
-  float found[kBand][kBand];
-  kernel.dct(cosines.matrix, cosines.turned, grid.values, found);
-  Coefficients coefficients;
-  for (int k = 0; k < kBits; ++k) coefficients[k] = found[k / kBand][k % kBand];
-  return coefficients;
-}
-
 int gradient(float u, float v) { return std::abs(static_cast<int>((u - v) * 100 / 255)); }
 
 int quality(const PdqGrid& grid) {
@@ -95,27 +83,22 @@ int quality(const PdqGrid& grid) {
   return std::min(sum / 90, 100);
 }
 
-// Bit k is set where coefficient k is above the (lower) median. The text begins with bit 255.
-PdqHash bits(const Coefficients& coefficients) {
-  Coefficients sorted = coefficients;
-  const auto median = sorted.begin() + kBits / 2 - 1;
-  std::nth_element(sorted.begin(), median, sorted.end());
-  PdqHash hash{};
-  for (int k = 0; k < kBits; ++k)
-    if (coefficients[k] > *median) hash[kPdqBytes - 1 - k / 8] |= static_cast<uint8_t>(1 << k % 8);
-  return hash;
+PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
+  const PdqCosines& cosines = pdq_cosines();
+  float coefficients[kBand][kBand];
+  kernel.dct(cosines.matrix, cosines.turned, grid.values, coefficients);
+  return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 
-PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
-  return {bits(dct(grid, kernel)), quality(grid)};
-}
+// Of pictures of one shape, as they stand and transposed, made when they are first asked for.
+using Bounds = std::optional<PdqBound>[2];
 
 // A picture seen along its rows in memory, so that turned views are sampled in place, and how to
 // turn it back.
 class Picture {
  public:
-  Picture(const Pixels& pixels, const PdqKernel& kernel)
-      : given_(pixels), seen_(pixels), kernel_(kernel) {
+  Picture(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds)
+      : given_(pixels), seen_(pixels), kernel_(kernel), bounds_(bounds) {
     if (seen_.column_stride < 0) {
       reverse_columns(seen_);
       back_.columns_reversed = true;
@@ -183,7 +166,7 @@ class Picture {
     return room;
   }
 
-  // Four turns share a shape.
+  // Four turns share one.
   const PdqBound& bound(const Turn& turn) {
     std::optional<PdqBound>& bound = bounds_[turn.transposed];
     if (!bound) {
@@ -200,7 +183,7 @@ class Picture {
   Turn back_ = kUpright;
   bool sampled_ = false;
   alignas(64) PdqGrids grids_;
-  std::optional<PdqBound> bounds_[2];  // by whether the picture is transposed
+  Bounds& bounds_;
 };
 
 bool too_small(const Pixels& pixels) {
@@ -236,10 +219,9 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
-  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
-  Picture picture(pixels, kernel);
-  picture.sample(&kUpright, 1);
-  return picture.hash(kUpright);
+  PdqResult result;
+  pdq_batch(pixels, 1, 0, kernel, &result);
+  return result;
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
@@ -252,7 +234,8 @@ PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) 
 PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most) {
   PdqSketches sketches{};
   if (too_small(pixels)) return sketches;
-  Picture picture(pixels, kernel);
+  Bounds bounds;
+  Picture picture(pixels, kernel, bounds);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
   for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
   return sketches;
@@ -260,12 +243,22 @@ PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most
 
 void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
                PdqResult* results) {
+  Bounds bounds;
   Pixels pixels = first;
-  for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
+  for (int64_t n = 0; n < count; ++n, pixels.data += stride) {
+    if (too_small(pixels) || is_grid(pixels)) {
+      results[n] = pdq_exact(pixels, kernel);
+      continue;
+    }
+    Picture picture(pixels, kernel, bounds);
+    picture.sample(&kUpright, 1);
+    results[n] = picture.hash(kUpright);
+  }
 }
 
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
-  Picture picture(pixels, kernel);
+  Bounds bounds;
+  Picture picture(pixels, kernel, bounds);
   picture.sample(&kUpright, 1);
   PdqCertificate found;
   if (rows > 0) {
@@ -276,7 +269,7 @@ PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
   }
   PdqDoubt doubt;
   doubt.certain = found.doubt == 0;
-  for (int k = 0; k < kBits; ++k) {
+  for (int k = 0; k < kPdqBits; ++k) {
     doubt.coefficients[k] = found.coefficients[k / kBand][k % kBand];
     doubt.bounds[k] = found.bounds[k / kBand][k % kBand];
   }

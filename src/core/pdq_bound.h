@@ -4,11 +4,10 @@
 #pragma once
 #include <array>
 
+#include "pdq_bits.h"
 #include "pdq_sample.h"
 
 namespace screener {
-
-constexpr int kPdqBits = kBand * kBand;
 
 // The size of a picture as its hash is made: turned, if it is of a turned picture.
 struct PdqShape {

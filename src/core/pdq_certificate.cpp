@@ -20,42 +20,6 @@ constexpr int kMostKnown = 60;    // rows of the grid: to know more is to know a
 constexpr int kKnownStep = 2;     // as near as that is worth looking for
 constexpr int kLanes = 4;         // maxima of so many values at once: each waits for the last
 
-// The last of the smaller half of the values. Coefficients lie on both sides of zero: steps away
-// from there, and then halvings, come between the halves in half a dozen counts, all of which are
-// quicker than to move values about.
-float lower_median(const float* values) {
-  float sums[kLanes] = {};
-  for (int k = 0; k < kPdqBits; k += kLanes)
-    for (int n = 0; n < kLanes; ++n) sums[n] += std::fabs(values[k + n]);
-  constexpr float kEnd = std::numeric_limits<float>::infinity();
-  float step =
-      (sums[0] + sums[1] + sums[2] + sums[3]) / (32 * kPdqBits) + std::numeric_limits<float>::min();
-  float low = -kEnd, high = kEnd, middle = 0;
-  while (true) {
-    int below = 0;
-    for (int k = 0; k < kPdqBits; ++k) below += values[k] <= middle ? 1 : 0;
-    if (below == kHalf) break;
-    (below < kHalf ? low : high) = middle;
-    if (low == -kEnd || high == kEnd) {
-      middle += below < kHalf ? step : -step;
-      step *= 2;
-      continue;
-    }
-    middle = (low + high) / 2;
-    if (low < middle && middle < high) continue;
-    middle = high;  // some tie
-    break;
-  }
-  float last[kLanes];
-  std::fill_n(last, kLanes, -kEnd);
-  for (int k = 0; k < kPdqBits; k += kLanes)
-    for (int n = 0; n < kLanes; ++n) {
-      const float value = values[k + n] <= middle ? values[k + n] : -kEnd;
-      last[n] = value > last[n] ? value : last[n];
-    }
-  return *std::max_element(last, last + kLanes);
-}
-
 // Adds what the roundings of the DCT can do to a coefficient, of the reference's and of ours.
 void add_dct(const PdqRounding& rounding, const PdqBound& bound, int known, PdqCertificate& found) {
   const PdqCosines& cosines = pdq_cosines();
@@ -78,15 +42,6 @@ void add_dct(const PdqRounding& rounding, const PdqBound& bound, int known, PdqC
       found.dct[i][j] = dct;
       found.bounds[i][j] += dct;
     }
-  }
-}
-
-// Bit k is set where coefficient k is above the (lower) median. The text begins with bit 255.
-void set_bits(const float coefficients[kPdqBits], float median, PdqHash& hash) {
-  for (int byte = 0; byte < kPdqBits / 8; ++byte) {
-    unsigned bits = 0;
-    for (int n = 0; n < 8; ++n) bits |= unsigned{coefficients[byte * 8 + n] > median} << n;
-    hash[kPdqBytes - 1 - byte] = static_cast<uint8_t>(bits);
   }
 }
 
@@ -175,8 +130,8 @@ int bits_in_doubt(const PdqCertificate& found) {
   }
   // Rounded they keep their order, so that the medians are rounded to nearest as well.
   constexpr float kEnd = std::numeric_limits<float>::infinity();
-  const float lowest = std::nextafter(lower_median(least), -kEnd);
-  const float highest = std::nextafter(lower_median(most), kEnd);
+  const float lowest = std::nextafter(pdq_median(least), -kEnd);
+  const float highest = std::nextafter(pdq_median(most), kEnd);
   int count = 0;
   for (int k = 0; k < kPdqBits; ++k)
     count += coefficients[k] + bounds[k] > lowest && coefficients[k] - bounds[k] <= highest;
@@ -209,8 +164,8 @@ PdqCertificate pdq_certify(const PdqGrid& grid, const PdqBound& bound, const Pdq
   kernel.dct_bounded(cosines.matrix, cosines.turned, grid.values, found.coefficients, rounding);
   bound.coefficients(known, found.bounds);
   add_dct(rounding, bound, known, found);
-  found.median = lower_median(found.coefficients[0]);
-  set_bits(found.coefficients[0], found.median, found.result.hash);
+  found.median = pdq_median(found.coefficients[0]);
+  found.result.hash = pdq_bits(found.coefficients[0], found.median);
   found.doubt = splits_alike(found, bound, known) ? 0 : bits_in_doubt(found);
   found.result.quality = certain_quality(grid, bound, kernel, known);
   if (found.result.quality < 0) found.doubt = kPdqBits;

@@ -1,6 +1,7 @@
 #include "pdq_sample.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -207,18 +208,18 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   }
   const auto windows = static_cast<double>(down.window * across.window);
   const double scale = 1.0 / (windows * windows * (colour ? 1000.0 : 1.0));
-  const Across forwards(across, pixels.channels, luma, scale, false);
-  const Across backwards(across, pixels.channels, luma, scale, true);
   Sampler sampler(pixels, kernel);
   const bool weighed_rows[2] = {wanted.rows[0], weighed_backwards(wanted.rows, down)};
   const bool weighed_columns[2] = {wanted.columns[0], weighed_backwards(wanted.columns, across)};
+  std::optional<Across> columns[2];
+  for (int h = 0; h < 2; ++h)
+    if (weighed_columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
   for (int cell = 0; cell < kGrid; ++cell)
     for (int v = 0; v < 2; ++v) {
       if (!weighed_rows[v]) continue;
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
-        if (weighed_columns[h])
-          (h == 0 ? forwards : backwards).sum(kernel, sums, grids[v][h][cell]);
+        if (columns[h]) columns[h]->sum(kernel, sums, grids[v][h][cell]);
     }
   if (wanted.columns[1] && !weighed_columns[1])
     for (int v = 0; v < 2; ++v)
