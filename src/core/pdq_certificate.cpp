@@ -93,11 +93,9 @@ struct Contested {
   }
 };
 
-// How far apart two of them are, less what the DCT's roundings can do.
 double gap(const PdqCertificate& found, int p, int q) {
   const float* coefficients = found.coefficients[0];
-  const double* dct = found.dct[0];
-  return static_cast<double>(coefficients[q]) - coefficients[p] - dct[p] - dct[q];
+  return static_cast<double>(coefficients[q]) - coefficients[p];
 }
 
 // Whether every coefficient up to the median is below every other in the reference too.
@@ -107,13 +105,15 @@ bool splits_alike(const PdqCertificate& found, const PdqBound& bound, int known)
   if (halves.highest < halves.lowest) return true;
   // Look closely at the pairs in doubt.
   const Contested contested(found, halves, 0);
+  const double *bounds = found.bounds[0], *dct = found.dct[0];
   int pairs = 0;
   for (int a = 0; a < contested.lowers; ++a)
     for (int b = 0; b < contested.uppers; ++b) {
       const int p = contested.lower[a], q = contested.upper[b];
       const double apart = gap(found, p, q);
-      if (apart > bound.coefficient(p, known) + bound.coefficient(q, known)) continue;
-      if (++pairs > kMostPairs || apart <= bound.difference(p, q)[known]) return false;
+      if (apart > bounds[p] + bounds[q]) continue;
+      if (++pairs > kMostPairs) return false;
+      if (apart <= bound.difference(p, q)[known] + dct[p] + dct[q]) return false;
     }
   return true;
 }
@@ -128,7 +128,7 @@ int bits_in_doubt(const PdqCertificate& found) {
     least[k] = static_cast<float>(coefficients[k] - bounds[k]);
     most[k] = static_cast<float>(coefficients[k] + bounds[k]);
   }
-  // Rounded they keep their order, so that the medians are rounded to nearest as well.
+  // Rounded to floats they keep their order, so that the medians are off by less than a float.
   constexpr float kEnd = std::numeric_limits<float>::infinity();
   const float lowest = std::nextafter(pdq_median(least), -kEnd);
   const float highest = std::nextafter(pdq_median(most), kEnd);
@@ -176,11 +176,12 @@ int pdq_rows_to_know(const PdqCertificate& found, const PdqBound& bound) {
   const Halves halves(found);
   if (found.result.quality < 0 || halves.below != kHalf) return kGrid;
   const Contested contested(found, halves, kMoved);
+  const double* dct = found.dct[0];
   int rows = kKnownStep, pairs = 0;
   for (int a = 0; a < contested.lowers; ++a)
     for (int b = 0; b < contested.uppers; ++b) {
       const int p = contested.lower[a], q = contested.upper[b];
-      const double apart = gap(found, p, q) - kMoved;
+      const double apart = gap(found, p, q) - kMoved - dct[p] - dct[q];
       const auto settled = [&] {
         return apart > bound.coefficient(p, rows) + bound.coefficient(q, rows);
       };
