@@ -60,16 +60,16 @@ class Side:
         self.counts = (self.box > 0).sum(axis=1)
         self.step = half_unit((window + 1) * WHITE) + half_unit(window * WHITE)
 
-    def weights(self, known: int) -> list[Floats]:
-        """Of the outputs of the first and of the second box, and of the inputs, in each frequency;
-        cells before number `known` left out.
+    def weights(self, cells: Floats) -> list[Floats]:
+        """Of the outputs of the first and of the second box, and of the inputs, in each sum of
+        cells.
         """
-        second = np.zeros((16, self.length))
-        np.add.at(second.T, self.samples[known:], COSINES[:, known:].T)
+        second = np.zeros((len(cells), self.length))
+        np.add.at(second.T, self.samples, cells.T)
         return [second @ self.box, second, second @ self.box @ self.box]
 
     def errors(self, outputs: Floats) -> Floats:
-        """What each step of a box does to each frequency: its error is in every later output."""
+        """What each step of a box does to each sum: its error is in every later output."""
         tails = np.cumsum((outputs / self.counts)[:, ::-1], axis=1)[:, ::-1]
         before = np.repeat(tails[:, :1], self.lag, axis=1)  # steps before the first output
         return np.hstack([before, tails]) * self.step
@@ -80,30 +80,36 @@ class Side:
 
 
 Errors = tuple[Floats, Floats]
-"""All errors of one kind: error (y, x) changes coefficient (i, j) by first[i, y] · second[j, x]."""
+"""All errors of one kind: error (y, x) changes sum (i, j) by first[i, y] · second[j, x]."""
 
 
-def every_error(shape: tuple[int, int, int], known: int, late: bool) -> list[Errors]:
-    """What each rounding but those of the DCT can do. Of the first `known` rows of the grid nothing
-    counts, nor do steps down the columns before the last of these rows was made; `late`, nor those
-    until just before the next.
+def every_error(
+    shape: tuple[int, int, int],
+    known: int,
+    late: bool,
+    rows: Floats = COSINES,
+    columns: Floats = COSINES,
+) -> list[Errors]:
+    """What each rounding but those of the DCT can do to rows · grid · columnsᵀ, the coefficients.
+    Of the first `known` rows of the grid nothing counts, nor do steps down the columns before the
+    last of these rows was made; `late`, nor those until just before the next.
     """
     down, across, colour = Side(shape[0]), Side(shape[1]), shape[2] == 3
-    first_x, second_x, _ = across.weights(0)
-    first_y, second_y, inputs_y = down.weights(known)
+    below = rows.copy()
+    below[:, :known] = 0
+    first_x, second_x, _ = across.weights(columns)
+    first_y, second_y, inputs_y = down.weights(below)
     one, two = down.errors(first_y), down.errors(second_y)
     if known:
         seen = down.ready(known) - 1 if late else down.ready(known - 1)
-        two[:, : seen + 1] = 0
+        two[:, : seen - down.lag + 1] = 0
         # What was left behind by then is added to every mean in the window of the next sample, also
         # to those that were made before some of it was.
         means = np.arange(down.length) + down.lag
         within = down.box[down.samples[known]] / down.counts
         steps = np.arange(one.shape[1])
         early = ((means < steps[:, None]) & (means <= seen)) @ within
-        one = np.where(steps <= seen, -down.step * COSINES[:, known, None] * early, one)
-    below = COSINES.copy()
-    below[:, :known] = 0
+        one = np.where(steps <= seen, -down.step * rows[:, known, None] * early, one)
     # The luma, four divisions, our own samples, and what is added to them.
     taps = shape[2] * (2 * across.window - 1)
     roundings = (4 + colour) + (3 + 2 + -(-taps // 16) + 4) + (known > 0)
@@ -111,19 +117,19 @@ def every_error(shape: tuple[int, int, int], known: int, late: bool) -> list[Err
         (first_y, across.errors(second_x)),
         (one, first_x),
         (two, second_x),
-        (below * UNIT * WHITE * roundings, COSINES),
+        (below * UNIT * WHITE * roundings, columns),
     ]
     # The first box along the rows of a grey picture adds whole numbers.
     return found + [(inputs_y, across.errors(first_x))] * colour
 
 
 def at_most(errors: list[Errors]) -> Floats:
-    """How far all together can move each coefficient, if they all go the same way."""
-    return sum(np.outer(np.abs(y).sum(1), np.abs(x).sum(1)) for y, x in errors).ravel()
+    """How far all together can move each sum, if they all go the same way."""
+    return sum(np.outer(np.abs(y).sum(1), np.abs(x).sum(1)) for y, x in errors)
 
 
 def apart_at_most(errors: list[Errors], p: int, q: int) -> float:
-    """The same of the difference of two coefficients."""
+    """How far they can move two coefficients apart."""
     (a, b), (c, d) = divmod(p, 16), divmod(q, 16)
     return sum(float(np.abs(np.outer(y[a], x[b]) - np.outer(y[c], x[d])).sum()) for y, x in errors)
 
@@ -134,9 +140,9 @@ def test_the_bound_is_what_all_steps_together_can_do(shape: tuple[int, int, int]
     more, but where next to nothing is left.
     """
     for known, most in MOST.items():
-        found, _ = _core.pdq_bounds(*shape, known, 0, 1)
+        found, *_ = _core.pdq_bounds(*shape, known, 0, 1)
         for late in (False, True):
-            share = found / at_most(every_error(shape, known, late))
+            share = found / at_most(every_error(shape, known, late)).ravel()
             assert share.min() > 1, (known, late)
             assert share.max() < most, (known, late)
 
@@ -148,11 +154,28 @@ def test_differences_are_bounded_by_what_moves_two_apart(shape: tuple[int, int, 
     for known in MOST:
         errors = [every_error(shape, known, late) for late in (False, True)]
         for p, q in pairs.tolist():
-            bounds, found = _core.pdq_bounds(*shape, known, p, q)
+            bounds, found, *_ = _core.pdq_bounds(*shape, known, p, q)
             for error in errors:
                 assert apart_at_most(error, p, q) < found
                 assert known > 17 or found < apart_at_most(error, p, q) * 1.5
             assert known > 17 or found < bounds[p] + bounds[q]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_steps_between_samples_are_bounded(shape: tuple[int, int, int]) -> None:
+    """So are the differences of samples one above the other and side by side, which the quality is
+    made of; those between known rows are left out.
+    """
+    alone = np.eye(64)
+    between = alone[1:] - alone[:-1]
+    for known in MOST:
+        *_, above, beside = _core.pdq_bounds(*shape, known, 0, 1)
+        for late in (False, True):
+            up = at_most(every_error(shape, known, late, between, alone))[max(known - 1, 0) :]
+            side = at_most(every_error(shape, known, late, alone, between))[known:]
+            for share in (above / up.max(axis=0), beside[known:] / side.max(axis=1)):
+                assert share.min() > 1, (known, late)
+                assert known > 2 or share.min() < 1.5, (known, late)
 
 
 def dct_at_most(pixels: NDArray[np.uint8]) -> Floats:

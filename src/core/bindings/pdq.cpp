@@ -29,7 +29,7 @@ HashesAndQualities hashes_and_qualities(const Results& results) {
   return HashesAndQualities(nb::tuple(all));
 }
 
-using Bounds = nb::typed<nb::tuple, Array<double>, double>;
+using Bounds = nb::typed<nb::tuple, Array<double>, double, Array<double>, Array<double>>;
 using Doubt = nb::typed<nb::tuple, Array<float>, Array<double>, bool>;
 
 template <class T, size_t count>
@@ -127,12 +127,19 @@ void bind_pdq(nb::module_& m) {
         const PdqBound bound({height, width, channels, pdq_sample_roundings(width, channels)});
         double all[kBand][kBand];
         bound.coefficients(rows, all);
+        std::vector<double> above, beside;
+        for (int n = 0; n < kGrid; ++n) {
+          above.push_back(bound.above(n, rows));
+          beside.push_back(bound.beside(n, rows));
+        }
         return Bounds(nb::make_tuple(to_array(std::vector<double>(all[0], all[0] + kPdqBits)),
-                                     bound.difference(p, q)[static_cast<size_t>(rows)]));
+                                     bound.difference(p, q)[static_cast<size_t>(rows)],
+                                     to_array(std::move(above)), to_array(std::move(beside))));
       },
       "height"_a, "width"_a, "channels"_a, "rows"_a, "p"_a, "q"_a,
-      "For pictures of that shape, how far the 256 coefficients can be from the reference's by all "
-      "roundings but those of the DCT, and so the difference of two, p and q, as for pdq_doubt.");
+      "For pictures of that shape, how far all roundings but those of the DCT can move, as for "
+      "pdq_doubt, the 256 coefficients; the difference of two, p and q; and of two samples, one "
+      "above the other in each column, and side by side in each row.");
 }
 
 }  // namespace screener
