@@ -79,15 +79,19 @@ def averaging(length: int) -> Floats:
     return one[((2 * np.arange(64) + 1) * length) // 128] @ one
 
 
-def exact_coefficients(pixels: Pixels) -> Floats:
-    """The same without any rounding that matters."""
+def exact_samples(pixels: Pixels) -> Floats:
+    """The grid without any rounding that matters."""
     values = pixels.astype(np.float64)
     if pixels.ndim == 3:
         values = values @ np.array([299.0, 587.0, 114.0]) / 1000
     height, width = values.shape
-    grid = averaging(height) @ values @ averaging(width).T
+    return averaging(height) @ values @ averaging(width).T
+
+
+def exact_coefficients(pixels: Pixels) -> Floats:
+    """The coefficients of it."""
     matrix = MATRIX.astype(np.float64)
-    return (matrix @ grid @ matrix.T).ravel()
+    return (matrix @ exact_samples(pixels) @ matrix.T).ravel()
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
@@ -302,6 +306,82 @@ def test_pictures_at_the_bound(shape: tuple[int, ...]) -> None:
     assert inside >= 3
     assert outside >= 2
     assert settled >= 10
+
+
+def bounded(pixels: Pixels, p: int = 0, q: int = 1) -> tuple[Floats, float, Floats, Floats]:
+    """What roundings but those of the DCT can do, if no row is filtered."""
+    return _core.pdq_bounds(*pixels.shape[:2], 3 if pixels.ndim == 3 else 1, 0, p, q)
+
+
+def doubted_pairs(pixels: Pixels) -> tuple[int, int]:
+    """How many pairs across the median could change places by their bounds; and how many of them
+    still could when what moves both alike is left out.
+    """
+    ours, bounds, _ = _core.pdq_doubt(pixels)
+    dct = bounds - bounded(pixels)[0]
+    values = ours.astype(np.float64)
+    lower = ours <= np.sort(ours)[127]
+    pairs = [
+        (p, q, values[q] - values[p])
+        for p in np.flatnonzero(lower).tolist()
+        for q in np.flatnonzero(~lower & (values - values[p] <= bounds[p] + bounds)).tolist()
+    ]
+    close = [gap <= bounded(pixels, p, q)[1] + dct[p] + dct[q] for p, q, gap in pairs]
+    return len(pairs), int(np.count_nonzero(close))
+
+
+@pytest.mark.parametrize("shape", [(256, 320), (200, 300, 3)])
+def test_a_hash_is_certain_beyond_the_bounds_alone(shape: tuple[int, ...]) -> None:
+    """It is where no pair across the median can change places, and nowhere else."""
+    rng = np.random.default_rng(shape[0] + 1)
+    settled = doubted = clear = 0
+    for _ in range(4):
+        for pixels in blends(rng, shape)[:22]:
+            pairs, close = doubted_pairs(pixels)
+            assert pairs <= 32
+            assert _core.pdq_doubt(pixels)[2] == (close == 0)
+            settled += pairs > 0 and close == 0
+            doubted += close > 0
+            clear += pairs == 0
+    assert settled >= 2
+    assert doubted >= 10
+    assert clear >= 10
+
+
+def qualities(pixels: Pixels, share: float) -> tuple[int, int]:
+    """The least and the largest quality if samples err by that share of what they can."""
+    *_, above, beside = bounded(pixels)
+    grid = exact_samples(pixels)
+    terms = [np.abs(np.diff(grid, axis=0)), np.abs(np.diff(grid, axis=1))]
+    errors = [np.tile(above, (63, 1)) * share, np.tile(beside[:, None], (1, 63)) * share]
+    least, most = (
+        sum(
+            int(np.floor(np.maximum(t + way * e, 0) * 100 / 255).sum())
+            for t, e in zip(terms, errors, strict=True)
+        )
+        for way in (-1, 1)
+    )
+    return min(least // 90, 100), min(most // 90, 100)
+
+
+def test_a_quality_in_doubt_is_refused() -> None:
+    """Of a few edges under some noise, where terms could fall on either side of a whole number, and
+    nothing else is in doubt.
+    """
+    rng = np.random.default_rng(1)
+    alone = sure = 0
+    for _ in range(40):
+        values = np.full((220, 260), 60.0)
+        for y, x, height, width in rng.integers((0, 0, 20, 20), (220, 260, 110, 130), (4, 4)):
+            values[y : y + height, x : x + width] = rng.integers(40, 140)
+        pixels = (values + rng.uniform(-12, 12, values.shape)).astype(np.uint8)
+        certain = _core.pdq_doubt(pixels)[2]
+        least, most = qualities(pixels, 0.9)
+        assert not (certain and least < most)
+        alone += least < most and doubted_pairs(pixels)[1] == 0
+        sure += certain and most < 100
+    assert alone >= 10
+    assert sure >= 3
 
 
 def test_a_tie_is_refused() -> None:

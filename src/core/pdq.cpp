@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
+#include "pdq_bits.h"
 #include "pdq_certificate.h"
 #include "pdq_cosines.h"
 #include "pdq_filter.h"
@@ -15,7 +17,6 @@ namespace screener {
 namespace {
 
 constexpr int64_t kSmallestSide = 5;
-constexpr int kBits = kBand * kBand;
 
 // A turn of the picture: what becomes of its rows and columns, in this order.
 struct Turn {
@@ -63,25 +64,12 @@ Pixels turned(Pixels pixels, const Turn& turn) {
   return pixels;
 }
 
-PdqGrid transposed(const PdqGrid& grid) {
-  PdqGrid turned;
-  for (int i = 0; i < kGrid; ++i)
-    for (int j = 0; j < kGrid; ++j) turned[i][j] = grid[j][i];
-  return turned;
-}
-
-// The coefficients in the order of the bits: number 16·i + j.
-using Coefficients = std::array<float, kBits>;
-
-Coefficients dct(const PdqGrid& grid, const PdqKernel& kernel) {
-  const PdqCosines& cosines = pdq_cosines();
-  alignas(64) float rows[kGrid][kGrid];
-  alignas(64) float found[kBand][kBand];
-  for (int i = 0; i < kGrid; ++i) std::copy(grid[i].begin(), grid[i].end(), rows[i]);
-  kernel.dct(cosines.matrix, cosines.turned, rows, found);
-  Coefficients coefficients;
-  for (int k = 0; k < kBits; ++k) coefficients[k] = found[k / kBand][k % kBand];
-  return coefficients;
+void transpose(const PdqGrid& grid, PdqGrid& turned) {
+  constexpr int kBlock = 4;  // lines of either side, that stay in the nearest cache
+  for (int i = 0; i < kGrid; i += kBlock)
+    for (int j = 0; j < kGrid; j += kBlock)
+      for (int y = i; y < i + kBlock; ++y)
+        for (int x = j; x < j + kBlock; ++x) turned[y][x] = grid[x][y];
 }
 
 int gradient(float u, float v) { return std::abs(static_cast<int>((u - v) * 100 / 255)); }
@@ -95,27 +83,22 @@ int quality(const PdqGrid& grid) {
   return std::min(sum / 90, 100);
 }
 
-// Bit k is set where coefficient k is above the (lower) median. The text begins with bit 255.
-PdqHash bits(const Coefficients& coefficients) {
-  Coefficients sorted = coefficients;
-  const auto median = sorted.begin() + kBits / 2 - 1;
-  std::nth_element(sorted.begin(), median, sorted.end());
-  PdqHash hash{};
-  for (int k = 0; k < kBits; ++k)
-    if (coefficients[k] > *median) hash[kPdqBytes - 1 - k / 8] |= static_cast<uint8_t>(1 << k % 8);
-  return hash;
+PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
+  const PdqCosines& cosines = pdq_cosines();
+  float coefficients[kBand][kBand];
+  kernel.dct(cosines.matrix, cosines.turned, grid.values, coefficients);
+  return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 
-PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
-  return {bits(dct(grid, kernel)), quality(grid)};
-}
+// Of pictures of one shape, as they stand and transposed, made when they are first asked for.
+using Bounds = std::optional<PdqBound>[2];
 
 // A picture seen along its rows in memory, so that turned views are sampled in place, and how to
 // turn it back.
 class Picture {
  public:
-  Picture(const Pixels& pixels, const PdqKernel& kernel)
-      : given_(pixels), seen_(pixels), kernel_(kernel) {
+  Picture(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds)
+      : given_(pixels), seen_(pixels), kernel_(kernel), bounds_(bounds) {
     if (seen_.column_stride < 0) {
       reverse_columns(seen_);
       back_.columns_reversed = true;
@@ -142,31 +125,32 @@ class Picture {
     pdq_sample(seen_, kernel_, wanted, grids_);
   }
 
-  PdqCertificate certify(const Turn& turn) const {
-    return pdq_certify(samples(turn), shape(turn), kernel_);
+  PdqCertificate certify(const Turn& turn) {
+    alignas(64) PdqGrid room;
+    return pdq_certify(samples(turn, room), bound(turn), kernel_);
   }
 
   // The same with the first rows of the grid from the filter, and the others moved by what its
   // sums have left behind.
-  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) const {
+  PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) {
     const int known = filter.run(rows);
     const std::array<double, kGrid> drift = filter.drift();
-    const PdqGrid sampled = samples(turn);
-    PdqGrid grid = filter.grid();
+    alignas(64) PdqGrid room, grid = filter.grid();
+    const PdqGrid& sampled = samples(turn, room);
     for (int i = known; i < kGrid; ++i)
       for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
-    return pdq_certify(grid, shape(turn), kernel_, known);
+    return pdq_certify(grid, bound(turn), kernel_, known);
   }
 
-  PdqResult hash(const Turn& turn) const { return sketch(turn, 0).result; }
+  PdqResult hash(const Turn& turn) { return sketch(turn, 0).result; }
 
-  PdqSketch sketch(const Turn& turn, int most) const {
+  PdqSketch sketch(const Turn& turn, int most) {
     const Pixels pixels = turned(given_, turn);
     if (!sampled_) return {pdq_exact(pixels, kernel_), 0};
     const PdqCertificate found = certify(turn);
     if (found.doubt <= most) return {found.result, found.doubt};
     PdqFilter filter(pixels, kernel_);
-    if (const int rows = pdq_rows_to_know(found, shape(turn)); rows < kGrid)
+    if (const int rows = pdq_rows_to_know(found, bound(turn)); rows < kGrid)
       if (const PdqCertificate nearer = certify(turn, filter, rows); nearer.doubt == 0)
         return {nearer.result, 0};
     filter.run(kGrid);
@@ -174,16 +158,23 @@ class Picture {
   }
 
  private:
-  PdqGrid samples(const Turn& turn) const {
+  // In place, or transposed in `room`.
+  const PdqGrid& samples(const Turn& turn, PdqGrid& room) const {
     const Turn whole = then(back_, turn);
     if (!whole.transposed) return grids_[whole.rows_reversed][whole.columns_reversed];
-    return transposed(grids_[whole.columns_reversed][whole.rows_reversed]);
+    transpose(grids_[whole.columns_reversed][whole.rows_reversed], room);
+    return room;
   }
 
-  PdqShape shape(const Turn& turn) const {
-    const Pixels pixels = turned(given_, turn);
-    return {pixels.height, pixels.width, pixels.channels,
-            pdq_sample_roundings(seen_.width, seen_.channels)};
+  // Four turns share one.
+  const PdqBound& bound(const Turn& turn) {
+    std::optional<PdqBound>& bound = bounds_[turn.transposed];
+    if (!bound) {
+      const Pixels pixels = turned(given_, turn);
+      bound.emplace(PdqShape{pixels.height, pixels.width, pixels.channels,
+                             pdq_sample_roundings(seen_.width, seen_.channels)});
+    }
+    return *bound;
   }
 
   Pixels given_;
@@ -191,7 +182,8 @@ class Picture {
   const PdqKernel& kernel_;
   Turn back_ = kUpright;
   bool sampled_ = false;
-  PdqGrids grids_;
+  alignas(64) PdqGrids grids_;
+  Bounds& bounds_;
 };
 
 bool too_small(const Pixels& pixels) {
@@ -227,10 +219,9 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
-  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
-  Picture picture(pixels, kernel);
-  picture.sample(&kUpright, 1);
-  return picture.hash(kUpright);
+  PdqResult result;
+  pdq_batch(pixels, 1, 0, kernel, &result);
+  return result;
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
@@ -243,7 +234,8 @@ PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) 
 PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most) {
   PdqSketches sketches{};
   if (too_small(pixels)) return sketches;
-  Picture picture(pixels, kernel);
+  Bounds bounds;
+  Picture picture(pixels, kernel, bounds);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
   for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
   return sketches;
@@ -251,12 +243,22 @@ PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most
 
 void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
                PdqResult* results) {
+  Bounds bounds;
   Pixels pixels = first;
-  for (int64_t n = 0; n < count; ++n, pixels.data += stride) results[n] = pdq(pixels, kernel);
+  for (int64_t n = 0; n < count; ++n, pixels.data += stride) {
+    if (too_small(pixels) || is_grid(pixels)) {
+      results[n] = pdq_exact(pixels, kernel);
+      continue;
+    }
+    Picture picture(pixels, kernel, bounds);
+    picture.sample(&kUpright, 1);
+    results[n] = picture.hash(kUpright);
+  }
 }
 
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
-  Picture picture(pixels, kernel);
+  Bounds bounds;
+  Picture picture(pixels, kernel, bounds);
   picture.sample(&kUpright, 1);
   PdqCertificate found;
   if (rows > 0) {
@@ -267,7 +269,7 @@ PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
   }
   PdqDoubt doubt;
   doubt.certain = found.doubt == 0;
-  for (int k = 0; k < kBits; ++k) {
+  for (int k = 0; k < kPdqBits; ++k) {
     doubt.coefficients[k] = found.coefficients[k / kBand][k % kBand];
     doubt.bounds[k] = found.bounds[k / kBand][k % kBand];
   }

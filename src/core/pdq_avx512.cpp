@@ -237,7 +237,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
     __m512 sum[2][kParts] = {}, partial[2][kParts] = {};
     for (int k = 0; k < kGrid; ++k)
       for (int j = 0; j < kParts; ++j) {
-        const __m512 value = _mm512_load_ps(grid[k] + j * kTile);
+        const __m512 value = _mm512_loadu_ps(grid[k] + j * kTile);
         for (int n = 0; n < 2; ++n) {
           sum[n][j] =
               _mm512_add_ps(sum[n][j], _mm512_mul_ps(_mm512_set1_ps(matrix[i + n][k]), value));
@@ -263,7 +263,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
       }
     }
     for (int n = 0; n < 8; ++n) {
-      _mm512_store_ps(coefficients[i + n], sum[n]);
+      _mm512_storeu_ps(coefficients[i + n], sum[n]);
       if (bounded) _mm512_store_ps(rounding->second[i + n], second[n]);
     }
   }
@@ -278,6 +278,43 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
                  const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
                  PdqRounding& rounding) {
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
+}
+
+// Adds up terms, as small and as large as may be.
+struct TermSums {
+  __m512i least, most;
+
+  INLINE TermSums() : least(_mm512_setzero_si512()), most(_mm512_setzero_si512()) {}
+  INLINE void add(__m512 u, __m512 v, __m512 error, __mmask16 which = 0xffff) {
+    const __m512 term = _mm512_mul_ps(_mm512_abs_ps(_mm512_sub_ps(u, v)), _mm512_set1_ps(kPdqTerm));
+    const __m512 small = _mm512_max_ps(_mm512_sub_ps(term, error), _mm512_setzero_ps());
+    const __m512 large = _mm512_add_ps(term, error);
+    least = _mm512_add_epi32(least, _mm512_maskz_cvttps_epi32(which, small));
+    most = _mm512_add_epi32(most, _mm512_maskz_cvttps_epi32(which, large));
+  }
+};
+
+PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
+  constexpr int kParts = kGrid / kTile;
+  TermSums sums;
+  __m512 above[kParts] = {};
+  for (int i = 0; i < kGrid; ++i) {
+    const __m512 beside = _mm512_set1_ps(i < errors.known ? errors.rounded : errors.beside[i]);
+    __m512 row[kParts + 1];
+    for (int j = 0; j < kParts; ++j) row[j] = _mm512_loadu_ps(grid[i] + j * kTile);
+    row[kParts] = _mm512_setzero_ps();
+    for (int j = 0; j < kParts; ++j) {
+      const __m512 next = _mm512_castsi512_ps(
+          _mm512_alignr_epi32(_mm512_castps_si512(row[j + 1]), _mm512_castps_si512(row[j]), 1));
+      sums.add(row[j], next, beside, j == kParts - 1 ? 0x7fff : 0xffff);
+      if (i > 0)
+        sums.add(above[j], row[j],
+                 i < errors.known ? _mm512_set1_ps(errors.rounded)
+                                  : _mm512_load_ps(errors.above + j * kTile));
+      above[j] = row[j];
+    }
+  }
+  return {_mm512_reduce_add_epi32(sums.least), _mm512_reduce_add_epi32(sums.most)};
 }
 
 // The weighed sums of 64 bytes times `blocks`. Rows are taken in pairs: their bytes are
@@ -336,34 +373,51 @@ void weigh(const PdqTent& tent, int64_t bytes, float* out) {
   for (; x < bytes; x += 64) weigh_blocks<1>(tent, x + 64 <= bytes ? x : bytes - 64, out);
 }
 
-INLINE float sum_lanes(__m512 lanes) {
-  const __m256 eight =
-      _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+// The sums of each register's lanes: 8, 4, 2 and 1 apart are added, of two registers at a time.
+// Number 4·n + k comes from v[4·k + n].
+INLINE __m512 sum_lanes(__m512 v[kTile]) {
+  for (int i = 0; i < 8; ++i)
+    v[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
+                         _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xee));
+  for (int i = 0; i < 4; ++i)
+    v[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x88),
+                         _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xdd));
+  for (int i = 0; i < 2; ++i)
+    v[i] = _mm512_add_ps(_mm512_shuffle_ps(v[2 * i], v[2 * i + 1], 0x44),
+                         _mm512_shuffle_ps(v[2 * i], v[2 * i + 1], 0xee));
+  return _mm512_add_ps(_mm512_shuffle_ps(v[0], v[1], 0x88), _mm512_shuffle_ps(v[0], v[1], 0xdd));
 }
 
-// Four samples at once, of which each has to wait for its own sum.
-void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
-  for (int j = 0; j < kGrid; j += 4) {
-    __m512 lanes[4] = {};
-    for (int64_t n = 0; n < plan.vectors * kTile; n += kTile) {
-      const __m512 weights = _mm512_loadu_ps(plan.weights[0] + n);
-      const __m512 last = j + 4 == kGrid ? _mm512_loadu_ps(plan.weights[1] + n) : weights;
-      for (int i = 0; i < 4; ++i)
-        lanes[i] = _mm512_add_ps(
-            lanes[i],
-            _mm512_mul_ps(_mm512_loadu_ps(sums + plan.firsts[j + i] + n), i == 3 ? last : weights));
+// Sixteen samples at once, of which each has to wait for its own sum.
+template <bool one>
+INLINE __m512 across_tile(const PdqAcross& plan, const float* sums, int j) {
+  const int64_t end = one ? kTile : plan.vectors * kTile;
+  __m512 lanes[kTile];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTile; ++i) lanes[i] = _mm512_setzero_ps();
+  for (int64_t n = 0; n < end; n += kTile) {
+    const __m512 weights = _mm512_loadu_ps(plan.weights[0] + n);
+    const __m512 last = _mm512_loadu_ps(plan.weights[j + kTile == kGrid] + n);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTile; ++i) {
+      const int k = i % 4 * 4 + i / 4;
+      const __m512 inputs = _mm512_loadu_ps(sums + plan.firsts[j + k] + n);
+      lanes[i] = _mm512_add_ps(lanes[i], _mm512_mul_ps(inputs, k == kTile - 1 ? last : weights));
     }
-    for (int i = 0; i < 4; ++i) out[j + i] = sum_lanes(lanes[i]);
   }
+  return sum_lanes(lanes);
+}
+
+void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
+  for (int j = 0; j < kGrid; j += kTile)
+    _mm512_storeu_ps(out + j, plan.vectors == 1 ? across_tile<true>(plan, sums, j)
+                                                : across_tile<false>(plan, sums, j));
 }
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {run<Grey>,   run<Rgb>,      turn,  dct,
-                              dct_bounded, pdq_copy_avx2, weigh, across};
+const PdqKernel kPdqAvx512 = {run<Grey>, run<Rgb>,      turn,  dct,   dct_bounded,
+                              terms,     pdq_copy_avx2, weigh, across};
 
 }  // namespace screener
 

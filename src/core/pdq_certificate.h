@@ -2,17 +2,9 @@
 //
 // docs/pdq.md derives every term.
 #pragma once
-#include "pdq_sample.h"
+#include "pdq_bound.h"
 
 namespace screener {
-
-// The size of a picture as its hash is made: turned, if it is of a turned picture.
-struct PdqShape {
-  int64_t height;
-  int64_t width;
-  int channels;
-  int roundings;  // of our own samples
-};
 
 struct PdqCertificate {
   float coefficients[kBand][kBand];
@@ -25,10 +17,10 @@ struct PdqCertificate {
 
 // Of the samples the first `known` rows are the reference's own, and to the others is added what
 // its running sums had left behind when the last of those was made (PdqFilter::drift).
-PdqCertificate pdq_certify(const PdqGrid& grid, const PdqShape& shape, const PdqKernel& kernel,
+PdqCertificate pdq_certify(const PdqGrid& grid, const PdqBound& bound, const PdqKernel& kernel,
                            int known = 0);
 
 // So many rows of the reference's samples are likely to settle what is in doubt; all, if no fewer.
-int pdq_rows_to_know(const PdqCertificate& certificate, const PdqShape& shape);
+int pdq_rows_to_know(const PdqCertificate& certificate, const PdqBound& bound);
 
 }  // namespace screener

@@ -9,7 +9,9 @@ struct PdqCosines {
   alignas(64) float matrix[kBand][kGrid];
   alignas(64) float turned[kGrid][kBand];
   alignas(64) float tails[kBand][kGrid];  // Σ of a row's cosines from each on
-  double norms[kBand];                    // Σ of a row's cosines, absolute
+  alignas(64) float steep[kGrid][kBand];  // the same, absolute, turned
+  double rests[kGrid + 1][kBand];         // Σ of a row's cosines, absolute, from each on
+  double norms[kBand];                    // and of all of them
 
   PdqCosines();
 };

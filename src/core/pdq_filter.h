@@ -7,7 +7,11 @@
 
 namespace screener {
 
-using PdqGrid = std::array<std::array<float, kGrid>, kGrid>;
+struct PdqGrid {
+  float values[kGrid][kGrid];
+  float* operator[](int row) { return values[row]; }
+  const float* operator[](int row) const { return values[row]; }
+};
 
 // Filters a picture from the top down, as far as is asked. Both sides must be at least 5; pixels
 // must stay in place.

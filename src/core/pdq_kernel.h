@@ -89,6 +89,23 @@ struct PdqRounding {
   alignas(64) float second[kBand][kBand];   // all products and sums on the way to the coefficients
 };
 
+// The quality adds up whole parts of so much times the difference of neighbouring samples.
+constexpr float kPdqTerm = 100.0f / 255.0f;
+
+// How far the reference's terms can be from ours.
+struct PdqTermErrors {
+  alignas(64) float above[kGrid];   // of samples (·, j) one above the other
+  alignas(64) float beside[kGrid];  // of samples (i, ·) side by side
+  int known;                        // so many rows are the reference's own:
+  float rounded;                    // of terms between these
+};
+
+// The sums of the terms, each cut to a whole number, if all are as small or as large as may be.
+struct PdqTerms {
+  int least;
+  int most;
+};
+
 // Sixteen rows of pixels anywhere in memory, to be copied without gaps.
 struct PdqCopy {
   const uint8_t* from[kTile];
@@ -106,7 +123,8 @@ struct PdqKernel {
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 
   // coefficients = matrix · grid · matrixᵀ, each sum in float32 from the first term to the last.
-  // `turned` is the transposed matrix.
+  // `turned` is the transposed matrix. Grids and coefficients may lie at any address, here and
+  // below.
   void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
               const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
 
@@ -114,6 +132,8 @@ struct PdqKernel {
   void (*dct_bounded)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
                       const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
                       PdqRounding& rounding);
+
+  PdqTerms (*terms)(const float grid[kGrid][kGrid], const PdqTermErrors& errors);
 
   // Copies to rows `stride` bytes apart; four bytes behind each may be overwritten.
   void (*copy)(const PdqCopy& copy, uint8_t* out, int64_t stride);

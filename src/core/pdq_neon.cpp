@@ -192,6 +192,40 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
 
+// Adds up terms, as small and as large as may be.
+struct TermSums {
+  int32x4_t least = vdupq_n_s32(0), most = vdupq_n_s32(0);
+
+  void add(float32x4_t u, float32x4_t v, float32x4_t error, int32x4_t which) {
+    const float32x4_t term = vmulq_f32(vabsq_f32(vsubq_f32(u, v)), vdupq_n_f32(kPdqTerm));
+    const float32x4_t small = vmaxq_f32(vsubq_f32(term, error), vdupq_n_f32(0));
+    const float32x4_t large = vaddq_f32(term, error);
+    least = vaddq_s32(least, vandq_s32(vcvtq_s32_f32(small), which));
+    most = vaddq_s32(most, vandq_s32(vcvtq_s32_f32(large), which));
+  }
+};
+
+PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
+  constexpr int kLast = kGrid - kLanes;
+  const int32x4_t all = vdupq_n_s32(-1), three = vsetq_lane_s32(0, all, 3);
+  const float32x4_t rounded = vdupq_n_f32(errors.rounded);
+  TermSums sums;
+  for (int i = 0; i < kGrid; ++i) {
+    const bool known = i < errors.known;
+    const float32x4_t beside = known ? rounded : vdupq_n_f32(errors.beside[i]);
+    for (int j = 0; j < kGrid; j += kLanes) {
+      const float32x4_t row = vld1q_f32(grid[i] + j);
+      // The last sample of a row has none beside it.
+      const float32x4_t next = j < kLast ? vld1q_f32(grid[i] + j + 1) : vextq_f32(row, row, 1);
+      sums.add(row, next, beside, j < kLast ? all : three);
+      if (i > 0)
+        sums.add(vld1q_f32(grid[i - 1] + j), row, known ? rounded : vld1q_f32(errors.above + j),
+                 all);
+    }
+  }
+  return {vaddvq_s32(sums.least), vaddvq_s32(sums.most)};
+}
+
 void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) { kPdqScalar.copy(copy, out, stride); }
 
 // The weighed sums of sixteen bytes.
@@ -241,7 +275,8 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn, dct, dct_bounded, copy, weigh, across};
+const PdqKernel kPdqNeon = {run<Grey>, run<Rgb>, turn,  dct,   dct_bounded,
+                            terms,     copy,     weigh, across};
 
 }  // namespace screener
 #endif

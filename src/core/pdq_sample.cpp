@@ -1,6 +1,7 @@
 #include "pdq_sample.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -207,28 +208,29 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   }
   const auto windows = static_cast<double>(down.window * across.window);
   const double scale = 1.0 / (windows * windows * (colour ? 1000.0 : 1.0));
-  const Across forwards(across, pixels.channels, luma, scale, false);
-  const Across backwards(across, pixels.channels, luma, scale, true);
   Sampler sampler(pixels, kernel);
   const bool weighed_rows[2] = {wanted.rows[0], weighed_backwards(wanted.rows, down)};
   const bool weighed_columns[2] = {wanted.columns[0], weighed_backwards(wanted.columns, across)};
+  std::optional<Across> columns[2];
+  for (int h = 0; h < 2; ++h)
+    if (weighed_columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
   for (int cell = 0; cell < kGrid; ++cell)
     for (int v = 0; v < 2; ++v) {
       if (!weighed_rows[v]) continue;
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
-        if (weighed_columns[h])
-          (h == 0 ? forwards : backwards).sum(kernel, sums, grids[v][h][cell].data());
+        if (columns[h]) columns[h]->sum(kernel, sums, grids[v][h][cell]);
     }
   if (wanted.columns[1] && !weighed_columns[1])
     for (int v = 0; v < 2; ++v)
       if (weighed_rows[v])
         for (int i = 0; i < kGrid; ++i)
-          std::reverse_copy(grids[v][0][i].begin(), grids[v][0][i].end(), grids[v][1][i].begin());
+          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
   if (wanted.rows[1] && !weighed_rows[1])
     for (int h = 0; h < 2; ++h)
       if (wanted.columns[h])
-        std::reverse_copy(grids[0][h].begin(), grids[0][h].end(), grids[1][h].begin());
+        for (int i = 0; i < kGrid; ++i)
+          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
 }
 
 int pdq_sample_roundings(int64_t width, int channels) {

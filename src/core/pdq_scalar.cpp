@@ -106,6 +106,22 @@ void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBa
   dct_with<true>(matrix, turned, grid, coefficients, &rounding);
 }
 
+PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
+  PdqTerms sums{0, 0};
+  const auto add = [&](float u, float v, float error) {
+    const float term = std::fabs(u - v) * kPdqTerm, least = term - error;
+    sums.least += static_cast<int>(least > 0 ? least : 0);
+    sums.most += static_cast<int>(term + error);
+  };
+  for (int i = 0; i < kGrid - 1; ++i)
+    for (int j = 0; j < kGrid; ++j)
+      add(grid[i][j], grid[i + 1][j], i + 1 < errors.known ? errors.rounded : errors.above[j]);
+  for (int i = 0; i < kGrid; ++i)
+    for (int j = 0; j < kGrid - 1; ++j)
+      add(grid[i][j], grid[i][j + 1], i < errors.known ? errors.rounded : errors.beside[i]);
+  return sums;
+}
+
 // A pixel of each row at a time: rows that are columns in memory lie side by side there.
 void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   for (int64_t n = 0; n < copy.count; ++n)
@@ -146,6 +162,6 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 }  // namespace
 
 const PdqKernel kPdqScalar = {
-    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, copy, weigh, across};
+    run<1, grey_luma>, run<3, rgb_luma>, turn, dct, dct_bounded, terms, copy, weigh, across};
 
 }  // namespace screener

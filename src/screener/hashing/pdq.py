@@ -44,7 +44,7 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
     Releases the GIL. Raises HashError for any other type or shape.
     """
     value, quality = _core.pdq(_checked(pixels))
-    return Hash(PDQ, value, quality=quality)
+    return Hash.of_checked(PDQ, value, quality)
 
 
 def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
@@ -77,7 +77,7 @@ def compute_batch(frames: NDArray[np.uint8]) -> tuple[Hash, ...]:
     is read in place. Releases the GIL once for all. Raises HashError for any other type or shape.
     """
     return tuple(
-        Hash(PDQ, value, quality=quality)
+        Hash.of_checked(PDQ, value, quality)
         for value, quality in _core.pdq_batch(_checked(frames, before=("n",)))
     )
 
