@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from screener.errors import MediaError
 from screener.finished import Finished
+from screener.hashed import Hashed
 from screener.hasher import Target
 from screener.inputs import Place
 from screener.media.archive import Budget, Member
@@ -21,6 +22,13 @@ from screener.working import AnyWorker
 # time and bounded memory.
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
+
+
+# A member, what keeps it from being read, and how many of its name came before it.
+_Member = tuple[Target, MediaError | None, int]
+
+# Says whether a cache has an input of that name, and of those of one name that one, as it is now.
+Holds = Callable[[Name, tuple[int, ...]], bool]
 
 
 @dataclass
@@ -40,22 +48,27 @@ class Left:
 class Item:
     """One place in the order of results: a file, a member, or an archive behind its members.
 
-    `trouble` keeps a member from being read; `seconds` are those of an earlier go.
+    `trouble` keeps a member from being read; `seconds` are those of an earlier go. `same` tells
+    members of one name apart, from the outermost archive inwards: how many came before each.
+    `has_line`: it was told by an earlier scan, and is hashed for the cache alone.
     """
 
     target: Target
     left: Left
     holder: Item | None = None
+    same: tuple[int, ...] = ()
+    has_line: bool = False
     inode: int = 0
     trouble: MediaError | None = None
     worker: AnyWorker | None = None
     over: bool = False
     seconds: float = 0.0
     result: Result | None = None
-    # Of an archive: its name, members not handed out yet, members not told yet, and whether only
-    # the worker that opened it reads them.
+    # Of an archive: its name, its own hashes, members not handed out yet, members not told yet, and
+    # whether only the worker that opened it reads them.
     name: Name | None = None
-    members: deque[tuple[Target, MediaError | None]] = field(default_factory=deque)
+    own: Hashed | None = None
+    members: deque[_Member] = field(default_factory=deque)
     untold: int = 0
     bound: bool = False
 
@@ -79,15 +92,25 @@ class Item:
 
 
 class Backlog:
-    """Filled from the places found, as far as needed; used by one thread."""
+    """Filled from the places found, as far as needed; used by one thread.
+
+    What is `finished` is left out, unless there is a cache that does not hold it.
+    """
 
     def __init__(
-        self, found: Iterator[Place], *, limits: Limits, ordered: bool, finished: Finished | None
+        self,
+        found: Iterator[Place],
+        *,
+        limits: Limits,
+        ordered: bool,
+        finished: Finished | None,
+        holds: Holds | None = None,
     ) -> None:
         self._found = found
         self._limits = limits
         self._ordered = ordered
         self._finished = finished
+        self._holds = holds
         self._order: deque[Item] = deque()
         self._todo: deque[Item] = deque()  # files in the order of the disk
         self._archives: list[Item] = []  # with members to hand out
@@ -114,10 +137,11 @@ class Backlog:
     def open(self, archive: Item, members: tuple[Member, ...]) -> None:
         """Put the members of an archive before it in the order."""
         archive.name = outermost = archive.name or archive.outermost
-        archive.members = deque(
-            (archive.target.member(number, member, outermost), member.trouble)
-            for number, member in enumerate(members)
-        )
+        before: Counter[bytes] = Counter()
+        for number, member in enumerate(members):
+            target = archive.target.member(number, member, outermost)
+            archive.members.append((target, member.trouble, before[member.name]))
+            before[member.name] += 1
         if archive.members:
             self._archives.append(archive)
 
@@ -129,10 +153,15 @@ class Backlog:
             if len(self._order) >= _AHEAD and self._order[0] is not archive:
                 continue
             while archive.members:
-                target, trouble = archive.members.popleft()
-                if self._is_finished(target.name):
+                target, trouble, before = archive.members.popleft()
+                same = (*archive.same, before)
+                has_line = self._has_line(target.name)
+                if has_line and self._is_held(target.name, same):
                     continue
-                item = Item(target, archive.left, holder=archive, trouble=trouble)
+                item = Item(
+                    target, archive.left, holder=archive, same=same, has_line=has_line,
+                    trouble=trouble,
+                )  # fmt: skip
                 archive.untold += 1
                 self._order.insert(self._order.index(archive), item)
                 return item
@@ -152,9 +181,11 @@ class Backlog:
         window: list[Item] = []
         for path, inode in self._found:
             taken = True
-            if self._finished is None or not self._is_finished(name_of(path)):
+            name = None if self._finished is None else name_of(path)
+            has_line = self._has_line(name)
+            if not has_line or not self._is_held(name, ()):
                 left = Left(limits.members, limits.unpacked)
-                window.append(Item(Target(path), left, inode=inode))
+                window.append(Item(Target(path), left, inode=inode, has_line=has_line))
             # Names that are given, by a pipe for instance, are not waited for.
             if not inode or len(window) == _WINDOW:
                 break
@@ -162,8 +193,12 @@ class Backlog:
         self._todo += sorted(window, key=lambda item: item.inode)
         return taken
 
-    def _is_finished(self, name: Name | None) -> bool:
+    def _has_line(self, name: Name | None) -> bool:
         return self._finished is not None and name is not None and self._finished.take(name)
+
+    def _is_held(self, name: Name | None, same: tuple[int, ...]) -> bool:
+        """Whether nothing is left to do for it but its line; so it is where there is no cache."""
+        return self._holds is None or (name is not None and self._holds(name, same))
 
 
 def _released(item: Item) -> Item:

@@ -8,12 +8,11 @@ to them: it is to be kept like a list.
 from __future__ import annotations
 
 import json
-import os
+import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -22,74 +21,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.errors import MediaError, OutputError
+from screener import cached
+from screener.cache_file import CacheFile
+from screener.errors import OutputError, PolicyError
 from screener.hashed import Hashed
 from screener.hasher import Hasher
-from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.located import Located
+from screener.hashing.hash import KINDS, HashKind
 from screener.media import pixels
 from screener.media.source import Name
-from screener.result import MediaFacts
 
-_APPLICATION = 0x53435248
-_FORMAT = 1
+MOST_DAYS = 36_525
 _DAY_S = 86_400
-_KEEP = 30.0  # days
-# What is not on the disk yet is lost with the process: so many seconds of it.
-_COMMIT_S = 1.0
+# Nobody else can write while so many inputs are forgotten.
+_FORGOTTEN = 2_000
 # Settings of a policy that say how hashes are compared, and not how they are made.
 _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
 
 # All that there are, since the key of the codes begins with the kind.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
-_TABLES = """
-CREATE TABLE inputs (
-    id INTEGER PRIMARY KEY, name BLOB UNIQUE, text TEXT, size INTEGER, mtime_ns INTEGER,
-    hashed INTEGER, made_by TEXT, frames INTEGER, media TEXT, reason TEXT, detail TEXT, located TEXT
-);
-CREATE TABLE settings (keep REAL);
-CREATE INDEX inputs_by_time ON inputs (hashed);
-CREATE TABLE codes (
-    kind TEXT, input INTEGER, bytes BLOB, PRIMARY KEY (kind, input)
-) WITHOUT ROWID;
-"""
+_WAYS = len(cached.COLUMNS) + 4
+_INSERT = (
+    f"INSERT INTO inputs (name, same, hashed, making, {', '.join(cached.COLUMNS)})"
+    f" VALUES ({', '.join('?' * _WAYS)})"
+)
 
 
 class HashCache:
     """Hashes by the name of their input, the newest of each; a context manager.
 
     `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
-    `keep` days, also when it is closed. OutputError where the file is no cache.
+    `keep` days, also when it is closed. Several programs may use one at the same time: nothing is
+    held between two calls. All raise OutputError where the file is damaged, or another program has
+    been writing to it for half a minute.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, file: CacheFile) -> None:
         """Not for callers: use `open`."""
-        self._path = path
-        self._connection = connection
-        self._committed = time.monotonic()
+        self._file = file
+        self._maker: tuple[Hasher, str] | None = None
+        self.forgotten = 0
+        """How many inputs were forgotten since it was opened."""
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, keep: float | None = None) -> HashCache:
-        """Open the cache at a path, made where there is none; `keep` is in days, and stays: 30
-        where it was never given.
+    def open(
+        cls, path: str | PathLike[str], *, keep: float | None = None, create: bool = True
+    ) -> HashCache:
+        """Open the cache at a path, made where there is none or an empty file, unless `create` is
+        False; `keep` is in days, from 0 to 36,525, and stays: 30 where it was never given.
+
+        OutputError where the file is no cache, or of another version: it is left as it is.
+        PolicyError where `keep` is no such number.
         """
-        path = Path(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
-        if hasattr(os, "fchmod"):
-            path.chmod(0o600)
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        if keep is not None:
+            check_keep(keep)
+        cache = cls(CacheFile.open(Path(path), create=create))
         try:
-            _prepare(connection, path)
-            cache = cls(path, connection)
             if keep is not None:
-                connection.execute("UPDATE settings SET keep = ?", (keep,))
+                with cache._file.writing() as connection:
+                    connection.execute("UPDATE settings SET keep = ?", (keep,))
             cache.forget()
-        except sqlite3.Error as error:
-            connection.close()
-            raise OutputError(f"{path} is no cache of hashes: {error}") from None
         except BaseException:
-            connection.close()
+            cache._file.close()
             raise
         return cache
 
@@ -97,84 +90,93 @@ class HashCache:
         """How many inputs it holds."""
         return int(self._one("SELECT count(*) FROM inputs"))
 
-    def add(self, hashed: Hashed, hasher: Hasher) -> None:
-        """Keep what was made of an input, in the place of what was kept of it before."""
-        name = hashed.name.raw or (hashed.name.text or "").encode("utf-8", "replace")
-        if name and hashed.hashes:
-            with self._writing():
-                self._add(name, hashed, hasher)
+    def add(self, inputs: Iterable[tuple[Hashed, Sequence[int]]], hasher: Hasher) -> None:
+        """Keep what was made of some inputs, in the place of what was kept of them before: all of
+        them, when this returns, even if the process is killed.
 
-    def _add(self, name: bytes, hashed: Hashed, hasher: Hasher) -> None:
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN IMMEDIATE")
-        self._remove("name = ?", (name,))
-        media, trouble = hashed.media, hashed.trouble
-        number = self._connection.execute(
-            "INSERT INTO inputs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                name, hashed.name.text, hashed.name.size, hashed.name.mtime_ns, int(time.time()),
-                made_by(hasher), None if media is None else media.frames,
-                None if media is None else json.dumps({f.name: getattr(media, f.name)
-                                                       for f in fields(media)}),
-                None if trouble is None else trouble.reason,
-                None if trouble is None else trouble.detail,
-                json.dumps([_place(one) for one in hashed.hashes]),
-            ),
-        ).lastrowid  # fmt: skip
-        by_kind: dict[str, bytes] = {}
-        for one in hashed.hashes:
-            kind = one.hash.kind.name
-            by_kind[kind] = by_kind.get(kind, b"") + one.hash.value
-        self._connection.executemany(
-            "INSERT INTO codes VALUES (?, ?, ?)", [(k, number, v) for k, v in by_kind.items()]
-        )
-        if time.monotonic() - self._committed > _COMMIT_S:
-            self.commit()
+        With each go the numbers that tell members of one name apart, from the outermost archive
+        inwards; none for a file. An input without a hash is kept too, to be counted.
+        """
+        with self._file.writing() as connection:
+            making = self._making(connection, hasher)
+            now = int(time.time())
+            for hashed, same in inputs:
+                if hashed.name.text is not None:
+                    key = cached.key_of(hashed.name, same)
+                    _remove(connection, "name = ? AND same = ?", key)
+                    row = (*key, now, making, *cached.columns(hashed))
+                    number = connection.execute(_INSERT, row).lastrowid
+                    codes = [(k, number, value) for k, value in cached.values(hashed).items()]
+                    connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
-    def commit(self) -> None:
-        """Have what was added last. OutputError where the disk does not take it."""
-        with self._writing():
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
-        self._committed = time.monotonic()
+    def holds(self, name: Name, same: Sequence[int], hasher: Hasher) -> bool:
+        """Whether it has an input as it is now, by its size and time, with all that a Hasher would
+        make of it.
+        """
+        key = cached.key_of(name, same)
+        with self._file.reading() as connection:
+            row = connection.execute(
+                "SELECT size, mtime_ns, made_by FROM inputs JOIN makings ON makings.id = making"
+                " WHERE name = ? AND same = ?",
+                key,
+            ).fetchone()
+        if row is None or row[:2] != (name.size, name.mtime_ns):
+            return False
+        return serves(row[2], self._made_by(hasher))
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Say of what the system refuses to write where it was to go."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OutputError(f"{self._path}: cannot keep hashes: {error}") from None
+    def _made_by(self, hasher: Hasher) -> str:
+        if self._maker is None or self._maker[0] is not hasher:
+            self._maker = (hasher, made_by(hasher))
+        return self._maker[1]
+
+    def _making(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
+        facts = (self._made_by(hasher),)
+        connection.execute("INSERT OR IGNORE INTO makings (made_by) VALUES (?)", facts)
+        asked = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
+        return int(asked.fetchone()[0])
 
     @property
     def keep(self) -> float:
         """After how many days an input is forgotten."""
-        return float(self._one("SELECT keep FROM settings"))
+        kept = self._one("SELECT keep FROM settings")
+        try:
+            check_keep(kept)
+        except PolicyError as error:
+            raise self._file.damaged(error) from None
+        return float(kept)
 
     def forget(self) -> int:
         """Remove what is older than `keep` for good; how many inputs."""
-        before = time.time() - _DAY_S * self.keep
-        self.commit()
-        with self._writing():
-            self._connection.execute("BEGIN IMMEDIATE")
-            gone = self._remove("hashed < ?", (int(before),))
-        self.commit()
+        before = int(time.time() - _DAY_S * self.keep)
+        gone = 0
+        which = f"id IN (SELECT id FROM inputs WHERE hashed < ? LIMIT {_FORGOTTEN})"
+        while self._one("SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed < ?)", before):
+            with self._file.writing() as connection:
+                gone += _remove(connection, which, (before,))
+        if gone:
+            self._file.overwrite()
+        self.forgotten += gone
         return gone
 
-    def _remove(self, which: str, values: tuple[Any, ...]) -> int:
-        inside = f"SELECT id FROM inputs WHERE {which}"
-        self._connection.execute(
-            f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input IN ({inside})", values
-        )
-        return self._connection.execute(f"DELETE FROM inputs WHERE {which}", values).rowcount
+    def makings(self) -> list[str]:
+        """The settings by which inputs were hashed, as `made_by` tells them."""
+        with self._file.reading() as connection:
+            return [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
 
-    def made_by(self) -> dict[str, int]:
-        """How many inputs were hashed by which settings."""
-        asked = self._connection.execute("SELECT made_by, count(*) FROM inputs GROUP BY made_by")
-        return dict(asked.fetchall())
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How many inputs were hashed by which settings, and of how many of these there is no
+        hash.
+        """
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT made_by, count(*), sum(bare) FROM"
+                " (SELECT making, bare FROM inputs INDEXED BY inputs_by_making)"
+                " JOIN makings ON makings.id = making GROUP BY making"
+            ).fetchall()
+        return {made: (all_of_them, bare) for made, all_of_them, bare in rows}
 
     def last(self) -> int:
-        """The largest number of an input; numbers begin with 1."""
+        """The largest number of an input; numbers begin with 1, and none is used again."""
         return int(self._one("SELECT coalesce(max(id), 0) FROM inputs"))
 
     def codes(
@@ -183,49 +185,64 @@ class HashCache:
         """The codes of a kind of the inputs from one number to before another: of each code the
         number of its input, and the codes, (n, size) uint8.
         """
-        rows = self._connection.execute(
-            "SELECT input, bytes FROM codes WHERE kind = ? AND input >= ? AND input < ?"
-            " ORDER BY input",
-            (kind.name, first, end),
-        ).fetchall()
-        numbers = np.array([number for number, _ in rows], np.int64)
-        counts = np.array([len(value) // kind.size for _, value in rows], np.int64)
-        codes = np.frombuffer(b"".join(value for _, value in rows), np.uint8)
-        return np.repeat(numbers, counts), codes.reshape(-1, kind.size)
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT input, bytes FROM codes WHERE kind = ? AND input >= ? AND input < ?"
+                " ORDER BY input",
+                (kind.name, first, end),
+            ).fetchall()
+        try:
+            numbers = np.array([number for number, _ in rows], np.int64)
+            counts = np.array([len(value) // kind.size for _, value in rows], np.int64)
+            codes = np.frombuffer(b"".join(value for _, value in rows), np.uint8)
+            return np.repeat(numbers, counts), codes.reshape(-1, kind.size)
+        except (ValueError, TypeError):
+            raise self._file.damaged(f"hashes of the kind {kind.name}") from None
 
     def many_parts(self, first: int, end: int) -> list[int]:
         """The inputs of those numbers that are videos or animations: what they match is for all of
         their frames to say.
         """
-        asked = self._connection.execute(
-            "SELECT id FROM inputs WHERE id >= ? AND id < ? AND frames > 1", (first, end)
-        )
-        return [number for (number,) in asked]
+        return self._numbers("id >= ? AND id < ? AND frames > 1", first, end)
 
     def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[Hashed]:
         """What was kept of some inputs, as far as it was made by any of some settings."""
         for number in numbers:
-            row = self._connection.execute(
-                "SELECT name, text, size, mtime_ns, made_by, media, reason, detail, located"
-                " FROM inputs WHERE id = ?",
-                (number,),
-            ).fetchone()
-            if row is not None and row[4] in settings:
-                values = self._connection.execute(
+            with self._file.reading() as connection:
+                row = connection.execute(
+                    f"SELECT made_by, name, {', '.join(cached.COLUMNS)} FROM inputs"
+                    " JOIN makings ON makings.id = making WHERE inputs.id = ?",
+                    (number,),
+                ).fetchone()
+                if row is None or row[0] not in settings:
+                    continue
+                values = connection.execute(
                     f"SELECT kind, bytes FROM codes WHERE kind IN ({_KINDS}) AND input = ?",
                     (number,),
-                )
-                yield _loaded(row, dict(values.fetchall()))
+                ).fetchall()
+            try:
+                hashed = cached.loaded(row[1], row[2:], dict(values))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                raise self._file.damaged(f"input number {number}") from None
+            yield hashed
 
     def numbers(self, first: int, end: int) -> list[int]:
         """The inputs from one number to before another."""
-        asked = self._connection.execute(
-            "SELECT id FROM inputs WHERE id >= ? AND id < ? ORDER BY id", (first, end)
-        )
-        return [number for (number,) in asked]
+        return self._numbers("id >= ? AND id < ?", first, end)
 
-    def _one(self, question: str) -> Any:
-        return self._connection.execute(question).fetchone()[0]
+    def _numbers(self, which: str, first: int, end: int) -> list[int]:
+        with self._file.reading() as connection:
+            asked = connection.execute(
+                f"SELECT id FROM inputs WHERE {which} ORDER BY id", (first, end)
+            )
+            return [number for (number,) in asked.fetchall()]
+
+    def _one(self, question: str, *values: Any) -> Any:
+        with self._file.reading() as connection:
+            row = connection.execute(question, values).fetchone()
+        if row is None:
+            raise self._file.damaged("no settings")
+        return row[0]
 
     def __enter__(self) -> HashCache:
         return self
@@ -242,7 +259,14 @@ class HashCache:
             if error is None:  # else the error that is under way says more
                 raise
         finally:
-            self._connection.close()
+            self._file.close()
+
+
+def check_keep(days: float) -> None:
+    """PolicyError where that is no number of days that a cache can keep something for."""
+    good = isinstance(days, int | float) and not isinstance(days, bool) and math.isfinite(days)
+    if not good or not 0 <= days <= MOST_DAYS:
+        raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
 
 
 def made_by(hasher: Hasher) -> str:
@@ -255,6 +279,7 @@ def made_by(hasher: Hasher) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
+@lru_cache(maxsize=64)  # asked of each input of a scan that goes on
 def serves(kept: str, wanted: str) -> bool:
     """Whether hashes made by some settings have all that others would make."""
     one, other = json.loads(kept), json.loads(wanted)
@@ -262,59 +287,11 @@ def serves(kept: str, wanted: str) -> bool:
     return has_all and bool(one == other)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("BEGIN IMMEDIATE")
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables and not application:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO settings VALUES (?)", (_KEEP,))
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {_FORMAT}")
-    elif (application, version) != (_APPLICATION, _FORMAT):
-        connection.execute("ROLLBACK")
-        raise OutputError(f"{path} is no cache of hashes, or one of another version")
-    connection.execute("COMMIT")
-
-
-def _place(one: Located) -> dict[str, Any]:
-    """A hash without its value, and where it was made; what is as usual is left out."""
-    told: dict[str, Any] = {"kind": one.hash.kind.name}
-    if one.hash.quality is not None:
-        told["quality"] = one.hash.quality
-    if one.hash.pixels is not None:
-        told["pixels"] = one.hash.pixels
-    for name, default in one._field_defaults.items():
-        value = getattr(one, name)
-        if value != default:
-            told[f".{name}"] = value
-    return told
-
-
-def _loaded(row: tuple[Any, ...], values: dict[str, bytes]) -> Hashed:
-    name, text, size, mtime_ns, _, media, reason, detail, located = row
-    at = dict.fromkeys(values, 0)
-    hashes = []
-    for told in json.loads(located):
-        kind = KINDS[told["kind"]]
-        start = at[kind.name]
-        at[kind.name] = start + kind.size
-        value = values[kind.name][start : start + kind.size]
-        hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
-        where = {k[1:]: _tuple(v) for k, v in told.items() if k.startswith(".")}
-        hashes.append(Located(hash, **where))
-    raw = None if text is not None and text.encode("utf-8") == name else name
-    return Hashed(
-        Name(text, raw, size, mtime_ns),
-        tuple(hashes),
-        None if media is None else MediaFacts(**json.loads(media)),
-        None if reason is None else MediaError(reason, detail),
+def _remove(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:
+    """Remove inputs with their codes; how many."""
+    numbers = connection.execute(f"SELECT id FROM inputs WHERE {which}", values).fetchall()
+    connection.executemany(
+        f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input = ?", numbers
     )
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    connection.executemany("DELETE FROM inputs WHERE id = ?", numbers)
+    return len(numbers)

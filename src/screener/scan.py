@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from screener.backlog import Backlog, Item
@@ -14,7 +15,7 @@ from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.hashed import Hashed
-from screener.hasher import Opened, Way
+from screener.hasher import Hasher, Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, Place, places
@@ -53,7 +54,8 @@ def scan(
     `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
     `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
     everything that is counted or timed, by a name, a number and labels: docs/metrics.md. `cache`
-    keeps the hashes, for `rescan`.
+    keeps the hashes, for `rescan`: those of an input before its Result is given. Of what is
+    finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes. Raises ScreenerError where a list breaks under the scan.
@@ -107,8 +109,13 @@ def told_by(
     """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
-    backlog = Backlog(found, limits=limits, ordered=ordered, finished=finished)
+    holds = None if cache is None else partial(_holds, cache, engine.hasher)
+    backlog = Backlog(found, limits=limits, ordered=ordered, finished=finished, holds=holds)
     return _Scan(engine, backlog, metrics, cache).run(start)
+
+
+def _holds(cache: HashCache, hasher: Hasher, name: Name, same: tuple[int, ...]) -> bool:
+    return cache.holds(name, same, hasher)
 
 
 def _results(
@@ -166,7 +173,12 @@ class _Scan:
                 self._hand_out(workers)
                 told = False
                 for item in self._backlog.told():
-                    if item.result is not None:
+                    if item.own is not None:
+                        # Behind its members: who finds it in the cache may rely on theirs.
+                        self._keep([(item, item.own)])
+                    if item.has_line:
+                        self._tell("hashed_again", 1)
+                    elif item.result is not None:
                         told = True
                         self._count(item.result)
                         yield item.target.path, item.result
@@ -213,9 +225,9 @@ class _Scan:
     def _decide(self, hashed: list[tuple[Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
-        if self._cache is not None:
-            for one in named:
-                self._cache.add(one, self._hasher)
+        self._keep(
+            [(item, one) for (item, *_), one in zip(hashed, named, strict=True) if not item.own]
+        )
         begin = time.perf_counter()
         results = self._engine.settle(named)
         self._tell("lookup_seconds", time.perf_counter() - begin)
@@ -227,6 +239,11 @@ class _Scan:
             item.result = result
             item.over = True
             self._tell("hash_seconds", item.seconds + seconds)
+
+    def _keep(self, hashed: list[tuple[Item, Hashed]]) -> None:
+        """Have the cache keep them; before they are told, so that none is told that it lacks."""
+        if self._cache is not None and hashed:
+            self._cache.add([(one, item.same) for item, one in hashed], self._hasher)
 
     def _hash_surely(self, item: Item, seconds: float) -> None:
         """Have an item hashed once more, of which a sketch does not do."""
@@ -249,6 +266,7 @@ class _Scan:
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")
         own = replace(opened.hashed, trouble=trouble)
+        item.own = _named(own, item, seconds)
         self._decide([(item, own, seconds)])
         result = item.result
         listed = result is not None and (result.verdict is Verdict.MATCH or result.beside)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import click
 
 from screener import console, progress
-from screener.cache import HashCache
+from screener.cache import HashCache, check_keep
+from screener.commands.apart import check_cache_apart
 from screener.commands.deciding import (
     AUDIT,
     AUDIT_KEY,
@@ -27,10 +29,11 @@ from screener.commands.deciding import (
     make_writer,
     open_audit,
 )
+from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
-from screener.rescan import outdated
+from screener.rescan import outdated, unhashed
 from screener.rescan import rescan as match_cache
 from screener.result import Result
 from screener.scan import cores
@@ -41,8 +44,20 @@ CACHE = click.option(
     "--cache", type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the hashes of all inputs here, for `screener rescan`.",
 )  # fmt: skip
+
+
+def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:
+    """The days of --keep, checked before anything is opened."""
+    if days is not None:
+        try:
+            check_keep(days)
+        except PolicyError as error:
+            raise click.BadParameter(str(error)) from None
+    return days
+
+
 KEEP = click.option(
-    "--keep", type=click.FloatRange(min=0),
+    "--keep", type=float, callback=_days, metavar="DAYS",
     help="Days after which the cache forgets an input, from now on; 30 at first.",
 )  # fmt: skip
 
@@ -91,6 +106,7 @@ def scan(
 
     With --resume, an input that has a line in the file is left out if its size and time are the
     same, and generations of the lists and policy too. The exit code is that of the whole file.
+    With --cache, such an input is hashed all the same if the cache does not hold it.
 
     With --engine ray, files are opened on the nodes of a Ray cluster, which all need them at the
     same paths; lists stay here, and all else is as it is without.
@@ -103,7 +119,11 @@ def scan(
       find uploads -newer last -print0 | screener scan - --list known.list --json-progress
     """
     told = console.to_stderr()
+    again: Counter[str] = Counter()
+    check_cache_apart(cache, outputs=(output, resume), audit=audit_file, lists=lists)
     with ExitStack() as stack:
+        if keep is not None and cache is None:
+            raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
         if address is not None and where != "ray":
             raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
         scan_them = scan_files if where == "local" else _on_ray(address)
@@ -124,7 +144,7 @@ def scan(
             stack.enter_context(redirect_stdout(io.StringIO()))
         results = stack.enter_context(closing(scan_them(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
-            cache=kept,
+            cache=kept, metrics=partial(_count_again, again),
         )))  # fmt: skip
         for result in counted(stack, results, engine, count):
             write(result)
@@ -132,7 +152,14 @@ def scan(
             show.add(result)
     if not json_progress:
         tally.print(told)
+        for count_of in again.values():
+            told.print(f"{count_of} inputs that have a line were hashed again for the cache")
     return tally.exit_code
+
+
+def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:
+    if name == "hashed_again":
+        again[name] += int(number)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -157,8 +184,9 @@ def rescan(
     """Match the hashes of inputs that were scanned before against newer lists; open no file.
 
     One JSON line for each input that reaches a record: what a scan of it would give now. Inputs
-    that were hashed by other settings or kinds are counted, are to be scanned again, and make the
-    exit code 3 where nothing matched.
+    that were hashed by other settings or kinds, or of which nothing could be hashed, are counted,
+    are to be scanned again, and make the exit code 3 where nothing matched; so does a cache that
+    holds no input.
 
     \b
     Examples:
@@ -168,9 +196,10 @@ def rescan(
     """
     told = console.to_stderr()
     tally = console.Tally()
+    check_cache_apart(cache, outputs=(output,), audit=audit_file, lists=lists)
     with ExitStack() as stack:
         engine = make_engine(stack, lists, policy_file, digests_only)
-        kept = stack.enter_context(HashCache.open(cache, keep=keep))
+        kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         log = open_audit(stack, audit_file, audit_key, engine)
         out = stack.enter_context(open_jsonl(output))
         write = make_writer(out, log)
@@ -178,10 +207,27 @@ def rescan(
         for result in counted(stack, results, engine, count):
             write(result)
             tally.add(result)
-        held, old = len(kept), outdated(engine, kept)
+        notes, lacking = _contents(kept, engine)
     tally.print(told)
-    told.print(f"{held} inputs in the cache" + (f", {old} to be scanned again" if old else ""))
-    return tally.exit_code or (3 if old else 0)
+    for note in notes:
+        told.print(note)
+    return tally.exit_code or (3 if lacking else 0)
+
+
+def _contents(kept: HashCache, engine: Screener) -> tuple[list[str], bool]:
+    """What a cache holds and what it cannot tell of, in words; and whether there is such."""
+    held, old, bare = len(kept), outdated(engine, kept), unhashed(engine, kept)
+    notes = [f"{held} inputs in the cache, which forgets them after {kept.keep:g} days"]
+    for number, what in (
+        (kept.forgotten, "inputs were older than that and are forgotten now"),
+        (old, "inputs were hashed by other settings, or without a kind that the lists hold"),
+        (bare, "inputs could not be hashed (empty, unreadable, too slow: --all tells each)"),
+    ):
+        if number:
+            notes.append(f"[yellow]{number} {what}[/]: scan them again with --cache")
+    if not held:
+        notes.append("[yellow]the cache holds nothing to compare[/]: scan with --cache first")
+    return notes, bool(old or bare or not held)
 
 
 def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]:

@@ -1,0 +1,179 @@
+"""CacheFile: the SQLite file of a HashCache: its layout, how it is opened, and short transactions.
+
+It is in write-ahead mode: scans and rescans of one file wait for one another only while a batch is
+written, and what was written outlives the process without waiting for the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from screener.errors import OutputError
+
+_APPLICATION = 0x53435248
+_FORMAT = 2
+_KEEP = 30.0  # days
+_WAIT_S = 30.0
+
+# Where SQLite has them in the first bytes of its files.
+_MAGIC = b"SQLite format 3\0"
+_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
+
+_TABLES = """
+CREATE TABLE settings (keep REAL NOT NULL);
+CREATE TABLE makings (id INTEGER PRIMARY KEY, made_by TEXT NOT NULL UNIQUE);
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name BLOB NOT NULL, same TEXT NOT NULL,
+    text TEXT, size INTEGER, mtime_ns INTEGER,
+    hashed INTEGER NOT NULL, making INTEGER NOT NULL, bare INTEGER NOT NULL,
+    frames INTEGER, media TEXT, reason TEXT, detail TEXT, located TEXT NOT NULL,
+    UNIQUE (name, same)
+);
+CREATE INDEX inputs_by_time ON inputs (hashed);
+CREATE INDEX inputs_by_making ON inputs (making, bare);
+CREATE TABLE codes (
+    kind TEXT, input INTEGER, bytes BLOB, PRIMARY KEY (kind, input)
+) WITHOUT ROWID;
+"""
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+class CacheFile:
+    """An open file; used by one thread. Whatever SQLite raises here is an OutputError that names
+    the file and says what to do.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Not for callers: use `open`."""
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> CacheFile:
+        """Open a cache; with `create` one is made where there is no file, or an empty one.
+
+        OutputError where the file is no cache, one of another version, damaged or busy: it is left
+        as it is.
+        """
+        if create:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+        _check_header(path, create=create)
+        if hasattr(os, "fchmod"):
+            path.chmod(0o600)  # before SQLite makes files beside it, which get the same rights
+        connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+        opened = cls(path, connection)
+        try:
+            with opened._told():
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute("PRAGMA synchronous = NORMAL")
+            opened._prepare()
+        except BaseException:
+            connection.close()
+            raise
+        return opened
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for a question that is answered in whole before this ends."""
+        with self._told():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, which is to be short: another program can write only when it is over."""
+        with self._told():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def overwrite(self) -> None:
+        """Have what was deleted overwritten in the file, and the log beside it emptied, as far as
+        nobody else is at it.
+        """
+        with self._told():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close it. The last one that does takes the log beside it away."""
+        self._connection.close()
+
+    def damaged(self, why: object) -> OutputError:
+        """What to raise where it holds what was never written."""
+        return OutputError(
+            f"{self.path} is a damaged cache of hashes ({why}): delete it, and scan again with --cache"
+        )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of what SQLite refuses where it was, and what to do."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a mistake of the caller's
+        except sqlite3.Error as error:
+            code = _code(error)
+            if code in _BUSY:
+                raise OutputError(
+                    f"another program is writing to {self.path}: try again when it has ended"
+                ) from None
+            if code in _DAMAGED:
+                raise self.damaged(error) from None
+            raise OutputError(f"{self.path}: cannot keep hashes: {error}") from None
+
+    def _prepare(self) -> None:
+        with self.writing() as connection:
+            # Another program may have made it meanwhile.
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                for statement in _TABLES.split(";"):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO settings VALUES (?)", (_KEEP,))
+                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        # Only now, so that the header says what the file is from the first moment on. Where the
+        # file system cannot do it, readers and writers do wait for each other, and all else holds.
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _BUSY:  # else whoever opens it next does it
+                with self._told():
+                    raise
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's own, without what it adds in higher bits; some errors of Python's have none."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def _check_header(path: Path, *, create: bool) -> None:
+    """OutputError where a file is not ours; SQLite, which may write to it, has not seen it then."""
+    try:
+        with path.open("rb") as stream:
+            header = stream.read(_HEADER)
+    except FileNotFoundError:
+        raise OutputError(f"there is no cache of hashes {path}: `scan --cache` makes one") from None
+    if not header:
+        if create:
+            return
+        raise OutputError(f"{path} is empty, and no cache of hashes: `scan --cache` fills it")
+    application = int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big")
+    version = int.from_bytes(header[_VERSION_AT : _VERSION_AT + 4], "big")
+    if not header.startswith(_MAGIC) or application != _APPLICATION:
+        raise OutputError(f"{path} is no cache of hashes; nothing was written to it")
+    if version < _FORMAT:
+        raise OutputError(
+            f"{path} is a cache of an earlier version, which may lack inputs: delete it, and scan"
+            " again with --cache"
+        )
+    if version > _FORMAT:
+        raise OutputError(f"{path} is a cache of a newer version of screener: use that")

@@ -1,0 +1,87 @@
+"""One input as a cache keeps it: what it is called there, and what is kept of it, as columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from screener.errors import MediaError
+from screener.hashed import Hashed
+from screener.hashing.hash import KINDS, Hash
+from screener.located import Located
+from screener.media.source import Name
+from screener.result import MediaFacts
+
+# In the order of `columns`; `loaded` takes them with the values of the hashes.
+COLUMNS = (
+    "text", "size", "mtime_ns", "bare", "frames", "media", "reason", "detail", "located"
+)  # fmt: skip
+
+
+def key_of(name: Name, same: Sequence[int]) -> tuple[bytes, str]:
+    """By what an input is told from all others: its name, and of members of one name which it is."""
+    raw = name.raw or (name.text or "").encode("utf-8", "replace")
+    return raw, "/".join(map(str, same))
+
+
+def columns(hashed: Hashed) -> tuple[Any, ...]:
+    """What is kept of an input but the values of its hashes. `bare`: there are none."""
+    name, media, trouble = hashed.name, hashed.media, hashed.trouble
+    facts = media and json.dumps({f.name: getattr(media, f.name) for f in fields(media)})
+    located = json.dumps([_place(one) for one in hashed.hashes])
+    return (
+        name.text, name.size, name.mtime_ns, int(not hashed.hashes), media and media.frames, facts,
+        trouble and trouble.reason, trouble and trouble.detail, located,
+    )  # fmt: skip
+
+
+def values(hashed: Hashed) -> dict[str, bytes]:
+    """The values of its hashes by kind, joined in their order."""
+    by_kind: dict[str, list[bytes]] = {}
+    for one in hashed.hashes:
+        by_kind.setdefault(one.hash.kind.name, []).append(one.hash.value)
+    return {kind: b"".join(each) for kind, each in by_kind.items()}
+
+
+def loaded(name: bytes, row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
+    """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
+    text, size, mtime_ns, _bare, _frames, media, reason, detail, located = row
+    at = dict.fromkeys(values, 0)
+    hashes = []
+    for told in json.loads(located):
+        kind = KINDS[told["kind"]]
+        start = at[kind.name]
+        at[kind.name] = start + kind.size
+        value = values[kind.name][start : start + kind.size]
+        hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
+        where = {k[1:]: _tuple(v) for k, v in told.items() if k.startswith(".")}
+        hashes.append(Located(hash, **where))
+    if any(at[kind] != len(value) for kind, value in values.items()):
+        raise ValueError("hashes without their places")
+    raw = None if text is not None and text.encode("utf-8") == name else name
+    return Hashed(
+        Name(text, raw, size, mtime_ns),
+        tuple(hashes),
+        None if media is None else MediaFacts(**json.loads(media)),
+        None if reason is None else MediaError(reason, detail),
+    )
+
+
+def _place(one: Located) -> dict[str, Any]:
+    """A hash without its value, and where it was made; what is as usual is left out."""
+    told: dict[str, Any] = {"kind": one.hash.kind.name}
+    if one.hash.quality is not None:
+        told["quality"] = one.hash.quality
+    if one.hash.pixels is not None:
+        told["pixels"] = one.hash.pixels
+    for name, default in one._field_defaults.items():
+        value = getattr(one, name)
+        if value != default:
+            told[f".{name}"] = value
+    return told
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,212 @@
+"""The file of a cache: used by several at once, damaged, of another version, and no other file."""
+
+import sqlite3
+import stat
+import threading
+
+import pytest
+from click.testing import CliRunner
+from command import refused, screener
+
+from screener import HashCache, Screener, rescan, scan
+from screener.cli import cli
+from screener.errors import OutputError, PolicyError
+
+
+@pytest.fixture
+def known(make_list):
+    """A list that matches nothing below."""
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4, "md5": "ab" * 16}])
+
+
+@pytest.fixture
+def picture(scene, tmp_path):
+    """A picture, to be scanned."""
+    scene(0, (160, 120)).save(tmp_path / "0.png")
+    return tmp_path / "0.png"
+
+
+@pytest.fixture
+def filled(known, picture, tmp_path):
+    """A cache of that picture and three others of its content."""
+    paths = [picture]
+    for number in range(1, 4):
+        paths.append(tmp_path / f"{number}.png")
+        paths[-1].write_bytes(picture.read_bytes())
+    with HashCache.open(tmp_path / "c") as cache:
+        list(scan(Screener(known), paths, jobs=1, cache=cache))
+    return tmp_path / "c"
+
+
+def refused_here(*call):
+    """What a call says that is a mistake, without a process of its own."""
+    done = CliRunner().invoke(cli, [str(one) for one in call])
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
+    return " ".join(done.stderr.split())
+
+
+def test_scans_and_rescans_of_one_cache_do_not_wait_for_each_other(known, filled, picture):
+    """While the consumer of a scan, or of a rescan, pauses between two results."""
+    engine = Screener(known)
+    with HashCache.open(filled) as first, HashCache.open(filled) as second:
+        one, other = (
+            scan(engine, [picture, picture.with_name("1.png")], jobs=1, cache=cache)
+            for cache in (first, second)
+        )
+        looking = rescan(engine, second, every=True)
+        for results in (one, other, looking):
+            next(results)
+        done = screener("rescan", "--cache", filled, "--list", known.path, "--all", "--keep", "9")
+        assert (done.returncode, done.stdout.count("\n")) == (0, 4), done.stderr
+        for path in (filled, *filled.parent.glob("c-*")):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        for results in (one, other, looking):
+            assert len(list(results)) >= 1
+        assert (len(first), second.keep) == (4, 9)
+    assert not list(filled.parent.glob("c-*"))
+
+
+def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
+    """Whoever makes the tables, the others find them whole."""
+    path, wrong = tmp_path / "new", []
+
+    def open_it():
+        try:
+            with HashCache.open(path) as cache:
+                assert len(cache) == 0
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert wrong == []
+
+
+def test_a_busy_cache_is_said_to_be_busy(filled, monkeypatch):
+    """And not to be no cache; what to do is said."""
+    monkeypatch.setattr("screener.cache_file._WAIT_S", 0.05)
+    other = sqlite3.connect(filled, isolation_level=None)
+    with HashCache.open(filled) as cache:
+        other.execute("BEGIN IMMEDIATE")
+        for use in (lambda: HashCache.open(filled), lambda: HashCache.open(filled, keep=3)):
+            with pytest.raises(OutputError, match="another program is writing to .*try again"):
+                use()
+        other.execute("ROLLBACK")
+        assert len(cache) == 4
+    other.close()
+
+
+@pytest.mark.parametrize("first", [200, 4096, 8192])
+def test_a_damaged_cache_is_named_with_what_to_do(known, filled, first):
+    """Bytes that were changed anywhere: exit code 2 and a sentence, not a fault of ours."""
+    content = bytearray(filled.read_bytes())
+    for at in range(first, len(content), 7):
+        content[at] ^= 0x5A
+    filled.write_bytes(content)
+
+    with pytest.raises(OutputError, match="damaged cache of hashes"):
+        with HashCache.open(filled) as cache:
+            list(rescan(Screener(known), cache, every=True))
+
+    if first == 4096:
+        said = refused("rescan", "--cache", filled, "--list", known.path, "--all")
+        assert str(filled) in said
+        assert "delete it, and scan again" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE inputs SET located = '[]'",
+        "UPDATE inputs SET located = 'x'",
+        "UPDATE inputs SET media = '[1]'",
+        "UPDATE codes SET bytes = x'00'",
+        "DELETE FROM codes WHERE kind = 'md5'",
+        "DROP TABLE codes",
+        "DELETE FROM settings",
+        "UPDATE settings SET keep = 9e99",
+    ],
+)
+def test_a_cache_of_other_contents_is_damaged(known, filled, change):
+    """What SQLite reads but was never written is told as damage too, and no input passed over."""
+    connection = sqlite3.connect(filled)
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(OutputError, match="c is a damaged cache of hashes .*delete it"):
+        with HashCache.open(filled) as cache:
+            list(rescan(Screener(known), cache, every=True))
+
+
+def test_another_version_and_an_empty_file(known, filled, tmp_path):
+    """An earlier one is refused with what to do, a newer one too; an empty file is begun by a scan,
+    and is no cache to rescan; where there is none, a rescan makes none.
+    """
+    for version, told in ((1, "earlier version.*scan again"), (3, "newer version")):
+        connection = sqlite3.connect(filled)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+        before = filled.read_bytes()
+        with pytest.raises(OutputError, match=told):
+            HashCache.open(filled)
+        assert filled.read_bytes() == before
+    (tmp_path / "empty").touch(0o644)
+    assert "empty" in refused("rescan", "--cache", tmp_path / "empty", "--list", known.path)
+    assert (tmp_path / "empty").stat().st_size == 0
+    with HashCache.open(tmp_path / "empty") as cache:
+        assert len(cache) == 0
+    assert stat.S_IMODE((tmp_path / "empty").stat().st_mode) == 0o600
+    with pytest.raises(OutputError, match="there is no cache"):
+        HashCache.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "-1", "1e15", "36526"])
+def test_days_that_no_calendar_holds_are_refused(known, picture, filled, tmp_path, days):
+    """Before anything is touched, and nothing of it is kept."""
+    before = filled.read_bytes()
+    with pytest.raises(PolicyError, match="from 0 to 36525"):
+        HashCache.open(filled, keep=float(days))
+    with pytest.raises(PolicyError, match="from 0 to 36525"):
+        HashCache.open(tmp_path / "new", keep=float(days))
+    assert not (tmp_path / "new").exists()
+    if days == "inf":
+        out = tmp_path / "out"
+        out.write_bytes(b"results")
+        call = ("--list", known.path, "--cache", filled, "--keep", days, "-o", out)
+        for command in (("scan", picture), ("rescan",)):
+            assert "from 0 to 36525" in refused_here(*command, *call)
+        assert out.read_bytes() == b"results"
+    assert filled.read_bytes() == before
+    with HashCache.open(filled, keep=36525) as cache:
+        assert len(cache) == 4
+
+
+def test_a_cache_that_is_another_file_too_is_refused(known, picture, filled, tmp_path):
+    """The output by any name, the audit log or its head, a list or what is in it: nothing is
+    opened, no byte is changed. So is --keep that keeps nothing.
+    """
+    link, hard = tmp_path / "link", tmp_path / "hard"
+    link.symlink_to(filled)
+    hard.hardlink_to(filled)
+    before = filled.read_bytes()
+    cases = [
+        ("scan", picture, "--cache", filled, "-o", filled),
+        ("rescan", "--cache", link, "-o", hard),
+        ("scan", picture, "--cache", filled, "--resume", tmp_path / "c-wal"),
+        ("scan", picture, "--cache", tmp_path / "a.head", "--audit", tmp_path / "a"),
+        ("rescan", "--cache", filled, "--audit", link),
+        ("scan", picture, "--cache", known.path / "x"),
+    ]
+    for case in cases:
+        assert "Error: --cache" in refused_here(*case, "--list", known.path)
+    said = refused_here("scan", picture, "--keep", 3, "--list", known.path, "-o", tmp_path / "o")
+    assert "name one by --cache" in said
+    assert filled.read_bytes() == before
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made.isdisjoint({"c-wal", "a", "a.head", "o"})
+    assert not (known.path / "x").exists()

@@ -1,0 +1,241 @@
+"""No input is missing from a cache unsaid: killed scans, scans that go on, members of one name."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from command import CALL, screener
+
+from screener import HashCache, Screener, output, rescan, scan
+from screener.hashing import pdq
+from screener.media.source import name_of
+from screener.rescan import unhashed
+
+
+@pytest.fixture
+def known(make_list):
+    """A list that matches nothing below."""
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4, "md5": "ab" * 16}])
+
+
+@pytest.fixture
+def folder(scene, tmp_path):
+    """Enough files for a scan to be killed amid them, and an archive."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(3):
+        scene(number, (160, 120)).save(folder / f"{number}.png")
+    for number in range(3, 150):
+        shutil.copy(folder / f"{number % 3}.png", folder / f"{number}.png")
+    with zipfile.ZipFile(folder / "100.zip", "w") as archive:
+        for number in range(20):
+            archive.write(folder / f"{number}.png", f"{number}.png")
+    return folder
+
+
+def inputs(path):
+    """The inputs that have a line, in order."""
+    return [json.loads(line)["input"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def cached(path, known):
+    """The inputs that a rescan can tell of, but for archives."""
+    with HashCache.open(path) as cache:
+        found = [one.input for one in rescan(Screener(known), cache, every=True)]
+    return sorted(name for name in found if not name.endswith(".zip"))
+
+
+def go_on(known, paths, results, cache_path):
+    """A scan that goes on, in this process; the inputs that it wrote."""
+    engine = Screener(known)
+    with output.resume_jsonl(results, engine) as out, HashCache.open(cache_path) as cache:
+        told = list(scan(engine, paths, jobs=1, finished=out.finished, cache=cache))
+        for one in told:
+            out.write(one)
+    return [one.input for one in told]
+
+
+def kill(call, results, lines):
+    """Run a scan, and kill it when so many lines are there."""
+    process = subprocess.Popen([*CALL, *map(str, call)], stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while not results.exists() or results.read_bytes().count(b"\n") < lines:
+        assert time.monotonic() < until
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_what_has_a_line_is_in_the_cache_of_a_killed_scan(known, folder, tmp_path):
+    """At any moment, however early; and when the scan has gone on, all are, each with one line."""
+    results, cache = tmp_path / "r.jsonl", tmp_path / "c"
+    call = ("scan", folder, "--list", known.path, "--resume", results, "--cache", cache)
+    for lines in (3, 90):
+        kill((*call, "--jobs", "2"), results, lines)
+        whole = results.read_bytes().rsplit(b"\n", 1)[0].decode().splitlines()
+        told = {json.loads(line)["input"] for line in whole}
+        assert len(told) >= lines
+        assert told <= set(cached(cache, known))
+
+    done = screener(*call)
+
+    assert done.returncode == 0, done.stderr
+    expected = [str(path) for path in folder.glob("*.png")]
+    expected += [f"{folder}/100.zip!{n}.png" for n in range(20)]
+    assert sorted(inputs(results)) == sorted(expected)
+    assert cached(cache, known) == sorted(expected)
+    assert "hashed again" not in done.stderr
+
+
+def test_a_scan_that_goes_on_takes_into_its_cache_what_it_lacks(known, folder, tmp_path):
+    """A cache that is given first then, one that lost some, or that holds what a file was: what has
+    a line is hashed, told of by the summary, and gets no second line.
+    """
+    results, cache = tmp_path / "r.jsonl", tmp_path / "c"
+    (folder / "empty").touch()
+    kept = sorted([*folder.glob("1[02].png"), folder / "100.zip", folder / "empty"])
+    call = ("scan", *kept, "--list", known.path, "--resume", results)
+    assert screener(*call).returncode == 3
+    lines = inputs(results)
+
+    done = screener(*call, "--cache", cache)
+
+    assert f"{len(lines)} inputs that have a line were hashed again" in done.stderr
+    assert inputs(results) == lines
+    assert cached(cache, known) == sorted(lines)
+    assert go_on(known, kept, results, cache) == []
+    with HashCache.open(cache) as held, held._file.writing() as connection:
+        connection.execute("UPDATE inputs SET size = 1 WHERE id = 7")
+        connection.execute("DELETE FROM inputs WHERE id > 15")
+        connection.execute("DELETE FROM codes WHERE input > 15")
+    assert go_on(known, kept, results, cache) == []
+    assert cached(cache, known) == sorted(lines)
+    with HashCache.open(cache) as held:
+        assert {one.bytes for one in rescan(Screener(known), held, every=True)} >= {0}
+        assert 1 not in {one.bytes for one in rescan(Screener(known), held, every=True)}
+
+
+def test_an_archive_is_in_the_cache_only_behind_its_members(known, folder, tmp_path):
+    """A damaged one has a line of its own: if the cache held it before its members, a scan that was
+    killed in between would never look into it again.
+    """
+    cut = tmp_path / "cut.tar"
+    with tarfile.open(cut, "w") as archive:
+        for number in range(120):
+            archive.add(folder / f"{number}.png", f"{number}.png")
+    cut.write_bytes(cut.read_bytes()[:-12_000])
+    results = tmp_path / "r.jsonl"
+    members = go_on(known, [cut], results, tmp_path / "first")[:-1]
+    assert inputs(results)[-1] == str(cut)
+    assert len(members) > 80
+
+    engine = Screener(known)
+    with HashCache.open(tmp_path / "c") as cache:
+        with output.resume_jsonl(results, engine) as out:
+            going = scan(engine, cut, jobs=1, finished=out.finished, cache=cache, metrics=broken)
+            with pytest.raises(KeyboardInterrupt):
+                list(going)
+        assert len(cache) > 0
+        assert not cache.holds(name_of(cut), (), engine.hasher)
+    assert go_on(known, [cut], results, tmp_path / "c") == []
+    assert cached(tmp_path / "c", known) == sorted([*members, str(cut)])
+
+
+def broken(name, _number, _labels):
+    """Ends a scan when it has gone through something for its cache."""
+    if name == "hashed_again":
+        raise KeyboardInterrupt
+
+
+def add(archive, name, content):
+    """A member of a tar file."""
+    facts = tarfile.TarInfo(name)
+    facts.size = len(content)
+    archive.addfile(facts, io.BytesIO(content))
+
+
+def test_members_of_one_name_are_inputs_of_their_own(known, folder, scene, tmp_path, make_list):
+    """In zip and tar, and within archives of one name: a rescan tells of each that a scan tells of,
+    also when an earlier go put them in another place.
+    """
+    other = io.BytesIO()
+    scene(7, (160, 120)).save(other, "PNG")
+    first, second = (folder / "0.png").read_bytes(), other.getvalue()
+    tar = tmp_path / "t.tar"
+    boxes = []
+    for content in (first, second):
+        box = io.BytesIO()
+        with tarfile.open(fileobj=box, mode="w") as archive:
+            add(archive, "a.png", content)
+        boxes.append(box.getvalue())
+    with tarfile.open(tar, "w") as archive:
+        for content in (first, second, first):
+            add(archive, "a.png", content)
+        for box in boxes:
+            add(archive, "box.tar", box)
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for content in (second, first):
+            with pytest.warns(UserWarning) if content is first else open(os.devnull):
+                archive.writestr("dup.png", content)
+    given = [tar, tmp_path / "z.zip"]
+    with HashCache.open(tmp_path / "c") as cache:
+        for _ in range(2):
+            told = list(scan(Screener(known), given, jobs=1, cache=cache))
+    assert len(told) == 7
+    values = [pdq.compute(np.asarray(scene(n, (160, 120)))).text for n in (0, 7)]
+    both = make_list([{"id": str(n), "pdq": one} for n, one in enumerate(values)], name="both")
+    for engine in (Screener(both), Screener(make_list([{"id": "7", "pdq": values[1]}], name="b"))):
+        anew = sorted((r.input, r.matches[0].entry) for r in scan(engine, given) if r.matches)
+        with HashCache.open(tmp_path / "c") as cache:
+            found = sorted((r.input, r.matches[0].entry) for r in rescan(engine, cache))
+        assert found == anew
+    assert len(anew) == 3
+
+    with tarfile.open(tar, "w") as archive:  # now the same content stands elsewhere
+        for content in (second, first):
+            add(archive, "a.png", content)
+    with HashCache.open(tmp_path / "c") as cache:
+        list(scan(Screener(known), [tar], jobs=1, cache=cache))
+        of_a = [r.mtime_ns for r in rescan(Screener(both), cache) if r.input == f"{tar}!a.png"]
+    assert of_a.count(tar.stat().st_mtime_ns) == 2
+
+
+def test_what_could_not_be_hashed_is_counted(known, folder, tmp_path):
+    """A file that is empty or gone has no hash to compare: a rescan says so, and ends with 3."""
+    (folder / "empty").touch()
+    given = [folder / "0.png", folder / "empty", folder / "gone.png"]
+    with HashCache.open(tmp_path / "c") as cache:
+        list(scan(Screener(known), given, jobs=1, cache=cache))
+        assert (len(cache), unhashed(Screener(known), cache)) == (3, 2)
+        reasons = [str(one.reason) for one in rescan(Screener(known), cache, every=True)]
+    assert sorted(reasons) == ["None", "empty", "unreadable"]
+
+    done = screener("rescan", "--cache", tmp_path / "c", "--list", known.path)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "2 inputs could not be hashed" in done.stderr
+    assert "scan them again with --cache" in done.stderr
+
+
+def test_a_rescan_sees_what_a_scan_replaces_meanwhile(known, folder, scene, tmp_path, make_list):
+    """An input that is hashed again while a rescan stands before it is told of all the same."""
+    given = [folder / "0.png", folder / "1.png"]
+    texts = [pdq.compute(np.asarray(scene(n, (160, 120)))).text for n in range(2)]
+    listed = make_list([{"id": str(n), "pdq": t} for n, t in enumerate(texts)], name="listed")
+    with HashCache.open(tmp_path / "c") as cache:
+        list(scan(Screener(known), given, jobs=1, cache=cache))
+        found = rescan(Screener(listed), cache)
+        told = [next(found).input]
+        with HashCache.open(tmp_path / "c") as other:
+            list(scan(Screener(known), given[::-1], jobs=1, cache=other))
+        told += [one.input for one in found]
+    assert set(told) == {str(one) for one in given}
