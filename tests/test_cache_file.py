@@ -38,6 +38,12 @@ def filled(known, picture, tmp_path):
     return tmp_path / "c"
 
 
+def use(path, known):
+    """Read all that a cache has."""
+    with HashCache.open(path) as cache:
+        list(rescan(Screener(known), cache, every=True))
+
+
 def refused_here(*call):
     """What a call says that is a mistake, without a process of its own."""
     done = CliRunner().invoke(cli, [str(one) for one in call])
@@ -85,15 +91,15 @@ def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
     assert wrong == []
 
 
-def test_a_busy_cache_is_said_to_be_busy(filled, monkeypatch):
+def test_a_busy_cache_is_said_to_be_busy(known, filled, monkeypatch):
     """And not to be no cache; what to do is said."""
     monkeypatch.setattr("screener.cache_file._WAIT_S", 0.05)
     other = sqlite3.connect(filled, isolation_level=None)
     with HashCache.open(filled) as cache:
         other.execute("BEGIN IMMEDIATE")
-        for use in (lambda: HashCache.open(filled), lambda: HashCache.open(filled, keep=3)):
-            with pytest.raises(OutputError, match="another program is writing to .*try again"):
-                use()
+        for call in (lambda: use(filled, known), lambda: HashCache.open(filled, keep=3)):
+            with pytest.raises(OutputError, match=r"another program is writing to .*try again"):
+                call()
         other.execute("ROLLBACK")
         assert len(cache) == 4
     other.close()
@@ -108,8 +114,7 @@ def test_a_damaged_cache_is_named_with_what_to_do(known, filled, first):
     filled.write_bytes(content)
 
     with pytest.raises(OutputError, match="damaged cache of hashes"):
-        with HashCache.open(filled) as cache:
-            list(rescan(Screener(known), cache, every=True))
+        use(filled, known)
 
     if first == 4096:
         said = refused("rescan", "--cache", filled, "--list", known.path, "--all")
@@ -137,9 +142,8 @@ def test_a_cache_of_other_contents_is_damaged(known, filled, change):
     connection.commit()
     connection.close()
 
-    with pytest.raises(OutputError, match="c is a damaged cache of hashes .*delete it"):
-        with HashCache.open(filled) as cache:
-            list(rescan(Screener(known), cache, every=True))
+    with pytest.raises(OutputError, match=r"c is a damaged cache of hashes .*delete it"):
+        use(filled, known)
 
 
 def test_another_version_and_an_empty_file(known, filled, tmp_path):

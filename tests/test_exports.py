@@ -15,8 +15,8 @@ LAYERS = [
     "index", "lists", "policy", "scenes", "alignment", "agreement", "result", "distinct", "located",
     "regions", "hashed", "hasher", "found", "queries", "video_search", "reach", "coverage",
     "lookup", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
-    "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq", "summary", "report",
-    "audit_chain", "audit_file", "audit", "progress",
+    "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq",
+    "summary", "report", "audit_chain", "audit_file", "audit", "progress",
     "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "hotline",
     "commands", "cli",
 ]  # fmt: skip

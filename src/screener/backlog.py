@@ -12,7 +12,7 @@ from screener.hashed import Hashed
 from screener.hasher import Target
 from screener.inputs import Place
 from screener.media.archive import Budget, Member
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.source import Name, name_of
 from screener.result import Result
 from screener.working import AnyWorker

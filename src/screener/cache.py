@@ -290,8 +290,6 @@ def serves(kept: str, wanted: str) -> bool:
 def _remove(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:
     """Remove inputs with their codes; how many."""
     numbers = connection.execute(f"SELECT id FROM inputs WHERE {which}", values).fetchall()
-    connection.executemany(
-        f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input = ?", numbers
-    )
+    connection.executemany(f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input = ?", numbers)
     connection.executemany("DELETE FROM inputs WHERE id = ?", numbers)
     return len(numbers)

@@ -111,7 +111,8 @@ class CacheFile:
     def damaged(self, why: object) -> OutputError:
         """What to raise where it holds what was never written."""
         return OutputError(
-            f"{self.path} is a damaged cache of hashes ({why}): delete it, and scan again with --cache"
+            f"{self.path} is a damaged cache of hashes ({why}): delete it, and scan again with"
+            " --cache"
         )
 
     @contextmanager

@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def key_of(name: Name, same: Sequence[int]) -> tuple[bytes, str]:
-    """By what an input is told from all others: its name, and of members of one name which it is."""
+    """By what an input is told from all others: its name, and which it is of members of one."""
     raw = name.raw or (name.text or "").encode("utf-8", "replace")
     return raw, "/".join(map(str, same))
 
