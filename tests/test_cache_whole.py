@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 import zipfile
@@ -225,8 +226,11 @@ def test_what_could_not_be_hashed_is_counted(known, folder, tmp_path):
     assert "scan them again with --cache" in done.stderr
 
 
-def test_a_rescan_sees_what_a_scan_replaces_meanwhile(known, folder, scene, tmp_path, make_list):
+def test_a_rescan_sees_what_a_scan_replaces_meanwhile(
+    known, folder, scene, tmp_path, make_list, monkeypatch
+):
     """An input that is hashed again while a rescan stands before it is told of all the same."""
+    monkeypatch.setattr(sys.modules["screener.rescan"], "_DECIDED", 1)
     given = [folder / "0.png", folder / "1.png"]
     texts = [pdq.compute(np.asarray(scene(n, (160, 120)))).text for n in range(2)]
     listed = make_list([{"id": str(n), "pdq": t} for n, t in enumerate(texts)], name="listed")

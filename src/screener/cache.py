@@ -8,7 +8,6 @@ to them: it is to be kept like a list.
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -264,8 +263,8 @@ class HashCache:
 
 def check_keep(days: float) -> None:
     """PolicyError where that is no number of days that a cache can keep something for."""
-    good = isinstance(days, int | float) and not isinstance(days, bool) and math.isfinite(days)
-    if not good or not 0 <= days <= MOST_DAYS:
+    number = isinstance(days, int | float) and not isinstance(days, bool)
+    if not number or not 0 <= days <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
 
 
