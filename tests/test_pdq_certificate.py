@@ -370,7 +370,7 @@ def test_a_quality_in_doubt_is_refused() -> None:
     """
     rng = np.random.default_rng(1)
     alone = sure = 0
-    for _ in range(40):
+    for _ in range(36):
         values = np.full((220, 260), 60.0)
         for y, x, height, width in rng.integers((0, 0, 20, 20), (220, 260, 110, 130), (4, 4)):
             values[y : y + height, x : x + width] = rng.integers(40, 140)
@@ -380,8 +380,8 @@ def test_a_quality_in_doubt_is_refused() -> None:
         assert not (certain and least < most)
         alone += least < most and doubted_pairs(pixels)[1] == 0
         sure += certain and most < 100
-    assert alone >= 10
-    assert sure >= 3
+    assert alone >= 6
+    assert sure >= 2
 
 
 def test_a_tie_is_refused() -> None:
