@@ -70,7 +70,7 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) 
             image._im = None  # it stands on the memory of the frame, which is not to outlive it
         if found is not None:
             shown = _told(found) if count > 1 else None
-            if previous is None or not np.array_equal(shown, previous):
+            if shown is None or previous is None or not np.array_equal(shown, previous):
                 yield Frame(found, time, part)
             previous, found = shown, None  # not held while the next are decoded
         if trouble is not None:
