@@ -80,13 +80,14 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """The upright pixels of a picture of a HEIF, AVIF or WebP without Pillow's copies of them; None
-    where they are to be had of the image only. Raises what the decoder raises.
+    """The upright pixels of a picture of a HEIF or AVIF, or of a WebP that is a still, without
+    Pillow's copies of them; None where they are to be had of the image only. Raises what the
+    decoder raises.
     """
     if image.format == "AVIF":
         return direct.avif(image, number)
     if image.format == "WEBP":
-        return direct.webp(image, data, number)
+        return direct.webp(image, data)
     if image.format != "HEIF":
         return None
     try:
