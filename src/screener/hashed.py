@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -260,8 +261,14 @@ def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Co
     """
     each, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
     values = b"".join(each)
-    details, leasts = bytearray(), bytearray()
-    for least, most in detail.pattern_bounds(values, doubts):
-        details.append(max(inner, min(score, most)))
-        leasts.append(max(inner, min(score, least)))
-    return values, qualities, bytes(details), doubts, bytes(leasts)
+    leasts, details = detail.pattern_bounds(values, doubts)
+    within = _clamp(inner, score)
+    return values, qualities, details.translate(within), doubts, leasts.translate(within)
+
+
+@lru_cache
+def _clamp(inner: int, score: int) -> bytes:
+    """For each score by a hash's own bits, what it comes to: no more than that of the picture, and
+    no less than that of what it is a frame round.
+    """
+    return bytes(max(inner, min(score, one)) for one in range(256))

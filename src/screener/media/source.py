@@ -115,7 +115,7 @@ def _is_video(head: bytes) -> bool:
 
 def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
     try:
-        if video_limit and _is_video(file.head) and file.size <= max(limit, video_limit):
+        if video_limit and file.mime in CONTAINERS and file.size <= max(limit, video_limit):
             return Source(file.stream())
         return Source(None, file.stream()) if file.size > limit else Source(file.whole())
     except (OSError, ValueError) as error:
