@@ -25,7 +25,8 @@ def turned(rng, **where):
     values = rng.randbytes(PDQ.size * 8)
     qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
     doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
-    leasts = bytes(rng.randrange(detail + 1) for detail in details)
+    pairs = zip(details, doubts, strict=True)
+    leasts = bytes(rng.randrange(one + 1) if doubt else one for one, doubt in pairs)
     return Turned("pdq", values, qualities, details, doubts, leasts, **where)
 
 

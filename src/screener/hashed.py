@@ -252,7 +252,8 @@ def _classics(made: Sequence[Hash], score: int) -> _Columns:
     values = b"".join(one.value for one in made)
     count = len(made)
     qualities = bytes(one.quality or 0 for one in made)
-    return values, qualities, bytes((score,)) * count, bytes(count), bytes(count)
+    details = bytes((score,)) * count
+    return values, qualities, details, bytes(count), details
 
 
 def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:

@@ -49,7 +49,8 @@ class Turned(NamedTuple):
     """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
 
     `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
-    and `leasts` have a byte for each, as Located says; the last counts where there are doubts.
+    and `leasts` have a byte for each, as Located says; where nothing is in doubt, the least is the
+    detail.
     """
 
     kind: str
@@ -87,20 +88,16 @@ class Turned(NamedTuple):
 
     def surely_usable(self, floor: int) -> bool:
         """Whether any reaches a floor whatever its bits in doubt are."""
-        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
-        return any(
-            quality >= floor and detail >= floor and (not doubt or least >= floor)
-            for quality, detail, doubt, least in columns
-        )
+        pairs = zip(self.qualities, self.leasts, strict=True)
+        return any(quality >= floor and least >= floor for quality, least in pairs)
 
     def may_be_usable(self, floor: int) -> bool:
         """Whether of any it is the bits in doubt that say whether it reaches a floor."""
-        if not any(self.doubts):
+        if self.leasts == self.details:
             return False
-        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
+        columns = zip(self.qualities, self.details, self.leasts, strict=True)
         return any(
-            quality >= floor and detail >= floor and doubt and least < floor
-            for quality, detail, doubt, least in columns
+            quality >= floor and detail >= floor > least for quality, detail, least in columns
         )
 
 
