@@ -15,7 +15,7 @@ from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.located import Hashes, Located, Turned, groups_of, unpacked
+from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
 from screener.media import opening, source
 from screener.media.image import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
@@ -50,7 +50,7 @@ class Hashed:
         name, media = self.name, self.media
         return arrived, (
             (name.text, name.raw, name.size, name.mtime_ns),
-            Hashes(groups_of(self.hashes)).packed(),
+            packed(groups_of(self.hashes)),
             None
             if media is None
             else (

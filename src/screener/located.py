@@ -141,35 +141,38 @@ class Hashes(Sequence[Located]):
     def __repr__(self) -> str:
         return repr(self._each)
 
-    def packed(self) -> tuple[tuple[Any, ...], ...]:
-        """As plain values, which a process is sent in a fifth of the time of their classes."""
-        return tuple(
-            tuple(group) if isinstance(group, Turned) else (_packed(group.hash), *group[1:])
-            for group in self.groups
-        )
-
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return unpacked, (self.packed(),)
+        return unpacked, (packed(self.groups),)
 
 
-def unpacked(packed: tuple[tuple[Any, ...], ...]) -> Hashes:
-    """What `Hashes.packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
-    may come of a process that a file has taken over.
-    """
-    return Hashes(
+def packed(groups: Sequence[Located | Turned]) -> tuple[tuple[Any, ...], ...]:
+    """As plain values, which a process is sent in a fifth of the time of their classes."""
+    return tuple(
         [
-            _checked(Turned(*one)) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
-            for one in packed
+            tuple(group) if isinstance(group, Turned) else (_plain(group.hash), *group[1:])
+            for group in groups
         ]
     )
 
 
-def _packed(hash: Hash) -> tuple[Any, ...]:
+def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
+    """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
+    may come of a process that a file has taken over.
+    """
+    return Hashes(
+        [
+            _checked(Turned(*one)) if type(one[0]) is str else Located(_hash(one[0]), *one[1:])
+            for one in plain
+        ]
+    )
+
+
+def _plain(hash: Hash) -> tuple[Any, ...]:
     return hash.kind.name, hash.value, hash.quality, hash.pixels
 
 
-def _unpacked(packed: tuple[Any, ...]) -> Hash:
-    kind, *facts = packed
+def _hash(plain: tuple[Any, ...]) -> Hash:
+    kind, *facts = plain
     return Hash(kind_named(kind), *facts)
 
 
