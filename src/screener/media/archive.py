@@ -87,7 +87,7 @@ def open_archive(file: OpenFile) -> BinaryIO | None:
     """A file that begins as an archive does as a stream, for `type_of` to say what is in it; None
     for anything else, which nearly all files are.
     """
-    found = sniff(file.head)
+    found = file.mime
     if found in _PACKED or found in ("application/zip", "application/x-tar"):
         return file.stream()
     return None
