@@ -33,7 +33,7 @@ int64_t PdqRows::point(int64_t step, int64_t tiles, PdqStrip& strip) {
   if (!inside && has_edges()) {
     const int64_t first = step == 0 ? -kTile : pixels_.width - kEdge;
     aim(strip, edges_[step == 0 ? 0 : 1][0], sizeof edges_[0][0], step - first);
-    return step == 0 ? 1 : tiles;
+    return step == 0 ? std::min(tiles, kEdge / kTile) : tiles;
   }
   tiles = std::min(tiles, kCopied / kTile);
   copy(step - kTile, tiles * kTile + kTile);
@@ -41,15 +41,15 @@ int64_t PdqRows::point(int64_t step, int64_t tiles, PdqStrip& strip) {
   return tiles;
 }
 
-// Most pictures are copied in their first sixteen columns and their last 32 only, with zeros before
-// them and behind, which stay.
+// Most pictures are copied in their first 32 columns and their last only, with zeros before them
+// and behind, which stay.
 bool PdqRows::has_edges() const { return dense_ && pixels_.width >= kEdge; }
 
 void PdqRows::copy_edges() {
   const auto copy = [&](auto channels) {
     const int64_t last = (pixels_.width - kEdge) * static_cast<int64_t>(channels());
     for (int i = 0; i < kTile; ++i) {
-      std::memcpy(edges_[0][i] + kTile * channels(), rows_[i], kTile * channels());
+      std::memcpy(edges_[0][i] + kTile * channels(), rows_[i], kEdge * channels());
       std::memcpy(edges_[1][i], rows_[i] + last, kEdge * channels());
     }
   };
