@@ -135,7 +135,7 @@ class PdqFilter::State {
 
  private:
   float* kept(int64_t band) const;
-  double kept(int64_t row, int64_t column) const;
+  const float* kept_row(int64_t row) const;
   void take_rows(int64_t first);
   void box_columns_again(const float row[kGrid]);
 
@@ -151,7 +151,7 @@ class PdqFilter::State {
   const int64_t kept_bands_;
   const int64_t kept_stride_;
   Floats kept_;
-  Floats sums_;  // of the first box along the columns; number 15 is that of the first
+  Floats sums_;  // of the first box along the columns; number 16 is that of the first
   Counts across_counts_, down_counts_;
   Room before_room_, after_room_, sums_room_;
   std::array<int64_t, kGrid + 1> sampled_columns_;
@@ -202,11 +202,13 @@ int PdqFilter::State::run(int rows) {
 
 std::array<double, kGrid> PdqFilter::State::drift() const {
   // Of each sum, less what it should be: that of the inputs in its window.
+  std::vector<const float*> rows;
+  for (int64_t row = std::max<int64_t>(taken_ - down_.window, 0);
+       row < std::min(taken_, down_.length); ++row)
+    rows.push_back(kept_row(row));
   const auto left = [&](int64_t column) {
     double sum = sums_.get()[column + kTile];
-    for (int64_t row = std::max<int64_t>(taken_ - down_.window, 0);
-         row < std::min(taken_, down_.length); ++row)
-      sum -= kept(row, column);
+    for (const float* row : rows) sum -= row[column * kTile];
     return sum;
   };
   std::array<double, kGrid> drift;
@@ -266,9 +268,10 @@ float* PdqFilter::State::kept(int64_t band) const {
   return kept_.get() + place * kept_stride_ + kTile * kTile;
 }
 
-double PdqFilter::State::kept(int64_t row, int64_t column) const {
+// The same of one row, whose columns are a tile's width apart.
+const float* PdqFilter::State::kept_row(int64_t row) const {
   const int64_t i = row % kTile;
-  return kept(row / kTile)[(column + i) * kTile + kLast - i];
+  return kept(row / kTile) + i * kTile + kLast - i;
 }
 
 void PdqFilter::State::box_columns_again(const float row[kGrid]) {
