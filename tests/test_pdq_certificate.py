@@ -411,12 +411,14 @@ LONG: list[tuple[int, ...]] = [
     (16_500, 9),
     (5, 12_345, 3),
     (9_001, 40),
+    (5, 524_289),
 ]
 
 
 @pytest.mark.parametrize("shape", LONG)
 def test_long_pictures(shape: tuple[int, ...]) -> None:
-    """Windows whose weights need several runs of sums, and sides too long to be sampled."""
+    """Windows whose weights need several runs of sums, sides too long to be sampled, and one that
+    is too long for the kernels: a count of 4097 is divided by."""
     pixels = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
     for view in (pixels, pixels[::-1, ::-1], pixels.swapaxes(0, 1)):
         assert _core.pdq(view) == reference(view) == _core.pdq_exact(view)
