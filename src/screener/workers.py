@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from screener.hashed import Hashed
 from screener.hasher import Target
+from screener.names import Awaited
 from screener.visiting import Job
 from screener.worker import Done, Errand, Worker
 
@@ -34,8 +35,10 @@ class Workers(Generic[T]):
         least = min(self._workers, key=lambda one: len(one.errands))
         return least if least.free else None
 
-    def collect(self) -> list[Done[T]]:
-        """Wait until an errand is over, and give all that are; none where none is under way."""
+    def collect(self, awaited: Awaited | None = None) -> list[Done[T]]:
+        """Wait until an errand is over, and give all that are; none where none is under way, or
+        where what is awaited comes before.
+        """
         for worker in self._workers:
             worker.send()
         pause = self._collected + _TOGETHER_S - time.monotonic()
@@ -43,7 +46,9 @@ class Workers(Generic[T]):
             time.sleep(pause)
         done: list[Done[T]] = []
         while not done and (busy := [one for one in self._workers if one.errands]):
-            done = [one for worker in _awake(busy) for one in worker.collect()]
+            done = [one for worker in _awake(busy, awaited) for one in worker.collect()]
+            if awaited is not None and awaited.wait(0):
+                break
         self._collected = time.monotonic()
         return done
 
@@ -78,11 +83,15 @@ def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed
                 yield over.pop(order.popleft()).outcome
 
 
-def _awake(busy: list[Worker[T]]) -> list[Worker[T]]:
-    """Wait for those that have told something, have died, or have had their time."""
+def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
+    """Wait for those that have told something, have died, or have had their time; or for what is
+    awaited besides.
+    """
     with selectors.DefaultSelector() as selector:
         for worker in busy:
             selector.register(worker.answers, selectors.EVENT_READ, worker)
+        if awaited is not None:
+            selector.register(awaited.descriptor, selectors.EVENT_READ)
         found = selector.select(max(0.0, min(worker.seconds_left() for worker in busy)))
-    told = [key.data for key, _ in found]
+    told = [key.data for key, _ in found if key.data is not None]
     return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]
