@@ -58,7 +58,8 @@ def scan(
     keeps the hashes, for `rescan`.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
-    use of worker processes. Raises ScreenerError where a list breaks under the scan.
+    use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
+    another ScreenerError where a list breaks under the scan.
     """
     check_jobs(jobs)
     return scan_by(

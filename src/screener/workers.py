@@ -24,11 +24,19 @@ T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """So many workers for one job; a context manager that ends them. Used by one thread."""
+    """So many workers for one job; a context manager that ends them. Used by one thread. Raises
+    WorkerError where they cannot be started.
+    """
 
     def __init__(self, job: Job[T], jobs: int) -> None:
-        self._workers = [Worker(job) for _ in range(jobs)]
+        self._workers: list[Worker[T]] = []
         self._collected = 0.0
+        try:
+            for _ in range(jobs):
+                self._workers.append(Worker(job))
+        except BaseException:
+            self.__exit__()
+            raise
 
     def free(self) -> Worker[T] | None:
         """The least busy worker that can be handed another target, if any."""

@@ -24,7 +24,7 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from screener.errors import ClusterError, MediaError
+from screener.errors import ClusterError, MediaError, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
@@ -281,7 +281,9 @@ class RemoteWorker:
         outcome: Hashed | Opened
         try:
             outcome, seconds = errand.future.result()
-        except RayTaskError:
+        except RayTaskError as error:
+            if isinstance(error.cause, WorkerError):
+                raise ClusterError(f"the node {post.where}: {error.cause}") from None
             raise  # a fault in the actor's code, as it would be here
         except RayError as error:
             self._crew.bury(post, error)
