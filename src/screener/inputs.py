@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
@@ -13,6 +14,9 @@ from screener.names import Awaited, Names
 from screener.pattern import Pattern
 
 FilePath = str | PathLike[str]
+
+# Inputs under way have their results, and their limits of time, also while others are looked for.
+_A_WHILE_S = 0.05
 
 
 def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
@@ -29,14 +33,14 @@ def places(
 ) -> Iterator[Place | Awaited]:
     """As `find`, with where they lie; `by_disk` walks each folder in that order, not by name.
 
-    Awaited while a name is still to come: then the next is to be asked for again.
+    Awaited while a name is still to come, or to be found: then it is to be asked for again.
     """
     for path in _several(paths):
         if isinstance(path, Names):
             for name in path:
                 yield from [name] if isinstance(name, Awaited) else _places(name, by_disk)
         elif isinstance(path, Pattern):
-            yield from path.places(by_disk=by_disk)
+            yield from _fitting(path, by_disk)
         else:
             yield from _places(os.fspath(path), by_disk)
 
@@ -61,6 +65,17 @@ def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath
             yield Names(stdin)
         else:
             yield Pattern(one) if Pattern.is_one(one) else one
+
+
+def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
+    """What a pattern means, of which there may be little among very many files."""
+    since = time.monotonic()
+    for place in pattern.steps(by_disk=by_disk):
+        if place is not None:
+            yield place
+        elif time.monotonic() - since > _A_WHILE_S:
+            yield Awaited()
+            since = time.monotonic()
 
 
 def _several(paths: FilePath | Iterable[FilePath]) -> Iterable[FilePath]:

@@ -17,12 +17,16 @@ _PAUSE_S = 0.25
 
 
 class Awaited(NamedTuple):
-    """Nothing for now: more has to come from a descriptor first."""
+    """Nothing for now: more has to come from a descriptor first; with None, it takes a while to
+    find, and there is to be time for others in between.
+    """
 
-    descriptor: int
+    descriptor: int | None = None
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for it, no longer than so many seconds; whether something came, or the end."""
+        if self.descriptor is None:
+            return True
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         return bool(poll.poll(None if seconds is None else seconds * 1000))

@@ -33,7 +33,9 @@ class Pattern(PathLike[str]):
         named = [part for part in parts[first:] if part not in ("", os.curdir)]
         # What each further part of a path has to fit; None stands for folders, however many.
         self._parts = [None if part == _ANY else _fitting(part) for part in named]
-        self._end = len(self._parts)
+        self._end = self._tail = len(self._parts)
+        while self._tail and self._parts[self._tail - 1] is None:
+            self._tail -= 1
 
     @staticmethod
     def is_one(path: str) -> bool:
@@ -43,12 +45,10 @@ class Pattern(PathLike[str]):
     def __fspath__(self) -> str:
         return self._text
 
-    def places(self, *, by_disk: bool = False) -> Iterator[Place]:
-        """The files that it means."""
-        return (place for place in self.steps(by_disk=by_disk) if place is not None)
-
     def steps(self, *, by_disk: bool = False) -> Iterator[Place | None]:
-        """As `places`; None for each folder that is looked into, where nothing may fit for long."""
+        """The files that it means; None for what was looked at and is none, since for long there
+        may be nothing else.
+        """
         fits = False
         for step in self._steps(by_disk):
             if isinstance(step, str):
@@ -77,16 +77,18 @@ class Pattern(PathLike[str]):
             name, inode, what = entry(left.pop(), by_disk=by_disk)
             after = self._after(states, name)
             if not after:
+                yield None
                 continue
             within = os.path.join(path, name)
-            fits = self._end in after
-            if what == FOLDER and fits:
+            if what == FOLDER and self._end in after:
                 yield within
             elif what == FOLDER:
                 yield None
                 waiting.append((within, inside(within, by_disk=by_disk), after))
-            elif (fits and not self._folders_only) or (what == LINK and os.path.isdir(within)):
+            elif self._fits_file(states, after) or (what == LINK and os.path.isdir(within)):
                 yield Place(within, inode)
+            else:
+                yield None
 
     def _after(self, states: frozenset[int], name: str) -> frozenset[int]:
         """How many parts may be behind a path when a name is added to it: `_end` where it fits,
@@ -100,6 +102,12 @@ class Pattern(PathLike[str]):
             elif fit(name):
                 found.add(state + 1)
         return self._closed(found) if found else _NOTHING
+
+    def _fits_file(self, states: frozenset[int], after: frozenset[int]) -> bool:
+        """Whether what is no folder fits: `a/**` means what is in a folder, and no file a."""
+        if self._folders_only or self._tail == self._end:
+            return not self._folders_only and self._end in after
+        return max(states) >= self._tail
 
     def _closed(self, states: set[int]) -> frozenset[int]:
         for state in list(states):

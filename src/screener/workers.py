@@ -98,8 +98,11 @@ def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
     with selectors.DefaultSelector() as selector:
         for worker in busy:
             selector.register(worker.answers, selectors.EVENT_READ, worker)
-        if awaited is not None:
+        left = max(0.0, min(worker.seconds_left() for worker in busy))
+        if awaited is not None and awaited.descriptor is not None:
             selector.register(awaited.descriptor, selectors.EVENT_READ)
-        found = selector.select(max(0.0, min(worker.seconds_left() for worker in busy)))
+        elif awaited is not None:
+            left = 0.0
+        found = selector.select(left)
     told = [key.data for key, _ in found if key.data is not None]
     return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]

@@ -186,7 +186,7 @@ class Crew:
         done: list[Done] = []
         while not done and (busy := [one for worker in self._workers for one in worker.errands]):
             # What is awaited cannot be waited for beside them.
-            pause = None if awaited is None else _GLANCE
+            pause = None if awaited is None else 0.0 if awaited.wait(0) else _GLANCE
             wait([errand.future for errand in busy], pause, return_when=FIRST_COMPLETED)
             for errand in busy:
                 if errand.future.done():
