@@ -80,6 +80,7 @@ def test_a_pattern_is_walked_as_a_folder_is(tree, monkeypatch):
     assert found("deep/*r/*.jpg") == found("*/er/*") == ["deep/er/d.jpg"]
     assert found(f"{tree}//deep/**") == [f"{tree}//deep/e.png", f"{tree}//deep/er/d.jpg"]
     assert found("[b-") == ["[b-"]
+    assert found("a.jpg/**") == ["a.jpg/**"]
     for pattern in ("*", "**/*.jpg", "*/", "no*"):
         assert sum(count(arguments([pattern], None))) == len(found(pattern))
         by_disk = list(places(arguments([pattern], None), by_disk=True))

@@ -63,13 +63,14 @@ class Pattern(PathLike[str]):
     def _steps(self, by_disk: bool) -> Iterator[Place | str | None]:
         """What fits, a folder by its path."""
         begin = self._closed({0})
-        if self._end in begin:
+        is_folder = os.path.isdir(self._base or os.curdir)
+        if self._end in begin and is_folder:
             yield self._base
             return
         waiting = [(self._base, inside(self._base, by_disk=by_disk), begin)]
         while waiting:
             path, left, states = waiting[-1]
-            if left is None and (len(waiting) > 1 or os.path.isdir(path or os.curdir)):
+            if left is None and (len(waiting) > 1 or is_folder):
                 yield Place(path or os.curdir)
             if not left:
                 waiting.pop()
