@@ -12,14 +12,14 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from command import CALL, screener
 from hypothesis import given
 from hypothesis import strategies as st
+from piped import piped
 from scan_with_accidents import Engine
 
 from screener import Policy, Screener, scan
@@ -246,25 +246,6 @@ def test_files_are_counted_as_they_are_found(tmp_path):
     }
     several = [tmp_path, expected[0], "missing", tmp_path / "loop", tmp_path / "z"]
     assert sum(count(several)) == len(list(find(several)))
-
-
-@contextmanager
-def piped(folder):
-    """A stream of names, and what adds some of files in a folder to it; it ends after half a minute
-    if a test would wait for ever: `timely` says that it did not have to.
-    """
-    ends = os.pipe()
-    with os.fdopen(ends[0], "rb") as reading, os.fdopen(ends[1], "wb", 0) as writing:
-        end = threading.Timer(30, writing.close)
-        end.start()
-
-        def add(*names):
-            writing.write(b"".join(os.fsencode(folder / name) + b"\n" for name in names))
-
-        yield SimpleNamespace(names=Names(reading), add=add, close=writing.close, end=end)
-        timely = end.is_alive()
-        end.cancel()
-    assert timely
 
 
 @pytest.mark.parametrize("ordered", [True, False])
