@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from screener.errors import MediaError
 from screener.finished import Finished
+from screener.folder import Place
 from screener.hasher import Target
-from screener.inputs import Place
 from screener.media.archive import Budget, Member
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.source import Name, name_of
+from screener.names import Awaited
 from screener.result import Result
 from screener.working import AnyWorker
 
@@ -82,8 +83,15 @@ class Backlog:
     """Filled from the places found, as far as needed; used by one thread."""
 
     def __init__(
-        self, found: Iterator[Place], *, limits: Limits, ordered: bool, finished: Finished | None
+        self,
+        found: Iterator[Place | Awaited],
+        *,
+        limits: Limits,
+        ordered: bool,
+        finished: Finished | None,
     ) -> None:
+        self.awaited: Awaited | None = None
+        """What has to come before there may be more to do than `next` gave."""
         self._found = found
         self._limits = limits
         self._ordered = ordered
@@ -109,6 +117,7 @@ class Backlog:
 
     def next(self) -> Item | None:
         """What to do next: a member of an archive that is open, or a file."""
+        self.awaited = None
         return (self._next_member() if self._archives else None) or self._next_file()
 
     def open(self, archive: Item, members: tuple[Member, ...]) -> None:
@@ -146,11 +155,15 @@ class Backlog:
         return self._todo.popleft()
 
     def _fill(self) -> bool:
-        """Take more files; False where there are none."""
+        """Take more files; False where there are none, or none for now."""
         limits = self._limits
         taken = False
         window: list[Item] = []
-        for path, inode in self._found:
+        for place in self._found:
+            if isinstance(place, Awaited):
+                self.awaited = place
+                break
+            path, inode = place
             taken = True
             if self._finished is None or not self._is_finished(name_of(path)):
                 left = Left(limits.members, limits.unpacked)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from screener import guard
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import Result
@@ -81,6 +82,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
     and time, decided by the same generations, policy and pixel pipeline. Half a last line is taken
     away. Raises OutputError where the file is none of results, or another program writes to it.
     """
+    guard.leave()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _CLOEXEC, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -123,6 +125,7 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output", owned=False)
+    guard.leave()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _CLOEXEC, 0o600)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a device keeps the mode that others need

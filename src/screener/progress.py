@@ -22,6 +22,7 @@ _EVERY_S = 1.0
 _SPAN = 30
 # After so many seconds of results it is told how long it takes yet.
 _SURE = 2.0
+_STOP_S = 0.2
 
 
 class Pace:
@@ -120,14 +121,14 @@ class Shown:
 @contextmanager
 def shown(
     console: Console,
-    files: Callable[[], Iterable[object]] | None,
+    files: Callable[[], Iterable[int]] | None,
     finished: Finished | None,
     *,
     as_json: bool,
 ) -> Iterator[Shown]:
     """Tells progress on a terminal, or as JSON lines where asked to; else nothing.
 
-    `files` gives something for each file, which a thread counts meanwhile; None where nobody can.
+    `files` gives numbers that add up to how many there are, in a thread; None where nobody can.
     """
     pace = Pace(0 if finished is None else len(finished))
     if as_json:
@@ -156,14 +157,16 @@ def _write(pace: Pace, done: bool) -> None:
 
 
 @contextmanager
-def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Iterator[None]:
-    """Counts the files in a thread of its own: with millions it takes a while."""
+def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator[None]:
+    """Counts the files in a thread of its own: with millions it takes a while. Where it is waiting
+    for a disk that does not answer, it is left behind, to end with the program.
+    """
     stop = Event()
 
     def count() -> None:
         total = 0
-        for _ in [] if files is None else files():
-            total += 1
+        for some in [] if files is None else files():
+            total += some
             if stop.is_set():
                 return
         pace.total = total
@@ -176,7 +179,7 @@ def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Itera
     finally:
         stop.set()
         if files is not None:
-            thread.join()
+            thread.join(_STOP_S)
 
 
 __all__ = ["Pace", "Shown", "shown"]
