@@ -11,7 +11,8 @@ PACKAGE = Path(screener.__file__).parent
 
 # From the bottom up: a module may import those named before it.
 LAYERS = [
-    "version", "standard_streams", "errors", "bounds", "edits", "charts", "hashing", "media",
+    "version", "standard_streams", "errors", "claim", "bounds", "edits", "charts", "hashing",
+    "media",
     "index", "lists", "policy", "scenes", "alignment", "agreement", "result", "distinct", "located",
     "regions", "hashed", "hasher", "found", "queries", "video_search", "reach", "coverage",
     "lookup", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
