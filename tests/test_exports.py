@@ -15,9 +15,9 @@ LAYERS = [
     "media",
     "index", "lists", "policy", "scenes", "alignment", "agreement", "result", "distinct", "located",
     "regions", "hashed", "hasher", "found", "queries", "video_search", "reach", "coverage",
-    "lookup", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
-    "inputs", "backlog", "cache", "scan", "rescan", "output", "ray", "vpdq", "summary", "report",
-    "audit_chain", "audit_file", "audit", "progress",
+    "lookup", "screen", "confined", "visiting", "worker", "workers", "working", "newest",
+    "finished", "inputs", "backlog", "cache", "scan", "rescan", "output", "ray", "vpdq", "summary",
+    "report", "audit_chain", "audit_file", "audit", "progress",
     "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "hotline",
     "commands", "cli",
 ]  # fmt: skip

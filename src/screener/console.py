@@ -57,26 +57,37 @@ class Tally:
     """
 
     def __init__(self, finished: Finished | None = None) -> None:
-        self.verdicts: Counter[str] = Counter() if finished is None else finished.verdicts.copy()
-        self.reasons: Counter[str] = Counter() if finished is None else finished.reasons.copy()
+        self._before = finished
+        self._verdicts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._first: list[Result] = []
-        self._shown: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
-        """Count one result."""
-        self.verdicts[result.verdict] += 1
+        """Count one result, in the place of what an earlier run said of its input."""
+        if self._before is not None:
+            self._before.replace(result)
+        self._verdicts[result.verdict] += 1
         if result.reason is not None:
-            self.reasons[result.reason] += 1
-        self._shown[result.verdict] += 1
+            self._reasons[result.reason] += 1
         few = self.total <= _ALL
-        told = result.verdict != Verdict.NO_MATCH and self._shown[result.verdict] <= _SOME
+        told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
         if few or told:
             self._first.append(result)
 
     @property
+    def verdicts(self) -> Counter[str]:
+        """How many of each verdict."""
+        return self._verdicts + (Counter() if self._before is None else self._before.verdicts)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many of each reason."""
+        return self._reasons + (Counter() if self._before is None else self._before.reasons)
+
+    @property
     def total(self) -> int:
         """Results counted."""
-        return self.verdicts.total()
+        return self._verdicts.total() + (0 if self._before is None else len(self._before))
 
     @property
     def exit_code(self) -> int:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -27,16 +27,24 @@ _SURE = 2.0
 class Pace:
     """Counts results, and how fast they come. Made for one thread that adds and reads."""
 
-    def __init__(self, done: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, finished: Sized = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`finished` is what an earlier run did, as far as it counts; its length may shrink."""
         self._clock = clock
         self._begin = clock()
         self._samples = deque([(self._begin, 0, 0)], maxlen=_SPAN + 1)
-        self.done = done  # by an earlier run
+        self._finished = finished
         self.files = 0
         self.bytes = 0
         self.matches = 0
         self.unscreened: Counter[str] = Counter()
         self.total: int | None = None
+
+    @property
+    def done(self) -> int:
+        """How many results of an earlier run count."""
+        return len(self._finished)
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -129,7 +137,7 @@ def shown(
 
     `files` gives something for each file, which a thread counts meanwhile; None where nobody can.
     """
-    pace = Pace(0 if finished is None else len(finished))
+    pace = Pace(() if finished is None else finished)
     if as_json:
         with _counting(files, pace):
             yield Shown(pace, lambda done: _write(pace, done))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from screener.result import Verdict
-from screener.summary import Summary, lines_of
+from screener.summary import Summary, counting
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -42,19 +42,19 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write a file of results as CSV: a row a match, and one for each result without; how many
-    lines could not be read.
+    lines could not be read. Of an input that was screened again the newest line counts.
 
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    unread = Summary.of(Path(results)).unread
+    found = Summary.of(Path(results))
     with _private(path) as stream:
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH])
-        for facts in lines_of(Path(results)):
+        for facts in counting(Path(results), found.older):
             if facts is not None:
                 for match in facts.get("matches") or [{}]:
                     writer.writerow(map(_cell, _row(facts, match)))
-    return unread
+    return found.unread
 
 
 _RESULT = (
@@ -161,7 +161,13 @@ def _numbers(found: Summary) -> str:
         for label, number, kind in figures
     )
     unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
-    return f'<div class="figures">{cells}</div>{unread}\n'
+    older = _older(len(found.older))
+    return f'<div class="figures">{cells}</div>{older}{unread}\n'
+
+
+def _older(number: int) -> str:
+    said = f"{number:,} older lines, of inputs that were screened again, do not count."
+    return f"<p>{said}</p>" if number else ""
 
 
 def _bars(counts: Counter[str], total: int) -> str:
