@@ -16,6 +16,7 @@ from screener import standard_streams
 from screener.audit import Verification as AuditVerification
 from screener.calibrate import Calibration
 from screener.calibration_page import in_a_million
+from screener.extras import install
 from screener.finished import Finished
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
@@ -60,6 +61,7 @@ class Tally:
         self._before = finished
         self._verdicts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._extras: Counter[str] = Counter()
         self._first: list[Result] = []
 
     def add(self, result: Result) -> None:
@@ -69,6 +71,8 @@ class Tally:
         self._verdicts[result.verdict] += 1
         if result.reason is not None:
             self._reasons[result.reason] += 1
+        if result.extra is not None:
+            self._extras[result.extra] += 1
         few = self.total <= _ALL
         told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
         if few or told:
@@ -83,6 +87,11 @@ class Tally:
     def reasons(self) -> Counter[str]:
         """How many of each reason."""
         return self._reasons + (Counter() if self._before is None else self._before.reasons)
+
+    @property
+    def extras(self) -> Counter[str]:
+        """How many are unsupported without which extra."""
+        return self._extras + (Counter() if self._before is None else self._before.extras)
 
     @property
     def total(self) -> int:
@@ -110,6 +119,8 @@ class Tally:
         counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+        for extra, number in self.extras.most_common():
+            console.print(escape(f"{number} of them need an extra: {install(extra)}"))
 
 
 def _result_table(results: Iterable[Result]) -> Table:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from screener.errors import OutputError
+from screener.extras import EXTRAS
 from screener.media.source import Name
 from screener.newest import SEEN, Seen, decided_by, superseded
 from screener.result import SCHEMA, Reason, Result, Verdict
 from screener.screen import VERSIONS, Screener
 
 _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
-# What is kept of a line besides its input: verdict and reason as one byte, or that others decided.
-_TOLD = [(verdict, reason) for verdict in Verdict for reason in (None, *Reason)]
+# What is kept of a line besides its input: verdict, reason and extra as one byte, or that others
+# decided.
+_TOLD = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
 _SAID = {told: number for number, told in enumerate(_TOLD)}
 _OTHERS = len(_TOLD)
 
@@ -26,9 +29,9 @@ class Finished:
     """The inputs that are done: whose newest line is of their name, size and time, and was decided
     by the same lists with generations, policy and pixel pipeline.
 
-    Holds about 20 bytes a line, and none of what a scan adds. `verdicts` and `reasons` count those
-    lines, without the ones that `replace` took out; `end` is where the last whole line ends, in
-    bytes, and `torn` how many bytes of half a line follow it.
+    Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
+    count those lines, without the ones that `replace` took out; `end` is where the last whole line
+    ends, in bytes, and `torn` how many bytes of half a line follow it.
     """
 
     def __init__(self, engine: Screener) -> None:
@@ -46,6 +49,7 @@ class Finished:
         self._replaced = np.empty(0, np.bool_)
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.extras: Counter[str] = Counter()
         self.end = 0
         self.torn = 0
 
@@ -111,8 +115,7 @@ class Finished:
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
-            verdict, reason = facts["verdict"], facts["reason"]
-            said = _SAID[Verdict(verdict), None if reason is None else Reason(reason)]
+            said = _SAID[facts["verdict"], facts["reason"], facts.get("extra")]
             if facts["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -137,10 +140,12 @@ class Finished:
                 self._count(said, int(number))
 
     def _count(self, told: int, number: int) -> None:
-        verdict, reason = _TOLD[told]
+        verdict, reason, extra = _TOLD[told]
         self.verdicts[verdict] += number
         if reason is not None:
             self.reasons[reason] += number
+        if extra is not None:
+            self.extras[extra] += number
 
     def _end_torn(self, path: Path, rest: bytes) -> None:
         """Half a line, or the zeros that a power cut leaves; anything else is another file."""

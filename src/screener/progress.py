@@ -39,6 +39,7 @@ class Pace:
         self.bytes = 0
         self.matches = 0
         self.unscreened: Counter[str] = Counter()
+        self.extras: Counter[str] = Counter()
         self.total: int | None = None
 
     @property
@@ -53,6 +54,8 @@ class Pace:
         self.matches += result.verdict is Verdict.MATCH
         if result.reason is not None:
             self.unscreened[str(result.reason)] += 1
+        if result.extra is not None:
+            self.extras[result.extra] += 1
         now = self._clock()
         if self.files == 1:  # until then the workers were being started
             self._samples[0] = (now, 1, self.bytes)
@@ -76,6 +79,7 @@ class Pace:
             "bytes_per_s": round((self.bytes - size) / span),
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
+            "extras": dict(self.extras.most_common()),
             "seconds_left": self._left(rate if span >= _SURE else 0.0),
         }
 

@@ -19,6 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
+from screener.extras import install
 from screener.result import Verdict
 from screener.summary import Summary, counting
 from screener.version import __version__
@@ -58,12 +59,12 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 
 _RESULT = (
-    "input", "verdict", "reason", "bytes", "mtime", "type", "width", "height", "frames",
+    "input", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height", "frames",
     "generations", "policy", "seconds",
 )  # fmt: skip
 _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
-    "part", "time", "categories",
+    "part", "part_kind", "time", "categories",
 )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def page_of(found: Summary, name: str) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _numbers(found),
-        _section("Why inputs were not screened", _bars(found.reasons, found.total)),
+        _section("Why inputs were not screened", _reasons(found)),
         _section("Matches by the day of the file", _days(found)),
         *(
             _section(f"Distances: {kind}", _distances(counts, kind, radius))
@@ -168,6 +169,15 @@ def _numbers(found: Summary) -> str:
 def _older(number: int) -> str:
     said = f"{number:,} older lines, of inputs that were screened again, do not count."
     return f"<p>{said}</p>" if number else ""
+
+
+def _reasons(found: Summary) -> str:
+    """A bar a reason, and what to install where that would mend some."""
+    extras = "".join(
+        f"<p>{n:,} need an extra: <code>{_text(install(extra))}</code></p>"
+        for extra, n in found.extras.most_common()
+    )
+    return _bars(found.reasons, found.total) + extras
 
 
 def _bars(counts: Counter[str], total: int) -> str:
@@ -270,13 +280,16 @@ def _matches(found: Summary) -> str:
 
 
 def _where(match: dict[str, Any]) -> str:
-    """The part and time of a match; of a listed video the seconds of both."""
-    video = match.get("video")
+    """The part and time of a match, and what kind of part it is where no viewer shows it; of a
+    listed video the seconds of both.
+    """
+    video, kind = match.get("video"), match.get("part_kind", "frame")
+    hidden = "" if kind == "frame" else f" ({kind})"
     if not isinstance(video, dict):
-        return f"part {match.get('part')}, {match.get('time')} s"
+        return f"part {match.get('part')}{hidden}, {match.get('time')} s"
     spans = (video.get("input_span"), video.get("listed_span"))
     here, there = (" to ".join(map(str, one or ())) for one in spans)
-    return f"{here} s, which are {there} s of it"
+    return f"{here} s{hidden}, which are {there} s of it"
 
 
 def _slowest(found: Summary) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import OutputError
+from screener.extras import EXTRAS
 from screener.newest import SEEN, Seen, superseded
 from screener.result import SCHEMA
 
@@ -79,6 +80,7 @@ class Summary:
     seconds: float = 0.0
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    extras: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     # (kind, radius) → distance → matches
@@ -127,6 +129,8 @@ class Summary:
         self.types[media.get("type") or "unknown"] += 1
         if reason is not None:
             self.reasons[reason] += 1
+        if facts.get("extra") in EXTRAS:
+            self.extras[facts["extra"]] += 1
         if matches:
             self._date(facts["mtime_ns"])
         self.matches += named[: max(0, _MATCHES - len(self.matches))]
