@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections import Counter
@@ -50,6 +51,29 @@ def fill_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class _Told(logging.Handler):
+    """Tells a person each warning of the library once; names in it cannot command the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._texts: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it on standard error as that is now: a bar of progress may stand there."""
+        text = printable(record.getMessage())
+        if text not in self._texts:
+            self._texts.add(text)
+            print(f"screener: {text}", file=sys.stderr, flush=True)
+
+
+_TOLD = _Told()
+
+
+def tell_warnings() -> None:
+    """From here on tell what the library warns of; without, nobody at a terminal hears of it."""
+    logging.getLogger("screener").addHandler(_TOLD)
 
 
 class Tally:
