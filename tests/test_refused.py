@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 from command import screener
 
-from screener import HashCache, HashList, Screener, ScreenerError, audit
+from screener import HashCache, HashList, Screener, ScreenerError, audit, output
 from screener.cli import cli
+from screener.commands.deciding import begun
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "fixtures" / "images" / "alley.jpg"
@@ -147,11 +148,29 @@ def test_what_is_no_file_may_be_shared(place):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("error", [ScreenerError, OSError, ZeroDivisionError])
+def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, error):
+    """A cluster that cannot be joined, a list that breaks, a fault of ours; new files go again."""
+    before = held(place)
+    engine = Screener(HashList.open(place / "known.list"))
+
+    def failing():
+        raise error
+        yield
+
+    for name, log_name in (("keep.jsonl", "log"), ("new", "fresh")):
+        with (
+            pytest.raises(error),
+            output.claim_jsonl(place / name) as out,
+            audit.claim_log(place / log_name) as log,
+        ):
+            list(begun(failing(), out, log, engine))
+
+    assert held(place) == before
+
+
 def test_an_interrupt_before_the_first_result_is_a_run(place):
     """The output is begun, and the log says that the run was broken off."""
-    from screener import output
-    from screener.commands.deciding import begun
-
     engine = Screener(HashList.open(place / "known.list"))
 
     def interrupted():
