@@ -168,6 +168,9 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
         "05-damaged.tar": bytes(damaged), "06-flipped.zip": bytes(flipped),
         "07-cut.zip": bytes(flipped)[:-30], "08-empty.zip": zipped({}), "09-odd.tar": odd,
         "10-cut.tar.gz": gzip.compress(cut)[:-200], "11-no.gz": gzip.compress(b"words" * 200),
+        "12-empty.tar": tarred({}), "13-empty.tar.gz": gzip.compress(tarred({})),
+        "14-in.zip": zipped({"empty.tar": bytes(1024)}), "15-zeros.tar": bytes(1 << 17),
+        "16-zeros.jpg": bytes(10_241), "17-no.tar": bytes(1024) + b"x" * 512, "18-few": bytes(512),
     }  # fmt: skip
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -199,6 +202,13 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
         "10-cut.tar.gz!b.png": ("unscreened", "truncated"),
         "10-cut.tar.gz": ("unscreened", "truncated"),
         "11-no.gz": ("unscreened", "unsupported"),
+        "12-empty.tar": ("unscreened", "empty"),
+        "13-empty.tar.gz": ("unscreened", "empty"),
+        "14-in.zip!empty.tar": ("unscreened", "empty"),
+        "15-zeros.tar": ("unscreened", "unsupported"),
+        "16-zeros.jpg": ("unscreened", "unsupported"),
+        "17-no.tar": ("unscreened", "unsupported"),
+        "18-few": ("unscreened", "unsupported"),
     }
     (odd_one,) = [r for r in results if "09-odd" in r.input]
     assert odd_one.input_bytes == os.fsencode(tmp_path / "09-odd.tar") + b"!caf\xe9.png"

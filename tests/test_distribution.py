@@ -47,7 +47,7 @@ def test_the_command_is_installed():
     """`screener` is an entry point."""
     (command,) = importlib.metadata.entry_points(group="console_scripts", name="screener")
 
-    assert command.value == "screener.cli:main"
+    assert command.value == "screener_command:main"
     assert importlib.metadata.version("screener") == screener.__version__
 
 

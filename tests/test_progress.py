@@ -24,7 +24,7 @@ def result(make_list):
 def test_rates_are_of_the_last_half_minute_and_the_rest_follows(result):
     """A scan that gets slower says so soon; what is left is at the pace of now."""
     now = [100.0]
-    pace = Pace(done=40, clock=lambda: now[0])
+    pace = Pace(range(40), clock=lambda: now[0])
     for _ in range(1000):
         now[0] += 0.01
         pace.add(result(1000))
