@@ -56,10 +56,15 @@ class OpenFile(PathLike[str]):
         """The path as the system has it."""
         return self._raw
 
+    @property
+    def head(self) -> bytes:
+        """Its first bytes."""
+        return self._start[:HEAD]
+
     @cached_property
     def mime(self) -> str | None:
         """The MIME type that its first bytes tell."""
-        return sniff(self._start[:HEAD])
+        return sniff(self.head)
 
     def stream(self) -> BinaryIO:
         """It as a file object, at its start, to be closed."""
