@@ -120,6 +120,17 @@ def shadowed(picture: Picture) -> Picture:
     return made
 
 
+def rounded(picture: Picture, colour: tuple[int, int, int], share: float) -> Picture:
+    """Corners cut to arcs of a share of the shorter side, in a frame of the colour round it, as
+    pages and chats show pictures.
+    """
+    mask = Image.new("L", picture.size, 0)
+    box = (0, 0, picture.width - 1, picture.height - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, round(share * min(picture.size)), fill=255)
+    ground = Image.new("RGB", picture.size, colour)
+    return framed(Image.composite(picture, ground, mask), colour, 30, 30)
+
+
 def captioned(picture: Picture) -> Picture:
     """Two lines of text on white above the picture."""
     bar = picture.height // 4
@@ -236,6 +247,10 @@ MORE: dict[str, Edit] = {
     "letterbox33, hflip": lambda p: ImageOps.mirror(letterboxed(p)),
     "border in letterbox": nested,
     "shadow": shadowed,
+    "corners3_white": partial(rounded, colour=WHITE, share=0.03),
+    "corners3_black": partial(rounded, colour=BLACK, share=0.03),
+    "corners8_white": partial(rounded, colour=WHITE, share=0.08),
+    "corners8_black": partial(rounded, colour=BLACK, share=0.08),
     "caption": captioned,
     "subtitle in letterbox": subtitled,
 }

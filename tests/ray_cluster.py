@@ -151,3 +151,20 @@ class Told(Screener):
     def hasher(self):
         """One that tells."""
         return Telling(self.policy, self._wanted)
+
+
+class Unready(Hasher):
+    """Ends its process before the first file."""
+
+    def visit(self):
+        """As where an installation is broken."""
+        os._exit(3)
+
+
+class UnreadyEngine(Screener):
+    """Sends that to the nodes."""
+
+    @property
+    def hasher(self):
+        """One that is never ready."""
+        return Unready(self.policy, self._wanted)

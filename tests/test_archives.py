@@ -8,17 +8,23 @@ import os
 import tarfile
 import zipfile
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from doubting import Doubtful
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener import Policy, Reason, Screener, Verdict, scan
+from screener import Policy, Reason, Screener, Verdict, hasher, scan
 from screener.errors import MediaError
+from screener.hashed import Hashed
+from screener.hasher import Way
 from screener.hashing import pdq
+from screener.inputs import places
 from screener.media.archive import Archive, Budget, type_of
 from screener.media.limits import Limits
+from screener.scan import scan_by
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 FREE = Budget(members=1000, bytes=1 << 40)
@@ -162,6 +168,9 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
         "05-damaged.tar": bytes(damaged), "06-flipped.zip": bytes(flipped),
         "07-cut.zip": bytes(flipped)[:-30], "08-empty.zip": zipped({}), "09-odd.tar": odd,
         "10-cut.tar.gz": gzip.compress(cut)[:-200], "11-no.gz": gzip.compress(b"words" * 200),
+        "12-empty.tar": tarred({}), "13-empty.tar.gz": gzip.compress(tarred({})),
+        "14-in.zip": zipped({"empty.tar": bytes(1024)}), "15-zeros.tar": bytes(1 << 17),
+        "16-zeros.jpg": bytes(10_241), "17-no.tar": bytes(1024) + b"x" * 512, "18-few": bytes(512),
     }  # fmt: skip
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -193,6 +202,13 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
         "10-cut.tar.gz!b.png": ("unscreened", "truncated"),
         "10-cut.tar.gz": ("unscreened", "truncated"),
         "11-no.gz": ("unscreened", "unsupported"),
+        "12-empty.tar": ("unscreened", "empty"),
+        "13-empty.tar.gz": ("unscreened", "empty"),
+        "14-in.zip!empty.tar": ("unscreened", "empty"),
+        "15-zeros.tar": ("unscreened", "unsupported"),
+        "16-zeros.jpg": ("unscreened", "unsupported"),
+        "17-no.tar": ("unscreened", "unsupported"),
+        "18-few": ("unscreened", "unsupported"),
     }
     (odd_one,) = [r for r in results if "09-odd" in r.input]
     assert odd_one.input_bytes == os.fsencode(tmp_path / "09-odd.tar") + b"!caf\xe9.png"
@@ -249,6 +265,97 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
         *[(f"7-sum.zip!0.zip!{name}.png", "match", None) for name in "ab"],
         *[(f"7-sum.zip!{number}.zip", *large) for number in (1, 2, 3)],
     ]
+
+
+class Counted(io.BufferedIOBase):
+    """A file object that counts the bytes that are read of it and others of its kind."""
+
+    bytes = 0
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+        self.getvalue = getattr(stream, "getvalue", None)
+
+    def read(self, size=-1):
+        """Read and count."""
+        data = self.stream.read(size)
+        Counted.bytes += len(data)
+        return data
+
+    def close(self):
+        """Close what is read."""
+        self.stream.close()
+        super().close()
+
+
+class Doing:
+    """One worker, and all of them, in this process; of every third member, the decoder needs more
+    memory than there is.
+    """
+
+    def __init__(self, hasher):
+        self.visit, self.orders = hasher.visit(), []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for archive in self.visit._open.values():
+            archive.close()
+
+    def take(self, target, budget, way=Way.USUAL):
+        """Note it."""
+        errand = object()
+        self.orders.append((errand, target, budget, way))
+        return errand
+
+    def free(self):
+        """As many ahead as a worker may have."""
+        return self if len(self.orders) < 128 else None
+
+    def collect(self, awaited=None):
+        """Do the first half of what is to be done."""
+        done = []
+        for errand, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
+            outcome = self.visit.do(target, budget, way)
+            if isinstance(outcome, Hashed) and target.inner[-1] % 3 == 0:
+                # As `visiting` does after a MemoryError.
+                outcome = self.visit.do(target, None, Way.DIGESTS)
+            done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
+        del self.orders[: len(done)]
+        return done
+
+
+@pytest.mark.parametrize("packing", [".gz", ".xz"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
+    make_list, scene, tmp_path, monkeypatch, packing, inside
+):
+    """Once for the names, once for the members: no member that has to be looked at again, because
+    its sketch does not do or memory was short, has what is before it unpacked anew.
+    """
+    picture = png(scene(3, (160, 120)))
+    known = make_list([{"id": "3", "pdq": pdq.compute(np.asarray(scene(3, (160, 120)))).text}])
+    # Each is padded by bytes that cannot be packed, so that reading on is seen.
+    members = {f"{n:03}.png": picture + os.urandom(3000) for n in range(150)}
+    data = PACKERS[packing](tarred(members))
+    file = tmp_path / f"a.tar{packing}"
+    file.write_bytes(zipped({"in": data}) if inside else data)
+
+    class Archive(hasher.Archive):
+        """Counts what is read of it."""
+
+        def __init__(self, stream):
+            super().__init__(Counted(stream))
+
+    monkeypatch.setattr(hasher, "Archive", Archive)
+    monkeypatch.setattr(Counted, "bytes", 0)
+    found = list(scan_by(Doing, Doubtful(known), places(file)))
+
+    assert [one.verdict for one in found].count(Verdict.MATCH) == 100
+    assert len(found) == 150
+    assert 1.9 * len(data) < Counted.bytes < (4.1 if inside else 2.1) * len(data)
 
 
 def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):

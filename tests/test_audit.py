@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from keys import make_keys
 
 from screener import HashList, Policy, Screener, ScreenerError, audit
+from screener.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = "0123456789abcdef" * 4
@@ -362,3 +364,23 @@ def test_the_commands_write_and_verify(place, tmp_path):
     assert screener("scan", images, *options, "-o", tmp_path / "r").returncode == 2
     assert (tmp_path / "r").read_text() == "results of before"
     assert screener("scan", images, *options[:2], *signed).returncode == 2
+
+
+def test_a_kept_head_is_taken_as_people_write_it_or_called_no_head(place):
+    """In capitals and with blanks round it, it is the head; shortened or of other letters it is no
+    head, which accuses nobody of anything.
+    """
+    log = place / "log"
+    head = audit.verify(log).head
+    assert audit.verify(log, head=f" {head.upper()}\n").trouble == ()
+    assert "never had the head" in audit.verify(log, head="0" * 63 + "1").trouble[0]
+    for wrong in (head[:32], head[:32] + "\u2026", head + "0", "g" + head[1:], "\u0661" * 64, ""):
+        with pytest.raises(OutputError, match="64 hexadecimal digits: give it whole"):
+            audit.verify(log, head=wrong)
+
+    done = screener("audit", "verify", log, "--head", head[:12])
+    assert done.returncode == 2
+    assert "cut or written anew" not in done.stdout + done.stderr
+    assert "these are 12 characters, and nothing was checked" in done.stderr
+    (example,) = re.findall("--head ([0-9a-f]{12,})", screener("audit", "verify", "-h").stdout)
+    assert len(example) == 64

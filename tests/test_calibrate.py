@@ -83,19 +83,38 @@ def test_pictures_are_counted_by_the_radius_at_which_they_match(known, benign):
 
 
 def test_edits_are_counted_by_picture(known, benign):
-    """With edits each picture is one case however often it is edited, and mirroring and turning
-    are found at distance 0 by a classic kind.
+    """With edits the edited forms are counted, by edit the pictures, and mirroring and turning are
+    found at distance 0 by a classic kind.
     """
     told = calibrate(known, benign, edits=True, jobs=2)
     curves = {curve.kind: curve for curve in told.curves}
     for curve in curves.values():
-        assert {count.cases for count in curve.recall} == {6}
+        assert {count.cases for count in curve.recall} == {6 * len(EDITS)}
+        assert {count.cases for count in curve.by_edit.values()} == {6}
+        own = curve.recall[curve.radius]
+        assert own.hits == sum(count.hits for count in curve.by_edit.values())
         assert set(curve.by_edit) == set(EDITS)
         shares = [count.share for count in curve.recall]
         assert shares == sorted(shares)
     assert curves["phash"].by_edit["mirrored"].hits == 6
     assert curves["phash"].by_edit["a quarter turn"].hits == 6
     assert curves["pdq"].by_edit["JPEG of quality 75"].hits == 6
+
+
+@pytest.mark.parametrize(
+    ("hits", "pictures", "low", "high"),
+    [(13, 1, (0, 1), (1, 1)), (14, 1, (1, 1), (1, 1)), (0, 3, (0, 3), (0, 3)),
+     (45, 5, (3, 5), (4, 5)), (70, 5, (5, 5), (5, 5))],
+)  # fmt: skip
+def test_recall_is_of_edits_with_the_bounds_of_pictures(hits, pictures, low, high):
+    """Thirteen forms of fourteen are 92.9 %, not nothing; the bounds are those of whole pictures,
+    rounded outwards, which hold the share.
+    """
+    count = Count.of_edits(hits, pictures, 14)
+
+    assert (count.hits, count.cases, count.share) == (hits, 14 * pictures, hits / 14 / pictures)
+    assert (count.low, count.high) == (Count.of(*low).low, Count.of(*high).high)
+    assert count.low <= count.share <= count.high
 
 
 def test_a_picture_that_the_list_names_is_no_false_match(make_list, benign, scene):

@@ -308,7 +308,9 @@ def test_help_teaches():
         done = screener(command, "--help")
         assert done.returncode == 0
         assert len(done.stdout.splitlines()) > 6
-    assert "130  interrupted" in screener("scan", "--help").stdout
+    told = screener("scan", "--help").stdout
+    assert "130  interrupted" in told
+    assert "141  whoever read the output has gone" in told
     assert "screener import known.csv" in screener("--help").stdout
 
 
@@ -342,6 +344,32 @@ def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
     lines = out.read_text(encoding="utf-8").splitlines()
     assert 0 < len(lines) < 2000
     assert all(json.loads(line)["schema"] == 1 for line in lines)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_interrupt_while_the_library_is_loaded_ends_with_130(tmp_path, ignored):
+    """No traceback, whatever is in the midst of being loaded; where a shell had it ignored, in the
+    background, it stays ignored.
+    """
+    slow = tmp_path / "screener"
+    slow.mkdir()
+    (slow / "__init__.py").write_text("import time; print('loading', flush=True); time.sleep(2)\n")
+    (slow / "cli.py").write_text("def main(): raise SystemExit(7)\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import screener_command as one"
+    call = [sys.executable, "-c", f"{code}; one.main()"]
+    with subprocess.Popen(
+        call,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL
+        ),
+    ) as process:
+        assert process.stdout.readline() == b"loading\n"
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == ((7, b"") if ignored else (130, b"interrupted\n"))
 
 
 def test_a_reader_that_goes_away_is_no_crash(known):

@@ -20,14 +20,14 @@ def test_the_tests_run_against_the_installed_wheel():
 
 
 def test_the_wheel_has_the_library_its_core_and_its_types():
-    """One extension module, its stub, the marker for type checkers, the style of the report, what
-    the hotline's modules read beside them, the licence; nothing else.
+    """The library and what starts its command, one extension module, its stub, the marker for type
+    checkers, the style of the report, what the hotline's modules read, the licence; nothing else.
     """
     files = importlib.metadata.files("screener")
     names = {str(file) for file in files if "__pycache__" not in str(file)}
-    package = {name for name in names if name.startswith("screener/")}
+    package = {name for name in names if name.startswith(("screener/", "screener_command/"))}
 
-    sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src/screener").rglob("*.py")}
+    sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.py")}
     others = package - sources
     assert package >= sources
     besides = {"screener/py.typed", "screener/_core.pyi", "screener/report.css"}
@@ -47,7 +47,7 @@ def test_the_command_is_installed():
     """`screener` is an entry point."""
     (command,) = importlib.metadata.entry_points(group="console_scripts", name="screener")
 
-    assert command.value == "screener.cli:main"
+    assert command.value == "screener_command:main"
     assert importlib.metadata.version("screener") == screener.__version__
 
 

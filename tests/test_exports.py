@@ -11,12 +11,13 @@ PACKAGE = Path(screener.__file__).parent
 
 # From the bottom up: a module may import those named before it.
 LAYERS = [
-    "version", "standard_streams", "errors", "bounds", "edits", "charts", "hashing", "media",
-    "index", "lists", "policy", "scenes", "alignment", "agreement", "result", "distinct", "located",
-    "regions", "hashed", "hasher", "found", "queries", "video_search", "reach", "coverage",
-    "lookup", "screen", "confined", "visiting", "worker", "workers", "working", "finished",
-    "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq",
-    "summary", "report", "audit_chain", "audit_file", "audit", "progress",
+    "version", "standard_streams", "errors", "extras", "claim", "bounds", "edits", "charts",
+    "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
+    "agreement", "result", "distinct", "located", "regions", "hashed", "hasher", "found",
+    "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
+    "confined", "visiting", "worker", "workers", "working", "newest", "finished", "folder",
+    "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output",
+    "ray", "vpdq", "summary", "report", "audit_chain", "audit_file", "audit", "progress",
     "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages", "hotline",
     "commands", "cli",
 ]  # fmt: skip

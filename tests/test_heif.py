@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
 
+from screener import Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def heic(*pictures, **options):
@@ -140,14 +146,24 @@ def test_a_cut_or_damaged_file_has_a_reason(still):
         assert frames or reason
 
 
-def test_without_the_extra_it_is_named(monkeypatch, still):
-    """`unsupported`, and the detail says what to install."""
+def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
+    """`unsupported`, the detail says what to install, and so does the line, by its schema."""
     monkeypatch.delitem(sys.modules, "screener.media.heif", raising=False)
     monkeypatch.setattr("screener.media.heif", None, raising=False)
     monkeypatch.delattr("screener.media.heif")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(MediaError, match=r"unsupported.*screener\[heif\]"):
         open_picture(still)
+
+    result = Screener(make_list([{"id": "a", "pdq": "0f" * 32}])).screen(still)
+    assert (result.reason, result.extra) == ("unsupported", "heif")
+    line = json.loads(result.to_json())
+    assert line == result.to_dict()
+    assert line["extra"] == "heif"
+    schema = json.loads((ROOT / "docs" / "result.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(line, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(line | {"reason": "truncated"}, schema)
 
 
 def test_pillow_is_as_it_was(still):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import HashError, MediaError
-from screener.media import decoder
+from screener.media import decoder, sequence
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media
@@ -387,8 +387,12 @@ def test_pages_of_different_size_and_mode() -> None:
         assert [frame.pixels.shape[:2] for frame in frames] == [(90, 120), (70, 50), (20, 200)]
 
 
-def test_equal_frames_are_left_out() -> None:
-    """A frame equal to the one before is skipped; part and time go on counting."""
+@pytest.mark.parametrize("few", [0, 1 << 20])
+def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame equal to the one before is skipped; part and time go on counting. Large frames are
+    told apart by a digest, small ones by their pixels.
+    """
+    monkeypatch.setattr(sequence, "_FEW", few)
     still = [drawn(), drawn(), drawn(1), drawn()]
     data = saved(drawn(), "TIFF", save_all=True, append_images=still)
     frames, error = walked(data)

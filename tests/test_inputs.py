@@ -1,6 +1,7 @@
 """Inputs: what arguments and standard input mean, and odd files by any way in."""
 
 import base64
+import glob
 import io
 import json
 import os
@@ -9,15 +10,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from command import CALL, screener
 from hypothesis import given
 from hypothesis import strategies as st
+from piped import piped
+from scan_with_accidents import Engine
 
-from screener import Screener, scan
-from screener.inputs import arguments, count, find, names, places
+from screener import Policy, Screener, scan
+from screener.inputs import arguments, count, find, places
+from screener.names import Awaited, Names
 
 
 @pytest.fixture
@@ -52,6 +59,123 @@ def test_patterns_are_expanded_in_order_and_names_come_first(tree):
     assert given_("none*", "-") == ["none*", "-"]
 
 
+def test_a_pattern_is_walked_as_a_folder_is(tree, monkeypatch):
+    """In the order of a walk, not in that of the text, as names and from the current folder; what
+    fits in several ways is found once; a folder that fits stands for all below it, and so it does
+    with a slash behind it, which files do not fit.
+    """
+    (tree / "deep.d").mkdir()
+    (tree / "deep.d" / "z.jpg").touch()
+    monkeypatch.chdir(tree)
+
+    def found(pattern):
+        return list(find(arguments([pattern], None)))
+
+    everything = [os.path.relpath(path, tree) for path in find(tree)]
+    jpgs = [name for name in everything if name.endswith(".jpg")]
+    assert jpgs.index("deep/er/d.jpg") < jpgs.index("deep.d/z.jpg")
+    assert found("**/*.jpg") == found("**/**/*.jpg") == found("**/./**/*.j*g") == jpgs
+    assert found("**") == found("*") == found("**/*") == everything
+    assert found("*/") == found("deep*") == [name for name in everything if "/" in name]
+    assert found("deep/*r/*.jpg") == found("*/er/*") == ["deep/er/d.jpg"]
+    assert found(f"{tree}//deep/**") == [f"{tree}//deep/e.png", f"{tree}//deep/er/d.jpg"]
+    assert found("[b-") == ["[b-"]
+    assert found("a.jpg/**") == ["a.jpg/**"]
+    for pattern in ("*", "**/*.jpg", "*/", "no*"):
+        assert sum(count(arguments([pattern], None))) == len(found(pattern))
+        by_disk = list(places(arguments([pattern], None), by_disk=True))
+        assert sorted(place.path for place in by_disk) == sorted(found(pattern))
+
+
+def test_results_come_while_a_pattern_is_looked_through(make_list, tmp_path, monkeypatch):
+    """The first long before the last folder, in which nothing fits."""
+    for number in range(100):
+        (tmp_path / "tree" / f"{number:02}").mkdir(parents=True)
+    (tmp_path / "tree" / "00" / "a.jpg").touch()
+    engine = Screener(make_list([{"id": "one", "pdq": "ab" * 32}]))
+    looked = []
+    scandir = os.scandir
+
+    def slow(path):
+        looked.append(path)
+        time.sleep(0.06)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", slow)
+    with closing(scan(engine, arguments([f"{tmp_path}/tree/**/*.jpg"], None), jobs=1)) as results:
+        assert next(results).input == f"{tmp_path}/tree/00/a.jpg"
+        assert len(looked) < 90
+        monkeypatch.setattr(os, "scandir", scandir)
+        assert list(results) == []
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "ab", ".a"]), min_size=1, max_size=4)
+PATTERNS = st.lists(st.sampled_from(["a", "*", "?", "[!a]*", "**", "a*"]), min_size=1, max_size=4)
+
+
+@given(named=st.lists(NAMES, max_size=8), pattern=PATTERNS)
+def test_a_pattern_means_what_glob_means_by_it(named, pattern):
+    """Where there are no links: the files that fit by `glob`, and those in folders that do, once
+    each; the pattern itself where nothing fits.
+    """
+    with tempfile.TemporaryDirectory() as within:
+        for name in named:
+            path = Path(within, *name)
+            if not any(above.is_file() for above in path.parents) and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        text = os.path.join(within, *pattern)
+        found = glob.glob(text, recursive=True, include_hidden=True)
+        fitting = [one for one in found if os.path.exists(one)]  # some Pythons give a file `a/`
+        expected = {os.path.normpath(path) for one in fitting for path in find(one)}
+
+        found = list(find(arguments([text], None)))
+
+        assert sorted(found) == sorted(expected if fitting else {text})
+
+
+def test_patterns_follow_no_links_to_folders(tree, tmp_path):
+    """A loop of them ends; what fits is found once. One that fits, or leads where something might,
+    is named, and is no folder; one that the caller named before the pattern is looked into.
+    """
+    (tree / "l1").symlink_to(".")
+    (tree / "deep" / "l2").symlink_to("..")
+    (tree / "file").symlink_to("a.jpg")
+    (tree / "lost").symlink_to("nowhere")
+    other = tmp_path / "other"
+    (other / "sub").mkdir(parents=True)
+    (other / "sub" / "x.jpg").touch()
+    (tree / "out").symlink_to(other)
+
+    def given_(pattern):
+        return below(tree, find(arguments([f"{tree}/{pattern}"], None)))
+
+    jpgs = [".f.jpg", "a.jpg", "c1.jpg", "c[1].jpg", "deep/er/d.jpg", "deep/l2", "l1", "out"]
+    assert given_("**/*.jpg") == jpgs
+    assert given_("*/x.jpg") == ["l1", "out"]
+    assert given_("o*") == given_("o*/") == given_("o*/**") == ["out"]
+    assert given_("f*") == ["file"]
+    assert given_("lo*") == ["lost"]
+    assert given_("out/**/*.jpg") == given_("out/*") == ["out/sub/x.jpg"]
+    assert below(tree, find(tree / "out")) == ["out/sub/x.jpg"]
+    assert given_("*") == given_("**") == below(tree, find(tree))
+
+
+def test_a_pattern_is_not_walked_to_its_end_before_the_first_file(tmp_path, monkeypatch):
+    """What comes first is found when the folders before it have been looked into."""
+    for number in range(50):
+        (tmp_path / f"{number:02}").mkdir()
+        (tmp_path / f"{number:02}" / "a.jpg").touch()
+    looked = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
+
+    found = find(arguments([f"{tmp_path}/**/*.jpg"], None))
+
+    assert next(found) == f"{tmp_path}/00/a.jpg"
+    assert looked == [str(tmp_path), f"{tmp_path}/00"]
+
+
 @given(st.lists(st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b)), st.booleans())
 def test_names_are_read_as_find_writes_them(listed, nul):
     """Any names with NULs between; any without line ends, a line each; in pieces of any size."""
@@ -71,14 +195,14 @@ def test_names_are_read_as_find_writes_them(listed, nul):
     # One name that may have line ends in it, and no NUL behind it, would be lines.
     unended = whole[: -len(end)] if not nul or len(listed) > 1 else whole
     for stream in (io.BytesIO(whole), io.BytesIO(unended), Slow()):
-        assert [os.fsencode(name) for name in names(stream)] == listed
+        assert [os.fsencode(name) for name in Names(stream)] == listed
 
 
 def test_a_name_with_line_ends_in_it_does_not_change_how_the_rest_is_read():
     """`find -print0` is known for what it is also if its first names have line ends."""
     odd = b"\n".join([b"x" * 250] * 15)
 
-    assert list(names(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
+    assert list(Names(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
 
 
 def test_the_order_of_the_disk_changes_only_the_order(tree):
@@ -121,7 +245,80 @@ def test_files_are_counted_as_they_are_found(tmp_path):
         path: os.lstat(path).st_ino for path in expected
     }
     several = [tmp_path, expected[0], "missing", tmp_path / "loop", tmp_path / "z"]
-    assert len(list(count(several))) == len(list(find(several)))
+    assert sum(count(several)) == len(list(find(several)))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_results_come_while_the_next_name_does_not(make_list, tmp_path, ordered):
+    """Each as soon as its input is done, in order; and a file that hangs has its `timeout` then."""
+    engine = Engine(make_list([{"id": "one", "pdq": "ab" * 32}]), policy=Policy(seconds=0.5))
+    for name in ("a", "b", "hang", "z"):
+        (tmp_path / name).write_bytes(b"x")
+    told = []
+    with piped(tmp_path) as pipe, closing(scan(engine, [pipe.names], jobs=2, ordered=ordered)) as r:
+        for names in (["a"], ["b", "hang"], ["z"]):
+            pipe.add(*names)
+            told += [next(r) for _ in names]
+        pipe.close()
+        assert list(r) == []
+
+    other = "unsupported"
+    expected = [("a", other), ("b", other), ("hang", "timeout"), ("z", other)]
+    assert [(os.path.basename(one.input), str(one.reason)) for one in told] == expected
+
+
+def test_a_name_that_comes_late_is_given_to_a_worker_that_is_free(make_list, tmp_path):
+    """While another is at a file that hangs."""
+    engine = Engine(make_list([{"id": "one", "pdq": "ab" * 32}]), policy=Policy(seconds=25))
+    for name in ("hang", "a"):
+        (tmp_path / name).write_bytes(b"x")
+    with piped(tmp_path) as pipe, closing(scan(engine, [pipe.names], jobs=2, ordered=False)) as r:
+        pipe.add("hang")
+        later = threading.Timer(0.6, pipe.add, ["a"])
+        later.start()
+        begin = time.monotonic()
+        assert os.path.basename(next(r).input) == "a"
+        assert time.monotonic() - begin < 20
+        later.join()
+
+
+def test_the_command_writes_lines_while_names_are_awaited(make_list, tmp_path):
+    """As somebody who types names, or a program that waits for each answer, needs it."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    call = [*CALL, "scan", "-", "--list", str(known.path), "--jobs", "1"]
+    with subprocess.Popen(call, stdin=-1, stdout=-1, stderr=-1) as process:
+        end = threading.Timer(60, process.kill)
+        end.start()
+        for name in (f"{tmp_path}/a", f"{tmp_path}/b"):
+            process.stdin.write(os.fsencode(f"{name}\n"))
+            process.stdin.flush()
+            line = process.stdout.readline()
+            assert line, "it waited for more names"
+            assert json.loads(line)["input"] == name
+        rest, _ = process.communicate(timeout=60)
+        end.cancel()
+
+    assert (rest, process.returncode) == (b"", 3)
+
+
+def test_lines_and_names_with_nuls_are_told_apart_also_if_they_come_slowly():
+    """By what came before a pause behind a line end; a name that is not over yet is waited for."""
+    for parts, expected in (
+        ([b"a\n", b"b\nc", b"d\n"], ["a", "b", "cd"]),
+        ([b"a\nb", b"\0c\nd\0", b"e"], ["a\nb", "c\nd", "e"]),
+        ([b"a"], ["a"]),
+    ):
+        ends = os.pipe()
+        found = []
+        with os.fdopen(ends[0], "rb") as reading, os.fdopen(ends[1], "wb", 0) as writing:
+            for name in Names(reading):
+                if not isinstance(name, Awaited):
+                    found.append(name)
+                elif parts:
+                    writing.write(parts.pop(0))
+                else:
+                    writing.close()
+        assert found == expected
 
 
 def test_every_odd_file_has_one_result_by_the_command(make_list, tmp_path):

@@ -11,7 +11,7 @@ from screener.errors import MediaError
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
-from screener.located import Hashes, Located, Turned, groups_of, unpacked
+from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
 from screener.media import pixels
 from screener.media.source import Name
 from screener.queries import Queries
@@ -25,7 +25,8 @@ def turned(rng, **where):
     values = rng.randbytes(PDQ.size * 8)
     qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
     doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
-    leasts = bytes(rng.randrange(detail + 1) for detail in details)
+    pairs = zip(details, doubts, strict=True)
+    leasts = bytes(rng.randrange(one + 1) if doubt else one for one, doubt in pairs)
     return Turned("pdq", values, qualities, details, doubts, leasts, **where)
 
 
@@ -82,7 +83,7 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     """They may come of a process that is not ours any more, and would break the scan."""
     wrong = turned(random.Random(2))._replace(**{column: content})
     with pytest.raises((ValueError, TypeError)):
-        unpacked(Hashes((wrong,)).packed())
+        unpacked(packed((wrong,)))
     for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5):
         with pytest.raises((ValueError, TypeError, LookupError)):
             unpacked((wrong,))

@@ -7,6 +7,7 @@ import pytest
 
 from screener.errors import MediaError
 from screener.media.open_file import HEAD, OpenFile
+from screener.media.sniff import sniff
 
 
 def descriptors():
@@ -23,7 +24,7 @@ def test_a_file_is_read_from_its_start_to_its_end(tmp_path, size):
     before = descriptors()
 
     with OpenFile(path) as file:
-        assert (file.head, file.size) == (content[:HEAD], size)
+        assert (file.mime, file.size) == (sniff(content[:HEAD]), size)
         assert (os.fspath(file), str(file), file.raw) == (str(path), str(path), os.fsencode(path))
         assert file.mtime_ns == path.stat().st_mtime_ns
         assert file.whole() == content

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from command import screener
 
 from screener import HashList, Screener, output
+from screener.result import ListState, MediaFacts, Reason, Result, Verdict
 
 
 def test_lines_come_out_as_they_went_in(tmp_path):
@@ -24,6 +26,25 @@ def test_lines_come_out_as_they_went_in(tmp_path):
             assert len(lines) == number
 
     assert [json.loads(line) for line in lines] == [result.to_dict() for result in results]
+
+
+def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
+    """What decided many lines is encoded once: each line tells its own lists, policy, seconds."""
+    draw = random.Random(1)
+    for number in range(200):
+        result = Result(
+            input=f'a "{number}" \u0421\n', input_bytes=draw.choice([None, b"\xff"]), bytes=number,
+            mtime_ns=None, verdict=Verdict.UNSCREENED, reason=Reason.EMPTY, detail=None,
+            media=draw.choice([None, MediaFacts("image/png", 3, 4, 1)]), matches=(), beside=(),
+            lists=tuple(ListState(draw.choice("ab"), draw.randrange(2), draw.randrange(2))
+                        for _ in range(draw.randrange(3))),
+            policy=draw.choice(["p", "q"]), versions=(("kernel", draw.choice(["x", "y"])),),
+            seconds=draw.choice([None, 0.0, 1e-06, 2.5]),
+        )  # fmt: skip
+
+        line = output.to_line(result)
+
+        assert line == json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
 
 def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):

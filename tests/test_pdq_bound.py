@@ -6,6 +6,7 @@ the core has a formula for their sum.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -79,6 +80,8 @@ class Side:
         return int(self.samples[cell]) + 2 * self.lag
 
 
+side = functools.cache(Side)
+
 Errors = tuple[Floats, Floats]
 """All errors of one kind: error (y, x) changes sum (i, j) by first[i, y] · second[j, x]."""
 
@@ -94,7 +97,7 @@ def every_error(
     Of the first `known` rows of the grid nothing counts, nor do steps down the columns before the
     last of these rows was made; `late`, nor those until just before the next.
     """
-    down, across, colour = Side(shape[0]), Side(shape[1]), shape[2] == 3
+    down, across, colour = side(shape[0]), side(shape[1]), shape[2] == 3
     below = rows.copy()
     below[:, :known] = 0
     first_x, second_x, _ = across.weights(columns)
@@ -172,8 +175,8 @@ def test_steps_between_samples_are_bounded(shape: tuple[int, int, int]) -> None:
         *_, above, beside = _core.pdq_bounds(*shape, known, 0, 1)
         for late in (False, True):
             up = at_most(every_error(shape, known, late, between, alone))[max(known - 1, 0) :]
-            side = at_most(every_error(shape, known, late, alone, between))[known:]
-            for share in (above / up.max(axis=0), beside[known:] / side.max(axis=1)):
+            next_to = at_most(every_error(shape, known, late, alone, between))[known:]
+            for share in (above / up.max(axis=0), beside[known:] / next_to.max(axis=1)):
                 assert share.min() > 1, (known, late)
                 assert known > 2 or share.min() < 1.5, (known, late)
 
@@ -182,7 +185,7 @@ def dct_at_most(pixels: NDArray[np.uint8]) -> Floats:
     """How far the roundings of two DCTs can move their coefficients apart: each product and each
     sum on the way errs by a unit of what it is.
     """
-    down, across = Side(pixels.shape[0]), Side(pixels.shape[1])
+    down, across = side(pixels.shape[0]), side(pixels.shape[1])
     values = pixels.astype(np.float64)
     if pixels.ndim == 3:
         values = values @ np.array([299.0, 587.0, 114.0]) / 1000

@@ -1,9 +1,14 @@
 """Progress: what is told of a scan under way."""
 
+import itertools
+import threading
+import time
+
 import pytest
+from rich.console import Console
 
 from screener import Hash, Screener
-from screener.progress import Pace
+from screener.progress import Pace, shown
 
 
 @pytest.fixture
@@ -19,7 +24,7 @@ def result(make_list):
 def test_rates_are_of_the_last_half_minute_and_the_rest_follows(result):
     """A scan that gets slower says so soon; what is left is at the pace of now."""
     now = [100.0]
-    pace = Pace(done=40, clock=lambda: now[0])
+    pace = Pace(range(40), clock=lambda: now[0])
     for _ in range(1000):
         now[0] += 0.01
         pace.add(result(1000))
@@ -72,3 +77,28 @@ def test_archives_with_more_members_than_files_leave_the_end_open(result):
 
     assert pace.to_dict()["seconds_left"] is None
     assert pace.to_dict()["total"] == 1
+
+
+def test_a_count_of_files_that_does_not_end_holds_nothing_up():
+    """Neither a walk in which nothing is found, which then ends, nor a disk that does not answer,
+    which is left behind: what the scan was told meanwhile stays as it is.
+    """
+    answered = threading.Event()
+
+    def stalled():
+        yield 1
+        answered.wait(30)
+        yield 1
+
+    before = set(threading.enumerate())
+    begin = time.monotonic()
+    try:
+        for files in (lambda: itertools.repeat(0), stalled):
+            with shown(Console(), files, None, as_json=True):
+                pass
+        assert time.monotonic() - begin < 2
+    finally:
+        answered.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()

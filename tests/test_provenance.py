@@ -2,7 +2,10 @@
 
 import logging
 
-from screener import HashList, Policy, Screener
+from command import screener
+
+from screener import HashList, Policy, Screener, console
+from screener.console import tell_warnings
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 from screener.media import pixels
@@ -52,3 +55,38 @@ def test_an_export_carries_the_version(make_list, tmp_path):
     again = HashList.create(tmp_path / "again.list")
     again.import_file(tmp_path / "out.csv", source="test")
     assert again.refresh().pixels() == {7}
+
+
+def test_the_commands_tell_it_once(tmp_path):
+    """Import, info and scan each say it on standard error, in one line and without a value."""
+    rows = "".join(f"{n},{n:064x},{pixels.VERSION + n}\n" for n in (1, 2, 0))
+    (tmp_path / "a.csv").write_text(f"id,pdq,pixels\n{rows}")
+    (tmp_path / "b.csv").write_text(f"id,pdq,pixels\nx,{HASH},{pixels.VERSION}\n")
+    known = tmp_path / "a.list"
+
+    told = [
+        screener("import", tmp_path / "a.csv", tmp_path / "b.csv", "--into", known),
+        screener("info", known, "--json"),
+        screener("scan", tmp_path / "b.csv", "--list", known, "--json-progress"),
+    ]
+
+    others = f"{pixels.VERSION + 1}, {pixels.VERSION + 2}"
+    for done in told:
+        (line,) = [one for one in done.stderr.splitlines() if "pixel pipeline" in one]
+        assert line.startswith(f"screener: the list a holds hashes made by version {others} of")
+        assert "pixel pipeline" not in done.stdout
+
+
+def test_a_warning_is_told_once_and_commands_no_terminal(capsys):
+    """However often the library says it; what it says in another way is told too."""
+    log = logging.getLogger("screener.of_a_test")
+    tell_warnings()
+    try:
+        for _ in range(2):
+            log.warning("odd \x1b[31m%s", "name")
+            log.info("nothing")
+        log.error("another")
+    finally:
+        logging.getLogger("screener").removeHandler(console._TOLD)
+
+    assert capsys.readouterr().err == "screener: odd \ufffd[31mname\nscreener: another\n"

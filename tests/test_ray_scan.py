@@ -10,6 +10,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +18,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 from command import CALL
+from piped import piped
 from scan_with_accidents import Engine
 
 from screener import Policy, Screener
@@ -27,7 +29,7 @@ from screener.hashing import pdq
 
 pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it and runs these")
 
-from ray_cluster import CalamityEngine
+from ray_cluster import CalamityEngine, UnreadyEngine
 
 from screener import ray as on_ray
 from screener.ray import crew, nodes, scanning
@@ -134,6 +136,18 @@ def test_accidents_cost_exactly_their_file(cluster, known, scene, tmp_path):
     }
 
 
+def test_results_come_while_the_next_name_does_not(cluster, known, tmp_path):
+    """Each as soon as its input is done, and the next name is given out as soon as it comes."""
+    engine = Screener(known)
+    with piped(tmp_path) as pipe, closing(on_ray.scan(engine, [pipe.names], jobs=1)) as results:
+        for name in ("a", "b"):
+            (tmp_path / name).touch()
+            pipe.add(name)
+            assert next(results).input == str(tmp_path / name)
+        pipe.close()
+        assert list(results) == []
+
+
 def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, tmp_path, caplog):
     """It is tried three times, then `crashed`; what waited behind it is screened."""
     names = ["a", "b", "parent", "c", "d", "e", "f"]
@@ -238,6 +252,12 @@ def test_a_node_of_other_versions_is_refused(cluster, engine, uploads, monkeypat
 
     with pytest.raises(ClusterError, match=r"the node [\d.]+ has pillow .*, and this machine 0.1"):
         list(on_ray.scan(engine, uploads))
+
+
+def test_a_node_on_which_no_worker_process_is_ready_is_named(cluster, known, uploads):
+    """With what became of it; no file is blamed."""
+    with pytest.raises(ClusterError, match=r"the node .*before it was ready \(exit code 3\)"):
+        list(on_ray.scan(UnreadyEngine(known), uploads, jobs=1))
 
 
 def test_a_node_without_the_files_is_refused(cluster, known, scene, tmp_path):

@@ -1,6 +1,7 @@
 """Reports: what a page and a table say of a file of results, and what they can do to a reader."""
 
 import csv
+import io
 import json
 import re
 import shutil
@@ -11,8 +12,12 @@ from pathlib import Path
 
 import pytest
 from command import screener
+from rich.console import Console
 
-from screener import Hash, Screener, ScreenerError, output, report
+from screener import Hash, Reason, Screener, ScreenerError, output, report
+from screener.console import Tally
+from screener.finished import Finished
+from screener.progress import Pace
 
 HOSTILE = [
     "<script>alert(1)</script>.jpg",
@@ -129,6 +134,64 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert rows[3]["input"].startswith("'=HYPERLINK")
     assert rows[0]["mtime"] == "2022-01-08T00:00:00Z"
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
+
+
+def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path, capsys):
+    """In the line, the page, the table, the progress for machines and the summary, also of a run
+    before; of what no extra mends there is nothing.
+    """
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    lacking = replace(
+        engine.screen(b"text, and nothing else"),
+        detail="image/heic: pip install 'screener[heif]' to decode it",
+    )
+    plain = replace(engine.screen(b"text, and nothing else"), input="plain")
+    truncated = replace(lacking, reason=Reason.TRUNCATED)
+    pace, path = Pace(), tmp_path / "r.jsonl"
+    with output.open_jsonl(path) as out:
+        for number in range(51):
+            out.write(replace(lacking, input=f"{number}.heic"))
+            pace.add(lacking)
+        out.write(plain)
+    assert pace.to_dict()["extras"] == {"heif": 51}
+    assert (plain.extra, truncated.extra) == (None, None)
+    assert "extra" not in plain.to_dict()
+
+    report.write_html(path, tmp_path / "r.html")
+    report.write_csv(path, tmp_path / "r.csv")
+    shown = Console(file=io.StringIO(), width=200)
+    tally = Tally(Finished.read(path, engine))
+    tally.add(replace(lacking, input="more.heic"))
+    tally.print(shown)
+
+    assert "51 need an extra: <code>pip install &#x27;screener[heif]&#x27;</code>" in (
+        (tmp_path / "r.html").read_text()
+    )
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
+    assert "52 of them need an extra: pip install 'screener[heif]'" in shown.file.getvalue()
+
+
+def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
+    """Page and table tell a thumbnail from a page that a viewer shows."""
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    found = engine.match([Hash.parse("pdq", LISTED)], input="photo.jpg")
+    hidden = replace(found.matches[0], part=1, part_kind="thumbnail")
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        out.write(replace(found, matches=(found.matches[0], hidden)))
+
+    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    report.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+
+    page = (tmp_path / "r.html").read_text()
+    assert "part 1 (thumbnail), 0.0 s" in page
+    assert "part 0, 0.0 s" in page
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [(row["part"], row["part_kind"]) for row in rows] == [("0", "frame"), ("1", "thumbnail")]
 
 
 def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path):

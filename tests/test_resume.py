@@ -1,14 +1,18 @@
 """A scan that was broken off goes on: nothing twice, nothing left out, nothing taken on trust."""
 
+import csv
 import json
 import os
+import random
 import shutil
 import stat
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import screener
 
@@ -16,6 +20,9 @@ from screener import HashList, Policy, Screener, audit, output, scan
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.media.source import name_of
+from screener.newest import SEEN, Seen, superseded
+from screener.report import page_of
+from screener.summary import Summary
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
@@ -196,6 +203,92 @@ def test_the_command_ends_with_the_code_of_the_whole_file(tmp_path):
     assert (refused.returncode, len(lines(path))) == (2, 2)
     quick = ("--list", root / "fixtures/known.csv", "--resume", path)
     assert "import it first" in screener("scan", images, *quick).stderr
+
+
+def test_each_input_counts_once_by_its_newest_line(tmp_path):
+    """Of files that were replaced the old lines count no more: not in the summary, the exit code,
+    the page or the table, in the run that wrote the new ones and in those after it.
+    """
+    root = Path(__file__).resolve().parents[1]
+    known, path, uploads = tmp_path / "known.list", tmp_path / "r.jsonl", tmp_path / "uploads"
+    HashList.create(known).import_file(root / "fixtures/known.csv")
+    images = root / "fixtures" / "images"
+    uploads.mkdir()
+    for number in range(3):
+        shutil.copy(images / "harbour.jpg", uploads / f"{number}.jpg")
+    with zipfile.ZipFile(uploads / "two.zip", "w") as archive:
+        for name in ("harbour.jpg", "alley.jpg"):
+            with (
+                pytest.warns(UserWarning, match="Duplicate")
+                if name == "alley.jpg"
+                else nullcontext()
+            ):
+                archive.write(images / name, "same.jpg")
+    call = ("scan", uploads, "--list", known, "--jobs", 1)
+    first = screener(*call, "-o", path)
+    assert "5 screened: 4 match, 1 no_match" in first.stderr
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        shutil.copy(images / "alley.jpg", uploads / name)
+        os.utime(uploads / name, ns=(1, 1))
+    (uploads / "two.zip").unlink()
+    shutil.copy(images / "blank.png", uploads / "two.zip")
+
+    second = screener(*call, "--resume", path)
+
+    assert "5 results count" in second.stderr
+    # Of the archive that is gone there is no newer line.
+    assert "6 screened: 1 match, 4 no_match, 1 unscreened" in second.stderr
+    (uploads / "3.jpg").write_bytes(b"")
+    third = screener(*call, "--resume", path)
+    assert "7 screened: 1 match, 4 no_match, 2 unscreened" in third.stderr
+    kept = [line for line in lines(path) if "!" not in line["input"]]
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept))
+    last = screener(*call, "--resume", path)
+    assert (last.returncode, first.returncode) == (3, 1)
+    assert "5 screened: 0 match, 3 no_match, 2 unscreened" in last.stderr
+
+    screener("report", path, "-o", tmp_path / "r.csv")
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert sorted((Path(row["input"]).name, row["verdict"]) for row in rows) == [
+        ("0.jpg", "no_match"), ("1.jpg", "no_match"), ("2.jpg", "no_match"),
+        ("3.jpg", "unscreened"), ("two.zip", "unscreened"),
+    ]  # fmt: skip
+    found = Summary.of(path)
+    assert (found.total, found.verdicts) == (5, {"no_match": 3, "unscreened": 2})
+    assert len(found.older) == 3
+    assert "3 older lines" in page_of(found, "r")
+
+
+def test_what_counts_is_what_a_plain_dictionary_says():
+    """The newest state of each name, whatever the order and the number of lines."""
+    drawn = random.Random(7)
+    told = []
+    for _ in range(3000):
+        name = f"{drawn.choice(['a', 'a.zip!m'])}{drawn.randrange(800)}"
+        told.append((name, drawn.randrange(2), drawn.randrange(3), drawn.choice("xy")))
+    counting, state_of = {}, {}
+    for place, (name, *state) in enumerate(told):
+        state = state[1:] if "!" in name else state
+        if state_of.get(name) != state:
+            state_of[name], counting[name] = state, []
+        counting[name].append(place)
+    expected = sorted(set(range(3000)) - {place for kept in counting.values() for place in kept})
+    seen = b"".join(Seen(name.encode(), *state).hashes() for name, *state in told)
+
+    assert superseded(np.frombuffer(seen, SEEN)).tolist() == expected
+    assert 100 < len(expected) < 2900
+    assert superseded(np.empty(0, SEEN)).tolist() == []
+
+
+def test_a_line_that_others_decided_later_is_not_finished(known, folder, tmp_path):
+    """What another policy said last is what the file says: the first one's line is made again."""
+    path = tmp_path / "results.jsonl"
+    resume(known, folder, path)
+    assert resume(known, folder, path, policy=Policy(radius={"pdq": 30})) == ALL
+
+    assert resume(known, folder, path) == ALL
+    assert resume(known, folder, path) == []
+    assert len(Finished.read(path, Screener(known))) == len(ALL)
 
 
 def test_killed_at_random_moments_the_union_is_complete(known, folder, tmp_path):

@@ -106,7 +106,7 @@ def test_the_score_of_a_sketch_is_bounded():
     for number, code in enumerate(codes):
         (score,) = detail.pattern_scores([code.tobytes()])
         for doubt in range(1, pdq.MOST_DOUBT + 1):
-            ((least, most),) = detail.pattern_bounds(code.tobytes(), [doubt])
+            (least,), (most,) = detail.pattern_bounds(code.tobytes(), bytes([doubt]))
             draw = random.Random(number * 10 + doubt)
             for _ in range(3):
                 other = bytes.fromhex(flipped(code.tobytes(), doubt, draw))

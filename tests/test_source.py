@@ -27,7 +27,7 @@ def test_a_file_beyond_the_limit_is_handed_over_as_a_stream(tmp_path):
 
     found = source.read(file, limit=5)
 
-    with found.stream as stream:
+    with found.file as stream:
         assert (found.content, stream.read()) == (None, b"123456")
 
 

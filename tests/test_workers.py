@@ -1,7 +1,12 @@
 """Workers: what may come out of them, and what goes into them."""
 
+import errno
+import multiprocessing
 import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -12,9 +17,11 @@ from hypothesis import strategies as st
 from taken_over import Engine
 
 from screener import Policy, Reason, Screener, scan, visiting
+from screener.errors import WorkerError
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.visiting import HEADER, Order
+from screener.worker import Worker
 from screener.workers import each
 
 
@@ -98,16 +105,149 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
 class NeverReady(Counting):
     """A job that ends its process before the first errand."""
 
+    def __init__(self, how):
+        self.how = how
+
     def visit(self):
-        """As a library may that cannot be loaded."""
-        os._exit(3)
+        """As a library may that cannot be loaded, or a system that has no memory."""
+        self.how()
+        return self
 
 
-def test_a_process_that_ends_before_it_begins_is_not_started_for_ever():
-    """Each file is given up in its turn, and the job comes to its end."""
-    told = list(each(NeverReady(), ["one", "other"], jobs=1))
+def exits():
+    """Ends its process by itself."""
+    os._exit(3)
 
-    assert [one.trouble.reason for one in told] == ["crashed", "crashed"]
+
+def is_killed():
+    """Has its process killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("how", "starts", "told"), [(exits, 1, "exit code 3"), (is_killed, 3, "killed by SIGKILL")]
+)
+def test_workers_that_never_are_ready_are_no_files_fault(monkeypatch, how, starts, told):
+    """One exception that says so: after the first that ended by itself, or some that were killed,
+    which may have been chance.
+    """
+    started = []
+    start = Worker._start
+    monkeypatch.setattr(Worker, "_start", lambda self: started.append(1) or start(self))
+
+    with pytest.raises(WorkerError, match=rf"before it was ready \({told}.*__main__"):
+        list(each(NeverReady(how), ["one", "other"], jobs=1))
+
+    assert len(started) == starts
+
+
+class ReadyOnce(Counting):
+    """A job whose first process is ready, and ends of its first errand; others never are."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def visit(self):
+        """As where an installation is taken away meanwhile."""
+        if self.mark.exists():
+            os._exit(3)
+        return self
+
+    def do(self, target, budget, way):
+        """End."""
+        self.mark.touch()
+        os._exit(4)
+
+
+def test_a_worker_that_was_ready_ends_by_its_file_and_others_that_never_are_by_none(tmp_path):
+    """The file at which it died is `crashed`; the next is not, since nobody has tried it."""
+    told = []
+    with pytest.raises(WorkerError, match=r"exit code 3"):
+        told.extend(each(ReadyOnce(tmp_path / "mark"), ["one", "other"], jobs=1))
+
+    assert [one.trouble.reason for one in told] == ["crashed"]
+
+
+def test_a_system_that_starts_no_process_is_named(monkeypatch):
+    """What it says is in the exception, and nothing stays open."""
+
+    def refuses(*_):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", refuses)
+    before = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
+
+    with pytest.raises(WorkerError, match="temporarily unavailable"):
+        list(each(Counting(), ["one"], jobs=2))
+
+    assert len(before) == len(os.listdir("/proc/self/fd") if before else [])
+
+
+OPEN = "from screener import HashList, Screener, output, scan\nimport sys\n"
+SCAN = "print(len(list(scan(Screener(HashList.open(sys.argv[1])), sys.argv[2], jobs=2))))\n"
+WRITE = f'with output.open_jsonl(sys.argv[2] + ".jsonl"):\n    {SCAN}'
+GUARDED = f'if __name__ == "__main__":\n    {SCAN}'
+
+
+@pytest.mark.parametrize(
+    ("script", "how", "told"),
+    [
+        (OPEN + SCAN, "file", "or starts a scan wherever it is loaded"),
+        (OPEN + WRITE, "file", "or starts a scan wherever it is loaded"),
+        (OPEN + "open(sys.argv[2] + '.x', 'x')\n" + GUARDED, "file", r"exit code 1\)"),
+        (OPEN + GUARDED, "stdin", "this program (<stdin>) is no file"),
+        (OPEN + GUARDED, "file", None),
+        (OPEN + "output.open_jsonl()\n" + GUARDED, "file", None),
+        (OPEN + SCAN, "-c", None),
+        (OPEN + SCAN, "-i", None),
+    ],
+)
+def test_a_program_that_workers_cannot_load_is_told_so(known, tmp_path, script, how, told):
+    """One traceback, and at its end what to do, whatever the number of files; none of them has a
+    result. One that is guarded, or has no main module to load, scans.
+    """
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}").touch()
+    (tmp_path / "script.py").write_text(script)
+    call = {"file": [tmp_path / "script.py"], "stdin": ["-"], "-c": ["-c", script]}
+    call = [sys.executable, *call.get(how, ["-q", "-i", "-"]), known.path, folder]
+
+    given = script if how in ("stdin", "-i") else ""
+    done = subprocess.run(call, input=given, capture_output=True, text=True, timeout=60)
+
+    if told is None:
+        assert done.stdout.split() == ["20"], done.stderr
+        return
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("screener.errors.WorkerError: ")
+    assert told.replace("\\", "") in last
+    assert 'if __name__ == "__main__":' in last
+    # Of a worker that ends by something else, the reason is in its own.
+    assert done.stderr.count("Traceback") <= (3 if "exit code" in told else 1), done.stderr
+    assert len(done.stderr.splitlines()) < 80
+
+
+BROKEN = """
+import multiprocessing
+from screener.cli import main
+multiprocessing.set_executable("/bin/false")
+main()
+"""
+
+
+def test_the_command_says_that_no_worker_can_be_started(known, tmp_path):
+    """As a sentence, with the exit code of a call that was wrong; no line, and no traceback."""
+    call = [sys.executable, "-c", BROKEN, "scan", tmp_path, "--list", known.path]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    # Python says something of its own of that interpreter.
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("screener: a worker process ended before it was ready (exit code 1)")
+    assert "Traceback" not in done.stderr
 
 
 @settings(max_examples=30)

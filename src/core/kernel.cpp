@@ -27,7 +27,8 @@ std::vector<Isa> supported_isas() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg"))
     isas.push_back(Isa::avx512);
-  if (__builtin_cpu_supports("avx2")) isas.push_back(Isa::avx2);
+  // Every processor with AVX2 that matters has FMA; PDQ divides by it.
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isas.push_back(Isa::avx2);
 #elif defined(__aarch64__)
   isas.push_back(Isa::neon);  // part of the base architecture
 #endif

@@ -27,7 +27,7 @@ struct PdqDrift {
   double window;          // w: so many steps lie in the window of one mean
   double widest;          // of the widths but the first
   // K without the step: what all can do to each frequency if nothing before a cell counts.
-  alignas(64) float falls[kGrid + 1][kBand];
+  float falls[kGrid + 1][kBand];
 
   PdqDrift(const PdqLine& line, int rounding_boxes, double largest);
   // What all can do to a sample, and to the difference of neighbouring ones.

@@ -1,18 +1,17 @@
 #include "pdq_filter.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
 #include <vector>
 
+#include "pdq_rows.h"
+
 namespace screener {
 namespace {
 
-// Columns that go through both passes at once, so that the second finds the first's in the cache.
-constexpr int64_t kStrip = 16 * kTile;
-constexpr int64_t kOverread = 4;  // bytes that a kernel may read past a strip
+constexpr int kLast = kTile - 1;  // the last lane, and the last row of a band: that of lane 0
 constexpr int64_t kNever = int64_t{1} << 62;
 
 int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile; }
@@ -32,6 +31,12 @@ class Floats {
   };
   std::unique_ptr<float, Free> data_;
 };
+
+Floats zeros(int64_t count) {
+  Floats floats(count);
+  std::fill_n(floats.get(), count, 0.0f);
+  return floats;
+}
 
 // The box along a line of `length` inputs. Its output number n is ready after input n + lag, and
 // the line runs on with `lag` zeros at its end. Adding a zero, or taking one off, changes no sum,
@@ -53,80 +58,70 @@ struct Box {
   int64_t sample(int64_t cell) const { return (2 * cell + 1) * length / (2 * kGrid); }
 };
 
-// The room for the inputs of sixteen lines of one box.
-class Room {
+// What to divide by after each input from `first` on, or from there back.
+class Counts {
  public:
-  explicit Room(const Box& box)
-      : window_(box.window),
-        columns_(window_ + tiles_for(window_ + kSpare) * kTile),
-        values_(columns_ * kTile) {}
+  // Without an output, where the box has none yet or none any more.
+  static Counts of_outputs(const Box& box, int64_t first, int64_t size) {
+    Counts counts(size);
+    for (int64_t n = 0, input = first; n < size; ++n, ++input)
+      counts.put(n, input < box.lag || input >= box.inputs() ? kNone : box.count(input));
+    return counts;
+  }
+  static Counts backwards(const Box& box, int64_t last, int64_t size) {
+    Counts counts(size);
+    for (int64_t n = 0; n < size; ++n) counts.put(n, box.count(last - n));
+    return counts;
+  }
 
-  BoxLines start() {
-    float* first = values_.get();
-    std::fill_n(first, window_ * kTile, 0.0f);
-    return {first, first + columns_ * kTile, first + window_ * kTile, window_, 0, {}};
+  BoxCounts from(int64_t n) const {
+    const float* first = values_.get() + n;
+    return {first, first + size_, first + 2 * size_};
   }
 
  private:
-  static constexpr int64_t kSpare = 8 * kTile;  // columns, so that windows seldom move
-  int64_t window_;
-  int64_t columns_;
+  static constexpr float kNone = std::numeric_limits<float>::infinity();
+
+  explicit Counts(int64_t size) : size_(size), values_(3 * size) {}
+
+  // Nearly all are that of a whole window: what was found for the one before serves again.
+  void put(int64_t n, float count) {
+    if (count != count_) {
+      count_ = count;
+      const double inverse = count == kNone ? 0.0 : 1.0 / static_cast<double>(count);
+      high_ = static_cast<float>(inverse);
+      low_ = static_cast<float>(inverse - static_cast<double>(high_));
+    }
+    float* value = values_.get() + n;
+    value[0] = count_;
+    value[size_] = high_;
+    value[2 * size_] = low_;
+  }
+
+  int64_t size_;
   Floats values_;
+  float count_ = 0, high_ = 0, low_ = 0;
 };
 
-// Sixteen rows of the picture, the last of them fewer.
-class PixelRows {
+// The room for the last values of sixteen lanes.
+class Room {
  public:
-  PixelRows(const Pixels& pixels, int64_t first, const PdqKernel& kernel)
-      : kernel_(kernel),
-        pixels_(pixels),
-        first_(first),
-        dense_(pixels.column_stride == pixels.channels &&
-               (pixels.channels == 1 || pixels.channel_stride == 1)) {}
+  explicit Room(int64_t window)
+      : window_(window),
+        steps_(window_ + tiles_for(window_ + kSpare) * kTile),
+        values_(steps_ * kTile) {}
 
-  int64_t first() const { return first_; }
-  int height() const {
-    return static_cast<int>(std::clamp<int64_t>(pixels_.height - first_, 0, kTile));
-  }
-
-  // Points at pixels without gaps from `column` on, for so many tiles as it returns: in place
-  // where they lie so and can be read past the end, else copied with zeros behind the last.
-  int64_t point(int64_t column, int64_t tiles, const uint8_t* rows[kTile]) {
-    const int64_t tile = kTile * pixels_.channels;
-    const int64_t left = std::max<int64_t>(pixels_.width - column, 0) * pixels_.channels;
-    const int64_t in_place = dense_ ? std::max<int64_t>(left - kOverread, 0) / tile : 0;
-    if (in_place > 0) tiles = std::min(tiles, in_place);
-    for (int i = 0; i < kTile; ++i)
-      rows[i] = in_place > 0 ? row(i) + column * pixels_.column_stride : copied_[i];
-    if (in_place == 0) copy(column, std::min(left, tiles * tile) / pixels_.channels);
-    return tiles;
+  Lanes start() {
+    float* first = values_.get();
+    std::fill_n(first, window_ * kTile, 0.0f);
+    return {first, first + steps_ * kTile, first + window_ * kTile, first, window_};
   }
 
  private:
-  // Rows below the picture repeat its last one; what comes of them is not used.
-  const uint8_t* row(int i) const {
-    return pixels_.data + std::min(first_ + i, pixels_.height - 1) * pixels_.row_stride;
-  }
-
-  void copy(int64_t column, int64_t count) {
-    const int64_t bytes = count * pixels_.channels;
-    if (dense_) {
-      for (int i = 0; i < kTile; ++i)
-        std::memcpy(copied_[i], row(i) + column * pixels_.channels, static_cast<size_t>(bytes));
-    } else {
-      PdqCopy all{{}, pixels_.column_stride, count, pixels_.channels, pixels_.channel_stride};
-      for (int i = 0; i < kTile; ++i) all.from[i] = row(i) + column * pixels_.column_stride;
-      kernel_.copy(all, copied_[0], sizeof copied_[0]);
-    }
-    for (int i = 0; i < kTile; ++i)
-      std::memset(copied_[i] + bytes, 0, sizeof copied_[0] - static_cast<size_t>(bytes));
-  }
-
-  const PdqKernel& kernel_;
-  const Pixels& pixels_;
-  const int64_t first_;
-  const bool dense_;
-  uint8_t copied_[kTile][kStrip * 3 + kOverread];
+  static constexpr int64_t kSpare = 8 * kTile;  // steps, so that windows seldom move
+  int64_t window_;
+  int64_t steps_;
+  Floats values_;
 };
 
 }  // namespace
@@ -139,25 +134,27 @@ class PdqFilter::State {
   const PdqGrid& grid() const { return grid_; }
 
  private:
-  float* kept_row(int64_t row) const;
+  float* kept(int64_t band) const;
+  const float* kept_row(int64_t row) const;
   void take_rows(int64_t first);
   void box_columns_again(const float row[kGrid]);
 
   const Pixels pixels_;
   const PdqKernel& kernel_;
   const Box across_, down_;
-  // A row after the first pass: output n stands at n + lag, with zeros before and after, as the
-  // second box along the rows needs them.
-  const int64_t width_;
-  const int64_t stride_;
-  const int64_t kept_rows_;
+  PdqRows picture_;
+  // Until the lowest row of a band has come to the last sample.
+  const int64_t steps_;
+  // The steps whose lanes all have a whole window, and an output.
+  const int64_t whole_first_, whole_end_;
+  // What came out of the first box in the last bands, with a tile of zeros before and after each.
+  const int64_t kept_bands_;
+  const int64_t kept_stride_;
   Floats kept_;
-  Floats sums_;    // of the first box along the columns
-  Floats counts_;  // of the boxes along the rows
-  alignas(64) std::array<float, kStrip> nothing_{};
-  alignas(64) std::array<float, kStrip> unused_;
-  Room first_room_, second_room_;
-  std::array<int64_t, kGrid + 1> sampled_inputs_;
+  Floats sums_;  // of the first box along the columns; number 16 is that of the first
+  Counts across_counts_, down_counts_;
+  Room before_room_, after_room_, sums_room_;
+  std::array<int64_t, kGrid + 1> sampled_columns_;
   std::array<float, kGrid> sampled_counts_;
   // The second box along the columns, of the sampled ones only.
   std::array<float, kGrid> last_sums_{};
@@ -170,55 +167,56 @@ class PdqFilter::State {
 
 PdqFilter::State::State(const Pixels& pixels, const PdqKernel& kernel)
     : pixels_(pixels),
-      kernel_(kernel),
+      kernel_(std::max(pixels.width, pixels.height) <= 128 * kMostCounted ? kernel : kPdqScalar),
       across_(pixels.width),
       down_(pixels.height),
-      width_(tiles_for(pixels.width + 2 * across_.lag) * kTile),
-      // An odd number of cache lines, so that sixteen rows do not fall into one set of the cache.
-      stride_((width_ / kTile | 1) * kTile),
-      kept_rows_(std::min(pixels.height, down_.window + kTile)),
-      kept_(kept_rows_ * stride_),
-      sums_(width_),
-      counts_(width_),
-      first_room_(across_),
-      second_room_(across_),
+      picture_(pixels, kernel),
+      steps_(tiles_for(across_.sample(kGrid - 1) + 2 * across_.lag + kTile + 1) * kTile),
+      whole_first_(tiles_for(across_.window - 1 + kLast) * kTile),
+      whole_end_(pixels.width / kTile * kTile),
+      kept_bands_(down_.window / kTile + 1),
+      kept_stride_((kTile + steps_ + kTile) * kTile),
+      kept_(zeros(kept_bands_ * kept_stride_)),
+      sums_(zeros(kTile + steps_)),
+      across_counts_(Counts::of_outputs(across_, -kLast, steps_ + kLast)),
+      down_counts_(Counts::backwards(down_, tiles_for(down_.inputs()) * kTile - 1,
+                                     tiles_for(down_.inputs()) * kTile)),
+      before_room_(across_.window),
+      after_room_(across_.window),
+      sums_room_(kTile),
       last_inputs_(static_cast<size_t>(down_.window)) {
-  std::fill_n(sums_.get(), width_, 0.0f);
-  // Where the first box has no output yet, or none any more, an infinite count makes it zero.
-  for (int64_t n = 0; n < width_; ++n)
-    counts_.get()[n] = n < across_.lag || n >= across_.inputs()
-                           ? std::numeric_limits<float>::infinity()
-                           : across_.count(n);
   for (int j = 0; j < kGrid; ++j) {
     const int64_t input = across_.sample(j) + across_.lag;
-    sampled_inputs_[j] = input + across_.lag;
+    sampled_columns_[j] = input + across_.lag;
     sampled_counts_[j] = across_.count(input);
   }
-  sampled_inputs_[kGrid] = kNever;
+  sampled_columns_[kGrid] = kNever;
 }
 
 int PdqFilter::State::run(int rows) {
   for (; cell_ < rows && taken_ < down_.inputs(); taken_ += kTile) take_rows(taken_);
-  const std::array<float, kGrid> zeros{};
-  while (cell_ < rows) box_columns_again(zeros.data());
+  const std::array<float, kGrid> none{};
+  while (cell_ < rows) box_columns_again(none.data());
   return cell_;
 }
 
 std::array<double, kGrid> PdqFilter::State::drift() const {
   // Of each sum, less what it should be: that of the inputs in its window.
-  std::vector<double> left(static_cast<size_t>(width_));
-  for (int64_t n = 0; n < width_; ++n) left[n] = sums_.get()[n];
+  std::vector<const float*> rows;
   for (int64_t row = std::max<int64_t>(taken_ - down_.window, 0);
-       row < std::min(taken_, down_.length); ++row) {
-    const float* inputs = kept_row(row);
-    for (int64_t n = 0; n < width_; ++n) left[n] -= inputs[n];
-  }
+       row < std::min(taken_, down_.length); ++row)
+    rows.push_back(kept_row(row));
+  const auto left = [&](int64_t column) {
+    double sum = sums_.get()[column + kTile];
+    for (const float* row : rows) sum -= row[column * kTile];
+    return sum;
+  };
   std::array<double, kGrid> drift;
   const auto across = static_cast<double>(across_.window), down = static_cast<double>(down_.window);
   for (int j = 0; j < kGrid; ++j) {
-    const int64_t last = across_.sample(j) + 2 * across_.lag;
+    const int64_t last = sampled_columns_[j];
     double first_box = 0, second_box = last_sums_[j];
-    for (int64_t n = last - across_.window + 1; n <= last; ++n) first_box += left[n];
+    for (int64_t n = last - across_.window + 1; n <= last; ++n) first_box += left(n);
     for (const std::array<float, kGrid>& inputs : last_inputs_) second_box -= inputs[j];
     drift[j] = (first_box / across + second_box) / down;
   }
@@ -226,44 +224,54 @@ std::array<double, kGrid> PdqFilter::State::drift() const {
 }
 
 void PdqFilter::State::take_rows(int64_t first) {
-  PixelRows picture(pixels_, first, kernel_);
-  BoxLines before = first_room_.start(), after = second_room_.start();
-  alignas(64) float values[kGrid][kTile];
-  BoxSamples samples{sampled_inputs_.data(), sampled_counts_.data(), 0, values};
+  const int64_t bands = down_.window / kTile, rows = down_.window % kTile;
+  const float *upper = kept(first / kTile - bands), *lower = kept(first / kTile - bands - 1);
+  Lanes before = before_room_.start(), after = after_room_.start(), sums = sums_room_.start();
+  alignas(64) float values[kGrid][kTile], running[3][kTile] = {};
+  BoxSamples samples{sampled_columns_.data(), sampled_counts_.data(), 0, 0, &sums, values};
   PdqStrip strip{};
-  strip.height = picture.height();
+  strip.below = static_cast<int>(std::clamp<int64_t>(first + kTile - pixels_.height, 0, kTile));
   strip.before = &before;
   strip.after = &after;
   strip.samples = &samples;
-  std::array<float*, kTile> kept{}, removed{};
-  for (int i = 0; i < kTile; ++i) {
-    kept[i] = kept_row(first + i);
-    removed[i] = kept_row(first + i - down_.window);
-    strip.row_counts[i] = down_.count(first + i);
-  }
-  for (int64_t column = 0; column < width_; column += strip.tiles * kTile) {
-    strip.tiles = picture.point(column, std::min(kStrip, width_ - column) / kTile, strip.rows);
-    strip.counts = counts_.get() + column;
-    strip.sums = sums_.get() + column;
-    for (int i = 0; i < kTile; ++i) {
-      strip.kept[i] = kept[i] ? kept[i] + column : unused_.data();
-      strip.removed[i] = removed[i] ? removed[i] + column : nothing_.data();
-    }
+  strip.running = running;
+  strip.leaving_from = static_cast<int>(rows);
+  strip.down = down_counts_.from(tiles_for(down_.inputs()) * kTile - kTile - first);
+  picture_.start(first);
+  for (int64_t step = 0; step < steps_; step += strip.tiles * kTile) {
+    strip.whole = step >= whole_first_ && step < whole_end_;
+    const int64_t end = step < whole_first_ ? std::min(whole_first_, steps_)
+                        : strip.whole       ? whole_end_
+                                            : steps_;
+    strip.tiles = picture_.point(step, (end - step) / kTile, strip);
+    strip.across = across_counts_.from(step);
+    strip.kept = kept(first / kTile) + step * kTile;
+    strip.leaving[0] = upper + (step - rows) * kTile;
+    strip.leaving[1] = lower + (step - rows + kTile) * kTile;
+    strip.sums = sums_.get() + kTile + step;
     (pixels_.channels == 1 ? kernel_.grey : kernel_.rgb)(strip);
   }
 
-  alignas(64) float rows[kTile][kGrid];
-  kernel_.turn(values, rows);
+  alignas(64) float lanes[kTile][kGrid];
+  kernel_.turn(values, lanes);
   // The outputs of the first box along the columns lag behind its inputs.
   for (int i = 0; i < kTile; ++i) {
     const int64_t output = first + i - down_.lag;
-    if (output >= 0 && output < down_.length) box_columns_again(rows[i]);
+    if (output >= 0 && output < down_.length) box_columns_again(lanes[kLast - i]);
   }
 }
 
-// Where the first box's output of that row stands, null if the picture has no such row.
-float* PdqFilter::State::kept_row(int64_t row) const {
-  return row < 0 || row >= down_.length ? nullptr : kept_.get() + row % kept_rows_ * stride_;
+// Where the first box's output of sixteen rows begins. A band overwrites the one that leaves the
+// second box with it, step by step: what is taken from there was written later in its band.
+float* PdqFilter::State::kept(int64_t band) const {
+  const int64_t place = (band % kept_bands_ + kept_bands_) % kept_bands_;
+  return kept_.get() + place * kept_stride_ + kTile * kTile;
+}
+
+// The same of one row, whose columns are a tile's width apart.
+const float* PdqFilter::State::kept_row(int64_t row) const {
+  const int64_t i = row % kTile;
+  return kept(row / kTile) + i * kTile + kLast - i;
 }
 
 void PdqFilter::State::box_columns_again(const float row[kGrid]) {

@@ -1,5 +1,6 @@
-// PDQ's loops with NEON: a register holds one input of four lines. Multiplication and addition are
-// kept apart (no vmlaq, no vfmaq), which would round differently.
+// PDQ's loops with NEON: four registers hold a value of each of sixteen lanes. Multiplication and
+// addition are kept apart (no vmlaq, no vfmaq), which would round differently, save where BoxCounts
+// says that they are one.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -62,87 +63,135 @@ struct Grey {
   }
 };
 
-// Takes one more input into the sums, and the one that leaves the window out of them.
-void step(float32x4_t sums[kLanes], const float* entering, int64_t window) {
-  const float* leaving = entering - window * kTile;
-  for (int n = 0; n < kLanes; ++n) {
-    sums[n] = vaddq_f32(sums[n], vld1q_f32(entering + n * kLanes));
-    sums[n] = vsubq_f32(sums[n], vld1q_f32(leaving + n * kLanes));
-  }
-}
-
-void divide(const float32x4_t values[kLanes], float count, float out[kTile]) {
-  for (int n = 0; n < kLanes; ++n)
-    vst1q_f32(out + n * kLanes, vdivq_f32(values[n], vdupq_n_f32(count)));
-}
-
-void load(float32x4_t values[kLanes], const float in[kTile]) {
-  for (int n = 0; n < kLanes; ++n) values[n] = vld1q_f32(in + n * kLanes);
-}
-
 void store(const float32x4_t values[kLanes], float out[kTile]) {
   for (int n = 0; n < kLanes; ++n) vst1q_f32(out + n * kLanes, values[n]);
 }
 
-// The first box: pixels in, the strip's rows that are kept out.
-template <class Colour>
-void box_rows(const PdqStrip& strip) {
-  float32x4_t sums[kLanes];
-  load(sums, strip.before->sums);
-  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
-    float tile[kTile][kTile], quotients[kTile][kTile];
-    for (int i = 0; i < kTile; ++i)
-      Colour::load(strip.rows[i] + column * Colour::channels, tile[i]);
-    float* entering = box_enter(*strip.before);
-    turn_tile(tile, entering, kTile);
-    for (int i = 0; i < kTile; ++i) {
-      step(sums, entering + i * kTile, strip.before->window);
-      divide(sums, strip.counts[column + i], tile[i]);
-    }
-    turn_tile(tile, quotients[0], kTile);
-    for (int i = 0; i < kTile; ++i) {
-      float32x4_t row[kLanes] = {};
-      if (i < strip.height) load(row, quotients[i]);
-      store(row, strip.kept[i] + column);
-    }
+// A value of each of sixteen lanes.
+struct Sixteen {
+  float32x4_t four[kLanes];
+
+  static Sixteen load(const float* from) {
+    Sixteen all;
+    for (int n = 0; n < kLanes; ++n) all.four[n] = vld1q_f32(from + n * kLanes);
+    return all;
   }
-  store(sums, strip.before->sums);
+  void put(float* to) const { store(four, to); }
+  // Takes one more input into the sums, and another off.
+  void step(const Sixteen& entering, const Sixteen& leaving) {
+    for (int n = 0; n < kLanes; ++n)
+      four[n] = vsubq_f32(vaddq_f32(four[n], entering.four[n]), leaving.four[n]);
+  }
+  // Divides: see BoxCounts.
+  Sixteen quotient(const Sixteen& high, const Sixteen& low) const {
+    Sixteen all;
+    for (int n = 0; n < kLanes; ++n)
+      all.four[n] = vfmaq_f32(vmulq_f32(four[n], low.four[n]), four[n], high.four[n]);
+    return all;
+  }
+  // Each lane the one above it, and the last of them this.
+  void move(float last) {
+    for (int n = 0; n < kLanes; ++n)
+      four[n] = vextq_f32(four[n], n < kLanes - 1 ? four[n + 1] : vdupq_n_f32(last), 1);
+  }
+  void zero(const uint32x4_t kept[kLanes]) {
+    for (int n = 0; n < kLanes; ++n)
+      four[n] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(four[n]), kept[n]));
+  }
+};
+
+// What leaves the second box: sixteen floats from `leaving_from` on of eight registers of four.
+class Leaving {
+ public:
+  explicit Leaving(const PdqStrip& strip) {
+    for (int i = 0; i <= kLanes; ++i) {
+      const int four = strip.leaving_from / kLanes + i;
+      from_[i] = strip.leaving[four / kLanes % 2] + four % kLanes * kLanes;
+    }
+    uint8_t order[16];
+    for (int i = 0; i < 16; ++i)
+      order[i] = static_cast<uint8_t>(strip.leaving_from % kLanes * sizeof(float) + i);
+    order_ = vld1q_u8(order);
+  }
+  Sixteen load(int64_t at) const {
+    Sixteen all;
+    uint8x16_t four = vreinterpretq_u8_f32(vld1q_f32(from_[0] + at));
+    for (int n = 0; n < kLanes; ++n) {
+      const uint8x16_t next = vreinterpretq_u8_f32(vld1q_f32(from_[n + 1] + at));
+      all.four[n] = vreinterpretq_f32_u8(vqtbl2q_u8(uint8x16x2_t{{four, next}}, order_));
+      four = next;
+    }
+    return all;
+  }
+
+ private:
+  const float* from_[kLanes + 1];
+  uint8x16_t order_;
+};
+
+// The samples whose last row was made in the tile of sums that is over.
+void take_samples(BoxSamples& samples, const float* tile) {
+  const int64_t first = samples.step;
+  samples.step += kTile;
+  for (; samples.columns[samples.next] + kTile - 1 < samples.step; ++samples.next) {
+    // Each lane is from a step before the lane below it.
+    const float* last = tile + (samples.columns[samples.next] + kTile - 1 - first) * kTile;
+    float sums[kTile];
+    for (int n = 0; n < kTile; ++n) sums[n] = last[n - n * kTile];
+    const float32x4_t count = vdupq_n_f32(samples.counts[samples.next]);
+    for (int n = 0; n < kTile; n += kLanes)
+      vst1q_f32(samples.values[samples.next] + n, vdivq_f32(vld1q_f32(sums + n), count));
+  }
 }
 
-// The second box and the third: kept rows in, samples out.
-void box_columns(const PdqStrip& strip) {
-  BoxLines& lines = *strip.after;
-  BoxSamples& samples = *strip.samples;
-  float32x4_t sums[kLanes];
-  load(sums, lines.sums);
-  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
-    float tile[kTile][kTile];
-    float32x4_t down[kLanes];
-    load(down, strip.sums + column);
-    for (int i = 0; i < kTile; ++i) {
-      for (int n = 0; n < kLanes; ++n) {
-        down[n] = vaddq_f32(down[n], vld1q_f32(strip.kept[i] + column + n * kLanes));
-        down[n] = vsubq_f32(down[n], vld1q_f32(strip.removed[i] + column + n * kLanes));
-      }
-      divide(down, strip.row_counts[i], tile[i]);
-    }
-    store(down, strip.sums + column);
-    int64_t input = lines.next;
-    float* entering = box_enter(lines);
-    turn_tile(tile, entering, kTile);
-    for (int i = 0; i < kTile; ++i, ++input) {
-      step(sums, entering + i * kTile, lines.window);
-      for (; samples.inputs[samples.next] == input; ++samples.next)
-        divide(sums, samples.counts[samples.next], samples.values[samples.next]);
-    }
-  }
-  store(sums, lines.sums);
-}
-
+// All three boxes.
 template <class Colour>
 void run(const PdqStrip& strip) {
-  box_rows<Colour>(strip);
-  box_columns(strip);
+  Sixteen across = Sixteen::load(strip.running[0]), down = Sixteen::load(strip.running[1]);
+  Sixteen again = Sixteen::load(strip.running[2]);
+  Sixteen across_high = Sixteen::load(strip.across.high);
+  Sixteen across_low = Sixteen::load(strip.across.low);
+  const Sixteen down_high = Sixteen::load(strip.down.high);
+  const Sixteen down_low = Sixteen::load(strip.down.low);
+  uint32x4_t inside[kLanes];
+  for (int n = 0; n < kLanes; ++n) {
+    uint32_t lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = n * kLanes + i < strip.below ? 0 : ~0u;
+    inside[n] = vld1q_u32(lanes);
+  }
+  const Leaving leaving(strip);
+  for (int64_t first = 0; first < strip.tiles * kTile; first += kTile) {
+    float rows[kTile][kTile];
+    for (int n = 0; n < kTile; ++n)
+      Colour::load(strip.pixels + n * strip.apart + first * Colour::channels, rows[n]);
+    const LanesTile before = enter(*strip.before), after = enter(*strip.after);
+    float* sums = enter(*strip.samples->sums).entering;
+    turn_tile(rows, before.entering, kTile);
+    for (int64_t i = 0; i < kTile; ++i) {
+      const int64_t t = first + i, at = i * kTile;
+      across.step(Sixteen::load(before.entering + at), Sixteen::load(before.leaving + at));
+      if (!strip.whole) {
+        across_high = Sixteen::load(strip.across.high + t);
+        across_low = Sixteen::load(strip.across.low + t);
+      }
+      Sixteen once = across.quotient(across_high, across_low);
+      once.zero(inside);
+      const Sixteen off = leaving.load(t * kTile);
+      once.put(strip.kept + t * kTile);
+      // The sums of the columns move on by a lane.
+      down.move(strip.sums[t]);
+      down.step(once, off);
+      strip.sums[t - (kTile - 1)] = vgetq_lane_f32(down.four[0], 0);
+      const Sixteen twice = down.quotient(down_high, down_low);
+      twice.put(after.entering + at);
+      again.step(twice, Sixteen::load(after.leaving + at));
+      again.put(sums + at);
+    }
+    take_samples(*strip.samples, sums);
+  }
+  across.put(strip.running[0]);
+  down.put(strip.running[1]);
+  again.put(strip.running[2]);
 }
 
 void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {

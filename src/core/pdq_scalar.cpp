@@ -11,58 +11,45 @@ float grey_luma(const uint8_t* pixel) { return static_cast<float>(*pixel); }
 
 float rgb_luma(const uint8_t* pixel) { return pdq_luma(pixel[0], pixel[1], pixel[2]); }
 
-// Takes one more input into the sums, and the one that leaves the window out of them.
-void step(BoxLines& lines, const float* input) {
-  const float* leaving = input - lines.window * kTile;
-  for (int i = 0; i < kTile; ++i) {
-    lines.sums[i] += input[i];
-    lines.sums[i] -= leaving[i];
-  }
-}
-
-// The first box: pixels in, the strip's rows that are kept out.
-template <int channels, float (*luma)(const uint8_t*)>
-void box_rows(const PdqStrip& strip, int64_t column) {
-  float* input = box_enter(*strip.before);
-  for (int i = 0; i < kTile; ++i)
-    for (int x = 0; x < kTile; ++x)
-      input[x * kTile + i] = luma(strip.rows[i] + (column + x) * channels);
-  float quotients[kTile][kTile];
-  for (int x = 0; x < kTile; ++x, input += kTile) {
-    step(*strip.before, input);
-    for (int i = 0; i < kTile; ++i)
-      quotients[x][i] = strip.before->sums[i] / strip.counts[column + x];
-  }
-  for (int i = 0; i < kTile; ++i)
-    for (int x = 0; x < kTile; ++x)
-      strip.kept[i][column + x] = i < strip.height ? quotients[x][i] : 0.0f;
-}
-
-// The second box and the third: kept rows in, samples out.
-void box_columns(const PdqStrip& strip, int64_t column) {
-  BoxSamples& samples = *strip.samples;
-  int64_t number = strip.after->next;
-  float* input = box_enter(*strip.after);
-  float* sums = strip.sums + column;
-  for (int i = 0; i < kTile; ++i)
-    for (int x = 0; x < kTile; ++x) {
-      sums[x] += strip.kept[i][column + x];
-      sums[x] -= strip.removed[i][column + x];
-      input[x * kTile + i] = sums[x] / strip.row_counts[i];
-    }
-  for (int x = 0; x < kTile; ++x, ++number, input += kTile) {
-    step(*strip.after, input);
-    for (; samples.inputs[samples.next] == number; ++samples.next)
-      for (int i = 0; i < kTile; ++i)
-        samples.values[samples.next][i] = strip.after->sums[i] / samples.counts[samples.next];
-  }
-}
-
+// All three boxes. A column's sum moves on by a lane a step, to the next of its rows.
 template <int channels, float (*luma)(const uint8_t*)>
 void run(const PdqStrip& strip) {
-  for (int64_t column = 0; column < strip.tiles * kTile; column += kTile) {
-    box_rows<channels, luma>(strip, column);
-    box_columns(strip, column);
+  BoxSamples& samples = *strip.samples;
+  float *across = strip.running[0], *down = strip.running[1], *again = strip.running[2];
+  LanesTile before{}, after{}, sums{};
+  for (int64_t t = 0; t < strip.tiles * kTile; ++t) {
+    const int64_t at = t % kTile * kTile;
+    if (at == 0) {
+      before = enter(*strip.before);
+      after = enter(*strip.after);
+      sums = enter(*samples.sums);
+    }
+    float *first = before.entering + at, *third = after.entering + at;
+    float *kept = strip.kept + t * kTile, *made = sums.entering + at;
+    for (int n = 0; n < kTile; ++n) {
+      first[n] = luma(strip.pixels + n * strip.apart + t * channels);
+      across[n] += first[n];
+      across[n] -= before.leaving[at + n];
+      kept[n] = n < strip.below ? 0.0f : across[n] / strip.across.counts[t + n];
+    }
+    for (int n = 0; n < kTile; ++n) {
+      const int from = n + strip.leaving_from;
+      down[n] = n < kTile - 1 ? down[n + 1] : strip.sums[t];
+      down[n] += kept[n];
+      down[n] -= strip.leaving[from / kTile][t * kTile + from % kTile];
+      third[n] = down[n] / strip.down.counts[n];
+    }
+    strip.sums[t - (kTile - 1)] = down[0];
+    for (int n = 0; n < kTile; ++n) {
+      again[n] += third[n];
+      again[n] -= after.leaving[at + n];
+      made[n] = again[n];
+    }
+    // The last of a sample's sixteen rows is made now, the first was fifteen steps ago.
+    for (; samples.columns[samples.next] + kTile - 1 == samples.step; ++samples.next)
+      for (int n = 0; n < kTile; ++n)
+        samples.values[samples.next][n] = made[n - n * kTile] / samples.counts[samples.next];
+    ++samples.step;
   }
 }
 

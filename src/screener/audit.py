@@ -30,9 +30,12 @@ class AuditLog:
         self._file = file
         self._verdicts: Counter[str] = Counter()
         self._synced = time.monotonic()
+        self.begun = False
 
     def begin(self, engine: Screener) -> None:
         """Write by which policy, in full, and which lists decisions are made from here on."""
+        self.begun = True
+        self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
         lists = [{"name": one.name, "generation": one.generation} for one in engine.lists]
         self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS))
@@ -46,7 +49,10 @@ class AuditLog:
             self._synced = time.monotonic()
 
     def close(self, *, ended: str = "complete") -> None:
-        """Write how the run ended, and the head beside the log."""
+        """Write how the run ended, and the head beside the log; nothing if it never began."""
+        if not self.begun:
+            self._file.give_up()
+            return
         try:
             self._file.append(
                 "close", ended=ended, decisions=self._verdicts.total(),
@@ -94,7 +100,7 @@ def open_log(
     OutputError; so is one that another program writes. Half a line that a crash left is taken away,
     and a line says so.
     """
-    file = AuditFile.open(path, key=key)
+    file = AuditFile.claim(path, key=key)
     log = AuditLog(file)
     try:
         log.begin(engine)
@@ -104,4 +110,9 @@ def open_log(
     return log
 
 
-__all__ = ["AuditLog", "Verification", "open_log", "verify"]
+def claim_log(path: str | PathLike[str], *, key: str | PathLike[str] | None = None) -> AuditLog:
+    """As `open_log`, but the log is as it was until `begin` is called."""
+    return AuditLog(AuditFile.claim(path, key=key))
+
+
+__all__ = ["AuditLog", "Verification", "claim_log", "open_log", "verify"]

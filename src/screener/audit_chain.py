@@ -185,9 +185,10 @@ def verify(
     """Check an audit log from its first line to its last, and its head beside it.
 
     `key`: an Ed25519 public key in a PEM file, by which the head must be signed. `head`: a head's
-    SHA-256 that was kept elsewhere and that the log must have passed. OutputError where a file
-    cannot be read.
+    SHA-256 that was kept elsewhere and that the log must have passed, 64 hexadecimal digits.
+    OutputError where a file cannot be read, or that is no such head.
     """
+    kept = None if head is None else _kept_head(head)
     path = Path(path)
     beside = read_head(head_path(path))
     trouble: list[str] = []
@@ -202,11 +203,11 @@ def verify(
                 elif step.event is not None:
                     counts[step.event] += 1
                 chain = step.chain
-                passed = passed or chain.prev == head
+                passed = passed or chain.prev == kept
                 passed_head = passed_head or (beside is not None and chain == beside.chain)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
-    if head is not None and not passed:
+    if kept is not None and not passed:
         trouble.append("the log never had the head that was kept: it was cut or written anew")
     if beside is not None and not passed_head:
         trouble.append("the log is not the one that its head is of: it was cut or changed")
@@ -220,6 +221,17 @@ def verify(
         trouble=tuple(trouble[:_TOLD]),
     )
     return found if key is None else _with_signature(found, beside, key)
+
+
+def _kept_head(text: str) -> str:
+    """A head as somebody wrote it down; OutputError where it cannot be one."""
+    head = text.strip().lower()
+    if len(head) == len(_FIRST) and set(head) <= set("0123456789abcdef"):
+        return head
+    raise OutputError(
+        f"the head that was kept is a SHA-256, {len(_FIRST)} hexadecimal digits: give it whole;"
+        f" these are {len(head)} characters, and nothing was checked"
+    )
 
 
 def _with_signature(

@@ -7,13 +7,13 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screener.audit_chain import VERSION, Chain, Head, head_of, head_path, read_head, walk
+from screener.claim import Claim, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
 from screener.lists.manifest import private_key
@@ -29,12 +29,14 @@ class AuditFile:
     """
 
     def __init__(
-        self, path: Path, descriptor: int, chain: Chain, key: Ed25519PrivateKey | None
+        self, path: Path, claimed: Claim, chain: Chain, torn: bytes, key: Ed25519PrivateKey | None
     ) -> None:
         """Not for callers: use `open`."""
         self._path = path
-        self._descriptor = descriptor
+        self._claimed = claimed
+        self._descriptor = claimed.descriptor
         self._chain = chain
+        self._torn = torn
         self._key = key
 
     @classmethod
@@ -47,21 +49,43 @@ class AuditFile:
         refused as it is, with OutputError; so is one that another program writes. Half a line that
         a crash left is taken away, and a line says so.
         """
-        signer = None if key is None else private_key(key)
-        path = Path(path)
-        descriptor = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600
-        )
+        log = cls.claim(path, key=key)
         try:
-            _claim(descriptor, path)
-            chain, torn = _continued(path)
-            log = cls(path, descriptor, chain, signer)
-            if torn:
-                log._recover(torn)
+            log.begin()
         except BaseException:
-            os.close(descriptor)
+            log.close()
             raise
         return log
+
+    @classmethod
+    def claim(
+        cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
+    ) -> AuditFile:
+        """As `open`, but the log is as it was until `begin` is called: then lines may be added."""
+        signer = None if key is None else private_key(key)
+        path = Path(path)
+        busy = f"another program is writing the audit log {path}"
+        claimed = claim(path, os.O_RDWR | os.O_APPEND, busy)
+        try:
+            if not claimed.regular:
+                raise OutputError(f"{path} is no regular file, and an audit log has to stay")
+            chain, torn = _continued(path)
+        except BaseException:
+            give_up(path, claimed)
+            raise
+        return cls(path, claimed, chain, torn, signer)
+
+    def begin(self) -> None:
+        """Take half a line away that a crash left, and say so in a line."""
+        make_private(self._descriptor)
+        if self._torn:
+            torn, self._torn = self._torn, b""
+            os.ftruncate(self._descriptor, self._chain.size)
+            self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
+
+    def give_up(self) -> None:
+        """Let others write to it, as it was when it was claimed."""
+        give_up(self._path, self._claimed)
 
     @property
     def lines(self) -> int:
@@ -144,30 +168,8 @@ class AuditFile:
         """Let others write to it."""
         os.close(self._descriptor)
 
-    def _recover(self, torn: bytes) -> None:
-        """Take half a line away that a crash left, and say so in a line."""
-        os.ftruncate(self._descriptor, self._chain.size)
-        self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
-
 
 _CHUNK = 1 << 16
-
-
-def _claim(descriptor: int, path: Path) -> None:
-    """Be the only writer of a regular file that only its owner reads."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OutputError(f"{path} is no regular file, and an audit log has to stay")
-    try:
-        import fcntl
-    except ImportError:
-        pass
-    else:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"another program is writing the audit log {path}") from None
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)
 
 
 def _continued(path: Path) -> tuple[Chain, bytes]:

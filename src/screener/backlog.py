@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from screener.errors import MediaError
 from screener.finished import Finished
+from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Target
-from screener.inputs import Place
 from screener.media.archive import Budget, Member
 from screener.media.limits import Limits
 from screener.media.source import Name, name_of
+from screener.names import Awaited
 from screener.result import Result
 from screener.working import AnyWorker
 
@@ -99,13 +100,15 @@ class Backlog:
 
     def __init__(
         self,
-        found: Iterator[Place],
+        found: Iterator[Place | Awaited],
         *,
         limits: Limits,
         ordered: bool,
         finished: Finished | None,
         holds: Holds | None = None,
     ) -> None:
+        self.awaited: Awaited | None = None
+        """What has to come before there may be more to do than `next` gave."""
         self._found = found
         self._limits = limits
         self._ordered = ordered
@@ -132,6 +135,7 @@ class Backlog:
 
     def next(self) -> Item | None:
         """What to do next: a member of an archive that is open, or a file."""
+        self.awaited = None
         return (self._next_member() if self._archives else None) or self._next_file()
 
     def open(self, archive: Item, members: tuple[Member, ...]) -> None:
@@ -175,11 +179,15 @@ class Backlog:
         return self._todo.popleft()
 
     def _fill(self) -> bool:
-        """Take more files; False where there are none."""
+        """Take more files; False where there are none, or none for now."""
         limits = self._limits
         taken = False
         window: list[Item] = []
-        for path, inode in self._found:
+        for place in self._found:
+            if isinstance(place, Awaited):
+                self.awaited = place
+                break
+            path, inode = place
             taken = True
             name = None if self._finished is None else name_of(path)
             has_line = self._has_line(name)

@@ -50,6 +50,17 @@ class Count:
         """With its bounds."""
         return cls(hits, cases, *share(hits, cases))
 
+    @classmethod
+    def of_edits(cls, hits: int, pictures: int, edits: int) -> Count:
+        """So many edited forms of pictures that were edited in so many ways each. The forms of one
+        picture depend on one another, so the bounds are those of as many cases as there are
+        pictures: the lower of the whole pictures that this makes rounded down, the upper of those
+        rounded up.
+        """
+        low, _ = share(hits // edits, pictures)
+        _, high = share(-(-hits // edits), pictures)
+        return cls(hits, pictures * edits, low, high)
+
     @property
     def share(self) -> float:
         """Hits by cases; 0 where there is no case."""
@@ -60,9 +71,9 @@ class Count:
 class Curve:
     """One kind: at radius r, `false_matches[r]` counts pictures that lie within r of an entry.
 
-    `radius` is the policy's. `recall[r]` counts pictures that are found again after an edit, as
-    the mean over the edits, in whole pictures: a picture is one case, however often it was
-    edited. `by_edit` is by edit, at the policy's radius. Both are empty without edits.
+    `radius` is the policy's. `recall[r]` counts edited forms that are found again, of all forms of
+    all pictures; its bounds are those of as many cases as there are pictures (`Count.of_edits`).
+    `by_edit` counts pictures, by edit, at the policy's radius. Both are empty without edits.
     """
 
     kind: str
@@ -294,7 +305,10 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
     recall: tuple[Count, ...] = ()
     by_edit: dict[str, Count] = {}
     if edited:
-        recall = tuple(Count.of(_mean_found(again, kind, radius), edited) for radius in radii)
+        recall = tuple(
+            Count.of_edits(_forms_found(again, kind, radius), edited, len(EDITS))
+            for radius in radii
+        )
         own = policy.radius[kind.name]
         by_edit = {name: Count.of(again.within(kind.name, own, name), edited) for name in EDITS}
     return Curve(
@@ -310,6 +324,6 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
     )
 
 
-def _mean_found(again: _Again, kind: HashKind, radius: int) -> int:
-    """The pictures found again within a radius, as the mean over the edits, rounded down."""
-    return sum(again.within(kind.name, radius, name) for name in EDITS) // len(EDITS)
+def _forms_found(again: _Again, kind: HashKind, radius: int) -> int:
+    """The edited forms found again within a radius, over all edits."""
+    return sum(again.within(kind.name, radius, name) for name in EDITS)

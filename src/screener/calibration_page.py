@@ -137,7 +137,7 @@ def _edits(curve: Curve) -> str:
     if not curve.by_edit:
         return ""
     rows = [([name, _percent(count)], False) for name, count in curve.by_edit.items()]
-    cases = curve.recall[0].cases
+    cases = next(iter(curve.by_edit.values())).cases
     return _table(f"By edit, {cases:,} pictures at radius {curve.radius}",
                   ["edit", "found again, with bounds"], rows)  # fmt: skip
 

@@ -67,9 +67,10 @@ for _commands in (
 def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
+    console.tell_warnings()
     try:
         code = cli.main(standalone_mode=False)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
     except click.ClickException as error:

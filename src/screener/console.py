@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from screener import standard_streams
 from screener.audit import Verification as AuditVerification
 from screener.calibrate import Calibration
 from screener.calibration_page import in_a_million
+from screener.extras import install
 from screener.finished import Finished
 from screener.lists.importing import ImportReport
 from screener.lists.info import ListInfo
@@ -51,32 +53,74 @@ def fill_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class _Told(logging.Handler):
+    """Tells a person each warning of the library once; names in it cannot command the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._texts: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it on standard error as that is now: a bar of progress may stand there."""
+        text = printable(record.getMessage())
+        if text not in self._texts:
+            self._texts.add(text)
+            print(f"screener: {text}", file=sys.stderr, flush=True)
+
+
+_TOLD = _Told()
+
+
+def tell_warnings() -> None:
+    """From here on tell what the library warns of; without, nobody at a terminal hears of it."""
+    logging.getLogger("screener").addHandler(_TOLD)
+
+
 class Tally:
     """Counts the results of a scan, those of an earlier run with them, and keeps the few lines that
     its summary shows.
     """
 
     def __init__(self, finished: Finished | None = None) -> None:
-        self.verdicts: Counter[str] = Counter() if finished is None else finished.verdicts.copy()
-        self.reasons: Counter[str] = Counter() if finished is None else finished.reasons.copy()
+        self._before = finished
+        self._verdicts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._extras: Counter[str] = Counter()
         self._first: list[Result] = []
-        self._shown: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
-        """Count one result."""
-        self.verdicts[result.verdict] += 1
+        """Count one result, in the place of what an earlier run said of its input."""
+        if self._before is not None:
+            self._before.replace(result)
+        self._verdicts[result.verdict] += 1
         if result.reason is not None:
-            self.reasons[result.reason] += 1
-        self._shown[result.verdict] += 1
+            self._reasons[result.reason] += 1
+        if result.extra is not None:
+            self._extras[result.extra] += 1
         few = self.total <= _ALL
-        told = result.verdict != Verdict.NO_MATCH and self._shown[result.verdict] <= _SOME
+        told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
         if few or told:
             self._first.append(result)
 
     @property
+    def verdicts(self) -> Counter[str]:
+        """How many of each verdict."""
+        return self._verdicts + (Counter() if self._before is None else self._before.verdicts)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many of each reason."""
+        return self._reasons + (Counter() if self._before is None else self._before.reasons)
+
+    @property
+    def extras(self) -> Counter[str]:
+        """How many are unsupported without which extra."""
+        return self._extras + (Counter() if self._before is None else self._before.extras)
+
+    @property
     def total(self) -> int:
         """Results counted."""
-        return self.verdicts.total()
+        return self._verdicts.total() + (0 if self._before is None else len(self._before))
 
     @property
     def exit_code(self) -> int:
@@ -99,6 +143,8 @@ class Tally:
         counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+        for extra, number in self.extras.most_common():
+            console.print(escape(f"{number} of them need an extra: {install(extra)}"))
 
 
 def _result_table(results: Iterable[Result]) -> Table:

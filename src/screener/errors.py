@@ -8,6 +8,7 @@ ScreenerError
 ├── OutputError       a file of results or an audit log cannot be continued
 ├── HotlineError      a step of a case is not allowed, or a hotline's folder, key, report is no use
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
+├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; carries the typed reason
 
 `Screener` and `scan` never raise `MediaError`: they turn it into a Result.
@@ -54,6 +55,12 @@ class HotlineError(ScreenerError):
 
 class PolicyError(ScreenerError, ValueError):
     """A policy names an unknown kind or setting, or a value out of range."""
+
+
+class WorkerError(ScreenerError):
+    """The worker processes of a scan cannot be started: the program does not guard its main part,
+    or the system or the installation does not allow it. No input is the cause.
+    """
 
 
 class MediaError(ScreenerError):

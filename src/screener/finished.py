@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from screener.errors import OutputError
+from screener.extras import EXTRAS
 from screener.media.source import Name
-from screener.result import SCHEMA
+from screener.newest import SEEN, Seen, decided_by, superseded
+from screener.result import SCHEMA, Reason, Result, Verdict
 from screener.screen import VERSIONS, Screener
 
 _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
-_DIGEST = np.dtype("S16")
+# What is kept of a line besides its input: verdict, reason and extra as one byte, or that others
+# decided.
+_TOLD = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
+_SAID = {told: number for number, told in enumerate(_TOLD)}
+_OTHERS = len(_TOLD)
 
 
 class Finished:
-    """The inputs that have a line: by name, size, time, lists with generations, policy and pixel
-    pipeline. An input that changed, or was decided by others, is not among them.
+    """The inputs that are done: whose newest line is of their name, size and time, and was decided
+    by the same lists with generations, policy and pixel pipeline.
 
-    Holds about 20 bytes a line. `verdicts` and `reasons` count the lines; `end` is where the last
-    whole line ends, in bytes, and `torn` how many bytes of half a line follow it.
+    Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
+    count those lines, without the ones that `replace` took out; `end` is where the last whole line
+    ends, in bytes, and `torn` how many bytes of half a line follow it.
     """
 
     def __init__(self, engine: Screener) -> None:
-        self._decided_by = _decided_by(
+        self._decided_by = decided_by(
             [(one.name, one.generation) for one in engine.lists],
             engine.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
-        self._keys = np.empty(0, _DIGEST)
-        self._left = np.empty(0, np.int64)
+        # A column each, which is searched where it lies; ascending by name.
+        self._names = np.empty(0, np.uint64)
+        self._states = np.empty(0, np.uint32)
+        self._exact = np.empty(0, np.uint32)
+        self._told = np.empty(0, np.uint8)
+        self._taken = np.empty(0, np.bool_)
+        self._replaced = np.empty(0, np.bool_)
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.extras: Counter[str] = Counter()
         self.end = 0
         self.torn = 0
 
@@ -49,21 +61,19 @@ class Finished:
         not to be written to.
         """
         found = cls(engine)
-        digests = bytearray()
+        seen, told = bytearray(), bytearray()
         try:
             with path.open("rb") as stream:
                 for number, line in enumerate(stream, start=1):
                     if not line.endswith(b"\n"):
                         found._end_torn(path, line)
                         break
-                    found._add(path, number, line, digests)
+                    found._add(path, number, line, seen, told)
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
-        keys = np.frombuffer(bytes(digests), _DIGEST)
-        found._keys, counts = np.unique(keys, return_counts=True)
-        found._left = counts.astype(np.int64)
+        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(told, np.uint8))
         return found
 
     def __len__(self) -> int:
@@ -71,28 +81,41 @@ class Finished:
         return self.verdicts.total()
 
     def take(self, name: Name) -> bool:
-        """Whether an input has a line; each line answers for one input of its name."""
-        if not len(self._keys):
+        """Whether an input is done; each line answers for one input of its name."""
+        if not len(self._names):
             return False
         raw = name.raw or (name.text or "").encode("utf-8", "replace")
-        key = np.frombuffer(self._digest(raw, name.size, name.mtime_ns, self._decided_by), _DIGEST)
-        at = int(np.searchsorted(self._keys, key[0]))
-        if at == len(self._keys) or self._keys[at] != key[0] or not self._left[at]:
+        lines, one = self._lines(Seen(raw, name.size, name.mtime_ns, self._decided_by))
+        same = (self._states[lines] == one["state"]) & (self._exact[lines] == one["exact"])
+        free = same & ~self._taken[lines]
+        if not free.any():
             return False
-        self._left[at] -= 1
+        self._taken[lines.start + int(free.argmax())] = True
         return True
 
-    def _add(self, path: Path, number: int, line: bytes, digests: bytearray) -> None:
+    def replace(self, result: Result) -> None:
+        """Take lines out of the counts that count no more, since there is this newer one."""
+        if not len(self._names):
+            return
+        raw = result.input_bytes or (result.input or "").encode("utf-8", "replace")
+        lines, one = self._lines(Seen(raw, result.bytes, result.mtime_ns, self._decided_by))
+        gone = (self._states[lines] != one["state"]) & ~self._replaced[lines]
+        self._replaced[lines] |= gone
+        for told in self._told[lines][gone]:
+            self._count(int(told), -1)
+
+    def _lines(self, seen: Seen) -> tuple[slice, np.void]:
+        """Where the lines of its name are, and what one of it would be."""
+        one = np.frombuffer(seen.hashes(), SEEN)[0]
+        first = int(np.searchsorted(self._names, one["name"]))
+        end = int(np.searchsorted(self._names, one["name"], "right"))
+        return slice(first, end), one
+
+    def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> None:
         try:
             facts = json.loads(line)
-            raw = facts.get("input_base64")
-            name = (facts["input"] or "").encode() if raw is None else base64.b64decode(raw)
-            decided_by = _decided_by(
-                [(one["name"], one["generation"]) for one in facts["lists"]],
-                facts["policy"],
-                facts["versions"]["pixels"],
-            )
-            size, mtime_ns, verdict = facts["bytes"], facts["mtime_ns"], facts["verdict"]
+            one = Seen.of(facts)
+            said = _SAID[facts["verdict"], facts["reason"], facts.get("extra")]
             if facts["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -100,11 +123,29 @@ class Finished:
                 f"{path}, line {number}: no result of this version; nothing was written to the file"
             ) from None
         self.end += len(line)
-        if decided_by == self._decided_by:
-            digests += self._digest(name, size, mtime_ns, decided_by)
-            self.verdicts[verdict] += 1
-            if facts["reason"] is not None:
-                self.reasons[facts["reason"]] += 1
+        seen += one.hashes()
+        told.append(said if one.decided_by == self._decided_by else _OTHERS)
+
+    def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
+        """Keep the lines that count, and count them."""
+        counts = told != _OTHERS
+        counts[superseded(seen)] = False
+        seen, told = seen[counts], told[counts]
+        order = np.argsort(seen["name"], kind="stable")
+        self._names, self._told = seen["name"][order], told[order]
+        self._states, self._exact = seen["state"][order], seen["exact"][order]
+        self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
+        for said, number in enumerate(np.bincount(told, minlength=_OTHERS)):
+            if number:
+                self._count(said, int(number))
+
+    def _count(self, told: int, number: int) -> None:
+        verdict, reason, extra = _TOLD[told]
+        self.verdicts[verdict] += number
+        if reason is not None:
+            self.reasons[reason] += number
+        if extra is not None:
+            self.extras[extra] += number
 
     def _end_torn(self, path: Path, rest: bytes) -> None:
         """Half a line, or the zeros that a power cut leaves; anything else is another file."""
@@ -112,13 +153,3 @@ class Finished:
         if not ours and rest.strip(b"\0"):
             raise OutputError(f"{path} is no file of results; nothing was written to it")
         self.torn = len(rest)
-
-    @staticmethod
-    def _digest(name: bytes, size: int | None, mtime_ns: int | None, decided_by: str) -> bytes:
-        digest = hashlib.blake2b(name, digest_size=16)
-        digest.update(f"\0{size}\0{mtime_ns}\0{decided_by}".encode())
-        return digest.digest()
-
-
-def _decided_by(lists: list[tuple[str, int]], policy: str, pixels: Any) -> str:
-    return json.dumps([lists, policy, pixels])

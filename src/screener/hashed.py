@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
-from screener.located import Hashes, Located, Turned, groups_of, unpacked
+from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
 from screener.media import opening, source
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
@@ -49,7 +50,7 @@ class Hashed:
         name, media = self.name, self.media
         return arrived, (
             (name.text, name.raw, name.size, name.mtime_ns),
-            Hashes(groups_of(self.hashes)).packed(),
+            packed(groups_of(self.hashes)),
             None
             if media is None
             else (
@@ -87,7 +88,8 @@ def hash_item(
     doubt.
     Never raises MediaError: the trouble is part of what is returned.
     """
-    digests, perceptual = [], []
+    digests: list[HashKind] = []
+    perceptual: list[HashKind] = []
     for kind in kinds:
         (digests if kind.digest else perceptual).append(kind)
     name = source.name_of(item)
@@ -251,7 +253,8 @@ def _classics(made: Sequence[Hash], score: int) -> _Columns:
     values = b"".join(one.value for one in made)
     count = len(made)
     qualities = bytes(one.quality or 0 for one in made)
-    return values, qualities, bytes((score,)) * count, bytes(count), bytes(count)
+    details = bytes((score,)) * count
+    return values, qualities, details, bytes(count), details
 
 
 def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:
@@ -260,8 +263,14 @@ def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Co
     """
     each, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
     values = b"".join(each)
-    details, leasts = bytearray(), bytearray()
-    for least, most in detail.pattern_bounds(values, doubts):
-        details.append(max(inner, min(score, most)))
-        leasts.append(max(inner, min(score, least)))
-    return values, qualities, bytes(details), doubts, bytes(leasts)
+    leasts, details = detail.pattern_bounds(values, doubts)
+    within = _clamp(inner, score)
+    return values, qualities, details.translate(within), doubts, leasts.translate(within)
+
+
+@lru_cache
+def _clamp(inner: int, score: int) -> bytes:
+    """For each score by a hash's own bits, what it comes to: no more than that of the picture, and
+    no less than that of what it is a frame round.
+    """
+    return bytes(max(inner, min(score, one)) for one in range(256))

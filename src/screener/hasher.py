@@ -90,20 +90,26 @@ class Visit:
 
     hasher: Hasher
     _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
+    _read: tuple[Target, bytes, MediaError | None] | None = None
 
     def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed | Opened:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
-        policy, digests_only = self.hasher.policy, way is Way.DIGESTS
+        digests_only = way is Way.DIGESTS
         hasher = self.hasher.surely() if way is Way.SURELY else self.hasher
+        if self._read is not None and self._read[0] != target:
+            self._read = None
         if not target.inner and digests_only:
             return hasher.digest(target.path)
         if not target.inner:
             return self._file(target, budget, hasher)
         try:
             holder = self._archive(target.path, target.inner[:-1])
-            data, damage = holder.read(target.inner[-1], policy.limits.bytes)
+            data, damage = self._member(target, holder)
         except MediaError as error:
             return Hashed(Name(), trouble=error)
+        if not holder.direct or len(target.inner) > 1:
+            # To look at it again, all that is before it would have to be unpacked again.
+            hasher = hasher.surely()
         if digests_only:
             return hasher.digest(data)
         if damage is not None:
@@ -112,6 +118,15 @@ class Visit:
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
+
+    def _member(self, target: Target, holder: Archive) -> tuple[bytes, MediaError | None]:
+        """The bytes of a member, and what ended them early. Those read last are at hand for one
+        more look, as a member gets that needs too much memory when it is decoded.
+        """
+        if self._read is None:
+            data, damage = holder.read(target.inner[-1], self.hasher.policy.limits.bytes)
+            self._read = target, data, damage
+        return self._read[1:]
 
     def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
         """Hash a path, or open it where it is an archive; it is opened once for both."""

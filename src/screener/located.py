@@ -49,7 +49,8 @@ class Turned(NamedTuple):
     """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
 
     `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
-    and `leasts` have a byte for each, as Located says; the last counts where there are doubts.
+    and `leasts` have a byte for each, as Located says; where nothing is in doubt, the least is the
+    detail.
     """
 
     kind: str
@@ -87,20 +88,16 @@ class Turned(NamedTuple):
 
     def surely_usable(self, floor: int) -> bool:
         """Whether any reaches a floor whatever its bits in doubt are."""
-        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
-        return any(
-            quality >= floor and detail >= floor and (not doubt or least >= floor)
-            for quality, detail, doubt, least in columns
-        )
+        pairs = zip(self.qualities, self.leasts, strict=True)
+        return any(quality >= floor and least >= floor for quality, least in pairs)
 
     def may_be_usable(self, floor: int) -> bool:
         """Whether of any it is the bits in doubt that say whether it reaches a floor."""
-        if not any(self.doubts):
+        if self.leasts == self.details:
             return False
-        columns = zip(self.qualities, self.details, self.doubts, self.leasts, strict=True)
+        columns = zip(self.qualities, self.details, self.leasts, strict=True)
         return any(
-            quality >= floor and detail >= floor and doubt and least < floor
-            for quality, detail, doubt, least in columns
+            quality >= floor and detail >= floor > least for quality, detail, least in columns
         )
 
 
@@ -144,35 +141,38 @@ class Hashes(Sequence[Located]):
     def __repr__(self) -> str:
         return repr(self._each)
 
-    def packed(self) -> tuple[tuple[Any, ...], ...]:
-        """As plain values, which a process is sent in a fifth of the time of their classes."""
-        return tuple(
-            tuple(group) if isinstance(group, Turned) else (_packed(group.hash), *group[1:])
-            for group in self.groups
-        )
-
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return unpacked, (self.packed(),)
+        return unpacked, (packed(self.groups),)
 
 
-def unpacked(packed: tuple[tuple[Any, ...], ...]) -> Hashes:
-    """What `Hashes.packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
-    may come of a process that a file has taken over.
-    """
-    return Hashes(
+def packed(groups: Sequence[Located | Turned]) -> tuple[tuple[Any, ...], ...]:
+    """As plain values, which a process is sent in a fifth of the time of their classes."""
+    return tuple(
         [
-            _checked(Turned(*one)) if type(one[0]) is str else Located(_unpacked(one[0]), *one[1:])
-            for one in packed
+            tuple(group) if isinstance(group, Turned) else (_plain(group.hash), *group[1:])
+            for group in groups
         ]
     )
 
 
-def _packed(hash: Hash) -> tuple[Any, ...]:
+def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
+    """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
+    may come of a process that a file has taken over.
+    """
+    return Hashes(
+        [
+            _checked(Turned(*one)) if type(one[0]) is str else Located(_hash(one[0]), *one[1:])
+            for one in plain
+        ]
+    )
+
+
+def _plain(hash: Hash) -> tuple[Any, ...]:
     return hash.kind.name, hash.value, hash.quality, hash.pixels
 
 
-def _unpacked(packed: tuple[Any, ...]) -> Hash:
-    kind, *facts = packed
+def _hash(plain: tuple[Any, ...]) -> Hash:
+    kind, *facts = plain
     return Hash(kind_named(kind), *facts)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from screener import guard
+from screener.claim import Claim, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import Result
@@ -18,12 +19,30 @@ from screener.screen import Screener
 
 
 class JsonLines:
-    """Writes one line a Result; a context manager. Made by `open_jsonl`."""
+    """Writes one line a Result; a context manager. Made by `open_jsonl`, or by `claim_jsonl`: then
+    the file is as it was until `begin` is called.
+    """
 
-    def __init__(self, stream: BinaryIO, name: str, *, owned: bool) -> None:
+    def __init__(
+        self, stream: BinaryIO, name: str, claimed: Claim | None = None, *, kept: int = 0
+    ) -> None:
+        """Not for callers. `kept`: bytes of the claimed file that stay; without a claim, the stream
+        is somebody else's.
+        """
         self._stream = stream
         self._name = name
-        self._owned = owned
+        self._claimed = claimed
+        self._kept = kept
+        self._begun = claimed is None
+
+    def begin(self) -> None:
+        """Take away what is not to stay of a file that was only claimed, before the first line."""
+        if self._begun or self._claimed is None:
+            return
+        self._begun = True
+        if self._claimed.regular:  # a device keeps the mode that others need
+            os.ftruncate(self._claimed.descriptor, self._kept)
+            make_private(self._claimed.descriptor)
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
@@ -37,13 +56,16 @@ class JsonLines:
             raise
 
     def close(self) -> None:
-        """Close the file; standard output stays open."""
-        if self._owned:
-            try:
-                self._stream.close()
-            except OSError as error:
-                self._name_it(error)
-                raise
+        """Close the file; standard output stays open. One that was made and never begun goes."""
+        if self._claimed is None:
+            return
+        if not self._begun and self._claimed.made:
+            os.unlink(self._name)
+        try:
+            self._stream.close()
+        except OSError as error:
+            self._name_it(error)
+            raise
 
     def _name_it(self, error: OSError) -> None:
         """Say of what the system refuses where it was to go."""
@@ -69,9 +91,33 @@ def to_line(result: Result) -> str:
 class ResumedJsonLines(JsonLines):
     """Writes behind the lines that are there; `finished` says of what they are."""
 
-    def __init__(self, stream: BinaryIO, name: str, finished: Finished) -> None:
-        super().__init__(stream, name, owned=True)
+    def __init__(self, stream: BinaryIO, name: str, claimed: Claim, finished: Finished) -> None:
+        super().__init__(stream, name, claimed, kept=finished.end)
         self.finished = finished
+
+
+_Lines = TypeVar("_Lines", bound=JsonLines)
+
+
+def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
+    """A JSON Lines file for results, readable by its owner only; None is standard output.
+
+    An existing file is written anew. Raises OSError where it cannot be opened, OutputError where
+    another program writes to it.
+    """
+    return _begun(claim_jsonl(path))
+
+
+def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
+    """As `open_jsonl`, but the file keeps what it holds until `begin` is called."""
+    if path is None:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
+        sys.stdout.flush()
+        return JsonLines(sys.stdout.buffer, "standard output")
+    guard.leave()
+    claimed = claim(path, os.O_WRONLY, _busy(path))
+    return JsonLines(os.fdopen(claimed.descriptor, "wb"), os.fspath(path), claimed)
 
 
 def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
@@ -81,56 +127,32 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
     and time, decided by the same generations, policy and pixel pipeline. Half a last line is taken
     away. Raises OutputError where the file is none of results, or another program writes to it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _CLOEXEC, 0o600)
+    return _begun(claim_resumed(path, engine))
+
+
+def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
+    """As `resume_jsonl`, but half a last line stays until `begin` is called."""
+    guard.leave()
+    claimed = claim(path, os.O_RDWR | os.O_APPEND, _busy(path))
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not claimed.regular:
             raise OutputError(f"{path} is no regular file, and only one can be gone on with")
-        _lock(descriptor, path)
         finished = Finished.read(Path(path), engine)
-        if finished.torn:
-            os.ftruncate(descriptor, finished.end)
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)
     except BaseException:
-        os.close(descriptor)
+        give_up(path, claimed)
         raise
-    return ResumedJsonLines(os.fdopen(descriptor, "ab"), os.fspath(path), finished)
+    stream = os.fdopen(claimed.descriptor, "ab")
+    return ResumedJsonLines(stream, os.fspath(path), claimed, finished)
 
 
-def _lock(descriptor: int, path: str | PathLike[str]) -> None:
-    """Be the only one that writes to it."""
+def _busy(path: str | PathLike[str]) -> str:
+    return f"another program is writing to {path}"
+
+
+def _begun(out: _Lines) -> _Lines:
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(f"another program is writing to {path}") from None
-
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-
-
-def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """A JSON Lines file for results, readable by its owner only; None is standard output.
-
-    An existing file is written anew. Raises OSError where it cannot be opened, OutputError where
-    another program writes to it.
-    """
-    if path is None:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
-        sys.stdout.flush()
-        return JsonLines(sys.stdout.buffer, "standard output", owned=False)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _CLOEXEC, 0o600)
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a device keeps the mode that others need
-            _lock(descriptor, path)
-            os.ftruncate(descriptor, 0)
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)
+        out.begin()
     except BaseException:
-        os.close(descriptor)
+        out.close()
         raise
-    return JsonLines(os.fdopen(descriptor, "wb"), os.fspath(path), owned=True)
+    return out

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -22,21 +22,31 @@ _EVERY_S = 1.0
 _SPAN = 30
 # After so many seconds of results it is told how long it takes yet.
 _SURE = 2.0
+_STOP_S = 0.2
 
 
 class Pace:
     """Counts results, and how fast they come. Made for one thread that adds and reads."""
 
-    def __init__(self, done: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, finished: Sized = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`finished` is what an earlier run did, as far as it counts; its length may shrink."""
         self._clock = clock
         self._begin = clock()
         self._samples = deque([(self._begin, 0, 0)], maxlen=_SPAN + 1)
-        self.done = done  # by an earlier run
+        self._finished = finished
         self.files = 0
         self.bytes = 0
         self.matches = 0
         self.unscreened: Counter[str] = Counter()
+        self.extras: Counter[str] = Counter()
         self.total: int | None = None
+
+    @property
+    def done(self) -> int:
+        """How many results of an earlier run count."""
+        return len(self._finished)
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -45,6 +55,8 @@ class Pace:
         self.matches += result.verdict is Verdict.MATCH
         if result.reason is not None:
             self.unscreened[str(result.reason)] += 1
+        if result.extra is not None:
+            self.extras[result.extra] += 1
         now = self._clock()
         if self.files == 1:  # until then the workers were being started
             self._samples[0] = (now, 1, self.bytes)
@@ -68,6 +80,7 @@ class Pace:
             "bytes_per_s": round((self.bytes - size) / span),
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
+            "extras": dict(self.extras.most_common()),
             "seconds_left": self._left(rate if span >= _SURE else 0.0),
         }
 
@@ -120,16 +133,16 @@ class Shown:
 @contextmanager
 def shown(
     console: Console,
-    files: Callable[[], Iterable[object]] | None,
+    files: Callable[[], Iterable[int]] | None,
     finished: Finished | None,
     *,
     as_json: bool,
 ) -> Iterator[Shown]:
     """Tells progress on a terminal, or as JSON lines where asked to; else nothing.
 
-    `files` gives something for each file, which a thread counts meanwhile; None where nobody can.
+    `files` gives numbers that add up to how many there are, in a thread; None where nobody can.
     """
-    pace = Pace(0 if finished is None else len(finished))
+    pace = Pace(() if finished is None else finished)
     if as_json:
         with _counting(files, pace):
             yield Shown(pace, lambda done: _write(pace, done))
@@ -156,14 +169,16 @@ def _write(pace: Pace, done: bool) -> None:
 
 
 @contextmanager
-def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Iterator[None]:
-    """Counts the files in a thread of its own: with millions it takes a while."""
+def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator[None]:
+    """Counts the files in a thread of its own: with millions it takes a while. Where it is waiting
+    for a disk that does not answer, it is left behind, to end with the program.
+    """
     stop = Event()
 
     def count() -> None:
         total = 0
-        for _ in [] if files is None else files():
-            total += 1
+        for some in [] if files is None else files():
+            total += some
             if stop.is_set():
                 return
         pace.total = total
@@ -176,7 +191,7 @@ def _counting(files: Callable[[], Iterable[object]] | None, pace: Pace) -> Itera
     finally:
         stop.set()
         if files is not None:
-            thread.join()
+            thread.join(_STOP_S)
 
 
 __all__ = ["Pace", "Shown", "shown"]

@@ -19,8 +19,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
+from screener.extras import install
 from screener.result import Verdict
-from screener.summary import Summary, lines_of
+from screener.summary import Summary, counting
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -42,28 +43,28 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write a file of results as CSV: a row a match, and one for each result without; how many
-    lines could not be read.
+    lines could not be read. Of an input that was screened again the newest line counts.
 
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    unread = Summary.of(Path(results)).unread
+    found = Summary.of(Path(results))
     with _private(path) as stream:
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH])
-        for facts in lines_of(Path(results)):
+        for facts in counting(Path(results), found.older):
             if facts is not None:
                 for match in facts.get("matches") or [{}]:
                     writer.writerow(map(_cell, _row(facts, match)))
-    return unread
+    return found.unread
 
 
 _RESULT = (
-    "input", "verdict", "reason", "bytes", "mtime", "type", "width", "height", "frames",
+    "input", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height", "frames",
     "generations", "policy", "seconds",
 )  # fmt: skip
 _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
-    "part", "time", "categories",
+    "part", "part_kind", "time", "categories",
 )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def page_of(found: Summary, name: str) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _numbers(found),
-        _section("Why inputs were not screened", _bars(found.reasons, found.total)),
+        _section("Why inputs were not screened", _reasons(found)),
         _section("Matches by the day of the file", _days(found)),
         *(
             _section(f"Distances: {kind}", _distances(counts, kind, radius))
@@ -161,7 +162,22 @@ def _numbers(found: Summary) -> str:
         for label, number, kind in figures
     )
     unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
-    return f'<div class="figures">{cells}</div>{unread}\n'
+    older = _older(len(found.older))
+    return f'<div class="figures">{cells}</div>{older}{unread}\n'
+
+
+def _older(number: int) -> str:
+    said = f"{number:,} older lines, of inputs that were screened again, do not count."
+    return f"<p>{said}</p>" if number else ""
+
+
+def _reasons(found: Summary) -> str:
+    """A bar a reason, and what to install where that would mend some."""
+    extras = "".join(
+        f"<p>{n:,} need an extra: <code>{_text(install(extra))}</code></p>"
+        for extra, n in found.extras.most_common()
+    )
+    return _bars(found.reasons, found.total) + extras
 
 
 def _bars(counts: Counter[str], total: int) -> str:
@@ -264,13 +280,16 @@ def _matches(found: Summary) -> str:
 
 
 def _where(match: dict[str, Any]) -> str:
-    """The part and time of a match; of a listed video the seconds of both."""
-    video = match.get("video")
+    """The part and time of a match, and what kind of part it is where no viewer shows it; of a
+    listed video the seconds of both.
+    """
+    video, kind = match.get("video"), match.get("part_kind", "frame")
+    hidden = "" if kind == "frame" else f" ({kind})"
     if not isinstance(video, dict):
-        return f"part {match.get('part')}, {match.get('time')} s"
+        return f"part {match.get('part')}{hidden}, {match.get('time')} s"
     spans = (video.get("input_span"), video.get("listed_span"))
     here, there = (" to ".join(map(str, one or ())) for one in spans)
-    return f"{here} s, which are {there} s of it"
+    return f"{here} s{hidden}, which are {there} s of it"
 
 
 def _slowest(found: Summary) -> str:

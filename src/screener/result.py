@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from screener.agreement import Agreement, Rule
+from screener.extras import named_in
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, Opinion
 
@@ -195,6 +196,11 @@ class Result:
     timeline: tuple[Appearance, ...] = ()
     seconds: float | None = None
 
+    @property
+    def extra(self) -> str | None:
+        """The extra of this package without which the input is `unsupported`: `heif` or `video`."""
+        return named_in(self.detail) if self.reason is Reason.UNSUPPORTED else None
+
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
         line = self._found() | _decided_by(self.lists, self.policy, self.versions)
@@ -225,6 +231,8 @@ class Result:
             "beside": [match.to_dict() for match in self.beside],
             "timeline": [one.to_dict() for one in self.timeline],
         }
+        if self.extra is not None:
+            line["extra"] = self.extra
         return line
 
 

@@ -14,12 +14,14 @@ from screener.backlog import Backlog, Item
 from screener.cache import HashCache
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
+from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
-from screener.inputs import FilePath, Place, places
+from screener.inputs import FilePath, places
 from screener.media.source import Name
+from screener.names import Awaited
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
@@ -58,7 +60,8 @@ def scan(
     finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
-    use of worker processes. Raises ScreenerError where a list breaks under the scan.
+    use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
+    another ScreenerError where a list breaks under the scan.
     """
     check_jobs(jobs)
     return scan_by(
@@ -75,7 +78,7 @@ def scan(
 def scan_by(
     start: Start,
     engine: Screener,
-    found: Iterator[Place],
+    found: Iterator[Place | Awaited],
     *,
     ordered: bool = True,
     finished: Finished | None = None,
@@ -99,7 +102,7 @@ def scan_by(
 def told_by(
     start: Start,
     engine: Screener,
-    found: Iterator[Place],
+    found: Iterator[Place | Awaited],
     *,
     ordered: bool = True,
     finished: Finished | None = None,
@@ -170,7 +173,7 @@ class _Scan:
         """All results, each with the path of the file that it is in."""
         with start(self._hasher) as workers:
             while True:
-                self._hand_out(workers)
+                awaited = self._hand_out(workers)
                 told = False
                 for item in self._backlog.told():
                     if item.own is not None:
@@ -185,7 +188,9 @@ class _Scan:
                 if told:
                     continue
                 if self._under_way:
-                    self._collect(workers)
+                    self._collect(workers, awaited)
+                elif awaited is not None:
+                    awaited.wait()
                 elif not self._backlog:
                     return
 
@@ -198,22 +203,27 @@ class _Scan:
             self._tell("results", 1, verdict=str(result.verdict), reason=str(result.reason or ""))
             self._tell("bytes", result.bytes or 0)
 
-    def _hand_out(self, workers: AnyWorkers) -> None:
-        """Give targets to the least busy workers until all are busy or nothing is left."""
+    def _hand_out(self, workers: AnyWorkers) -> Awaited | None:
+        """Give targets to the least busy workers until all are busy or nothing is left, and what
+        has to come for there to be more.
+        """
         while (worker := workers.free()) is not None:
             item = self._backlog.next()
             if item is None:
-                return
+                return self._backlog.awaited
             if item.trouble is not None:
                 self._decide([(item, Hashed(Name(), trouble=item.trouble), 0.0)])
                 continue
             item.worker = item.only_worker or worker
             self._under_way[item.worker.take(item.target, item.left.budget)] = item
+        return None
 
-    def _collect(self, workers: AnyWorkers) -> None:
-        """Wait until a target under way is done, and look up all that are, in one batch."""
+    def _collect(self, workers: AnyWorkers, awaited: Awaited | None) -> None:
+        """Wait until a target under way is done, and look up all that are, in one batch; or until
+        what is awaited comes.
+        """
         hashed: list[tuple[Item, Hashed, float]] = []
-        for done in workers.collect():
+        for done in workers.collect(awaited):
             item = self._under_way.pop(done.errand)
             if isinstance(done.outcome, Opened):
                 self._open(item, done.outcome, done.seconds)

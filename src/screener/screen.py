@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from screener.lookup import look_up, queries_of
 from screener.media import pixels
 from screener.media.source import Item, Name
 from screener.policy import Policy
+from screener.provenance import warn_of_other_pixels
 from screener.reach import Reach
 from screener.result import ListState, Reason, Result
 from screener.version import __version__
@@ -31,9 +30,6 @@ VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("pixels", pixels.VERSION),
     ("kernel", _core.KERNEL),
 )
-
-_log = logging.getLogger(__name__)
-_mixed: set[Path] = set()  # lists of which it was said that they mix versions of the pipeline
 
 
 class Screener:
@@ -55,7 +51,7 @@ class Screener:
             raise ListError(f"two lists have one name ({', '.join(names)}): rename a folder")
         for one in self.lists:
             _check_age(one, self.policy)
-            _warn_of_other_pixels(one)
+            warn_of_other_pixels(one)
         held = {kind for one in self.lists for kind in one.kinds}
         self._coverage = Coverage(self.lists, self.policy)
         self._hashing = self.policy
@@ -217,18 +213,4 @@ def _check_age(one: HashList, policy: Policy) -> None:
         raise PolicyError(
             f"the list {one.name} is {int(age)} s old and the policy allows "
             f"{int(policy.max_list_age)} s: import a newer file into it"
-        )
-
-
-def _warn_of_other_pixels(one: HashList) -> None:
-    """Say once of a list that hashes in it were made of other pixels than ours are."""
-    others = sorted(one.pixels() - {pixels.VERSION})
-    if others and one.path not in _mixed:
-        _mixed.add(one.path)
-        _log.warning(
-            "the list %s holds hashes made by version %s of the pixel pipeline, and this is version"
-            " %d: their distances may be larger than they should be",
-            one.name,
-            ", ".join(map(str, others)),
-            pixels.VERSION,
         )

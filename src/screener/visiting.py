@@ -96,7 +96,11 @@ class Mark:
 
     def __init__(self, context: SpawnContext) -> None:
         """To be handed to the process when it is started."""
-        self._cells = context.RawArray("d", 2)
+        self._cells = context.RawArray("d", 3)
+
+    def arrive(self) -> None:
+        """In the process: it is ready for errands."""
+        self._cells[2] = 1.0
 
     def begin(self, number: int) -> None:
         """In the process: an errand begins."""
@@ -105,6 +109,11 @@ class Mark:
     def rest(self) -> None:
         """In the process: the errand is over, and was told of."""
         self._cells[1] = 0.0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the process was ever ready."""
+        return bool(self._cells[2])
 
     @property
     def number(self) -> int:
@@ -123,6 +132,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     confine(job.policy.memory)
     visit = job.visit()
     gc.freeze()  # what is loaded stays, and need not be looked through again and again
+    mark.arrive()
     for order in _orders(orders.fileno()):
         mark.begin(order.number)
         answer = _answered(visit, order, job.policy.memory)

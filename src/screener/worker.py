@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from screener import standard_streams
-from screener.errors import MediaError
+from screener import guard, standard_streams
+from screener.errors import MediaError, WorkerError
 from screener.hashed import Hashed, arrived
 from screener.hasher import Opened, Target, Way
 from screener.hashing.hash import Hash, kind_named
@@ -41,8 +41,8 @@ _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# A process can die between two errands, or before its first; they are tried again, so often before
-# the next of them is taken to be the cause.
+# A process can be killed between two errands, or before its first. It is replaced, so often before
+# the next errand is taken to be the cause; or, if it was never ready, before there is no scan.
 _TRIES = 3
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
@@ -83,7 +83,9 @@ class Done(Generic[T]):
 
 
 class Worker(Generic[T]):
-    """A process and its replacements; it does its errands in order."""
+    """A process and its replacements; it does its errands in order. Raises WorkerError where none
+    can be started.
+    """
 
     def __init__(self, job: Job[T]) -> None:
         self._seconds = job.policy.seconds
@@ -91,12 +93,15 @@ class Worker(Generic[T]):
         self._pickled = pickle.dumps(job)
         self._number = 0
         self._pace = _AHEAD_S  # seconds that an errand takes, of late
+        self._was_ready = False
+        self._never_ready = 0  # of the processes that were started last
         self.errands: deque[Errand[T]] = deque()
         self._start()
 
     def _start(self) -> None:
         # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
         # hold, and the mapped lists.
+        guard.check()
         context = multiprocessing.get_context("spawn")
         standard_streams.fill()  # a daemon may have closed its own
         # Numbers, not Connections: the garbage collector may close one of those twice.
@@ -109,11 +114,18 @@ class Worker(Generic[T]):
         self._mark = Mark(context)
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
         arguments = (*ends, self._mark, self._pickled)
-        self._process = context.Process(target=serve, args=arguments, daemon=True)
-        with _interrupts_held(), _one_thread_each():
-            self._process.start()
-        for end in ends:
-            end.close()
+        self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
+        try:
+            with _interrupts_held(), _one_thread_each():
+                self._process.start()
+        except OSError as error:
+            self._close()
+            raise WorkerError(
+                f"no worker process can be started: {error.strerror or error}"
+            ) from error
+        finally:
+            for end in ends:
+                end.close()
         for errand in self.errands:
             errand.sent = 0
         self.send()
@@ -168,9 +180,11 @@ class Worker(Generic[T]):
         if not there:
             self._process.join(_END_S)
             code = self._process.exitcode
+            self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
             done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
         elif late:
+            self._check_ready(None)
             self.kill()
             self._process.join(_END_S)
             self._read(done)
@@ -179,6 +193,18 @@ class Worker(Generic[T]):
             done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
         self.send()
         return done
+
+    def _check_ready(self, code: int | None) -> None:
+        """WorkerError where the process that has ended was not ready, and others will not be: the
+        first ended by itself, or so many one after the other, of what is not known.
+        """
+        if self._mark.arrived:
+            self._was_ready, self._never_ready = True, 0
+            return
+        self._never_ready += 1
+        by_itself = code is not None and code >= 0
+        if self._never_ready == _TRIES or (by_itself and not self._was_ready):
+            raise guard.not_ready(code)
 
     def _read(self, done: list[Done[T]]) -> bool:
         """Add what was told since; whether the process is still there to tell more."""
@@ -230,7 +256,7 @@ class Worker(Generic[T]):
         done: list[Done[T]] = []
         if self.errands:
             first = self.errands[0]
-            first.deaths += number == 0
+            first.deaths += number == 0 and self._mark.arrived
             if (first.sent and first.number == number) or first.deaths >= _TRIES:
                 done = self._harmed(self.errands.popleft(), harm)
         self._close()

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from screener.hashed import Hashed
 from screener.hasher import Target
+from screener.names import Awaited
 from screener.visiting import Job
 from screener.worker import Done, Errand, Worker
 
@@ -23,19 +24,29 @@ T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """So many workers for one job; a context manager that ends them. Used by one thread."""
+    """So many workers for one job; a context manager that ends them. Used by one thread. Raises
+    WorkerError where they cannot be started.
+    """
 
     def __init__(self, job: Job[T], jobs: int) -> None:
-        self._workers = [Worker(job) for _ in range(jobs)]
+        self._workers: list[Worker[T]] = []
         self._collected = 0.0
+        try:
+            for _ in range(jobs):
+                self._workers.append(Worker(job))
+        except BaseException:
+            self.__exit__()
+            raise
 
     def free(self) -> Worker[T] | None:
         """The least busy worker that can be handed another target, if any."""
         least = min(self._workers, key=lambda one: len(one.errands))
         return least if least.free else None
 
-    def collect(self) -> list[Done[T]]:
-        """Wait until an errand is over, and give all that are; none where none is under way."""
+    def collect(self, awaited: Awaited | None = None) -> list[Done[T]]:
+        """Wait until an errand is over, and give all that are; none where none is under way, or
+        where what is awaited comes before.
+        """
         for worker in self._workers:
             worker.send()
         pause = self._collected + _TOGETHER_S - time.monotonic()
@@ -43,7 +54,9 @@ class Workers(Generic[T]):
             time.sleep(pause)
         done: list[Done[T]] = []
         while not done and (busy := [one for one in self._workers if one.errands]):
-            done = [one for worker in _awake(busy) for one in worker.collect()]
+            done = [one for worker in _awake(busy, awaited) for one in worker.collect()]
+            if awaited is not None and awaited.wait(0):
+                break
         self._collected = time.monotonic()
         return done
 
@@ -78,11 +91,18 @@ def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed
                 yield over.pop(order.popleft()).outcome
 
 
-def _awake(busy: list[Worker[T]]) -> list[Worker[T]]:
-    """Wait for those that have told something, have died, or have had their time."""
+def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
+    """Wait for those that have told something, have died, or have had their time; or for what is
+    awaited besides.
+    """
     with selectors.DefaultSelector() as selector:
         for worker in busy:
             selector.register(worker.answers, selectors.EVENT_READ, worker)
-        found = selector.select(max(0.0, min(worker.seconds_left() for worker in busy)))
-    told = [key.data for key, _ in found]
+        left = max(0.0, min(worker.seconds_left() for worker in busy))
+        if awaited is not None and awaited.descriptor is not None:
+            selector.register(awaited.descriptor, selectors.EVENT_READ)
+        elif awaited is not None:
+            left = 0.0
+        found = selector.select(left)
+    told = [key.data for key, _ in found if key.data is not None]
     return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
+from screener.names import Awaited
 
 
 class AnyDone(Protocol):
@@ -44,8 +45,10 @@ class AnyWorkers(Protocol):
     def free(self) -> AnyWorker | None:
         """One that can be handed another target, if any."""
 
-    def collect(self) -> Sequence[AnyDone]:
-        """Wait until an errand is over, and give all that are."""
+    def collect(self, awaited: Awaited | None = None) -> Sequence[AnyDone]:
+        """Wait until an errand is over, and give all that are; none where what is awaited comes
+        before.
+        """
 
     def __enter__(self) -> AnyWorkers: ...
 

@@ -85,51 +85,105 @@ bool same(const Pixels& pixels, Isa isa) {
   return false;
 }
 
+// The steps of sixteen rows whose windows are one pixel, so that the running sums of the first box
+// are the luma itself, or that are `counts` wide.
+struct Strip {
+  static constexpr int64_t kSteps = 4 * kTile;
+  alignas(64) float before_room[kSteps + kTile][kTile] = {}, after_room[kSteps + kTile][kTile] = {};
+  alignas(64) float sums_room[kSteps + kTile][kTile] = {};
+  // A tile of zeros before what is kept and behind it.
+  alignas(64) float kept[kTile + kSteps + kTile][kTile] = {}, sums[kTile + kSteps] = {};
+  alignas(64) float none[kTile + kSteps + kTile][kTile] = {};
+  alignas(64) float running[3][kTile] = {};
+  alignas(64) float counts[kSteps + kTile], high[kSteps + kTile], low[kSteps + kTile];
+  int64_t never = int64_t{1} << 62;
+  Lanes before{before_room[0], before_room[kSteps + 1], before_room[1], before_room[0], 1};
+  Lanes after{after_room[0], after_room[kSteps + 1], after_room[1], after_room[0], 1};
+  Lanes made{sums_room[0], sums_room[kSteps + kTile], sums_room[kTile], sums_room[0], kTile};
+  BoxSamples samples{&never, nullptr, 0, 0, &made, nullptr};
+  PdqStrip strip{};
+
+  Strip(const uint8_t* pixels, int64_t apart, float count) {
+    const auto inverse = 1 / static_cast<double>(count);
+    for (int64_t n = 0; n < kSteps + kTile; ++n) {
+      counts[n] = count;
+      high[n] = static_cast<float>(inverse);
+      low[n] = static_cast<float>(inverse - static_cast<double>(high[n]));
+    }
+    strip.tiles = kSteps / kTile;
+    strip.pixels = pixels;
+    strip.apart = apart;
+    strip.before = &before;
+    strip.across = {counts, high, low};
+    strip.whole = true;
+    strip.kept = kept[kTile];
+    strip.leaving[0] = none[kTile];
+    strip.leaving[1] = none[kTile];
+    strip.down = strip.across;
+    strip.sums = sums + kTile;
+    strip.after = &after;
+    strip.samples = &samples;
+    strip.running = running;
+  }
+};
+
 // The luma of all 2^24 colours against the formula in double precision, rounded once. Every colour
-// is followed by black and the window is one pixel, so that the running sums are the luma itself.
+// is followed by black, so that the sums of one pixel are the luma.
 bool check_colours(Isa isa) {
-  constexpr int64_t kWidth = 4 * kTile, kColours = kWidth / 2;
-  uint8_t pixels[kTile][kWidth * 3 + 4] = {};
-  alignas(64) float room[kWidth + kTile][kTile], after_room[kWidth + kTile][kTile];
-  alignas(64) float kept[kTile][kWidth], counts[kWidth], nothing[kWidth], sums[kWidth];
-  const int64_t never = int64_t{1} << 62;
-  std::memset(nothing, 0, sizeof nothing);
-  for (float& count : counts) count = 1;
+  constexpr int64_t kSteps = Strip::kSteps, kColours = kSteps / 2;
+  uint8_t pixels[kTile][kSteps * 3] = {};
   for (uint32_t colour = 0; colour < 1u << 24; colour += kTile * kColours) {
-    std::memset(room, 0, sizeof room);
-    std::memset(after_room, 0, sizeof after_room);
-    std::memset(sums, 0, sizeof sums);
-    BoxLines before{room[0], room[kWidth + 1], room[1], 1, 0, {}};
-    BoxLines after{after_room[0], after_room[kWidth + 1], after_room[1], 1, 0, {}};
-    BoxSamples samples{&never, nullptr, 0, nullptr};
-    PdqStrip strip{};
-    for (uint32_t i = 0; i < kTile; ++i) {
+    for (uint32_t i = 0; i < kTile; ++i)
       for (uint32_t n = 0; n < kColours; ++n)
         for (uint32_t c = 0; c < 3; ++c)
           pixels[i][n * 6 + c] = static_cast<uint8_t>((colour + i * kColours + n) >> (8 * c));
-      strip.rows[i] = pixels[i];
-      strip.kept[i] = kept[i];
-      strip.removed[i] = nothing;
-      strip.row_counts[i] = 1;
-    }
-    strip.tiles = kWidth / kTile;
-    strip.height = kTile;
-    strip.counts = counts;
-    strip.sums = sums;
-    strip.before = &before;
-    strip.after = &after;
-    strip.samples = &samples;
-    pdq_kernel(isa).rgb(strip);
+    Strip strip(pixels[0], sizeof pixels[0], 1);
+    pdq_kernel(isa).rgb(strip.strip);
     for (uint32_t i = 0; i < kTile; ++i) {
       for (uint32_t n = 0; n < kColours; ++n) {
         const uint8_t* pixel = &pixels[i][n * 6];
         const double wanted = (0.299 * pixel[0] + 0.587 * pixel[1]) + 0.114 * pixel[2];
-        if (kept[i][n * 2] == static_cast<float>(wanted)) continue;
+        if (strip.kept[kTile + n * 2][i] == static_cast<float>(wanted)) continue;
         std::printf("pdq: %s has another luma of %d, %d, %d\n", isa_name(isa), pixel[0], pixel[1],
                     pixel[2]);
         return false;
       }
     }
+  }
+  return true;
+}
+
+// What the kernel divides by a count, at every `apart`th mantissa, against a division: sums of
+// columns that no pixel changes pass all sixteen lanes, each of which has a count of its own.
+// Counts are odd, since a power of two more changes no bit.
+bool check_quotients(Isa isa, float first_count, float between, uint32_t apart) {
+  constexpr int64_t kSums = Strip::kSteps - kTile;
+  const uint8_t black[kTile + Strip::kSteps * 3] = {};
+  Strip strip(black, 1, 1);
+  for (int n = 0; n < kTile; ++n) {
+    const float count = first_count + static_cast<float>(n) * between;
+    const double inverse = 1 / static_cast<double>(count);
+    strip.counts[n] = count;
+    strip.high[n] = static_cast<float>(inverse);
+    strip.low[n] = static_cast<float>(inverse - static_cast<double>(strip.high[n]));
+  }
+  const Lanes after = strip.after, before = strip.before, made = strip.made;
+  for (uint32_t mantissa = 0; mantissa < 1u << 23; mantissa += kSums * apart) {
+    for (uint32_t n = 0; n < kSums; ++n)
+      strip.sums[kTile + n] =
+          std::bit_cast<float>(0x43000000 + (mantissa + n * apart) % (1u << 23));
+    strip.after = after;
+    strip.before = before;
+    strip.made = made;
+    pdq_kernel(isa).rgb(strip.strip);
+    for (uint32_t n = 0; n < kSums; ++n)
+      for (int lane = 0; lane < kTile; ++lane) {
+        const float sum = std::bit_cast<float>(0x43000000 + (mantissa + n * apart) % (1u << 23));
+        const float found = strip.after_room[1 + n + kTile - 1 - lane][lane];
+        if (found == sum / strip.counts[lane]) continue;
+        std::printf("pdq: %s divides %a by %a otherwise\n", isa_name(isa), sum, strip.counts[lane]);
+        return false;
+      }
   }
   return true;
 }
@@ -140,6 +194,8 @@ bool check_pdq() {
   int differences = 0;
   for (Isa isa : supported_isas()) {
     differences += !check_colours(isa);
+    differences += !check_quotients(isa, 3, 2, 1);  // windows of pictures up to 4352 pixels wide
+    differences += !check_quotients(isa, 35, 270, 61);
     if (isa == Isa::scalar) continue;
     Random random;
     for (int n = 0; n < 400 && differences == 0; ++n) {

@@ -20,7 +20,10 @@ def audit() -> None:
 @audit.command()
 @click.argument("file", type=FILE)
 @click.option("--key", type=FILE, help="The Ed25519 public key of who signs, in a PEM file.")
-@click.option("--head", help="A head that was told when the log was closed, and kept elsewhere.")
+@click.option(
+    "--head",
+    help="A head, all 64 digits, that was told when the log was closed, and kept elsewhere.",
+)
 @JSON
 def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int:
     """Find any line of an audit log that was changed, removed or added, and an end cut off.
@@ -28,13 +31,14 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     \b
     Exit codes:
       0  all is as it was written; with --key, by the holder of the key
-      2  something was changed, and sentences say where
+      2  something was changed, and sentences say where; or the call was wrong
       3  nothing was changed, but the last run did not close the log: its end may be missing
 
     \b
     Examples:
       screener audit verify decisions.audit --key audit.pub.pem
-      screener audit verify decisions.audit --head 5f70bf18a086007016e948b04aed3b82…
+      screener audit verify decisions.audit \\
+        --head 5f70bf18a086007016e948b04aed3b82e9c3a1b6d4f25c708890d7e4a31b6c52
     """
     found = audit_log.verify(file, key=key, head=head)
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +13,7 @@ from typing import Any
 import click
 
 from screener import audit, console, list_pages
+from screener.audit_chain import head_path
 from screener.commands.opening import open_list
 from screener.output import JsonLines
 from screener.policy import Policy
@@ -23,7 +26,8 @@ Exit codes:
   1    at least one match
   3    no match, but something was not screened
   2    the call or the list was wrong
-  130  interrupted"""
+  130  interrupted
+  141  whoever read the output has gone"""
 
 LISTS = click.option(
     "--list",
@@ -75,19 +79,79 @@ def make_engine(
     return Screener([open_list(stack, path) for path in lists], policy=policy)
 
 
-def open_audit(
-    stack: ExitStack, audit_file: Path | None, key: Path | None, engine: Screener
+def check_apart(
+    *, lists: Iterable[Path], policy_file: Path | None, audit_key: Path | None,
+    audit_file: Path | None = None, output: Path | None = None, resume: Path | None = None,
+    cache: Path | None = None,
+) -> None:  # fmt: skip
+    """UsageError where a file that is written to for one option is another option's too."""
+    head = None if audit_file is None else head_path(audit_file)
+    written = [
+        ("-o", output), ("--resume", resume), ("--audit", audit_file),
+        ("the head of --audit", head), ("--cache", cache),
+    ]  # fmt: skip
+    if cache is not None:  # SQLite writes these beside it
+        for end in ("-wal", "-shm", "-journal"):
+            written.append(("a file beside --cache", cache.with_name(cache.name + end)))
+    read = [("--policy", policy_file), ("--audit-key", audit_key)]
+    all_of = written + read + [("--list", path) for path in lists]
+    for number, (option, path) in enumerate(written):
+        for other, its in all_of[number + 1 :]:
+            if path is not None and its is not None and _same_file(path, its):
+                raise click.UsageError(
+                    f"{option} and {other} are one file, {console.printable(str(path))}: what is"
+                    " written for the one would destroy the other"
+                )
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether two names are of one file that keeps what it holds, or the first is in a folder."""
+    real, its = (Path(os.path.realpath(one)) for one in (path, other))
+    try:
+        there = path.stat()
+        if stat.S_ISREG(there.st_mode) and os.path.samestat(there, other.stat()):
+            return True
+        device = not stat.S_ISREG(there.st_mode)
+    except OSError:
+        device = False
+    return not device and (real == its or its in real.parents)
+
+
+def claim_audit(
+    stack: ExitStack, audit_file: Path | None, key: Path | None
 ) -> audit.AuditLog | None:
-    """The audit log that was asked for. To be opened before the output is, which is emptied then:
-    a log that is refused must cost no results.
-    """
+    """The audit log that was asked for, as it was until `begun` begins it."""
     if audit_file is None:
         if key is not None:
             raise click.UsageError("--audit-key signs an audit log: name one by --audit")
         return None
-    log = audit.open_log(audit_file, engine, key=key)
+    log = audit.claim_log(audit_file, key=key)
     stack.push(_told_end(log, audit_file))
     return log
+
+
+def begun(
+    results: Iterable[Result], out: JsonLines, log: audit.AuditLog | None, engine: Screener
+) -> Iterator[Result]:
+    """The results as they are. What they are written to is begun when the first is there: whatever
+    refuses a call until then leaves every file as it was. An interruption is no refusal.
+    """
+
+    def begin() -> None:
+        if log is not None:
+            log.begin(engine)
+        out.begin()
+
+    coming = iter(results)
+    try:
+        first = next(coming, None)
+    except KeyboardInterrupt:
+        begin()
+        raise
+    begin()
+    if first is not None:
+        yield first
+        yield from coming
 
 
 def make_writer(out: JsonLines, log: audit.AuditLog | None) -> Callable[[Result], None]:
@@ -106,6 +170,8 @@ def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
 
     def end(*raised: Any) -> None:
         log.__exit__(*raised)
+        if not log.begun:
+            return
         signed = "signed" if log.signed else "not signed: give --audit-key"
         click.echo(f"audit log {console.printable(str(path))}: head {log.head}, {signed}", err=True)
 

@@ -15,6 +15,7 @@ from screener.errors import ListError
 from screener.lists.formats import FORMATS
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES
+from screener.provenance import warn_of_other_pixels
 
 
 @click.command("import")
@@ -82,6 +83,7 @@ def import_(
             )  # fmt: skip
             console.print_import(told, str(file), report)
             known = known.refresh()
+        warn_of_other_pixels(known)
     console.print_hubs(told, known.hubs())
     return 0
 

@@ -14,7 +14,6 @@ import click
 
 from screener import console, progress
 from screener.cache import HashCache, check_keep
-from screener.commands.apart import check_cache_apart
 from screener.commands.deciding import (
     AUDIT,
     AUDIT_KEY,
@@ -24,19 +23,21 @@ from screener.commands.deciding import (
     LISTS,
     OUTPUT,
     POLICY,
+    begun,
+    check_apart,
+    claim_audit,
     counted,
     make_engine,
     make_writer,
-    open_audit,
 )
 from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
-from screener.output import JsonLines, ResumedJsonLines, open_jsonl, resume_jsonl
+from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
 from screener.rescan import outdated, unhashed
 from screener.rescan import rescan as match_cache
 from screener.result import Result
-from screener.scan import cores
+from screener.scan import check_memory, cores
 from screener.scan import scan as scan_files
 from screener.screen import Screener
 
@@ -120,7 +121,6 @@ def scan(
     """
     told = console.to_stderr()
     again: Counter[str] = Counter()
-    check_cache_apart(cache, outputs=(output, resume), audit=audit_file, lists=lists)
     with ExitStack() as stack:
         if keep is not None and cache is None:
             raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
@@ -129,15 +129,21 @@ def scan(
         scan_them = scan_files if where == "local" else _on_ray(address)
         if "-" in paths and sys.stdin is None:
             raise click.UsageError("standard input is closed, and the names come from there")
+        check_apart(
+            output=output, resume=resume, audit_file=audit_file, cache=cache, lists=lists,
+            policy_file=policy_file, audit_key=audit_key,
+        )  # fmt: skip
         engine = make_engine(stack, lists, policy_file, digests_only)
-        log = open_audit(stack, audit_file, audit_key, engine)
-        out = stack.enter_context(_output(output, resume, lists, engine))
+        check_memory(engine.policy, engine.kinds)
+        out = stack.enter_context(_claimed(output, resume, lists, engine))
+        log = claim_audit(stack, audit_file, audit_key)
+        # The last that may be refused: it changes what it opens.
+        kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = console.Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
-        kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         stdin = sys.stdin.buffer if "-" in paths else None
         if where == "ray":
             # Ray prints there what it thinks of lost workers, among the results.
@@ -146,7 +152,7 @@ def scan(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept, metrics=partial(_count_again, again),
         )))  # fmt: skip
-        for result in counted(stack, results, engine, count):
+        for result in counted(stack, begun(results, out, log, engine), engine, count):
             write(result)
             tally.add(result)
             show.add(result)
@@ -196,14 +202,17 @@ def rescan(
     """
     told = console.to_stderr()
     tally = console.Tally()
-    check_cache_apart(cache, outputs=(output,), audit=audit_file, lists=lists)
     with ExitStack() as stack:
+        check_apart(
+            output=output, audit_file=audit_file, cache=cache, lists=lists,
+            policy_file=policy_file, audit_key=audit_key,
+        )  # fmt: skip
         engine = make_engine(stack, lists, policy_file, digests_only)
+        out = stack.enter_context(claim_jsonl(output))
+        log = claim_audit(stack, audit_file, audit_key)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
-        log = open_audit(stack, audit_file, audit_key, engine)
-        out = stack.enter_context(open_jsonl(output))
         write = make_writer(out, log)
-        results = match_cache(engine, kept, every=every, threads=cores())
+        results = begun(match_cache(engine, kept, every=every, threads=cores()), out, log, engine)
         for result in counted(stack, results, engine, count):
             write(result)
             tally.add(result)
@@ -239,11 +248,11 @@ def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]
     return partial(scan_there, address=address)
 
 
-def _output(
+def _claimed(
     output: Path | None, resume: Path | None, lists: tuple[Path, ...], engine: Screener
 ) -> JsonLines:
     if resume is None:
-        return open_jsonl(output)
+        return claim_jsonl(output)
     if output is not None:
         raise click.UsageError("--resume writes to the file that it names: leave -o away")
     for path in lists:
@@ -251,9 +260,9 @@ def _output(
             raise click.UsageError(
                 f"--resume needs generations, and {path} is a list file: import it first"
             )
-    out = resume_jsonl(resume, engine)
+    out = claim_resumed(resume, engine)
     finished = out.finished
-    torn = f"; half a line of {finished.torn} bytes was taken away" if finished.torn else ""
+    torn = f"; half a line of {finished.torn} bytes is taken away" if finished.torn else ""
     click.echo(f"{console.printable(str(resume))}: {len(finished)} results count{torn}", err=True)
     return out
 

@@ -20,16 +20,18 @@ from screener.commands.deciding import (
     LISTS,
     OUTPUT,
     POLICY,
+    begun,
+    check_apart,
+    claim_audit,
     counted,
     make_engine,
     make_writer,
-    open_audit,
 )
 from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.inputs import find
-from screener.output import open_jsonl
+from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.result import Reason
 
@@ -60,11 +62,15 @@ def match(
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
+        check_apart(
+            output=output, audit_file=audit_file, lists=lists, policy_file=policy_file,
+            audit_key=audit_key,
+        )  # fmt: skip
         engine = make_engine(stack, lists, policy_file, digests_only)
-        log = open_audit(stack, audit_file, audit_key, engine)
-        out = stack.enter_context(open_jsonl(output))
+        out = stack.enter_context(claim_jsonl(output))
+        log = claim_audit(stack, audit_file, audit_key)
         write = make_writer(out, log)
-        found = hash_lines.match(engine, sys.stdin.buffer)
+        found = begun(hash_lines.match(engine, sys.stdin.buffer), out, log, engine)
         for result in counted(stack, found, engine, count):
             write(result)
             tally.add(result)

@@ -14,6 +14,7 @@ from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.measure import measure
+from screener.provenance import warn_of_other_pixels
 
 
 @click.command()
@@ -24,7 +25,9 @@ def info(path: Path, as_json: bool) -> int:
     is computed here can reach.
     """
     with ExitStack() as stack:
-        found = open_list(stack, path).info()
+        known = open_list(stack, path)
+        warn_of_other_pixels(known)
+        found = known.info()
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:

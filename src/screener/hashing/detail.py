@@ -145,14 +145,19 @@ def pattern_scores(values: Sequence[bytes]) -> list[int]:
     return [_pattern_score(power) for power, _ in _core.pdq_patterns(b"".join(values))]
 
 
-def pattern_bounds(values: bytes, doubts: Sequence[int]) -> list[tuple[int, int]]:
-    """The least and the largest score that PDQs, joined, can have of which so many bits may be
-    others: of those that are sure their score, twice.
+def pattern_bounds(values: bytes, doubts: bytes) -> tuple[bytes, bytes]:
+    """The least and the largest scores that PDQs, joined, can have of which so many bits may be
+    others: of those that are sure their score, twice. A byte stands for each number.
     """
-    return [
+    powers = _core.pdq_patterns(values)
+    if not any(doubts):
+        scores = bytes([_pattern_score(power) for power, _ in powers])
+        return scores, scores
+    bounds = [
         _pattern_bounds(power, widest, doubt) if doubt else (_pattern_score(power),) * 2
-        for (power, widest), doubt in zip(_core.pdq_patterns(values), doubts, strict=True)
+        for (power, widest), doubt in zip(powers, doubts, strict=True)
     ]
+    return bytes([least for least, _ in bounds]), bytes([most for _, most in bounds])
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,9 @@ _PACKED: dict[str, Callable[[BinaryIO], Any]] = {
 }
 _BLOCK = 512  # of a tar file; its magic is in the first
 _HEAD = 4096
+# A tar file without members is its end alone, zeros, two blocks of them or a record of the usual
+# lengths: tar writes 10,240 bytes. What is longer is a file that was lost to zeros.
+_EMPTY = 1 << 16
 _PIECE = 1 << 16  # the most that damage costs of what is before it
 # Below so many bytes nothing is taken for a bomb, however well it was packed.
 _INNOCENT = 16 << 20
@@ -69,12 +72,16 @@ def type_of(stream: BinaryIO) -> str | None:
     for anything else. Leaves the stream at its start.
     """
     head = stream.read(_HEAD)
+    if _is_empty_tar(head, stream):
+        stream.seek(0)
+        return "application/x-tar"
     stream.seek(0)
     found = sniff(head)
     if found in _PACKED:
         try:
             with _PACKED[found](stream) as unpacked:
-                found = sniff(unpacked.read(_BLOCK))
+                begin = unpacked.read(_BLOCK)
+                found = "application/x-tar" if _is_empty_tar(begin, unpacked) else sniff(begin)
         except Exception:  # whatever a damaged file makes a decompressor raise
             found = None
         finally:
@@ -83,12 +90,21 @@ def type_of(stream: BinaryIO) -> str | None:
     return found if found in ("application/zip", "application/x-tar") else None
 
 
+def _is_empty_tar(begin: bytes, stream: BinaryIO) -> bool:
+    """Whether a stream, whose first bytes were read, is the end of a tar file and nothing else."""
+    if any(begin):
+        return False
+    whole = begin + stream.read(_EMPTY + 1)
+    return 2 * _BLOCK <= len(whole) <= _EMPTY and len(whole) % _BLOCK == 0 and not any(whole)
+
+
 def open_archive(file: OpenFile) -> BinaryIO | None:
     """A file that begins as an archive does as a stream, for `type_of` to say what is in it; None
     for anything else, which nearly all files are.
     """
-    found = sniff(file.head)
-    if found in _PACKED or found in ("application/zip", "application/x-tar"):
+    found = file.mime
+    empty = not any(file.head) and 2 * _BLOCK <= file.size <= _EMPTY
+    if found in _PACKED or found in ("application/zip", "application/x-tar") or empty:
         return file.stream()
     return None
 

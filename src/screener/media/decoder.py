@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError
+from screener.extras import install
 from screener.media import direct, headers
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
@@ -80,13 +81,14 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """The upright pixels of a picture of a HEIF, AVIF or WebP without Pillow's copies of them; None
-    where they are to be had of the image only. Raises what the decoder raises.
+    """The upright pixels of a picture of a HEIF or AVIF, or of a WebP that is a still, without
+    Pillow's copies of them; None where they are to be had of the image only. Raises what the
+    decoder raises.
     """
     if image.format == "AVIF":
         return direct.avif(image, number)
     if image.format == "WEBP":
-        return direct.webp(image, data, number)
+        return direct.webp(image, data)
     if image.format != "HEIF":
         return None
     try:
@@ -221,7 +223,7 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
     if refused is not None:
         return MediaError("unsupported", f"{mime or refused} is not decoded")
     if mime in _HEIF:
-        return MediaError("unsupported", f"{mime}: pip install 'screener[heif]' to decode it")
+        return MediaError("unsupported", f"{mime}: {install('heif')} to decode it")
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
         if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
             return MediaError("too_large", f"{mime}: not enough memory to load its decoder")

@@ -2,13 +2,12 @@
 
 Pillow decodes every WebP as an animation, on two canvases, and copies the pixels of either format
 twice: 16 bytes a pixel of WebP, 9 of AVIF. The pixels here are the same: both ways ask libwebp
-and libavif. An animation takes its two canvases here too, but not Pillow's copies.
+and libavif.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from PIL import ImageFile
@@ -19,15 +18,11 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 _ANIMATED = 2  # the flag in the header of an extended WebP
 
 
-def webp(image: ImageFile.ImageFile, data: bytes, number: int) -> pixels.Pixels | None:
-    """The upright pixels of a WebP that is a still, by OpenCV, or of a frame, by Pillow's decoder;
-    None where there is no such way. Raises what Pillow raises.
-    """
+def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
+    """The upright pixels of a WebP that is a still, by OpenCV; None where it cannot."""
     channels = _CHANNELS.get(image.mode)
-    if channels is None:
+    if channels is None or (data[12:16] == b"VP8X" and data[20] & _ANIMATED):
         return None
-    if data[12:16] == b"VP8X" and data[20] & _ANIMATED:
-        return _webp_frame(image, number, channels)
     try:
         import cv2  # not with this module: WebP may not come
     except (ImportError, OSError, MemoryError):  # a worker may have too little memory left
@@ -45,18 +40,6 @@ def webp(image: ImageFile.ImageFile, data: bytes, number: int) -> pixels.Pixels 
         return None
     upright = pixels.turned(pixels.from_array(found), pixels.orientation(image))
     return upright[..., ::-1]  # it is blue, green, red
-
-
-def _webp_frame(image: Any, number: int, channels: int) -> pixels.Pixels | None:
-    """The upright pixels of a frame, and in the image's `info` how long it is shown."""
-    if not (hasattr(image, "_seek") and hasattr(image, "_get_next")):
-        return None
-    image._seek(number)
-    memory, _, duration = image._get_next()
-    image.info["duration"] = duration
-    stored = np.frombuffer(memory, np.uint8).reshape(image.height, image.width, 4)
-    shown = pixels.from_array(stored[..., :channels])  # all four bytes are there in any case
-    return pixels.turned(shown, pixels.orientation(image))
 
 
 def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:

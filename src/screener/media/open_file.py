@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cached_property
 from os import PathLike
 from types import TracebackType
 from typing import BinaryIO
 
 from screener.errors import MediaError
+from screener.media.sniff import sniff
 
 HEAD = 4096
 """Bytes that tell what a file is."""
 
 _SMALL = 1 << 18  # bytes: a file of no more is read before it is known what it is
-_PIECE = 1 << 16
 
 
 class OpenFile(PathLike[str]):
@@ -60,6 +61,11 @@ class OpenFile(PathLike[str]):
         """Its first bytes."""
         return self._start[:HEAD]
 
+    @cached_property
+    def mime(self) -> str | None:
+        """The MIME type that its first bytes tell."""
+        return sniff(self.head)
+
     def stream(self) -> BinaryIO:
         """It as a file object, at its start, to be closed."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -73,7 +79,7 @@ class OpenFile(PathLike[str]):
         if at < self.size:  # at once, and not behind what has been read, which would hold it twice
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             pieces, at = [], 0
-        while piece := os.read(self._descriptor, max(self.size - at, 0) + _PIECE):
+        while piece := os.read(self._descriptor, max(self.size - at, 0) + HEAD):
             pieces.append(piece)
             at += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -22,6 +22,8 @@ _FRAMES_FACTOR = 4
 _APART = ("MPO", "TIFF")
 """Formats of which a frame is decoded without the one before."""
 
+_FEW = 4 << 20  # bytes of a frame that is kept to compare the next with
+
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
     """Frames as declared; where a file declares none, counted up to one past the limit."""
@@ -47,7 +49,7 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) 
 
     Raises MediaError after the last that could be decoded.
     """
-    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, b""
+    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, None
     for part in itertools.count():
         if part:
             following = _following(image, data, part, count)
@@ -67,8 +69,8 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) 
         elif alone:
             image._im = None  # it stands on the memory of the frame, which is not to outlive it
         if found is not None:
-            shown = b"" if count == 1 else _told(found)
-            if count == 1 or shown != previous:
+            shown = _told(found) if count > 1 else None
+            if shown is None or previous is None or not np.array_equal(shown, previous):
                 yield Frame(found, time, part)
             previous, found = shown, None  # not held while the next are decoded
         if trouble is not None:
@@ -78,12 +80,16 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) 
         time += _duration(image)
 
 
-def _told(found: NDArray[np.uint8]) -> bytes:
-    """What tells a frame's pixels from others: it takes no memory, where the pixels would."""
+def _told(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What tells a frame's pixels from others: themselves where they are few, else a digest, which
+    takes longer and no memory.
+    """
+    if found.nbytes <= _FEW:
+        return found
     made = hashlib.blake2b(repr(found.shape).encode(), digest_size=32)
     for _, band in pixels.array_bands(found):
         made.update(np.ascontiguousarray(band).data)
-    return made.digest()
+    return np.frombuffer(made.digest(), np.uint8)
 
 
 def _following(

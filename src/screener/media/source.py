@@ -34,21 +34,15 @@ class Name:
 
 @dataclass(frozen=True)
 class Source:
-    """An input that was read. `content` is its bytes or its pixels; for a video's file the open
-    file, to be closed, since a video is not held.
+    """An input that was read. `content` is its bytes or its pixels; for a video, which is not held,
+    its `file`, which is open and to be closed.
 
-    A regular file beyond the limit has no content but an open `stream`, so that its digests can
+    A regular file beyond the limit has no content but is an open `file`, so that its digests can
     still be made without holding it.
     """
 
     content: Content | BinaryIO | None
-    stream: BinaryIO | None = None
-
-    @property
-    def file(self) -> BinaryIO | None:
-        """The file that is open, of a video or one beyond the limit."""
-        held = isinstance(self.content, bytes | Image.Image | np.ndarray) or self.content is None
-        return self.stream if held else cast("BinaryIO", self.content)
+    file: BinaryIO | None = None
 
     def __enter__(self) -> Source:
         return self
@@ -94,16 +88,19 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     stream beyond the limit. An array or Pillow image is passed on as it is; TypeError for what
     is none of all these.
     """
+    if isinstance(item, OpenFile):
+        with item:
+            return _read_file(item, limit, video_limit)
     if isinstance(item, str | PathLike):
-        with item if isinstance(item, OpenFile) else OpenFile(item) as file:
-            return _read_file(file, limit, video_limit)
+        return read(OpenFile(item), limit=limit, video_limit=video_limit)
     if isinstance(item, bytes | bytearray | memoryview):
         data = bytes(item)
         most = max(limit, video_limit) if _is_video(data[:HEAD]) else limit
         return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
-        return Source(_lent(stream, max(limit, video_limit)) or _read_stream(stream, limit))
+        lent = _lent(stream, max(limit, video_limit))
+        return Source(_read_stream(stream, limit)) if lent is None else Source(lent, lent)
     if isinstance(item, Image.Image | np.ndarray):
         return Source(item)
     raise TypeError(f"not something to screen: {type(item).__name__}")
@@ -115,8 +112,9 @@ def _is_video(head: bytes) -> bool:
 
 def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
     try:
-        if video_limit and _is_video(file.head) and file.size <= max(limit, video_limit):
-            return Source(file.stream())
+        if video_limit and file.mime in CONTAINERS and file.size <= max(limit, video_limit):
+            stream = file.stream()
+            return Source(stream, stream)
         return Source(None, file.stream()) if file.size > limit else Source(file.whole())
     except (OSError, ValueError) as error:
         raise unreadable(error) from None

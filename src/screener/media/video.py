@@ -17,6 +17,7 @@ from time import monotonic
 from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
+from screener.extras import install
 from screener.media import containers, likeness
 from screener.media.bars import Bars
 from screener.media.limits import Limits
@@ -76,7 +77,7 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) ->
                 every=sampling.step if some else None,
             )
         if sampling.mode == "keyframes":
-            raise MediaError("unsupported", "keyframes needs PyAV: install the extra `video`")
+            raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
         from screener.media.opencv import CvStream
 
         return CvStream(stream)
@@ -119,7 +120,7 @@ def _walk(
         except MediaError as error:
             trouble = trouble or error
     if trouble is None and opened.tracks < containers.picture_tracks(stream):
-        more = "a further track of pictures needs PyAV: install the extra `video`"
+        more = f"a further track of pictures needs PyAV: {install('video')}"
         trouble = MediaError("unsupported", more)
     if trouble is not None:
         raise trouble

@@ -24,11 +24,12 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from screener.errors import ClusterError, MediaError
+from screener.errors import ClusterError, MediaError, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of, spelled
+from screener.names import Awaited
 from screener.ray import nodes
 from screener.result import Reason
 from screener.worker import Worker
@@ -42,6 +43,7 @@ _IN_FLIGHT = 2
 _TRIES = 3
 _PATIENCE = 300.0  # seconds without any worker: a cluster may still be starting nodes
 _GRACE = 10.0  # seconds for the others, once there is one
+_GLANCE = 0.05  # seconds between two looks for what else is awaited
 
 _CRASH = MediaError(str(Reason.CRASHED), "the worker's actor died of it")
 
@@ -177,14 +179,20 @@ class Crew:
         least = min(self._workers, key=lambda one: len(one.errands))
         return least if least.free else None
 
-    def collect(self) -> list[Done]:
-        """Wait until an errand is over, and give all that are."""
+    def collect(self, awaited: Awaited | None = None) -> list[Done]:
+        """Wait until an errand is over, and give all that are; none where what is awaited comes
+        before.
+        """
         done: list[Done] = []
         while not done and (busy := [one for worker in self._workers for one in worker.errands]):
-            wait([errand.future for errand in busy], return_when=FIRST_COMPLETED)
+            # What is awaited cannot be waited for beside them.
+            pause = None if awaited is None else 0.0 if awaited.wait(0) else _GLANCE
+            wait([errand.future for errand in busy], pause, return_when=FIRST_COMPLETED)
             for errand in busy:
                 if errand.future.done():
                     done += errand.worker.collect(errand)
+            if awaited is not None and awaited.wait(0):
+                break
         return done
 
     def __enter__(self) -> Crew:
@@ -273,7 +281,9 @@ class RemoteWorker:
         outcome: Hashed | Opened
         try:
             outcome, seconds = errand.future.result()
-        except RayTaskError:
+        except RayTaskError as error:
+            if isinstance(error.cause, WorkerError):
+                raise ClusterError(f"the node {post.where}: {error.cause}") from None
             raise  # a fault in the actor's code, as it would be here
         except RayError as error:
             self._crew.bury(post, error)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import ray.data
 
 from screener.errors import ClusterError
+from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened
-from screener.inputs import Place
 from screener.lists.hashlist import HashList
 from screener.media.source import Name
+from screener.names import Awaited
 from screener.policy import Policy
 from screener.ray import nodes
 from screener.ray.nodes import Listed
@@ -200,9 +201,9 @@ class _KeptWorkers:
         """The worker, where it can be handed another target."""
         return None if self._workers is None else self._workers.free()
 
-    def collect(self) -> Sequence[Done[Hashed | Opened]]:
+    def collect(self, awaited: Awaited | None = None) -> Sequence[Done[Hashed | Opened]]:
         """Wait until an errand is over, and give all that are."""
-        return [] if self._workers is None else self._workers.collect()
+        return [] if self._workers is None else self._workers.collect(awaited)
 
     def __enter__(self) -> _KeptWorkers:
         return self

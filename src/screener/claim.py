@@ -1,0 +1,71 @@
+"""Claiming a file to write to: opened, locked, and left as it was until something is written.
+
+A call that is refused must cost no file, so all that may refuse it is asked before anything is
+written: a claim is how a file is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from os import PathLike
+from typing import NamedTuple
+
+from screener.errors import OutputError
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+class Claim(NamedTuple):
+    """An open descriptor, whether it is of a regular file, and whether that was made for it."""
+
+    descriptor: int
+    regular: bool
+    made: bool
+
+
+def claim(path: str | PathLike[str], flags: int, busy: str) -> Claim:
+    """Be the only writer of a file, made where there is none, readable by its owner only.
+
+    `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError with
+    the sentence `busy` where another program has claimed it. A device is nobody's.
+    """
+    flags |= os.O_CREAT | _CLOEXEC
+    try:
+        descriptor, made = os.open(path, flags | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        descriptor, made = os.open(path, flags, 0o600), False
+    claimed = Claim(descriptor, stat.S_ISREG(os.fstat(descriptor).st_mode), made)
+    try:
+        if claimed.regular:
+            _lock(descriptor, busy)
+    except BaseException:
+        give_up(path, claimed)
+        raise
+    return claimed
+
+
+def give_up(path: str | PathLike[str], claimed: Claim) -> None:
+    """Close a file to which nothing was written; where it was made for the claim, it goes again."""
+    try:
+        if claimed.made:
+            os.unlink(path)
+    finally:
+        os.close(claimed.descriptor)
+
+
+def make_private(descriptor: int) -> None:
+    """Let only the owner of an open file read it, as far as the platform can."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+
+
+def _lock(descriptor: int, busy: str) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(busy) from None

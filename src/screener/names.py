@@ -1,0 +1,81 @@
+"""Names: those that come on a stream, one after the other, and are not waited for."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterator
+from os import PathLike
+from typing import BinaryIO, NamedTuple
+
+# A name that the system would open is at most so long, so that a list of names with NULs has one
+# within its first so many bytes.
+_LONGEST_NAME = 4096
+_CHUNK = 1 << 16
+# Nobody who ends names by NULs stops for so many seconds behind a line end within his first name.
+_PAUSE_S = 0.25
+
+
+class Awaited(NamedTuple):
+    """Nothing for now: more has to come from a descriptor first; with None, it takes a while to
+    find, and there is to be time for others in between.
+    """
+
+    descriptor: int | None = None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for it, no longer than so many seconds; whether something came, or the end."""
+        if self.descriptor is None:
+            return True
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+class Names(PathLike[str]):
+    """The names on a stream, as `find … -print0` or `find …` writes them: separated by NULs where
+    there is one among the first 4,096 bytes, or in what comes before a pause behind a line end;
+    else by line ends. Names that are not UTF-8 stay so. As a path, `-`.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __fspath__(self) -> str:
+        return "-"
+
+    def __iter__(self) -> Iterator[str | Awaited]:
+        end, rest = b"", b""
+        for piece in self._pieces():
+            if not isinstance(piece, Awaited):
+                rest += piece
+                if not end and b"\0" in rest:
+                    end = b"\0"
+                elif not end and len(rest) > _LONGEST_NAME:
+                    end = b"\n"
+            elif not end and rest.endswith(b"\n") and not piece.wait(_PAUSE_S):
+                end = b"\n"
+            if end:
+                *whole, rest = rest.split(end)
+                yield from (os.fsdecode(name) for name in whole if name)
+            if isinstance(piece, Awaited):
+                yield piece
+        yield from (os.fsdecode(name) for name in rest.split(end or b"\n") if name)
+
+    def _pieces(self) -> Iterator[bytes | Awaited]:
+        """What is there to read, piece by piece; Awaited while there is nothing."""
+        read1 = getattr(self._stream, "read1", self._stream.read)
+        awaited = self._awaited()
+        while True:
+            while awaited is not None and not awaited.wait(0):
+                yield awaited
+            if not (piece := read1(_CHUNK)):
+                return
+            yield piece
+
+    def _awaited(self) -> Awaited | None:
+        """None where reading has to wait, as the system cannot say whether it would."""
+        try:
+            return Awaited(self._stream.fileno()) if hasattr(select, "poll") else None
+        except (AttributeError, OSError, ValueError):
+            return None

@@ -1,0 +1,32 @@
+"""The console command `screener`, which loads the library itself, so that Ctrl-C ends it cleanly
+meanwhile too: loading takes some tenths of a second, most of it NumPy's.
+
+It stands beside the library and not in it, since whatever is in a package loads the package first.
+Before this is run, while Python itself starts, Ctrl-C is Python's to tell of.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line: see `screener.cli`."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # else somebody wants it otherwise
+        signal.signal(signal.SIGINT, _end)
+    try:
+        from screener.cli import main as run
+
+        signal.signal(signal.SIGINT, before)
+        run()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End at once: nothing was begun, and an exception in the midst of an import may be lost."""
+    os.write(2, b"interrupted\n")
+    os._exit(130)
