@@ -35,7 +35,8 @@ def drawn(size: tuple[int, int], frames: int) -> bytes:
     """The animation."""
     place = Path(__file__).resolve().parents[1] / "fixtures" / "draw.py"
     spec = importlib.util.spec_from_file_location("draw", place)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     draw = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(draw)
     still: Image.Image = draw.scene(1, size).quantize(200)
