@@ -11,7 +11,7 @@ from screener.finished import Finished
 from screener.hasher import Target
 from screener.inputs import Place
 from screener.media.archive import Budget, Member
-from screener.media.image import Limits
+from screener.media.limits import Limits
 from screener.media.source import Name, name_of
 from screener.result import Result
 from screener.working import AnyWorker

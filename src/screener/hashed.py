@@ -110,8 +110,8 @@ def hash_item(
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
                     if new:
-                        made = _perceptual(frame, picture.media, perceptual, sketch=sketch)
-                        hashes += repeats.left(frame, made)
+                        shown = _perceptual(frame, picture.media, perceptual, sketch=sketch)
+                        hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error

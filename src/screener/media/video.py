@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.media import containers, likeness
 from screener.media.bars import Bars
 from screener.media.limits import Limits
@@ -234,7 +234,7 @@ class _Walk:
         try:
             yield from _without_bars(_distinct(self.taken(), self._sampling))
         except MemoryError:
-            raise MediaError("too_large", "not enough memory to decode it") from None
+            raise ShortOfMemory("not enough memory to decode it") from None
 
     def check(self, stream: BinaryIO) -> None:
         """MediaError where a part of the track, which has been walked over, was not looked at."""
