@@ -6,7 +6,7 @@ from screener import Policy, Screener, scan
 def test_large_broken_pictures_come_out_alike_whatever_was_before(
     material, make_list, scene, tmp_path
 ):
-    """Two files of pictures of hundreds of megabytes, cut short, by themselves and behind one that
+    """Files of pictures of hundreds of megabytes, cut short, by themselves and behind one that
     leaves memory occupied, with all hashes and with little memory: the same lines.
     """
     folder = material / "robustness" / "pillow"
