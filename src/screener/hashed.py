@@ -86,7 +86,8 @@ def hash_item(
     doubt.
     Never raises MediaError: the trouble is part of what is returned.
     """
-    digests, perceptual = [], []
+    digests: list[HashKind] = []
+    perceptual: list[HashKind] = []
     for kind in kinds:
         (digests if kind.digest else perceptual).append(kind)
     name = source.name_of(item)
