@@ -341,10 +341,11 @@ def test_the_commands_write_and_verify(place, tmp_path):
     log, images = tmp_path / "log", ROOT / "fixtures" / "images"
     options = ("--list", place / "known.list", "--audit", log)
     signed = ("--audit-key", place / "key.pem")
-    first = screener("scan", images / "alley.jpg", *options)
+    bare = screener("scan", images / "alley.jpg", *options[:3], tmp_path / "bare")
+    first = screener("scan", images / "alley.jpg", *options, *signed)
     second = screener("match", *options, *signed, input=f"pdq {LISTED} 100 x\n")
     assert (first.returncode, second.returncode) == (0, 1), first.stderr + second.stderr
-    assert "not signed: give --audit-key" in first.stderr
+    assert "not signed: give --audit-key" in bare.stderr
     head = second.stderr.split("head ")[1].split(",")[0]
 
     check = ("audit", "verify", log, "--key", place / "key.pub.pem", "--head", head)
@@ -361,7 +362,7 @@ def test_the_commands_write_and_verify(place, tmp_path):
     assert screener("audit", "verify", tmp_path / "none").returncode == 2
     (tmp_path / "r").write_text("results of before")
     # It was cut; the scan is refused before the output is emptied.
-    assert screener("scan", images, *options, "-o", tmp_path / "r").returncode == 2
+    assert screener("scan", images, *options, *signed, "-o", tmp_path / "r").returncode == 2
     assert (tmp_path / "r").read_text() == "results of before"
     assert screener("scan", images, *options[:2], *signed).returncode == 2
 

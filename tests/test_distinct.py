@@ -1,69 +1,153 @@
-"""Frames of one file: those that differ are hashed, those that hardly do are not."""
+"""Frames of one file: what is looked up of all of them is what is looked up of each by itself."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-from PIL import ImageDraw
+import pytest
+from drawn_videos import clip
+from PIL import Image, ImageDraw
 
-from screener import Policy
-from screener.distinct import NEAR, Distinct
+from screener import HashList, Policy, Screener
 from screener.hashed import hash_item
-from screener.hashing import pdq
-from screener.hashing.hash import Hash
+from screener.hashing import classic, pdq
+from screener.hashing.hash import KINDS
+from screener.located import groups_of
+from screener.media.sampling import Sampling
+
+ALL = [pdq.PDQ, *classic.CLASSIC]
 
 
-def turned(value, bits):
-    """A PDQ value with its first bits turned over."""
-    number = int.from_bytes(value) ^ ((1 << bits) - 1)
-    return number.to_bytes(32)
-
-
-def test_what_lies_near_a_hashed_frame_is_left_out():
-    """Up to NEAR bits from any frame that was hashed, not from one that was left out."""
-    start = bytes(range(32))
-    distinct = Distinct()
-    assert distinct.add(Hash(pdq.PDQ, start, quality=100))
-    assert not distinct.add(Hash(pdq.PDQ, turned(start, NEAR), quality=100))
-    assert distinct.add(Hash(pdq.PDQ, turned(start, 2 * NEAR), quality=100))
-    assert not distinct.add(Hash(pdq.PDQ, start, quality=100))
-
-
-def test_a_frame_of_more_detail_is_a_new_one():
-    """A blank beginning must not keep the first frame that can be compared from being hashed."""
-    distinct = Distinct()
-    assert distinct.add(Hash(pdq.PDQ, bytes(32), quality=49))
-    assert distinct.add(Hash(pdq.PDQ, bytes(32), quality=50))
-    assert not distinct.add(Hash(pdq.PDQ, bytes(32), quality=49))
-
-
-def parts_of(frames):
-    """Which parts of an animation of these frames are hashed."""
+def copied(picture, quality):
+    """A JPEG copy of a picture, decoded."""
     out = io.BytesIO()
-    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], quality=80, duration=100)
-    hashes = hash_item(out.getvalue(), policy=Policy(), kinds=[pdq.PDQ]).hashes
-    return sorted({one.part for one in hashes})
+    picture.copy().save(out, "JPEG", quality=quality)  # which marks what is saved
+    return Image.fromarray(np.asarray(Image.open(out)))
 
 
-def test_an_animation_is_hashed_where_it_changes(scene):
-    """A mark that moves over a still picture changes nothing; another picture does."""
+def saved(pages, format, **options):
+    """A file of these pages or frames."""
+    out = io.BytesIO()
+    pages[0].save(out, format, save_all=True, append_images=pages[1:], **options)
+    return out.getvalue()
+
+
+def looked_up(data, kinds=ALL, **policy):
+    """What an input's hashes find, at any radius and floor: values and scores, of each kind and
+    orientation, of the whole and of what is within its borders.
+    """
+    hashed = hash_item(data, policy=Policy(**policy), kinds=kinds)
+    assert hashed.trouble is None
+    return {
+        (one.hash.kind.name, one.hash.value, one.hash.quality, one.detail, one.orientation)
+        for one in hashed.hashes
+        if one.region != "enlarged"  # of small frames only, where there are several
+    }
+
+
+@pytest.mark.parametrize("quality", [95, 60, 25])
+def test_a_page_is_searched_beside_its_near_copy(scene, quality):
+    """Every page alone against the file of all pages, for every kind: a page that hardly differs
+    from the one before it loses no hash, and so no match at any radius.
+    """
+    for number in range(8):
+        picture = scene(300 + number, (200, 150))
+        pages = [copied(picture, quality), picture, copied(picture, quality - 5)]
+
+        together = looked_up(saved(pages, "TIFF"))
+
+        for page in pages:
+            assert looked_up(saved([page], "TIFF")) <= together
+
+
+def listed(folder, kind, pictures):
+    """A list of one kind, of so many pictures."""
+    rows = [f"{n},{classic.compute(p, kind).value.hex()}" for n, p in enumerate(pictures)]
+    (folder / "known.csv").write_text("\n".join([f"id,{kind.name}", *rows]) + "\n")
+    known = HashList.create(folder / "known.list")
+    known.import_file(folder / "known.csv")
+    return Screener(HashList.open(folder / "known.list"))
+
+
+@pytest.mark.parametrize("kind", classic.CLASSIC, ids=lambda kind: kind.name)
+def test_a_listed_page_behind_its_copy_matches(scene, tmp_path, kind):
+    """As many files match, and tell as many records, as the listed pages do alone."""
+    pictures = [scene(300 + number, (200, 150)) for number in range(24)]
+    engine = listed(tmp_path, kind, [np.asarray(one) for one in pictures])
+
+    for picture in pictures:
+        alone = engine.screen(saved([picture], "TIFF"))
+        both = engine.screen(saved([copied(picture, 60), picture], "TIFF"))
+        assert {one.entry for one in alone.matches} <= {one.entry for one in both.matches}
+        assert alone.verdict != "match" or both.verdict == "match"
+
+
+@pytest.mark.parametrize("format", ["WEBP", "GIF", "PNG"])
+def test_an_animation_is_searched_frame_by_frame(scene, format):
+    """A mark that moves over a still picture; every frame's hashes are there, at its time."""
     frames = []
-    for number in range(6):
-        frame = scene(40 if number < 4 else 41)
-        ImageDraw.Draw(frame).ellipse((10 + 9 * number, 10, 13 + 9 * number, 13), fill="white")
+    for number in range(12):
+        frame = scene(40 if number < 8 else 41, (200, 150))
+        ImageDraw.Draw(frame).ellipse((9 * number, 10, 9 * number + 6, 16), fill="white")
         frames.append(frame)
-    assert parts_of(frames) == [0, 4]
-    assert parts_of([scene(40), scene(41), scene(40), scene(41), scene(42)]) == [0, 1, 4]
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    data = saved(frames, format, duration=100, **lossless)
+
+    together = looked_up(data)
+
+    with Image.open(io.BytesIO(data)) as opened:
+        for number in range(opened.n_frames):
+            opened.seek(number)
+            assert looked_up(saved([opened.convert("RGB")], "TIFF")) <= together
+    hashed = hash_item(data, policy=Policy(), kinds=ALL).hashes
+    assert len({time for one in hashed for time in (one.time, *one.again)}) == 12
 
 
-def test_every_page_of_a_tiff_is_there_when_they_differ(scene):
-    """As many parts as there are pictures."""
-    pages = [scene(number, (160, 120)) for number in range(40, 46)]
-    out = io.BytesIO()
-    pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:])
-    hashes = hash_item(out.getvalue(), policy=Policy(), kinds=[pdq.PDQ]).hashes
-    full = [one for one in hashes if one.region == "full" and one.orientation == "upright"]
-    assert [one.part for one in full] == [0, 1, 2, 3, 4, 5]
-    for one, page in zip(full, pages, strict=True):
-        assert one.hash.distance(pdq.compute(np.asarray(page))) == 0
+def test_frames_whose_every_hash_was_looked_up_are_not_again(scene):
+    """Of frames that go back and forth each is looked up once, and all their times are kept."""
+    data = saved([scene(n) for n in (40, 41, 40, 41, 42)], "PNG", duration=100)
+
+    hashes = hash_item(data, policy=Policy(), kinds=ALL).hashes
+
+    assert len(groups_of(hashes)) == 3 * len(ALL)
+    times = {one.part: (one.time, *one.again) for one in hashes}
+    assert {part: [round(t, 1) for t in each] for part, each in times.items()} == {
+        0: [0.0, 0.2], 1: [0.1, 0.3], 4: [0.4],
+    }  # fmt: skip
+
+
+def test_one_equal_hash_makes_no_repeat():
+    """A frame is looked up where any kind of hash of it is new, though most are not."""
+    flat = Image.new("RGB", (64, 64), (200, 200, 200))
+    dotted = flat.copy()
+    ImageDraw.Draw(dotted).rectangle((0, 0, 20, 9), fill=(202, 202, 202))
+    assert looked_up(saved([flat], "TIFF")) != looked_up(saved([dotted], "TIFF"))
+
+    together = looked_up(saved([flat, dotted], "TIFF"))
+
+    assert looked_up(saved([dotted], "TIFF")) <= together
+
+
+def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):
+    """A still with a moving mark, encoded: every frame that is sampled finds what it finds when no
+    neighbour stands for another, in every kind; and at as many times.
+    """
+    pictures = []
+    for number in range(30):
+        frame = scene(5)
+        ImageDraw.Draw(frame).ellipse((9 * number, 90, 9 * number + 12, 102), fill="white")
+        pictures.append(frame)
+    data = clip(pictures, rate=1)
+    apart = {"sampling": Sampling(distinct=False)}
+
+    assert looked_up(data) == looked_up(data, **apart)
+    assert len({value for kind, value, *_ in looked_up(data) if kind == "whash256"}) > 8
+    times = [
+        {time for one in hashed.hashes for time in (one.time, *one.again)}
+        for hashed in (
+            hash_item(data, policy=Policy(**policy), kinds=[KINDS["ahash"]])
+            for policy in ({}, apart)
+        )
+    ]
+    assert times[0] == times[1] == set(map(float, range(30)))

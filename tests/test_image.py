@@ -636,3 +636,24 @@ def test_wrong_arrays_are_the_callers_mistake() -> None:
         open_picture(bad)
     with pytest.raises(HashError):
         open_picture(bad[0])
+
+
+def test_memory_that_lacks_for_what_is_left_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut picture of which the rest does not fit is `too_large`, not one of which nothing is
+    left: where there is more memory, there is a picture to be compared.
+    """
+    cut = saved(drawn(), "BMP")[:-200]
+    frames, error = walked(cut)
+    assert len(frames) == 1
+    assert error is not None
+    assert error.reason == "truncated"
+
+    def short(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("screener.media.decoder.remains", short)
+    frames, error = walked(cut)
+
+    assert not frames
+    assert error is not None
+    assert error.reason == "too_large"

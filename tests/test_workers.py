@@ -10,6 +10,7 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -17,9 +18,11 @@ from hypothesis import strategies as st
 from taken_over import Engine
 
 from screener import Policy, Reason, Screener, scan, visiting
-from screener.errors import WorkerError
+from screener.errors import ShortOfMemory, WorkerError
+from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
+from screener.media.source import Name
 from screener.visiting import HEADER, Order
 from screener.worker import Worker
 from screener.workers import each
@@ -69,6 +72,49 @@ def test_names_of_any_length_fit_through_the_pipes(known, scene, tmp_path, jobs)
     assert [one.input for one in results] == expected
     assert [one.reason for one in results].count(Reason.UNREADABLE) == 8
     assert [one.reason for one in results].count(None) == 41
+
+
+class Hoarding:
+    """A job that keeps memory after a file named so, as decoders do, and needs much for another."""
+
+    policy = Policy(memory=400 << 20)
+    kinds = ()
+    held: ClassVar[list] = []
+
+    def visit(self):
+        """Itself."""
+        return self
+
+    def do(self, target, budget, way):
+        """What this process could be given."""
+        if "hoard" in target.path:
+            self.held.append(bytearray(120 << 20))
+        if "swallowed" in target.path:
+            try:
+                bytearray(200 << 20)
+            except MemoryError:
+                return Hashed(Name(target.path), trouble=ShortOfMemory("as decoders tell it"))
+        if "much" in target.path:
+            bytearray(200 << 20)
+        if "too" in target.path:
+            bytearray(500 << 20)
+        return target.path
+
+
+def test_what_fits_does_not_depend_on_what_was_before():
+    """A file for which a worker lacks memory because of what files before left there is done by a
+    fresh one; what needs more than a fresh one has is `too_large`. Nothing else is lost, or done
+    twice over.
+    """
+    paths = ["much", "hoard", "a", "hoard", "much", "b", "too", "hoard", "swallowed", "c", "too"]
+    for _ in range(2):
+        told = list(each(Hoarding(), paths, jobs=1))
+
+        for path, one in zip(paths, told, strict=True):
+            if path == "too":
+                assert one.trouble.reason == Reason.TOO_LARGE
+            else:
+                assert one == path
 
 
 class Counting:

@@ -1,9 +1,10 @@
 """Audit log: one line a decision, each bound to the one before it, the last one signed.
 
 Every line is a JSON object that ends with `prev`, the SHA-256 of the line before it, line end
-included. When a log is closed, its head (how many lines and bytes, the SHA-256 of the last line) is
-written beside it as `FILE.head`, and signed if there is a key. `verify` finds any line that was
-changed, removed or added since, and an end that was cut off. docs/audit.md says what that is worth.
+included. When a run begins and when it ends, the log's head (how many lines and bytes, the SHA-256
+of the last line) is written beside it as `FILE.head`, and signed if there is a key. `verify` finds
+any line that was changed, removed or added since, and an end that was cut off; such a log is not
+gone on with. docs/audit.md says what that is worth.
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ class AuditLog:
         self.begun = False
 
     def begin(self, engine: Screener) -> None:
-        """Write by which policy, in full, and which lists decisions are made from here on."""
+        """Write by which policy, in full, and which lists decisions are made from here on; and the
+        head, below which the log can be cut no more.
+        """
         self.begun = True
         self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
         lists = [{"name": one.name, "generation": one.generation} for one in engine.lists]
-        self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS))
+        before = {"unheaded": self._file.unheaded} if self._file.unheaded else {}
+        self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS), **before)
+        self._file.write_head()
 
     def write(self, result: Result) -> None:
         """Write one decision; it is the system's when this returns, and on the disk soon after."""
@@ -95,12 +100,13 @@ def open_log(
 ) -> AuditLog:
     """Begin an audit log, or continue one, for the decisions of a Screener.
 
-    `key`: an Ed25519 private key in a PEM file, which signs the head on close. Only the owner may
-    read the log. One that does not fit its head or breaks its own chain is refused as it is, with
-    OutputError; so is one that another program writes. Half a line that a crash left is taken away,
-    and a line says so.
+    `key`: an Ed25519 private key in a PEM file, which signs the head; all runs of a log have the
+    same one, or none. Only the owner may read the log. One that has lines and no head, does not fit
+    its head or breaks its own chain is refused as it is, with OutputError; so is one whose head is
+    signed otherwise, and one that another program writes. Half a line that a crash left is taken
+    away, and a line says so.
     """
-    file = AuditFile.claim(path, key=key)
+    file = AuditFile.claim(path, key=key, one_key=True)
     log = AuditLog(file)
     try:
         log.begin(engine)
@@ -112,7 +118,7 @@ def open_log(
 
 def claim_log(path: str | PathLike[str], *, key: str | PathLike[str] | None = None) -> AuditLog:
     """As `open_log`, but the log is as it was until `begin` is called."""
-    return AuditLog(AuditFile.claim(path, key=key))
+    return AuditLog(AuditFile.claim(path, key=key, one_key=True))
 
 
 __all__ = ["AuditLog", "Verification", "claim_log", "open_log", "verify"]

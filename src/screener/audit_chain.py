@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from screener.errors import OutputError
 from screener.lists.manifest import public_key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 VERSION = 1
 EVENTS = ("open", "decision", "case", "close", "recovered")
@@ -44,21 +47,38 @@ class Chain:
 
 @dataclass(frozen=True)
 class Head:
-    """What was written beside a log when it was closed: `text` was signed, if there is one."""
+    """What was written beside a log when it was opened or closed: `text` is what was signed, if
+    there is a signature.
+    """
 
     chain: Chain
     text: bytes
     signature: bytes | None
 
     def fits(self, log: BinaryIO) -> bool:
-        """Whether a log has at the head's place the line that it had when it was closed."""
+        """Whether a log has at the head's place the line that it had when the head was written."""
         log.seek(self.chain.start)
         line = log.read(self.chain.size - self.chain.start)
-        return hashlib.sha256(line).hexdigest() == self.chain.prev
+        if hashlib.sha256(line).hexdigest() != self.chain.prev:
+            return False
+        try:
+            numbered = json.loads(line)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(numbered, dict) and numbered.get("line") == self.chain.lines
+
+    def ahead_of(self, size: int) -> bool:
+        """Whether a log of so many bytes is one whose first line was never written whole: the head
+        goes before that line, so that no log has lines and no head.
+        """
+        return self.chain.lines == 1 and size < self.chain.size
 
     def signed_by(self, key: str | PathLike[str]) -> bool:
         """Whether the holder of a key signed it; ListError where the key cannot be read."""
-        public = public_key(key)
+        return self.is_signed_with(public_key(key))
+
+    def is_signed_with(self, public: Ed25519PublicKey) -> bool:
+        """Whether it was signed with the private half of a key."""
         from cryptography.exceptions import InvalidSignature
 
         if self.signature is None:
@@ -106,7 +126,9 @@ def read_head(path: Path) -> Head | None:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a log, and the chain with it; `trouble` where it does not follow."""
+    """One line of a log, and the chain with it; `trouble` where it does not follow. `begins`: it
+    is the first of a run that is to end with a line of its own.
+    """
 
     number: int
     data: bytes
@@ -114,6 +136,7 @@ class Step:
     event: str | None = None
     trouble: str | None = None
     torn: bool = False
+    begins: bool = False
 
 
 def walk(stream: BinaryIO, chain: Chain) -> Iterator[Step]:
@@ -138,7 +161,9 @@ def _step(data: bytes, chain: Chain) -> Step:
             raise ValueError
     except (ValueError, RecursionError):
         return Step(number, data, after, trouble="this is no line of an audit log")
-    return Step(number, data, after, str(line.get("event")), _trouble(line, chain))
+    event = str(line.get("event"))
+    begins = event == "open" and "policy" in line
+    return Step(number, data, after, event, _trouble(line, chain), begins=begins)
 
 
 def _trouble(line: dict[str, Any], chain: Chain) -> str | None:
@@ -157,8 +182,10 @@ def _trouble(line: dict[str, Any], chain: Chain) -> str | None:
 class Verification:
     """What a check of an audit log found.
 
-    `lines`, `runs` and `decisions` are counts. `head` is the SHA-256 of the last line. `closed`:
-    whether the head beside the log is of its last line, so that nothing is missing at its end.
+    `lines`, `runs` and `decisions` are counts. `unclosed` are the first lines of runs that did not
+    end with a line that says so: killed, or under way; of these, lines after the first may be
+    missing. `head` is the SHA-256 of the last line. `closed`: whether the head beside the log is of
+    its last line, and that ends a run, so that nothing is missing at its end.
     `signature` is `none`, `unchecked` (no key was given), `good` or `bad`. `trouble` are sentences,
     the first twenty at most; none of them repeats a line.
     """
@@ -166,6 +193,7 @@ class Verification:
     lines: int
     runs: int
     decisions: int
+    unclosed: tuple[int, ...]
     head: str
     closed: bool
     signature: str
@@ -173,7 +201,8 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """The same for JSON."""
-        return {**asdict(self), "trouble": list(self.trouble)}
+        told = {"unclosed": list(self.unclosed), "trouble": list(self.trouble)}
+        return {**asdict(self), **told}
 
 
 def verify(
@@ -194,7 +223,8 @@ def verify(
     trouble: list[str] = []
     counts = dict.fromkeys(EVENTS, 0)
     chain = Chain()
-    passed = passed_head = False
+    unclosed: list[int] = []
+    running = passed = passed_head = False
     try:
         with path.open("rb") as stream:
             for step in walk(stream, chain):
@@ -202,6 +232,11 @@ def verify(
                     trouble.append(f"line {step.number}: {step.trouble}")
                 elif step.event is not None:
                     counts[step.event] += 1
+                if step.begins:
+                    unclosed.append(step.number)
+                elif step.event == "close" and running:
+                    unclosed.pop()
+                running = step.begins or (running and step.event not in ("open", "close"))
                 chain = step.chain
                 passed = passed or chain.prev == kept
                 passed_head = passed_head or (beside is not None and chain == beside.chain)
@@ -209,14 +244,15 @@ def verify(
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
     if kept is not None and not passed:
         trouble.append("the log never had the head that was kept: it was cut or written anew")
-    if beside is not None and not passed_head:
+    if beside is not None and not passed_head and not beside.ahead_of(chain.size):
         trouble.append("the log is not the one that its head is of: it was cut or changed")
     found = Verification(
         lines=chain.lines,
         runs=counts["open"],
         decisions=counts["decision"],
+        unclosed=tuple(unclosed),
         head=chain.prev,
-        closed=beside is not None and chain == beside.chain,
+        closed=beside is not None and chain == beside.chain and not running,
         signature="none" if beside is None or beside.signature is None else "unchecked",
         trouble=tuple(trouble[:_TOLD]),
     )

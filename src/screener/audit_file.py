@@ -10,9 +10,9 @@ import os
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from screener.audit_chain import VERSION, Chain, Head, head_of, head_path, read_head, walk
+from screener.audit_chain import VERSION, Chain, head_of, head_path, read_head, walk
 from screener.claim import Claim, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
@@ -29,27 +29,35 @@ class AuditFile:
     """
 
     def __init__(
-        self, path: Path, claimed: Claim, chain: Chain, torn: bytes, key: Ed25519PrivateKey | None
+        self, path: Path, claimed: Claim, found: _Found, key: Ed25519PrivateKey | None
     ) -> None:
         """Not for callers: use `open`."""
         self._path = path
         self._claimed = claimed
         self._descriptor = claimed.descriptor
-        self._chain = chain
-        self._torn = torn
+        self._chain = found.chain
+        self._torn = found.torn
         self._key = key
+        self.unheaded = found.unheaded
+        """How many lines no head covered when it was opened: those of a run that was killed."""
 
     @classmethod
     def open(
-        cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
+        cls,
+        path: str | PathLike[str],
+        *,
+        key: str | PathLike[str] | None = None,
+        one_key: bool = False,
     ) -> AuditFile:
         """Begin a log, or continue one; `key` is an Ed25519 private key in a PEM file, which signs.
 
-        Only the owner may read it. One that does not fit its head or breaks its own chain is
-        refused as it is, with OutputError; so is one that another program writes. Half a line that
-        a crash left is taken away, and a line says so.
+        With `one_key` a log whose head is signed otherwise, or not, is refused: what it stands for
+        would be signed by whom it is not of, or lose its signature.
+        Only the owner may read it. One that has lines and no head, does not fit its head or breaks
+        its own chain is refused as it is, with OutputError; so is one that another program writes.
+        Half a line that a crash left is taken away, and a line says so.
         """
-        log = cls.claim(path, key=key)
+        log = cls.claim(path, key=key, one_key=one_key)
         try:
             log.begin()
         except BaseException:
@@ -59,7 +67,11 @@ class AuditFile:
 
     @classmethod
     def claim(
-        cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
+        cls,
+        path: str | PathLike[str],
+        *,
+        key: str | PathLike[str] | None = None,
+        one_key: bool = False,
     ) -> AuditFile:
         """As `open`, but the log is as it was until `begin` is called: then lines may be added."""
         signer = None if key is None else private_key(key)
@@ -69,18 +81,21 @@ class AuditFile:
         try:
             if not claimed.regular:
                 raise OutputError(f"{path} is no regular file, and an audit log has to stay")
-            chain, torn = _continued(path)
+            found = _continued(path)
+            if one_key:
+                _check_key(path, signer)
         except BaseException:
             give_up(path, claimed)
             raise
-        return cls(path, claimed, chain, torn, signer)
+        return cls(path, claimed, found, signer)
 
     def begin(self) -> None:
-        """Take half a line away that a crash left, and say so in a line."""
+        """Take half a line away that a crash left, and say so in a line where one is before it."""
         make_private(self._descriptor)
-        if self._torn:
-            torn, self._torn = self._torn, b""
+        torn, self._torn = self._torn, b""
+        if torn:
             os.ftruncate(self._descriptor, self._chain.size)
+        if torn and self._chain.lines:
             self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
     def give_up(self) -> None:
@@ -110,6 +125,9 @@ class AuditFile:
             {**line, **facts, "prev": self._chain.prev}, ensure_ascii=False, separators=(",", ":")
         )
         data = (text + "\n").encode("utf-8", "replace")
+        after = self._chain.after(data)
+        if not self._chain.lines:
+            self._write_head(after)  # before there is a line: no log is to have lines and no head
         try:
             disk.current.write(self._descriptor, data)
         except OSError as error:
@@ -118,7 +136,7 @@ class AuditFile:
                 os.ftruncate(self._descriptor, self._chain.size)
             error.filename = error.filename or str(self._path)
             raise
-        self._chain = self._chain.after(data)
+        self._chain = after
 
     def last(self, event: str) -> dict[str, Any] | None:
         """The last line of that event, read from the end; None where there is none."""
@@ -149,7 +167,10 @@ class AuditFile:
     def write_head(self) -> None:
         """Write beside it how far it goes, signed if there is a key; what it covers is synced."""
         self.sync()
-        text = head_of(self._chain).encode()
+        self._write_head(self._chain)
+
+    def _write_head(self, chain: Chain) -> None:
+        text = head_of(chain).encode()
         if self._key is not None:
             text += base64.b64encode(self._key.sign(text)) + b"\n"
         path = head_path(self._path)
@@ -172,28 +193,76 @@ class AuditFile:
 _CHUNK = 1 << 16
 
 
-def _continued(path: Path) -> tuple[Chain, bytes]:
-    """Where a log stands, and half a line behind that; OutputError where it may not go on.
+_LEFT = (
+    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
+    " verify` says of it, and begin another log"
+)
+
+
+def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
+    """OutputError where a log's head is not signed with a key, or is signed and there is none."""
+    head = read_head(head_path(path))
+    if head is None:
+        return  # a new log
+    if signer is None:
+        if head.signature is not None:
+            raise OutputError(f"{path} is a signed log: name the key that signs it")
+    elif head.signature is None:
+        raise OutputError(
+            f"{path} is not signed, so what it says so far may have been changed by anybody, and a"
+            " signature would stand for it: begin another log, or go on without the key. If it was"
+            f" signed before: {_LEFT}"
+        )
+    elif not head.is_signed_with(signer.public_key()):
+        raise OutputError(
+            f"the head of {path} was signed with another key, or changed since; {_LEFT}"
+        )
+
+
+class _Found(NamedTuple):
+    """Where a log stands that is to be gone on with; how many of its lines no head covers, and half
+    a line behind them.
+    """
+
+    chain: Chain
+    unheaded: int = 0
+    torn: bytes = b""
+
+
+def _continued(path: Path) -> _Found:
+    """Where a log stands; OutputError where it may not go on.
 
     Only what follows the head is read: all before it is for `verify`, which takes its time.
     """
     with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
         head = read_head(head_path(path))
-        chain = Chain()
-        if isinstance(head, Head):
-            if not head.fits(stream):
-                raise OutputError(
-                    f"{path} is not what its head {head_path(path)} says: it was changed or cut"
-                    " since; see `screener audit verify`, and begin another"
-                )
-            chain = head.chain
+        begun = head is not None and not head.ahead_of(size)
+        chain = head.chain if head is not None and begun else Chain()
+        if head is not None and begun and not head.fits(stream):
+            raise OutputError(
+                f"{path} is not what its head {head_path(path)} says: it was changed or cut since,"
+                f" and lines may have been removed, or the head is of another log; {_LEFT}"
+            )
         stream.seek(chain.size)
-        for step in walk(stream, chain):
-            if step.torn:
-                return chain, step.data
-            if step.trouble is not None:
-                raise OutputError(
-                    f"{path}, line {step.number}: {step.trouble}; nothing was written to it"
-                )
-            chain = step.chain
-    return chain, b""
+        found = _behind(stream, chain, path)
+    if head is None and size:
+        raise OutputError(
+            f"{path} has lines and no head, {head_path(path)}, which every log has from its first"
+            f" line on: it was taken away, and lines may have been; {_LEFT}"
+        )
+    return found
+
+
+def _behind(stream: BinaryIO, chain: Chain, path: Path) -> _Found:
+    """Walk over the lines behind a head; OutputError where one does not follow."""
+    lines = chain.lines
+    for step in walk(stream, chain):
+        if step.torn:
+            return _Found(chain, chain.lines - lines, step.data)
+        if step.trouble is not None:
+            raise OutputError(
+                f"{path}, line {step.number}: {step.trouble}; nothing was written to it"
+            )
+        chain = step.chain
+    return _Found(chain, chain.lines - lines)

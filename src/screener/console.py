@@ -332,5 +332,12 @@ def print_audit(console: Console, name: str, found: AuditVerification) -> None:
         "bad": "not signed with the key",
     }
     console.print(f"  {signature[found.signature]}")
+    if found.unclosed:
+        begun = ", ".join(map(str, found.unclosed[:_SOME]))
+        more = f" and {len(found.unclosed) - _SOME} more" if len(found.unclosed) > _SOME else ""
+        console.print(
+            f"  [yellow]runs that did not end by themselves, so that lines of them may be missing:"
+            f" those that begin at line {begun}{more}[/]"
+        )
     if not found.closed:
         console.print("  [yellow]not closed by its last run: its end may be missing[/]")

@@ -10,6 +10,7 @@ ScreenerError
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; carries the typed reason
+    └── ShortOfMemory it does not fit the memory that there is
 
 `Screener` and `scan` never raise `MediaError`: they turn it into a Result.
 """
@@ -74,3 +75,14 @@ class MediaError(ScreenerError):
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
         # It comes back from worker processes.
         return type(self), (self.reason, self.detail)
+
+
+class ShortOfMemory(MediaError):
+    """An input does not fit the memory that there is: `too_large`. Where there is more, it may."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("too_large", detail)
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
+        # Who is told of it asks no more than any MediaError says.
+        return MediaError, (self.reason, self.detail)

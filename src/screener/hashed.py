@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener import regions
-from screener.distinct import Distinct
 from screener.errors import MediaError
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
@@ -95,7 +94,7 @@ def hash_item(
     name = source.name_of(item)
     hashes: list[Located | Turned] = []
     picture: Picture | None = None
-    samples, repeats = 0, _Repeats()
+    samples, moved, repeats = 0, _Moved(), _Repeats()
     trouble: MediaError | None = None
     limits = policy.limits
     try:
@@ -109,11 +108,12 @@ def hash_item(
                 still = picture.media.type not in CONTAINERS and picture.media.frames == 1
                 sketch = sketch and still
                 for frame in picture.frames():
-                    new = repeats.adds(frame, picture.media)
+                    new = moved.adds(frame)
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
                     if new:
-                        hashes += _perceptual(frame, picture.media, perceptual, sketch=sketch)
+                        shown = _perceptual(frame, picture.media, perceptual, sketch=sketch)
+                        hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error
@@ -124,34 +124,17 @@ def hash_item(
     return Hashed(name, made, _facts(picture, samples), trouble)
 
 
-class _Repeats:
-    """Frames of an animation or of pages that are as good as one before, and are not hashed; and
-    those of a video, in between the ones to look at, that are as good as the last.
+class _Moved:
+    """Of a video's frames in between the ones to look at, those that differ from the last one that
+    was hashed. All others are to be hashed.
     """
 
     def __init__(self) -> None:
-        self._last: Frame | None = None  # of a video, that was hashed
+        self._last: Frame | None = None  # of those to be hashed
         self._hash: Hash | None = None  # of it, once it is asked for
-        self._distinct = Distinct()
-        self._parts: list[int] = []  # of the frames that are hashed
-        self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
 
-    def adds(self, frame: Frame, media: Media) -> bool:
-        """Whether the frame is to be hashed. A video's other frames have been compared already."""
-        if media.type in CONTAINERS or frame.track:
-            return self._differs(frame)
-        if media.frames <= 1:
-            return True
-        made = pdq.compute(frame.pixels)
-        like = self._distinct.find(made)
-        if like is None:
-            self._distinct.add(made)
-            self._parts.append(frame.part)
-            return True
-        self._again.setdefault(self._parts[like], []).append(frame.time)
-        return False
-
-    def _differs(self, frame: Frame) -> bool:
+    def adds(self, frame: Frame) -> bool:
+        """Whether the frame is to be hashed."""
         made: Hash | None = None
         if frame.between and self._last is not None:
             self._hash = self._hash or pdq.compute(self._last.pixels)
@@ -160,6 +143,25 @@ class _Repeats:
                 return False
         self._last, self._hash = frame, made
         return True
+
+
+class _Repeats:
+    """Frames of which every hash, of every kind, region and orientation, is that of a frame before:
+    looking them up again could find nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[object, ...], int] = {}  # the part that had those hashes first
+        self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
+
+    def left(self, frame: Frame, made: list[Turned]) -> list[Turned]:
+        """What is left to be looked up of a frame's hashes: all of them, or none."""
+        shown = tuple(one._replace(part=0, time=0.0, again=()) for one in made)
+        first = self._first.setdefault(shown, frame.part)
+        if first == frame.part:
+            return made
+        self._again.setdefault(first, []).extend((frame.time, *frame.again))
+        return []
 
     def noted(self, hashes: Sequence[Located | Turned]) -> Sequence[Located | Turned]:
         """The hashes with the times of the frames left out that they stand for."""

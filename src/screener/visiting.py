@@ -18,17 +18,21 @@ from multiprocessing.context import SpawnContext
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from screener.confined import confine
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.policy import Policy
-from screener.result import Reason
 
 HEADER = struct.Struct("<Q")
 """Stands before each order and each answer: how many bytes it has."""
+
+WORN = 17
+"""The exit code of a process that lacked memory for a file, and had done others before: a fresh one
+is to try that file, so that what comes of it does not depend on what those left behind.
+"""
 
 _PIECE = 1 << 16
 
@@ -133,31 +137,45 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     visit = job.visit()
     gc.freeze()  # what is loaded stays, and need not be looked through again and again
     mark.arrive()
+    fresh = True
     for order in _orders(orders.fileno()):
         mark.begin(order.number)
-        answer = _answered(visit, order, job.policy.memory)
+        answer = _answered(visit, order, job.policy.memory, fresh=fresh)
+        if answer is None:
+            os._exit(WORN)
+        fresh = False
         write_all(answers.fileno(), HEADER.pack(len(answer)) + answer)
         mark.rest()
 
 
-def _answered(visit: Visiting[Any], order: Order, memory: int) -> bytes:
-    """Do what is ordered and pickle the answer; memory beyond the limit is the target's trouble."""
+def _answered(visit: Visiting[Any], order: Order, memory: int, *, fresh: bool) -> bytes | None:
+    """Do what is ordered and pickle the answer; memory beyond the limit is the target's trouble, in
+    a process that is `fresh`. None in one that is not.
+    """
     begin = time.monotonic()
     error = None
     try:
         outcome = visit.do(order.target, order.budget, order.way)
     except MemoryError:
+        if not fresh:
+            return None
         outcome = _too_large(visit, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
+    if not fresh and isinstance(outcome, Hashed) and _lacked_memory(outcome.trouble):
+        return None
     answer = Answer(order.number, outcome, time.monotonic() - begin, error)
     return pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
+
+
+def _lacked_memory(trouble: MediaError | None) -> bool:
+    return isinstance(trouble, ShortOfMemory)
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     """A target that needs too much memory when it is decoded may still be a listed one."""
     detail = f"needs more than the {memory} bytes a worker may use"
-    trouble = MediaError(str(Reason.TOO_LARGE), detail)
+    trouble = ShortOfMemory(detail)
     try:
         found = visit.do(target, None, Way.DIGESTS)
     except MemoryError:

@@ -26,7 +26,7 @@ from screener.located import Located, unpacked
 from screener.media.archive import Budget, Listing, Member
 from screener.media.source import Name, name_of
 from screener.result import MediaFacts, Reason
-from screener.visiting import HEADER, Answer, Job, Mark, Order, serve, write_all
+from screener.visiting import HEADER, WORN, Answer, Job, Mark, Order, serve, write_all
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Errand(Generic[T]):
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
     harm: MediaError | None = None
+    renewed: bool = False  # a fresh process was started for it
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,11 @@ class Worker(Generic[T]):
         if not there:
             self._process.join(_END_S)
             code = self._process.exitcode
+            if code == WORN and self.errands and not self.errands[0].renewed:
+                self.errands[0].renewed = True
+                self._close()
+                self._start()
+                return done
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
             done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)

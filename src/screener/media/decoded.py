@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, pixels
 from screener.media.canvas import Canvas
 
@@ -35,20 +36,45 @@ def decoded(
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
+    try:
+        return _rest(image, canvas, turn, data, part), trouble
+    except MemoryError as error:
+        return None, decoder.failure(error, data, "pixels cannot be decoded", image.size)
+
+
+def _rest(
+    image: ImageFile.ImageFile, canvas: Canvas | None, turn: int | None, data: bytes, part: int
+) -> NDArray[np.uint8] | None:
+    """What there is of a frame that is broken, or cut; None if nothing is. MemoryError where it
+    does not fit, which says nothing of the file.
+    """
     if data and image.format in ("JPEG", "MPO"):
         # A marker for the end makes libjpeg finish with what it has: the last rows of a
         # baseline file, all rows of a progressive one, only coarser.
-        with contextlib.suppress(Exception):
+        with _but_memory():
             ended = headers.ended_jpeg(data)
             again = at(decoder.open_image(ended), ended, part)
             _prepare(again, canvas)
-            return _upright(again, canvas, None), trouble
-    with contextlib.suppress(Exception):
+            return _upright(again, canvas, None)
+    with _but_memory():
         rest = decoder.remains(image)
         if rest is not None:
             turn = pixels.orientation(image) if turn is None else turn
-            return _upright(rest, canvas, turn), trouble
-    return None, trouble
+            return _upright(rest, canvas, turn)
+    return None
+
+
+@contextlib.contextmanager
+def _but_memory() -> Iterator[None]:
+    """Pass over whatever a damaged file makes a decoder raise, but for want of memory."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except ShortOfMemory:
+        raise MemoryError from None
+    except Exception:
+        pass
 
 
 def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image, ImageFile, features
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
 from screener.media import direct, headers
 from screener.media.pixels import Pixels, orientation
@@ -110,7 +110,7 @@ def failure(
         return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
     no_room = any(word in text for word in _NO_ROOM)
     if isinstance(error, MemoryError) or no_room or _starved(mime, data, size):
-        return MediaError("too_large", f"{mime}: not enough memory to decode it")
+        return ShortOfMemory(f"{mime}: not enough memory to decode it")
     if isinstance(error, Warning):
         return MediaError("undecodable", f"{mime}: Pillow warns, and warnings are errors here")
     cause = error.__cause__ or error
@@ -151,7 +151,9 @@ def load(image: ImageFile.ImageFile) -> None:
 
 
 def remains(image: ImageFile.ImageFile) -> Image.Image | None:
-    """What had been decoded of a frame when its decoder gave up, or None if nothing had."""
+    """What had been decoded of a frame when its decoder gave up, or None if nothing had. Raises
+    MemoryError.
+    """
     tile, image.tile = image.tile, []
     try:
         if image.format == "GIF":
@@ -159,6 +161,8 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
         ImageFile.ImageFile.load(image)
         # A plain image round the same memory: plugins would try to decode once more.
         return image._new(image.im)
+    except MemoryError:
+        raise
     except Exception:
         return None
     finally:
@@ -226,7 +230,7 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
         return MediaError("unsupported", f"{mime}: {install('heif')} to decode it")
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
         if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
-            return MediaError("too_large", f"{mime}: not enough memory to load its decoder")
+            return ShortOfMemory(f"{mime}: not enough memory to load its decoder")
         what = "this Pillow was built without it; its wheels of 11.3 and later have it"
         return MediaError("unsupported", f"{mime}: {what}")
     if decodable(mime):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from PIL import ImageFile
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers
 from screener.media.decoded import decoded
 from screener.media.embedded import Embedded, embedded
@@ -59,7 +59,7 @@ def frames(
         except MediaError as error:
             trouble = error
         if trouble is not None and trouble.reason in (_UNSEEN if one.clip else _UNSEEN[:1]):
-            over = over or trouble
+            over = trouble if over is None or isinstance(trouble, ShortOfMemory) else over
     if over is not None:
         raise over
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence
 from screener.media.decoded import decoded
 from screener.media.hidden import Clips
@@ -128,6 +128,8 @@ def _decode_all(
         for frame in hidden.frames(image, data, limits, clips):
             yield replace(frame, part=part + frame.part)
             del frame
+    except ShortOfMemory as error:
+        trouble = error  # what another process finds does not hang on it
     except MediaError as error:
         trouble = trouble or error
     if trouble is not None:

@@ -94,6 +94,8 @@ def orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    except MemoryError:
+        raise
     except Exception:
         # Broken metadata is no reason to refuse a picture: viewers show it as it is stored.
         return 1

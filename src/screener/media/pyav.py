@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.error import DecoderNotFoundError, FFmpegError
 
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.media import pixels
 from screener.media.stream import Lost, Pixels, Still
 from screener.media.timing import Grid
@@ -96,7 +96,7 @@ class AvStream:
                 metadata_errors="replace",
             )
         except MemoryError:
-            raise MediaError("too_large", "not enough memory to open it") from None
+            raise ShortOfMemory("not enough memory to open it") from None
         except (FFmpegError, ValueError) as error:
             raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
         except OSError as error:  # of the file, not of what is in it
@@ -145,7 +145,7 @@ class AvStream:
                 except DecoderNotFoundError:
                     raise MediaError("unsupported", "no decoder for its pictures") from None
                 except MemoryError:
-                    raise MediaError("too_large", "not enough memory to decode it") from None
+                    raise ShortOfMemory("not enough memory to decode it") from None
                 except FFmpegError:
                     yield Lost(self._seconds(packet.pts))
                     continue

@@ -25,9 +25,9 @@ class Sampling:
     between that differ are taken too, of a video so short that they are no more than 3,000; and
     those that vPDQ takes at its own setting. `scenes`:
     also take each frame that looks unlike the last one taken, so that a short flash is seen; every
-    frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours that look
-    alike once. `usable`: the least share of the frames taken that must show enough detail to be
-    compared; below it, a video without a match is `too_little_detail`.
+    frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours whose
+    pixels are equal once. `usable`: the least share of the frames taken that must show enough
+    detail to be compared; below it, a video without a match is `too_little_detail`.
     """
 
     mode: str = "seconds"

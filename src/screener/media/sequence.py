@@ -38,6 +38,8 @@ def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
         while count <= limits.frames:
             image.seek(count)
             count += 1
+    except MemoryError as error:
+        raise decoder.failure(error, data, "pages cannot be counted") from None
     except Exception:
         # The end, or a page that is broken: decoding will come to it and say so.
         pass

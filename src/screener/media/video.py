@@ -16,7 +16,9 @@ from dataclasses import replace
 from time import monotonic
 from typing import BinaryIO, NamedTuple
 
-from screener.errors import MediaError
+import numpy as np
+
+from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
 from screener.media import containers, likeness
 from screener.media.bars import Bars
@@ -158,27 +160,28 @@ def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
-    """The frames taken, with their pixels; those that look alike as one, given when one follows
-    that does not, and also before an error. Of those in between, the ones that differ.
+    """The frames taken, with their pixels; neighbours that are equal as one, given when one follows
+    that is not, and also before an error. Of those in between, the ones that look unlike the last.
     """
     held: Frame | None = None
-    shown: likeness.Tiny | None = None  # of the frame held
+    shown: likeness.Tiny | None = None  # of the frame held, once it is asked for
     again: list[float] = []
     trouble: Exception | None = None
     try:
         for time, still, between in taken:
             pixels = still.grey()
-            tiny = likeness.tiny(pixels) if sampling.distinct or between else None
-            alike = tiny is not None and shown is not None and likeness.alike(tiny, shown)
-            if alike and between:
-                continue
-            if alike and held is not None and sampling.distinct:
-                held = replace(held, between=False)
-                again.append(time)
-                continue
             if held is not None:
+                if between:
+                    shown = likeness.tiny(held.pixels) if shown is None else shown
+                    if likeness.alike(likeness.tiny(pixels), shown):
+                        continue
+                if sampling.distinct and np.array_equal(pixels, held.pixels):
+                    held = replace(held, between=False)
+                    again.append(time)
+                    continue
                 yield replace(held, again=tuple(again))
-            held, shown, again = Frame(pixels, time, still.number, between=between), tiny, []
+            held, shown = Frame(pixels, time, still.number, between=between), None
+            again = []
     except (MediaError, MemoryError) as error:
         trouble = error
     if held is not None:
@@ -232,7 +235,7 @@ class _Walk:
         try:
             yield from _without_bars(_distinct(self.taken(), self._sampling))
         except MemoryError:
-            raise MediaError("too_large", "not enough memory to decode it") from None
+            raise ShortOfMemory("not enough memory to decode it") from None
 
     def check(self, stream: BinaryIO) -> None:
         """MediaError where a part of the track, which has been walked over, was not looked at."""
