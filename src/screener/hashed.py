@@ -105,10 +105,10 @@ def hash_item(
             if perceptual:
                 picture = _open(read, policy)
                 # What moves is compared with listed videos too, and its frames with one another.
-                still = picture.media.type not in CONTAINERS and picture.media.frames == 1
-                sketch = sketch and still
+                video = picture.media.type in CONTAINERS
+                sketch = sketch and not video and picture.media.frames == 1
                 for frame in picture.frames():
-                    new = moved.adds(frame)
+                    new = not video or moved.adds(frame)  # which holds a video's frame
                     if frame.part_kind == "frame" and (new or not frame.between):
                         samples += 1 + len(frame.again)
                     if new:
