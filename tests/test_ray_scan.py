@@ -466,12 +466,16 @@ def test_ctrl_c_waits_until_ray_is_joined():
 
 
 def test_why_no_ray_starts_is_told(monkeypatch):
-    """Whatever ends the process, and whatever Ray says."""
+    """Whatever ends the process, and whatever Ray says; and its token is asked of nobody after."""
+    before = dict(os.environ)
     with pytest.raises(ClusterError, match="no Ray can be started here: ValueError"):
         Head(-1)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ClusterError, match="no Ray can be started here: it has ended"):
         Head(1)
+    assert {name for name in os.environ if os.environ[name] != before.get(name)} <= {
+        "RAY_USAGE_STATS_ENABLED"
+    }
 
 
 def _marked(mark):

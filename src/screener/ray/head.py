@@ -31,18 +31,22 @@ class Head:
 
     def __init__(self, cpus: int) -> None:
         """Start it, with so many CPUs. Raises ClusterError."""
-        _keep_to_itself()
+        self._before = _keep_to_itself()
         # Workers stay among the processes that end together, and are not given groups of their own.
         environment = os.environ | {"RAY_process_group_cleanup_enabled": "0"}
         settings = {"path": sys.path, "cpus": cpus, "store": _STORE}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", head_process.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=environment,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", head_process.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                env=environment,
+            )
+        except BaseException:
+            _set(self._before)
+            raise
         try:
             self.address = self._told(json.dumps(settings))
         except BaseException:
@@ -62,7 +66,7 @@ class Head:
         return said["address"]
 
     def close(self) -> None:
-        """End all of it at once."""
+        """End all of it at once; what joins another Ray afterwards needs no token of this one."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for pipe in (self._process.stdin, self._process.stdout):
@@ -70,6 +74,8 @@ class Head:
                 with contextlib.suppress(OSError):
                     pipe.close()
         self._process.wait()
+        before, self._before = self._before, {}
+        _set(before)
 
     def __enter__(self) -> Head:
         return self
@@ -83,15 +89,29 @@ class Head:
         self.close()
 
 
-def _keep_to_itself() -> None:
+def _keep_to_itself() -> dict[str, str | None]:
     """No report of its use to Ray's makers, and a token without which nobody else can have it run
-    anything, since it listens on every interface.
+    anything, since it listens on every interface. Returns the settings that were there before.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
-        # Ray would make one itself, and keep it in a file that others can read.
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        # Here too, where Ray asks on its own only for a cluster that it finds itself.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        core: Any = ray._raylet
-        core.Config.initialize("")
+    if {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        return {}
+    # Ray would make a token itself, and keep it in a file that others can read.
+    token = os.environ.get("RAY_AUTH_TOKEN")
+    _set({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token or secrets.token_hex(32)})
+    return {"RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": token}
+
+
+def _set(settings: dict[str, str | None]) -> None:
+    """Have these variables, for what is started from here, and for Ray in this process too, which
+    asks for them on its own only where it finds a cluster itself.
+    """
+    if not settings:
+        return
+    for name, value in settings.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    core: Any = ray._raylet
+    core.Config.initialize("")
