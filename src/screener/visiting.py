@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnContext
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from screener.confined import confine
-from screener.errors import MediaError, ShortOfMemory
+from screener.errors import ShortOfMemory
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.hashing.hash import HashKind
@@ -162,14 +162,10 @@ def _answered(visit: Visiting[Any], order: Order, memory: int, *, fresh: bool) -
         outcome = _too_large(visit, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
-    if not fresh and isinstance(outcome, Hashed) and _lacked_memory(outcome.trouble):
+    if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
         return None
     answer = Answer(order.number, outcome, time.monotonic() - begin, error)
     return pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
-
-
-def _lacked_memory(trouble: MediaError | None) -> bool:
-    return isinstance(trouble, ShortOfMemory)
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
