@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -325,6 +326,49 @@ class Doing:
             done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
         del self.orders[: len(done)]
         return done
+
+
+class Backwards(Doing):
+    """Does what was handed over last, and one thing at a time."""
+
+    def collect(self, awaited=None):
+        """Do the last thing that is to be done."""
+        errand, target, budget, way = self.orders.pop()
+        outcome = self.visit.do(target, budget, way)
+        return [SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0)]
+
+
+def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_list, tmp_path):
+    """Also in archives of one name, and unordered: of so many lines of one name a scan that goes on
+    takes the first members for done.
+    """
+    contents = (b"one", b"two", b"six")
+    known = make_list([{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents])
+    boxes = [tarred({"a": one}) for one in contents]
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, members in (("a", contents), ("box.tar", boxes), ("b", contents[:1])):
+            for content in members:
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    file = tmp_path / "a.tar"
+    file.write_bytes(stream.getvalue())
+    told = [
+        [(one.input, one.matches[0].entry) for one in found]
+        for found in (
+            scan(Screener(known), file, jobs=1),
+            scan_by(Backwards, Screener(known), places(file), ordered=False),
+        )
+    ]
+
+    assert told[0] != told[1]
+    for name in {name for name, _ in told[0]}:
+        assert [entry for one, entry in told[1] if one == name] == [
+            entry for one, entry in told[0] if one == name
+        ]
+    assert sorted(told[1]) == sorted(told[0])
+    assert len(told[0]) == 7
 
 
 @pytest.mark.parametrize("packing", [".gz", ".xz"])

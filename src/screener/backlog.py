@@ -84,6 +84,14 @@ class Item:
         return self.holder.worker if self.holder is not None and self.holder.bound else None
 
     @property
+    def as_members(self) -> Iterator[tuple[Item, Name | None]]:
+        """Its name in the archive that it is in, and those of the archives that are in others."""
+        item = self
+        while item.holder is not None:
+            yield item.holder, item.target.name
+            item = item.holder
+
+    @property
     def outermost(self) -> Name:
         """The name of the file that an item is in, however deep."""
         item = self
@@ -125,13 +133,25 @@ class Backlog:
     def told(self) -> Iterator[Item]:
         """Take what can be told out of the order."""
         if not self._ordered:
-            ready = [item for item in self._order if item.ready]
-            for item in ready:
+            for item in self._ready():
                 self._order.remove(item)
                 yield _released(item)
             return
         while self._order and self._order[0].ready:
             yield _released(self._order.popleft())
+
+    def _ready(self) -> list[Item]:
+        """All that can be told, in any order; but those of one name in theirs, since a scan that
+        goes on takes so many lines of a name for the first of them.
+        """
+        ready: list[Item] = []
+        untold: set[tuple[Item, Name | None]] = set()  # members by their archive and name
+        for item in self._order:
+            if item.ready and untold.isdisjoint(item.as_members):
+                ready.append(item)
+            elif item.holder is not None:
+                untold.add((item.holder, item.target.name))
+        return ready
 
     def next(self) -> Item | None:
         """What to do next: a member of an archive that is open, or a file."""
