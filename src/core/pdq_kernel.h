@@ -14,6 +14,8 @@ constexpr int kTile = 16;  // lines side by side, and steps at a time
 constexpr int kGrid = 64;  // the filtered picture is 64×64
 constexpr int kBand = 16;  // the DCT keeps 16×16 frequencies
 
+constexpr int64_t kPdqAhead = 512;  // bytes: far enough ahead for memory to keep up
+
 // The published weights in thousandths: the sum is exact, so the division alone rounds.
 inline float pdq_luma(int red, int green, int blue) {
   return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
@@ -185,6 +187,12 @@ struct PdqKernel {
 
 extern const PdqKernel kPdqScalar;
 #if defined(__x86_64__)
+void pdq_grey_avx2(const PdqStrip& strip);
+void pdq_rgb_avx2(const PdqStrip& strip);
+void pdq_turn_avx2(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
+void pdq_grey_avx512(const PdqStrip& strip);
+void pdq_rgb_avx512(const PdqStrip& strip);
+void pdq_turn_avx512(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 // Wider registers are of no use to it.
 void pdq_copy_avx2(const PdqCopy& copy, uint8_t* out, int64_t stride);
 extern const PdqKernel kPdqAvx2;
