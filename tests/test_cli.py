@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from command import screener
+from command import CALL, screener
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
 @pytest.fixture
@@ -382,6 +383,73 @@ def test_a_reader_that_goes_away_is_no_crash(known):
 
     assert process.returncode == 141
     assert b"Traceback" not in told
+
+
+@pytest.mark.parametrize("gone", ["the reader", pytest.param("room", marks=FULL)])
+@pytest.mark.parametrize("call", ["scan", "match", "wrong", "no policy"])
+def test_standard_error_that_takes_nothing_is_no_match(known, tmp_path, call, gone):
+    """Whoever read what people are told has gone, or its disk is full: an exit code of 1 would
+    accuse a picture that matches nothing.
+    """
+    arguments = {
+        "scan": ["scan", str(IMAGES / "alley.jpg"), "-o", str(tmp_path / "out.jsonl")],
+        "match": ["match", "-o", str(tmp_path / "out.jsonl")],
+        "wrong": ["scan", str(IMAGES), "--no-such-option"],
+        "no policy": ["scan", str(IMAGES), "--policy", str(IMAGES / "alley.jpg")],
+    }[call]
+    if gone == "the reader":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open("/dev/full", os.O_WRONLY)
+    try:
+        done = subprocess.run(
+            [*CALL, *arguments, "--list", str(known)],
+            input=b"pdq " + b"0123456789abcdef" * 4 + b"\n",
+            stderr=writing,
+            stdout=subprocess.PIPE,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+
+    assert done.returncode == (141 if gone == "the reader" and call in ("scan", "match") else 2)
+    if call == "scan":
+        assert json.loads((tmp_path / "out.jsonl").read_text())["verdict"] == "no_match"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_service_that_is_stopped_leaves_no_listed_hash_behind(tmp_path, name):
+    """As by Ctrl-C: 130, and the list that was made of a file for the time of the command is gone;
+    who ignores a signal, as under nohup, is not ended by it.
+    """
+    (tmp_path / "known.csv").write_text(f"id,md5\na,{'0a' * 16}\n")
+    call = [*CALL, "scan", "-", "--list", str(tmp_path / "known.csv")]
+    for ignored in (False, True):
+        kept = tmp_path / f"kept-{ignored}"
+        kept.mkdir()
+        with subprocess.Popen(
+            call,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(kept)},
+            preexec_fn=lambda ignored=ignored: signal.signal(
+                getattr(signal, name), signal.SIG_IGN if ignored else signal.SIG_DFL
+            ),
+        ) as process:
+            while not list(kept.glob("*/*/records.sqlite")):
+                time.sleep(0.05)
+                assert process.poll() is None
+            process.send_signal(getattr(signal, name))
+            if ignored:
+                time.sleep(0.2)
+            process.stdin.close()
+            told = process.stderr.read()
+
+        assert process.returncode == (0 if ignored else 130)
+        assert b"Traceback" not in told
+        assert not list(kept.iterdir())
 
 
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):

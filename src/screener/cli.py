@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import signal
 import sys
 import traceback
 from typing import Any
@@ -68,28 +70,58 @@ def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
     console.tell_warnings()
+    _end_in_order()
+    sys.exit(_flushed(_exit_code()))
+
+
+def _exit_code() -> Any:
+    """What the command ends with. What cannot be told, as standard error has gone or is full, must
+    not end with Python's 1, which says a match.
+    """
     try:
-        code = cli.main(standalone_mode=False)
+        return cli.main(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        code = 130
+        told, code = "interrupted", 130
     except click.ClickException as error:
-        error.show()
-        code = 2
+        with contextlib.suppress(OSError):
+            error.show()
+        return 2
     except ScreenerError as error:
-        click.echo(f"screener: {error}", err=True)
-        code = 2
+        told, code = f"screener: {error}", 2
     except OSError as error:
-        click.echo(f"screener: {error.filename or 'input or output'}: {error.strerror}", err=True)
-        code = 2
+        told, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
     except Exception as error:
-        # A fault of ours; it must not end with Python's 1, which says a match.
-        _tell_fault(error)
-        code = 2
-    sys.exit(code)
+        # A fault of ours.
+        told, code = _fault(error), 2
+    with contextlib.suppress(OSError):
+        click.echo(told, err=True)
+    return code
 
 
-def _tell_fault(error: Exception) -> None:
+def _fault(error: Exception) -> str:
     """Where an exception arose and of which type it is; not its words, which may hold a hash."""
-    click.echo("screener: a fault of screener itself, please report it:", err=True)
-    click.echo("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__, err=True)
+    where = "".join(traceback.format_tb(error.__traceback__))
+    return f"screener: a fault of screener itself, please report it:\n{where}{type(error).__name__}"
+
+
+def _flushed(code: Any) -> Any:
+    """The exit code, or 2 where the end of the output cannot be written. Python, which flushes once
+    more, must not stumble over that.
+    """
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:
+            setattr(sys, name, io.StringIO())
+            code = 2 if name == "stdout" else code
+    return code
+
+
+def _end_in_order() -> None:
+    """Be ended as by Ctrl-C where a service is stopped or a terminal closed: what is open is closed
+    and what is only for the time of the command goes. Whoever ignores a signal goes on to.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -31,16 +32,24 @@ _ALL = 40
 _SOME = 20
 
 
+class _Console(Console):
+    """One whose reader may go away: Rich would end the process with 1, which says a match."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows its exit codes."""
+        raise BrokenPipeError(errno.EPIPE, "whoever read the output has gone")
+
+
 def to_stderr() -> Console:
     """A console on standard error: plain text in long lines where that is not a terminal."""
     width = None if sys.stderr.isatty() else 200
-    return Console(stderr=True, highlight=False, width=width)
+    return _Console(stderr=True, highlight=False, width=width)
 
 
 def to_stdout() -> Console:
     """A console on standard output, for what was asked to be shown."""
     width = None if sys.stdout.isatty() else 200
-    return Console(highlight=False, width=width)
+    return _Console(highlight=False, width=width)
 
 
 def fill_standard_streams() -> None:
