@@ -12,12 +12,13 @@ import pytest
 from command import screener
 
 from screener import Policy
-from screener.calibrate import MILLION, Count, calibrate
+from screener.calibrate import MILLION, Count, _Again, calibrate
 from screener.calibration_page import in_a_million, page
 from screener.edits import EDITS
-from screener.errors import ListError, PolicyError
-from screener.hashed import hash_item
+from screener.errors import ListError, MediaError, PolicyError
+from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import KINDS
+from screener.media.source import Name
 
 
 def test_counts_are_told_with_no_more_digits_than_there_are():
@@ -66,15 +67,19 @@ def known(make_list, scene):
 
 
 def test_pictures_are_counted_by_the_radius_at_which_they_match(known, benign):
-    """Brute force by hand: one of seven at 12 bits, one more at 36; what is a seed, or no picture,
-    is no match; blank pictures are cases that cannot match.
+    """Brute force by hand: one of seven at 12 bits, one more at 36, which is told where the radius
+    of the policy is as large; what is a seed, or no picture, is no match; blank pictures are cases
+    that cannot match.
     """
     told = calibrate(known, benign)
     assert (told.pictures, told.too_little_detail, told.left_out) == (7, 1, {"unsupported": 1})
     curves = {curve.kind: curve for curve in told.curves}
     hits = [count.hits for count in curves["pdq"].false_matches]
-    assert hits == [0] * 12 + [1] * 24 + [2] * 12
-    assert [count.hits for count in curves["phash"].false_matches] == [0] * 6 + [1] * 7
+    assert hits == [0] * 12 + [1] * 20
+    assert [count.hits for count in curves["phash"].false_matches] == [0] * 5
+    wide = calibrate(known, benign, policy=Policy(radius={"pdq": 40, "phash": 8}))
+    further = {curve.kind: [one.hits for one in curve.false_matches] for curve in wide.curves}
+    assert further == {"pdq": hits + [1] * 4 + [2] * 5, "phash": [0] * 6 + [1] * 3}
     assert {count.cases for count in curves["pdq"].false_matches} == {7}
     assert curves["pdq"].radius == 31
     assert (told.together.hits, told.together.cases) == (1, 7)
@@ -99,6 +104,30 @@ def test_edits_are_counted_by_picture(known, benign):
     assert curves["phash"].by_edit["mirrored"].hits == 6
     assert curves["phash"].by_edit["a quarter turn"].hits == 6
     assert curves["pdq"].by_edit["JPEG of quality 75"].hits == 6
+
+
+def test_a_picture_too_long_for_a_format_is_edited_all_the_same(make_list, scene, tmp_path):
+    """WebP holds sides of 16,383 pixels: of a panorama its other edits count, and that one too."""
+    scene(20).resize((17_000, 160)).save(tmp_path / "panorama.png")
+    scene(21).save(tmp_path / "b.png")
+    known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
+    told = calibrate(known, tmp_path, edits=True)
+    assert (told.edited, told.not_edited) == (2, {})
+    assert {count.cases for count in told.curves[0].by_edit.values()} == {2}
+
+
+def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
+    """Where a worker fails at an edit, the page and the summary say of how many, and why."""
+    scene(20).save(tmp_path / "a.png")
+    known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
+    again = _Again([KINDS["phash"]])
+    again.add(Hashed(Name("a.png"), trouble=MediaError("crashed", "the decoder failed")))
+    again.add({"phash": dict.fromkeys(EDITS, 2)})
+    again.add({})
+    assert (again.pictures, again.left_out) == (1, {"crashed": 1})
+    told = replace(calibrate(known, tmp_path), edited=1, not_edited={"crashed": 1})
+    assert "1 pictures were edited and compared with what they were" in page(told)
+    assert "it failed: 1 crashed" in page(told)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +190,7 @@ def test_a_name_cannot_break_out_of_the_page(known, benign):
 def test_the_command_writes_a_page_for_its_owner_only(known, benign, tmp_path):
     """Counts on standard output, the page beside; no name unless asked for."""
     report = tmp_path / "report.html"
-    report.write_text("old")
+    report.write_text("<!doctype html>old")
     done = screener("calibrate", known.path, "--benign", benign, "-o", report, "--jobs", "1")
     assert done.returncode == 0, done.stderr
     assert "pdq" in done.stdout
@@ -173,3 +202,26 @@ def test_the_command_writes_a_page_for_its_owner_only(known, benign, tmp_path):
     )
     assert told["together"]["hits"] == 1
     assert len(told["matching"]) == 1
+
+
+@pytest.mark.parametrize("given", ["the list", "the policy", "a picture", "no folder"])
+def test_the_page_is_written_over_nothing_else(known, benign, tmp_path, given):
+    """A call that would destroy the list, the policy or a picture, or could not write its page, is
+    refused before anything is hashed, and costs no file.
+    """
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[radius]\npdq = 20\n")
+    output = {
+        "the list": known.path / "records.sqlite",
+        "the policy": policy,
+        "a picture": benign / "holiday-20.png",
+        "no folder": tmp_path / "none" / "page.html",
+    }[given]
+    before = output.read_bytes() if output.exists() else None
+    done = screener(
+        "calibrate", known.path, "--benign", benign, "--policy", policy, "-o", output, "--jobs", "1"
+    )
+    assert done.returncode == 2
+    assert output.name in done.stderr
+    assert "pictures compared" not in done.stdout
+    assert (output.read_bytes() if output.exists() else None) == before

@@ -10,6 +10,7 @@ import pytest
 from command import screener
 
 from screener import HashList, Screener, output
+from screener.errors import OutputError
 from screener.result import ListState, MediaFacts, Reason, Result, Verdict
 
 
@@ -50,13 +51,31 @@ def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
 def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
     """Mode 0600, and the old content is gone."""
     path = tmp_path / "results.jsonl"
-    path.write_text("old\n")
+    path.write_text('{"schema":1,"input":"old"}\n')
     path.chmod(0o644)
 
     output.open_jsonl(path).close()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("held", [b"\xff\xd8\xff\xe0 a picture", b"a,b\n", b'{"input":1}\n'])
+def test_results_are_written_over_nothing_but_results(tmp_path, held):
+    """What is forgotten before `-o` may be the picture that was to be screened, and its only copy;
+    a file without a byte, and half a first line, are nobody's.
+    """
+    path = tmp_path / "a.jpg"
+    path.write_bytes(held)
+
+    with pytest.raises(OutputError, match=r"a\.jpg holds something else than results"):
+        output.open_jsonl(path)
+
+    assert path.read_bytes() == held
+    for little in (b"", b'{"sch'):
+        path.write_bytes(little)
+        output.open_jsonl(path).close()
+        assert path.read_bytes() == b""
 
 
 def test_a_device_keeps_its_mode(tmp_path):

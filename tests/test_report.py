@@ -16,6 +16,7 @@ from rich.console import Console
 
 from screener import Hash, Reason, Screener, ScreenerError, output, report
 from screener.console import Tally
+from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
 
@@ -71,6 +72,20 @@ class Page(HTMLParser):
     def handle_data(self, data):
         """Note text."""
         self.text.append(data)
+
+
+@pytest.mark.parametrize("write", [report.write_html, report.write_csv])
+def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write):
+    """A picture of a name mistyped stays; an older report of the kind is written anew."""
+    picture = tmp_path / "a"
+    picture.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(OutputError, match="something else than"):
+        write(results, picture)
+    assert picture.read_bytes() == b"\xff\xd8\xff"
+    write(results, tmp_path / "b")
+    first = (tmp_path / "b").read_bytes()
+    write(results, tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == first
 
 
 def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_path):

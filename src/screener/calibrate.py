@@ -1,15 +1,15 @@
 """Calibration: what each radius would find among pictures that are known to be ordinary.
 
 A Screener tells no distance beyond its policy's radius, and neither does this: what leaves is how
-many pictures lie within each radius of a list, never which, or how far one of them. The pictures
+many pictures lie within each radius up to that. The pictures
 are hashed by worker processes, by the same pipeline and within the same limits as in a scan.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,6 @@ from screener.screen import VERSIONS, Screener
 from screener.workers import each
 
 MILLION = 1_000_000
-_FURTHER = {64: 8, 256: 16}  # bits beyond the policy's radius that are looked at, by a kind's bits
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,8 @@ class Calibration:
     `pictures` were screened to their end, `too_little_detail` among them, which cannot match;
     `left_out` are the others, by reason. `listed` are files that the list names by a digest, and
     so are no false matches. `together` counts pictures that match by any kind under the policy as
-    it is. `matching` are their names, which stay out of reports unless asked for.
+    it is. `matching` are their names, which stay out of reports unless asked for. `edited` counts
+    those whose edited forms were compared, `not_edited` those that harmed a worker then, by reason.
     """
 
     list: str
@@ -105,6 +105,8 @@ class Calibration:
     together: Count
     curves: tuple[Curve, ...]
     versions: Mapping[str, str | int]
+    edited: int = 0
+    not_edited: Mapping[str, int] = field(default_factory=dict)
     matching: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,14 +139,14 @@ def calibrate(
         raise ListError(f"the list {known.name} holds no kind that is computed here")
     check_memory(settled, kinds)
     files = list(find(benign))
-    seen = _Seen(kinds, settled)
-    for result in scan(Screener(known, policy=_wide(settled, kinds)), files, jobs=jobs):
+    seen = _Seen(kinds)
+    for result in scan(Screener(known, policy=settled), files, jobs=jobs):
         seen.add(result)
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
     again = _Again(kinds)
     if edits:
-        for found in _each(_Editing(settled, tuple(kinds)), files, jobs):
+        for found in each(_Editing(settled, tuple(kinds)), files, jobs=jobs):
             again.add(found)
     return Calibration(
         list=known.name,
@@ -157,29 +159,20 @@ def calibrate(
         together=Count.of(len(seen.matching), seen.pictures),
         curves=tuple(_curve(known, kind, settled, seen, again) for kind in kinds),
         versions=dict(VERSIONS),
+        edited=again.pictures,
+        not_edited=dict(sorted(again.left_out.items())),
         matching=tuple(seen.matching),
     )
-
-
-def _widest(kind: HashKind, policy: Policy) -> int:
-    """The largest radius of a kind that is looked at."""
-    return min(kind.bits, policy.radius[kind.name] + _FURTHER[kind.bits])
-
-
-def _wide(policy: Policy, kinds: Iterable[HashKind]) -> Policy:
-    radius = dict(policy.radius) | {kind.name: _widest(kind, policy) for kind in kinds}
-    return replace(policy, radius=radius)
 
 
 class _Seen:
     """How near the pictures came to the list, of which only counts go on."""
 
-    def __init__(self, kinds: Iterable[HashKind], policy: Policy) -> None:
+    def __init__(self, kinds: Iterable[HashKind]) -> None:
         self.pictures = self.bare = self.listed = 0
         self.left_out: Counter[str] = Counter()
         self.matching: list[str] = []
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
-        self._radius = policy.radius
 
     def add(self, result: Result) -> None:
         """Count a picture."""
@@ -195,16 +188,8 @@ class _Seen:
         for kind, distances in self.distances.items():
             near = [match.distance for match in result.matches if match.kind == kind]
             distances += [min(near)] if near else []
-        if any(match.distance <= self._radius[match.kind] for match in result.matches):
+        if result.matches:
             self.matching.append(result.input or "")
-
-
-def _each(
-    editing: _Editing, files: Iterable[str], jobs: int
-) -> Iterator[dict[str, dict[str, int | None]]]:
-    for found in each(editing, files, jobs=jobs):
-        # A picture by which a worker came to harm tells nothing.
-        yield {} if isinstance(found, Hashed) else found
 
 
 class _Editing:
@@ -284,9 +269,15 @@ class _Again:
 
     def __init__(self, kinds: Iterable[HashKind]) -> None:
         self.found: dict[str, list[Mapping[str, int | None]]] = {kind.name: [] for kind in kinds}
+        self.pictures = 0
+        self.left_out: Counter[str] = Counter()
 
-    def add(self, found: Mapping[str, Mapping[str, int | None]]) -> None:
-        """Take in one picture."""
+    def add(self, found: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
+        """Take in one picture; of one by which a worker came to harm there is the trouble."""
+        if isinstance(found, Hashed):
+            self.left_out[found.trouble.reason if found.trouble else str(Reason.CRASHED)] += 1
+            return
+        self.pictures += bool(found)
         for kind, by_edit in found.items():
             self.found[kind].append(by_edit)
 
@@ -299,7 +290,7 @@ class _Again:
 
 
 def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: _Again) -> Curve:
-    radii = range(_widest(kind, policy) + 1)
+    radii = range(policy.radius[kind.name] + 1)
     near = np.array(seen.distances[kind.name], np.int64)
     edited = len(again.found[kind.name])
     recall: tuple[Count, ...] = ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.charts import Line, Scale, chart
+from screener.claim import check_sort, claim, give_up, make_private
 
 _POWERS = Scale(
     1,
@@ -36,12 +37,40 @@ text { font: 11px system-ui, sans-serif; fill: #45525f } .tick { text-anchor: en
 
 
 def write(told: Calibration, path: str | PathLike[str], *, names: bool = False) -> None:
-    """Write the page, readable by its owner only; with `names` of pictures that match."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(page(told, names=names))
+    """Write the page, readable by its owner only; with `names` of pictures that match. Raises what
+    `claimed` raises.
+    """
+    with claimed(path) as put:
+        put(page(told, names=names))
+
+
+@contextmanager
+def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
+    """Claim a file for a page that takes long to make; what is given writes the page to it. The
+    file is as it was until then.
+
+    Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
+    """
+    taken = claim(path, os.O_WRONLY, f"another program is writing to {path}")
+    written = False
+
+    def put(text: str) -> None:
+        nonlocal written
+        written = True
+        if taken.regular:
+            os.ftruncate(taken.descriptor, 0)
+            make_private(taken.descriptor)
+        with open(taken.descriptor, "wb", closefd=False) as stream:
+            stream.write(text.encode("utf-8", "backslashreplace"))
+
+    try:
+        check_sort(path, "<!doctype html>", "a page")
+        yield put
+    finally:
+        if written:
+            os.close(taken.descriptor)
+        else:
+            give_up(path, taken)
 
 
 def page(told: Calibration, *, names: bool = False) -> str:
@@ -82,14 +111,23 @@ def _summary(told: Calibration) -> str:
         f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
         f" are named by it by a digest, and others were left out: {escape(left)}."
         f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
+        f"{_edited(told)}"
         "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
         f" <strong>{in_a_million(told.together)}</strong>.</p>"
         '<p class="note">Bounds are those of Clopper and Pearson at 95 %. Where nothing was seen,'
         " the upper one is 3 divided by the number of pictures: more pictures lower it, nothing"
         " else does. The figures hold for pictures like these and for this list; another list, or"
-        " this one grown, has its own. The page tells how many pictures lie within each radius,"
-        " never which, nor how far any of them is from an entry.</p>"
+        " this one grown, has its own. The page counts the pictures within each radius, up to the"
+        " policy's, and names none.</p>"
     )
+
+
+def _edited(told: Calibration) -> str:
+    if not (told.edited or told.not_edited):
+        return ""
+    left = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
+    others = f"; of others that could be hashed it failed: {escape(left)}" if left else ""
+    return f"<p>{told.edited:,} pictures were edited and compared with what they were{others}.</p>"
 
 
 def _section(curve: Curve) -> str:

@@ -6,6 +6,7 @@ written: a claim is how a file is asked.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from os import PathLike
@@ -52,6 +53,22 @@ def give_up(path: str | PathLike[str], claimed: Claim) -> None:
             os.unlink(path)
     finally:
         os.close(claimed.descriptor)
+
+
+def check_sort(path: str | PathLike[str], begins: str, what: str) -> None:
+    """OutputError where a file that is to be written anew holds what does not begin like `what` is
+    to be written: it may be a picture that was to be screened, and the only copy.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return
+        with open(path, "rb") as stream:
+            held = stream.read(len(begins.encode()))
+        if not begins.encode().startswith(held):
+            raise OutputError(
+                f"{path} holds something else than {what}, and would be lost: name another file,"
+                " or remove that one first"
+            )
 
 
 def make_private(descriptor: int) -> None:

@@ -324,6 +324,9 @@ def print_calibration(console: Console, told: Calibration, *, names: bool = Fals
             )
     console.print(table)
     console.print("* the policy's radius")
+    if told.edited or told.not_edited:
+        failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
+        console.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
     for name in told.matching if names else ():
         console.print(f"matches: {escape(printable(name))}", soft_wrap=True)
 

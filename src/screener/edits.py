@@ -13,9 +13,14 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 Edit = Callable[[Image.Image], Image.Image]
 
+_LARGEST = {"JPEG": 65_500, "WEBP": 16_383}  # pixels of a side that the format has room for
+
 
 def _saved(picture: Image.Image, format: str, quality: int) -> Image.Image:
     file = io.BytesIO()
+    if max(picture.size) > _LARGEST[format]:
+        picture = picture.copy()
+        picture.thumbnail((_LARGEST[format], _LARGEST[format]))
     picture.save(file, format, quality=quality)
     with Image.open(file) as again:
         again.load()
@@ -52,7 +57,9 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "JPEG of quality 30": lambda picture: _saved(picture, "JPEG", 30),
         "WebP of quality 50": lambda picture: _saved(picture, "WEBP", 50),
         "half the size": lambda picture: _scaled(picture, 0.5),
-        "twice the size": lambda picture: _scaled(picture, 2) if picture.width < 2000 else picture,
+        "twice the size": lambda picture: (
+            _scaled(picture, 2) if max(picture.size) < 2000 else picture
+        ),
         "thumbnail": _thumbnail,
         "grey": lambda picture: ImageOps.grayscale(picture).convert("RGB"),
         "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),

@@ -11,11 +11,13 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from screener import guard
-from screener.claim import Claim, claim, give_up, make_private
+from screener.claim import Claim, check_sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import Result
 from screener.screen import Screener
+
+_LINE = '{"schema":'  # how each begins
 
 
 class JsonLines:
@@ -102,8 +104,8 @@ _Lines = TypeVar("_Lines", bound=JsonLines)
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     """A JSON Lines file for results, readable by its owner only; None is standard output.
 
-    An existing file is written anew. Raises OSError where it cannot be opened, OutputError where
-    another program writes to it.
+    An existing file of results is written anew. Raises OSError where it cannot be opened,
+    OutputError where it holds anything else, or another program writes to it.
     """
     return _begun(claim_jsonl(path))
 
@@ -117,6 +119,11 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         return JsonLines(sys.stdout.buffer, "standard output")
     guard.leave()
     claimed = claim(path, os.O_WRONLY, _busy(path))
+    try:
+        check_sort(path, _LINE, "results")
+    except BaseException:
+        give_up(path, claimed)
+        raise
     return JsonLines(os.fdopen(claimed.descriptor, "wb"), os.fspath(path), claimed)
 
 

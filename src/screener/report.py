@@ -19,6 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
+from screener.claim import check_sort
 from screener.extras import install
 from screener.result import Verdict
 from screener.summary import Summary, counting
@@ -32,11 +33,11 @@ _SPARE = "\N{REPLACEMENT CHARACTER}"
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write the page of a file of results, readable by you only; how many lines could not be read.
 
-    OutputError where it is no such file.
+    OutputError where it is no such file, or the page would be written over something else.
     """
     found = Summary.of(Path(results))
     page = page_of(found, Path(results).name)
-    with _private(path) as stream:
+    with _private(path, "<!doctype html>", "a page") as stream:
         stream.write(page)
     return found.unread
 
@@ -48,7 +49,7 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
     found = Summary.of(Path(results))
-    with _private(path) as stream:
+    with _private(path, f"{_RESULT[0]},{_RESULT[1]},", "such a table") as stream:
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH])
         for facts in counting(Path(results), found.older):
@@ -98,8 +99,11 @@ def _time(mtime_ns: int | None) -> str | None:
         return None
 
 
-def _private(path: str | PathLike[str]) -> TextIO:
-    """A text file that only its owner may read, written anew."""
+def _private(path: str | PathLike[str], begins: str, what: str) -> TextIO:
+    """A text file that only its owner may read, written anew; OutputError where what is there does
+    not begin like that.
+    """
+    check_sort(path, begins, what)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     if hasattr(os, "fchmod"):

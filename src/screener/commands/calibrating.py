@@ -11,6 +11,7 @@ import click
 
 from screener import calibration_page, console
 from screener.calibrate import calibrate as calibrate_list
+from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
 from screener.policy import Policy
@@ -55,7 +56,7 @@ def calibrate(
 
     For each kind that the list holds: false matches in a million pictures, with 95 % bounds, and
     with --edits how many are found again after everyday edits. No picture and no listed hash is
-    shown, and no distance of any one picture.
+    shown, and nothing beyond the policy's radius: for larger ones give a policy that has them.
 
     \b
     Examples:
@@ -63,13 +64,15 @@ def calibrate(
       screener calibrate known.list --benign holiday-photos/ --edits -o report.html
     """
     policy = Policy() if policy_file is None else Policy.load(policy_file)
+    check_apart(output=output, lists=[path], policy_file=policy_file, audit_key=None)
     with ExitStack() as stack:
+        put = None if output is None else stack.enter_context(calibration_page.claimed(output))
         known = open_list(stack, path)
         told = calibrate_list(
             known, benign, policy=policy, edits=edits, jobs=jobs or os.cpu_count() or 1
         )
-    if output is not None:
-        calibration_page.write(told, output, names=names)
+        if put is not None:
+            put(calibration_page.page(told, names=names))
     if as_json:
         kept = told.to_dict() | ({"matching": list(told.matching)} if names else {})
         click.echo(json.dumps(kept, ensure_ascii=False))
