@@ -243,3 +243,22 @@ def test_heavy_libraries_are_imported_when_first_used():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines() == ["False False False", "True True False", "True True True"]
+
+
+def test_a_worker_loads_what_classic_hashes_take_before_its_first_picture():
+    """SciPy's linear algebra never comes to an end of loading where a picture has left it too
+    little memory: such a file would be told as too slow, and not as too large.
+    """
+    code = """
+import sys
+from screener import Policy
+from screener.hasher import Hasher
+from screener.hashing.hash import KINDS
+before = "scipy.fftpack" in sys.modules
+Hasher(Policy(), (KINDS["pdq"], KINDS["md5"])).visit()
+print(before, "scipy.fftpack" in sys.modules)
+Hasher(Policy(), (KINDS["pdq"], KINDS["phash"])).visit()
+print("scipy.fftpack" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "True"]

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from screener import Reason, Screener, Verdict
+from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError
+from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.media import headers
 from screener.media.image import open as open_picture
@@ -84,6 +85,25 @@ def test_the_thumbnail_of_the_exif_block(shown, hidden, format, order):
     assert reason is None
     assert thumbnail[:2] == (1, "thumbnail")
     assert np.abs(thumbnail[2] - grey(hidden)).mean() < 3
+
+
+def test_a_thumbnail_is_compared_at_twice_its_size_too(scene):
+    """Of so small a picture PDQ takes single pixels: the picture that it was made of is nearer to
+    the enlarged one. So it is in a file of one picture as in one of several.
+    """
+    hidden = scene(3, (640, 480))
+    exif = exif_block(jpeg=saved(hidden.resize((160, 120)), "JPEG", quality=80))
+    file = saved(scene(5), "JPEG", exif=exif)
+    made = hash_item(file, policy=Policy(), kinds=[pdq.PDQ]).hashes
+    whole = pdq.compute(np.asarray(hidden))
+    away = {
+        one.region: one.hash.distance(whole)
+        for one in made
+        if one.part_kind == "thumbnail" and one.orientation == "upright"
+    }
+    assert set(away) >= {"full", "enlarged"}
+    assert away["enlarged"] < away["full"]
+    assert {one.region for one in made if one.part_kind == "frame"} == {"full"}
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
 
-from screener import Hash, HashList, Policy, Reason, Screener, Verdict
+from screener import Hash, HashList, Policy, Reason, Screener, Verdict, regions
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing import pdq
@@ -449,3 +449,20 @@ def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tm
     assert pdq_text(scene(1)) not in text
     assert "input_base64" in lines[1]
     assert lines[1]["verdict"] == "no_match"
+
+
+def test_memory_that_runs_out_between_decoding_and_a_hash_is_told(make_list, scene, monkeypatch):
+    """`screen` raises for no input; what was found before, by a digest, is a match all the same."""
+    file = png(scene(1))
+    digest = hashlib.md5(file).hexdigest()
+    known = make_list([{"id": "one", "pdq": pdq_text(scene(2)), "md5": digest}])
+
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(regions, "find", short)
+    found, other = Screener(known).screen_many([file, png(scene(3))])
+
+    assert (found.verdict, found.matches[0].kind) == (Verdict.MATCH, "md5")
+    assert (other.verdict, other.reason) == (Verdict.UNSCREENED, Reason.TOO_LARGE)
+    assert "memory" in other.detail

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener import regions
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
@@ -117,6 +117,8 @@ def hash_item(
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
         trouble = error
+    except MemoryError:  # decoders tell it as trouble; this is what comes after them
+        trouble = ShortOfMemory("not enough memory to hash it")
     except OSError as error:  # a video is read while it is decoded
         trouble = MediaError("unreadable", error.strerror or "cannot be read")
     # Asked for last, since some formats tell their size only while they are decoded.

@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
+from screener.hashing import classic
 from screener.hashing.hash import HashKind
 from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.open_file import OpenFile
@@ -81,6 +82,7 @@ class Hasher:
 
     def visit(self) -> Visit:
         """This Hasher at work in one process."""
+        classic.load(kind for kind in self.kinds if kind in classic.CLASSIC)
         return Visit(self)
 
 

@@ -15,7 +15,8 @@ from screener.media.sniff import CONTAINERS
 
 _SMALL = 192
 """PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
-video again at half its size: such frames are hashed at twice their size too.
+video again at half its size, nor a picture by its thumbnail: such frames are hashed at twice their
+size too, but for a file's only picture.
 """
 
 _FRAMED = 0.3
@@ -47,7 +48,7 @@ def find(frame: Frame, media: Media) -> list[Region]:
         )
         for number, one in enumerate(shown)
     ]
-    if media.type in CONTAINERS or media.frames > 1 or frame.track:
+    if media.type in CONTAINERS or media.frames > 1 or frame.track or frame.part_kind != "frame":
         found += [
             Region("enlarged", _enlarged(one.shown), one.framed)
             for one in found

@@ -139,6 +139,13 @@ def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Bot
     return {size: _Both(lying[size], turned[size]) for size in sizes}
 
 
+def load(kinds: Iterable[HashKind]) -> None:
+    """Load what hashes of these kinds take, which comes with the first picture otherwise: SciPy's
+    linear algebra waits for ever where a picture has left it too little memory.
+    """
+    compute_orientations(np.zeros((32, 32), np.uint8), list(kinds))
+
+
 def _side(kind: HashKind) -> int:
     """imagehash's `hash_size`."""
     return 8 if kind.bits == 64 else 16
