@@ -278,6 +278,26 @@ def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, stat
         assert found == ([("it", status)] if place == where else [])
 
 
+@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "beside")])
+def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, where):
+    """Whatever the order of the list; of those equally near, by list and entry."""
+    value = pdq_text(scene(1))
+    distances = {"a": 9, "b": 3, "c": 0, "d": 3, "e": 20, "f": 12}
+    rows = [
+        {"id": entry, "pdq": with_bits_flipped(value, distance), "status": status}
+        for entry, distance in distances.items()
+    ]
+    lists = [make_list(rows, name=name) for name in ("second", "first")]
+
+    told = [(m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)]
+
+    assert told == sorted(
+        (distance, name, entry)
+        for entry, distance in distances.items()
+        for name in ("first", "second")
+    )
+
+
 def test_a_known_file_does_not_cancel_a_match(make_list, scene):
     """Both opinions on one value are told, and the match stands."""
     value = pdq_text(scene(1))

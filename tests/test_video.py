@@ -1,6 +1,7 @@
 """Videos: which frames are looked at and when, and one typed reason for whatever else is met."""
 
 import contextlib
+import hashlib
 import io
 import json
 import subprocess
@@ -295,6 +296,30 @@ def test_an_animated_picture_has_a_timeline_in_its_own_times(scene, engine_of):
     assert [match.entry for match in result.matches] == ["shown"]
     (seen,) = result.timeline
     assert seen.spans == ((0.5, 0.5), (4.0, 4.0))
+
+
+def test_an_animation_of_two_frames_has_times_and_one_match_a_record(scene, engine_of):
+    """Two frames are enough to move, though both show the record."""
+    first, second = scene(2), scene(2)
+    second.paste("white", (0, 0, 40, 30))
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=[second], duration=500)
+
+    result = engine_of({"shown": scene(2)}).screen(buffer.getvalue())
+
+    assert [(match.entry, match.part) for match in result.matches] == [("shown", 0)]
+    assert [(seen.frames, seen.spans) for seen in result.timeline] == [(2, ((0.0, 0.5),))]
+
+
+def test_the_digest_of_a_video_has_no_times(scene, make_list):
+    """It is of the file: its match stands in no timeline."""
+    data = clip([scene(2)] * 20)
+    rows = [{"id": "file", "md5": hashlib.md5(data).hexdigest(), "pdq": "0f" * 32}]
+
+    result = Screener(make_list(rows)).screen(data)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("file", "md5")]
+    assert result.timeline == ()
 
 
 @pytest.mark.parametrize("form", ["path", "bytes", "file"])
