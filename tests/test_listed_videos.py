@@ -83,6 +83,30 @@ def found(one, frames=FILM):
     return [(match.entry, str(match.video.rule)) for match in result.matches]
 
 
+def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
+    """Its category, and the opinions on it: of a picture and of a video, found and beside."""
+    picture = FILM.codes[0].tobytes().hex()
+    (tmp_path / "a.csv").write_text(
+        "id,vpdq,pdq,category,category_scheme,status\n"
+        f'film,"{vpdq(FILM).text.replace(chr(34), chr(34) * 2)}",,A,ours,confirmed\n'
+        f"still,,{picture},B,ours,seed\n"
+    )
+    assert not known.import_file(tmp_path / "a.csv").quarantined
+    for entry in ("film", "still"):
+        known.give_opinion(entry, state="disputed", by="ann", reason=f"of {entry}")
+
+    result = Screener(known.refresh()).match([vpdq(FILM)])
+
+    told = {}
+    for one in (*result.matches, *result.beside):
+        categories = [(each.scheme, each.code) for each in one.category]
+        told[one.entry] = (categories, one.said, [each.reason for each in one.opinions])
+    assert told == {
+        "film": ([("ours", "A")], "confirmed", ["of film"]),
+        "still": ([("ours", "B")], "seed", ["of still"]),
+    }
+
+
 def inside(codes, at):
     """A clip of a minute that shows some frames from a second on."""
     shown = scenes(60, seed=3)
