@@ -614,9 +614,11 @@ def test_a_dark_video_is_not_screened(decoder, scene, engine_of):
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
     assert "0 of 5 frames" in result.detail
+    any_share = engine_of({"not": scene(9)}, sampling=Sampling(usable=0.0))
+    assert any_share.screen(clip([blank()] * 50)).reason == "too_little_detail"
 
 
-@pytest.mark.parametrize(("share", "screened"), [(0.1, True), (0.3, False)])
+@pytest.mark.parametrize(("share", "screened"), [(0.0, True), (0.2, True), (0.21, False)])
 def test_too_few_usable_frames_are_not_enough(scene, engine_of, share, screened):
     """Two seconds of ten show something: the policy says whether that carries a `no_match`."""
     pictures = [blank()] * 80 + panned(scene, 5, 20)
