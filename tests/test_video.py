@@ -649,6 +649,10 @@ def test_nothing_is_written_to_standard_error(scene, capfd):
         ({"mode": "some"}, "mode"),
         ({"every": 0}, "every"),
         ({"every": float("nan")}, "every"),
+        ({"every": float("inf")}, "every"),
+        ({"videos": 0}, "videos"),
+        ({"distinct": 1}, "distinct"),
+        ({"against_videos": 1}, "against_videos"),
         ({"every": True}, "every"),
         ({"usable": 2}, "usable"),
         ({"scenes": 1}, "scenes"),
@@ -661,6 +665,7 @@ def test_a_sampling_out_of_range_is_refused_by_name(settings, said):
 
     with pytest.raises(PolicyError, match=said):
         Policy(sampling=Sampling(**settings))
+    assert [Policy(sampling=Sampling(usable=share)).sampling.usable for share in (0, 1)] == [0, 1]
 
 
 def test_sampling_is_part_of_the_policy_file_and_its_fingerprint(tmp_path):
