@@ -15,7 +15,18 @@ from clips import clip, near, scenes, value_of
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from screener import Hash, HashList, Policy, Reason, Screener, Verdict, output, report
+from screener import (
+    Hash,
+    HashCache,
+    HashList,
+    Policy,
+    Reason,
+    Screener,
+    Verdict,
+    output,
+    report,
+    rescan,
+)
 from screener.console import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
@@ -105,6 +116,19 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
         "film": ([("ours", "A")], "confirmed", ["of film"]),
         "still": ([("ours", "B")], "seed", ["of still"]),
     }
+
+
+def test_a_rescan_finds_a_listed_video(put, tmp_path):
+    """By all frames of what was hashed before the video was listed."""
+    shown = tuple(upright(FILM))
+    facts = MediaFacts("video/mp4", 640, 360, len(shown), 60.0, len(shown))
+    name = Name("clip.mp4", None, 1, 1)
+    engine = Screener(put(("film", FILM), ("other", OTHER)))
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([(Hashed(name, shown, facts), ())], engine.hasher)
+        (result,) = rescan(engine, cache)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
 
 
 def inside(codes, at):
