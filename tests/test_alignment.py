@@ -269,6 +269,33 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     assert compare(clip(query), listed).rule is Rule.ALIKE
 
 
+def test_footage_that_hardly_moves_is_found_at_its_own_offset_among_many():
+    """All offsets fit it as well within the radius, and one alone within few bits."""
+    one = np.repeat(scenes(1, seed=7), 120, axis=0)
+    listed = clip(near(one, 9, seed=8))
+    query = scenes(30, seed=2)
+    query[10:20] = near(listed.codes[70:80], 2, seed=3)
+
+    told = compare(clip(query), listed)
+
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (70.0, 79.0))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_before_or_behind_a_longer_title_is_found(first):
+    """At the offset of both: the title, which does not move, is passed over."""
+    title, shown = np.repeat(scenes(1, seed=9), 30, axis=0), scenes(8, seed=4)
+    sides = []
+    for seed in (5, 6):
+        parts = [shown, scenes(30, seed=seed), title]
+        sides.append(clip(np.concatenate(parts if first else parts[::-1])))
+
+    told = compare(*sides)
+
+    span = (0.0, 7.0) if first else (60.0, 67.0)
+    assert (told.rule, told.input_span, told.listed_span) == (Rule.RUN, span, span)
+
+
 def test_blank_frames_agree_with_nothing():
     """Not those of low quality, nor those whose hash is of a blank picture whatever its quality."""
     listed = clip(scenes(10, seed=1), quality=49)
