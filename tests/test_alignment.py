@@ -304,6 +304,34 @@ def test_blank_frames_agree_with_nothing():
     assert compare(blank, blank) is None
 
 
+def test_hashes_of_blank_pictures_have_few_bits_set_or_few_unset():
+    """Fewer than a sixteenth of all."""
+    weights = [0, 15, 16, 128, 240, 241, 256]
+    codes = np.packbits([[1] * weight + [0] * (256 - weight) for weight in weights], axis=1)
+
+    usable = clip(codes).usable()
+
+    assert np.bitwise_count(usable.codes).sum(axis=1).tolist() == [16, 128, 240]
+
+
+def test_sameness_is_that_of_rows_or_of_columns_whichever_is_more():
+    """Against each pair of them, counted one by one."""
+    rng = np.random.default_rng(1)
+    tables = [rng.integers(0, 2, (16, 16)) for _ in range(20)]
+    tables[0][:] = tables[0][0]
+
+    def alike(rows):
+        pairs = [(one, other) for one in range(16) for other in range(one)]
+        equal = [int((rows[one] == rows[other]).sum()) for one, other in pairs]
+        return sum(abs(2 * count - 16) for count in equal) / 16 / len(pairs)
+
+    found = sameness(np.packbits(np.array(tables).reshape(-1, 256), axis=1))
+
+    assert found == pytest.approx([max(alike(one), alike(one.T)) for one in tables])
+    assert found[0] == 1
+    assert {alike(one) > alike(one.T) for one in tables[1:]} == {True, False}
+
+
 def test_a_picture_of_a_listed_video_is_told_and_makes_no_match():
     """One frame agrees; all of the input does, and next to nothing of the video."""
     listed = clip(scenes(30, seed=1))
