@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import tarfile
 import zipfile
 import zlib
@@ -293,6 +294,11 @@ def test_what_is_exactly_at_a_limit_is_within_it(make):
         archive.read(0, 19)
     with pytest.raises(MediaError, match="undecodable"):
         archive.read(2, 20)
+    piece = 1 << 16
+    longer = Archive(io.BytesIO(make({"a": random.Random(1).randbytes(piece + 1)})))
+    with pytest.raises(MediaError, match="too_large"):
+        longer.read(0, piece)
+    assert len(longer.read(0, piece + 1)[0]) == piece + 1
 
 
 def test_names_and_kinds_of_members_are_those_of_the_archive():
