@@ -245,6 +245,31 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
         assert next(hit.entry for hit in (*one.matches, *one.beside)) == one.input
 
 
+def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make_list, tmp_path):
+    """Whichever list it is, and though known files reach further than matches do."""
+    values = [bytes([number, 255 - number] * 16) for number in range(5)]
+    further = (int.from_bytes(values[2], "big") ^ 0xFFF).to_bytes(32, "big")
+    rows = [
+        [{"id": "0", "pdq": values[0].hex()}],
+        [{"id": "1", "pdq": values[1].hex()}, {"id": "2", "pdq": further.hex()}],
+        [{"id": "2", "pdq": further.hex(), "status": "known_good"}],
+    ]
+    lists = [make_list(each, name=name) for name, each in zip("abc", rows, strict=True)]
+    policy = Policy(radius={"pdq": 11}, known_good_radius={"pdq": 12})
+    engine = Screener(lists, policy=policy)
+    with HashCache.open(tmp_path / "c") as cache:
+        for number, one in enumerate(values):
+            hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
+            cache.add([(hashed(str(number), hashes=hashes), ())], engine.hasher)
+        for order in (lists, lists[::-1]):
+            found = list(rescan(Screener(order, policy=policy), cache))
+            told = [
+                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.beside])
+                for one in found
+            ]
+            assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]
+
+
 def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_path, monkeypatch):
     """To the second; over all the times that something was."""
     engine, now = Screener(known), 1_000_000_000

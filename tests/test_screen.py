@@ -379,8 +379,10 @@ def test_an_old_list_is_refused(engine):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
 
 
-def test_refresh_gives_the_newest_generation(engine, scene, tmp_path):
-    """The old Screener answers from its generation, the new one from the newest."""
+def test_refresh_gives_the_newest_generation(engine, make_list, scene, tmp_path):
+    """The old Screener answers from its generation, the new one from the newest, by the same
+    policy; also where only one of several lists is newer.
+    """
     assert engine.refresh() is engine
     more = tmp_path / "more.csv"
     more.write_text(f"id,pdq\ntwo,{pdq_text(scene(2))}\n")
@@ -391,6 +393,11 @@ def test_refresh_gives_the_newest_generation(engine, scene, tmp_path):
     assert newer.screen(png(scene(2))).verdict == Verdict.MATCH
     assert engine.screen(png(scene(2))).verdict == Verdict.NO_MATCH
     assert newer.lists[0].generation == engine.lists[0].generation + 1
+    strict = Screener(engine.lists, policy=Policy(radius={"pdq": 3}))
+    assert strict.refresh().policy == strict.policy
+    fixed = make_list([{"id": "b", "pdq": pdq_text(scene(3))}], name="fixed")
+    both = Screener([engine.lists[0], fixed]).refresh()
+    assert both.screen(png(scene(2))).verdict == Verdict.MATCH
 
 
 def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
