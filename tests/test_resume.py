@@ -105,6 +105,23 @@ def test_what_changed_is_screened_again(known, folder, tmp_path, make_list):
     assert resume(known.refresh(), folder, path) == []
 
 
+def test_members_of_another_size_are_screened_again(known, folder, tmp_path):
+    """Though their archive has the time that it had."""
+    path, archive = tmp_path / "results.jsonl", folder / "1.zip"
+    resume(known, folder, path)
+    facts = archive.stat()
+    assert len({(folder / f"{number}.png").stat().st_size for number in range(3)}) == 3
+
+    for number in (2, 0):
+        with zipfile.ZipFile(archive, "w") as made:
+            made.write(folder / "0.png", "in/0.png")
+            made.write(folder / f"{number}.png", "in/1.png")
+        os.utime(archive, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert resume(known, folder, path) == ["1.zip!in/1.png"]
+
+    assert resume(known, folder, path) == []
+
+
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):
     """A name that is not UTF-8, one with a line end, a file that is not there: each left out."""
     folder = tmp_path / "odd"
