@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,40 @@ def test_many_lines_are_told_apart(known, tmp_path):
     assert not any(finished.take(name_of(f"missing-{n}")) for n in range(3000, 6000))
     assert all(finished.take(name_of(f"missing-{n}")) for n in range(3000))
     assert not finished.take(name_of("missing-7"))
+
+
+def test_a_line_that_several_newer_ones_replace_is_taken_out_once(known, tmp_path):
+    """Of an input that is given twice, say: what is counted is what is left."""
+    engine, path = Screener(known), tmp_path / "r"
+    old = [engine.screen(f"missing-{number}") for number in range(3)]
+    with output.open_jsonl(path) as out:
+        for one in old:
+            out.write(one)
+    finished = Finished.read(path, engine)
+
+    for _ in range(2):
+        finished.replace(replace(old[0], bytes=1))
+    finished.replace(old[1])
+
+    assert (len(finished), finished.verdicts, finished.reasons) == (
+        2,
+        {"unscreened": 2},
+        {"unreadable": 2},
+    )
+
+
+def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path):
+    """Whatever they say besides: it need not mean what it means here."""
+    engine, path = Screener(known), tmp_path / "r"
+    with output.open_jsonl(path) as out:
+        out.write(engine.screen("missing"))
+    path.write_text(path.read_text().replace('{"schema":1,', '{"schema":2,'))
+    content = path.read_bytes()
+
+    with pytest.raises(OutputError, match="line 1: no result of this version"):
+        output.resume_jsonl(path, engine)
+
+    assert path.read_bytes() == content
 
 
 def test_the_command_ends_with_the_code_of_the_whole_file(tmp_path):
