@@ -337,6 +337,7 @@ def test_a_line_that_others_decided_later_is_not_finished(known, folder, tmp_pat
     path = tmp_path / "results.jsonl"
     resume(known, folder, path)
     assert resume(known, folder, path, policy=Policy(radius={"pdq": 30})) == ALL
+    assert len(Finished.read(path, Screener(known))) == 0
 
     assert resume(known, folder, path) == ALL
     assert resume(known, folder, path) == []
