@@ -118,6 +118,26 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
     }
 
 
+def test_known_videos_have_a_radius_of_their_own(put):
+    """A frame agrees within it, though those of a match agree within fewer bits, or more."""
+    one = put(("film", FILM, "known_good"))
+    query = vpdq(clip(near(FILM.codes, 12, seed=4)))
+
+    for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
+        policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
+        result = Screener(one, policy=policy).match([query])
+        assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+
+
+def test_frames_that_were_hashed_without_a_quality_are_compared(put):
+    """Nothing says that they should not be."""
+    shown = [one._replace(hash=Hash(KINDS["pdq"], one.hash.value)) for one in upright(FILM)]
+
+    result = decide(Screener(put(("film", FILM))), shown)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
+
+
 def test_a_rescan_finds_a_listed_video(put, tmp_path):
     """By all frames of what was hashed before the video was listed."""
     shown = tuple(upright(FILM))
