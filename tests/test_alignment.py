@@ -269,12 +269,67 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     assert compare(clip(query), listed).rule is Rule.ALIKE
 
 
+def test_footage_that_hardly_moves_is_found_at_its_own_offset_among_many():
+    """All offsets fit it as well within the radius, and one alone within few bits."""
+    one = np.repeat(scenes(1, seed=7), 120, axis=0)
+    listed = clip(near(one, 9, seed=8))
+    query = scenes(30, seed=2)
+    query[10:20] = near(listed.codes[70:80], 2, seed=3)
+
+    told = compare(clip(query), listed)
+
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (70.0, 79.0))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_before_or_behind_a_longer_title_is_found(first):
+    """At the offset of both: the title, which does not move, is passed over."""
+    title, shown = np.repeat(scenes(1, seed=9), 30, axis=0), scenes(8, seed=4)
+    sides = []
+    for seed in (5, 6):
+        parts = [shown, scenes(30, seed=seed), title]
+        sides.append(clip(np.concatenate(parts if first else parts[::-1])))
+
+    told = compare(*sides)
+
+    span = (0.0, 7.0) if first else (60.0, 67.0)
+    assert (told.rule, told.input_span, told.listed_span) == (Rule.RUN, span, span)
+
+
 def test_blank_frames_agree_with_nothing():
     """Not those of low quality, nor those whose hash is of a blank picture whatever its quality."""
     listed = clip(scenes(10, seed=1), quality=49)
     assert compare(listed, listed) is None
     blank = clip(np.zeros((10, 32), np.uint8))
     assert compare(blank, blank) is None
+
+
+def test_hashes_of_blank_pictures_have_few_bits_set_or_few_unset():
+    """Fewer than a sixteenth of all."""
+    weights = [0, 15, 16, 128, 240, 241, 256]
+    codes = np.packbits([[1] * weight + [0] * (256 - weight) for weight in weights], axis=1)
+
+    usable = clip(codes).usable()
+
+    assert np.bitwise_count(usable.codes).sum(axis=1).tolist() == [16, 128, 240]
+
+
+def test_sameness_is_that_of_rows_or_of_columns_whichever_is_more():
+    """Against each pair of them, counted one by one."""
+    rng = np.random.default_rng(1)
+    tables = [rng.integers(0, 2, (16, 16)) for _ in range(20)]
+    tables[0][:] = tables[0][0]
+
+    def alike(rows):
+        pairs = [(one, other) for one in range(16) for other in range(one)]
+        equal = [int((rows[one] == rows[other]).sum()) for one, other in pairs]
+        return sum(abs(2 * count - 16) for count in equal) / 16 / len(pairs)
+
+    found = sameness(np.packbits(np.array(tables).reshape(-1, 256), axis=1))
+
+    assert found == pytest.approx([max(alike(one), alike(one.T)) for one in tables])
+    assert found[0] == 1
+    assert {alike(one) > alike(one.T) for one in tables[1:]} == {True, False}
 
 
 def test_a_picture_of_a_listed_video_is_told_and_makes_no_match():

@@ -6,6 +6,7 @@ import hashlib
 import io
 import lzma
 import os
+import random
 import tarfile
 import zipfile
 import zlib
@@ -266,6 +267,55 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
         *[(f"7-sum.zip!0.zip!{name}.png", "match", None) for name in "ab"],
         *[(f"7-sum.zip!{number}.zip", *large) for number in (1, 2, 3)],
     ]
+
+
+@pytest.mark.parametrize("make", [zipped, tarred, lambda members: gzip.compress(tarred(members))])
+def test_what_is_exactly_at_a_limit_is_within_it(make):
+    """Bytes of a member, members, and bytes of all of them: one more is too much, and of what is
+    not read only that of a packed tar counts, where it has to be passed.
+    """
+    archive = Archive(io.BytesIO(make({"a": b"x" * 20, "b/": b"", "c": b"y" * 10})))
+
+    def listed(bytes=20, **budget):
+        told = archive.list(Limits(bytes=bytes), Budget(**{"members": 2, "bytes": 30} | budget))
+        members = [(one.name, one.size, one.trouble and one.trouble.reason) for one in told.members]
+        return members, told.bytes, told.trouble and told.trouble.reason
+
+    a, c = (b"a", 20, None), (b"c", 10, None)
+    assert listed() == ([a, c], 30, None)
+    assert listed(members=1) == ([a], 30, "too_large")
+    assert listed(bytes=20, members=3) == ([a, c], 30, None)
+    told = archive.list(Limits(), Budget(2, 29))
+    assert (len(told.members), told.trouble.reason) == (1, "too_large")
+    large = ([(b"a", 20, "too_large"), c], 10 if archive.direct else 30, None)
+    assert listed(bytes=19) == large
+    assert archive.read(0, 20) == (b"x" * 20, None)
+    assert archive.read(1, 20) == (b"y" * 10, None)
+    with pytest.raises(MediaError, match="too_large"):
+        archive.read(0, 19)
+    with pytest.raises(MediaError, match="undecodable"):
+        archive.read(2, 20)
+    piece = 1 << 16
+    longer = Archive(io.BytesIO(make({"a": random.Random(1).randbytes(piece + 1)})))
+    with pytest.raises(MediaError, match="too_large"):
+        longer.read(0, piece)
+    assert len(longer.read(0, piece + 1)[0]) == piece + 1
+
+
+def test_names_and_kinds_of_members_are_those_of_the_archive():
+    """Bytes that are no text, links, and a folder with content; a folder alone is no member."""
+    links = {"l": special("l", tarfile.SYMTYPE, "a"), "h": special("h", tarfile.LNKTYPE, "a")}
+    raw = tarred({"a\udcff": b"x", "d/": b"", **links}, tarfile.GNU_FORMAT)
+    archive = Archive(io.BytesIO(raw))
+    told = archive.list(Limits(), FREE)
+    assert [(one.name, one.size, one.trouble and one.trouble.reason) for one in told.members] == [
+        (b"a\xff", 1, None), (b"l", 0, "unreadable"), (b"h", 0, "unreadable"),
+    ]  # fmt: skip
+    assert archive.direct
+    assert not Archive(io.BytesIO(gzip.compress(raw))).direct
+
+    told = Archive(io.BytesIO(zipped({"d/": b"", "e/": b"content"}))).list(Limits(), FREE)
+    assert [(one.name, one.size) for one in told.members] == [(b"e/", 7)]
 
 
 class Counted(io.BufferedIOBase):

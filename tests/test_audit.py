@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys import make_keys
 
-from screener import HashList, Policy, Screener, ScreenerError, audit
+from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
 from screener.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -304,6 +304,40 @@ def test_a_full_disk_leaves_whole_lines(engine, tmp_path):
     found = audit.verify(tmp_path / "log")
     assert not found.trouble
     assert found.decisions > 3
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 180, 1 << 16])
+def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, chunk):
+    """However much is read at a time; the first line too, and none that is not there."""
+    monkeypatch.setattr(audit_file, "_CHUNK", chunk)
+    events = ["open", "case", "decision", "case", "close", "open", "decision"]
+    log = audit_file.AuditFile.open(tmp_path / "log")
+    assert log.last("open") is None
+    for number, event in enumerate(events):
+        log.append(event, number=number, text="é" * (number % 3))
+        for asked in ("open", "case", "decision", "close"):
+            told = log.last(asked)
+            wanted = [at for at, one in enumerate(events[: number + 1]) if one == asked]
+            assert (told and told["number"]) == (wanted[-1] if wanted else None)
+    assert log.last("recovered") is None
+    log.close()
+
+
+def test_no_log_has_lines_and_no_head(tmp_path):
+    """The head is there with the first line, of a run that was killed behind it."""
+    log = audit_file.AuditFile.open(tmp_path / "log")
+    assert not (tmp_path / "log.head").exists()
+    log.append("open")
+    assert log.headed
+    log.append("close")
+    assert not log.headed
+    log.close()
+
+    again = audit_file.AuditFile.open(tmp_path / "log")
+    assert (again.lines, again.unheaded, again.headed) == (2, 1, False)
+    again.write_head()
+    assert again.headed
+    again.close()
 
 
 def test_only_the_owner_reads_it_and_no_listed_hash_is_in_it(place, engine, tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -13,11 +14,16 @@ from command import screener
 from PIL import Image
 
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
-from screener.errors import OutputError
+from screener.errors import MediaError, OutputError
+from screener.hashed import Hashed
 from screener.hashing import pdq
+from screener.hashing.hash import KINDS, Hash
+from screener.located import Located
 from screener.media.limits import Limits
+from screener.media.sampling import Sampling
 from screener.media.source import Name
 from screener.rescan import outdated
+from screener.result import MediaFacts
 
 
 @pytest.fixture
@@ -97,15 +103,17 @@ def test_a_rescan_gives_what_a_scan_would(known, folder, scene, tmp_path):
 
 
 def test_what_cannot_be_decided_from_the_cache_is_counted(known, folder, tmp_path, make_list):
-    """Other limits, or a kind that was not made then: to be scanned again. Another radius is
-    decided as it stands.
+    """Other limits, another sampling, or a kind that was not made then: to be scanned again. How
+    hashes are compared is decided as it stands.
     """
     fill(tmp_path / "c", known, folder / "0.png")
     sha = make_list([{"id": "s", "pdq": "0f" * 32, "sha1": "cd" * 20}], name="sha")
     with HashCache.open(tmp_path / "c") as cache:
         assert outdated(Screener(sha), cache) == 1
         assert outdated(Screener(known, policy=Policy(limits=Limits(frames=3))), cache) == 1
-        assert outdated(Screener(known, policy=Policy(radius={"pdq": 5})), cache) == 0
+        assert outdated(Screener(known, policy=Policy(sampling=Sampling(every=2))), cache) == 1
+        for comparing in ({"radius": {"pdq": 5}}, {"floor": {"pdq": 5}}, {"digests_only": True}):
+            assert outdated(Screener(known, policy=Policy(**comparing)), cache) == 0
         assert list(rescan(Screener(sha), cache, every=True)) == []
 
 
@@ -136,6 +144,155 @@ def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp
     with HashCache.open(path) as cache:
         assert cache.keep == 2  # as it was last said, and not by who merely reads
     assert value not in path.read_bytes()
+
+
+def hashed(text="a", *, size=5, mtime_ns=7, frames=1, hashes=None, trouble=None, raw=None):
+    """An input that was hashed, by default with one PDQ."""
+    one = Located(Hash(KINDS["pdq"], bytes(range(32)), quality=90))
+    media = None if frames is None else MediaFacts("image/gif", 4, 3, frames, None, frames)
+    return Hashed(Name(text, raw, size, mtime_ns), hashes or (one,), media, trouble)
+
+
+def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(known, make_list, tmp_path):
+    """Of that name, place, size and time, with all that a Hasher would make of it."""
+    wide, narrow = Screener(known), Screener(make_list([{"id": "m", "pdq": "0f" * 32}], name="m"))
+    other = Screener(known, policy=Policy(limits=Limits(frames=3)))
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([(hashed(), (1, 2))], wide.hasher)
+        cache.add([(hashed("less"), ())], narrow.hasher)
+
+        def holds(name, same=(1, 2), engine=wide):
+            return cache.holds(name, same, engine.hasher)
+
+        name = hashed().name
+        assert holds(name)
+        assert holds(name, engine=narrow)
+        assert not holds(name, engine=other)
+        assert not holds(hashed("less").name, ())
+        assert holds(hashed("less").name, (), narrow)
+        for changed in (hashed(size=6), hashed(size=None), hashed(mtime_ns=8), hashed("b")):
+            assert not holds(changed.name)
+        for same in ((), (1,), (2, 1), (12,), (1, 2, 0)):
+            assert not holds(name, same)
+
+
+def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
+    """Names that are no text, facts, trouble, and each hash with all that is said of it."""
+    value = iter(range(200))
+
+    def located(kind, **where):
+        size = KINDS[kind].size
+        return Located(
+            Hash(KINDS[kind], bytes([next(value)]) * size, **where.pop("hash", {})), **where
+        )
+
+    frame = {"orientation": "rotate90", "region": "trimmed", "part": 3, "time": 1.5, "detail": 0}
+    hashes = (
+        located("pdq", hash={"quality": 0, "pixels": 7}, **frame, again=(2.0, 2.5), track=2),
+        located("md5"),
+        located("pdq", hash={"quality": 100}, part_kind="appended", detail=80),
+        located("phash"),
+        located("pdq"),
+    )
+    given = [
+        hashed("plain", hashes=hashes, frames=2),
+        hashed("a\N{REPLACEMENT CHARACTER}", raw=b"a\xff", hashes=hashes[1:2], frames=None),
+        hashed("cut", trouble=MediaError("truncated", "the data end")),
+        hashed("no size", size=None, mtime_ns=None),
+    ]
+    engine = Screener(known)
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([(one, (number,)) for number, one in enumerate(given)], engine.hasher)
+        assert cache.many_parts(1, cache.last() + 1) == [1]
+        found = list(cache.load(cache.numbers(1, cache.last() + 1), set(cache.makings())))
+        assert list(cache.load([1, 2], {"other settings"})) == []
+
+    for one, wanted in zip(found, given, strict=True):
+        assert (one.name, one.hashes, one.media) == (wanted.name, wanted.hashes, wanted.media)
+        for said in ("quality", "pixels"):  # which make no other hash
+            values = [[getattr(each.hash, said) for each in of.hashes] for of in (one, wanted)]
+            assert values[0] == values[1]
+        assert (one.trouble and (one.trouble.reason, one.trouble.detail)) == (
+            wanted.trouble and (wanted.trouble.reason, wanted.trouble.detail)
+        )
+
+
+@pytest.mark.parametrize(("chunk", "decided"), [(1, 1), (3, 2), (10, 4), (11, 256)])
+def test_a_rescan_tells_of_each_input_once_and_in_order(
+    make_list, tmp_path, monkeypatch, chunk, decided
+):
+    """However many are read and decided at a time; matches, and hits beside them."""
+    monkeypatch.setattr(sys.modules["screener.rescan"], "_CHUNK", chunk)
+    monkeypatch.setattr(sys.modules["screener.rescan"], "_DECIDED", decided)
+    states = ["confirmed", "seed", "known_good"]
+    values = [bytes([number, 255 - number] * 16) for number in range(10)]
+    rows = [
+        {"id": str(number), "pdq": values[number].hex(), "status": states[number % 3]}
+        for number in range(10)
+        if number % 4
+    ]
+    engine = Screener(make_list(rows))
+    with HashCache.open(tmp_path / "c") as cache:
+        for number, one in enumerate(values):
+            hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
+            cache.add([(hashed(str(number), hashes=hashes), ())], engine.hasher)
+        found = list(rescan(engine, cache))
+        every = [one.input for one in rescan(engine, cache, every=True)]
+
+    assert every == [str(number) for number in range(10)]
+    assert [one.input for one in found] == [row["id"] for row in rows]
+    for one in found:
+        assert next(hit.entry for hit in (*one.matches, *one.beside)) == one.input
+
+
+def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make_list, tmp_path):
+    """Whichever list it is, and though known files reach further than matches do."""
+    values = [bytes([number, 255 - number] * 16) for number in range(5)]
+    further = (int.from_bytes(values[2], "big") ^ 0xFFF).to_bytes(32, "big")
+    rows = [
+        [{"id": "0", "pdq": values[0].hex()}],
+        [{"id": "1", "pdq": values[1].hex()}, {"id": "2", "pdq": further.hex()}],
+        [{"id": "2", "pdq": further.hex(), "status": "known_good"}],
+    ]
+    lists = [make_list(each, name=name) for name, each in zip("abc", rows, strict=True)]
+    policy = Policy(radius={"pdq": 11}, known_good_radius={"pdq": 12})
+    engine = Screener(lists, policy=policy)
+    with HashCache.open(tmp_path / "c") as cache:
+        for number, one in enumerate(values):
+            hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
+            cache.add([(hashed(str(number), hashes=hashes), ())], engine.hasher)
+        for order in (lists, lists[::-1]):
+            found = list(rescan(Screener(order, policy=policy), cache))
+            told = [
+                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.beside])
+                for one in found
+            ]
+            assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]
+
+
+def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_path, monkeypatch):
+    """To the second; over all the times that something was."""
+    engine, now = Screener(known), 1_000_000_000
+    with HashCache.open(tmp_path / "c", keep=1) as cache:
+        for second in range(4):
+            monkeypatch.setattr(time, "time", lambda at=now + second: at)
+            cache.add([(hashed(str(second)), ())], engine.hasher)
+        for gone in range(4):
+            monkeypatch.setattr(time, "time", lambda at=now + 86_400 + gone: at)
+            cache.forget()
+            assert (cache.forgotten, len(cache)) == (gone, 4 - gone)
+
+
+def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_path, monkeypatch):
+    """Neither in the cache nor in the log beside it, which only the last to close takes away."""
+    engine, path, value = Screener(known), tmp_path / "c", bytes(range(32))
+    with HashCache.open(path) as cache, HashCache.open(path):
+        cache.add([(hashed(), ())], engine.hasher)
+        assert any(value in file.read_bytes() for file in tmp_path.glob("c*"))
+        later = time.time() + 40 * 86_400
+        monkeypatch.setattr(time, "time", lambda: later)
+        assert cache.forget() == 1
+        assert not any(value in file.read_bytes() for file in tmp_path.glob("c*"))
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(100)])

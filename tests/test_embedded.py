@@ -117,16 +117,29 @@ def test_a_thumbnail_without_compression(shown, hidden, order):
     assert np.array_equal(thumbnail[2], np.asarray(small))
 
 
-def test_the_thumbnail_of_photoshop(shown, hidden):
-    """The image resource 1036 holds a JPEG behind a header of 28 bytes."""
-    jpeg = saved(hidden, "JPEG")
+def with_resource(data, number, jpeg):
+    """A JPEG file with an image resource of Photoshop's that holds a JPEG behind 28 bytes."""
     body = bytes(28) + jpeg + b"\0" * (len(jpeg) % 2)
-    resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 1036, 0, 28 + len(jpeg)) + body
-    data = saved(shown, "JPEG")
-    segment = b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource
-    (_, thumbnail), reason = parts(data[:2] + segment + data[2:])
+    resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", number, 0, 28 + len(jpeg)) + body
+    return data[:2] + b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource + data[2:]
+
+
+@pytest.mark.parametrize("number", [1033, 1036])
+def test_the_thumbnail_of_photoshop(shown, hidden, number):
+    """The image resource 1036, or that of older versions, holds a JPEG behind a header."""
+    (_, thumbnail), reason = parts(
+        with_resource(saved(shown, "JPEG"), number, saved(hidden, "JPEG"))
+    )
     assert (reason, thumbnail[1]) == (None, "thumbnail")
     assert np.abs(thumbnail[2] - grey(hidden)).mean() < 4
+
+
+def test_one_thumbnail_in_two_places_is_given_once(shown, hidden):
+    """That of EXIF has the length that its tag says, whatever the block has behind it."""
+    jpeg = saved(hidden, "JPEG")
+    data = saved(shown, "JPEG", exif=exif_block(jpeg=jpeg) + b"more")
+    found, reason = parts(with_resource(data, 1036, jpeg))
+    assert (reason, [one[:2] for one in found]) == (None, [(0, "frame"), (1, "thumbnail")])
 
 
 OUTSIDE = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "APNG", "progressive"]
@@ -200,6 +213,11 @@ def test_a_hidden_picture_over_a_limit_is_told(shown, hidden):
     found, reason = parts(data, pixels=hidden.width * hidden.height)
     assert reason == "too_large"
     assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
+    found, reason = parts(saved(shown, "JPEG") + saved(hidden, "PNG") * 5)
+    assert (reason, len(found)) == (None, 6)
+    size = shown.width * shown.height  # of four hidden ones, and of them all together
+    found, reason = parts(saved(shown, "JPEG") + saved(hidden, "PNG") * 5, pixels=size)
+    assert (reason, len(found)) == ("too_large", 5)
     many = saved(shown, "JPEG") + saved(hidden.resize((20, 20)), "PNG") * 17
     found, reason = parts(many)
     assert (reason, len(found)) == ("too_large", 17)

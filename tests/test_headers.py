@@ -1,6 +1,7 @@
 """What headers declare, read without decoding: against files of Pillow and against noise."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -39,6 +40,55 @@ def test_size_inside_icns() -> None:
     assert headers.largest(saved("ICNS")) == (1024, 1024)
 
 
+def icon(*pictures: bytes) -> bytes:
+    """An ICO of pictures, each as it stands in one."""
+    at, entries = 6 + 16 * len(pictures), b""
+    for one in pictures:
+        entries += struct.pack("<8xII", len(one), at)
+        at += len(one)
+    return struct.pack("<3H", 0, 1, len(pictures)) + entries + b"".join(pictures)
+
+
+def bitmap(width: int, height: int) -> bytes:
+    """The header of a bitmap in an ICO, whose height counts its mask too."""
+    return struct.pack("<IiiHH", 40, width, 2 * height, 1, 32) + bytes(24)
+
+
+def extended(width: int, height: int) -> bytes:
+    """A WebP that declares a canvas, each side less one in three bytes."""
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
+    chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (extended(70_000, 5), (70_000, 5)),
+        (extended(5, 1 << 24), (5, 1 << 24)),
+        (icon(bitmap(3, 3), bitmap(900, 700)), (900, 700)),
+        (icon(bitmap(900, -700), bitmap(3, 3)), (900, 700)),
+        (icon(), (0, 0)),
+    ],
+)
+def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> None:
+    """Of canvases wider than 65,535, and of icons by any entry, whichever row stands first."""
+    assert headers.largest(data) == size
+
+
+@pytest.mark.parametrize("no_jp2", [False, True])
+def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
+    """In its file format and as a bare stream, behind a smaller picture."""
+    wide = io.BytesIO()
+    Image.new("RGB", (900, 700)).save(wide, "JPEG2000", no_jp2=no_jp2)
+    parts = [
+        b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (saved("PNG"), wide.getvalue())
+    ]
+    data = b"icns" + struct.pack(">I", 8 + sum(map(len, parts))) + b"".join(parts)
+
+    assert headers.largest(data) == (900, 700)
+
+
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
 def test_other_formats_declare_nothing(format: str) -> None:
     """Pillow opens every other format without decoding: nothing to know beforehand."""
@@ -52,6 +102,30 @@ def test_a_container_that_is_cut(format: str) -> None:
     assert not headers.cut_short(data)
     for length in (len(data) - 1, len(data) // 2, 40):
         assert headers.cut_short(data[:length])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
+    """The two bytes with which a directory begins are there, or it is not."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    data = start + struct.pack(f"{order}I", 20) + bytes(14)
+
+    assert [headers.cut_short(data[:length]) for length in (20, 21, 22)] == [True, True, False]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_box_that_ends_behind_the_file_is_cut(long: bool) -> None:
+    """Whichever way it has its length, and wherever the data end; one without a length is not."""
+    first = struct.pack(">I", 12) + b"ftypisom"
+    body = bytes(20)
+    head = struct.pack(">I4sQ", 1, b"mdat", 36) if long else struct.pack(">I4s", 28, b"mdat")
+    data = first + head + body
+
+    assert not headers.cut_short(data)
+    assert not headers.cut_short(data + first)
+    for length in range(len(first) + len(head), len(data)):
+        assert headers.cut_short(data[:length])
+    assert not headers.cut_short(first + struct.pack(">I4s", 0, b"mdat") + body[:5])
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -79,6 +153,68 @@ def test_a_jpeg_cut_in_a_header_segment() -> None:
         assert headers.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
     assert headers.ended_jpeg(data[:-2]) == data
     assert headers.ended_jpeg(data[:-1])[-2:] == b"\xff\xd9"
+
+
+def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
+    """A restart stands within the pixels' data and has no length: nothing is taken away there."""
+    out = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (44, 60), np.uint8)
+    Image.fromarray(noise).save(out, "JPEG", restart_marker_blocks=1)
+    data = out.getvalue()
+    assert data.count(b"\xff\xd7") > 2
+    last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
+
+    for length in range(last + 2, len(data) - 1):
+        assert headers.ended_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
+def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding: bytes) -> None:
+    """Padding, and a mark that has no length: none of them hides the end, or takes one for it that
+    stands within a segment.
+    """
+    data = saved("PNG")
+    out = io.BytesIO()
+    Image.new("RGB", (60, 44)).save(out, "JPEG", comment=b"\xff\xd9" * 99)
+    jpeg = out.getvalue()
+    jpeg = jpeg[:2] + padding + jpeg[2:]
+
+    assert headers.end(jpeg + data, 0) == len(jpeg)
+
+
+def test_boxes_with_long_lengths_and_without_any() -> None:
+    """The body begins behind the length; a box without one ends with the file, one too short to be
+    one ends the walk.
+    """
+    first = struct.pack(">I", 12) + b"ftypisom"
+    data = first + struct.pack(">I4sQ", 1, b"mpvd", 19) + b"abc"
+    rest = struct.pack(">I4s", 0, b"mdat") + b"de"
+
+    assert list(headers.boxes(data + rest, 0)) == [
+        (b"ftyp", 8, 12),
+        (b"mpvd", 28, 31),
+        (b"mdat", 39, 41),
+    ]
+    for length in (2, 7):
+        broken = struct.pack(">I4s", length, b"mdat") + b"abcdefgh" + first
+        assert [name for name, *_ in headers.boxes(first + broken, 0)] == [b"ftyp"]
+    assert list(headers.boxes(rest, 0)) == []
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> None:
+    """A short that is alone stands in the first two bytes; what does not fit stands elsewhere."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    first = struct.pack(f"{order}HHHIII", 1, 256, 4, 1, 7, 26)
+    entries = [
+        struct.pack(f"{order}HHIHH", 513, 3, 1, 300, 9),
+        struct.pack(f"{order}HHII", 514, 4, 1, 70_000),
+        struct.pack(f"{order}HHII", 273, 3, 5, 99_000),
+    ]
+    block = start + struct.pack(f"{order}I", 8) + first
+    block += struct.pack(f"{order}H", 3) + b"".join(entries) + bytes(4)
+
+    assert headers.second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
 
 
 @given(

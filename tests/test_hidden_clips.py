@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
-from screener.media import video
+from screener.media import opening, video
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
@@ -148,6 +148,16 @@ def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
 
     assert {match.part_kind for match in result.matches} == {"appended"}
     assert [one.spans for one in result.timeline] == [((1.0, 2.0),), ((3.0, 4.0),)]
+
+
+def test_frames_of_several_clips_are_counted_on(scene, moving):
+    """No part is two frames, of one clip and of another, or of a clip and a picture behind it."""
+    data = picture_file(scene(20)) + moving + moving + picture_file(scene(21), "PNG")
+
+    frames = list(opening.open(data).frames())
+
+    assert [frame.track for frame in frames] == [0, *[1] * 4, *[2] * 4, 0]
+    assert sorted({frame.part for frame in frames}) == [frame.part for frame in frames]
 
 
 def test_an_animation_keeps_its_own_times(scene, engine_of, moving):

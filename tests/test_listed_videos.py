@@ -15,7 +15,18 @@ from clips import clip, near, scenes, value_of
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from screener import Hash, HashList, Policy, Reason, Screener, Verdict, output, report
+from screener import (
+    Hash,
+    HashCache,
+    HashList,
+    Policy,
+    Reason,
+    Screener,
+    Verdict,
+    output,
+    report,
+    rescan,
+)
 from screener.console import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
@@ -81,6 +92,63 @@ def found(one, frames=FILM):
     result = Screener(one).match([vpdq(frames)])
     assert (result.verdict is Verdict.MATCH) == bool(result.matches)
     return [(match.entry, str(match.video.rule)) for match in result.matches]
+
+
+def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
+    """Its category, and the opinions on it: of a picture and of a video, found and beside."""
+    picture = FILM.codes[0].tobytes().hex()
+    (tmp_path / "a.csv").write_text(
+        "id,vpdq,pdq,category,category_scheme,status\n"
+        f'film,"{vpdq(FILM).text.replace(chr(34), chr(34) * 2)}",,A,ours,confirmed\n'
+        f"still,,{picture},B,ours,seed\n"
+    )
+    assert not known.import_file(tmp_path / "a.csv").quarantined
+    for entry in ("film", "still"):
+        known.give_opinion(entry, state="disputed", by="ann", reason=f"of {entry}")
+
+    result = Screener(known.refresh()).match([vpdq(FILM)])
+
+    told = {}
+    for one in (*result.matches, *result.beside):
+        categories = [(each.scheme, each.code) for each in one.category]
+        told[one.entry] = (categories, one.said, [each.reason for each in one.opinions])
+    assert told == {
+        "film": ([("ours", "A")], "confirmed", ["of film"]),
+        "still": ([("ours", "B")], "seed", ["of still"]),
+    }
+
+
+def test_known_videos_have_a_radius_of_their_own(put):
+    """A frame agrees within it, though those of a match agree within fewer bits, or more."""
+    one = put(("film", FILM, "known_good"))
+    query = vpdq(clip(near(FILM.codes, 12, seed=4)))
+
+    for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
+        policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
+        result = Screener(one, policy=policy).match([query])
+        assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+
+
+def test_frames_that_were_hashed_without_a_quality_are_compared(put):
+    """Nothing says that they should not be."""
+    shown = [one._replace(hash=Hash(KINDS["pdq"], one.hash.value)) for one in upright(FILM)]
+
+    result = decide(Screener(put(("film", FILM))), shown)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
+
+
+def test_a_rescan_finds_a_listed_video(put, tmp_path):
+    """By all frames of what was hashed before the video was listed."""
+    shown = tuple(upright(FILM))
+    facts = MediaFacts("video/mp4", 640, 360, len(shown), 60.0, len(shown))
+    name = Name("clip.mp4", None, 1, 1)
+    engine = Screener(put(("film", FILM), ("other", OTHER)))
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([(Hashed(name, shown, facts), ())], engine.hasher)
+        (result,) = rescan(engine, cache)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
 
 
 def inside(codes, at):

@@ -88,14 +88,24 @@ def test_ordinary_files_are_plain_and_have_the_same_pixels(files):
 
 
 def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
-    """EXIF, XMP, Photoshop's resources, further pictures, other colours, larger chroma, and what is
-    behind the end.
+    """EXIF, XMP, Photoshop's resources, further pictures, other colours, larger chroma, frames that
+    are not as usual, and what is behind the end.
     """
     picture = scene(4, (120, 90))
     data, exif = saved(picture), Image.Exif()
     exif[0x0112] = 6
-    larger = bytearray(saved(picture, subsampling=0))
-    larger[larger.index(b"\xff\xc0") + 14] = 0x22  # of the second component
+    even = saved(picture, subsampling=0)
+    frame, scan = even.index(b"\xff\xc0"), even.index(b"\xff\xda")
+
+    def changed(*changes):
+        made = bytearray(even)
+        for at, value in changes:
+            made[at] = value
+        return bytes(made)
+
+    named = [(frame + 10 + 3 * n, ord("RGB"[n])) for n in range(3)]
+    named += [(scan + 5 + 2 * n, ord("RGB"[n])) for n in range(3)]
+    longer = changed((frame + 3, even[frame + 3] + 3))
     others = {
         "exif": saved(picture, exif=exif),
         "xmp": saved(picture, xmp=b"<x tiff:Orientation='6'/>"),
@@ -104,7 +114,15 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
         "mpf": with_segment(data, 0xE2, b"MPF\0"),
         "CMYK": saved(picture.convert("CMYK")),
         "RGB": saved(picture, keep_rgb=True, subsampling=0),
-        "larger chroma": bytes(larger),
+        "larger chroma": changed((frame + 14, 0x22)),  # of the second component
+        "wider chroma": changed((frame + 14, 0x21)),
+        "higher chroma": changed((frame + 17, 0x12)),  # of the third
+        "components named RGB": without_jfif(changed(*named)),
+        "12 bits": changed((frame + 4, 12)),
+        "no rows": changed((frame + 5, 0), (frame + 6, 0)),
+        "no columns": changed((frame + 7, 0), (frame + 8, 0)),
+        "a longer frame": longer[: frame + 19] + bytes(3) + longer[frame + 19 :],
+        "two frames": even[:frame] + even[frame : frame + 19] + even[frame:],
         "appended": data + saved(picture.rotate(90)),
         "tail": data + bytes(64),
         "PNG": b"\x89PNG\r\n\x1a\n" + data,
@@ -153,7 +171,8 @@ def test_damaged_headers_are_left_to_the_usual_way(scene):
     ):
         assert plain_jpeg.size_of(with_segment(data, mark, b"\0\1")) is None, hex(mark)
         both(with_segment(data, mark, b"\0\1"))
-    for middle in (b"\xff", b"x", b"\xff\xe5\0\0", b"\xff\xe5\0\1", segment(0xDB, b"\0" * 9)):
+    short = segment(0xDB, b"\0" * 9)
+    for middle in (b"\xff", b"x", b"\xff\xe5\0\0", b"\xff\xe5\0\1", b"\xfe\xe5\0\2", short):
         assert plain_jpeg.size_of(data[:2] + middle + data[2:]) is None
         both(data[:2] + middle + data[2:])
     for content in (b"JFIF", b"Adobe"):

@@ -7,6 +7,7 @@ import pytest
 from screener import Policy
 from screener.errors import PolicyError
 from screener.media.limits import Limits
+from screener.media.sampling import Sampling
 
 
 def test_the_defaults_are_the_authors_of_pdq():
@@ -51,6 +52,31 @@ def test_a_setting_out_of_range_is_refused_by_name(settings, said):
         Policy(**settings)
 
 
+def test_the_ends_of_each_range_are_taken():
+    """As each range is told: the smallest and the largest of it, and no further one."""
+    for name, bits in (("pdq", 256), ("phash", 64), ("dhash256", 256), ("vpdq", 256)):
+        for setting in ("radius", "known_good_radius"):
+            for value in (0, bits):
+                assert getattr(Policy(**{setting: {name: value}}), setting)[name] == value
+            with pytest.raises(PolicyError, match=f"0 to {bits}"):
+                Policy(**{setting: {name: bits + 1}})
+    assert [Policy(floor={"pdq": value}).floor["pdq"] for value in (0, 100)] == [0, 100]
+    assert [Policy(floor={"vpdq": value}).floor["vpdq"] for value in (50, 100)] == [50, 100]
+    assert Policy(memory=128 << 20).memory == 128 << 20
+    for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
+        with pytest.raises(PolicyError):
+            Policy(**wrong)
+
+
+def test_known_files_have_the_radius_of_matches_unless_they_have_their_own():
+    """Also where that is not the default; and a video's decoding ends before its time does."""
+    policy = Policy(radius={"pdq": 20, "phash": 3}, known_good_radius={"pdq": 5}, seconds=10)
+
+    assert (policy.known_good_radius["pdq"], policy.known_good_radius["phash"]) == (5, 3)
+    assert policy.known_good_radius["vpdq"] == policy.radius["vpdq"]
+    assert policy.decoding_seconds == pytest.approx(8)
+
+
 def test_a_policy_cannot_be_changed():
     """Neither its fields nor its mappings."""
     policy = Policy()
@@ -65,6 +91,7 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     """Whatever changes a setting changes the fingerprint; how it was written does not."""
     same = [Policy(radius={"pdq": 31}), Policy(seconds=60), Policy(seconds=60.0)]
     assert {one.fingerprint for one in same} == {Policy().fingerprint}
+    assert Policy(max_list_age=1).fingerprint == Policy(max_list_age=1.0).fingerprint
     others = [
         Policy(radius={"pdq": 30}),
         Policy(floor={"pdq": 51}),
@@ -73,13 +100,24 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
         Policy(memory=1 << 29),
         Policy(digests_only=True),
         Policy(max_list_age=1),
+        Policy(known_good_radius={"pdq": 30}),
+        Policy(sampling=Sampling(every=2)),
     ]
     assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
 
 
 def test_a_policy_travels_to_other_processes():
-    """Pickling gives an equal policy."""
-    policy = Policy(radius={"pdq": 12}, seconds=3)
+    """Pickling gives an equal policy, whatever is set."""
+    settings = {"radius": {"pdq": 12}, "known_good_radius": {"pdq": 0}, "floor": {"pdq": 0}}
+    policy = Policy(
+        **settings,
+        limits=Limits(frames=3),
+        sampling=Sampling(every=2),
+        seconds=3,
+        memory=1 << 29,
+        digests_only=True,
+        max_list_age=5,
+    )
 
     assert pickle.loads(pickle.dumps(policy)) == policy
 
@@ -102,6 +140,9 @@ def test_a_policy_file_says_the_same_as_python(tmp_path):
         ("[limits]\npixel = 1", "limits"),
         ("limits = 3", "limits"),
         ("[limits]\npixels = 'many'", "limits.pixels"),
+        ("[limits]\npixels = true", "limits.pixels"),
+        ("[limits]\npixels = 1.5", "limits.pixels"),
+        ("[sampling]\nevry = 1", "sampling"),
         ("[radius]\npdq = 300", "pdq"),
         ("radius = ", "cannot read"),
         ("\xff", "cannot read"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,23 @@ def test_what_changed_is_screened_again(known, folder, tmp_path, make_list):
     assert resume(known.refresh(), folder, path) == []
 
 
+def test_members_of_another_size_are_screened_again(known, folder, tmp_path):
+    """Though their archive has the time that it had."""
+    path, archive = tmp_path / "results.jsonl", folder / "1.zip"
+    resume(known, folder, path)
+    facts = archive.stat()
+    assert len({(folder / f"{number}.png").stat().st_size for number in range(3)}) == 3
+
+    for number in (2, 0):
+        with zipfile.ZipFile(archive, "w") as made:
+            made.write(folder / "0.png", "in/0.png")
+            made.write(folder / f"{number}.png", "in/1.png")
+        os.utime(archive, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert resume(known, folder, path) == ["1.zip!in/1.png"]
+
+    assert resume(known, folder, path) == []
+
+
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):
     """A name that is not UTF-8, one with a line end, a file that is not there: each left out."""
     folder = tmp_path / "odd"
@@ -143,14 +161,17 @@ def test_a_file_that_is_none_of_results_is_left_alone(known, tmp_path, content):
 
 
 def test_the_zeros_of_a_power_cut_are_half_a_line(known, folder, tmp_path):
-    """Some file systems leave them in the place of the last bytes."""
+    """Some file systems leave them in the place of the last bytes; and half a line is so, however
+    little of it is there.
+    """
     path = tmp_path / "results.jsonl"
     resume(known, folder / "0.png", path)
     whole = path.read_bytes()
-    path.write_bytes(whole + bytes(600))
+    for half in (bytes(600), b"{", whole[:9], whole[:-1]):
+        path.write_bytes(whole + half)
 
-    assert len(resume(known, folder / "0.png", path)) == 0
-    assert path.read_bytes() == whole
+        assert len(resume(known, folder / "0.png", path)) == 0
+        assert path.read_bytes() == whole
 
 
 def test_two_scans_of_one_file_are_refused(known, tmp_path):
@@ -181,6 +202,40 @@ def test_many_lines_are_told_apart(known, tmp_path):
     assert not any(finished.take(name_of(f"missing-{n}")) for n in range(3000, 6000))
     assert all(finished.take(name_of(f"missing-{n}")) for n in range(3000))
     assert not finished.take(name_of("missing-7"))
+
+
+def test_a_line_that_several_newer_ones_replace_is_taken_out_once(known, tmp_path):
+    """Of an input that is given twice, say: what is counted is what is left."""
+    engine, path = Screener(known), tmp_path / "r"
+    old = [engine.screen(f"missing-{number}") for number in range(3)]
+    with output.open_jsonl(path) as out:
+        for one in old:
+            out.write(one)
+    finished = Finished.read(path, engine)
+
+    for _ in range(2):
+        finished.replace(replace(old[0], bytes=1))
+    finished.replace(old[1])
+
+    assert (len(finished), finished.verdicts, finished.reasons) == (
+        2,
+        {"unscreened": 2},
+        {"unreadable": 2},
+    )
+
+
+def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path):
+    """Whatever they say besides: it need not mean what it means here."""
+    engine, path = Screener(known), tmp_path / "r"
+    with output.open_jsonl(path) as out:
+        out.write(engine.screen("missing"))
+    path.write_text(path.read_text().replace('{"schema":1,', '{"schema":2,'))
+    content = path.read_bytes()
+
+    with pytest.raises(OutputError, match="line 1: no result of this version"):
+        output.resume_jsonl(path, engine)
+
+    assert path.read_bytes() == content
 
 
 def test_the_command_ends_with_the_code_of_the_whole_file(tmp_path):
@@ -285,6 +340,7 @@ def test_a_line_that_others_decided_later_is_not_finished(known, folder, tmp_pat
     path = tmp_path / "results.jsonl"
     resume(known, folder, path)
     assert resume(known, folder, path, policy=Policy(radius={"pdq": 30})) == ALL
+    assert len(Finished.read(path, Screener(known))) == 0
 
     assert resume(known, folder, path) == ALL
     assert resume(known, folder, path) == []

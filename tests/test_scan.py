@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from screener import Policy, Reason, Screener, Verdict, scan
-from screener.errors import PolicyError
+from screener import Policy, Reason, Screener, Verdict, backlog, scan
+from screener.errors import MediaError, PolicyError
+from screener.folder import Place
 from screener.hashing import pdq
 from screener.inputs import find
+from screener.media.archive import Member
+from screener.media.limits import Limits
+from screener.media.source import Name
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 
@@ -210,3 +215,99 @@ def test_a_newer_import_does_not_move_a_scan(known, scene, tmp_path):
         generations.add(result.lists[0].generation)
 
     assert generations == {known.generation}
+
+
+class Worker:
+    """One that may have two targets at a time."""
+
+    def __init__(self):
+        self.targets = 0
+
+    @property
+    def free(self):
+        """Whether it takes another one."""
+        return self.targets < 2
+
+
+def drawn_tree(rng, depth=0):
+    """Files, None each, and archives: the members of each, and whether they are for one worker."""
+    return [
+        (drawn_tree(rng, depth + 1), rng.random() < 0.5)
+        if rng.random() < 0.4 - depth / 10
+        else None
+        for _ in range(rng.randrange(0 if depth else 20, 40 if depth == 0 else 9))
+    ]
+
+
+def in_order(nodes, path=(), same=()):
+    """All places of a tree, members before their archive, and which each is of those of one name;
+    names are the last digit's parity.
+    """
+    for number, node in enumerate(nodes):
+        which = (*same, number // 2) if path else same
+        if node is not None:
+            yield from in_order(node[0], (*path, number), which)
+        yield (*path, number), which
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, seed, ordered):
+    """In order, an archive behind its members; those that one worker has to read are for it alone;
+    and no more is taken than may wait.
+    """
+    monkeypatch.setattr(backlog, "_WINDOW", 3)
+    monkeypatch.setattr(backlog, "_AHEAD", 6)
+    rng = random.Random(seed)
+    tree = drawn_tree(rng)
+    found = (Place(str(number), rng.randrange(9)) for number in range(len(tree)))
+    waiting = backlog.Backlog(found, limits=Limits(), ordered=ordered, finished=None)
+    workers, under_way, told, given = [Worker() for _ in range(3)], [], [], 0
+    troubles = (None, MediaError("encrypted", "a member under a password"))
+
+    def node_of(target):
+        node = tree[int(target.path)]
+        for number in target.inner:
+            node = node[0][number]
+        return node
+
+    for _ in range(20_000):
+        for item in waiting.told():
+            told.append(((int(item.target.path), *item.target.inner), item.same))
+        free = [worker for worker in workers if worker.free]
+        item = waiting.next() if free else None
+        if item is not None:
+            given += 1
+            assert given - len(told) <= 6 + 3 + 4  # an archive that is next to be told has one more
+            holder = item.holder
+            if holder is not None:
+                assert item.left is holder.left
+                assert item.trouble is troubles[item.target.inner[-1] % 2]
+            bound = holder is not None and holder.bound
+            assert item.only_worker is (holder.worker if bound else None)
+            item.worker = item.only_worker or rng.choice(free)
+            assert item.worker.free
+            item.worker.targets += 1
+            under_way.append(item)
+            continue
+        if not under_way:
+            if not waiting:
+                break
+            continue  # an archive may be told now, of which the last member was
+        item = under_way.pop(rng.randrange(len(under_way)))
+        item.worker.targets -= 1
+        item.over = True
+        node = node_of(item.target)
+        if node is not None:
+            item.name = None if item.target.inner else Name(item.target.path)
+            item.bound = node[1]
+            members = [
+                Member(b"xy"[n % 2 : n % 2 + 1], 1, troubles[n % 2]) for n in range(len(node[0]))
+            ]
+            waiting.open(item, tuple(members))
+
+    assert not waiting
+    expected = list(in_order(tree))
+    assert (told if ordered else sorted(told)) == (expected if ordered else sorted(expected))
+    places = {place: at for at, (place, _) in enumerate(told)}
+    assert all(at < places[place[:-1]] for place, at in places.items() if len(place) > 1)

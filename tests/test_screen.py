@@ -278,6 +278,26 @@ def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, stat
         assert found == ([("it", status)] if place == where else [])
 
 
+@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "beside")])
+def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, where):
+    """Whatever the order of the list; of those equally near, by list and entry."""
+    value = pdq_text(scene(1))
+    distances = {"a": 9, "b": 3, "c": 0, "d": 3, "e": 20, "f": 12}
+    rows = [
+        {"id": entry, "pdq": with_bits_flipped(value, distance), "status": status}
+        for entry, distance in distances.items()
+    ]
+    lists = [make_list(rows, name=name) for name in ("second", "first")]
+
+    told = [(m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)]
+
+    assert told == sorted(
+        (distance, name, entry)
+        for entry, distance in distances.items()
+        for name in ("first", "second")
+    )
+
+
 def test_a_known_file_does_not_cancel_a_match(make_list, scene):
     """Both opinions on one value are told, and the match stands."""
     value = pdq_text(scene(1))
@@ -359,8 +379,10 @@ def test_an_old_list_is_refused(engine):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
 
 
-def test_refresh_gives_the_newest_generation(engine, scene, tmp_path):
-    """The old Screener answers from its generation, the new one from the newest."""
+def test_refresh_gives_the_newest_generation(engine, make_list, scene, tmp_path):
+    """The old Screener answers from its generation, the new one from the newest, by the same
+    policy; also where only one of several lists is newer.
+    """
     assert engine.refresh() is engine
     more = tmp_path / "more.csv"
     more.write_text(f"id,pdq\ntwo,{pdq_text(scene(2))}\n")
@@ -371,6 +393,11 @@ def test_refresh_gives_the_newest_generation(engine, scene, tmp_path):
     assert newer.screen(png(scene(2))).verdict == Verdict.MATCH
     assert engine.screen(png(scene(2))).verdict == Verdict.NO_MATCH
     assert newer.lists[0].generation == engine.lists[0].generation + 1
+    strict = Screener(engine.lists, policy=Policy(radius={"pdq": 3}))
+    assert strict.refresh().policy == strict.policy
+    fixed = make_list([{"id": "b", "pdq": pdq_text(scene(3))}], name="fixed")
+    both = Screener([engine.lists[0], fixed]).refresh()
+    assert both.screen(png(scene(2))).verdict == Verdict.MATCH
 
 
 def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):

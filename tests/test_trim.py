@@ -113,6 +113,25 @@ def test_a_frame_within_a_frame(scene):
     assert any(np.array_equal(view, np.asarray(picture)) for view in found)
 
 
+def test_three_frames_within_each_other(scene):
+    """A bordered picture between bars, on a page: the picture itself is given too."""
+    picture = scene(20)
+    inner = framed(picture, 20, 20, 20, 20, BLACK)
+    middle = framed(inner, 60, 0, 60, 0, WHITE)
+    found = trimmed(np.asarray(framed(middle, 0, 90, 0, 90, BLACK)))
+    for wanted in (middle, inner, picture):
+        assert any(np.array_equal(view, np.asarray(wanted)) for view in found)
+
+
+@pytest.mark.parametrize("size", [(LEAST, LEAST), (70, LEAST), (LEAST, 70)])
+def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
+    """Of a border and of bars, down to the least that a trimmed picture may be."""
+    small = scene(20).resize(size)
+    for bars in ((20, 20, 20, 20), (20, 0, 20, 0), (0, 20, 0, 20)):
+        (found, *_) = trimmed(np.asarray(framed(small, *bars, BLACK)))
+        assert np.array_equal(found, np.asarray(small)), bars
+
+
 def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
     """A picture before a white wall, between black bars: the wall at its sides stays with it in
     the first picture given.

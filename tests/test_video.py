@@ -1,6 +1,7 @@
 """Videos: which frames are looked at and when, and one typed reason for whatever else is met."""
 
 import contextlib
+import hashlib
 import io
 import json
 import subprocess
@@ -297,6 +298,30 @@ def test_an_animated_picture_has_a_timeline_in_its_own_times(scene, engine_of):
     assert seen.spans == ((0.5, 0.5), (4.0, 4.0))
 
 
+def test_an_animation_of_two_frames_has_times_and_one_match_a_record(scene, engine_of):
+    """Two frames are enough to move, though both show the record."""
+    first, second = scene(2), scene(2)
+    second.paste("white", (0, 0, 40, 30))
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=[second], duration=500)
+
+    result = engine_of({"shown": scene(2)}).screen(buffer.getvalue())
+
+    assert [(match.entry, match.part) for match in result.matches] == [("shown", 0)]
+    assert [(seen.frames, seen.spans) for seen in result.timeline] == [(2, ((0.0, 0.5),))]
+
+
+def test_the_digest_of_a_video_has_no_times(scene, make_list):
+    """It is of the file: its match stands in no timeline."""
+    data = clip([scene(2)] * 20)
+    rows = [{"id": "file", "md5": hashlib.md5(data).hexdigest(), "pdq": "0f" * 32}]
+
+    result = Screener(make_list(rows)).screen(data)
+
+    assert [(match.entry, match.kind) for match in result.matches] == [("file", "md5")]
+    assert result.timeline == ()
+
+
 @pytest.mark.parametrize("form", ["path", "bytes", "file"])
 def test_path_bytes_and_file_object_give_the_same(decoder, tmp_path, scene, engine_of, form):
     """The same matches and timeline; the file is left closed and unchanged."""
@@ -589,9 +614,11 @@ def test_a_dark_video_is_not_screened(decoder, scene, engine_of):
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
     assert "0 of 5 frames" in result.detail
+    any_share = engine_of({"not": scene(9)}, sampling=Sampling(usable=0.0))
+    assert any_share.screen(clip([blank()] * 50)).reason == "too_little_detail"
 
 
-@pytest.mark.parametrize(("share", "screened"), [(0.1, True), (0.3, False)])
+@pytest.mark.parametrize(("share", "screened"), [(0.0, True), (0.2, True), (0.21, False)])
 def test_too_few_usable_frames_are_not_enough(scene, engine_of, share, screened):
     """Two seconds of ten show something: the policy says whether that carries a `no_match`."""
     pictures = [blank()] * 80 + panned(scene, 5, 20)
@@ -622,6 +649,10 @@ def test_nothing_is_written_to_standard_error(scene, capfd):
         ({"mode": "some"}, "mode"),
         ({"every": 0}, "every"),
         ({"every": float("nan")}, "every"),
+        ({"every": float("inf")}, "every"),
+        ({"videos": 0}, "videos"),
+        ({"distinct": 1}, "distinct"),
+        ({"against_videos": 1}, "against_videos"),
         ({"every": True}, "every"),
         ({"usable": 2}, "usable"),
         ({"scenes": 1}, "scenes"),
@@ -634,6 +665,7 @@ def test_a_sampling_out_of_range_is_refused_by_name(settings, said):
 
     with pytest.raises(PolicyError, match=said):
         Policy(sampling=Sampling(**settings))
+    assert [Policy(sampling=Sampling(usable=share)).sampling.usable for share in (0, 1)] == [0, 1]
 
 
 def test_sampling_is_part_of_the_policy_file_and_its_fingerprint(tmp_path):

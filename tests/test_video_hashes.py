@@ -47,7 +47,15 @@ def test_what_is_no_vpdq_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "frame", [(0, 1.0, 101), (-2, 1.0, 50), (0, -1.0, 50), (0, float("nan"), 50), (2**40, 1.0, 5)]
+    "frame",
+    [
+        (0, 1.0, 101),
+        (-2, 1.0, 50),
+        (0, -1.0, 50),
+        (0, float("nan"), 50),
+        (0, float("inf"), 50),
+        (2**40, 1.0, 5),
+    ],
 )
 def test_a_frame_that_cannot_be_is_refused(frame):
     """A quality over 100, a time or number below zero, or that is none."""
@@ -55,9 +63,9 @@ def test_a_frame_that_cannot_be_is_refused(frame):
         video.pack_vpdq([VideoFrame(*frame, bytes(32))])
 
 
-def tmk(*, rate=15, periods=4, frames=300, number=0.5, size=video.TMK_BYTES):
+def tmk(*, counts=(15, 4, 32, 256), frames=300, last=4, number=0.5, size=video.TMK_BYTES):
     """A TMK file."""
-    head = struct.pack("<12s5i4i", b"TMK1FVECPDQF", rate, periods, 32, 256, frames, 1, 2, 3, 4)
+    head = struct.pack("<12s5i4i", b"TMK1FVECPDQF", *counts, frames, 1, 2, 3, last)
     rest = struct.pack("<f", number) * (video.TMK_BYTES // 4)
     return (head + rest)[:size]
 
@@ -71,14 +79,22 @@ def test_a_tmk_is_read_back():
     assert Hash.parse("tmk_pdqf", one.text) == one
     rest = base64.b64encode(value[12:]).decode()
     assert Hash.parse("tmk_pdqf", f"TMK1FVECPDQF|{rest}") == one
+    for text in (one.text, f"TMK1FVECPDQF|{rest}"):
+        with pytest.raises(HashError, match="bad characters"):
+            Hash.parse("tmk_pdqf", f"{text[:40]}*{text[40:]}")
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        tmk(periods=2**31 - 1),
+        tmk(counts=(15, 2**31 - 1, 32, 256)),
+        tmk(counts=(0, 4, 32, 256)),
+        tmk(counts=(15, 4, 31, 256)),
+        tmk(counts=(15, 4, 32, 255)),
         tmk(frames=-1),
-        tmk(rate=0),
+        tmk(frames=0),
+        tmk(last=0),
+        tmk(size=video.TMK_BYTES + 4),
         tmk(number=float("nan")),
         tmk(number=float("inf")),
         tmk(size=-1),
@@ -97,3 +113,23 @@ def test_a_frame_with_a_number_that_no_video_has_is_refused(number, time):
     """By itself, so that it does not take a video's other frames with it."""
     with pytest.raises(HashError, match="bad frame"):
         video.vpdq_frame(number, "ab" * 32, 90, time)
+
+
+@pytest.mark.parametrize(("quality", "time"), [(True, 1.0), (90, True), ("x", 1.0), (90, "")])
+def test_a_frame_whose_numbers_are_none_is_refused(quality, time):
+    """In JSON, `true` is no number."""
+    with pytest.raises(ValueError):  # noqa: PT011 - as `int` and `float` raise it
+        video.vpdq_frame(0, "ab" * 32, quality, time)
+
+
+@given(frames)
+def test_the_lines_of_vpdqs_tool_have_a_number_each(made):
+    """The frame's own where it is known, else that of its place."""
+    numbered = [one._replace(number=7 * n) for n, one in enumerate(made)]
+    for given_frames, factor in ((made, 1), (numbered, 7)):
+        lines = [line.split(",") for line in video.vpdq_lines(video.pack_vpdq(given_frames))]
+
+        assert [int(number) for number, *_ in lines] == [factor * n for n in range(len(made))]
+        for (_, quality, pdq, time), one in zip(lines, made, strict=True):
+            assert (int(quality), bytes.fromhex(pdq)) == (one.quality, one.pdq)
+            assert float(time) == pytest.approx(one.time, abs=0.0005)

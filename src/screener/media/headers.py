@@ -84,14 +84,12 @@ def cut_short(data: bytes) -> bool:
         return False
     at = 0
     while at + 8 <= len(data):
-        length, start = _big(data, at), at
+        length = _big(data, at)
         if length == 1:
             length = _big(data, at + 8, 8)
         if length == 0:  # this box ends with the file
             return False
         at += max(length, 8)
-        if start + length > len(data):
-            return True
     return at > len(data)
 
 
