@@ -343,7 +343,9 @@ def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_
     takes the first members for done.
     """
     contents = (b"one", b"two", b"six")
-    known = make_list([{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents])
+    known = make_list(
+        [{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents]
+    )
     boxes = [tarred({"a": one}) for one in contents]
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:

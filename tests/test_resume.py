@@ -1,6 +1,7 @@
 """A scan that was broken off goes on: nothing twice, nothing left out, nothing taken on trust."""
 
 import csv
+import hashlib
 import json
 import os
 import random
@@ -103,6 +104,60 @@ def test_what_changed_is_screened_again(known, folder, tmp_path, make_list):
     known.import_file(tmp_path / "more.csv")
     assert resume(known.refresh(), folder, path) == ALL
     assert resume(known.refresh(), folder, path) == []
+
+
+def made(folder, digest):
+    """A new list called `known` in a folder, at generation 1: one record of that MD5."""
+    folder.mkdir(exist_ok=True)
+    (folder / "known.csv").write_text(f"id,md5\none,{digest}\n")
+    known = HashList.create(folder / "known.list")
+    known.import_file(folder / "known.csv")
+    return known.refresh()
+
+
+def test_a_list_made_anew_or_another_of_its_name_is_another(folder, tmp_path):
+    """Though its generation has the same number: its hashes are compared. A copy of a list, or one
+    that was moved, is the same; copies that went on apart are not.
+    """
+    path, digest = tmp_path / "r.jsonl", hashlib.md5((folder / "1.png").read_bytes()).hexdigest()
+    first = made(tmp_path / "first", "ab" * 16)
+    assert resume(first, folder, path) == ALL
+    (tmp_path / "copies").mkdir()
+    copy = tmp_path / "copies" / "known.list"
+    shutil.copytree(first.path, copy)
+    assert resume(HashList.open(copy), folder, path) == []
+    shutil.rmtree(first.path)
+
+    again = made(tmp_path / "first", digest)
+    other = made(tmp_path / "other", digest)
+
+    for one in (again, other):
+        assert (one.name, one.generation) == (first.name, first.generation)
+        assert resume(one, folder, path) == ALL
+        assert [line["verdict"] for line in lines(path)[-5:]].count("match") == 2
+        assert digest not in one.stamp()
+    assert f"known, generation 1 ({other.stamp()})" in page_of(Summary.of(path), "r")
+    shutil.copytree(copy, tmp_path / "apart.list")
+    both = [HashList.open(copy), HashList.open(tmp_path / "apart.list")]
+    assert both[0].stamp() == both[1].stamp()
+    for one in both:
+        one.import_file(tmp_path / "other" / "known.csv", source="more")
+    assert both[0].refresh().generation == both[1].refresh().generation
+    assert both[0].refresh().stamp() != both[1].refresh().stamp()
+
+
+def test_a_line_that_does_not_tell_its_list_by_a_stamp_is_no_proof(known, folder, tmp_path):
+    """As lines of an earlier version: such inputs are screened again, and their new lines count."""
+    path = tmp_path / "r.jsonl"
+    resume(known, folder, path)
+    old = lines(path)
+    for line in old:
+        del line["lists"][0]["stamp"]
+    path.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in old))
+
+    assert resume(known, folder, path) == ALL
+    assert resume(known, folder, path) == []
+    assert Summary.of(path).total == len(ALL)
 
 
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):

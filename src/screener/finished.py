@@ -27,7 +27,7 @@ _OTHERS = len(_TOLD)
 
 class Finished:
     """The inputs that are done: whose newest line is of their name, size and time, and was decided
-    by the same lists with generations, policy and pixel pipeline.
+    by the same generations of the same lists, told by their stamps, policy and pixel pipeline.
 
     Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
     count those lines, without the ones that `replace` took out; `end` is where the last whole line
@@ -36,7 +36,7 @@ class Finished:
 
     def __init__(self, engine: Screener) -> None:
         self._decided_by = decided_by(
-            [(one.name, one.generation) for one in engine.lists],
+            [(one.name, one.generation, one.stamp()) for one in engine.lists],
             engine.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )

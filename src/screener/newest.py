@@ -43,7 +43,7 @@ class Seen:
             facts["bytes"],
             facts["mtime_ns"],
             decided_by(
-                [(one["name"], one["generation"]) for one in facts["lists"]],
+                [(one["name"], one["generation"], one.get("stamp")) for one in facts["lists"]],
                 facts["policy"],
                 facts["versions"]["pixels"],
             ),
@@ -64,8 +64,10 @@ class Seen:
         )
 
 
-def decided_by(lists: list[tuple[str, int]], policy: str, pixels: Any) -> str:
-    """What decided a line: lists with their generations, policy, version of the pixel pipeline."""
+def decided_by(lists: list[tuple[str, int, str | None]], policy: str, pixels: Any) -> str:
+    """What decided a line: lists with their generations and the stamps of these, policy, version of
+    the pixel pipeline. A line of an earlier version has no stamps, and is decided by others.
+    """
     return json.dumps([lists, policy, pixels])
 
 

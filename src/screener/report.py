@@ -60,7 +60,7 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 _RESULT = (
     "input", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height", "frames",
-    "generations", "policy", "seconds",
+    "generations", "stamps", "policy", "seconds",
 )  # fmt: skip
 _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
@@ -73,6 +73,7 @@ def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
     made = {
         "mtime": _time(facts.get("mtime_ns")),
         "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
+        "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
         **{name: media.get(name) for name in ("type", "width", "height", "frames")},
     }
     yield from (made.get(name, facts.get(name)) for name in _RESULT)
@@ -306,13 +307,18 @@ def _decided(found: Summary) -> str:
     rows = "".join(
         f'<tr><th>{_text(what)}</th><td><bdi>{_text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
         for what, counts in (
-            ("list", Counter({f"{k[0]}, generation {k[1]}": n for k, n in found.lists.items()})),
+            ("list", Counter({_list(*one): n for one, n in found.lists.items()})),
             ("policy", found.policies),
             ("versions", found.versions),
         )
         for name, n in sorted(counts.items())
     )
     return _table(("", "", "results"), rows)
+
+
+def _list(name: str, generation: int, stamp: str) -> str:
+    """A generation of a list, told from those of others of its name."""
+    return f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
 
 
 def _table(heads: Iterable[str], rows: str) -> str:

@@ -160,10 +160,13 @@ class Appearance:
 
 @dataclass(frozen=True)
 class ListState:
-    """Which generation of which list decided, and how many seconds old it was."""
+    """Which generation of which list decided, and how many seconds old it was. `stamp` tells that
+    generation from any other, also of a list of the same name.
+    """
 
     name: str
     generation: int
+    stamp: str
     age_s: int
 
 
@@ -243,7 +246,7 @@ def _decided_by(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
     """What the line says of lists, policy and versions."""
-    states = [{"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in lists]
+    states = [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in lists]
     return {"lists": states, "policy": policy, "versions": dict(versions)}
 
 

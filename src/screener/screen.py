@@ -183,7 +183,9 @@ class Screener:
         ]
 
     def _states(self) -> tuple[ListState, ...]:
-        return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
+        return tuple(
+            ListState(one.name, one.generation, one.stamp(), int(one.age_s())) for one in self.lists
+        )
 
     def _result(self, item: Hashed, found: Found, states: tuple[ListState, ...]) -> Result:
         matches = [] if found.empty else found.matches()

@@ -88,7 +88,7 @@ class Summary:
     days: Counter[str] = field(default_factory=Counter)
     undated: int = 0
     # What decided, and how many lines each.
-    lists: Counter[tuple[str, int]] = field(default_factory=Counter)
+    lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     matches: list[dict[str, Any]] = field(default_factory=list)
@@ -118,7 +118,9 @@ class Summary:
         verdict, reason, matches = facts["verdict"], facts["reason"], facts["matches"]
         named = [self._match(facts, match) for match in matches]
         media, seconds = facts["media"] or {}, float(facts.get("seconds") or 0)
-        lists = [(one["name"], int(one["generation"])) for one in facts["lists"]]
+        lists = [
+            (one["name"], int(one["generation"]), one.get("stamp") or "") for one in facts["lists"]
+        ]
         self.policies[facts["policy"]] += 1
         self.versions[", ".join(f"{k} {v}" for k, v in facts["versions"].items())] += 1
         self.lists.update(lists)
