@@ -184,7 +184,7 @@ def test_a_full_disk_is_an_error_that_names_the_cache(known, folder, tmp_path):
         with HashCache.open(path) as cache:
             cache._file._connection.execute("PRAGMA max_page_count = 14")
             for number in range(1000):
-                cache.add([(replace(hashed, name=Name(f"{number}")), ())], hasher)
+                cache.add([replace(hashed, name=Name(f"{number}"))], hasher)
 
     with pytest.raises(OutputError, match=r"full\.cache: cannot keep hashes"):
         fill()

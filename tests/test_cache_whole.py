@@ -145,7 +145,7 @@ def test_an_archive_is_in_the_cache_only_behind_its_members(known, folder, tmp_p
             with pytest.raises(KeyboardInterrupt):
                 list(going)
         assert len(cache) > 0
-        assert not cache.holds(name_of(cut), (), engine.hasher)
+        assert not cache.holds(name_of(cut), engine.hasher)
     assert go_on(known, [cut], results, tmp_path / "c") == []
     assert cached(tmp_path / "c", known) == sorted([*members, str(cut)])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -41,7 +41,7 @@ _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
 _WAYS = len(cached.COLUMNS) + 4
 _INSERT = (
-    f"INSERT INTO inputs (name, same, hashed, making, {', '.join(cached.COLUMNS)})"
+    f"INSERT INTO inputs (name, place, hashed, making, {', '.join(cached.COLUMNS)})"
     f" VALUES ({', '.join('?' * _WAYS)})"
 )
 
@@ -89,34 +89,32 @@ class HashCache:
         """How many inputs it holds."""
         return int(self._one("SELECT count(*) FROM inputs"))
 
-    def add(self, inputs: Iterable[tuple[Hashed, Sequence[int]]], hasher: Hasher) -> None:
+    def add(self, inputs: Iterable[Hashed], hasher: Hasher) -> None:
         """Keep what was made of some inputs, in the place of what was kept of them before: all of
-        them, when this returns, even if the process is killed.
-
-        With each go the numbers that tell members of one name apart, from the outermost archive
-        inwards; none for a file. An input without a hash is kept too, to be counted.
+        them, when this returns, even if the process is killed. An input without a hash is kept too,
+        to be counted.
         """
         with self._file.writing() as connection:
             making = self._making(connection, hasher)
             now = int(time.time())
-            for hashed, same in inputs:
+            for hashed in inputs:
                 if hashed.name.text is not None:
-                    key = cached.key_of(hashed.name, same)
-                    _remove(connection, "name = ? AND same = ?", key)
+                    key = cached.key_of(hashed.name)
+                    _remove(connection, "name = ? AND place = ?", key)
                     row = (*key, now, making, *cached.columns(hashed))
                     number = connection.execute(_INSERT, row).lastrowid
                     codes = [(k, number, value) for k, value in cached.values(hashed).items()]
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
-    def holds(self, name: Name, same: Sequence[int], hasher: Hasher) -> bool:
+    def holds(self, name: Name, hasher: Hasher) -> bool:
         """Whether it has an input as it is now, by its size and time, with all that a Hasher would
         make of it.
         """
-        key = cached.key_of(name, same)
+        key = cached.key_of(name)
         with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT size, mtime_ns, made_by FROM inputs JOIN makings ON makings.id = making"
-                " WHERE name = ? AND same = ?",
+                " WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
         if row is None or row[:2] != (name.size, name.mtime_ns):
@@ -209,7 +207,7 @@ class HashCache:
         for number in numbers:
             with self._file.reading() as connection:
                 row = connection.execute(
-                    f"SELECT made_by, name, {', '.join(cached.COLUMNS)} FROM inputs"
+                    f"SELECT made_by, name, place, {', '.join(cached.COLUMNS)} FROM inputs"
                     " JOIN makings ON makings.id = making WHERE inputs.id = ?",
                     (number,),
                 ).fetchone()
@@ -220,7 +218,7 @@ class HashCache:
                     (number,),
                 ).fetchall()
             try:
-                hashed = cached.loaded(row[1], row[2:], dict(values))
+                hashed = cached.loaded(row[1:3], row[3:], dict(values))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise self._file.damaged(f"input number {number}") from None
             yield hashed

@@ -20,10 +20,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def key_of(name: Name, same: Sequence[int]) -> tuple[bytes, str]:
-    """By what an input is told from all others: its name, and which it is of members of one."""
-    raw = name.raw or (name.text or "").encode("utf-8", "replace")
-    return raw, "/".join(map(str, same))
+def key_of(name: Name) -> tuple[bytes, str]:
+    """By what an input is told from all others: its name, and its place in archives, which is empty
+    for a file.
+    """
+    levels = zip(name.archives, name.same, strict=True)
+    return name.as_bytes, "/".join(f"{length}:{before}" for length, before in levels)
 
 
 def columns(hashed: Hashed) -> tuple[Any, ...]:
@@ -45,8 +47,9 @@ def values(hashed: Hashed) -> dict[str, bytes]:
     return {kind: b"".join(each) for kind, each in by_kind.items()}
 
 
-def loaded(name: bytes, row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
+def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
+    name, place = key
     text, size, mtime_ns, _bare, _frames, media, reason, detail, located = row
     at = dict.fromkeys(values, 0)
     hashes = []
@@ -61,8 +64,10 @@ def loaded(name: bytes, row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
     if any(at[kind] != len(value) for kind, value in values.items()):
         raise ValueError("hashes without their places")
     raw = None if text is not None and text.encode("utf-8") == name else name
+    levels = [tuple(map(int, level.split(":"))) for level in place.split("/") if level]
+    archives, same = zip(*levels, strict=True) if levels else ((), ())
     return Hashed(
-        Name(text, raw, size, mtime_ns),
+        Name(text, raw, size, mtime_ns, archives, same),
         tuple(hashes),
         None if media is None else MediaFacts(**json.loads(media)),
         None if reason is None else MediaError(reason, detail),

@@ -13,7 +13,7 @@ import numpy as np
 from screener.errors import OutputError
 from screener.extras import EXTRAS
 from screener.media.source import Name
-from screener.newest import SEEN, Seen, decided_by, superseded
+from screener.newest import SEEN, Seen, decided_by, is_gone, superseded
 from screener.result import SCHEMA, Reason, Result, Verdict
 from screener.screen import VERSIONS, Screener
 
@@ -40,10 +40,9 @@ class Finished:
             engine.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
-        # A column each, which is searched where it lies; ascending by name.
-        self._names = np.empty(0, np.uint64)
-        self._states = np.empty(0, np.uint32)
-        self._exact = np.empty(0, np.uint32)
+        # A column each, which is searched where it lies; ascending by input.
+        self._inputs = np.empty(0, np.uint64)
+        self._states = np.empty(0, np.uint64)
         self._told = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
@@ -81,13 +80,17 @@ class Finished:
         return self.verdicts.total()
 
     def take(self, name: Name) -> bool:
-        """Whether an input is done; each line answers for one input of its name."""
-        if not len(self._names):
+        """Whether an input is done; each line answers for it once, as it may be given twice."""
+        if not len(self._inputs):
             return False
-        raw = name.raw or (name.text or "").encode("utf-8", "replace")
-        lines, one = self._lines(Seen(raw, name.size, name.mtime_ns, self._decided_by))
-        same = (self._states[lines] == one["state"]) & (self._exact[lines] == one["exact"])
-        free = same & ~self._taken[lines]
+        gone = name.size is None and name.mtime_ns is None
+        lines, state = self._lines(
+            Seen(
+                name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
+                self._decided_by, gone,
+            )
+        )  # fmt: skip
+        free = (self._states[lines] == state) & ~self._taken[lines]
         if not free.any():
             return False
         self._taken[lines.start + int(free.argmax())] = True
@@ -95,21 +98,23 @@ class Finished:
 
     def replace(self, result: Result) -> None:
         """Take lines out of the counts that count no more, since there is this newer one."""
-        if not len(self._names):
+        if not len(self._inputs):
             return
-        raw = result.input_bytes or (result.input or "").encode("utf-8", "replace")
-        lines, one = self._lines(Seen(raw, result.bytes, result.mtime_ns, self._decided_by))
-        gone = (self._states[lines] != one["state"]) & ~self._replaced[lines]
-        self._replaced[lines] |= gone
-        for told in self._told[lines][gone]:
+        seen = Seen.of_result(result, self._decided_by)
+        lines, state = self._lines(seen)
+        older = (self._states[lines] != state) & ~self._replaced[lines]
+        if seen.gone:
+            older &= is_gone(self._states[lines])
+        self._replaced[lines] |= older
+        for told in self._told[lines][older]:
             self._count(int(told), -1)
 
-    def _lines(self, seen: Seen) -> tuple[slice, np.void]:
-        """Where the lines of its name are, and what one of it would be."""
+    def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
+        """Where the lines of its input are, and what the state of one would be."""
         one = np.frombuffer(seen.hashes(), SEEN)[0]
-        first = int(np.searchsorted(self._names, one["name"]))
-        end = int(np.searchsorted(self._names, one["name"], "right"))
-        return slice(first, end), one
+        first = int(np.searchsorted(self._inputs, one["input"]))
+        end = int(np.searchsorted(self._inputs, one["input"], "right"))
+        return slice(first, end), one["state"]
 
     def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> None:
         try:
@@ -131,9 +136,9 @@ class Finished:
         counts = told != _OTHERS
         counts[superseded(seen)] = False
         seen, told = seen[counts], told[counts]
-        order = np.argsort(seen["name"], kind="stable")
-        self._names, self._told = seen["name"][order], told[order]
-        self._states, self._exact = seen["state"][order], seen["exact"][order]
+        order = np.argsort(seen["input"], kind="stable")
+        self._inputs, self._told = seen["input"][order], told[order]
+        self._states = seen["state"][order]
         self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
         for said, number in enumerate(np.bincount(told, minlength=_OTHERS)):
             if number:

@@ -206,6 +206,8 @@ class Screener:
             policy=self.policy.fingerprint,
             versions=VERSIONS,
             seconds=item.seconds,
+            archives=item.name.archives,
+            same=item.name.same,
         )
 
 

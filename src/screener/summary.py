@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,16 @@ def older_lines(path: Path) -> NDArray[np.int64]:
             # One of its own, that no other is of.
             seen += number.to_bytes(8, "little") + bytes(SEEN.itemsize - 8)
     return superseded(np.frombuffer(seen, SEEN))
+
+
+def archive_of(facts: Mapping[str, Any]) -> str | None:
+    """The file that a line's input is a member of; None where it is a file itself."""
+    archives = facts.get("archives")
+    if not archives:
+        return None
+    raw = facts.get("input_base64")
+    name = facts["input"].encode("utf-8", "replace") if raw is None else base64.b64decode(raw)
+    return bytes(name[: archives[0]]).decode("utf-8", "replace")
 
 
 @dataclass
@@ -144,7 +155,7 @@ class Summary:
         kind, radius, distance = match["kind"], int(match["radius"]), int(match["distance"])
         self.distances.setdefault((kind, radius), Counter())[distance] += 1
         self.states[match["state"]] += 1
-        return {"input": str(facts["input"]), **match}
+        return {"input": str(facts["input"]), "archive": archive_of(facts), **match}
 
     def _date(self, mtime_ns: int | None) -> None:
         """Count a match on the day of its file."""
