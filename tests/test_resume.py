@@ -325,8 +325,9 @@ def test_what_counts_is_what_a_plain_dictionary_says():
     for _ in range(3000):
         archives, same = drawn.choice([((), ()), ((5,), (0,)), ((5,), (1,)), ((5, 7), (0, 1))])
         of_input = (f"a.zip!m!{drawn.randrange(200)}".encode(), archives, same)
-        there = (drawn.randrange(2), drawn.randrange(2), drawn.choice("xy"), False)
-        told.append((of_input, drawn.choice([there, (None, None, drawn.choice("xy"), True)])))
+        there = (drawn.randrange(2), drawn.randrange(2), drawn.choice("xy"), None, False)
+        gone = (None, None, drawn.choice("xy"), None, True)
+        told.append((of_input, drawn.choice([there, gone])))
     expected = []
     for place, (one, state) in enumerate(told):
         later = [other for again, other in told[place:] if again == one]

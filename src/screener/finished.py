@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from screener.errors import OutputError
-from screener.extras import EXTRAS
+from screener.extras import EXTRAS, is_here
 from screener.media.source import Name
 from screener.newest import SEEN, Seen, decided_by, is_gone, superseded
 from screener.result import SCHEMA, Reason, Result, Verdict
@@ -27,7 +27,8 @@ _OTHERS = len(_TOLD)
 
 class Finished:
     """The inputs that are done: whose newest line is of their name, size and time, and was decided
-    by the same generations of the same lists, told by their stamps, policy and pixel pipeline.
+    by the same generations of the same lists, told by their stamps, policy and pixel pipeline; and
+    which did not want an extra that is here now.
 
     Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
     count those lines, without the ones that `replace` took out; `end` is where the last whole line
@@ -46,6 +47,8 @@ class Finished:
         self._told = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
+        # The extras that lines name and that are not here: those are done, as far as can be.
+        self._lacking: tuple[str, ...] = ()
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.extras: Counter[str] = Counter()
@@ -84,17 +87,18 @@ class Finished:
         if not len(self._inputs):
             return False
         gone = name.size is None and name.mtime_ns is None
-        lines, state = self._lines(
-            Seen(
-                name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
-                self._decided_by, gone,
-            )
-        )  # fmt: skip
-        free = (self._states[lines] == state) & ~self._taken[lines]
-        if not free.any():
-            return False
-        self._taken[lines.start + int(free.argmax())] = True
-        return True
+        for extra in (None, *self._lacking):
+            lines, state = self._lines(
+                Seen(
+                    name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
+                    self._decided_by, extra, gone,
+                )
+            )  # fmt: skip
+            free = (self._states[lines] == state) & ~self._taken[lines]
+            if free.any():
+                self._taken[lines.start + int(free.argmax())] = True
+                return True
+        return False
 
     def replace(self, result: Result) -> None:
         """Take lines out of the counts that count no more, since there is this newer one."""
@@ -143,6 +147,7 @@ class Finished:
         for said, number in enumerate(np.bincount(told, minlength=_OTHERS)):
             if number:
                 self._count(said, int(number))
+        self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
 
     def _count(self, told: int, number: int) -> None:
         verdict, reason, extra = _TOLD[told]

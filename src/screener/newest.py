@@ -1,7 +1,8 @@
 """Which lines of a file of results count, where inputs were screened again: the newest of each.
 
 A line is known by two hashes: that of its input, by name and place in archives, and that of the
-state in which it was, by size, time of last change and what decided. A line counts if no later one
+state in which it was, by size, time of last change, what decided and what it could not be decoded
+for want of. A line counts if no later one
 of its input is of another state: an input that was given twice has two. A line that says no more
 than that nothing was there is no newer state of what was.
 """
@@ -29,7 +30,8 @@ _CHUNK = 1 << 20  # lines
 @dataclass(frozen=True)
 class Seen:
     """What a line says of its input: the raw name and the place in archives, as Name has them; size
-    and time, what decided, and whether it says only that nothing was there to be screened.
+    and time, what decided, the extra that it names, and whether it says only that nothing was there
+    to be screened.
     """
 
     name: bytes
@@ -38,6 +40,7 @@ class Seen:
     size: int | None
     mtime_ns: int | None
     decided_by: str
+    extra: str | None = None
     gone: bool = False
 
     @classmethod
@@ -58,6 +61,7 @@ class Seen:
                 facts["policy"],
                 facts["versions"]["pixels"],
             ),
+            facts.get("extra"),
             _gone(facts["verdict"], size, mtime_ns),
         )
 
@@ -66,16 +70,19 @@ class Seen:
         """That of the line of a Result, by what decided it."""
         name = result.input_bytes or (result.input or "").encode("utf-8", "replace")
         size, mtime_ns = result.bytes, result.mtime_ns
-        gone = _gone(result.verdict, size, mtime_ns)
-        return cls(name, result.archives, result.same, size, mtime_ns, decided_by, gone)
+        return cls(
+            name, result.archives, result.same, size, mtime_ns, decided_by, result.extra,
+            _gone(result.verdict, size, mtime_ns),
+        )  # fmt: skip
 
     def hashes(self) -> bytes:
         """The bytes of one `SEEN`."""
         # Numbers first, since a name may have any bytes.
         place = f"{self.archives}{self.same}\0".encode()
-        known = f"{self.size}\0{self.mtime_ns}\0{self.decided_by}".encode("utf-8", "replace")
+        known = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
         one = hashlib.blake2b(place + self.name, digest_size=8, person=b"input").digest()
-        state = hashlib.blake2b(known, digest_size=8, person=b"state").digest()
+        told = known.encode("utf-8", "replace")
+        state = hashlib.blake2b(told, digest_size=8, person=b"state").digest()
         return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
 
 
