@@ -48,7 +48,7 @@ def fill(cache: HashCache, engine: Screener, rng: np.random.Generator, inputs: i
         for kind in ("md5", "sha1", "sha256"):
             hashes.append(Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size))))
         name = Name(f"uploads/{number:08}.jpg", None, 361_182, 1_764_000_000_000_000_000)
-        batch.append((Hashed(name, tuple(hashes), MEDIA), ()))
+        batch.append(Hashed(name, tuple(hashes), MEDIA))
         if len(batch) == BATCH:
             cache.add(batch, engine.hasher)
             batch.clear()

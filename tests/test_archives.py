@@ -388,10 +388,8 @@ class Backwards(Doing):
         return [SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0)]
 
 
-def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_list, tmp_path):
-    """Also in archives of one name, and unordered: of so many lines of one name a scan that goes on
-    takes the first members for done.
-    """
+def test_a_line_tells_which_it_is_of_members_of_one_name_whoever_is_done_first(make_list, tmp_path):
+    """Also in archives of one name, and unordered: how many came before it, in each archive."""
     contents = (b"one", b"two", b"six")
     known = make_list(
         [{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents]
@@ -407,7 +405,7 @@ def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_
     file = tmp_path / "a.tar"
     file.write_bytes(stream.getvalue())
     told = [
-        [(one.input, one.matches[0].entry) for one in found]
+        [(one.input, one.same, one.matches[0].entry) for one in found]
         for found in (
             scan(Screener(known), file, jobs=1),
             scan_by(Backwards, Screener(known), places(file), ordered=False),
@@ -415,12 +413,12 @@ def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_
     ]
 
     assert told[0] != told[1]
-    for name in {name for name, _ in told[0]}:
-        assert [entry for one, entry in told[1] if one == name] == [
-            entry for one, entry in told[0] if one == name
-        ]
     assert sorted(told[1]) == sorted(told[0])
-    assert len(told[0]) == 7
+    assert told[0] == [
+        *((f"{file}!a", (n,), entry) for n, entry in enumerate(("one", "two", "six"))),
+        *((f"{file}!box.tar!a", (n, 0), entry) for n, entry in enumerate(("one", "two", "six"))),
+        (f"{file}!b", (0,), "one"),
+    ]
 
 
 @pytest.mark.parametrize("packing", [".gz", ".xz"])

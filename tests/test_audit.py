@@ -82,7 +82,8 @@ def test_a_log_says_what_was_decided_by_what(place, engine):
 
     assert [line["event"] for line in lines] == ["open", "decision", "decision", "close"] * 3
     assert [line["line"] for line in lines] == list(range(1, 13))
-    assert lines[0]["lists"] == [{"name": "known", "generation": 1}]
+    stamp = engine.lists[0].stamp()
+    assert lines[0]["lists"] == [{"name": "known", "generation": 1, "stamp": stamp}]
     assert lines[0]["policy"]["settings"] == json.loads(json.dumps(Policy().to_dict()))
     assert lines[0]["policy"]["fingerprint"] == lines[1]["result"]["policy"]
     expected = engine.match([], input="é 0").to_dict()

@@ -37,7 +37,7 @@ def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
             input=f'a "{number}" \u0421\n', input_bytes=draw.choice([None, b"\xff"]), bytes=number,
             mtime_ns=None, verdict=Verdict.UNSCREENED, reason=Reason.EMPTY, detail=None,
             media=draw.choice([None, MediaFacts("image/png", 3, 4, 1)]), matches=(), beside=(),
-            lists=tuple(ListState(draw.choice("ab"), draw.randrange(2), draw.randrange(2))
+            lists=tuple(ListState(draw.choice("ab"), draw.randrange(2), draw.choice("cd"), 0)
                         for _ in range(draw.randrange(3))),
             policy=draw.choice(["p", "q"]), versions=(("kernel", draw.choice(["x", "y"])),),
             seconds=draw.choice([None, 0.0, 1e-06, 2.5]),

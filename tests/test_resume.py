@@ -1,6 +1,8 @@
 """A scan that was broken off goes on: nothing twice, nothing left out, nothing taken on trust."""
 
 import csv
+import hashlib
+import io
 import json
 import os
 import random
@@ -8,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import zipfile
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,12 +20,12 @@ import numpy as np
 import pytest
 from command import screener
 
-from screener import HashList, Policy, Screener, audit, output, scan
+from screener import HashCache, HashList, Policy, Screener, audit, output, rescan, scan
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.media.source import name_of
 from screener.newest import SEEN, Seen, superseded
-from screener.report import page_of
+from screener.report import page_of, write_csv
 from screener.summary import Summary
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
@@ -121,6 +124,60 @@ def test_members_of_another_size_are_screened_again(known, folder, tmp_path):
         assert resume(known, folder, path) == ["1.zip!in/1.png"]
 
     assert resume(known, folder, path) == []
+
+
+def made(folder, digest):
+    """A new list called `known` in a folder, at generation 1: one record of that MD5."""
+    folder.mkdir(exist_ok=True)
+    (folder / "known.csv").write_text(f"id,md5\none,{digest}\n")
+    known = HashList.create(folder / "known.list")
+    known.import_file(folder / "known.csv")
+    return known.refresh()
+
+
+def test_a_list_made_anew_or_another_of_its_name_is_another(folder, tmp_path):
+    """Though its generation has the same number: its hashes are compared. A copy of a list, or one
+    that was moved, is the same; copies that went on apart are not.
+    """
+    path, digest = tmp_path / "r.jsonl", hashlib.md5((folder / "1.png").read_bytes()).hexdigest()
+    first = made(tmp_path / "first", "ab" * 16)
+    assert resume(first, folder, path) == ALL
+    (tmp_path / "copies").mkdir()
+    copy = tmp_path / "copies" / "known.list"
+    shutil.copytree(first.path, copy)
+    assert resume(HashList.open(copy), folder, path) == []
+    shutil.rmtree(first.path)
+
+    again = made(tmp_path / "first", digest)
+    other = made(tmp_path / "other", digest)
+
+    for one in (again, other):
+        assert (one.name, one.generation) == (first.name, first.generation)
+        assert resume(one, folder, path) == ALL
+        assert [line["verdict"] for line in lines(path)[-5:]].count("match") == 2
+        assert digest not in one.stamp()
+    assert f"known, generation 1 ({other.stamp()})" in page_of(Summary.of(path), "r")
+    shutil.copytree(copy, tmp_path / "apart.list")
+    both = [HashList.open(copy), HashList.open(tmp_path / "apart.list")]
+    assert both[0].stamp() == both[1].stamp()
+    for one in both:
+        one.import_file(tmp_path / "other" / "known.csv", source="more")
+    assert both[0].refresh().generation == both[1].refresh().generation
+    assert both[0].refresh().stamp() != both[1].refresh().stamp()
+
+
+def test_a_line_that_does_not_tell_its_list_by_a_stamp_is_no_proof(known, folder, tmp_path):
+    """As lines of an earlier version: such inputs are screened again, and their new lines count."""
+    path = tmp_path / "r.jsonl"
+    resume(known, folder, path)
+    old = lines(path)
+    for line in old:
+        del line["lists"][0]["stamp"]
+    path.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in old))
+
+    assert resume(known, folder, path) == ALL
+    assert resume(known, folder, path) == []
+    assert Summary.of(path).total == len(ALL)
 
 
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):
@@ -315,24 +372,141 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
 
 
 def test_what_counts_is_what_a_plain_dictionary_says():
-    """The newest state of each name, whatever the order and the number of lines."""
+    """The newest state of each input, whatever the order and the number of lines; one that was
+    there is not superseded by its being gone, which any later state supersedes.
+    """
     drawn = random.Random(7)
     told = []
     for _ in range(3000):
-        name = f"{drawn.choice(['a', 'a.zip!m'])}{drawn.randrange(800)}"
-        told.append((name, drawn.randrange(2), drawn.randrange(3), drawn.choice("xy")))
-    counting, state_of = {}, {}
-    for place, (name, *state) in enumerate(told):
-        state = state[1:] if "!" in name else state
-        if state_of.get(name) != state:
-            state_of[name], counting[name] = state, []
-        counting[name].append(place)
-    expected = sorted(set(range(3000)) - {place for kept in counting.values() for place in kept})
-    seen = b"".join(Seen(name.encode(), *state).hashes() for name, *state in told)
+        archives, same = drawn.choice([((), ()), ((5,), (0,)), ((5,), (1,)), ((5, 7), (0, 1))])
+        of_input = (f"a.zip!m!{drawn.randrange(200)}".encode(), archives, same)
+        there = (drawn.randrange(2), drawn.randrange(2), drawn.choice("xy"), None, False)
+        gone = (None, None, drawn.choice("xy"), None, True)
+        told.append((of_input, drawn.choice([there, gone])))
+    expected = []
+    for place, (one, state) in enumerate(told):
+        later = [other for again, other in told[place:] if again == one]
+        if not state[-1]:
+            later = [other for other in later if not other[-1]]
+        if any(other != later[-1] for other in later):
+            expected.append(place)
+    seen = b"".join(Seen(*one, *state).hashes() for one, state in told)
 
     assert superseded(np.frombuffer(seen, SEEN)).tolist() == expected
     assert 100 < len(expected) < 2900
     assert superseded(np.empty(0, SEEN)).tolist() == []
+
+
+def zipped(members):
+    """A zip file of those names and contents, as bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene, tmp_path):
+    """Whoever uploads chooses names: a file may be called as a member is, and a member as one of an
+    archive within. Each has its line, which counts whatever the others say, and is found again by a
+    scan that goes on; and a rescan tells of each that a scan tells of.
+    """
+    listed = tmp_path / "listed.png"
+    scene(0, (160, 120)).save(listed)
+    content = listed.read_bytes()
+    known = make_list([{"id": "one", "md5": hashlib.md5(content).hexdigest()}])
+    uploads = tmp_path / "up"
+    uploads.mkdir()
+    within = zipped({"c": content})
+    (uploads / "a.zip").write_bytes(zipped({"b.zip": within, "b.zip!c": b"harmless", "c": content}))
+    for name, bytes_of in (
+        ("a.zip!b.zip", zipped({"c": b"different"})), ("a.zip!b.zip!c", b"plain"), ("a.zip!c", b"x")
+    ):  # fmt: skip
+        (uploads / name).write_bytes(bytes_of)
+        os.utime(uploads / name, ns=(1, 1))
+    path = tmp_path / "r.jsonl"
+
+    written = resume(known, uploads, path)
+
+    assert sorted(written) == ["a.zip!b.zip!c"] * 4 + ["a.zip!c"] * 2
+    where = len(os.fsencode(uploads)) + 1
+    places = [[place - where for place in one.get("archives", [])] for one in lines(path)]
+    named = [one["verdict"] for one in lines(path)]
+    assert sorted(zip(places, named, strict=True)) == [
+        ([], "unscreened"), ([], "unscreened"), ([5], "match"), ([5], "unscreened"),
+        ([5, 11], "match"), ([11], "unscreened"),
+    ]  # fmt: skip
+    assert resume(known, uploads, path) == []
+    found = Summary.of(path)
+    assert (found.total, found.verdicts["match"], len(found.older)) == (6, 2, 0)
+    page = page_of(found, "r")
+    assert page.count(f"in the archive <bdi>{uploads}/a.zip</bdi>") == 2
+    write_csv(path, tmp_path / "r.csv")
+    rows = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
+    assert sorted(row["archive"] for row in rows) == ["", ""] + [f"{uploads}/a.zip"] * 3 + [
+        f"{uploads}/a.zip!b.zip"
+    ]
+    with HashCache.open(tmp_path / "c") as cache:
+        anew = [one.to_dict() for one in scan(Screener(known), uploads, jobs=1, cache=cache)]
+        again = [one.to_dict() for one in rescan(Screener(known), cache, every=True)]
+    told = [
+        {key: one[key] for key in ("input", "verdict", "bytes", "mtime_ns")}
+        | {"archives": one.get("archives")}
+        for one in (*anew, *again)
+    ]
+    assert all(one in told[len(anew) :] for one in told[: len(anew)])
+
+
+def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, scene, tmp_path):
+    """Which of them has a line is told by the line, in whatever order they were written."""
+    tar, path = tmp_path / "t.tar", tmp_path / "r.jsonl"
+    with tarfile.open(tar, "w") as archive:
+        for size in (5, 5, 7):
+            facts = tarfile.TarInfo("a")
+            facts.size = size
+            archive.addfile(facts, io.BytesIO(bytes(size)))
+    resume(known, tar, path)
+    written = path.read_text().splitlines(keepends=True)
+    assert [line.get("same") for line in lines(path)] == [None, [1], [2]]
+    for kept in ((0, 2), (2, 1), (1,), (2, 1, 0)):
+        path.write_text("".join(written[number] for number in kept))
+        resume(known, tar, path)
+        assert sorted(line.get("same", [0]) for line in lines(path)) == [[0], [1], [2]]
+        assert Summary.of(path).total == 3
+
+
+def test_what_is_gone_takes_nothing_back(tmp_path):
+    """A file that matched, or did not, and is away later has a line without size and time: what was
+    found counts beside it, in the run that finds it gone and in those after it. Back in another
+    state, that counts instead of both.
+    """
+    root = Path(__file__).resolve().parents[1]
+    known, path, uploads = tmp_path / "known.list", tmp_path / "r.jsonl", tmp_path / "up"
+    HashList.create(known).import_file(root / "fixtures/known.csv")
+    uploads.mkdir()
+    files = [uploads / "harbour.jpg", uploads / "alley.jpg"]
+    for one in files:
+        shutil.copy(root / "fixtures" / "images" / one.name, one)
+    call = ("scan", *files, "--list", known, "--jobs", 1, "--resume", path)
+    assert "2 screened: 1 match, 1 no_match, 0 unscreened" in screener(*call).stderr
+    for one in files:
+        one.rename(tmp_path / one.name)
+
+    for _ in range(2):
+        done = screener(*call)
+
+        assert done.returncode == 1
+        assert "4 screened: 1 match, 1 no_match, 2 unscreened (2 unreadable)" in done.stderr
+        found = Summary.of(path)
+        assert (found.total, found.verdicts["match"]) == (4, 1)
+        assert len(lines(path)) == 4
+
+    shutil.copy(tmp_path / "alley.jpg", files[0])
+    os.utime(files[0], ns=(1, 1))
+    (tmp_path / "alley.jpg").rename(files[1])  # as it was
+    done = screener(*call)
+    assert "3 screened: 0 match, 2 no_match, 1 unscreened" in done.stderr
+    assert len(lines(path)) == 5
 
 
 def test_a_line_that_others_decided_later_is_not_finished(known, folder, tmp_path):

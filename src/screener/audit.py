@@ -40,7 +40,10 @@ class AuditLog:
         self.begun = True
         self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
-        lists = [{"name": one.name, "generation": one.generation} for one in engine.lists]
+        lists = [
+            {"name": one.name, "generation": one.generation, "stamp": one.stamp()}
+            for one in engine.lists
+        ]
         before = {"unheaded": self._file.unheaded} if self._file.unheaded else {}
         self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS), **before)
         self._file.write_head()

@@ -25,11 +25,11 @@ _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 
 
-# A member, what keeps it from being read, and how many of its name came before it.
-_Member = tuple[Target, MediaError | None, int]
+# A member, and what keeps it from being read.
+_Member = tuple[Target, MediaError | None]
 
-# Says whether a cache has an input of that name, and of those of one name that one, as it is now.
-Holds = Callable[[Name, tuple[int, ...]], bool]
+# Says whether a cache has an input of that name as it is now.
+Holds = Callable[[Name], bool]
 
 
 @dataclass
@@ -49,15 +49,13 @@ class Left:
 class Item:
     """One place in the order of results: a file, a member, or an archive behind its members.
 
-    `trouble` keeps a member from being read; `seconds` are those of an earlier go. `same` tells
-    members of one name apart, from the outermost archive inwards: how many came before each.
-    `has_line`: it was told by an earlier scan, and is hashed for the cache alone.
+    `trouble` keeps a member from being read; `seconds` are those of an earlier go. `has_line`: it
+    was told by an earlier scan, and is hashed for the cache alone.
     """
 
     target: Target
     left: Left
     holder: Item | None = None
-    same: tuple[int, ...] = ()
     has_line: bool = False
     inode: int = 0
     trouble: MediaError | None = None
@@ -82,14 +80,6 @@ class Item:
     def only_worker(self) -> AnyWorker | None:
         """The one that has to read it, where others would have to open its archive anew."""
         return self.holder.worker if self.holder is not None and self.holder.bound else None
-
-    @property
-    def as_members(self) -> Iterator[tuple[Item, Name | None]]:
-        """Its name in the archive that it is in, and those of the archives that are in others."""
-        item = self
-        while item.holder is not None:
-            yield item.holder, item.target.name
-            item = item.holder
 
     @property
     def outermost(self) -> Name:
@@ -133,25 +123,12 @@ class Backlog:
     def told(self) -> Iterator[Item]:
         """Take what can be told out of the order."""
         if not self._ordered:
-            for item in self._ready():
+            for item in [one for one in self._order if one.ready]:
                 self._order.remove(item)
                 yield _released(item)
             return
         while self._order and self._order[0].ready:
             yield _released(self._order.popleft())
-
-    def _ready(self) -> list[Item]:
-        """All that can be told, in any order; but those of one name in theirs, since a scan that
-        goes on takes so many lines of a name for the first of them.
-        """
-        ready: list[Item] = []
-        untold: set[tuple[Item, Name | None]] = set()  # members by their archive and name
-        for item in self._order:
-            if item.ready and untold.isdisjoint(item.as_members):
-                ready.append(item)
-            elif item.holder is not None:
-                untold.add((item.holder, item.target.name))
-        return ready
 
     def next(self) -> Item | None:
         """What to do next: a member of an archive that is open, or a file."""
@@ -163,8 +140,9 @@ class Backlog:
         archive.name = outermost = archive.name or archive.outermost
         before: Counter[bytes] = Counter()
         for number, member in enumerate(members):
-            target = archive.target.member(number, member, outermost)
-            archive.members.append((target, member.trouble, before[member.name]))
+            same = before[member.name]
+            target = archive.target.member(number, member, outermost, same=same)
+            archive.members.append((target, member.trouble))
             before[member.name] += 1
         if archive.members:
             self._archives.append(archive)
@@ -177,15 +155,13 @@ class Backlog:
             if len(self._order) >= _AHEAD and self._order[0] is not archive:
                 continue
             while archive.members:
-                target, trouble, before = archive.members.popleft()
-                same = (*archive.same, before)
+                target, trouble = archive.members.popleft()
                 has_line = self._has_line(target.name)
-                if has_line and self._is_held(target.name, same):
+                if has_line and self._is_held(target.name):
                     continue
                 item = Item(
-                    target, archive.left, holder=archive, same=same, has_line=has_line,
-                    trouble=trouble,
-                )  # fmt: skip
+                    target, archive.left, holder=archive, has_line=has_line, trouble=trouble
+                )
                 archive.untold += 1
                 self._order.insert(self._order.index(archive), item)
                 return item
@@ -211,7 +187,7 @@ class Backlog:
             taken = True
             name = None if self._finished is None else name_of(path)
             has_line = self._has_line(name)
-            if not has_line or not self._is_held(name, ()):
+            if not has_line or not self._is_held(name):
                 left = Left(limits.members, limits.unpacked)
                 window.append(Item(Target(path), left, inode=inode, has_line=has_line))
             # Names that are given, by a pipe for instance, are not waited for.
@@ -224,9 +200,9 @@ class Backlog:
     def _has_line(self, name: Name | None) -> bool:
         return self._finished is not None and name is not None and self._finished.take(name)
 
-    def _is_held(self, name: Name | None, same: tuple[int, ...]) -> bool:
+    def _is_held(self, name: Name | None) -> bool:
         """Whether nothing is left to do for it but its line; so it is where there is no cache."""
-        return self._holds is None or (name is not None and self._holds(name, same))
+        return self._holds is None or (name is not None and self._holds(name))
 
 
 def _released(item: Item) -> Item:

@@ -15,7 +15,7 @@ from pathlib import Path
 from screener.errors import OutputError
 
 _APPLICATION = 0x53435248
-_FORMAT = 2
+_FORMAT = 3
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
 
@@ -28,14 +28,15 @@ CREATE TABLE settings (keep REAL NOT NULL);
 CREATE TABLE makings (id INTEGER PRIMARY KEY, made_by TEXT NOT NULL UNIQUE);
 CREATE TABLE inputs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name BLOB NOT NULL, same TEXT NOT NULL,
+    name BLOB NOT NULL, place TEXT NOT NULL,
     text TEXT, size INTEGER, mtime_ns INTEGER,
-    hashed INTEGER NOT NULL, making INTEGER NOT NULL, bare INTEGER NOT NULL,
-    frames INTEGER, media TEXT, reason TEXT, detail TEXT, located TEXT NOT NULL,
-    UNIQUE (name, same)
+    hashed INTEGER NOT NULL, making INTEGER NOT NULL, archive INTEGER NOT NULL,
+    clear INTEGER NOT NULL, extra TEXT, media TEXT, reason TEXT, detail TEXT, located TEXT NOT NULL,
+    UNIQUE (name, place)
 );
 CREATE INDEX inputs_by_time ON inputs (hashed);
-CREATE INDEX inputs_by_making ON inputs (making, bare);
+CREATE INDEX inputs_by_making ON inputs (making, extra);
+CREATE INDEX inputs_by_clear ON inputs (clear);
 CREATE TABLE codes (
     kind TEXT, input INTEGER, bytes BLOB, PRIMARY KEY (kind, input)
 ) WITHOUT ROWID;

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from importlib import import_module
 
-EXTRAS = ("heif", "video")
+_MODULES = {"heif": "pillow_heif", "video": "av"}
+
+EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
 
 _NAMED = re.compile(rf"pip install 'screener\[({'|'.join(EXTRAS)})\]'")
@@ -13,6 +17,16 @@ _NAMED = re.compile(rf"pip install 'screener\[({'|'.join(EXTRAS)})\]'")
 def install(extra: str) -> str:
     """What to type to have it."""
     return f"pip install 'screener[{extra}]'"
+
+
+@cache
+def is_here(extra: str) -> bool:
+    """Whether an extra can be used now. It is loaded, since one that is there may be broken."""
+    try:
+        import_module(_MODULES[extra])
+    except Exception:  # whatever a broken one raises
+        return False
+    return True
 
 
 def named_in(detail: str | None) -> str | None:

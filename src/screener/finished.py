@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from screener.errors import OutputError
-from screener.extras import EXTRAS
+from screener.extras import EXTRAS, is_here
 from screener.media.source import Name
-from screener.newest import SEEN, Seen, decided_by, superseded
+from screener.newest import SEEN, Seen, decided_by, is_gone, superseded
 from screener.result import SCHEMA, Reason, Result, Verdict
 from screener.screen import VERSIONS, Screener
 
@@ -27,7 +27,8 @@ _OTHERS = len(_TOLD)
 
 class Finished:
     """The inputs that are done: whose newest line is of their name, size and time, and was decided
-    by the same lists with generations, policy and pixel pipeline.
+    by the same generations of the same lists, told by their stamps, policy and pixel pipeline; and
+    which did not want an extra that is here now.
 
     Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
     count those lines, without the ones that `replace` took out; `end` is where the last whole line
@@ -36,17 +37,18 @@ class Finished:
 
     def __init__(self, engine: Screener) -> None:
         self._decided_by = decided_by(
-            [(one.name, one.generation) for one in engine.lists],
+            [(one.name, one.generation, one.stamp()) for one in engine.lists],
             engine.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
-        # A column each, which is searched where it lies; ascending by name.
-        self._names = np.empty(0, np.uint64)
-        self._states = np.empty(0, np.uint32)
-        self._exact = np.empty(0, np.uint32)
+        # A column each, which is searched where it lies; ascending by input.
+        self._inputs = np.empty(0, np.uint64)
+        self._states = np.empty(0, np.uint64)
         self._told = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
+        # The extras that lines name and that are not here: those are done, as far as can be.
+        self._lacking: tuple[str, ...] = ()
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.extras: Counter[str] = Counter()
@@ -81,35 +83,42 @@ class Finished:
         return self.verdicts.total()
 
     def take(self, name: Name) -> bool:
-        """Whether an input is done; each line answers for one input of its name."""
-        if not len(self._names):
+        """Whether an input is done; each line answers for it once, as it may be given twice."""
+        if not len(self._inputs):
             return False
-        raw = name.raw or (name.text or "").encode("utf-8", "replace")
-        lines, one = self._lines(Seen(raw, name.size, name.mtime_ns, self._decided_by))
-        same = (self._states[lines] == one["state"]) & (self._exact[lines] == one["exact"])
-        free = same & ~self._taken[lines]
-        if not free.any():
-            return False
-        self._taken[lines.start + int(free.argmax())] = True
-        return True
+        gone = name.size is None and name.mtime_ns is None
+        for extra in (None, *self._lacking):
+            lines, state = self._lines(
+                Seen(
+                    name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
+                    self._decided_by, extra, gone,
+                )
+            )  # fmt: skip
+            free = (self._states[lines] == state) & ~self._taken[lines]
+            if free.any():
+                self._taken[lines.start + int(free.argmax())] = True
+                return True
+        return False
 
     def replace(self, result: Result) -> None:
         """Take lines out of the counts that count no more, since there is this newer one."""
-        if not len(self._names):
+        if not len(self._inputs):
             return
-        raw = result.input_bytes or (result.input or "").encode("utf-8", "replace")
-        lines, one = self._lines(Seen(raw, result.bytes, result.mtime_ns, self._decided_by))
-        gone = (self._states[lines] != one["state"]) & ~self._replaced[lines]
-        self._replaced[lines] |= gone
-        for told in self._told[lines][gone]:
+        seen = Seen.of_result(result, self._decided_by)
+        lines, state = self._lines(seen)
+        older = (self._states[lines] != state) & ~self._replaced[lines]
+        if seen.gone:
+            older &= is_gone(self._states[lines])
+        self._replaced[lines] |= older
+        for told in self._told[lines][older]:
             self._count(int(told), -1)
 
-    def _lines(self, seen: Seen) -> tuple[slice, np.void]:
-        """Where the lines of its name are, and what one of it would be."""
+    def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
+        """Where the lines of its input are, and what the state of one would be."""
         one = np.frombuffer(seen.hashes(), SEEN)[0]
-        first = int(np.searchsorted(self._names, one["name"]))
-        end = int(np.searchsorted(self._names, one["name"], "right"))
-        return slice(first, end), one
+        first = int(np.searchsorted(self._inputs, one["input"]))
+        end = int(np.searchsorted(self._inputs, one["input"], "right"))
+        return slice(first, end), one["state"]
 
     def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> None:
         try:
@@ -131,13 +140,14 @@ class Finished:
         counts = told != _OTHERS
         counts[superseded(seen)] = False
         seen, told = seen[counts], told[counts]
-        order = np.argsort(seen["name"], kind="stable")
-        self._names, self._told = seen["name"][order], told[order]
-        self._states, self._exact = seen["state"][order], seen["exact"][order]
+        order = np.argsort(seen["input"], kind="stable")
+        self._inputs, self._told = seen["input"][order], told[order]
+        self._states = seen["state"][order]
         self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
         for said, number in enumerate(np.bincount(told, minlength=_OTHERS)):
             if number:
                 self._count(said, int(number))
+        self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
 
     def _count(self, told: int, number: int) -> None:
         verdict, reason, extra = _TOLD[told]

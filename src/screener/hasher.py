@@ -27,13 +27,16 @@ class Target:
     inner: tuple[int, ...] = ()
     name: Name | None = None
 
-    def member(self, number: int, member: Member, outermost: Name) -> Target:
-        """A member of this archive: called `archive!member`, with the time of the archive."""
+    def member(self, number: int, member: Member, outermost: Name, *, same: int) -> Target:
+        """A member of this archive: called `archive!member`, with the time of the archive; `same`
+        members of its name come before it.
+        """
         own = self.name or outermost
-        raw = (own.raw or (own.text or "").encode("utf-8")) + b"!" + member.name
+        raw = own.as_bytes + b"!" + member.name
         text = raw.decode("utf-8", "replace")
         kept = None if text.encode("utf-8") == raw else raw
-        name = Name(text, kept, member.size, outermost.mtime_ns)
+        place = (*own.archives, len(own.as_bytes)), (*own.same, same)
+        name = Name(text, kept, member.size, outermost.mtime_ns, *place)
         return Target(self.path, (*self.inner, number), name)
 
 

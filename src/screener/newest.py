@@ -1,9 +1,10 @@
 """Which lines of a file of results count, where inputs were screened again: the newest of each.
 
-A line is known by two hashes: that of its input's name, and that of the state in which it was, by
-size, time of last change and what decided. A line counts if no later one of its name is of another
-state: a name that was given twice has two, and so have two members of an archive that share one,
-whose sizes need not be equal.
+A line is known by two hashes: that of its input, by name and place in archives, and that of the
+state in which it was, by size, time of last change, what decided and what it could not be decoded
+for want of. A line counts if no later one
+of its input is of another state: an input that was given twice has two. A line that says no more
+than that nothing was there is no newer state of what was.
 """
 
 from __future__ import annotations
@@ -18,79 +19,123 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Of an input: its name, its state, and its state with the size of a member in it.
-SEEN = np.dtype([("name", "<u8"), ("state", "<u4"), ("exact", "<u4")])
+from screener.result import Result, Verdict
+
+# Of a line: its input, and its state, whose lowest bit says that nothing was there.
+SEEN = np.dtype([("input", "<u8"), ("state", "<u8")])
+_GONE = 1
 _CHUNK = 1 << 20  # lines
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a line says of its input: the raw name, its size and time, and what decided."""
+    """What a line says of its input: the raw name and the place in archives, as Name has them; size
+    and time, what decided, the extra that it names, and whether it says only that nothing was there
+    to be screened.
+    """
 
     name: bytes
+    archives: tuple[int, ...]
+    same: tuple[int, ...]
     size: int | None
     mtime_ns: int | None
     decided_by: str
+    extra: str | None = None
+    gone: bool = False
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
         """That of a line; KeyError, TypeError or ValueError where it is no result."""
         raw = facts.get("input_base64")
+        name = (facts["input"] or "").encode("utf-8", "replace")
+        archives = tuple(map(int, facts.get("archives", ())))
+        size, mtime_ns = facts["bytes"], facts["mtime_ns"]
         return cls(
-            (facts["input"] or "").encode("utf-8", "replace")
-            if raw is None
-            else base64.b64decode(raw),
-            facts["bytes"],
-            facts["mtime_ns"],
+            name if raw is None else base64.b64decode(raw),
+            archives,
+            tuple(map(int, facts.get("same", [0] * len(archives)))),
+            size,
+            mtime_ns,
             decided_by(
-                [(one["name"], one["generation"]) for one in facts["lists"]],
+                [(one["name"], one["generation"], one.get("stamp")) for one in facts["lists"]],
                 facts["policy"],
                 facts["versions"]["pixels"],
             ),
+            facts.get("extra"),
+            _gone(facts["verdict"], size, mtime_ns),
         )
+
+    @classmethod
+    def of_result(cls, result: Result, decided_by: str) -> Seen:
+        """That of the line of a Result, by what decided it."""
+        name = result.input_bytes or (result.input or "").encode("utf-8", "replace")
+        size, mtime_ns = result.bytes, result.mtime_ns
+        return cls(
+            name, result.archives, result.same, size, mtime_ns, decided_by, result.extra,
+            _gone(result.verdict, size, mtime_ns),
+        )  # fmt: skip
 
     def hashes(self) -> bytes:
         """The bytes of one `SEEN`."""
-        known = f"{self.mtime_ns}\0{self.decided_by}".encode("utf-8", "replace")
-        size = str(self.size).encode()
-        one = hashlib.blake2b(self.name, digest_size=8).digest()
-        state = known if b"!" in self.name else size + b"\0" + known
-        return b"".join(
-            (
-                one,
-                hashlib.blake2b(state, digest_size=4, person=b"state").digest(),
-                hashlib.blake2b(size + b"\0" + known, digest_size=4, person=b"exact").digest(),
-            )
-        )
+        # Numbers first, since a name may have any bytes.
+        place = f"{self.archives}{self.same}\0".encode()
+        known = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
+        one = hashlib.blake2b(place + self.name, digest_size=8, person=b"input").digest()
+        told = known.encode("utf-8", "replace")
+        state = hashlib.blake2b(told, digest_size=8, person=b"state").digest()
+        return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
 
 
-def decided_by(lists: list[tuple[str, int]], policy: str, pixels: Any) -> str:
-    """What decided a line: lists with their generations, policy, version of the pixel pipeline."""
+def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:
+    """Whether a line is of no state that an input was in: there was nothing with a time or a size.
+    What was matched by hashes alone has neither, and was screened.
+    """
+    return size is None and mtime_ns is None and verdict == Verdict.UNSCREENED
+
+
+def decided_by(lists: list[tuple[str, int, str | None]], policy: str, pixels: Any) -> str:
+    """What decided a line: lists with their generations and the stamps of these, policy, version of
+    the pixel pipeline. A line of an earlier version has no stamps, and is decided by others.
+    """
     return json.dumps([lists, policy, pixels])
 
 
 def superseded(seen: NDArray[np.void]) -> NDArray[np.int64]:
     """The places of the lines that do not count, ascending; `seen` are all lines in order.
 
-    Besides `seen` it takes 8 bytes a line, and more only for names that have several.
+    Besides `seen` it takes 8 bytes a line, and more only for inputs that have several.
     """
-    names = np.sort(seen["name"])
-    again = np.unique(names[1:][names[1:] == names[:-1]])
-    del names
+    inputs = np.sort(seen["input"])
+    again = np.unique(inputs[1:][inputs[1:] == inputs[:-1]])
+    del inputs
     if not len(again):
         return np.empty(0, np.int64)
     places = np.concatenate(
         [
-            start + np.flatnonzero(_among(again, seen["name"][start : start + _CHUNK]))
+            start + np.flatnonzero(_among(again, seen["input"][start : start + _CHUNK]))
             for start in range(0, len(seen), _CHUNK)
         ]
     )
-    places = places[np.argsort(seen["name"][places], kind="stable")]
-    named, states = seen["name"][places], seen["state"][places]
-    last = np.searchsorted(named, named, side="right") - 1
-    # How many lines of the name from here on are of another state than its last.
+    places = places[np.argsort(seen["input"][places], kind="stable")]
+    gone = is_gone(seen["state"][places])
+    # What was there is superseded by what was there later, and not by its being gone.
+    there = places[~gone]
+    older = _older(seen[places]) & gone
+    return np.sort(np.concatenate([places[older], there[_older(seen[there])]]))
+
+
+def is_gone(states: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which states say no more than that nothing was there."""
+    return np.asarray(states & np.uint64(_GONE) == _GONE)
+
+
+def _older(seen: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which of some lines, by their inputs and in order, have a later one of another state."""
+    inputs, states = seen["input"], seen["state"]
+    last = np.searchsorted(inputs, inputs, side="right") - 1
+    # How many lines of the input from here on are of another state than its last.
     other = np.concatenate([[0], np.cumsum(states != states[last])])
-    return np.sort(places[other[last + 1] > other[:-1]])
+    return np.asarray(other[last + 1] > other[:-1])
 
 
 def _among(ascending: NDArray[np.uint64], values: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from screener.claim import check_sort
 from screener.extras import install
 from screener.result import Verdict
-from screener.summary import Summary, counting
+from screener.summary import Summary, archive_of, counting
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -60,8 +60,8 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 
 _RESULT = (
-    "input", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height", "frames",
-    "generations", "policy", "seconds",
+    "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",
+    "frames", "generations", "stamps", "policy", "seconds",
 )  # fmt: skip
 _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
@@ -72,8 +72,10 @@ _MATCH = (
 def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
     media = facts.get("media") or {}
     made = {
+        "archive": archive_of(facts),
         "mtime": _time(facts.get("mtime_ns")),
         "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
+        "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
         **{name: media.get(name) for name in ("type", "width", "height", "frames")},
     }
     yield from (made.get(name, facts.get(name)) for name in _RESULT)
@@ -269,7 +271,7 @@ def _matches(found: Summary) -> str:
     heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
     rows = "".join(
         "<tr>"
-        f"<td><bdi>{_text(m['input'])}</bdi></td><td><bdi>{_text(m['entry'])}</bdi></td>"
+        f"<td><bdi>{_text(m['input'])}</bdi>{_inside(m)}</td><td><bdi>{_text(m['entry'])}</bdi></td>"
         f"<td>{_text(m['source'])}</td><td>{_text(m['list'])}</td><td>{_text(m['state'])}</td>"
         f'<td>{_text(m["kind"])}</td><td class="n">{_text(m["distance"])}</td>'
         f"<td>{_text(m.get('orientation'))}, {_text(m.get('region'))}</td>"
@@ -281,6 +283,12 @@ def _matches(found: Summary) -> str:
     more = f"<p>… and {rest:,} more.</p>" if rest else ""
     states = ", ".join(f"{n:,} {_text(state)}" for state, n in found.states.most_common())
     return f"<p>{states}</p>" + _table(heads, rows) + more
+
+
+def _inside(match: dict[str, Any]) -> str:
+    """In which archive a member is, whose name a file may have too."""
+    archive = match.get("archive")
+    return "" if archive is None else f"<br>in the archive <bdi>{_text(archive)}</bdi>"
 
 
 def _where(match: dict[str, Any]) -> str:
@@ -310,13 +318,18 @@ def _decided(found: Summary) -> str:
     rows = "".join(
         f'<tr><th>{_text(what)}</th><td><bdi>{_text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
         for what, counts in (
-            ("list", Counter({f"{k[0]}, generation {k[1]}": n for k, n in found.lists.items()})),
+            ("list", Counter({_list(*one): n for one, n in found.lists.items()})),
             ("policy", found.policies),
             ("versions", found.versions),
         )
         for name, n in sorted(counts.items())
     )
     return _table(("", "", "results"), rows)
+
+
+def _list(name: str, generation: int, stamp: str) -> str:
+    """A generation of a list, told from those of others of its name."""
+    return f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
 
 
 def _table(heads: Iterable[str], rows: str) -> str:

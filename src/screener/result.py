@@ -160,10 +160,13 @@ class Appearance:
 
 @dataclass(frozen=True)
 class ListState:
-    """Which generation of which list decided, and how many seconds old it was."""
+    """Which generation of which list decided, and how many seconds old it was. `stamp` tells that
+    generation from any other, also of a list of the same name.
+    """
 
     name: str
     generation: int
+    stamp: str
     age_s: int
 
 
@@ -172,12 +175,13 @@ class Result:
     """What is told of one input: one per input, always.
 
     `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
-    is not UTF-8; `bytes` and `mtime_ns` are None where there is no file. `matches` are records
-    that make the verdict `match`; `beside` are hits on `seed` and `known_good` records, and listed
-    videos of which only single pictures were seen (`alike`): they never make or cancel one.
-    `timeline` says when each record of both was seen, of an input that has times; a listed video
-    says so itself. `detail` is a sentence for people; it is not part of the line. `seconds` is what
-    a worker of a scan took for it, None elsewhere.
+    is not UTF-8; `archives` and `same` say of a member which archives it is in, and which it is of
+    members of one name, as a Name does; `bytes` and `mtime_ns` are None where there is no file.
+    `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
+    `known_good` records, and listed videos of which only single pictures were seen (`alike`): they
+    never make or cancel one. `timeline` says when each record of both was seen, of an input that
+    has times; a listed video says so itself. `detail` is a sentence for people; it is not part of
+    the line. `seconds` is what a worker of a scan took for it, None elsewhere.
     """
 
     input: str | None
@@ -195,6 +199,8 @@ class Result:
     versions: tuple[tuple[str, str | int], ...]
     timeline: tuple[Appearance, ...] = ()
     seconds: float | None = None
+    archives: tuple[int, ...] = ()
+    same: tuple[int, ...] = ()
 
     @property
     def extra(self) -> str | None:
@@ -220,6 +226,10 @@ class Result:
         line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
         if self.input_bytes is not None:
             line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
+        if self.archives:
+            line["archives"] = list(self.archives)
+        if any(self.same):
+            line["same"] = list(self.same)
         media = self.media
         line |= {
             "bytes": self.bytes,
@@ -243,7 +253,7 @@ def _decided_by(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
     """What the line says of lists, policy and versions."""
-    states = [{"name": s.name, "generation": s.generation, "age_s": s.age_s} for s in lists]
+    states = [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in lists]
     return {"lists": states, "policy": policy, "versions": dict(versions)}
 
 

@@ -117,8 +117,8 @@ def told_by(
     return _Scan(engine, backlog, metrics, cache).run(start)
 
 
-def _holds(cache: HashCache, hasher: Hasher, name: Name, same: tuple[int, ...]) -> bool:
-    return cache.holds(name, same, hasher)
+def _holds(cache: HashCache, hasher: Hasher, name: Name) -> bool:
+    return cache.holds(name, hasher)
 
 
 def _results(
@@ -178,7 +178,7 @@ class _Scan:
                 for item in self._backlog.told():
                     if item.own is not None:
                         # Behind its members: who finds it in the cache may rely on theirs.
-                        self._keep([(item, item.own)])
+                        self._keep([item.own])
                     if item.has_line:
                         self._tell("hashed_again", 1)
                     elif item.result is not None:
@@ -235,9 +235,7 @@ class _Scan:
     def _decide(self, hashed: list[tuple[Item, Hashed, float]]) -> None:
         """Look up the hashes of all those items at once."""
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
-        self._keep(
-            [(item, one) for (item, *_), one in zip(hashed, named, strict=True) if not item.own]
-        )
+        self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
         begin = time.perf_counter()
         results = self._engine.settle(named)
         self._tell("lookup_seconds", time.perf_counter() - begin)
@@ -250,10 +248,10 @@ class _Scan:
             item.over = True
             self._tell("hash_seconds", item.seconds + seconds)
 
-    def _keep(self, hashed: list[tuple[Item, Hashed]]) -> None:
+    def _keep(self, hashed: list[Hashed]) -> None:
         """Have the cache keep them; before they are told, so that none is told that it lacks."""
         if self._cache is not None and hashed:
-            self._cache.add([(one, item.same) for item, one in hashed], self._hasher)
+            self._cache.add(hashed, self._hasher)
 
     def _hash_surely(self, item: Item, seconds: float) -> None:
         """Have an item hashed once more, of which a sketch does not do."""
@@ -275,7 +273,7 @@ class _Scan:
         item.left.bytes -= listing.bytes
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")
-        own = replace(opened.hashed, trouble=trouble)
+        own = replace(opened.hashed, trouble=trouble, archive=True)
         item.own = _named(own, item, seconds)
         self._decide([(item, own, seconds)])
         result = item.result
@@ -292,5 +290,4 @@ def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
     with the seconds that it took.
     """
     name = item.target.name or hashed.name
-    taken = round(item.seconds + seconds, 6)
-    return Hashed(name, hashed.hashes, hashed.media, hashed.trouble, taken)
+    return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -143,6 +143,11 @@ class Screener:
             found |= np.diff(offsets) > 0
         return found
 
+    @property
+    def floors(self) -> list[dict[str, int]]:
+        """For each list by which an input can be cleared: see `Coverage.floors`."""
+        return self._coverage.floors()
+
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
         item = Hashed(name, trouble=MediaError(str(reason), detail))
@@ -183,7 +188,9 @@ class Screener:
         ]
 
     def _states(self) -> tuple[ListState, ...]:
-        return tuple(ListState(one.name, one.generation, int(one.age_s())) for one in self.lists)
+        return tuple(
+            ListState(one.name, one.generation, one.stamp(), int(one.age_s())) for one in self.lists
+        )
 
     def _result(self, item: Hashed, found: Found, states: tuple[ListState, ...]) -> Result:
         matches = [] if found.empty else found.matches()
@@ -204,6 +211,8 @@ class Screener:
             policy=self.policy.fingerprint,
             versions=VERSIONS,
             seconds=item.seconds,
+            archives=item.name.archives,
+            same=item.name.same,
         )
 
 

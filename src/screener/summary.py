@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,16 @@ def older_lines(path: Path) -> NDArray[np.int64]:
     return superseded(np.frombuffer(seen, SEEN))
 
 
+def archive_of(facts: Mapping[str, Any]) -> str | None:
+    """The file that a line's input is a member of; None where it is a file itself."""
+    archives = facts.get("archives")
+    if not archives:
+        return None
+    raw = facts.get("input_base64")
+    name = facts["input"].encode("utf-8", "replace") if raw is None else base64.b64decode(raw)
+    return bytes(name[: archives[0]]).decode("utf-8", "replace")
+
+
 @dataclass
 class Summary:
     """Counts of results, of each input by its newest line: `older` are the places of the others.
@@ -88,7 +99,7 @@ class Summary:
     days: Counter[str] = field(default_factory=Counter)
     undated: int = 0
     # What decided, and how many lines each.
-    lists: Counter[tuple[str, int]] = field(default_factory=Counter)
+    lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     matches: list[dict[str, Any]] = field(default_factory=list)
@@ -118,7 +129,9 @@ class Summary:
         verdict, reason, matches = facts["verdict"], facts["reason"], facts["matches"]
         named = [self._match(facts, match) for match in matches]
         media, seconds = facts["media"] or {}, float(facts.get("seconds") or 0)
-        lists = [(one["name"], int(one["generation"])) for one in facts["lists"]]
+        lists = [
+            (one["name"], int(one["generation"]), one.get("stamp") or "") for one in facts["lists"]
+        ]
         self.policies[facts["policy"]] += 1
         self.versions[", ".join(f"{k} {v}" for k, v in facts["versions"].items())] += 1
         self.lists.update(lists)
@@ -142,7 +155,7 @@ class Summary:
         kind, radius, distance = match["kind"], int(match["radius"]), int(match["distance"])
         self.distances.setdefault((kind, radius), Counter())[distance] += 1
         self.states[match["state"]] += 1
-        return {"input": str(facts["input"]), **match}
+        return {"input": str(facts["input"]), "archive": archive_of(facts), **match}
 
     def _date(self, mtime_ns: int | None) -> None:
         """Count a match on the day of its file."""

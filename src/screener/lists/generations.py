@@ -10,6 +10,7 @@ up to, not including, `until`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -29,6 +30,7 @@ from screener.lists.database import SEGMENTS, check_folder, check_format, connec
 from screener.version import __version__
 
 LOCK = "lock"
+_STAMP = 8  # bytes
 KEPT = 3  # generations whose segment files stay, the newest included
 _SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 _OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
@@ -66,10 +68,13 @@ NO_FILES = Files()
 
 @dataclass(frozen=True)
 class Generation:
-    """One state of a list. `time` is when it was made or last confirmed (seconds since 1970)."""
+    """One state of a list. `time` is when it was made or last confirmed (seconds since 1970);
+    `stamp` tells it from any other, also of another list.
+    """
 
     number: int
     time: float
+    stamp: str
     states: Mapping[str, int]
     segments: Mapping[str, Files]
 
@@ -77,7 +82,7 @@ class Generation:
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
     """The newest generation, or the one of that number; ListError if there is none."""
     row = connection.execute(
-        "SELECT number, confirmed, states FROM generations"
+        "SELECT number, confirmed, states, time FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
         (number, number),
     ).fetchone()
@@ -85,7 +90,8 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
         raise ListError(f"{folder} has no generation {number}")
     segments = _files(connection, folder, row[0])
     states = MappingProxyType(json.loads(row[2]))
-    return Generation(row[0], row[1], states, MappingProxyType(segments))
+    stamp = _stamp(database.known_id(connection), row[0], row[3])
+    return Generation(row[0], row[1], stamp, states, MappingProxyType(segments))
 
 
 def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
@@ -192,10 +198,12 @@ def _list_errors(folder: Path) -> Iterator[None]:
         raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
 
 
-def stamp(connection: sqlite3.Connection, number: int) -> str:
-    """A generation by its list's id, its number and when it was made; copies have the same."""
-    made = connection.execute("SELECT time FROM generations WHERE number = ?", (number,)).fetchone()
-    return f"{database.known_id(connection)} {number} {made and made[0]!r}"
+def _stamp(known_as: str | None, number: int, made: float) -> str:
+    """A generation by its list's id, its number and when it was made, which differs where two
+    copies of a list went on apart. Of nothing that is listed.
+    """
+    told = f"{known_as} {number} {made!r}".encode()
+    return hashlib.blake2b(told, digest_size=_STAMP, person=b"generation").hexdigest()
 
 
 def _another(folder: Path) -> ListError:

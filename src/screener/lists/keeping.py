@@ -72,12 +72,10 @@ class KeptList:
         return self._generation.number
 
     def stamp(self) -> str:
-        """What tells this generation from any other, also of a list that has the same name: a copy
-        of the folder has the same.
+        """What tells this generation from any other, also of a list that has the same name or was
+        made anew in the same place: 16 hexadecimal digits. A copy of the folder has the same.
         """
-        return database.ask(
-            self._path, lambda connection: generations.stamp(connection, self.generation)
-        )
+        return self._generation.stamp
 
     def age_s(self) -> float:
         """Seconds since this generation was made, or, if an import found nothing to change in it

@@ -24,12 +24,24 @@ Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | 
 
 @dataclass(frozen=True)
 class Name:
-    """What an input is called, and the facts of its file where it is one."""
+    """What an input is called, and the facts of its file where it is one.
+
+    Of a member, `archives` are the lengths, in bytes, of the names of the archives that it is in,
+    the outermost first, each of which its own name begins with; a file may have the same name and
+    has none. `same` says for each of them how many members of one name came before.
+    """
 
     text: str | None = None
     raw: bytes | None = None
     size: int | None = None
     mtime_ns: int | None = None
+    archives: tuple[int, ...] = ()
+    same: tuple[int, ...] = ()
+
+    @property
+    def as_bytes(self) -> bytes:
+        """The name as the system has it."""
+        return self.raw or (self.text or "").encode("utf-8", "replace")
 
 
 @dataclass(frozen=True)

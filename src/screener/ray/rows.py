@@ -109,7 +109,9 @@ def path_of(value: Any) -> str:
 def renamed(result: Result, path: str, name: str | None) -> Result:
     """A Result of what was at `path`, under the name that it was given by."""
     whole = result.input_bytes or (result.input or "").encode()
-    members = whole[len(os.fsencode(path)) :]
-    given = spelled(os.fsencode(name or "") + members)
-    nameless = name is None and not members
-    return replace(result, input=None if nameless else given.text, input_bytes=given.raw)
+    here, there = os.fsencode(path), os.fsencode(name or "")
+    members = whole[len(here) :]
+    given = spelled(there + members)
+    text = None if name is None and not members else given.text
+    archives = tuple(length - len(here) + len(there) for length in result.archives)
+    return replace(result, input=text, input_bytes=given.raw, archives=archives)
