@@ -46,6 +46,11 @@ class Cut(Exception):
     """The process ends here."""
 
 
+def end_here(*_, **__):
+    """End the process."""
+    raise Cut
+
+
 @pytest.mark.parametrize("calls", range(1, 9))
 def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
     tmp_path, monkeypatch, calls
@@ -178,7 +183,7 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     to = desk.folder / "to/meta"
     give = store.notifying.delivery.give
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "give", lambda *_: (_ for _ in ()).throw(Cut))
+        patched.setattr(store.notifying.delivery, "give", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     assert store.notifying.delivery.give is give
@@ -193,11 +198,57 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     assert len(list(to.glob("N-*"))) == 1
 
 
+def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatch):
+    """A later notice is not written into what stands in the place of a share that is not mounted,
+    where the partner would never see it: it is told as due, and given when the share is back.
+    """
+    first, second = (
+        confirmed(desk, one, monkeypatch, addresses=(f"{PAGE}/{number}",))
+        for number, one in enumerate((item, item_of(IMAGES / "bridge.jpg")))
+    )
+    assert first != second
+    desk.notify(first, "meta", by="amina", reason="x", at=NOON)
+    to, away = desk.folder / "to", desk.folder / "elsewhere"
+    to.rename(away)
+    to.mkdir()
+
+    with pytest.raises(HotlineError, match="mount"):
+        desk.notify(second, "meta", by="amina", reason="x", at=NOON)
+
+    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(second, "meta")]
+    assert list(to.iterdir()) == []
+    to.rmdir()
+    away.rename(to)
+    assert Desk.open(desk.folder).pending == []
+    assert len(list((to / "meta").glob("N-*"))) == 2
+
+
+def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
+    """Whatever it makes of the folder of its answers: it is told beside what the others say."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    for partner in ("meta", "tiktok"):
+        desk.notify(case, partner, by="amina", reason="x", at=NOON)
+    shutil.rmtree(desk.folder / "to/meta/acknowledgements")
+    (desk.folder / "to/meta/acknowledgements").write_text("")
+    (notice,) = (desk.folder / "to/tiktok").glob("N-*")
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
+    facts |= {"at": NOON.isoformat(), "by": "duty"}
+    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(facts))
+
+    answers = desk.acknowledge(by="amina", at=NOON + timedelta(hours=1))
+
+    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
+    assert [(partner, one.file) for partner, one in answers.unread] == [
+        ("meta", "acknowledgements")
+    ]
+    assert [one.partner for one in desk.case(case).sent if one.removed] == ["tiktok"]
+
+
 def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
     """A notice to them is due still, and given once they are known again."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "stage", lambda *_: (_ for _ in ()).throw(Cut))
+        patched.setattr(store.notifying.delivery, "stage", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     partners = desk.folder / "partners.toml"

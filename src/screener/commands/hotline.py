@@ -88,8 +88,8 @@ def listed(desk: Desk, say: Translator, *references: str) -> int:
     not be brought to what it recorded.
     """
     failed: dict[str, str] = {}
-    for entry, why in desk.unlisted:
-        failed.setdefault(entry.partition("/")[0], why)
+    for entry, unlisted in desk.unlisted:
+        failed.setdefault(entry.partition("/")[0], unlisted)
     wrong = [one for one in dict.fromkeys(references) if one in failed]
     for one in wrong:
         text = say(
