@@ -225,7 +225,11 @@ _ANSWERS = {
 @WHY
 @said
 def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
-    """End a case. What two analysts confirmed goes on matching: see `reverse`."""
+    """End a case. What two analysts confirmed goes on matching: see `reverse`.
+
+    Of one that is closed as removed, partners that have not answered count as having removed it
+    now: close it when you are told so.
+    """
     found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
     return 0
