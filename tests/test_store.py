@@ -10,12 +10,13 @@ import pytest
 from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener import audit
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
 from screener.hotline import own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.lists import placeholders
+from screener.lists.terms import Terms
 
 PAGE = "https://x.example/1"
 
@@ -276,6 +277,60 @@ def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, 
         assert [one.name for one in (desk.folder / "to/meta").glob(".N-*")]
         assert desk.reverse(case, by="chloé", reason="x", at=NOON).sent == ()
     assert [one.name for one in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+LEVEL = 'tlp = "GREEN"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level"),
+    [(LEVEL, 'tlp = "RED"', "RED"), (LEVEL, "", None), ("", LEVEL, "GREEN"), ("", "", None)],
+)
+def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
+    desk, item, monkeypatch, tmp_path, before, after, level
+):
+    """From the next opening on, as the partners' file says then, also where it says no more."""
+    path = desk.folder / "partners.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(LEVEL, before), "utf-8")
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path.write_text(text.replace(LEVEL, after), "utf-8")
+
+    again = Desk.open(desk.folder)
+
+    assert again.unbound is None
+    assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
+    assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
+    wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
+    if level == "GREEN":
+        assert again.own_list.export(tmp_path / "out.txt", **wanted).records
+    else:
+        with pytest.raises(ListError, match="nothing may go on"):
+            again.own_list.export(tmp_path / "out.txt", **wanted)
+
+
+def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
+    """A day on which they expire is not taken out by an opening, nor by another level."""
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    desk.own_list.set_terms("hotline", Terms(expires="2030-12-31"))
+    path = desk.folder / "partners.toml"
+    path.write_text(path.read_text("utf-8").replace('tlp = "GREEN"', 'tlp = "AMBER"'), "utf-8")
+
+    assert Desk.open(desk.folder).own_list.terms()["hotline"] == Terms("AMBER", None, "2030-12-31")
+
+
+def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
+    desk, item, monkeypatch
+):
+    """That is told; a later opening brings it to it."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path = desk.folder / "hotline.list"
+    path.rename(desk.folder / "elsewhere")
+    again = Desk.open(desk.folder)
+    assert again.unbound is not None
+    assert again.case(case).outcome == "illegal"
+    (desk.folder / "elsewhere").rename(path)
+    assert Desk.open(desk.folder).unbound is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):

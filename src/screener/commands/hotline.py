@@ -78,6 +78,10 @@ def opened(store: Path, say: Translator) -> Desk:
         click.echo(text, err=True)
     for entry, unlisted in desk.unlisted:
         click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
+    if desk.unbound is not None:
+        text = say("The hotline's list cannot be told how far its hashes may go now: {why}",
+                   why=desk.unbound)  # fmt: skip
+        click.echo(text, err=True)
     if desk.unlogged is not None:
         click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
     return desk

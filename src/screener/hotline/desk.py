@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline import (
     assessing,
     casebook,
@@ -83,6 +83,13 @@ class Desk:
         casebook says of them and the list does not say yet. The next step or opening tries again.
         """
         return self._store.unlisted
+
+    @property
+    def unbound(self) -> ScreenerError | None:
+        """Why the hotline's list does not say how far its own hashes may go, as `tlp` says now, if
+        it does not: an export goes by what it said before.
+        """
+        return self._store.unbound
 
     @property
     def unlogged(self) -> HotlineError | None:
