@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notified import WRITTEN, partner
 
-from screener.errors import HotlineError
 from screener.hotline import acknowledgements
 from screener.hotline.acknowledgement import LONGEST, UnreadError, parse
 from screener.hotline.language import translator
@@ -210,11 +209,22 @@ def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):
 
 
 def test_a_folder_that_is_not_there_says_nothing(tmp_path):
-    """Before the first notice; a file in its place is an error of ours."""
-    assert read(tmp_path / "none") == ([], [])
-    (tmp_path / "acknowledgements").write_text("")
-    with pytest.raises(HotlineError, match="cannot be read"):
-        read(tmp_path)
+    """Before the first notice; after it, it is out of reach, and that is told."""
+    assert read(tmp_path / "none", sent={}) == ([], [])
+    found, (told,) = read(tmp_path / "none")
+    assert (found, told.file, told.reason) == ([], "acknowledgements", "unreadable")
+
+
+@pytest.mark.parametrize("made", ["a file", "a link to itself"])
+def test_a_folder_that_is_none_is_told_like_a_file_that_is_no_answer(tmp_path, made):
+    """Whatever a partner puts in its place: it costs that partner's answers only."""
+    path = tmp_path / "acknowledgements"
+    if made == "a file":
+        path.write_text("")
+    else:
+        path.symlink_to(path)
+    found, (told,) = read(tmp_path)
+    assert (found, told.file, told.reason) == ([], "acknowledgements", "unreadable")
 
 
 @given(st.one_of(st.binary(max_size=200), st.builds(

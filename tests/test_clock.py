@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screener.hotline import clock
-from screener.hotline.case import Case, Sent
+from screener.hotline.case import Case, Event, Sent
 from screener.hotline.figures import figures
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -16,9 +16,12 @@ HOUR = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
 
 
-def case(state="notified", *, outcome="illegal", received=NOON, sent=()):
-    """A case of which only what the clock looks at is told."""
-    return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent))
+def case(state="notified", *, outcome="illegal", received=NOON, sent=(), steps=()):
+    """A case of which only what the clock looks at is told; steps are states, each with its hour
+    after noon.
+    """
+    events = tuple(Event(one, NOON + hour * HOUR, "ann", "x") for one, hour in steps)
+    return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent), events=events)
 
 
 def sent(partner="meta", *, removed=None, acknowledged=None, refused=None):
@@ -87,6 +90,37 @@ def test_a_removal_in_time_counts_up_to_the_last_moment():
     assert found.median == 24 * HOUR
 
 
+def test_what_an_analyst_closed_as_removed_was_removed_by_then():
+    """In time or late, by when the case was closed, whatever happens in it afterwards; the
+    partner's own word counts instead, and one that has refused has not removed it.
+    """
+
+    def counted(closed, notice):
+        steps = [("notified", 1), ("removed", closed), ("removed", closed + 40)]
+        found = figures([case("removed", sent=[notice], steps=steps)], now=NOON + 99 * HOUR).all
+        return found.removed, found.counted, found.in_time, found.median
+
+    assert counted(3, sent()) == (1, 1, 1, 3 * HOUR)
+    assert counted(30, sent()) == (1, 1, 0, 30 * HOUR)
+    assert counted(30, sent(removed=5)) == (1, 1, 1, 5 * HOUR)
+    assert counted(3, sent(refused=NOON + HOUR)) == (0, 1, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "hour"),
+    [
+        ((), 0),
+        ((("received", 1), ("received", 2)), 1),
+        ((("notified", 1), ("removed", 2), ("removed", 9)), 2),
+        ((("removed", 2), ("refused", 5), ("refused", 6)), 5),
+        ((("refused", 1), ("notified", 2), ("refused", 3), ("refused", 4)), 3),
+    ],
+)
+def test_a_case_is_in_its_state_since_it_took_it(steps, hour):
+    """What happens later in that state, such as a late answer, does not move it."""
+    assert case("removed", steps=steps).since == NOON + hour * HOUR
+
+
 def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
     """What is still within its time counts for nothing yet; what was withdrawn, or found not
     illegal afterwards, is nobody's failure; what was refused is.
@@ -111,6 +145,7 @@ def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
             st.booleans(),
             st.booleans(),
             st.sampled_from(["notified", "removed", "refused", "withdrawn"]),
+            st.integers(1, 60),
         ),
         max_size=30,
     ),
@@ -123,6 +158,7 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
         [
             case(
                 state,
+                steps=[(state, ended)],
                 sent=[
                     sent(
                         who,
@@ -132,10 +168,16 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
                     )
                 ],
             )
-            for who, removed, heard, refused, state in rows
+            for who, removed, heard, refused, state, ended in rows
         ],
         now=now,
     )
+    # Of what was closed as removed, who has not answered has removed it by then.
+    rows = [
+        (who, ended if state == "removed" and not removed and not refused else removed, *rest)
+        for who, removed, *rest in rows
+        for _, refused, state, ended in [rest]
+    ]
 
     assert found.cases == len(rows)
     assert sum(found.standings.values()) == len(rows)
@@ -143,11 +185,11 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
     for partner, said in [*found.partners.items(), (None, found.all)]:
         some = [row for row in rows if partner in (None, row[0])]
         times = sorted(removed for _, removed, *_ in some if removed is not None)
-        failed = sum(r is None and state != "withdrawn" for _, r, *_, state in some)
+        failed = sum(r is None and state != "withdrawn" for _, r, _, _, state, _ in some)
         good = sum(time <= 24 for time in times)
         assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
         assert said.acknowledged == sum(heard for _, _, heard, *_ in some)
-        assert said.refused == sum(no and removed is None for _, removed, _, no, _ in some)
+        assert said.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
         whole = len(times) + failed
         assert said.share == (float(Fraction(good, whole)) if whole else None)
         middle = None

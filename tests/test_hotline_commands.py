@@ -16,6 +16,8 @@ from screener.cli import cli
 from screener.errors import ScreenerError
 from screener.hotline import helplines, own_media
 from screener.hotline.language import translator
+from screener.index.held import one_at_a_time
+from screener.lists import database
 
 PAGE = "https://x.example/1"
 
@@ -320,3 +322,38 @@ def test_a_notice_that_cannot_be_written_is_due_still(run, desk, tmp_path):
     assert "could not be written" not in run("case", "list")[1]
 
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
+
+
+def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path, monkeypatch):
+    """While somebody else is at work in the list, what is recorded is told not to be in it, with
+    exit code 2, also by what only reads; a later command writes it.
+    """
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
+    key, who = desk.folder / "hotline.pub", ("--by", "amina", "--reason", "x")
+    for name in ("alley", "bridge"):
+        run("report", "create", "--to", key, "--my-image", IMAGES / f"{name}.jpg", "-o",
+            tmp_path / name)  # fmt: skip
+    _, told = run("case", "import", tmp_path / "alley", "--by", "amina")
+    case = re.search(r"C-\w+", told).group()
+    file = ("--outcome", "illegal", "--file", IMAGES / "alley.jpg")
+    assert run("case", "assess", case, *file, "--basis", "seen", *who)[0] == 0
+
+    def in_use(*call):
+        with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+            code, told = run(*call)
+        return code, "could not be written to the hotline's list" in told
+
+    second = ("case", "assess", case, *file, "--by", "badr", "--reason", "x")
+    assert in_use(*second) == (2, True)
+    assert not desk.own_list.matchable
+    assert run("case", "list")[0] == 0
+    assert desk.own_list.matchable
+    assert in_use("case", "reverse", case, *who) == (2, True)
+    assert desk.own_list.matchable
+    assert in_use("case", "import", tmp_path / "bridge", "--by", "amina") == (2, True)
+    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+        for name in ("status", "page"):
+            code, told = run("hotline", name, "-o", tmp_path / f"{name}.html")
+            assert (code, f"{case}/item cannot be listed" in told) == (0, True)
+    assert "cannot be listed" not in run("case", "list")[1]
+    assert not desk.own_list.matchable

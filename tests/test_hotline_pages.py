@@ -253,6 +253,19 @@ def test_an_empty_hotline_has_a_page():
         assert "%" not in page.shown
 
 
+def test_a_late_answer_does_not_move_the_end_of_a_case():
+    """The page says when it ended, not when something last came in; the newest end stands first."""
+    early, late = replace(cases()[3], reference="E-1"), replace(cases()[3], reference="E-2")
+    ends = [Event("removed", NOW - hours * HOUR, "ann", "x") for hours in (40, 30, 3)]
+    early, late = replace(early, events=(ends[0], ends[2])), replace(late, events=(ends[1],))
+    page = Page(status_page.page_of([early, late], now=NOW, language="en", hotline=HOTLINE))
+
+    assert page.shown.index("E-2") < page.shown.index("E-1")
+    say = translator("en")
+    assert say.moment(ends[0].at, HOTLINE.zone, beside=NOW) in page.shown
+    assert say.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
+
+
 def test_many_ended_cases_are_counted_and_not_all_shown():
     """Fifty of them, the newest first, and how many more there are."""
     many = [

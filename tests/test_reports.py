@@ -284,10 +284,42 @@ def test_addresses_of_one_page_are_one_and_of_two_are_two(written, page):
     assert normalised(normalised(written)) == page
 
 
-def test_an_address_loses_the_name_of_who_saw_it():
-    """A name and password, and what sites add to know a reader by."""
-    said = "https://amina:pw@x.example/p?id=3&fbclid=abc&utm_source=mail"
-    assert checked(said) == "https://x.example/p?id=3"
+KEPT = [
+    ("https://amina:pw@x.example/p?id=3&fbclid=abc&utm_source=mail", "https://x.example/p?id=3"),
+    ("x.example/p/xyz?igsh=R", "x.example/p/xyz"),
+    ("amina:pw@x.example/p", "x.example/p"),
+    ("amina:pw@x.example", "x.example"),
+    ("amina:pw@192.0.2.7:8080/p", "192.0.2.7:8080/p"),
+    ("ftp://amina:pw@x.example/p", "ftp://x.example/p"),
+    ("hxxps[:]//amina:pw@x[.]example/p?id=3&fbclid=a#top", "hxxps[:]//x[.]example/p?id=3#top"),
+    ("https://amina:pw@[bad/p?fbclid=a", "https://[bad/p"),
+    # A browser takes these for slashes, or needs none: the host of the first is x.example.
+    ("https://x.example\\@other.example/", "https://x.example/@other.example/"),
+    ("https:\\\\amina:pw@x.example\\p?q=a\\b", "https://x.example/p?q=a\\b"),
+    ("https:amina:pw@x.example/p", "https:x.example/p"),
+    # What is no address of a page, or names what is reported itself, stays whole.
+    ("someone@x.example", "someone@x.example"),
+    ("@someone@x.example", "@someone@x.example"),
+    ("mailto:someone@x.example", "mailto:someone@x.example"),
+    ("xmpp:room@x.example/name", "xmpp:room@x.example/name"),
+    ("https://x.example/@someone?q=a@b", "https://x.example/@someone?q=a@b"),
+    ("ed2k://|file|a@b|1|00|/", "ed2k://|file|a@b|1|00|/"),
+    ("the group x@y on an app", "the group x@y on an app"),
+]
+
+
+@pytest.mark.parametrize(("said", "kept"), KEPT)
+def test_an_address_loses_the_name_of_who_saw_it(said, kept):
+    """A name and password, and what sites add to know a reader by, with or without a scheme; who
+    or what is reported stays.
+    """
+    assert checked(said) == kept
+    assert checked(kept) == kept
+
+
+def test_a_backslash_parts_an_address_as_it_does_in_a_browser():
+    """Two addresses that open one page are one, and of the host that is opened."""
+    assert normalised("https://x.example\\@other.example/") == "x.example/@other.example"
 
 
 @given(st.text(max_size=300))

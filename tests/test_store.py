@@ -10,12 +10,13 @@ import pytest
 from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener import audit
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
 from screener.hotline import own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.lists import placeholders
+from screener.lists.terms import Terms
 
 PAGE = "https://x.example/1"
 
@@ -44,6 +45,11 @@ def confirmed(desk, item, monkeypatch, **said):
 
 class Cut(Exception):
     """The process ends here."""
+
+
+def end_here(*_, **__):
+    """End the process."""
+    raise Cut
 
 
 @pytest.mark.parametrize("calls", range(1, 9))
@@ -178,7 +184,7 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     to = desk.folder / "to/meta"
     give = store.notifying.delivery.give
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "give", lambda *_: (_ for _ in ()).throw(Cut))
+        patched.setattr(store.notifying.delivery, "give", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     assert store.notifying.delivery.give is give
@@ -193,11 +199,57 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     assert len(list(to.glob("N-*"))) == 1
 
 
+def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatch):
+    """A later notice is not written into what stands in the place of a share that is not mounted,
+    where the partner would never see it: it is told as due, and given when the share is back.
+    """
+    first, second = (
+        confirmed(desk, one, monkeypatch, addresses=(f"{PAGE}/{number}",))
+        for number, one in enumerate((item, item_of(IMAGES / "bridge.jpg")))
+    )
+    assert first != second
+    desk.notify(first, "meta", by="amina", reason="x", at=NOON)
+    to, away = desk.folder / "to", desk.folder / "elsewhere"
+    to.rename(away)
+    to.mkdir()
+
+    with pytest.raises(HotlineError, match="mount"):
+        desk.notify(second, "meta", by="amina", reason="x", at=NOON)
+
+    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(second, "meta")]
+    assert list(to.iterdir()) == []
+    to.rmdir()
+    away.rename(to)
+    assert Desk.open(desk.folder).pending == []
+    assert len(list((to / "meta").glob("N-*"))) == 2
+
+
+def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
+    """Whatever it makes of the folder of its answers: it is told beside what the others say."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    for partner in ("meta", "tiktok"):
+        desk.notify(case, partner, by="amina", reason="x", at=NOON)
+    shutil.rmtree(desk.folder / "to/meta/acknowledgements")
+    (desk.folder / "to/meta/acknowledgements").write_text("")
+    (notice,) = (desk.folder / "to/tiktok").glob("N-*")
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
+    facts |= {"at": NOON.isoformat(), "by": "duty"}
+    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(facts))
+
+    answers = desk.acknowledge(by="amina", at=NOON + timedelta(hours=1))
+
+    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
+    assert [(partner, one.file) for partner, one in answers.unread] == [
+        ("meta", "acknowledgements")
+    ]
+    assert [one.partner for one in desk.case(case).sent if one.removed] == ["tiktok"]
+
+
 def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
     """A notice to them is due still, and given once they are known again."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "stage", lambda *_: (_ for _ in ()).throw(Cut))
+        patched.setattr(store.notifying.delivery, "stage", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     partners = desk.folder / "partners.toml"
@@ -225,6 +277,60 @@ def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, 
         assert [one.name for one in (desk.folder / "to/meta").glob(".N-*")]
         assert desk.reverse(case, by="chloé", reason="x", at=NOON).sent == ()
     assert [one.name for one in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+LEVEL = 'tlp = "GREEN"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level"),
+    [(LEVEL, 'tlp = "RED"', "RED"), (LEVEL, "", None), ("", LEVEL, "GREEN"), ("", "", None)],
+)
+def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
+    desk, item, monkeypatch, tmp_path, before, after, level
+):
+    """From the next opening on, as the partners' file says then, also where it says no more."""
+    path = desk.folder / "partners.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(LEVEL, before), "utf-8")
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path.write_text(text.replace(LEVEL, after), "utf-8")
+
+    again = Desk.open(desk.folder)
+
+    assert again.unbound is None
+    assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
+    assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
+    wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
+    if level == "GREEN":
+        assert again.own_list.export(tmp_path / "out.txt", **wanted).records
+    else:
+        with pytest.raises(ListError, match="nothing may go on"):
+            again.own_list.export(tmp_path / "out.txt", **wanted)
+
+
+def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
+    """A day on which they expire is not taken out by an opening, nor by another level."""
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    desk.own_list.set_terms("hotline", Terms(expires="2030-12-31"))
+    path = desk.folder / "partners.toml"
+    path.write_text(path.read_text("utf-8").replace('tlp = "GREEN"', 'tlp = "AMBER"'), "utf-8")
+
+    assert Desk.open(desk.folder).own_list.terms()["hotline"] == Terms("AMBER", None, "2030-12-31")
+
+
+def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
+    desk, item, monkeypatch
+):
+    """That is told; a later opening brings it to it."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path = desk.folder / "hotline.list"
+    path.rename(desk.folder / "elsewhere")
+    again = Desk.open(desk.folder)
+    assert again.unbound is not None
+    assert again.case(case).outcome == "illegal"
+    (desk.folder / "elsewhere").rename(path)
+    assert Desk.open(desk.folder).unbound is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.hotline import STORE, said
+from screener.commands.hotline import STORE, listed, opened, said
 from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
 from screener.commands.speaking import SPOKEN, SpeakingGroup
@@ -17,6 +17,9 @@ from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
+
+if TYPE_CHECKING:
+    from screener.hotline.desk import Desk
 
 _BECAME = {
     "new": marked("{file}: a new case, {case}"),
@@ -27,25 +30,16 @@ _BECAME = {
 _REFERENCE = click.argument("reference", metavar="CASE")
 
 
-def _desk(store: Path, say: Translator) -> Any:
+def _desk(store: Path, say: Translator) -> Desk:
     """The hotline, opened; what is due still, and unreviewed, is told."""
-    from screener.hotline.desk import Desk
-
-    desk = Desk.open(store)
-    for _, partner, wrong in desk.pending:
-        text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
-        click.echo(text, err=True)
-    for entry, unlisted in desk.unlisted:
-        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
-    if desk.unlogged is not None:
-        click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
+    desk = opened(store, say)
     unreviewed = unreviewed_notice(say)
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
 
 
-def _zone(desk: Any) -> tzinfo:
+def _zone(desk: Desk) -> tzinfo:
     """The hotline's time zone; UTC where no file says one."""
     try:
         zone: tzinfo = desk.partners.hotline.zone
@@ -79,19 +73,20 @@ def import_(
       screener case import inbox/*.sealed --store hotline --by amina
     """
     desk = _desk(store, say)
-    refused = 0
+    refused, cases = 0, []
     for taken in desk.take(files, by=by, key=key):
         if taken.case is None:
             refused += taken.became == "refused"
             why = taken.reason or ""
             click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
             continue
+        cases.append(taken.case)
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
         for known in taken.known:
             click.echo("  " + case_text.known_line(known, say))
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
-    return 0
+    return listed(desk, say, *cases)
 
 
 @case.command("list")
@@ -156,9 +151,8 @@ def assess(
       screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
       screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
     """
-    found = _desk(store, say).assess(
-        reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
-    )
+    desk = _desk(store, say)
+    found = desk.assess(reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason)
     if found.state == "received" and outcome == "illegal":
         click.echo(say("A second analyst has to confirm it."))
         if basis == "seen" and not files:
@@ -168,7 +162,7 @@ def assess(
             click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
                            " told, look at them and say it again as seen."), err=True)  # fmt: skip
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
-    return 0
+    return listed(desk, say, reference)
 
 
 @case.command()
@@ -231,7 +225,11 @@ _ANSWERS = {
 @WHY
 @said
 def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
-    """End a case. What two analysts confirmed goes on matching: see `reverse`."""
+    """End a case. What two analysts confirmed goes on matching: see `reverse`.
+
+    Of one that is closed as removed, partners that have not answered count as having removed it
+    now: close it when you are told so.
+    """
     found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
     return 0
@@ -244,13 +242,18 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
 @WHY
 @said
 def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
-    """Take back that an item is illegal: it stops matching at once. One analyst suffices."""
-    found = _desk(store, say).reverse(reference, by=by, reason=reason)
+    """Take back that an item is illegal: it stops matching at once. One analyst suffices.
+
+    Where the hotline's list cannot be written, it says so, with exit code 2: the item matches until
+    a later command of the hotline can write it.
+    """
+    desk = _desk(store, say)
+    found = desk.reverse(reference, by=by, reason=reason)
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
     for sent in found.sent:
         click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
                        notice=sent.notice), err=True)  # fmt: skip
-    return 0
+    return listed(desk, say, reference)
 
 
 @case.command()

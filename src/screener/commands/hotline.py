@@ -18,6 +18,7 @@ from screener.hotline.language import Translator, translator
 from screener.hotline.sentence import why
 
 if TYPE_CHECKING:
+    from screener.hotline.desk import Desk
     from screener.hotline.helplines import Helpline
 
 STORE = click.option(
@@ -67,6 +68,45 @@ def tell(error: ScreenerError | OSError, say: Translator) -> None:
     click.echo(f"screener: {told}", err=True)
 
 
+def opened(store: Path, say: Translator) -> Desk:
+    """The hotline in a folder, opened; what its casebook says and could not be written is told."""
+    from screener.hotline.desk import Desk
+
+    desk = Desk.open(store)
+    for _, partner, wrong in desk.pending:
+        text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
+        click.echo(text, err=True)
+    for entry, unlisted in desk.unlisted:
+        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
+    if desk.unbound is not None:
+        text = say("The hotline's list cannot be told how far its hashes may go now: {why}",
+                   why=desk.unbound)  # fmt: skip
+        click.echo(text, err=True)
+    if desk.unlogged is not None:
+        click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
+    return desk
+
+
+def listed(desk: Desk, say: Translator, *references: str) -> int:
+    """The exit code of a step of cases: 2, and what follows is told, where the hotline's list could
+    not be brought to what it recorded.
+    """
+    failed: dict[str, str] = {}
+    for entry, unlisted in desk.unlisted:
+        failed.setdefault(entry.partition("/")[0], unlisted)
+    wrong = [one for one in dict.fromkeys(references) if one in failed]
+    for one in wrong:
+        text = say(
+            "This is recorded of {case}, but could not be written to the hotline's list: {why}."
+            " What matched before matches still, until a later command can write it: run"
+            " `screener case list`.",
+            case=one,
+            why=failed[one].rstrip("."),
+        )
+        click.echo(text, err=True)
+    return 2 if wrong else 0
+
+
 @click.group(cls=SpeakingGroup)
 @SPOKEN
 def hotline() -> None:
@@ -109,10 +149,8 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 
     What it says ends with helplines, and those that you have not checked are told.
     """
-    from screener.hotline.desk import Desk
-
     _known_helplines(helplines, say)
-    _replace(output, Desk.open(store).statuses())
+    _replace(output, opened(store, say).statuses())
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 
@@ -130,9 +168,8 @@ def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> 
     from datetime import UTC, datetime
 
     from screener.hotline import status_page
-    from screener.hotline.desk import Desk
 
-    desk = Desk.open(store)
+    desk = opened(store, say)
     known = desk.partners
     status_page.write_html(
         output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,

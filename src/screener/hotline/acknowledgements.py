@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from screener.errors import HotlineError
 from screener.hotline.acknowledgement import (
     LONGEST,
     Acknowledgement,
@@ -59,16 +58,17 @@ def read(
     Files stay where they are, and are read again the next time: whoever records them takes each
     event of a notice once. Only files whose names end in `.json` are looked at, and of more than
     `MOST` those that came last, so that what was answered long ago keeps nobody from being heard.
-    HotlineError where the folder itself cannot be read; one that is not there has nothing to say.
+    A folder that itself cannot be read is one such file: what a partner makes of it keeps no other
+    from being heard. One that is not there has nothing to say, if the partner was sent nothing.
     """
     folder = partner.folder / ACKNOWLEDGEMENTS
     try:
         names, more = _newest(folder)
-    except FileNotFoundError:
-        return [], []
     except OSError as error:
-        message = marked("{file} cannot be read: {why}")
-        raise HotlineError(message, file=folder, why=why(error)) from error
+        if isinstance(error, FileNotFoundError) and not sent:
+            return [], []
+        out = UnreadError("unreadable", _UNREADABLE, why=why(error))
+        return [], [Unread(ACKNOWLEDGEMENTS, "unreadable", out)]
     found: list[Acknowledgement] = []
     unread: list[Unread] = []
     for name in names:

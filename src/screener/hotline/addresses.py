@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import unicodedata
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
 from screener.hotline.report import LONGEST_ADDRESS
@@ -22,6 +22,15 @@ _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
 # Characters that names of hosts have had of their own since IDNA 2008.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
+# A host without a scheme, as people write it.
+_HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
+# Between a scheme and a host a browser needs no slash where it knows the scheme.
+_PARTS = re.compile(
+    r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
+    r"(?P<host>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<spot>#.*)?",
+    re.A | re.I | re.S,
+)
+_PERSONAL = re.compile(r"@|(?:mailto|xmpp|sips?|acct|im|matrix|skype):", re.A | re.I)
 _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
@@ -43,11 +52,29 @@ def checked(text: str) -> str:
                 " who you are"
             )
         )
-    parts = _split(address)
+    parts = _written(address)
     if parts is None:
         return address
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query=_without_following(parts.query)))
+    query = _without_following(parts["query"][1:])
+    host = parts["host"].rpartition("@")[2]
+    return parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["spot"]
+
+
+def _written(address: str) -> dict[str, str] | None:
+    """The parts of an address as they are written, host with what stands before it; None of what is
+    no address of a page, such as a person's of a mail or chat, which is a name at a host.
+    """
+    found = _PARTS.fullmatch(_slashed(address))
+    if found is None or "|" in found["host"]:  # parts of an eD2k link are apart by lines
+        return None
+    parts = {name: text or "" for name, text in found.groupdict().items()}
+    if parts["scheme"]:
+        return parts if parts["host"] else None
+    name, at, host = parts["host"].rpartition("@")
+    if not _HOST.match(host.replace("[.]", ".")) or _PERSONAL.match(name):
+        return None
+    whole = parts["path"] + parts["query"] + parts["spot"]
+    return parts if not at or ":" in name or whole else None
 
 
 def normalised(address: str) -> str:
@@ -59,8 +86,9 @@ def normalised(address: str) -> str:
     """
     text = unicodedata.normalize("NFKC", "".join(address.split()))
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
+    text = _slashed(text)
     parts = _split(text)
-    if parts is None and "://" not in text and re.match(r"[\w.-]+\.\w{2,}(?:[:/?#]|$)", text):
+    if parts is None and "://" not in text and _HOST.match(text):
         parts = _split(f"https://{text}")
     if parts is None:
         return text.casefold()
@@ -87,6 +115,13 @@ def _split(address: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if found else None
+
+
+def _slashed(address: str) -> str:
+    """An address with slashes where a browser takes a backslash for one: before query and spot."""
+    found = re.match(r"[^?#]*", address)
+    end = found.end() if found else 0
+    return address[:end].replace("\\", "/") + address[end:]
 
 
 def _without_following(query: str) -> str:

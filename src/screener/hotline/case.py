@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from screener.hashing.hash import Hash
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
 Outcome = Literal["illegal", "not_illegal"]
 Language = Literal["ar", "fr", "en"]
+
+At = TypeVar("At")  # how a time is told
 
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
@@ -87,3 +90,17 @@ class Case:
     def due(self) -> datetime:
         """When partners should have acted: 24 hours after the first report."""
         return self.received + DEADLINE
+
+    @property
+    def since(self) -> datetime:
+        """When it took the state that it has; a later step that leaves it there does not count."""
+        return latest_run((one.state, one.at) for one in self.events) or self.received
+
+
+def latest_run(steps: Iterable[tuple[State, At]]) -> At | None:
+    """When the last of some states in their order was taken; None of no state."""
+    since, before = None, None
+    for state, at in steps:
+        if state != before:
+            since, before = at, state
+    return since

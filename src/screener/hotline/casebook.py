@@ -18,7 +18,7 @@ from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.case import Case, Event, KnownMatch, Sent, State
+from screener.hotline.case import Case, Event, KnownMatch, Sent, State, latest_run
 from screener.hotline.sentence import marked, packed, unpacked
 from screener.hotline.statuses import Status
 
@@ -160,13 +160,10 @@ def statuses(connection: sqlite3.Connection) -> list[tuple[bytes, Status]]:
 
 def _since(connection: sqlite3.Connection, case: str, received: str) -> str:
     """Since when a case is in its state, for a report that came in then."""
-    since, before = received, None
-    for state, at in connection.execute(
+    steps = connection.execute(
         "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
-    ):
-        if state != before:
-            since, before = max(at, received), state
-    return since
+    )
+    return max(latest_run(steps) or received, received)
 
 
 def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from screener.audit_file import AuditFile
@@ -23,6 +23,9 @@ from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.hotline.notifying import Handing
 from screener.hotline.sentence import marked
+from screener.lists import database as lists
+from screener.lists import generations
+from screener.lists import terms as lists_terms
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
@@ -103,6 +106,21 @@ def write_list(folder: Path, own: Terms) -> list[Unlisted]:
                 "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in written]
             )
     return failed
+
+
+def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
+    """Have the hotline's list say how far the hotline's own hashes may go now, also where nothing
+    new is listed; why it cannot. What else somebody has set of them there stays.
+    """
+    path = folder / LIST
+    try:
+        if lists.ask(path, lists_terms.stored).get(HELD, Terms()).tlp != own.tlp:
+            with generations.transaction(path) as connection:
+                kept = lists_terms.stored(connection).get(HELD, Terms())
+                lists_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
+    except ScreenerError as error:
+        return error
+    return None
 
 
 def _import_each(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -30,16 +29,22 @@ def deliver(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> P
     return folder / notice
 
 
-def stage(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> None:
+def stage(
+    folder: Path, notice: str, case: str, files: Mapping[str, str], *, first: bool = True
+) -> None:
     """Have the files lie ready, under a name that begins with a dot; nothing is done where the
     partner has the notice, of the same case, already.
 
-    All is on the disk when this returns. What a killed writer left under that name is swept.
+    The folder is made for the `first` notice of a partner only: afterwards one that is not there is
+    out of reach, and what was written in its place would reach nobody. All is on the disk when this
+    returns. What a killed writer left under that name is swept.
     """
     final, fresh = folder / notice, _fresh(folder, notice)
     with _errors(final):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / ACKNOWLEDGEMENTS).mkdir(mode=0o700, exist_ok=True)
+        if first:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / ACKNOWLEDGEMENTS).mkdir(mode=0o700, exist_ok=True)
+        _check_there(folder)
         with _alone(folder):
             if final.exists():
                 _check_same(final, notice, case)
@@ -80,11 +85,15 @@ def _fresh(folder: Path, notice: str) -> Path:
 
 
 def _check_there(folder: Path) -> None:
-    """OSError where a folder is not the one that was written to: what is not mounted looks empty,
-    as if the partner had taken all of it.
+    """HotlineError where a folder is not the one that was written to: what is not mounted looks
+    empty, as if the partner had taken all of it.
     """
     if not (folder / ACKNOWLEDGEMENTS).is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        message = marked(
+            "{file} is not there, though this partner was given a notice before: mount its folder;"
+            " if it has another one now, make {file} in it"
+        )
+        raise HotlineError(message, file=folder / ACKNOWLEDGEMENTS)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline import (
     assessing,
     casebook,
@@ -79,8 +79,17 @@ class Desk:
 
     @property
     def unlisted(self) -> list[completing.Unlisted]:
-        """Records of the hotline's list that cannot be written to it, and why."""
+        """Records that could not be written to the hotline's list, and why: after a step, what the
+        casebook says of them and the list does not say yet. The next step or opening tries again.
+        """
         return self._store.unlisted
+
+    @property
+    def unbound(self) -> ScreenerError | None:
+        """Why the hotline's list does not say how far its own hashes may go, as `tlp` says now, if
+        it does not: an export goes by what it said before.
+        """
+        return self._store.unbound
 
     @property
     def unlogged(self) -> HotlineError | None:
@@ -197,7 +206,10 @@ class Desk:
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
-        """Take back that an item is illegal: it stops matching at once, and the case is refused."""
+        """Take back that an item is illegal: it stops matching at once, and the case is refused.
+
+        Where the list cannot be written, `unlisted` says so, and it matches until it can be.
+        """
         by, reason = settings.person(by), settings.line(reason, marked("a reason"))
         with self._store.step(reference, _now(at)) as (connection, case):
             notifying.drop_unwritten(connection, reference)

@@ -20,8 +20,9 @@ class Removals:
     removed all the same. `counted` are those of which it is known whether they were removed in
     time: removed, or past due; `in_time` are those removed within 24 hours after the report came
     in. Notices of cases that were withdrawn, or found not illegal later, count as sent; unless they
-    were removed, nobody is late with them. `median` is of the time from report to removal, of what
-    was removed; None where nothing was.
+    were removed, nobody is late with them. Where an analyst closed a case as removed, what partners
+    have not answered counts as removed when it was closed. `median` is of the time from report to
+    removal, of what was removed; None where nothing was.
     """
 
     sent: int
@@ -91,7 +92,16 @@ def _median(times: list[timedelta]) -> timedelta | None:
 
 def _taken(case: Case, sent: Sent) -> timedelta | None:
     """From report to removal; None where the partner has not removed it."""
-    return None if sent.removed is None else sent.removed - case.received
+    removed = _removed(case, sent)
+    return None if removed is None else removed - case.received
+
+
+def _removed(case: Case, sent: Sent) -> datetime | None:
+    """When a partner removed it: by its own word, or, of one that has not answered, by the word of
+    whoever closed the case as removed. That is the latest that it can have been.
+    """
+    closed = case.state == "removed" and sent.refused is None
+    return sent.removed or (case.since if closed else None)
 
 
 def _owed(case: Case) -> bool:

@@ -34,13 +34,13 @@ def write(
 
 def stage(
     case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
-    hashes: Sequence[Held] = (),
+    hashes: Sequence[Held] = (), first: bool = True,
 ) -> None:  # fmt: skip
     """Have a notice lie ready in the partner's folder, for `delivery.give`; HotlineError as for
-    `write`.
+    `write`, and where it is not the partner's `first` and the folder is out of reach.
     """
     made = make(case, partner, hotline=hotline, at=at, notice=notice, hashes=hashes)
-    delivery.stage(partner.folder, made.id, made.case, files_of(made))
+    delivery.stage(partner.folder, made.id, made.case, files_of(made), first=first)
 
 
 def files_of(notice: Notice) -> dict[str, str]:

@@ -86,10 +86,12 @@ class Handing:
         with database.reading(self._folder) as connection:
             case = casebook.find(connection, reference)
             hashes = held(connection, reference, self._known.hotline.terms)
+            given = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
+            first = connection.execute(given, (partner,)).fetchone() is None
         (at,) = (one.at for one in case.sent if one.partner == partner)
         notices.stage(
             case, self._known.named(partner), hotline=self._known.hotline, at=at,
-            notice=notice_id(reference, partner), hashes=hashes,
+            notice=notice_id(reference, partner), hashes=hashes, first=first,
         )  # fmt: skip
 
     def give(self, reference: str, partner: str) -> bool:

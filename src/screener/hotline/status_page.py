@@ -176,14 +176,14 @@ def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
 
 def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
     heads = (say("Case"), say("State"), say("Received"), say("Ended"))
-    ended = sorted(cases, key=_end, reverse=True)
+    ended = sorted(cases, key=lambda case: case.since, reverse=True)
     when = _when(now, hotline, say)
     rows = [
         (
             page.code(case.reference),
             page.said(say(STATES[case.state])),
             when(case.received),
-            when(_end(case)),
+            when(case.since),
         )
         for case in ended[:_ENDED_SHOWN]
     ]
@@ -192,10 +192,6 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
     more = len(ended) - len(rows)
     rest = say.plural("and {n} more case", "and {n} more cases", more) if more else ""
     return page.table(map(page.said, heads), rows) + (f"<p>{page.said(rest)}</p>\n" if rest else "")
-
-
-def _end(case: Case) -> datetime:
-    return case.events[-1].at if case.events else case.received
 
 
 def _footer(helplines: tuple[Helpline, ...], say: Translator) -> str:

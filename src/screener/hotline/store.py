@@ -14,7 +14,7 @@ from pathlib import Path
 
 from screener.audit_chain import head_path
 from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, ListError, OutputError
+from screener.errors import HotlineError, IndexFileError, ListError, OutputError, ScreenerError
 from screener.hotline import casebook, completing, database, notifying, partners, settings
 from screener.hotline.case import Case
 from screener.hotline.lists import list_errors, open_list
@@ -46,6 +46,8 @@ class Store:
         self.pending: list[completing.Unwritten] = []
         # Records that cannot be listed, and why.
         self.unlisted: list[completing.Unlisted] = []
+        # Why the list does not say how far the hotline's own hashes may go now, if it does not.
+        self.unbound: ScreenerError | None = None
         # Why the log is behind, if it is.
         self.unlogged: HotlineError | None = None
 
@@ -152,10 +154,10 @@ class Store:
     def _write_rest(self) -> None:
         known = self.partners if (self.folder / PARTNERS).exists() else None
         path = self.folder / completing.LIST
+        own = Terms() if known is None else known.hotline.terms
         with list_errors(path):
-            self.unlisted = completing.write_list(
-                self.folder, Terms() if known is None else known.hotline.terms
-            )
+            self.unlisted = completing.write_list(self.folder, own)
+        self.unbound = completing.write_terms(self.folder, own)
         self.pending = completing.write_notices(
             self.folder, lambda: notifying.Handing(self.folder, self.partners)
         )
