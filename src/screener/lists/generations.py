@@ -62,30 +62,75 @@ class Files:
 
 
 NO_FILES = Files()
+Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One state of a list. `time` is when it was made or last confirmed (seconds since 1970)."""
+    """One state of a list. `made` is when it was made, `time` when it was made or last confirmed
+    (seconds since 1970); `list` is the list's id, None where it had none yet.
+    """
 
+    list: str | None
     number: int
+    made: float
     time: float
     states: Mapping[str, int]
     segments: Mapping[str, Files]
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from any other generation, also of another list: see `check_there`."""
+        return self.list, self.number, self.made
 
 
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
     """The newest generation, or the one of that number; ListError if there is none."""
     row = connection.execute(
-        "SELECT number, confirmed, states FROM generations"
+        "SELECT number, time, confirmed, states FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
         (number, number),
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
-    segments = _files(connection, folder, row[0])
-    states = MappingProxyType(json.loads(row[2]))
-    return Generation(row[0], row[1], states, MappingProxyType(segments))
+    found, made, confirmed, states = row
+    segments = _files(connection, folder, found)
+    return Generation(
+        database.known_id(connection), found, made, confirmed,
+        MappingProxyType(json.loads(states)), MappingProxyType(segments),
+    )  # fmt: skip
+
+
+def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
+    """IndexFileError where a database holds no such generation: another list was put in the place
+    of the one that was opened, and says nothing of what its index files hold.
+    """
+    known, number, made = opened
+    there = connection.execute("SELECT time FROM generations WHERE number = ?", (number,))
+    # A list of an older version is given its id by whoever writes to it first.
+    same_list = known is None or known == database.known_id(connection)
+    if there.fetchone() != (made,) or not same_list:
+        raise IndexFileError(
+            f"the list {folder} was replaced by another while it was open; refresh it, or open it"
+            " anew"
+        )
+
+
+def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int) -> None:
+    """IndexFileError unless something was purged after a generation: nothing else explains that no
+    record holds what an index file of it does.
+    """
+    if not purged_since(connection, number):
+        raise IndexFileError(
+            f"an index of the list {folder} holds values that no record of its generation {number}"
+            " holds; `screener verify` tells what is damaged"
+        )
+
+
+def purged_since(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether something was purged after a generation, and so taken out of it as well."""
+    purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
+    return connection.execute(purged, (number,)).fetchone() is not None
 
 
 def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
