@@ -197,7 +197,7 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
         ("further rows of an entry, joined or put in order", report.repeated),
         ("entries of which the file has older rows than are held, left", report.outdated),
         (
-            "withdrawals without an id, whose hashes are those of no entry: they withdraw nothing",
+            "entries withdrawn that the source had not listed here: nothing goes by that",
             report.missed,
         ),
         ("entries that the file no longer names, withdrawn", report.absent),

@@ -37,7 +37,6 @@ from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 from screener.lists.terms import Terms
-from screener.lists.unnamed import Withdrawals
 from screener.lists.versions import Versions
 
 _BATCH = 5_000  # rows held at once
@@ -60,9 +59,9 @@ class ImportReport:
     at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
     the source's own time older than what the list holds, and change nothing. `absent`: entries that
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
-    entry. `missed`: withdrawals that name no entry, and whose hashes are together those of none
-    that the list held: they withdraw nothing. `quarantined`: rows set aside, by reason;
-    `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
+    entry. `missed`: entries that the file withdraws and of which the list had nothing from this
+    source, neither live nor withdrawn: nothing goes by that. `quarantined`: rows set aside, by
+    reason; `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
     lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
     `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
     a recorded quality below their kind's floor, which a policy that keeps it leaves out.
@@ -152,7 +151,7 @@ def import_file(
             unknown_columns=tuple(
                 name for name in reader.unknown_columns if not may_hold_hash(name)
             ),
-            notes=reader.notes,
+            notes=(*reader.notes, *_guessed_notes(connection, options)),
         )
         run.check_any_good(report)
         if wishes.full:
@@ -167,6 +166,24 @@ def import_file(
         return report
     number = merging.tidied(folder)
     return report if number is None else replace(report, generation=number)
+
+
+def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
+    """What to know where a source is called as its file, in a list that has others: a delivery of
+    one of those, whose file is called otherwise each time, takes nothing of theirs away.
+    """
+    sources = {
+        source
+        for (source,) in connection.execute(
+            "SELECT DISTINCT source FROM imports i WHERE EXISTS (SELECT 1 FROM records r"
+            " WHERE r.source = i.source AND r.until IS NULL)"
+        )
+    }
+    if options.guessed and sources and options.source not in sources:
+        yield (
+            "no --source was given, so that this is the first file of a source called as the file"
+            " is: it changes and withdraws nothing of the list's other sources"
+        )
 
 
 def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
@@ -215,7 +232,6 @@ class _Import:
             full=wishes.full,
             opinions=opinions,
         )
-        self._unnamed = Withdrawals()
         # The index of a list's first hashes is built at once, when they are known: adding to it
         # value by value would read and write all of it again and again.
         self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -249,10 +265,7 @@ class _Import:
                 low += item.quality is not None and item.quality < item.kind.floor
             if row.labels and (version := pipelines.version_said(row.labels)) is not None:
                 self._pixels[version] += 1
-            if row.state is State.WITHDRAWN:
-                withdrawn += 1
-                if row.entry is None:
-                    self._unnamed.add(row)
+            withdrawn += row.state is State.WITHDRAWN
             rows.append(row)
         in_turn = rounds(rows)
         repeated = len(rows) - sum(map(len, in_turn))
@@ -340,9 +353,6 @@ class _Import:
             )
         else:
             generations.confirm(self._connection, number)
-        self._counts["missed"] = self._unnamed.missed(
-            self._connection, self._source, self._before.number
-        )
         counts = self._counts + self._versions.counts
         report = replace(
             replace(report, **{name: counts[name] for name in COUNTS}),  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ _WINDOW = 5_000  # versions asked of SQLite at once by their numbers
 class Versions:
     """The records of a source, as one import changes them towards generation `number`.
 
-    `counts` are added, changed, unchanged, repeated, outdated, absent, low_information,
+    `counts` are added, changed, unchanged, repeated, outdated, absent, missed, low_information,
     placeholders and conflicting; `states` follows how many records of the whole list are in each
     state, and `changes` its searchable values.
     """
@@ -175,6 +175,7 @@ class Versions:
         self.counts["unchanged"] += same
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
             return False
+        self.counts["missed"] += self._pending.withdrawn_first()
         self.counts["placeholders"] += self._judging.finish(self._number, self.changes)
         self.counts["conflicting"] += conflicts.count(self._connection, self._pending.first)
         return True
