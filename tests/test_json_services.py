@@ -3,7 +3,20 @@
 import json
 
 import pytest
-from exchange import DESCRIPTOR, HMA, MD5, PDQ, STOPNCII, TAT, UPDATES, imported, kinds, read
+from exchange import (
+    DESCRIPTOR,
+    HMA,
+    MD5,
+    PDQ,
+    STOPNCII,
+    TAT,
+    UPDATES,
+    VICS20,
+    imported,
+    kinds,
+    read,
+    refused,
+)
 from kept import value
 
 from screener.lists.hashlist import HashList
@@ -224,3 +237,20 @@ def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash(tmp_path):
 
     assert (report.withdrawn, report.missed) == (2, 1)
     assert dict(known.refresh().states) == {"confirmed": 1, "withdrawn": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [("threatexchange", UPDATES), ("stopncii", STOPNCII), ("tat", TAT), ("vics", VICS20)],
+)
+def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
+    """An error's report, the items alone, or either among good pages: it is no list of none."""
+    (key,) = (key for key, value in page.items() if isinstance(value, list))
+    error = {"error": {"message": "token expired"}}
+    assert read(page | {key: []}, name, scheme="vics-us-2.0") == []
+
+    for said in (error, page[key], [page], {key: None}, {key: {}}, "expired"):
+        refused(json.dumps(said), f"no array '{key.casefold()}'", name, scheme="vics-us-2.0")
+        pages = "\n".join(map(json.dumps, (page, said, page)))
+        refused(pages, f"no array '{key.casefold()}'", name, scheme="vics-us-2.0")
+    refused(" ", f"no array '{key.casefold()}'|JSON", name, scheme="vics-us-2.0")

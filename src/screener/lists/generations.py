@@ -271,7 +271,9 @@ def publish(
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:
-    """Note that an import found nothing to change: the generation stays, and is young again."""
+    """Note that an import of some rows found nothing to change: the generation stays, and is young
+    again.
+    """
     connection.execute(
         "UPDATE generations SET confirmed = ? WHERE number = ?", (time.time(), number)
     )

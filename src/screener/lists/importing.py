@@ -45,6 +45,7 @@ FULL = "full"  # among what is kept of an import: that its file was all that its
 ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
+_NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
     "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
@@ -61,17 +62,16 @@ class ImportReport:
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
     entry. `missed`: entries that the file withdraws and of which the list had nothing from this
     source, neither live nor withdrawn: nothing goes by that. `quarantined`: rows set aside, by
-    reason; `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
-    lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
-    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
-    a recorded quality below their kind's floor, which a policy that keeps it leaves out.
+    reason; `first_bad` are the line and trouble of the first of them. `unit` is what those lines
+    count: lines, or the records of a file that has none. `dropped`: digests of empty input, not
+    kept. `low_information`: hashes of blank pictures, kept and never compared. `low_quality`:
+    hashes of a recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values of the file that stand for nothing, since the source repeats each over
     many different files; kept, and not compared in entries of this source. `conflicting`: entries,
     added or changed, with a hash of which another entry, of this source or another, says otherwise:
-    another state, or another category of one scheme. `unknown_columns` are
-    kept as labels, less names that may hold a hash. `notes` say what else a user should know.
-    `generation` is the list's after the import: higher where anything changed, the one before
-    where nothing did.
+    another state, or another category of one scheme. `unknown_columns` are kept as labels, less
+    names that may hold a hash. `notes` say what else a user should know. `generation` is the list's
+    after the import: higher where anything changed, the one before where nothing did.
     """
 
     file: str
@@ -329,8 +329,8 @@ class _Import:
     def finish(
         self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]
     ) -> ImportReport:
-        """Write the segments and name the generation, or confirm the one there is; `remembered` is
-        kept of the import beside its counts.
+        """Write the segments and name the generation, or confirm the one there is, if the file has
+        any rows; `remembered` is kept of the import beside its counts.
         """
         if self._first:
             database.index_hashes(self._connection)
@@ -351,7 +351,7 @@ class _Import:
                 states=self._versions.states,
                 by=self._wishes.by,
             )
-        else:
+        elif self._counts["rows"]:
             generations.confirm(self._connection, number)
         counts = self._counts + self._versions.counts
         report = replace(
@@ -359,6 +359,7 @@ class _Import:
             generation=number,
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
+            notes=report.notes if self._counts["rows"] else (*report.notes, _NO_ROWS),
         )
         self._note(report, sha256, remembered)
         return report
