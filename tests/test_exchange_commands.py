@@ -143,6 +143,25 @@ def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path)
     assert "1 changed" in named
 
 
+def test_several_full_files_of_one_source_are_refused_before_any_is_imported(tmp_path):
+    """Each is a page, and would withdraw what stands on the others; files of several sources are
+    whole, each by itself.
+    """
+    pages = [tmp_path / f"p{number}.csv" for number in (1, 2)]
+    for number, page in enumerate(pages):
+        page.write_text(f"id,md5\nE{number},{value(number)}\n")
+    known = tmp_path / "k.list"
+
+    said = refused("import", *pages, "--into", known, "--source", "s", "--full")
+    again = refused("import", pages[0], pages[0], "--into", known, "--full")
+
+    assert "several of these files are of one source" in " ".join(said.split())
+    assert "several of these files are of one source" in " ".join(again.split())
+    assert not known.exists()
+    assert screener("import", *pages, "--into", known, "--full").returncode == 0
+    assert HashList.open(known).states == {"confirmed": 2}
+
+
 # --- import with a key, with terms, with a shrink
 
 
