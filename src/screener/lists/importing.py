@@ -48,7 +48,7 @@ _SHRINK = 0.2  # of a source's entries that a full list may lose without being a
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
+    "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
 )  # fmt: skip
 
 
@@ -61,11 +61,12 @@ class ImportReport:
     the source's own time older than what the list holds, and change nothing. `absent`: entries that
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
     entry. `missed`: entries that the file withdraws and of which the list had nothing from this
-    source, neither live nor withdrawn: nothing goes by that. `quarantined`: rows set aside, by
-    reason; `first_bad` are the line and trouble of the first of them. `unit` is what those lines
-    count: lines, or the records of a file that has none. `dropped`: digests of empty input, not
-    kept. `low_information`: hashes of blank pictures, kept and never compared. `low_quality`:
-    hashes of a recorded quality below their kind's floor, which a policy that keeps it leaves out.
+    source, neither live nor withdrawn: nothing goes by that. `stopped`: entries that matched and
+    match no more, withdrawn or of another state. `quarantined`: rows set aside, by reason;
+    `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
+    lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
+    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of a
+    recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values of the file that stand for nothing, since the source repeats each over
     many different files; kept, and not compared in entries of this source. `conflicting`: entries,
     added or changed, with a hash of which another entry, of this source or another, says otherwise:
@@ -86,6 +87,7 @@ class ImportReport:
     outdated: int = 0
     absent: int = 0
     withdrawn: int = 0
+    stopped: int = 0
     missed: int = 0
     dropped: int = 0
     low_information: int = 0
@@ -307,8 +309,8 @@ class _Import:
             )
 
     def end_absent(self, file: str) -> None:
-        """Withdraw what a full list no longer names; refuse one of which much would go, or anything
-        while a row could not be read: that row may be what names it.
+        """Withdraw what a full list no longer names; refuse one by which much would go or match no
+        more, or anything go while a row could not be read: that row may be what names it.
         """
         before, gone = self._versions.withdraw_absent()
         if self._wishes.accept_shrink:
@@ -322,8 +324,9 @@ class _Import:
             )
         if gone > before * _SHRINK:
             raise ListError(
-                f"{file} would withdraw {gone} of the source's {before} entries; if it is whole,"
-                " import it with --accept-shrink; nothing was imported"
+                f"{file} would withdraw {gone} of the source's {before} entries, or give them a"
+                " state that matches nothing; if it is whole, import it with --accept-shrink;"
+                " nothing was imported"
             )
 
     def finish(
