@@ -287,7 +287,8 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
 
 def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known, put):
     """Fifty times and twenty times the usual: not with less, and not if it always did."""
-    put(f"id,pdq\nflood,{value(1, 32)}\n")
+    entries = ["flood", "x", *(f"e{n}" for n in range(9))]
+    put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
     others = [("demo", f"e{n}", "pdq") for n in range(9)] * 2
     flood = [("demo", "flood", "pdq")]
     count = matches.count
