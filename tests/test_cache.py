@@ -15,7 +15,7 @@ from clips import clip, scenes, value_of
 from command import screener
 from PIL import Image
 
-from screener import Hash, HashCache, HashList, Policy, Screener, rescan, scan
+from screener import HashCache, HashList, Policy, Screener, rescan, scan
 from screener.errors import MediaError, OutputError
 from screener.hashed import Hashed
 from screener.hashing import pdq

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import sqlite3
+from hashlib import sha256
 
 import pytest
 from exchange import (
@@ -16,7 +17,6 @@ from exchange import (
     PDQ,
     PDQ_LINES,
     SHA1,
-    SHA256,
     STOPNCII,
     TAT,
     UPDATES,
@@ -110,7 +110,9 @@ SAMPLES = {
     ),
     "csv": f"id,md5\nx,{MD5}\n".encode(),
     "sha1sum": f"{SHA1}  a\n".encode(),
-    "sha256sum": f"{SHA256}  a\n".encode(),
+    "sha256sum": b"".join(
+        b"%s  %d\n" % (sha256(b"%d" % n).hexdigest().encode(), n) for n in range(4)
+    ),
 }
 
 

@@ -119,10 +119,47 @@ def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
 
     done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
 
-    assert "1 withdrawals without an id, whose hashes are those of no entry" in done.stderr
+    assert "1 entries withdrawn that the source had not listed here" in done.stderr
     told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
     assert "(s, a full list): " in told
     assert ", 1 missed" in told
+
+
+def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path):
+    """A file of another name is of another source, and what it withdraws reaches nothing: both are
+    said. Not of the first file of a list, of one of the same name, or where the source is named.
+    """
+    first, second = tmp_path / "agency-2026-11-25.csv", tmp_path / "agency-2026-11-26.csv"
+    first.write_text(f"id,md5,status\nE1,{value(1)},active\n")
+    second.write_text(f"id,md5,status\nE1,{value(1)},withdrawn\n")
+    into = ("--into", tmp_path / "k.list")
+
+    told = [screener("import", *call, *into).stderr for call in ((first,), (first,), (second,))]
+
+    assert ["no --source was given" in said for said in told] == [False, False, True]
+    assert "1 entries withdrawn that the source had not listed here" in told[-1]
+    named = screener("import", second, *into, "--source", first.stem).stderr
+    assert ("no --source" in named, "had not listed here" in named) == (False, False)
+    assert "1 changed" in named
+
+
+def test_several_full_files_of_one_source_are_refused_before_any_is_imported(tmp_path):
+    """Each is a page, and would withdraw what stands on the others; files of several sources are
+    whole, each by itself.
+    """
+    pages = [tmp_path / f"p{number}.csv" for number in (1, 2)]
+    for number, page in enumerate(pages):
+        page.write_text(f"id,md5\nE{number},{value(number)}\n")
+    known = tmp_path / "k.list"
+
+    said = refused("import", *pages, "--into", known, "--source", "s", "--full")
+    again = refused("import", pages[0], pages[0], "--into", known, "--full")
+
+    assert "several of these files are of one source" in " ".join(said.split())
+    assert "several of these files are of one source" in " ".join(again.split())
+    assert not known.exists()
+    assert screener("import", *pages, "--into", known, "--full").returncode == 0
+    assert HashList.open(known).states == {"confirmed": 2}
 
 
 # --- import with a key, with terms, with a shrink

@@ -144,6 +144,18 @@ def test_importing_the_same_again_raises_nothing(known, put):
     assert after.info().files == before.info().files
 
 
+def test_importing_nothing_confirms_nothing(known, put):
+    """A file without rows says of no entry that it stands, so the list is as old as before."""
+    put(f"id,md5\na,{value(1)}\n")
+    before = known.refresh()
+
+    report = put("id,md5\n")
+
+    assert (report.rows, report.generation) == (0, 1)
+    assert "confirms nothing" in report.notes[-1]
+    assert before.refresh() is before
+
+
 def test_rows_without_an_entry_id_may_be_imported_again(known, put):
     """Their ids are made from their hashes, so that the same file changes nothing."""
     text = f"pdq,md5\n{value(1, 32)},\n,{value(2)}\n{value(1, 32)},\n"

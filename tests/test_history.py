@@ -2,6 +2,8 @@
 
 import pickle
 import sqlite3
+import threading
+import time
 
 import pytest
 from kept import met, value
@@ -236,6 +238,46 @@ def test_after_a_purge_no_byte_of_a_purged_hash_is_left(known, put):
     assert matches.of_entry(known.path, "demo", "e1") == {}
     with pytest.raises(ListError, match="nothing of the source"):
         known.purge("demo")
+
+
+def test_matches_of_what_was_purged_are_not_counted_after_it(known, put):
+    """Whoever searched in a generation before names entries that no file of the list may name
+    again, nor an index of one; those of other sources are counted.
+    """
+    secret = value(1, 32)
+    put(f"id,pdq\n{secret},{secret}\n")
+    put(f"id,pdq\nx,{secret}\n", source="other")
+    result = Screener(known.refresh()).match([Hash.parse("pdq", secret, quality=100)])
+    assert {one.source for one in result.matches} == {"demo", "other"}
+
+    known.purge("demo")
+    known.count_matches([result, result])
+
+    assert matches.of_entry(known.path, "demo", secret) == {}
+    assert b"demo" not in (known.path / "matches.sqlite").read_bytes()
+    assert list(matches.of_entry(known.path, "other", "x")["pdq"].values()) == [2]
+
+
+def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monkeypatch):
+    """It comes after the count has seen that the list has the entry, and before it is written."""
+    put(f"id,pdq\na,{value(1, 32)}\n")
+    put(f"id,pdq\nx,{value(2, 32)}\n", source="other")
+    result = Screener(known.refresh()).match([Hash.parse("pdq", value(1, 32), quality=100)])
+    purging = threading.Thread(target=lambda: known.purge("demo"))
+    seen = matches._had
+
+    def see_and_let_purge(connection, keys):
+        had = seen(connection, keys)
+        purging.start()
+        while purging.is_alive() and known.refresh().generation == 2:
+            time.sleep(0.001)
+        return had
+
+    monkeypatch.setattr(matches, "_had", see_and_let_purge)
+    known.count_matches([result])
+    purging.join()
+
+    assert matches.of_entry(known.path, "demo", "a") == {}
 
 
 def test_a_value_that_another_source_gives_too_stays_found_after_a_purge(known, put):

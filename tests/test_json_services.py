@@ -3,7 +3,20 @@
 import json
 
 import pytest
-from exchange import DESCRIPTOR, HMA, MD5, PDQ, STOPNCII, TAT, UPDATES, imported, kinds, read
+from exchange import (
+    DESCRIPTOR,
+    HMA,
+    MD5,
+    PDQ,
+    STOPNCII,
+    TAT,
+    UPDATES,
+    VICS20,
+    imported,
+    kinds,
+    read,
+    refused,
+)
 from kept import value
 
 from screener.lists.hashlist import HashList
@@ -208,8 +221,8 @@ def test_hma_disabled_content_does_not_match(until, state):
     assert read({**HMA, "disable_until_ts": until})[0].state == state
 
 
-def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash_and_is_never_missed(tmp_path):
-    """Whatever else was said of the record; one that the list never had is no fault of its file."""
+def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash(tmp_path):
+    """Whatever else was said of the record; one that the list never had is counted as missed."""
     record = {"signalType": "VideoMD5", "hashStatus": "Active", "caseNumbers": {}}
     known = HashList.create(tmp_path / "known.list")
 
@@ -222,5 +235,22 @@ def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash_and_is_neve
     gone = record | {"hashStatus": "Withdrawn"}
     report = put_records(gone | {"hashValue": value(1)}, gone | {"hashValue": value(3)})
 
-    assert (report.withdrawn, report.missed) == (2, 0)
+    assert (report.withdrawn, report.missed) == (2, 1)
     assert dict(known.refresh().states) == {"confirmed": 1, "withdrawn": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [("threatexchange", UPDATES), ("stopncii", STOPNCII), ("tat", TAT), ("vics", VICS20)],
+)
+def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
+    """An error's report, the items alone, or either among good pages: it is no list of none."""
+    (key,) = (key for key, value in page.items() if isinstance(value, list))
+    error = {"error": {"message": "token expired"}}
+    assert read(page | {key: []}, name, scheme="vics-us-2.0") == []
+
+    for said in (error, page[key], [page], {key: None}, {key: {}}, "expired"):
+        refused(json.dumps(said), f"no array '{key.casefold()}'", name, scheme="vics-us-2.0")
+        pages = "\n".join(map(json.dumps, (page, said, page)))
+        refused(pages, f"no array '{key.casefold()}'", name, scheme="vics-us-2.0")
+    refused(" ", f"no array '{key.casefold()}'|JSON", name, scheme="vics-us-2.0")

@@ -201,6 +201,41 @@ def test_entries_that_a_full_list_withdraws_by_name_count_as_well(known, put):
         put(f"id,md5,status\n{rows}e7,,withdrawn\n", full=True)
 
 
+def test_entries_that_match_no_more_are_counted(known, put):
+    """Withdrawn, by silence too, or of another state than the two that match; not those that never
+    matched, nor those that do by our own opinion. In the log as well.
+    """
+    columns = "id,md5,status\n"
+    states = ["", "disputed", "", "seed", "known_good", "", "", ""]
+    put(columns + "".join(f"e{n},{value(n)},{state}\n" for n, state in enumerate(states)))
+    known.give_opinion("e5", state="confirmed", by="ann", reason="seen")
+    later = ["seed", "known_good", "withdrawn", "withdrawn", "seed", "seed", "disputed"]
+
+    report = put(
+        columns + "".join(f"e{n},{value(n)},{state}\n" for n, state in enumerate(later)),
+        full=True,
+        accept_shrink=True,
+    )
+
+    assert (report.changed, report.absent, report.stopped) == (7, 1, 4)
+    assert known.log()[-1].counts["stopped"] == 4
+    assert [n for n in range(8) if met(known, "md5", n, 16)[0] == "match"] == [5, 6]
+
+
+def test_a_full_list_that_makes_leads_of_many_entries_is_asked_about(known, put):
+    """It takes matches away as one does that names them no more."""
+    rows = [f"e{n},{value(n)}" for n in range(10)]
+    put("id,md5,status\n" + "".join(f"{row},\n" for row in rows))
+    some, all_ = ("id,md5,status\n" + "".join(
+        f"{row},{'seed' if n < number else ''}\n" for n, row in enumerate(rows)
+    ) for number in (2, 10))  # fmt: skip
+
+    with pytest.raises(ListError, match=r"10 of the source's 10 .*--accept-shrink"):
+        put(all_, full=True)
+    assert put(some, full=True).stopped == 2
+    assert put(all_, full=True, accept_shrink=True).stopped == 8
+
+
 def test_a_row_that_cannot_be_read_withdraws_nothing(known, put):
     """One damaged row in a full list refuses it where an entry would go, and says both numbers;
     where it is accepted the entry goes, and where none would go the list is taken.
@@ -252,7 +287,8 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
 
 def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known, put):
     """Fifty times and twenty times the usual: not with less, and not if it always did."""
-    put(f"id,pdq\nflood,{value(1, 32)}\n")
+    entries = ["flood", "x", *(f"e{n}" for n in range(9))]
+    put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
     others = [("demo", f"e{n}", "pdq") for n in range(9)] * 2
     flood = [("demo", "flood", "pdq")]
     count = matches.count

@@ -429,9 +429,9 @@ def test_what_is_listed_again_after_a_withdrawal_without_a_time_matches(known, p
 def test_trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told(
     known, put, monkeypatch, size
 ):
-    """One of other hashes than the entry's, of an entry with an id, of another source, and one of
-    what the same file lists; not one that reaches its entry, nor one told before. However the rows
-    fall into batches, and in the log as well.
+    """One of other hashes than the entry's, of an entry with an id, of another source, one of what
+    the same file lists, and one of an id that the source never gave; not one that reaches its
+    entry, nor one told before. However the rows fall into batches, and in the log as well.
     """
     monkeypatch.setattr(importing, "_BATCH", size)
     put(f"id,md5,sha1\n,{value(1)},{value(1, 20)}\nnamed,{value(2)},\n,{value(3)},\n")
@@ -442,8 +442,8 @@ def test_trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told(
 
     report = put(text)
 
-    assert (report.missed, report.withdrawn) == (4, 7)
-    assert known.log()[-1].counts["missed"] == 4
+    assert (report.missed, report.withdrawn) == (5, 7)
+    assert known.log()[-1].counts["missed"] == 5
     assert [met(known, "md5", n, 16)[0] for n in range(1, 6)] == [
         "match", "match", "no_match", "match", "no_match"
     ]  # fmt: skip

@@ -1,5 +1,7 @@
 """ICSE, and what tools write: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
 
+import csv
+import hashlib
 import json
 import sqlite3
 
@@ -195,7 +197,6 @@ def test_checksums_the_documented_sample():
     ("line", "format", "kind", "value"),
     [
         (f"{SHA1}  x", "sha1sum", "sha1", SHA1),
-        (f"{SHA256}  x", "sha256sum", "sha256", SHA256),
         (f"SHA256 (x) = {SHA256}", "bsd-sums", "sha256", SHA256),
         (f"2048  {MD5}  x", "md5sum", "md5", MD5),
     ],
@@ -207,10 +208,47 @@ def test_checksums_of_each_tool(line, format, kind, value):
     assert (kinds(row), row.labels) == ({kind: value}, {"file": "x"})
 
 
-def test_checksums_pdq_in_their_dress_is_not_taken_for_a_digest():
-    """A PDQ has half its bits set; a file where every value does is asked about."""
-    values = [PDQ[n:] + PDQ[:n] for n in range(4)]
-    refused("".join(f"{value}  {value[0]}.jpg\n" for value in values), "PDQ")
+def sums(values):
+    """As a checksum tool writes them."""
+    return "".join(f"{value}  {number}.jpg\n" for number, value in enumerate(values))
+
+
+DIGESTS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(20)]
+SUMS = [one for one in DIGESTS if int(one, 16).bit_count() != 128]
+HALF_SET = [PDQ[turn:] + PDQ[:turn] for turn in range(16)]  # as PDQ is, but for plain pictures
+
+
+def test_checksums_sha256_is_told_by_its_bits():
+    """Four values are enough to tell it, though one may have half of its bits set by chance."""
+    assert sniff(content(sums(SUMS[:4]))) == "sha256sum"
+    assert sniff(content(sums([*SUMS[:3], HALF_SET[0]]))) == "sha256sum"
+    assert [kinds(row) for row in read(sums(SUMS))] == [{"sha256": value} for value in SUMS]
+
+
+@pytest.mark.parametrize("others", [0, 1, 7])
+def test_checksums_pdq_in_their_dress_is_not_taken_for_a_digest(others):
+    """A PDQ has half its bits set, unless it is of a plain picture: that some have not makes a file
+    no list of digests.
+    """
+    refused(sums([*SUMS[:others], *HALF_SET[: max(4, others)]]), "PDQ")
+
+
+@pytest.mark.parametrize("values", [SUMS[:1], SUMS[:3], HALF_SET[:1], 5 * SUMS[:1]])
+def test_checksums_too_few_to_tell_are_asked_about(values):
+    """Fewer than four different values of 64 digits may be of either kind, until it is named."""
+    refused(sums(values), "too few|PDQ")
+
+    rows = read(sums(values), format="sha256sum")
+
+    assert [kinds(row) for row in rows] == [{"sha256": value} for value in values]
+
+
+def test_checksums_pdq_of_real_pictures_is_not_taken_for_a_digest(material):
+    """By what the reference says of its pictures; however they come, in order or not."""
+    with (material / "expected.csv").open(newline="") as stream:
+        values = [row["hash_hex"] for row in csv.DictReader(stream) if row["kind"] == "pdq"]
+    for some in (values, values[::-1], sorted(values), values[:4]):
+        refused(sums(some), "PDQ")
 
 
 def test_checksums_escaped_names():

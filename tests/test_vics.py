@@ -4,9 +4,22 @@ import base64
 import json
 
 import pytest
-from exchange import CONTEXT20, MD5, PHOTODNA, SHA1, VICS13, VICS20, imported, kinds, read, refused
+from exchange import (
+    CONTEXT20,
+    MD5,
+    PHOTODNA,
+    SHA1,
+    VICS13,
+    VICS20,
+    imported,
+    kinds,
+    read,
+    reader_of,
+    refused,
+)
 
 from screener.lists.formats.mapping import ColumnMapping
+from screener.lists.formats.vics import SCHEMES
 from screener.lists.records import Category, State
 
 
@@ -174,3 +187,26 @@ def test_vics_with_a_mark_and_many_lines():
 
     assert len(read(data)) == 2
     assert len(read(json.dumps(VICS20).encode("utf-16"))) == 2
+
+
+def test_categories_that_the_scheme_does_not_name_are_counted():
+    """They match nothing, and somebody may have written a 1 otherwise; 1.0 is one."""
+    codes = (1.0, "1.0", "1.00", 2, "01", "CAT 1", 9, "1.5", None, "")
+    reader = reader_of(vics(*({"MD5": MD5, "Category": code} for code in codes)))
+    rows = list(reader)
+
+    assert [row.state for row in rows] == [State.CONFIRMED] * 4 + [State.SEED] * 6
+    assert {row.categories for row in rows[:3]} == {(Category("vics-us-2.0", "1"),)}
+    (note,) = reader.notes
+    assert "4 records have a category that vics-us-2.0 does not name" in note
+    assert not any(word in note for word in ("CAT", MD5))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_all_categories_of_the_documented_table_are_named(scheme):
+    """Also those of the UK that match nothing."""
+    media = {"value": [{"MediaID": 1, "MD5": MD5, "Category": code} for code in range(6)]}
+    reader = reader_of(media, scheme=scheme)
+
+    assert len(list(reader)) == 6
+    assert reader.notes == ()

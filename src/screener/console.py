@@ -205,8 +205,9 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
     for what, number in (
         ("further rows of an entry, joined or put in order", report.repeated),
         ("entries of which the file has older rows than are held, left", report.outdated),
+        ("entries that matched and match no more, withdrawn or of another state", report.stopped),
         (
-            "withdrawals without an id, whose hashes are those of no entry: they withdraw nothing",
+            "entries withdrawn that the source had not listed here: nothing goes by that",
             report.missed,
         ),
         ("entries that the file no longer names, withdrawn", report.absent),

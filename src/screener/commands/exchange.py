@@ -73,6 +73,8 @@ def import_(
       md5sum, sha1sum, sha256sum, bsd-sums, hashdeep     checksum files
       nsrl                NIST's known files, CSV or SQLite
     """
+    if full:
+        _check_each_is_whole([file.stem if source is None else source for file in files])
     terms = terms_of(tlp, redistribution, expires, terms_file)
     told = console.to_stderr()
     with open_or_create(into) as known:
@@ -86,6 +88,15 @@ def import_(
         warn_of_other_pixels(known)
     console.print_hubs(told, known.hubs())
     return 0
+
+
+def _check_each_is_whole(sources: list[str]) -> None:
+    """Refuse several full files of one source: each would withdraw what stands in the others."""
+    if len(set(sources)) < len(sources):
+        raise click.UsageError(
+            "--full says that a file is all its source has, and several of these files are of one"
+            " source: join them into one file, or import them without --full; nothing was imported"
+        )
 
 
 @click.command()

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from screener.hashing.frames import Frames
 from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
+from screener.lists.database import of_generation
 from screener.lists.records import Record, categories_of, opinions_at
 from screener.lists.states import State
 
@@ -138,14 +139,19 @@ def _total(connection: sqlite3.Connection, record: int) -> int:
 def videos(
     connection: sqlite3.Connection, numbers: Sequence[int], generation: int
 ) -> Iterator[tuple[int, ListedVideo]]:
-    """The videos of these numbers: each compared vPDQ value with its record, one at a time."""
+    """The videos of these numbers that a generation has: each compared vPDQ value with its record,
+    one at a time.
+    """
     own = opinions_at(connection, generation)
     for number in numbers:
-        source, entry, state, said, categories, labels, updated, since = connection.execute(
-            "SELECT source, entry, state, said, categories, labels, updated, since FROM records"
-            " WHERE id = ?",
+        row = connection.execute(
+            "SELECT source, entry, state, said, categories, labels, updated, since FROM records r"
+            f" WHERE id = ? AND {of_generation(generation)}",
             (number,),
         ).fetchone()
+        if row is None:
+            continue
+        source, entry, state, said, categories, labels, updated, since = row
         opinions = own.get((source, entry), ())
         record = Record(
             source, entry, State(state), categories_of(categories), json.loads(labels), updated,

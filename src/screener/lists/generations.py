@@ -64,34 +64,83 @@ class Files:
 
 
 NO_FILES = Files()
+Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One state of a list. `time` is when it was made or last confirmed (seconds since 1970);
-    `stamp` tells it from any other, also of another list.
+    """One state of a list. `made` is when it was made, `time` when it was made or last confirmed
+    (seconds since 1970); `list` is the list's id, None where it had none yet.
     """
 
+    list: str | None
     number: int
+    made: float
     time: float
-    stamp: str
     states: Mapping[str, int]
     segments: Mapping[str, Files]
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from any other generation, also of another list or where two copies of a
+        list went on apart: see `check_there`.
+        """
+        return self.list, self.number, self.made
+
+    @property
+    def stamp(self) -> str:
+        """The same in 16 hexadecimal digits; of nothing that is listed."""
+        told = f"{self.list} {self.number} {self.made!r}".encode()
+        return hashlib.blake2b(told, digest_size=_STAMP, person=b"generation").hexdigest()
 
 
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
     """The newest generation, or the one of that number; ListError if there is none."""
     row = connection.execute(
-        "SELECT number, confirmed, states, time FROM generations"
+        "SELECT number, time, confirmed, states FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
         (number, number),
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
-    segments = _files(connection, folder, row[0])
-    states = MappingProxyType(json.loads(row[2]))
-    stamp = _stamp(database.known_id(connection), row[0], row[3])
-    return Generation(row[0], row[1], stamp, states, MappingProxyType(segments))
+    found, made, confirmed, states = row
+    segments = _files(connection, folder, found)
+    return Generation(
+        database.known_id(connection), found, made, confirmed,
+        MappingProxyType(json.loads(states)), MappingProxyType(segments),
+    )  # fmt: skip
+
+
+def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
+    """IndexFileError where a database holds no such generation: another list was put in the place
+    of the one that was opened, and says nothing of what its index files hold.
+    """
+    known, number, made = opened
+    there = connection.execute("SELECT time FROM generations WHERE number = ?", (number,))
+    # A list of an older version is given its id by whoever writes to it first.
+    same_list = known is None or known == database.known_id(connection)
+    if there.fetchone() != (made,) or not same_list:
+        raise IndexFileError(
+            f"the list {folder} was replaced by another while it was open; refresh it, or open it"
+            " anew"
+        )
+
+
+def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int) -> None:
+    """IndexFileError unless something was purged after a generation: nothing else explains that no
+    record holds what an index file of it does.
+    """
+    if not purged_since(connection, number):
+        raise IndexFileError(
+            f"an index of the list {folder} holds values that no record of its generation {number}"
+            " holds; `screener verify` tells what is damaged"
+        )
+
+
+def purged_since(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether something was purged after a generation, and so taken out of it as well."""
+    purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
+    return connection.execute(purged, (number,)).fetchone() is not None
 
 
 def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
@@ -198,14 +247,6 @@ def _list_errors(folder: Path) -> Iterator[None]:
         raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
 
 
-def _stamp(known_as: str | None, number: int, made: float) -> str:
-    """A generation by its list's id, its number and when it was made, which differs where two
-    copies of a list went on apart. Of nothing that is listed.
-    """
-    told = f"{known_as} {number} {made!r}".encode()
-    return hashlib.blake2b(told, digest_size=_STAMP, person=b"generation").hexdigest()
-
-
 def _another(folder: Path) -> ListError:
     return ListError(f"another import into {folder} is running; try again when it has finished")
 
@@ -234,7 +275,9 @@ def publish(
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:
-    """Note that an import found nothing to change: the generation stays, and is young again."""
+    """Note that an import of some rows found nothing to change: the generation stays, and is young
+    again.
+    """
     connection.execute(
         "UPDATE generations SET confirmed = ? WHERE number = ?", (time.time(), number)
     )

@@ -7,7 +7,7 @@ import mmap
 import os
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,7 @@ from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.snapshot import Snapshot, values_of
 from screener.lists import database, frames, generations, pipelines, records, segments, verifying
 from screener.lists.frames import FrameHolders, ListedVideo
-from screener.lists.generations import Generation
+from screener.lists.generations import Generation, Identity
 from screener.lists.hubs import hubs
 from screener.lists.keeping import KeptList
 from screener.lists.records import Record
@@ -34,9 +34,9 @@ class HashList(KeptList):
     """One generation of a hash list: a folder with records in SQLite and index files beside.
 
     It never changes: an import makes a new generation, which `refresh` opens. It may be shared
-    between threads and carried over a fork; a pickle of it is its path and generation, whose
-    files are mapped where it is read. While it lives, its index files stay. Searching touches the
-    index files only, `holders` the database.
+    between threads and carried over a fork; a pickle of it is its path and what tells its
+    generation from others, whose files are mapped where it is read. While it lives, its index
+    files stay. Searching touches the index files only, `holders` the database.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class HashList(KeptList):
                 break
         raise _not_kept(folder, number)
 
-    def __reduce__(self) -> tuple[partial[HashList], tuple[str]]:
-        """A pickle opens the same generation again."""
-        return partial(HashList.open, generation=self.generation), (str(self._path),)
+    def __reduce__(self) -> tuple[Callable[..., HashList], tuple[str, Identity]]:
+        """A pickle opens the same generation again; IndexFileError where another list is there."""
+        return _again, (str(self._path), self._generation.identity)
 
     def __repr__(self) -> str:
         """Where and which; nothing of its content."""
@@ -105,8 +105,8 @@ class HashList(KeptList):
         Only what changed is opened, so it takes milliseconds whatever the size of the list.
         """
         newest = database.ask(self._path, partial(_at, self._path, None))
-        same = (newest.number, newest.time) == (self.generation, self._generation.time)
-        if same:
+        same = newest.identity == self._generation.identity
+        if same and newest.time == self._generation.time:
             return self
         return HashList._open(self._path, None, self._held, hugepages=self._hugepages)
 
@@ -131,9 +131,7 @@ class HashList(KeptList):
         """The versions of the pixel pipeline that its perceptual hashes were made by, as far as the
         imported files said so.
         """
-        return database.ask(
-            self._path, lambda connection: pipelines.told(connection, self.generation)
-        )
+        return self._ask(lambda connection: pipelines.told(connection, self.generation))
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
@@ -142,9 +140,8 @@ class HashList(KeptList):
         found = kind_named(kind)
         if kind not in self.kinds:
             return False
-        return database.ask(
-            self._path,
-            lambda connection: records.can_match(connection, found, floor, self.generation),
+        return self._ask(
+            lambda connection: records.can_match(connection, found, floor, self.generation)
         )
 
     def search(
@@ -192,7 +189,9 @@ class HashList(KeptList):
     ) -> list[tuple[Record, ...]]:
         """The records of this generation that hold the value of each row, by source and entry.
 
-        Their `quality` is the recorded one of that value. Withdrawn records hold nothing.
+        Their `quality` is the recorded one of that value. Withdrawn records hold nothing, and what
+        was purged since is held by none. IndexFileError where anything else is, or where another
+        list lies at the path by now.
         """
         if not len(rows):
             return []
@@ -203,10 +202,14 @@ class HashList(KeptList):
         if snapshot is None:
             raise HashError(f"the list holds no {kind} to have rows")
         values = [code.tobytes() for code in snapshot.codes(rows)]
-        by_value = database.ask(
-            self._path,
-            lambda connection: records.holders(connection, found, values, self.generation),
-        )
+
+        def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
+            by_value = records.holders(connection, found, values, self.generation)
+            if not all(by_value.values()):
+                generations.check_purged_since(connection, self._path, self.generation)
+            return by_value
+
+        by_value = self._ask(asked)
         return [by_value[value] for value in values]
 
     def frame_holders(self, rows: Sequence[int] | NDArray[np.int64]) -> FrameHolders:
@@ -215,18 +218,28 @@ class HashList(KeptList):
         if snapshot is None:
             raise HashError("the list holds no videos to have rows")
         values = [code.tobytes() for code in snapshot.codes(rows)]
-        return database.ask(
-            self._path, lambda connection: frames.holders(connection, values, self.generation)
-        )
+
+        def asked(connection: sqlite3.Connection) -> FrameHolders:
+            holders = frames.holders(connection, values, self.generation)
+            if len(np.unique(holders.places)) < len(values):
+                generations.check_purged_since(connection, self._path, self.generation)
+            return holders
+
+        return self._ask(asked)
 
     def videos(self, numbers: Sequence[int]) -> list[tuple[int, ListedVideo]]:
         """The videos of these numbers, which `frame_holders` gives: each vPDQ value of a record
-        that is compared, with its number and the record. All of them are held in memory.
+        that is compared, with its number and the record. All of them are held in memory. What was
+        purged since is left out.
         """
-        return database.ask(
-            self._path,
-            lambda connection: list(frames.videos(connection, numbers, self.generation)),
-        )
+
+        def asked(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
+            found = list(frames.videos(connection, numbers, self.generation))
+            if {number for number, _ in found} != set(numbers):
+                generations.check_purged_since(connection, self._path, self.generation)
+            return found
+
+        return self._ask(asked)
 
     def warm(self) -> None:
         """Read the index files once, so that the first searches find them in memory."""
@@ -249,12 +262,19 @@ def _absolute(path: str | PathLike[str]) -> Path:
     return Path(os.path.abspath(path))
 
 
+def _again(path: str, identity: Identity) -> HashList:
+    """The same generation, opened once more where a pickle of it is read."""
+    folder, (_, number, _) = Path(path), identity
+    found = HashList.open(folder, generation=number)
+    database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))
+    return found
+
+
 def _at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
     connection.execute("BEGIN")  # all questions see one state of the database
     found = generations.at(connection, folder, number)
     # What a purge has left of an earlier generation is not what that generation was.
-    purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
-    if connection.execute(purged, (found.number,)).fetchone() is not None:
+    if generations.purged_since(connection, found.number):
         raise _not_kept(folder, number)
     return found
 

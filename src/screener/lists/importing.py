@@ -37,7 +37,6 @@ from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 from screener.lists.terms import Terms
-from screener.lists.unnamed import Withdrawals
 from screener.lists.versions import Versions
 
 _BATCH = 5_000  # rows held at once
@@ -46,9 +45,10 @@ FULL = "full"  # among what is kept of an import: that its file was all that its
 ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
+_NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
+    "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
 )  # fmt: skip
 
 
@@ -60,19 +60,19 @@ class ImportReport:
     at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
     the source's own time older than what the list holds, and change nothing. `absent`: entries that
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
-    entry. `missed`: withdrawals that name no entry, and whose hashes are together those of none
-    that the list held: they withdraw nothing. `quarantined`: rows set aside, by reason;
+    entry. `missed`: entries that the file withdraws and of which the list had nothing from this
+    source, neither live nor withdrawn: nothing goes by that. `stopped`: entries that matched and
+    match no more, withdrawn or of another state. `quarantined`: rows set aside, by reason;
     `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
     lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
-    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of
-    a recorded quality below their kind's floor, which a policy that keeps it leaves out.
+    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of a
+    recorded quality below their kind's floor, which a policy that keeps it leaves out.
     `placeholders`: values of the file that stand for nothing, since the source repeats each over
     many different files; kept, and not compared in entries of this source. `conflicting`: entries,
     added or changed, with a hash of which another entry, of this source or another, says otherwise:
-    another state, or another category of one scheme. `unknown_columns` are
-    kept as labels, less names that may hold a hash. `notes` say what else a user should know.
-    `generation` is the list's after the import: higher where anything changed, the one before
-    where nothing did.
+    another state, or another category of one scheme. `unknown_columns` are kept as labels, less
+    names that may hold a hash. `notes` say what else a user should know. `generation` is the list's
+    after the import: higher where anything changed, the one before where nothing did.
     """
 
     file: str
@@ -87,6 +87,7 @@ class ImportReport:
     outdated: int = 0
     absent: int = 0
     withdrawn: int = 0
+    stopped: int = 0
     missed: int = 0
     dropped: int = 0
     low_information: int = 0
@@ -152,7 +153,7 @@ def import_file(
             unknown_columns=tuple(
                 name for name in reader.unknown_columns if not may_hold_hash(name)
             ),
-            notes=reader.notes,
+            notes=(*reader.notes, *_guessed_notes(connection, options)),
         )
         run.check_any_good(report)
         if wishes.full:
@@ -167,6 +168,24 @@ def import_file(
         return report
     number = merging.tidied(folder)
     return report if number is None else replace(report, generation=number)
+
+
+def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
+    """What to know where a source is called as its file, in a list that has others: a delivery of
+    one of those, whose file is called otherwise each time, takes nothing of theirs away.
+    """
+    sources = {
+        source
+        for (source,) in connection.execute(
+            "SELECT DISTINCT source FROM imports i WHERE EXISTS (SELECT 1 FROM records r"
+            " WHERE r.source = i.source AND r.until IS NULL)"
+        )
+    }
+    if options.guessed and sources and options.source not in sources:
+        yield (
+            "no --source was given, so that this is the first file of a source called as the file"
+            " is: it changes and withdraws nothing of the list's other sources"
+        )
 
 
 def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
@@ -215,7 +234,6 @@ class _Import:
             full=wishes.full,
             opinions=opinions,
         )
-        self._unnamed = Withdrawals()
         # The index of a list's first hashes is built at once, when they are known: adding to it
         # value by value would read and write all of it again and again.
         self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -249,10 +267,7 @@ class _Import:
                 low += item.quality is not None and item.quality < item.kind.floor
             if row.labels and (version := pipelines.version_said(row.labels)) is not None:
                 self._pixels[version] += 1
-            if row.state is State.WITHDRAWN:
-                withdrawn += 1
-                if row.entry is None:
-                    self._unnamed.add(row)
+            withdrawn += row.state is State.WITHDRAWN
             rows.append(row)
         in_turn = rounds(rows)
         repeated = len(rows) - sum(map(len, in_turn))
@@ -294,8 +309,8 @@ class _Import:
             )
 
     def end_absent(self, file: str) -> None:
-        """Withdraw what a full list no longer names; refuse one of which much would go, or anything
-        while a row could not be read: that row may be what names it.
+        """Withdraw what a full list no longer names; refuse one by which much would go or match no
+        more, or anything go while a row could not be read: that row may be what names it.
         """
         before, gone = self._versions.withdraw_absent()
         if self._wishes.accept_shrink:
@@ -309,15 +324,16 @@ class _Import:
             )
         if gone > before * _SHRINK:
             raise ListError(
-                f"{file} would withdraw {gone} of the source's {before} entries; if it is whole,"
-                " import it with --accept-shrink; nothing was imported"
+                f"{file} would withdraw {gone} of the source's {before} entries, or give them a"
+                " state that matches nothing; if it is whole, import it with --accept-shrink;"
+                " nothing was imported"
             )
 
     def finish(
         self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]
     ) -> ImportReport:
-        """Write the segments and name the generation, or confirm the one there is; `remembered` is
-        kept of the import beside its counts.
+        """Write the segments and name the generation, or confirm the one there is, if the file has
+        any rows; `remembered` is kept of the import beside its counts.
         """
         if self._first:
             database.index_hashes(self._connection)
@@ -338,17 +354,15 @@ class _Import:
                 states=self._versions.states,
                 by=self._wishes.by,
             )
-        else:
+        elif self._counts["rows"]:
             generations.confirm(self._connection, number)
-        self._counts["missed"] = self._unnamed.missed(
-            self._connection, self._source, self._before.number
-        )
         counts = self._counts + self._versions.counts
         report = replace(
             replace(report, **{name: counts[name] for name in COUNTS}),  # type: ignore[arg-type]
             generation=number,
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
+            notes=report.notes if self._counts["rows"] else (*report.notes, _NO_ROWS),
         )
         self._note(report, sha256, remembered)
         return report

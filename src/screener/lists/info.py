@@ -54,8 +54,7 @@ class ListInfo:
 
 
 def gather(connection: sqlite3.Connection, folder: Path, generation: Generation) -> ListInfo:
-    """Count a generation."""
-    connection.execute("BEGIN")  # all counts are of one state of the database
+    """Count a generation, in one transaction."""
     number = generation.number
     created, made, library, form = connection.execute(
         "SELECT (SELECT min(time) FROM generations), time, library,"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 from screener.lists import (
     database,
@@ -42,6 +44,8 @@ from screener.lists.showing import Shown
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms
 
+T = TypeVar("T")
+
 
 class KeptList:
     """One generation of a list and what is done to the list in its folder; it opens no index.
@@ -55,6 +59,18 @@ class KeptList:
         """Not for callers: see `HashList`."""
         self._path = path
         self._generation = generation
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of a question about this generation, which sees one state of the database;
+        IndexFileError where that is of another list by now.
+        """
+
+        def asked(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            generations.check_there(connection, self._path, self._generation.identity)
+            return question(connection)
+
+        return database.ask(self._path, asked)
 
     @property
     def path(self) -> Path:
@@ -94,9 +110,7 @@ class KeptList:
 
     def info(self) -> ListInfo:
         """Counts by state, source and kind, and what the list can reach; reads all records."""
-        return database.ask(
-            self._path, lambda connection: info.gather(connection, self._path, self._generation)
-        )
+        return self._ask(lambda connection: info.gather(connection, self._path, self._generation))
 
     def import_file(
         self,
@@ -177,11 +191,10 @@ class KeptList:
 
         Hash values, and labels that may hold one, are told only if `values` asks for them.
         """
-        return database.ask(
-            self._path,
+        return self._ask(
             lambda connection: showing.show(
                 connection, self._path, self.generation, entry, source=source, values=values
-            ),
+            )
         )
 
     def give_opinion(
@@ -198,12 +211,11 @@ class KeptList:
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""
-        return database.ask(
-            self._path,
+        return self._ask(
             lambda connection: (
                 list(quarantine.rows(connection)),
                 list(quarantine.not_compared(connection, self.generation)),
-            ),
+            )
         )
 
     def release_rows(self, ids: Sequence[int], *, by: str, reason: str) -> int:

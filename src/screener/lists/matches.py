@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from screener.errors import ListError
+from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
 
 COUNTS = "matches.sqlite"
@@ -82,18 +83,31 @@ def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
 
 
 def count(folder: Path, hits: Iterable[Key], *, day: str | None = None) -> list[Flood]:
-    """Add one match for each hit, on a day (today, UTC) in ISO 8601; what is remarkable of it."""
+    """Add one match for each hit, on a day (today, UTC) in ISO 8601; what is remarkable of it.
+
+    Only entries that the list has now are counted: an earlier generation, in which somebody still
+    searches, may have had others, and what was purged leaves no name behind.
+    """
     added = Counter(hits)
     day = day or datetime.now(UTC).date().isoformat()
     if not added:
         return []
     with _open(folder, "rwc") as connection, connection:
+        # A purge that comes in between waits with forgetting until these are written.
+        connection.execute("BEGIN IMMEDIATE")
+        had = database.ask(folder, lambda records: _had(records, added))
         connection.executemany(
             "INSERT INTO matches VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET count = count + excluded.count",
-            [(day, *key, number) for key, number in added.items()],
+            [(day, *key, added[key]) for key in had],
         )
         return _floods(connection, day)
+
+
+def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
+    """Those of the hits whose entries the newest generation has."""
+    had = "SELECT 1 FROM records WHERE source = ? AND entry = ? AND until IS NULL"
+    return [key for key in keys if connection.execute(had, key[:2]).fetchone() is not None]
 
 
 def floods(folder: Path) -> list[Flood]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from screener.lists import frames
 from screener.lists.inserts import Inserts
 from screener.lists.records import Version
-from screener.lists.states import State
+from screener.lists.states import MATCHING, State
 
 _AT_ONCE = 500  # versions asked of SQLite in one question
 _WINDOW = 5_000  # versions that are removed at once
@@ -45,6 +45,7 @@ class Pending:
         self._passed = array("q")  # versions of this import in whose place a later one came
         self._inserts = Inserts(connection)
         self._words = 0  # in this batch
+        self._withdraws = False
         self._clear()
 
     def _clear(self) -> None:
@@ -56,6 +57,7 @@ class Pending:
 
     def insert(self, entry: str, version: Version, state: State) -> int:
         """Write a new version, in effect in that state; its number."""
+        self._withdraws |= version.state is State.WITHDRAWN
         record = self._write(entry, version, state, until=None)
         videos = [
             item.value
@@ -193,6 +195,37 @@ class Pending:
             "UPDATE records SET until = NULL WHERE id = ?", [(old,) for _, old in pairs]
         )
         return len(pairs)
+
+    def withdrawn_first(self) -> int:
+        """How many entries are withdrawn by versions of this import that stand in the place of
+        none before: the list had nothing of them.
+        """
+        if not self._withdraws:
+            return 0
+        (withdrawn,) = self._connection.execute(
+            "SELECT count(*) FROM records WHERE id >= ? AND until IS NULL AND said = ?",
+            (self.first, State.WITHDRAWN),
+        ).fetchone()
+        return int(withdrawn) - self._replaced_where("new.said = ?", State.WITHDRAWN)
+
+    def stopped(self) -> int:
+        """How many entries matched, and by the versions of this import match no more."""
+        matches = f"state IN ({', '.join('?' * len(MATCHING))})"
+        return self._replaced_where(
+            f"old.{matches} AND NOT new.{matches}", *map(str, MATCHING), *map(str, MATCHING)
+        )
+
+    def _replaced_where(self, condition: str, *values: str) -> int:
+        """How many entries have a `new` version of this import in the place of an `old` one."""
+        found = 0
+        for some in _slices(self._replaced):
+            found += self._connection.execute(
+                "SELECT count(*) FROM records old CROSS JOIN records new"
+                " ON new.source = old.source AND new.entry = old.entry AND new.until IS NULL"
+                f" WHERE old.id IN ({','.join('?' * len(some))}) AND new.id >= ? AND {condition}",
+                (*some, self.first, *values),
+            ).fetchone()[0]
+        return found
 
 
 def _slices(records: array[int]) -> Iterable[array[int]]:

@@ -84,8 +84,9 @@ def show(
     source: str | None,
     values: bool,
 ) -> list[Shown]:
-    """What generation `number` says of an entry, one for each source that has it; ListError."""
-    connection.execute("BEGIN")
+    """What generation `number` says of an entry, one for each source that has it, asked in one
+    transaction; ListError.
+    """
     rows = connection.execute(
         "SELECT id, source, state, said, categories, labels, updated FROM records r"
         f" WHERE entry = ? AND (? IS NULL OR source = ?) AND {of_generation(number)}"

@@ -28,7 +28,7 @@ from screener.lists.records import (
     version_of,
 )
 from screener.lists.segments import Changes
-from screener.lists.states import State, effective
+from screener.lists.states import MATCHING, State, effective
 from screener.lists.stored import COLUMNS, Ages, Met, Stored
 from screener.lists.times import order, timeless
 
@@ -39,9 +39,9 @@ _WINDOW = 5_000  # versions asked of SQLite at once by their numbers
 class Versions:
     """The records of a source, as one import changes them towards generation `number`.
 
-    `counts` are added, changed, unchanged, repeated, outdated, absent, low_information,
-    placeholders and conflicting; `states` follows how many records of the whole list are in each
-    state, and `changes` its searchable values.
+    `counts` are added, changed, unchanged, repeated, outdated, absent, missed, stopped,
+    low_information, placeholders and conflicting; `states` follows how many records of the whole
+    list are in each state, and `changes` its searchable values.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Versions:
     def withdraw_absent(self) -> tuple[int, int]:
         """Withdraw every entry that no row of the file named: the file was all that the source
         has. How many entries the source had, and how many of these are withdrawn now, by the file's
-        silence or its word; whatever it adds.
+        silence or its word, or matched and match no more; whatever it adds.
         """
         self.settle()
         whose = (self._source, State.WITHDRAWN)
@@ -137,9 +137,10 @@ class Versions:
         self._pending.drop_passed()
         gone = self._connection.execute(
             "SELECT count(*) FROM records old CROSS JOIN records new ON new.source = old.source"
-            " AND new.entry = old.entry AND new.until IS NULL AND new.state = ?2"
-            " WHERE old.source = ?1 AND old.until = ?3 AND old.state <> ?2",
-            (*whose, self._number),
+            " AND new.entry = old.entry AND new.until IS NULL"
+            " WHERE old.source = ?1 AND old.until = ?3 AND old.state <> ?2 AND (new.state = ?2"
+            " OR (old.state IN (?4, ?5) AND new.state NOT IN (?4, ?5)))",
+            (*whose, self._number, *MATCHING),
         ).fetchone()[0]
         return before, gone
 
@@ -175,6 +176,8 @@ class Versions:
         self.counts["unchanged"] += same
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
             return False
+        self.counts["missed"] += self._pending.withdrawn_first()
+        self.counts["stopped"] += self._pending.stopped()
         self.counts["placeholders"] += self._judging.finish(self._number, self.changes)
         self.counts["conflicting"] += conflicts.count(self._connection, self._pending.first)
         return True

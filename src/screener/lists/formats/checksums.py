@@ -1,9 +1,10 @@
 """Checksum files of `md5sum`, `sha1sum` and `sha256sum`, and what BSD's tools write.
 
 BSD's lines name the digest: `MD5 (name) = HEX`. GNU's do not, but are of one of these three
-tools, told apart by how many digits all their lines have; 64 digits of which every value has
-half its bits set are PDQ in the dress of a checksum, and are not taken for a digest. A file of
-bare digests is read where its format is named.
+tools, told apart by how many digits all their lines have. 64 digits may as well be PDQ in the dress
+of a checksum, nearly all of which have half of their bits set, as one digest in twenty has by
+chance: a file with many such values, or with too few values to tell by, is read only where its
+format is named, and so is one of bare digests.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from screener.lists.records import BadRow, Row, State
 NAMES = {"md5sum": "md5", "sha1sum": "sha1", "sha256sum": "sha256"}
 BSD = "bsd-sums"
 _JUDGED = 100
-_FEW = 4  # values that may all have half their bits set by chance
+_FEW = 4  # different values, below which nobody can tell PDQ from SHA-256 by their bits
+_HALF_SET = 1 / 3  # of the values, above which they are PDQ: by chance one in twenty is half set
 _GNU = re.compile(r"\\?(?:\d+ +)?(?P<hash>[0-9a-f]{32,64}) [ *](?P<name>.+)", re.I | re.A | re.S)
 _SIZED = re.compile(r"(?:\d+\s+)?(?P<hash>\S+)(?:\s+\*?(?P<name>.*))?", re.A | re.S)
 _BSD = re.compile(r"\\?(?P<kind>MD5|SHA-?1|SHA2?-?256) ?\((?P<name>.*)\) ?= ?(?P<hash>\S+)", re.I)
@@ -41,12 +43,23 @@ def gnu_format(lines: list[str]) -> str | None:
     if not found or 2 * len(found) < len(filled) or len({len(value) for value in found}) > 1:
         return None
     named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(found[0]))
-    if named == "sha256sum" and len(set(found)) >= _FEW and all(map(_half_set, found)):
-        raise ListError(
-            "its lines look like those of a checksum tool, but its values are those of PDQ; write"
-            " them as `pdq VALUE`"
-        )
+    if named == "sha256sum":
+        _check_not_pdq({value.lower() for value in found})
     return named
+
+
+def _check_not_pdq(values: set[str]) -> None:
+    """ListError where values of 64 digits are PDQ, or too few to tell."""
+    if sum(map(_half_set, values)) > _HALF_SET * len(values):
+        why = "but its values have as many bits set as those of PDQ"
+    elif len(values) < _FEW:
+        why = "but too few of them to tell SHA-256 from PDQ"
+    else:
+        return
+    raise ListError(
+        f"its lines look like those of a checksum tool, {why}; write PDQ as `pdq VALUE`, and name"
+        " SHA-256 by --format sha256sum"
+    )
 
 
 def _half_set(value: str) -> bool:

@@ -107,24 +107,33 @@ class JsonRows:
     """The rows of a JSON text, each made by `read` from one item of it."""
 
     unit = "record"
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
         content: Content,
         keys: Collection[str] | None,
         read: Callable[[Gathered, Mapping[str, Any]], list[Row | BadRow]],
+        *,
+        notes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`keys` are as for `JsonText.items`; a record's own are folded before `read` has it."""
+        """`keys` are as for `JsonText.items`; a record's own are folded before `read` has it.
+        `notes` says what a user should know of the rows read so far.
+        """
         self._text = JsonText(content)
         self._keys = keys
         self._read = read
+        self._notes = notes
         self._names: dict[str, None] = {}
 
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """The labels of the rows read so far; no name that may be a hash."""
         return tuple(name for name in self._names if not looks_like_a_value(name))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the rows read so far."""
+        return self._notes()
 
     @property
     def root(self) -> Mapping[str, Any]:

@@ -61,17 +61,20 @@ class JsonText:
         """The elements of the arrays that stand under these keys, folded, of the root objects.
 
         Without keys: each root value, or each element where it is an array. ListError where it
-        cannot be read to its end.
+        cannot be read to its end, or where a root value has no such array: it is the report of an
+        error, say, and no page of a list without items.
         """
+        if keys is not None and not self.peek():
+            raise self._without(keys)
         while start := self.peek():
-            if start == "[":
-                yield from self._elements(wanted=keys is None)
-            elif start == "{" and keys is not None:
-                yield from self._members(keys)
+            if keys is None and start == "[":
+                yield from self._elements()
             elif keys is None:
                 yield self._item()
+            elif start == "{":
+                yield from self._members(keys)
             else:
-                self._value()
+                raise self._without(keys)
 
     def children(self) -> Iterator[Item]:
         """The members of the root object, or the elements of the root array, whose name is -1:
@@ -121,6 +124,7 @@ class JsonText:
 
     def _members(self, keys: Collection[str]) -> Iterator[Item]:
         self._at += 1
+        met = False
         more = self.peek() != "}"
         while more:
             if self.peek() != '"':
@@ -128,7 +132,8 @@ class JsonText:
             key = str(self._value()).casefold()
             self._take(":")
             if key in keys and self.peek() == "[":
-                yield from self._elements(wanted=True)
+                met = True
+                yield from self._elements()
             else:
                 value = self._value()
                 if not isinstance(value, (dict, list)) and len(str(value)) < 1_000:
@@ -136,15 +141,14 @@ class JsonText:
             more = self.peek() == ","
             self._at += more
         self._take("}")
+        if not met:
+            raise self._without(keys)
 
-    def _elements(self, *, wanted: bool) -> Iterator[Item]:
+    def _elements(self) -> Iterator[Item]:
         self._at += 1
         more = self.peek() != "]"
         while more:
-            if wanted:
-                yield self._item()
-            else:
-                self._value()
+            yield self._item()
             more = self.peek() == ","
             self._at += more
         self._take("]")
@@ -216,6 +220,14 @@ class JsonText:
             except UnicodeDecodeError:  # the file ends within a character
                 piece = "\udc80"
         return piece
+
+    def _without(self, keys: Collection[str]) -> ListError:
+        names = " or ".join(sorted(keys))
+        return ListError(
+            f"{self._content.name}: its JSON, read up to character {self._before + self._at + 1},"
+            f" has no array {names!r}, in which a list of this format stands; is it the report of"
+            " an error?"
+        )
 
     def _wrong(self) -> ListError:
         name = self._content.name

@@ -20,13 +20,15 @@ class Options:
     `source` is who says so. `scheme` is whose categories a file has that does not say. `state`
     is that of every row that the file itself would make a match, where the file is of another
     sort than its format tells: `known_good` for an exclude list, `seed` for leads. `mapping`
-    names the columns of a contract's own CSV.
+    names the columns of a contract's own CSV. `guessed`: nobody named the source, and it is called
+    as the file is.
     """
 
     source: str
     scheme: str | None = None
     state: State | None = None
     mapping: ColumnMapping | None = None
+    guessed: bool = False
 
     @property
     def mapping_names_columns(self) -> bool:
@@ -51,4 +53,5 @@ def options_of(
         scheme,
         None if state is None else State(state),
         None if mapping is None else ColumnMapping.load(Path(mapping)),
+        guessed=source is None,
     )

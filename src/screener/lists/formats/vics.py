@@ -26,6 +26,7 @@ _ADDRESS = re.compile(
     r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
     re.IGNORECASE,
 )
+_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write a 1
 _HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "photodna": "photodna"}
 _ALTERNATIVE = {**_HASHES, **{name: name for name in KINDS}}
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
@@ -50,9 +51,12 @@ SCHEMES: Mapping[str, Mapping[str, State]] = {
         "5": State.KNOWN_GOOD,  # non-pertinent
     },
     "vics-uk": {
+        "0": State.SEED,
         "1": State.CONFIRMED,  # A, B and C
         "2": State.CONFIRMED,
         "3": State.CONFIRMED,
+        "4": State.SEED,
+        "5": State.SEED,
     },
 }
 _BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
@@ -99,7 +103,7 @@ def open_rows(content: Content, options: Options) -> JsonRows:
             " mapping file"
         )
     media = _Media(scheme, states or {}, options.state)
-    return JsonRows(content, ("value",), media.read)
+    return JsonRows(content, ("value",), media.read, notes=media.notes)
 
 
 class _Media:
@@ -109,6 +113,14 @@ class _Media:
         self._scheme = scheme
         self._states = states
         self._otherwise = State.SEED if states or otherwise is None else otherwise
+        self._unnamed = 0  # records of a category that the scheme does not name
+
+    def notes(self) -> tuple[str, ...]:
+        """How many records so far are no match since their category is none of the scheme's."""
+        if not self._unnamed:
+            return ()
+        what = f"{self._unnamed} records have a category that {self._scheme} does not name"
+        return (f"{what}: they are seeds, and match nothing",)
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
         fields = fields_of(item)
@@ -121,7 +133,9 @@ class _Media:
                 gathered.label(name, value)
         # 0 is a category, and no reason to take it for none.
         category = fields.get("category")
-        code = text_of(category)
+        code = _code(category)
+        if code and self._states and code not in self._states:
+            self._unnamed += 1
         state = self._states.get(code, self._otherwise)
         categories = () if category is None or not code else (Category(self._scheme, code),)
         digests = [item for item in gathered.hashes if item.kind.digest]
@@ -137,3 +151,10 @@ class _Media:
                 gathered.hash(kind, fields.get("hashvalue"))
             else:
                 gathered.label(f"AlternativeHashes {name}".strip(), fields.get("hashvalue"))
+
+
+def _code(category: object) -> str:
+    """The code of a category; a whole number that is written with a fraction is that number."""
+    text = text_of(category)
+    whole = _WHOLE.fullmatch(text)
+    return text if whole is None else whole[1]
