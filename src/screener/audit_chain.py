@@ -12,20 +12,17 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from screener.audit_line import LONGEST, VERSION
 from screener.errors import OutputError
 from screener.lists.manifest import public_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-VERSION = 1
 EVENTS = ("open", "decision", "case", "close", "recovered")
 _SCHEMA = "screener-audit-head/1"
 _FIRST = "0" * 64  # what the first line holds in the place of a hash
 _BEGINS = b'{"audit":1,'
-LONGEST = 1 << 26
-"""The longest line that is read as one, in bytes, and so the longest that is written."""
-
 _TOLD = 20  # troubles, at most
 
 

@@ -7,12 +7,12 @@ import contextlib
 import hashlib
 import json
 import os
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from screener.audit_chain import VERSION, Chain, head_of, head_path, read_head, walk
+from screener.audit_chain import Chain, head_of, head_path, read_head, walk
+from screener.audit_line import line_of
 from screener.claim import Claim, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
@@ -119,13 +119,10 @@ class AuditFile:
         return self._key is not None
 
     def append(self, event: str, **facts: Any) -> None:
-        """Add a line; it is the system's when this returns, and on the disk after `sync`."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"audit": VERSION, "line": self._chain.lines + 1, "time": now, "event": event}
-        text = json.dumps(
-            {**line, **facts, "prev": self._chain.prev}, ensure_ascii=False, separators=(",", ":")
-        )
-        data = (text + "\n").encode("utf-8", "replace")
+        """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
+        too long for a line is told by its length and SHA-256.
+        """
+        data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
         self._cover()
         try:
             disk.current.write(self._descriptor, data)
