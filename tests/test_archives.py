@@ -268,6 +268,43 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("packing", ["", ".gz"])
+def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, packing):
+    """A name that no zip file could hold ends the list; names count as bytes that are unpacked, and
+    long ones as members, also with those of archives inside: what comes before is screened, and
+    the rest is one `too_large`.
+    """
+    a = pictures[0]
+    longest = "x" * 65_535
+    files = {
+        "1": tarred({"a": a, longest: a, longest + "x": a, "b": a}),
+        "2": tarred({"a": a} | {f"{n:03}" + "x" * 60_000: b"" for n in range(300)}),
+        "3": tarred({"in": zipped({f"{n}" + "x" * 30_000: a for n in range(3)}), "b": a}),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(PACKERS[packing](content))
+    large = ("unscreened", "too_large")
+
+    def found(name, **limits):
+        bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
+        return told(scan(bounded, tmp_path / name, jobs=1), tmp_path)
+
+    first = [("1!a", "match", None), (f"1!{longest}", "match", None)]
+    assert found("1") == [*first, ("1", *large)]
+    assert found("1", members=1 + 128 - 1) == [first[0], ("1", *large)]
+    assert found("1", members=1 + 128) == [*first, ("1", *large)]
+    second = found("2", unpacked=len(a) + 5 * 60_003 + 1)
+    assert second[0] == ("2!a", "match", None)
+    assert (len(second), second[-1]) == (7, ("2", *large))
+    if packing:  # beyond 16 MiB, no more of them than the ratio allows
+        assert len(found("2", ratio=1)) == 1 + ((16 << 20) - len(a)) // 60_003 + 1
+        assert found("2", ratio=10_000)[-1] == (f"2!299{'x' * 60_000}", "unscreened", "empty")
+    inner = [(f"3!in!{n}" + "x" * 30_000, "match", None) for n in range(3)]
+    assert found("3") == [*inner, ("3!b", "match", None)]
+    # Two are left for what is inside, where a name counts as 59.
+    assert found("3", members=2 + 2 * 59) == [*inner[:2], ("3!in", *large), ("3!b", "match", None)]
+
+
 class Counted(io.BufferedIOBase):
     """A file object that counts the bytes that are read of it and others of its kind."""
 
@@ -343,7 +380,9 @@ def test_members_of_one_name_are_told_in_their_order_whoever_is_done_first(make_
     takes the first members for done.
     """
     contents = (b"one", b"two", b"six")
-    known = make_list([{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents])
+    known = make_list(
+        [{"id": one.decode(), "md5": hashlib.md5(one).hexdigest()} for one in contents]
+    )
     boxes = [tarred({"a": one}) for one in contents]
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:

@@ -25,8 +25,9 @@ _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 
 
-# A member, what keeps it from being read, and how many of its name came before it.
-_Member = tuple[Target, MediaError | None, int]
+# The number of a member, what it is, and how many of its name came before it. Its full name, with
+# those of the archives that it is in, is made only when it is handed out, and not held for each.
+_Member = tuple[int, Member, int]
 
 # Says whether a cache has an input of that name, and of those of one name that one, as it is now.
 Holds = Callable[[Name, tuple[int, ...]], bool]
@@ -160,11 +161,10 @@ class Backlog:
 
     def open(self, archive: Item, members: tuple[Member, ...]) -> None:
         """Put the members of an archive before it in the order."""
-        archive.name = outermost = archive.name or archive.outermost
+        archive.name = archive.name or archive.outermost
         before: Counter[bytes] = Counter()
         for number, member in enumerate(members):
-            target = archive.target.member(number, member, outermost)
-            archive.members.append((target, member.trouble, before[member.name]))
+            archive.members.append((number, member, before[member.name]))
             before[member.name] += 1
         if archive.members:
             self._archives.append(archive)
@@ -177,14 +177,15 @@ class Backlog:
             if len(self._order) >= _AHEAD and self._order[0] is not archive:
                 continue
             while archive.members:
-                target, trouble, before = archive.members.popleft()
+                number, member, before = archive.members.popleft()
+                target = archive.target.member(number, member, archive.name or Name())
                 same = (*archive.same, before)
                 has_line = self._has_line(target.name)
                 if has_line and self._is_held(target.name, same):
                     continue
                 item = Item(
                     target, archive.left, holder=archive, same=same, has_line=has_line,
-                    trouble=trouble,
+                    trouble=member.trouble,
                 )  # fmt: skip
                 archive.untold += 1
                 self._order.insert(self._order.index(archive), item)

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
 from screener.errors import MediaError
@@ -36,6 +37,11 @@ _PIECE = 1 << 16  # the most that damage costs of what is before it
 # Below so many bytes nothing is taken for a bomb, however well it was packed.
 _INNOCENT = 16 << 20
 
+# A scan holds the names of all members: a longer name ends the list, as no zip file has one, and
+# so many bytes of a name cost what another member does.
+_LONGEST_NAME = (1 << 16) - 1
+_NAME_COST = 512
+
 _ENCRYPTED = 0x1  # in a zip member's flags
 
 
@@ -48,6 +54,11 @@ class Member:
     name: bytes
     size: int
     trouble: MediaError | None = None
+
+    @property
+    def cost(self) -> int:
+        """As how many members it counts: its name, which may be long, is held as well."""
+        return 1 + len(self.name) // _NAME_COST
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,11 @@ class Listing:
     members: tuple[Member, ...]
     bytes: int
     trouble: MediaError | None = None
+
+    def within(self, cost: int) -> tuple[Member, ...]:
+        """The first members, as many as do not count as more than so many."""
+        costs = accumulate(member.cost for member in self.members)
+        return tuple(m for m, one in zip(self.members, costs, strict=True) if one <= cost)
 
 
 def type_of(stream: BinaryIO) -> str | None:
@@ -130,14 +146,18 @@ class Archive:
     def list(self, limits: Limits, budget: Budget) -> Listing:
         """Its members, as far as limits and budget allow and damage lets."""
         members: list[Member] = []
-        total = 0
+        total = cost = 0
         try:
             with _damage():
-                for number, (member, packed) in enumerate(self._format.members()):
+                for member, packed in self._format.members():
+                    if len(member.name) > _LONGEST_NAME:
+                        raise MediaError("too_large", f"a name of more than {_LONGEST_NAME} bytes")
                     member = _checked(member, packed, limits)
                     # What is too large is not read; but in a packed tar it has to be passed.
                     total += member.size if member.trouble is None or not self.direct else 0
-                    if number >= budget.members:
+                    total += len(member.name)
+                    cost += member.cost
+                    if cost > budget.members:
                         raise MediaError("too_large", "an archive of more members than allowed")
                     if total > budget.bytes:
                         raise MediaError("too_large", "an archive of more bytes than allowed")
