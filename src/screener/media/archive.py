@@ -136,7 +136,7 @@ class Archive:
         self._size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         kind = type_of(stream)
-        head = stream.read(6)
+        head = stream.read(_HEAD)
         stream.seek(0)
         self.direct = kind == "application/zip" or sniff(head) not in _PACKED
         self._format: _Zip | _Tar
