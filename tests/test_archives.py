@@ -305,6 +305,80 @@ def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, pack
     assert found("3", members=2 + 2 * 59) == [*inner[:2], ("3!in", *large), ("3!b", "match", None)]
 
 
+SOME_ZIPS = st.builds(
+    zipped,
+    st.dictionaries(
+        st.text("ab\u00e9/", min_size=1, max_size=5), st.binary(max_size=90), max_size=3
+    ),
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    before=st.just(b"") | SOME_ZIPS,
+    last=SOME_ZIPS,
+    comment=st.binary(max_size=40).filter(lambda one: b"PK" not in one),
+    behind=st.just(b"") | st.binary(max_size=40).filter(lambda one: b"PK" not in one),
+    zeros=st.sampled_from([0, 1, 21, 22, 23, 70_000, 3 << 20]),
+)
+def test_bytes_of_a_zip_file_that_are_in_no_member_are_told(before, last, comment, behind, zeros):
+    """Another zip file before it, or anything but zeros behind its end: its own members are listed
+    and read, and it is damaged, since nobody knows what else there is. Nothing else is.
+    """
+    stream = io.BytesIO(last)
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.comment = comment
+        expected = [(i.filename.encode(), archive.read(i)) for i in archive.infolist()]
+    archive = Archive(io.BytesIO(before + stream.getvalue() + behind + bytes(zeros)))
+    expected = [(name, data) for name, data in expected if data or not name.endswith(b"/")]
+
+    listing = archive.list(Limits(), FREE)
+
+    assert [
+        (one.name, archive.read(number, 1 << 20)[0]) for number, one in enumerate(listing.members)
+    ] == expected
+    reason = listing.trouble and listing.trouble.reason
+    assert reason == ("undecodable" if before or any(behind) else None)
+
+
+def test_a_zip_file_behind_another_is_told_of(engine, pictures, tmp_path):
+    """The members of the last are screened; it is never cleared, as those of the first are not."""
+    first, last = zipped({"a.png": pictures[0]}), zipped({"c.png": pictures[2]})
+    (tmp_path / "a.zip").write_bytes(first + last)
+
+    found = told(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+
+    assert found == [
+        ("a.zip!c.png", "no_match", None), ("a.zip", "unscreened", "undecodable"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zeros", [0, 100_000])
+def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
+    """Names that say they are UTF-8 and are not stay as they are, and all members are screened; so
+    they are if the first name of a tar file spells the signature of something else.
+    """
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    a, b = pictures[:2]
+    odd = zipped({"\u00e9.png": a, "\u00fc.png": b, "c\u00e9.png": a}, zipfile.ZIP_STORED)
+    odd = odd.replace("\u00e9.png".encode(), b"\xff\x80.png")
+    (folder / "a.zip").write_bytes(odd + bytes(zeros))
+    (folder / "b.tar").write_bytes(tarred({"GIF89a": a, "b": b}))
+    (folder / "c.tar").write_bytes(tarred({"BZh": b, "a": a}))
+
+    results = list(scan(engine, folder, jobs=1))
+
+    match, no_match = ("match", None), ("no_match", None)
+    assert told(results, folder) == [
+        ("a.zip!\ufffd\ufffd.png", *match), ("a.zip!\u00fc.png", *no_match),
+        ("a.zip!c\ufffd\ufffd.png", *match), ("b.tar!GIF89a", *match), ("b.tar!b", *no_match),
+        ("c.tar!BZh", *no_match), ("c.tar!a", *match),
+    ]  # fmt: skip
+    assert results[0].input_bytes == os.fsencode(folder / "a.zip") + b"!\xff\x80.png"
+
+
 class Counted(io.BufferedIOBase):
     """A file object that counts the bytes that are read of it and others of its kind."""
 

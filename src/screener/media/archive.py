@@ -11,7 +11,6 @@ import gzip
 import io
 import lzma
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from screener.errors import MediaError
 from screener.media.limits import Limits
 from screener.media.open_file import OpenFile
 from screener.media.sniff import sniff
+from screener.media.zipped import ZipFile
 
 _PACKED: dict[str, Callable[[BinaryIO], Any]] = {
     "application/gzip": gzip.open,
@@ -215,22 +215,21 @@ def _bomb(limits: Limits) -> str:
 
 class _Zip:
     def __init__(self, stream: BinaryIO) -> None:
-        archive = zipfile.ZipFile(stream)
-        self._archive = archive
+        self._archive = ZipFile(stream)
         # A folder with content is one in name only.
-        self._infos = [i for i in archive.infolist() if not i.is_dir() or i.file_size]
+        self._infos = [i for i in self._archive.infos if not i.is_dir() or i.file_size]
 
     def members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
             encrypted = info.flag_bits & _ENCRYPTED
             trouble = MediaError("encrypted", "a member under a password") if encrypted else None
-            name = info.filename.encode("utf-8", "surrogateescape")
+            name = self._archive.name(info)
             yield Member(name, info.file_size, trouble), info.compress_size
+        if self._archive.has_more():
+            raise MediaError("undecodable", "a zip file with bytes that are in no member")
 
     def open(self, number: int) -> BinaryIO | None:
-        if number >= len(self._infos):
-            return None
-        return cast("BinaryIO", self._archive.open(self._infos[number]))
+        return self._archive.open(self._infos[number]) if number < len(self._infos) else None
 
 
 class _Tar:
