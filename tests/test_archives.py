@@ -318,6 +318,117 @@ def test_names_and_kinds_of_members_are_those_of_the_archive():
     assert [(one.name, one.size) for one in told.members] == [(b"e/", 7)]
 
 
+@pytest.mark.parametrize("packing", ["", ".gz"])
+def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, packing):
+    """A name that no zip file could hold ends the list; names count as bytes that are unpacked, and
+    long ones as members, also with those of archives inside: what comes before is screened, and
+    the rest is one `too_large`.
+    """
+    a = pictures[0]
+    longest = "x" * 65_535
+    files = {
+        "1": tarred({"a": a, longest: a, longest + "x": a, "b": a}),
+        "2": tarred({"a": a} | {f"{n:03}" + "x" * 60_000: b"" for n in range(300)}),
+        "3": tarred({"in": zipped({f"{n}" + "x" * 30_000: a for n in range(3)}), "b": a}),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(PACKERS[packing](content))
+    large = ("unscreened", "too_large")
+
+    def found(name, **limits):
+        bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
+        return told(scan(bounded, tmp_path / name, jobs=1), tmp_path)
+
+    first = [("1!a", "match", None), (f"1!{longest}", "match", None)]
+    assert found("1") == [*first, ("1", *large)]
+    assert found("1", members=1 + 128 - 1) == [first[0], ("1", *large)]
+    assert found("1", members=1 + 128) == [*first, ("1", *large)]
+    second = found("2", unpacked=len(a) + 5 * 60_003 + 1)
+    assert second[0] == ("2!a", "match", None)
+    assert (len(second), second[-1]) == (7, ("2", *large))
+    if packing:  # beyond 16 MiB, no more of them than the ratio allows
+        assert len(found("2", ratio=1)) == 1 + ((16 << 20) - len(a)) // 60_003 + 1
+        assert found("2", ratio=10_000)[-1] == (f"2!299{'x' * 60_000}", "unscreened", "empty")
+    inner = [(f"3!in!{n}" + "x" * 30_000, "match", None) for n in range(3)]
+    assert found("3") == [*inner, ("3!b", "match", None)]
+    # Two are left for what is inside, where a name counts as 59.
+    assert found("3", members=2 + 2 * 59) == [*inner[:2], ("3!in", *large), ("3!b", "match", None)]
+
+
+SOME_ZIPS = st.builds(
+    zipped,
+    st.dictionaries(
+        st.text("ab\u00e9/", min_size=1, max_size=5), st.binary(max_size=90), max_size=3
+    ),
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    before=st.just(b"") | SOME_ZIPS,
+    last=SOME_ZIPS,
+    comment=st.binary(max_size=40).filter(lambda one: b"PK" not in one),
+    behind=st.just(b"") | st.binary(max_size=40).filter(lambda one: b"PK" not in one),
+    zeros=st.sampled_from([0, 1, 21, 22, 23, 70_000, 3 << 20]),
+)
+def test_bytes_of_a_zip_file_that_are_in_no_member_are_told(before, last, comment, behind, zeros):
+    """Another zip file before it, or anything but zeros behind its end: its own members are listed
+    and read, and it is damaged, since nobody knows what else there is. Nothing else is.
+    """
+    stream = io.BytesIO(last)
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.comment = comment
+        expected = [(i.filename.encode(), archive.read(i)) for i in archive.infolist()]
+    archive = Archive(io.BytesIO(before + stream.getvalue() + behind + bytes(zeros)))
+    expected = [(name, data) for name, data in expected if data or not name.endswith(b"/")]
+
+    listing = archive.list(Limits(), FREE)
+
+    assert [
+        (one.name, archive.read(number, 1 << 20)[0]) for number, one in enumerate(listing.members)
+    ] == expected
+    reason = listing.trouble and listing.trouble.reason
+    assert reason == ("undecodable" if before or any(behind) else None)
+
+
+def test_a_zip_file_behind_another_is_told_of(engine, pictures, tmp_path):
+    """The members of the last are screened; it is never cleared, as those of the first are not."""
+    first, last = zipped({"a.png": pictures[0]}), zipped({"c.png": pictures[2]})
+    (tmp_path / "a.zip").write_bytes(first + last)
+
+    found = told(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+
+    assert found == [
+        ("a.zip!c.png", "no_match", None), ("a.zip", "unscreened", "undecodable"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zeros", [0, 100_000])
+def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
+    """Names that say they are UTF-8 and are not stay as they are, and all members are screened; so
+    they are if the first name of a tar file spells the signature of something else.
+    """
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    a, b = pictures[:2]
+    odd = zipped({"\u00e9.png": a, "\u00fc.png": b, "c\u00e9.png": a}, zipfile.ZIP_STORED)
+    odd = odd.replace("\u00e9.png".encode(), b"\xff\x80.png")
+    (folder / "a.zip").write_bytes(odd + bytes(zeros))
+    (folder / "b.tar").write_bytes(tarred({"GIF89a": a, "b": b}))
+    (folder / "c.tar").write_bytes(tarred({"BZh": b, "a": a}))
+
+    results = list(scan(engine, folder, jobs=1))
+
+    match, no_match = ("match", None), ("no_match", None)
+    assert told(results, folder) == [
+        ("a.zip!\ufffd\ufffd.png", *match), ("a.zip!\u00fc.png", *no_match),
+        ("a.zip!c\ufffd\ufffd.png", *match), ("b.tar!GIF89a", *match), ("b.tar!b", *no_match),
+        ("c.tar!BZh", *no_match), ("c.tar!a", *match),
+    ]  # fmt: skip
+    assert results[0].input_bytes == os.fsencode(folder / "a.zip") + b"!\xff\x80.png"
+
+
 class Counted(io.BufferedIOBase):
     """A file object that counts the bytes that are read of it and others of its kind."""
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from keys import make_keys
 
 from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
+from screener.audit_line import LONGEST
 from screener.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -214,6 +215,32 @@ def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_pa
 
     assert not audit.verify(log, key=place / "key.pub.pem").trouble
     assert "cut or written anew" in audit.verify(log, head=kept).trouble[0]
+
+
+def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, tmp_path):
+    """A name beyond what is read as one line is told by its length and SHA-256, with all else that
+    was decided; the log is whole, and a run that was killed behind it can go on.
+    """
+    long = "\x01" * (LONGEST // 6)  # of which JSON makes six bytes each
+    assert LONGEST - 6 < 6 * len(long) <= LONGEST
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.write(engine.match([], input=long))
+        log.write(engine.match([], input=long[:-1000]))
+    killed = audit.open_log(tmp_path / "log", engine)
+    killed.write(engine.match([], input=long))
+    os.close(killed._file._descriptor)
+
+    write(tmp_path / "log", engine, 1)
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.trouble, found.closed, found.decisions) == ((), True, 4)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_bytes().splitlines()]
+    results = [line["result"] for line in lines if line["event"] == "decision"]
+    text = json.dumps(long).encode()
+    told = {"left_out": {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}}
+    assert [one["input"] for one in results] == [told, long[:-1000], told, "é 0"]
+    assert {one["verdict"] for one in results} == {"unscreened"}
+    assert results[0].keys() == results[1].keys()
 
 
 @pytest.mark.parametrize("closed", [0, 2])

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from command import screener
@@ -14,6 +15,7 @@ from keys import make_keys
 from test_audit import EDITS, edited, recomputed, write
 
 from screener import HashList, Screener, ScreenerError, audit
+from screener.audit_file import AuditFile
 
 
 @pytest.fixture(scope="module")
@@ -161,29 +163,68 @@ def test_a_log_has_one_key_or_none(place, engine, tmp_path):
         assert (found.trouble, found.closed, found.runs) == ((), True, 4)
 
 
-@pytest.mark.parametrize("key", [False, True])
-def test_there_is_a_head_from_the_first_run_on(place, engine, tmp_path, key):
-    """While a run is under way the head covers its first line; a log that was killed at any byte of
-    its first line, when the head stands and the line does not, is begun anew.
+@pytest.fixture(params=[False, True])
+def begun(place, engine, tmp_path, monkeypatch, request):
+    """A log whose first run was killed behind two decisions, the heads that it has had, and key."""
+    key, public = (place / "key.pem", place / "key.pub.pem") if request.param else (None, None)
+    log, heads = tmp_path / "log", []
+    write_head = AuditFile._write_head
+
+    def noting(self, chain):
+        write_head(self, chain)
+        heads.append((log.stat().st_size, log.with_name("log.head").read_bytes()))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditFile, "_write_head", noting)
+        killed = audit.open_log(log, engine, key=key)
+    for name in "ab":
+        killed.write(engine.match([], input=name))
+    os.close(killed._file._descriptor)
+    return SimpleNamespace(log=log, head=tmp_path / "log.head", heads=heads, key=key, public=public)
+
+
+def test_there_is_a_head_from_the_first_run_on(begun, engine):
+    """Before the first line a head of no line, and one that covers that line as soon as it is
+    there; a log that was killed at any byte of its first line is begun anew, and one that was
+    killed behind it goes on.
     """
-    key, public = (place / "key.pem", place / "key.pub.pem") if key else (None, None)
-    log, head = tmp_path / "log", tmp_path / "log.head"
-    running = audit.open_log(log, engine, key=key)
-    first = log.read_bytes()
-    assert json.loads(head.read_bytes().splitlines()[0])["bytes"] == len(first)
-    os.close(running._file._descriptor)
-    found = audit.verify(log, key=public)
+    log, first = begun.log, begun.log.read_bytes().splitlines(keepends=True)[0]
+    (nothing, before), (size, told), *_ = begun.heads
+    assert (nothing, json.loads(before.splitlines()[0])["lines"]) == (0, 0)
+    assert size == json.loads(told.splitlines()[0])["bytes"] == len(first)
+    found = audit.verify(log, key=begun.public)
     assert (found.trouble, found.closed, found.unclosed) == ((), False, (1,))
-    told = head.read_bytes()
-    for cut in (0, 1, 11, 40, len(first) - 1):
+    for cut in (0, 1, 11, 40, len(first) - 1, len(first)):
         log.write_bytes(first[:cut])
-        head.write_bytes(told)
-        assert not audit.verify(log, key=public).closed
+        begun.head.write_bytes(before)
+        assert not audit.verify(log, key=begun.public).closed
 
-        write(log, engine, 1, key=key)
+        write(log, engine, 1, key=begun.key)
 
-        found = audit.verify(log, key=public)
-        assert (found.trouble, found.closed, found.lines) == ((), True, 3)
+        found = audit.verify(log, key=begun.public)
+        assert (found.trouble, found.closed) == ((), True)
+        assert (found.lines, found.unclosed) == ((4, (1,)) if cut == len(first) else (3, ()))
+
+
+def test_a_first_run_that_was_killed_cannot_be_cut_to_nothing(begun, engine):
+    """Its head covers a line: a log below that is found, and refused as it is, as is one of which
+    lines are left and the head of no line was put back.
+    """
+    whole = begun.log.read_bytes()
+    size = len(whole.splitlines(keepends=True)[0])
+    for cut, head in [
+        *((cut, begun.heads[-1][1]) for cut in (0, 1, 40, size - 1)),
+        (len(whole), begun.heads[0][1]),
+    ]:
+        begun.log.write_bytes(whole[:cut])
+        begun.head.write_bytes(head)
+        before = bytes_of(begun.log, begun.head)
+
+        with pytest.raises(ScreenerError, match="not what its head"):
+            audit.open_log(begun.log, engine, key=begun.key)
+
+        assert bytes_of(begun.log, begun.head) == before
+        assert "cut or changed" in audit.verify(begun.log, key=begun.public).trouble[-1]
 
 
 def test_lines_of_a_killed_run_are_told(engine, tmp_path):

@@ -205,6 +205,26 @@ def test_a_name_with_line_ends_in_it_does_not_change_how_the_rest_is_read():
     assert list(Names(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("place", [4095, 4096, 50_000])
+def test_a_nul_says_how_names_are_read_only_among_the_first_bytes(place, at_once):
+    """However the names come: one behind the first 4,096 bytes is in a name that no file has, which
+    costs that name alone.
+    """
+    names = b"a\n" * 40_000
+    names = names[:place] + b"\0" + names[place + 1 :]
+
+    class Stream(io.BytesIO):
+        """Gives all, or a little at a time."""
+
+        def read1(self, size=-1):
+            return self.read(size if at_once else 1000)
+
+    end = "\0" if place < 4096 else "\n"
+    expected = [name for name in names.decode().split(end) if name]
+    assert list(Names(Stream(names))) == expected
+
+
 def test_the_order_of_the_disk_changes_only_the_order(tree):
     """Each file once, each folder's files by their inodes."""
     by_name = list(places(tree))

@@ -1,6 +1,7 @@
 """Sniffing: the type of a file from its first bytes."""
 
 import io
+import tarfile
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,48 @@ def test_a_transport_stream_is_told_by_its_first_five_packets(size: int, before:
     for number in range(5):
         at = before + number * size
         assert sniff(stream[:at] + b"\x48" + stream[at + 1 :]) is None
+
+
+NAMES = [
+    "GIF89a.jpg", "GIF87a", "icns/x.jpg", "8BPS", "qoif", "DDS x", "gimp xcf", "<svg", "%PDF-1",
+    "BM", "BZh9", "MZ.exe", "ID3", "OggS", "RIFFabcdWEBP", "abcdftypavif", "abcdmoov", "II*",
+    "Gé.jpg", "x" * 100,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tar_file_is_one_whatever_its_first_member_is_called(name: str, form: int) -> None:
+    """A name may spell the signature of a picture; the sum in the header says that it is a name."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    data = out.getvalue()
+    assert sniff(data) == "application/x-tar"
+
+
+@pytest.mark.parametrize(
+    "start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a\x10\0\x10\0"]
+)
+def test_a_picture_that_has_a_tar_files_word_and_sum_is_a_picture(start: bytes) -> None:
+    """What no name of a member can be, is none."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+    data = bytearray(out.getvalue())
+    data[: len(start)] = start
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    assert tarfile.TarInfo.frombuf(bytes(data[:512]), "latin-1", "strict").size == 0
+
+    assert sniff(bytes(data)) == sniff(start)
+
+
+def test_a_picture_that_has_a_tar_files_word_alone_is_a_picture() -> None:
+    """Without the sum, what comes first decides."""
+    data = b"GIF89a.jpg".ljust(257, b"\0") + b"ustar"
+
+    assert sniff(data.ljust(512, b"\0")) == sniff(data) == "image/gif"
 
 
 @given(st.binary(max_size=80))

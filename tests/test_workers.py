@@ -4,12 +4,15 @@ import errno
 import multiprocessing
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -146,6 +149,105 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
     for number, one in enumerate(told):
         assert one == ("much" * 2_000_000 if number % 10 == 3 else {"size": number})
     assert len(told) == 50
+
+
+def first_done(worker):
+    """What a worker tells next."""
+    while not (done := worker.collect()):
+        select.select([worker.answers], [], [], worker.seconds_left())
+    return done[0].outcome
+
+
+@pytest.fixture
+def at_work():
+    """Starts a worker with one errand, and ends it."""
+    started = []
+
+    def start(job, path):
+        started.append(Worker(job))
+        started[-1].take(Target(str(path)), None)
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.close()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time as a scan sees it, to be set."""
+    now = SimpleNamespace(monotonic=lambda: now.value, value=0.0)
+    monkeypatch.setattr("screener.worker.time", now)
+    return now
+
+
+def test_an_answer_that_waits_to_be_read_is_not_late(at_work, clock, tmp_path):
+    """Who takes one result for hours finds the next one: the file behind was done in time."""
+    path = tmp_path / "much"
+    path.touch()
+    worker = at_work(Counting(), path)
+    select.select([worker.answers], [], [])  # it is being told, and does not fit into a pipe
+    clock.value = time.monotonic() + 9_999
+
+    assert first_done(worker) == "much" * 2_000_000
+
+
+def test_a_process_that_dies_while_it_tells_of_a_file_is_not_that_files_fault(at_work, tmp_path):
+    """The file is done by the next process, and nothing is left of the answer that was cut off."""
+    path = tmp_path / "much"
+    path.touch()
+    worker = at_work(Counting(), path)
+    select.select([worker.answers], [], [])
+    worker.kill()
+
+    assert first_done(worker) == "much" * 2_000_000
+
+
+class Waiting(Counting):
+    """A job that is at a file until there is one."""
+
+    def do(self, target, budget, way):
+        """As for a file that takes long to decode, or for ever."""
+        while not Path(target.path).exists():
+            time.sleep(0.01)
+        return "done"
+
+
+def until_begun(worker):
+    """When its errand was begun."""
+    while not worker._mark.since:
+        time.sleep(0.01)
+    return worker._mark.since
+
+
+def test_a_file_under_way_while_the_scan_is_stopped_has_its_time_once_more(
+    at_work, clock, tmp_path
+):
+    """Ctrl-Z stops a scan with its workers: nobody looked when the time ended, and the file, which
+    was not at work, is done after it.
+    """
+    worker = at_work(Waiting(), tmp_path / "a")
+    clock.value = until_begun(worker) + 9_999
+
+    assert worker.collect() == []
+    assert worker.seconds_left() == Waiting.policy.seconds
+    (tmp_path / "a").touch()
+    assert first_done(worker) == "done"
+
+
+@pytest.mark.parametrize("late", [[0.0], [9_999, 19_999]])
+def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
+    at_work, clock, tmp_path, late
+):
+    """At its time, if somebody looks then; else at the second time that somebody looks too late."""
+    worker = at_work(Waiting(), tmp_path / "never")
+    begun, told = until_begun(worker), []
+    for one in late:
+        assert not told
+        clock.value = begun + Waiting.policy.seconds + one
+        told = worker.collect()
+
+    assert told[0].outcome.trouble.reason == Reason.TIMEOUT
 
 
 class NeverReady(Counting):

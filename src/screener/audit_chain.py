@@ -12,19 +12,17 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from screener.audit_line import LONGEST, VERSION
 from screener.errors import OutputError
 from screener.lists.manifest import public_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-VERSION = 1
 EVENTS = ("open", "decision", "case", "close", "recovered")
 _SCHEMA = "screener-audit-head/1"
 _FIRST = "0" * 64  # what the first line holds in the place of a hash
 _BEGINS = b'{"audit":1,'
-# The longest line that is read as one: a result with some ten thousand matches.
-_LONGEST = 1 << 26
 _TOLD = 20  # troubles, at most
 
 
@@ -49,14 +47,24 @@ class Chain:
 class Head:
     """What was written beside a log when it was opened or closed: `text` is what was signed, if
     there is a signature.
+
+    Before the first line there is one of no line, so that no log has lines and no head. That may be
+    behind its log, by the first line and no more; no other may be ahead of it.
     """
 
     chain: Chain
     text: bytes
     signature: bytes | None
 
+    @property
+    def of_no_line(self) -> bool:
+        """Whether it is that of a log whose first line was not written when it was."""
+        return self.chain == Chain()
+
     def fits(self, log: BinaryIO) -> bool:
         """Whether a log has at the head's place the line that it had when the head was written."""
+        if self.of_no_line:
+            return True
         log.seek(self.chain.start)
         line = log.read(self.chain.size - self.chain.start)
         if hashlib.sha256(line).hexdigest() != self.chain.prev:
@@ -67,11 +75,11 @@ class Head:
             return False
         return isinstance(numbered, dict) and numbered.get("line") == self.chain.lines
 
-    def ahead_of(self, size: int) -> bool:
-        """Whether a log of so many bytes is one whose first line was never written whole: the head
-        goes before that line, so that no log has lines and no head.
+    def allows(self, chain: Chain) -> bool:
+        """Whether a log that it fits may go so far: one of no line does not stay where there are
+        more than the first.
         """
-        return self.chain.lines == 1 and size < self.chain.size
+        return not self.of_no_line or chain.lines <= 1
 
     def signed_by(self, key: str | PathLike[str]) -> bool:
         """Whether the holder of a key signed it; ListError where the key cannot be read."""
@@ -116,12 +124,14 @@ def read_head(path: Path) -> Head | None:
         lines, size, start = numbers = [facts[name] for name in ("lines", "bytes", "start")]
         prev = facts["sha256"]
         sound = facts["schema"] == _SCHEMA and isinstance(prev, str)
-        sound = sound and all(type(n) is int for n in numbers) and 0 <= start < size
-        if not sound or size - start > _LONGEST:
+        sound = sound and all(type(n) is int for n in numbers)
+        chain = Chain(lines, size, start, prev)
+        # The head of no line, or of one that `walk` would read.
+        if not sound or (chain != Chain() and not (0 <= start < size <= start + LONGEST)):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(f"{path} is no head of an audit log") from None
-    return Head(Chain(lines, size, start, prev), text + b"\n", signature.strip() or None)
+    return Head(chain, text + b"\n", signature.strip() or None)
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ def walk(stream: BinaryIO, chain: Chain) -> Iterator[Step]:
     """The lines of a log from where a stream stands, which `chain` describes; a line that does not
     follow is told, and the next is held against it all the same.
     """
-    while data := stream.readline(_LONGEST):
+    while data := stream.readline(LONGEST):
         step = _step(data, chain)
         chain = step.chain
         yield step
@@ -151,7 +161,7 @@ def walk(stream: BinaryIO, chain: Chain) -> Iterator[Step]:
 
 def _step(data: bytes, chain: Chain) -> Step:
     number, after = chain.lines + 1, chain.after(data)
-    if not data.endswith(b"\n") and len(data) < _LONGEST:
+    if not data.endswith(b"\n") and len(data) < LONGEST:
         if chain.lines or data.startswith(_BEGINS) or _BEGINS.startswith(data):
             return Step(number, data, after, torn=True, trouble="a line that is cut short")
         return Step(number, data, after, trouble="this is no audit log")
@@ -224,7 +234,8 @@ def verify(
     counts = dict.fromkeys(EVENTS, 0)
     chain = Chain()
     unclosed: list[int] = []
-    running = passed = passed_head = False
+    running = passed = False
+    passed_head = beside is not None and beside.of_no_line
     try:
         with path.open("rb") as stream:
             for step in walk(stream, chain):
@@ -244,7 +255,7 @@ def verify(
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
     if kept is not None and not passed:
         trouble.append("the log never had the head that was kept: it was cut or written anew")
-    if beside is not None and not passed_head and not beside.ahead_of(chain.size):
+    if beside is not None and not (passed_head and beside.allows(chain)):
         trouble.append("the log is not the one that its head is of: it was cut or changed")
     found = Verification(
         lines=chain.lines,
@@ -252,7 +263,7 @@ def verify(
         decisions=counts["decision"],
         unclosed=tuple(unclosed),
         head=chain.prev,
-        closed=beside is not None and chain == beside.chain and not running,
+        closed=bool(chain.lines) and beside is not None and chain == beside.chain and not running,
         signature="none" if beside is None or beside.signature is None else "unchecked",
         trouble=tuple(trouble[:_TOLD]),
     )

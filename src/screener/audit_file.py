@@ -7,12 +7,12 @@ import contextlib
 import hashlib
 import json
 import os
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from screener.audit_chain import VERSION, Chain, head_of, head_path, read_head, walk
+from screener.audit_chain import Chain, head_of, head_path, read_head, walk
+from screener.audit_line import line_of
 from screener.claim import Claim, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
@@ -37,6 +37,7 @@ class AuditFile:
         self._descriptor = claimed.descriptor
         self._chain = found.chain
         self._torn = found.torn
+        self._covered = found.covered
         self._key = key
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
@@ -118,16 +119,11 @@ class AuditFile:
         return self._key is not None
 
     def append(self, event: str, **facts: Any) -> None:
-        """Add a line; it is the system's when this returns, and on the disk after `sync`."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"audit": VERSION, "line": self._chain.lines + 1, "time": now, "event": event}
-        text = json.dumps(
-            {**line, **facts, "prev": self._chain.prev}, ensure_ascii=False, separators=(",", ":")
-        )
-        data = (text + "\n").encode("utf-8", "replace")
-        after = self._chain.after(data)
-        if not self._chain.lines:
-            self._write_head(after)  # before there is a line: no log is to have lines and no head
+        """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
+        too long for a line is told by its length and SHA-256.
+        """
+        data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
+        self._cover()
         try:
             disk.current.write(self._descriptor, data)
         except OSError as error:
@@ -136,7 +132,8 @@ class AuditFile:
                 os.ftruncate(self._descriptor, self._chain.size)
             error.filename = error.filename or str(self._path)
             raise
-        self._chain = after
+        self._chain = self._chain.after(data)
+        self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:
         """The last line of that event, read from the end; None where there is none."""
@@ -168,6 +165,14 @@ class AuditFile:
         """Write beside it how far it goes, signed if there is a key; what it covers is synced."""
         self.sync()
         self._write_head(self._chain)
+
+    def _cover(self) -> None:
+        """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
+        before there is a line, one of none, so that no log has lines and no head.
+        """
+        if not self._covered:
+            self.write_head()
+            self._covered = bool(self._chain.lines)
 
     def _write_head(self, chain: Chain) -> None:
         text = head_of(chain).encode()
@@ -220,13 +225,14 @@ def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
 
 
 class _Found(NamedTuple):
-    """Where a log stands that is to be gone on with; how many of its lines no head covers, and half
-    a line behind them.
+    """Where a log stands that is to be gone on with; how many of its lines no head covers, half a
+    line behind them, and whether its head is of a line.
     """
 
     chain: Chain
     unheaded: int = 0
     torn: bytes = b""
+    covered: bool = False
 
 
 def _continued(path: Path) -> _Found:
@@ -237,21 +243,26 @@ def _continued(path: Path) -> _Found:
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         head = read_head(head_path(path))
-        begun = head is not None and not head.ahead_of(size)
-        chain = head.chain if head is not None and begun else Chain()
-        if head is not None and begun and not head.fits(stream):
-            raise OutputError(
-                f"{path} is not what its head {head_path(path)} says: it was changed or cut since,"
-                f" and lines may have been removed, or the head is of another log; {_LEFT}"
-            )
+        if head is not None and not head.fits(stream):
+            raise _another(path)
+        chain = Chain() if head is None else head.chain
         stream.seek(chain.size)
         found = _behind(stream, chain, path)
+    if head is not None and not head.allows(found.chain):
+        raise _another(path)
     if head is None and size:
         raise OutputError(
             f"{path} has lines and no head, {head_path(path)}, which every log has from its first"
             f" line on: it was taken away, and lines may have been; {_LEFT}"
         )
-    return found
+    return found._replace(covered=head is not None and not head.of_no_line)
+
+
+def _another(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} is not what its head {head_path(path)} says: it was changed or cut since,"
+        f" and lines may have been removed, or the head is of another log; {_LEFT}"
+    )
 
 
 def _behind(stream: BinaryIO, chain: Chain, path: Path) -> _Found:

@@ -25,8 +25,9 @@ _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 
 
-# A member, and what keeps it from being read.
-_Member = tuple[Target, MediaError | None]
+# The number of a member, what it is, and how many of its name came before it. Its full name, with
+# those of the archives that it is in, is made only when it is handed out, and not held for each.
+_Member = tuple[int, Member, int]
 
 # Says whether a cache has an input of that name as it is now.
 Holds = Callable[[Name], bool]
@@ -137,12 +138,10 @@ class Backlog:
 
     def open(self, archive: Item, members: tuple[Member, ...]) -> None:
         """Put the members of an archive before it in the order."""
-        archive.name = outermost = archive.name or archive.outermost
+        archive.name = archive.name or archive.outermost
         before: Counter[bytes] = Counter()
         for number, member in enumerate(members):
-            same = before[member.name]
-            target = archive.target.member(number, member, outermost, same=same)
-            archive.members.append((target, member.trouble))
+            archive.members.append((number, member, before[member.name]))
             before[member.name] += 1
         if archive.members:
             self._archives.append(archive)
@@ -155,12 +154,13 @@ class Backlog:
             if len(self._order) >= _AHEAD and self._order[0] is not archive:
                 continue
             while archive.members:
-                target, trouble = archive.members.popleft()
+                number, member, same = archive.members.popleft()
+                target = archive.target.member(number, member, archive.name or Name(), same=same)
                 has_line = self._has_line(target.name)
                 if has_line and self._is_held(target.name):
                     continue
                 item = Item(
-                    target, archive.left, holder=archive, has_line=has_line, trouble=trouble
+                    target, archive.left, holder=archive, has_line=has_line, trouble=member.trouble
                 )
                 archive.untold += 1
                 self._order.insert(self._order.index(archive), item)

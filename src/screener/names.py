@@ -49,9 +49,9 @@ class Names(PathLike[str]):
         for piece in self._pieces():
             if not isinstance(piece, Awaited):
                 rest += piece
-                if not end and b"\0" in rest:
+                if not end and b"\0" in rest[:_LONGEST_NAME]:
                     end = b"\0"
-                elif not end and len(rest) > _LONGEST_NAME:
+                elif not end and len(rest) >= _LONGEST_NAME:
                     end = b"\n"
             elif not end and rest.endswith(b"\n") and not piece.wait(_PAUSE_S):
                 end = b"\n"

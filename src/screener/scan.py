@@ -266,10 +266,10 @@ class _Scan:
         listing = opened.listing
         trouble = listing.trouble
         # Others may have used up what was left when it was handed out.
-        members = listing.members[: max(0, item.left.members)]
+        members = listing.within(item.left.members)
         if len(members) < len(listing.members):
             trouble = MediaError("too_large", "an archive of more members than allowed")
-        item.left.members -= len(members)
+        item.left.members -= sum(member.cost for member in members)
         item.left.bytes -= listing.bytes
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")

@@ -111,7 +111,7 @@ class Mark:
         self._cells[0], self._cells[1] = number, time.monotonic()
 
     def rest(self) -> None:
-        """In the process: the errand is over, and was told of."""
+        """In the process: the errand is over, and is told of as soon as there is room."""
         self._cells[1] = 0.0
 
     @property
@@ -144,8 +144,10 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
         if answer is None:
             os._exit(WORN)
         fresh = False
-        write_all(answers.fileno(), HEADER.pack(len(answer)) + answer)
+        told = HEADER.pack(len(answer)) + answer
+        # Before it is told: for that, it may have to wait until somebody listens.
         mark.rest()
+        write_all(answers.fileno(), told)
 
 
 def _answered(visit: Visiting[Any], order: Order, memory: int, *, fresh: bool) -> bytes | None:

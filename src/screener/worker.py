@@ -45,6 +45,9 @@ _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 # the next errand is taken to be the cause; or, if it was never ready, before there is no scan.
 _TRIES = 3
 
+# Who comes so many seconds after an errand's time has ended did not look when it did.
+_AWAY_S = 1.0
+
 # A killed process ends at once, unless it waits for a disk that does not answer.
 _END_S = 5.0
 
@@ -96,6 +99,7 @@ class Worker(Generic[T]):
         self._pace = _AHEAD_S  # seconds that an errand takes, of late
         self._was_ready = False
         self._never_ready = 0  # of the processes that were started last
+        self._again = (0, 0.0)  # the errand that has its time once more, and since when
         self.errands: deque[Errand[T]] = deque()
         self._start()
 
@@ -168,7 +172,23 @@ class Worker(Generic[T]):
     def seconds_left(self) -> float:
         """How long the errand under way may still take; that of a next one where there is none."""
         since = self._mark.since
-        return self._seconds if since == 0.0 else since + self._seconds - time.monotonic()
+        if since == 0.0:
+            return self._seconds
+        number, again = self._again
+        begun = again if number == self._mark.number else since
+        return begun + self._seconds - time.monotonic()
+
+    def _is_late(self, number: int) -> bool:
+        """Whether the errand of a number, the one under way, has had its time. It has it once more
+        where nobody looked when it ended: the scan was stopped, and its processes may have been.
+        """
+        left = self.seconds_left()
+        if left > 0 or self._mark.number != number:
+            return False
+        if left > -_AWAY_S or self._again[0] == number:
+            return True
+        self._again = number, time.monotonic()
+        return False
 
     def collect(self) -> list[Done[T]]:
         """What has become of errands meanwhile. A process that has died, or has been at one errand
@@ -177,7 +197,6 @@ class Worker(Generic[T]):
         done: list[Done[T]] = []
         there = self._read(done)
         at = self._mark.number
-        late = self.seconds_left() <= 0 and self._mark.number == at
         if not there:
             self._process.join(_END_S)
             code = self._process.exitcode
@@ -189,7 +208,7 @@ class Worker(Generic[T]):
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
             done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
-        elif late:
+        elif self._is_late(at):
             self._check_ready(None)
             self.kill()
             self._process.join(_END_S)

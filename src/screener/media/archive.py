@@ -11,16 +11,17 @@ import gzip
 import io
 import lzma
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
 from screener.errors import MediaError
 from screener.media.limits import Limits
 from screener.media.open_file import OpenFile
 from screener.media.sniff import sniff
+from screener.media.zipped import ZipFile
 
 _PACKED: dict[str, Callable[[BinaryIO], Any]] = {
     "application/gzip": gzip.open,
@@ -36,6 +37,11 @@ _PIECE = 1 << 16  # the most that damage costs of what is before it
 # Below so many bytes nothing is taken for a bomb, however well it was packed.
 _INNOCENT = 16 << 20
 
+# A scan holds the names of all members: a longer name ends the list, as no zip file has one, and
+# so many bytes of a name cost what another member does.
+_LONGEST_NAME = (1 << 16) - 1
+_NAME_COST = 512
+
 _ENCRYPTED = 0x1  # in a zip member's flags
 
 
@@ -48,6 +54,11 @@ class Member:
     name: bytes
     size: int
     trouble: MediaError | None = None
+
+    @property
+    def cost(self) -> int:
+        """As how many members it counts: its name, which may be long, is held as well."""
+        return 1 + len(self.name) // _NAME_COST
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,11 @@ class Listing:
     members: tuple[Member, ...]
     bytes: int
     trouble: MediaError | None = None
+
+    def within(self, cost: int) -> tuple[Member, ...]:
+        """The first members, as many as do not count as more than so many."""
+        costs = accumulate(member.cost for member in self.members)
+        return tuple(m for m, one in zip(self.members, costs, strict=True) if one <= cost)
 
 
 def type_of(stream: BinaryIO) -> str | None:
@@ -120,7 +136,7 @@ class Archive:
         self._size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         kind = type_of(stream)
-        head = stream.read(6)
+        head = stream.read(_HEAD)
         stream.seek(0)
         self.direct = kind == "application/zip" or sniff(head) not in _PACKED
         self._format: _Zip | _Tar
@@ -130,14 +146,18 @@ class Archive:
     def list(self, limits: Limits, budget: Budget) -> Listing:
         """Its members, as far as limits and budget allow and damage lets."""
         members: list[Member] = []
-        total = 0
+        total = cost = 0
         try:
             with _damage():
-                for number, (member, packed) in enumerate(self._format.members()):
+                for member, packed in self._format.members():
+                    if len(member.name) > _LONGEST_NAME:
+                        raise MediaError("too_large", f"a name of more than {_LONGEST_NAME} bytes")
                     member = _checked(member, packed, limits)
                     # What is too large is not read; but in a packed tar it has to be passed.
                     total += member.size if member.trouble is None or not self.direct else 0
-                    if number >= budget.members:
+                    total += len(member.name)
+                    cost += member.cost
+                    if cost > budget.members:
                         raise MediaError("too_large", "an archive of more members than allowed")
                     if total > budget.bytes:
                         raise MediaError("too_large", "an archive of more bytes than allowed")
@@ -195,22 +215,21 @@ def _bomb(limits: Limits) -> str:
 
 class _Zip:
     def __init__(self, stream: BinaryIO) -> None:
-        archive = zipfile.ZipFile(stream)
-        self._archive = archive
+        self._archive = ZipFile(stream)
         # A folder with content is one in name only.
-        self._infos = [i for i in archive.infolist() if not i.is_dir() or i.file_size]
+        self._infos = [i for i in self._archive.infos if not i.is_dir() or i.file_size]
 
     def members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
             encrypted = info.flag_bits & _ENCRYPTED
             trouble = MediaError("encrypted", "a member under a password") if encrypted else None
-            name = info.filename.encode("utf-8", "surrogateescape")
+            name = self._archive.name(info)
             yield Member(name, info.file_size, trouble), info.compress_size
+        if self._archive.has_more():
+            raise MediaError("undecodable", "a zip file with bytes that are in no member")
 
     def open(self, number: int) -> BinaryIO | None:
-        if number >= len(self._infos):
-            return None
-        return cast("BinaryIO", self._archive.open(self._infos[number]))
+        return self._archive.open(self._infos[number]) if number < len(self._infos) else None
 
 
 class _Tar:

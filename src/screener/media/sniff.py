@@ -122,6 +122,8 @@ CONTAINERS = frozenset(
 
 def sniff(data: bytes) -> str | None:
     """The MIME type that the first bytes of `data` tell, or None where they tell nothing."""
+    if _is_tar(data):
+        return "application/x-tar"
     if data[4:8] == b"ftyp":
         return _iso_type(data)
     if data[:4] == b"RIFF":
@@ -141,6 +143,22 @@ def sniff(data: bytes) -> str | None:
 def decodable(mime: str | None) -> bool:
     """Whether it is a type that this library decodes, as far as the type alone can tell."""
     return mime in _DECODABLE
+
+
+def _is_tar(data: bytes) -> bool:
+    """Whether a sound header of a tar file comes first, whose name may spell any signature that is
+    text. No picture has one: it would hold such a name, zeros up to 100 bytes, and the sum of 512.
+    """
+    if not data.startswith(b"ustar", 257) or len(data) < 512:
+        return False
+    name, _, rest = data[:100].partition(b"\0")
+    try:
+        total = int(data[148:156].strip(b" \0"), 8)
+        text = name.decode("utf-8")
+    except ValueError:
+        return False
+    summed = sum(data[:148]) + 8 * 0x20 + sum(data[156:512])
+    return total == summed and text.isprintable() and not any(rest)
 
 
 def _is_transport_stream(data: bytes) -> bool:

@@ -1,0 +1,143 @@
+"""Zip files as they are met: with names that are not what they say, zeros behind the end, and bytes
+that the directory tells nothing of.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from typing import BinaryIO, cast
+
+_PIECE = 1 << 20
+_HEADER = 30  # bytes of a member's header, before its name
+_ENTRY = 46  # of its entry in the directory
+_END = 22  # of the record at the end, before the comment
+_COMMENT = (1 << 16) - 1  # the longest
+
+# In the upper byte of a member's flags: its name is UTF-8; and one that is reserved, and marks here
+# a name that is not, though it says so.
+_UTF8, _RAW = 0x08, 0x80
+
+
+class ZipFile:
+    """An open zip file; raises what `zipfile` raises. `infos` are its members, folders too."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._amended = _Amended(stream)
+        try:
+            self._archive = self._opened()
+        except UnicodeDecodeError:
+            # One such name would cost all members.
+            self._amended.names = True
+            self._archive = self._opened()
+        self._amended.names = False
+        self.infos = self._archive.infolist()
+        raw = (info for info in self.infos if info.flag_bits >> 8 & _RAW)
+        self._amended.headers = frozenset(info.header_offset for info in raw)
+
+    def _opened(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(cast("BinaryIO", self._amended))
+
+    def name(self, info: zipfile.ZipInfo) -> bytes:
+        """A member's name: as UTF-8, or as it is where it says that it is that and is not."""
+        if info.flag_bits >> 8 & _RAW:
+            return info.filename.encode("cp437")
+        return info.filename.encode("utf-8", "surrogateescape")
+
+    def open(self, info: zipfile.ZipInfo) -> BinaryIO:
+        """A member's bytes, unpacked."""
+        return cast("BinaryIO", self._archive.open(info))
+
+    def has_more(self) -> bool:
+        """Whether there are bytes before its first member, or behind its end other than zeros: of
+        two zip files one behind the other, only the last one's directory is read.
+        """
+        first = min((info.header_offset for info in self.infos), default=self._archive.start_dir)
+        record = self._record()
+        behind = record[_END + int.from_bytes(record[_END - 2 : _END], "little") :]
+        return first > 0 or any(behind)
+
+    def _record(self) -> bytes:
+        """The record at the end, where `zipfile` has found it, and what is behind it."""
+        for size in (_END, _END + _COMMENT):  # mostly there is no comment
+            self._amended.seek(-min(self._amended.end, size), io.SEEK_END)
+            tail = self._amended.read()
+            if (at := tail.rfind(b"PK\5\6")) == 0:
+                break
+        return tail[max(0, at) :]
+
+
+class _Amended(io.RawIOBase):
+    """A zip file without the zeros behind its end. Where `names` is set, its directory has names as
+    UTF-8 that are; `headers` is where the headers of members with others begin.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self.end = _end(stream)
+        self.names = False
+        self.headers: frozenset[int] = frozenset()
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As in any file; OSError for a place before its start."""
+        at = offset + (0, self._stream.tell(), self.end)[whence]
+        if at < 0:
+            raise OSError("before the start")
+        return self._stream.seek(at)
+
+    def tell(self) -> int:
+        """Where it stands."""
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, or all that are left."""
+        at = self._stream.tell()
+        left = max(self.end - at, 0)
+        data = self._stream.read(left if size < 0 else min(size, left))
+        if self.names and data.startswith(b"PK\1\2"):
+            return _with_raw_names(data)
+        if at in self.headers and len(data) == _HEADER:
+            return data[:7] + bytes([data[7] & ~_UTF8]) + data[8:]
+        return data
+
+
+def _end(stream: BinaryIO) -> int:
+    """Where a zip file ends: zeros behind it are none of it, but those that its end may be of."""
+    size = at = stream.seek(0, io.SEEK_END)
+    piece_size = _END  # mostly there are none
+    while at:
+        start = max(0, at - piece_size)
+        piece_size = _PIECE
+        stream.seek(start)
+        if piece := stream.read(at - start).rstrip(b"\0"):
+            return min(size, start + len(piece) + _END)
+        at = start
+    return size
+
+
+def _with_raw_names(directory: bytes) -> bytes:
+    """A directory in which names that are not UTF-8 do not say so any more, and are marked."""
+    amended = bytearray(directory)
+    at = 0
+    while directory.startswith(b"PK\1\2", at) and at + _ENTRY <= len(directory):
+        sizes = struct.unpack_from("<3H", directory, at + 28)
+        if directory[at + 9] & _UTF8 and not _is_utf8(
+            directory[at + _ENTRY : at + _ENTRY + sizes[0]]
+        ):
+            amended[at + 9] = directory[at + 9] & ~_UTF8 | _RAW
+        at += _ENTRY + sum(sizes)
+    return bytes(amended)
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
