@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from screener.media import headers
+from screener.media import headers, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
 # What a file that may be appended begins with, and how many bytes stand before that.
 _SIGNATURES = (
     (b"\xff\xd8\xff", 0),
     (b"\x89PNG\r\n\x1a\n", 0),
+    (b"GIF8", 0),
     (b"ftyp", 4),
     (b"\x1a\x45\xdf\xa3", 0),
     (b"RIFF", 0),
@@ -75,7 +76,7 @@ def _thumbnails(image: Image.Image) -> Iterator[bytes]:
 
 def _in_exif(block: bytes) -> Iterator[bytes]:
     """The thumbnail of an EXIF block: a JPEG, or else the picture of its second directory."""
-    second, tags = headers.second_directory(block)
+    second, tags = tiff.second_directory(block)
     if _JPEG_AT in tags:
         start = tags[_JPEG_AT]
         yield block[start : start + tags.get(_JPEG_LENGTH, len(block))]
@@ -93,7 +94,7 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _appended(data: bytes) -> Iterator[tuple[int, int]]:
     """Where the files behind the end of the first picture begin and end, of pictures and videos."""
-    at = headers.end(data, 0)
+    at = headers.behind(data, 0)
     places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():
@@ -106,8 +107,8 @@ def _appended(data: bytes) -> Iterator[tuple[int, int]]:
         if not _is_begin(data[start : start + _HEAD]):
             at = start + 1
             continue
-        at = headers.end(data, start) or len(data)
-        yield start, at
+        yield start, headers.end(data, start) or len(data)
+        at = headers.behind(data, start) or len(data)
 
 
 def _is_begin(head: bytes) -> bool:
