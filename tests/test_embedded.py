@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 
@@ -139,31 +140,31 @@ HOSTS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "HEIF"]
 TAILS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"]
 
 
-def heif(picture):
-    """The bytes of a HEIC file."""
-    maker = pytest.importorskip("pillow_heif", reason="no HEIF without the extra heif")
-    out = io.BytesIO()
-    maker.from_pillow(picture).save(out, quality=90)
-    return out.getvalue()
+@pytest.fixture(scope="module")
+def drawn_file(scene):
+    """Gives the file of a picture in any format that the documents name, each made once."""
 
+    @functools.cache
+    def made(number, format):
+        if format != "HEIF":
+            return saved(scene(number), format)
+        maker = pytest.importorskip("pillow_heif", reason="no HEIF without the extra heif")
+        out = io.BytesIO()
+        maker.from_pillow(scene(number)).save(out, quality=90)
+        return out.getvalue()
 
-def one_of(picture, format):
-    """The bytes of a file of any format that the documents name."""
-    return heif(picture) if format == "HEIF" else saved(picture, format)
+    return made
 
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_pair_of_formats_that_the_documents_name(scene, host, tail):
+def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, tail):
     """What stands behind a file is given with its hash, and the file itself is sound."""
-    picture = scene(31)
-    data = one_of(scene(30), host) + one_of(picture, tail)
-
-    found, reason = parts(data)
+    found, reason = parts(drawn_file(30, host) + drawn_file(31, tail))
 
     assert reason is None
     assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
-    wanted = pdq.compute(np.asarray(picture))
+    wanted = pdq.compute(np.asarray(scene(31)))
     assert pdq.compute(found[1][2]).distance(wanted) <= 12
 
 
@@ -236,14 +237,14 @@ def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_told(monkeypatch, 
     assert parts(host + avif[:32] + bytes(900))[1] is None
 
 
-def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, scene, shown):
+def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn_file):
     """As a HEIC of its own does."""
-    data = saved(shown, "JPEG") + heif(scene(31))
+    data = saved(shown, "JPEG") + drawn_file(31, "HEIF")
     monkeypatch.setattr(decoder, "_open_heif", lambda _: None)
     with pytest.raises(MediaError, match=r"\[heif\]") as caught:
         list(open_picture(data).frames())
     assert caught.value.reason == "unsupported"
-    beginning = saved(shown, "JPEG") + heif(scene(31))[:32] + bytes(900)
+    beginning = saved(shown, "JPEG") + drawn_file(31, "HEIF")[:32] + bytes(900)
     assert parts(beginning)[1] is None
 
 

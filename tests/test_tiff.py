@@ -110,6 +110,25 @@ def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
     assert (len(found), reason) == (1, "unsupported")
 
 
+def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
+    """As in raw files, which show it; it clears nothing, since it is not that picture."""
+    out = io.BytesIO()
+    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
+    second = tiff.directories(bytes(data), stop=9)[1]
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+        at = entry(data, second, tag)
+        struct.pack_into("<H", data, at, other)
+        struct.pack_into("<I", data, at + 8, value)
+    data += out.getvalue() + b"more"
+
+    found, reason = walked(data)
+
+    assert (len(found), reason) == (2, "undecodable")
+    wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
+    assert np.abs(found[1][1] - wanted).mean() < 3
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate", "jpeg"])
 @pytest.mark.parametrize(
     ("tag", "where", "value"), [(259, 8, 34712), (256, 0, 999), (262, 8, 9999)]
@@ -152,7 +171,7 @@ def test_a_page_over_the_limit_hides_no_other(scene):
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
 def test_a_cut_anywhere_is_told(scene, compression):
     """Also where the first pages are whole and nothing is left of the last but its place."""
-    data = paged([grey(scene, number, (32, 24)) for number in range(3)], compression=compression)
+    data = paged([grey(scene, number, (16, 12)) for number in range(3)], compression=compression)
     last = tiff.directories(bytes(data), stop=9)[-1]
     end = last + 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
     start, size = (

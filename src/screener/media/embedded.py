@@ -29,7 +29,8 @@ _HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
-_COMPRESSION, _JPEG_AT, _JPEG_LENGTH = 259, 513, 514  # tags of a thumbnail's directory
+_COMPRESSION = 259  # a tag of a thumbnail's directory
+_DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
     What is given begins as a picture's or a video's file does; whether it is one has to be tried.
     """
-    for thumbnail in dict.fromkeys(_thumbnails(image)):  # EXIF's and Photoshop's are often one
+    for thumbnail in dict.fromkeys(
+        _thumbnails(data, image)
+    ):  # EXIF's and Photoshop's are often one
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
@@ -60,7 +63,9 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
             yield Embedded("appended", data[start:end], clip)
 
 
-def _thumbnails(image: Image.Image) -> Iterator[bytes]:
+def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
+    if image.format == "TIFF":
+        yield from tiff.jpegs(data, stop=_DIRECTORIES)
     block = image.info.get("exif")
     if isinstance(block, bytes):
         with contextlib.suppress(IndexError):
@@ -77,9 +82,9 @@ def _thumbnails(image: Image.Image) -> Iterator[bytes]:
 def _in_exif(block: bytes) -> Iterator[bytes]:
     """The thumbnail of an EXIF block: a JPEG, or else the picture of its second directory."""
     second, tags = tiff.second_directory(block)
-    if _JPEG_AT in tags:
-        start = tags[_JPEG_AT]
-        yield block[start : start + tags.get(_JPEG_LENGTH, len(block))]
+    if tiff.JPEG_AT in tags:
+        start = tags[tiff.JPEG_AT]
+        yield block[start : start + tags.get(tiff.JPEG_LENGTH, len(block))]
     elif _COMPRESSION in tags:
         # The block is a TIFF file whose first directory tells of no picture of its own.
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]

@@ -36,6 +36,11 @@ class Budget:
         self._limits, self._factor = limits, factor
         self._frames, self._pixels = limits.frames, limits.pixels * factor
 
+    @property
+    def most(self) -> int:
+        """As many frames as a file may have."""
+        return self._limits.frames
+
     def take(self, image: Image.Image) -> None:
         """One frame more. Raises MediaError, `too_large`, and takes nothing."""
         if not self._frames:
@@ -94,7 +99,7 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) 
             previous, found = shown, None  # not held while the next are decoded
         if trouble is None or isinstance(wrong, ShortOfMemory):
             trouble = wrong or trouble
-        if count == 1 or (wrong is not None and not apart):
+        if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
             break
         time += _duration(image)
     if trouble is None and _ends_early(image, data):

@@ -7,12 +7,17 @@ other. Nothing here raises on broken input but `opened`.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Literal, NamedTuple
 
 from PIL import ImageFile, TiffImagePlugin
 
 _WITHIN = 330  # the tag of a directory that names directories within it
+_PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
+JPEG_AT, JPEG_LENGTH = 513, 514
+"""The tags that say where a JPEG is that stands in for pixels, and how long."""
+
 _LOOKED_AT = 1 << 10  # directories of a file that may be cut
 _SIZES = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of whole numbers, by the number of their type
 
@@ -79,17 +84,37 @@ def directories(data: bytes, *, stop: int) -> list[int]:
 
 def _within(form: _Form, place: int, stop: int) -> list[int]:
     """The directories that one names as being within it, no more than `stop`."""
+    at = _entries(form, place).get(_WITHIN)
+    if at is None:
+        return []
+    size = _SIZES.get(form.number(at + 2, 2), 0)
+    many = form.number(at + 4, form.word)
+    values = at + 4 + form.word
+    if size * many > form.word:
+        values = form.number(values, form.word)
+    return [form.number(values + size * n, size) for n in range(min(many, stop))]
+
+
+def _entries(form: _Form, place: int) -> dict[int, int]:
+    """The tags of a directory, and where their entries are."""
     count, first = form.entries(place)
     end = min(first + form.entry * count, len(form.data))
-    for at in range(first, end, form.entry):
-        if form.number(at, 2) == _WITHIN:
-            size = _SIZES.get(form.number(at + 2, 2), 0)
-            many = form.number(at + 4, form.word)
-            values = at + 4 + form.word
-            if size * many > form.word:
-                values = form.number(values, form.word)
-            return [form.number(values + size * n, size) for n in range(min(many, stop))]
-    return []
+    return {form.number(at, 2): at for at in range(first, end, form.entry)}
+
+
+def jpegs(data: bytes, *, stop: int) -> Iterator[bytes]:
+    """The JPEG files that stand in for the pixels of directories which have none: of raw files
+    the picture as the camera showed it is often told so.
+    """
+    form = _form(data)
+    if form is None:
+        return
+    for place in directories(data, stop=stop):
+        tags = _entries(form, place)
+        if JPEG_AT in tags and not tags.keys() & _PIXELS:
+            entry = [tags[tag] + 4 + form.word for tag in (JPEG_AT, JPEG_LENGTH) if tag in tags]
+            start, *length = [form.number(at, 4) for at in entry]
+            yield data[start : start + length[0]] if length else data[start:]
 
 
 def cut_short(data: bytes) -> bool:
