@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 
@@ -15,7 +16,7 @@ from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import pdq
-from screener.media import headers
+from screener.media import decoder, headers, tiff
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 
@@ -168,6 +169,131 @@ def test_a_picture_behind_the_end(shown, hidden, outside, inside):
         assert np.abs(last - grey(hidden)).mean() < 4
 
 
+HOSTS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "HEIF"]
+TAILS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"]
+
+
+@pytest.fixture(scope="module")
+def drawn_file(scene):
+    """Gives the file of a picture in any format that the documents name, each made once."""
+
+    @functools.cache
+    def made(number, format):
+        if format != "HEIF":
+            return saved(scene(number), format)
+        maker = pytest.importorskip("pillow_heif", reason="no HEIF without the extra heif")
+        out = io.BytesIO()
+        maker.from_pillow(scene(number)).save(out, quality=90)
+        return out.getvalue()
+
+    return made
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, tail):
+    """What stands behind a file is given with its hash, and the file itself is sound."""
+    found, reason = parts(drawn_file(30, host) + drawn_file(31, tail))
+
+    assert reason is None
+    assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
+    wanted = pdq.compute(np.asarray(scene(31)))
+    assert pdq.compute(found[1][2]).distance(wanted) <= 12
+
+
+ANIMATIONS = {
+    "GIF": {}, "PNG": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 90, "speed": 10}
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ANIMATIONS)
+def test_every_frame_of_a_hidden_animation(scene, shown, format):
+    """With the pixels and the times that it has as a file of its own; parts count on behind it."""
+    size = (160, 120)
+    rest = [scene(n, size) for n in (32, 33)]
+    options = {"save_all": True, "append_images": rest, "duration": [100, 200, 300]}
+    data = saved(scene(31, size), format, **options, **ANIMATIONS[format])
+    alone = list(open_picture(data).frames())
+    file = saved(shown, "JPEG") + data + saved(scene(34, size), "PNG")
+
+    found = list(open_picture(file).frames())
+
+    assert [(one.part, one.part_kind) for one in found[1:]] == [
+        (n, "appended") for n in range(1, 5)
+    ]
+    assert [one.track for one in found] == [0, 1, 1, 1, 0]
+    for one, other in zip(found[1:4], alone, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        assert one.time == pytest.approx(other.time)
+
+
+def test_hidden_animations_share_the_limits(scene, shown):
+    """So many frames and the pixels of one picture, whatever the number of files."""
+    size = (40, 30)
+    frames = [scene(n, size) for n in range(3)]
+    data = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    file = saved(shown, "JPEG") + data * 3
+    assert len(parts(file)[0]) == 10
+    found, reason = parts(file, frames=5)
+    assert (len(found), reason) == (6, "too_large")
+    pixels = shown.width * shown.height
+    large = saved(shown, "PNG", save_all=True, append_images=[scene(32), scene(33)])
+    found, reason = parts(saved(shown, "JPEG") + large, pixels=pixels)
+    assert (len(found), reason) == (2, "too_large")
+
+
+def test_the_timeline_of_a_hidden_animation(scene, shown, make_list):
+    """A match says the time in it, and its spans stand in the timeline."""
+    frames = [scene(n) for n in (40, 41, 40)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=500)
+    result = listed(make_list, scene(41)).screen(saved(shown, "JPEG") + data)
+    (match,) = result.matches
+    assert (match.part, match.part_kind, match.time) == (2, "appended", 0.5)
+    assert [(one.part_kind, one.spans) for one in result.timeline] == [("appended", ((0.5, 0.5),))]
+
+
+def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_told(monkeypatch, scene, shown):
+    """A JPEG of 12 bits, or a file whose decoder is missing: nobody has looked at it. What merely
+    begins so is none.
+    """
+    host, deep = saved(shown, "JPEG"), bytearray(saved(scene(31), "JPEG"))
+    deep[deep.index(b"\xff\xc0") + 4] = 12
+    assert parts(bytes(deep))[1] == "unsupported"
+    found, reason = parts(host + deep + saved(scene(32), "PNG"))
+    assert reason == "unsupported"
+    assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
+
+    avif = saved(scene(31), "AVIF")
+    monkeypatch.setattr(decoder.features, "check", lambda name: name != "avif")
+    monkeypatch.setitem(Image.OPEN, "AVIF", (None, lambda _: "built without"))
+    assert parts(host + avif)[1] == "unsupported"
+    assert parts(host + avif[:32] + bytes(900))[1] is None
+
+
+def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn_file):
+    """As a HEIC of its own does."""
+    data = saved(shown, "JPEG") + drawn_file(31, "HEIF")
+    monkeypatch.setattr(decoder, "_open_heif", lambda _: None)
+    with pytest.raises(MediaError, match=r"\[heif\]") as caught:
+        list(open_picture(data).frames())
+    assert caught.value.reason == "unsupported"
+    beginning = saved(shown, "JPEG") + drawn_file(31, "HEIF")[:32] + bytes(900)
+    assert parts(beginning)[1] is None
+
+
+@pytest.mark.parametrize("host", ["JPEG", "progressive", "PNG"])
+def test_what_stands_behind_a_cut_picture(scene, shown, host):
+    """It is found, and the file does not become a sound one."""
+    data = file_of(shown, host)
+    for cut in (30, len(data) // 2):
+        for tail in ("JPEG", "PNG") if host == "PNG" else ("JPEG",):
+            found, reason = parts(data[:-cut] + saved(scene(31), tail))
+            assert found[-1][1] == "appended", (cut, tail)
+            wanted = pdq.compute(np.asarray(scene(31)))
+            assert pdq.compute(found[-1][2]).distance(wanted) <= 12
+            assert cut == 30 or reason in ("truncated", "undecodable")
+
+
 def test_several_behind_each_other(scene, shown):
     """Each comes once, in the order of the file, and is counted on."""
     files = [saved(scene(n, (160, 120)), f) for n, f in ((31, "JPEG"), (32, "PNG"), (33, "JPEG"))]
@@ -287,6 +413,6 @@ def test_a_jpegs_end_wherever_it_falls():
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=120))
 def test_any_bytes_as_an_exif_block(head, rest):
     """The second directory of anything is numbers, or nothing."""
-    second, tags = headers.second_directory(head + rest)
+    second, tags = tiff.second_directory(head + rest)
     assert second >= 0
     assert all(isinstance(value, int) for value in tags.values())

@@ -239,3 +239,29 @@ def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
     assert headers.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
     assert headers.after_end_mark(b"\xff\xd9..", 1) == 4
     assert headers.after_end_mark(b"", 0) == 0
+
+
+def test_a_gif_ends_with_its_trailer():
+    """Cut anywhere before it, it has not ended; what stands behind it changes nothing."""
+    data = saved("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
+    assert headers.ended_gif(data)
+    assert headers.ended_gif(data + b"more")
+    assert not headers.ended_gif(data[:-1])
+
+
+def test_a_jpeg_ends_where_the_next_begins():
+    """The mark of the next is not its own; within a header segment one may stand."""
+    out = io.BytesIO()
+    Image.effect_noise((60, 44), 50).save(out, "JPEG", comment=b"\xff\xd8\xff\xe0..")
+    data = out.getvalue()
+    assert headers.end(data + data, 0) == len(data)
+    assert headers.end(data[:-9] + data, 0) == len(data) - 9
+
+
+def test_where_a_file_may_stand_behind_a_png():
+    """Behind its end; behind the beginning of its last chunk, where it is cut."""
+    data = saved("PNG")
+    assert headers.behind(data + b"more", 0) == headers.end(data, 0) == len(data)
+    last = data.rindex(b"IDAT") - 4
+    assert headers.behind(data[:-30] + data, 0) == last
+    assert headers.end(data[:-30], 0) == len(data) - 30

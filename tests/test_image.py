@@ -269,6 +269,43 @@ def test_a_cut_anywhere_is_never_a_whole_picture(case: str) -> None:
         assert len(frames) <= 1
 
 
+def test_a_gif_cut_between_two_frames_is_told() -> None:
+    """Wherever it is cut: also where a frame has ended and none has begun, and without the trailer
+    alone.
+    """
+    data = animation("GIF", 3)
+    for length in range(len(data) // 4, len(data)):
+        _, error = walked(data[:length])
+        assert error is not None, length
+        assert error.reason == "truncated"
+
+
+def test_a_broken_picture_of_an_mpo_hides_no_other() -> None:
+    """Each is a JPEG of its own: the others come, then the reason."""
+    data = bytearray(animation("MPO", 3))
+    start = data.index(b"\xff\xd8\xff", data.index(b"\xff\xd9"))
+    data[start : start + 40] = bytes(40)
+    frames, error = walked(bytes(data))
+    assert [frame.part for frame in frames] == [0, 2]
+    assert error is not None
+    assert error.reason == "undecodable"
+
+
+@pytest.mark.parametrize("said", [b"nan", b"inf", b"2*3", b"1e300"])
+def test_a_header_may_say_anything_for_a_number(said: bytes) -> None:
+    """Of frames, or of pixels: a reason, and no exception of Python's."""
+    warnings.simplefilter("ignore")  # Pillow will not read IM for ever; pytest restores it
+    data = saved(drawn().convert("L"), "IM")
+    for field, value in ((b"(no of images): 1", said), (b"(x*y): 120*90", b"120*" + said)):
+        at = data.index(field)
+        name = field.split(b": ")[0] + b": "
+        header = data[:at] + name + value + data[at + len(field) : 511]
+        frames, error = walked(header.ljust(511, b"\0")[:511] + data[511:])
+        assert error is not None, field
+        assert error.reason in ("undecodable", "truncated", "unsupported", "too_large")
+        assert len(frames) <= 1
+
+
 def test_a_cut_tiff_is_turned_as_far_as_it_decodes() -> None:
     """Its orientation is applied to the rows that are there, as it is to a whole file."""
     exif = Image.Exif()

@@ -58,7 +58,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
                 # Without a signature to accept, anything might be one of these.
                 refused = name if accept is not None else refused
                 continue
-            return factory(BytesIO(data), "")
+            return _of_a_size(factory(BytesIO(data), ""))
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             # Pillow's own way for a plugin to say "not mine after all".
             if accept is not None and cause is None:
@@ -66,6 +66,15 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
         except Exception as error:
             raise failure(error, data, "cannot be opened") from None
     raise _unidentified(data, cause, refused)
+
+
+def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """The image, whose width and height are whole numbers. A header of IM may say anything."""
+    width, height = image.size
+    for side in (width, height):
+        if not isinstance(side, int):
+            raise ValueError("no whole number of pixels")
+    return image
 
 
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:

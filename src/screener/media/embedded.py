@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from screener.media import headers
+from screener.media import headers, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
 # What a file that may be appended begins with, and how many bytes stand before that.
 _SIGNATURES = (
     (b"\xff\xd8\xff", 0),
     (b"\x89PNG\r\n\x1a\n", 0),
+    (b"GIF8", 0),
     (b"ftyp", 4),
     (b"\x1a\x45\xdf\xa3", 0),
     (b"RIFF", 0),
@@ -28,7 +29,8 @@ _HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
-_COMPRESSION, _JPEG_AT, _JPEG_LENGTH = 259, 513, 514  # tags of a thumbnail's directory
+_COMPRESSION = 259  # a tag of a thumbnail's directory
+_DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
     What is given begins as a picture's or a video's file does; whether it is one has to be tried.
     """
-    for thumbnail in dict.fromkeys(_thumbnails(image)):  # EXIF's and Photoshop's are often one
+    for thumbnail in dict.fromkeys(
+        _thumbnails(data, image)
+    ):  # EXIF's and Photoshop's are often one
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
@@ -59,7 +63,9 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
             yield Embedded("appended", data[start:end], clip)
 
 
-def _thumbnails(image: Image.Image) -> Iterator[bytes]:
+def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
+    if image.format == "TIFF":
+        yield from tiff.jpegs(data, stop=_DIRECTORIES)
     block = image.info.get("exif")
     if isinstance(block, bytes):
         with contextlib.suppress(IndexError):
@@ -75,10 +81,10 @@ def _thumbnails(image: Image.Image) -> Iterator[bytes]:
 
 def _in_exif(block: bytes) -> Iterator[bytes]:
     """The thumbnail of an EXIF block: a JPEG, or else the picture of its second directory."""
-    second, tags = headers.second_directory(block)
-    if _JPEG_AT in tags:
-        start = tags[_JPEG_AT]
-        yield block[start : start + tags.get(_JPEG_LENGTH, len(block))]
+    second, tags = tiff.second_directory(block)
+    if tiff.JPEG_AT in tags:
+        start = tags[tiff.JPEG_AT]
+        yield block[start : start + tags.get(tiff.JPEG_LENGTH, len(block))]
     elif _COMPRESSION in tags:
         # The block is a TIFF file whose first directory tells of no picture of its own.
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]
@@ -93,7 +99,7 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _appended(data: bytes) -> Iterator[tuple[int, int]]:
     """Where the files behind the end of the first picture begin and end, of pictures and videos."""
-    at = headers.end(data, 0)
+    at = headers.behind(data, 0)
     places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():
@@ -106,8 +112,8 @@ def _appended(data: bytes) -> Iterator[tuple[int, int]]:
         if not _is_begin(data[start : start + _HEAD]):
             at = start + 1
             continue
-        at = headers.end(data, start) or len(data)
-        yield start, at
+        yield start, headers.end(data, start) or len(data)
+        at = headers.behind(data, start) or len(data)
 
 
 def _is_begin(head: bytes) -> bool:

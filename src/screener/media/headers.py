@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener import _core
+from screener.media import tiff
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -78,8 +79,8 @@ def cut_short(data: bytes) -> bool:
     """Whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
     if data[:4] == b"RIFF":
         return _little(data, 4) + 8 > len(data)
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return (_little if data[:1] == b"I" else _big)(data, 4) + 2 > len(data)
+    if data[:2] in (b"II", b"MM"):
+        return tiff.cut_short(data)
     if data[4:8] not in (b"ftyp", b"jP  "):
         return False
     at = 0
@@ -108,14 +109,21 @@ def ended_jpeg(data: bytes) -> bytes:
 
 def gif_frames(data: bytes, *, stop: int) -> int:
     """How many frames a GIF has, counted no further than `stop`; at least 1."""
-    return max(_gif_walked(data, stop)[0], 1)
+    return max(_gif_walked(data, 0, stop)[0], 1)
 
 
-def _gif_walked(data: bytes, stop: int) -> tuple[int, int]:
-    """How many frames a GIF has, counted no further than `stop`, and where the walk ended."""
-    at, found = 13, 0
-    if len(data) > 10 and data[10] & 128:
-        at += 3 << (data[10] & 7) + 1
+def ended_gif(data: bytes) -> bool:
+    """Whether a GIF has its trailer, without which nobody knows that its last frame is the last."""
+    return _gif_walked(data, 0, len(data))[1] is not None
+
+
+def _gif_walked(data: bytes, start: int, stop: int) -> tuple[int, int | None]:
+    """How many frames a GIF has that begins at `start`, counted no further than `stop`, and where
+    it ends: None without a trailer.
+    """
+    at, found = start + 13, 0
+    if len(data) > start + 10 and data[start + 10] & 128:
+        at += 3 << (data[start + 10] & 7) + 1
     while at < len(data) and found < stop:
         mark = data[at]
         if mark == 0x2C:  # a picture: its header, perhaps a palette, then blocks
@@ -131,7 +139,7 @@ def _gif_walked(data: bytes, stop: int) -> tuple[int, int]:
             return found, at + 1
         else:
             at += 1
-    return found, len(data)
+    return found, None
 
 
 def _after_blocks(data: bytes, at: int) -> int:
@@ -149,9 +157,9 @@ def end(data: bytes, start: int) -> int | None:
     if head[:3] == b"\xff\xd8\xff":
         return _jpeg_end(data, start)
     if head[:8] == _PNG:
-        return _png_end(data, start)
-    if head[:4] == b"GIF8" and start == 0:
-        return _gif_walked(data, len(data))[1]
+        return _png_walked(data, start)[1] or len(data)
+    if head[:4] == b"GIF8":
+        return _gif_walked(data, start, len(data))[1] or len(data)
     if head[:4] == b"RIFF":
         return min(start + 8 + _little(data, start + 4), len(data))
     if head[:2] == b"BM":
@@ -174,7 +182,13 @@ def _jpeg_end(data: bytes, start: int) -> int:
         at += 2 if bare else 2 + max(_big(data, at + 2, 2), 2)
         if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
             break
-    return after_end_mark(data, at)
+    end = after_end_mark(data, at)
+    # Nor can the beginning of a JPEG: this one was cut, and the mark is that of the next.
+    while 0 <= (at := _core.find_pair(data, 0xFF, 0xD8, at)) < end:
+        if data[at + 2 : at + 3] == b"\xff":
+            return at
+        at += 1
+    return end
 
 
 def after_end_mark(data: bytes, at: int) -> int:
@@ -187,14 +201,25 @@ def after_end_mark(data: bytes, at: int) -> int:
     return len(data) if found < 0 else found + 2
 
 
-def _png_end(data: bytes, start: int) -> int:
-    at = start + 8
-    while at + 12 <= len(data):
-        name = data[at + 4 : at + 8]
-        at += 12 + _big(data, at)
+def behind(data: bytes, start: int) -> int | None:
+    """From where on a file may stand behind the one that begins at `start`: from its end, or, of a
+    PNG that is cut, from its last chunk, whose length may reach over such a file. None where its
+    format tells of no end.
+    """
+    if not data.startswith(_PNG, start):
+        return end(data, start)
+    last, after = _png_walked(data, start)
+    return last if after is None else after
+
+
+def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
+    """Where the last chunk of a PNG begins, and where the PNG ends: None if that is not there."""
+    last = at = start + len(_PNG)
+    while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
+        last, at = at, at + 12 + _big(data, at)
         if name == b"IEND":
-            return min(at, len(data))
-    return len(data)
+            return last, min(at, len(data))
+    return min(last, len(data)), None
 
 
 def _boxes_end(data: bytes, start: int) -> int:
@@ -226,20 +251,3 @@ def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
             return
         yield name, body, at + length
         at += length
-
-
-def second_directory(block: bytes) -> tuple[int, dict[int, int]]:
-    """Where the second directory of a TIFF's or EXIF's bytes is, and its tags' first values;
-    (0, {}) where there is none. A value that does not fit its entry stands as its place.
-    """
-    order = {b"II*\0": _little, b"MM\0*": _big}.get(block[:4])
-    if order is None:
-        return 0, {}
-    first = order(block, 4)
-    second = order(block, first + 2 + 12 * order(block, first, 2))
-    tags = {}
-    for entry in range(min(order(block, second, 2) if second else 0, 256)):
-        at = second + 2 + 12 * entry
-        short = order(block, at + 2, 2) == 3 and order(block, at + 4) == 1
-        tags[order(block, at, 2)] = order(block, at + 8, 2 if short else 4)
-    return second, tags

@@ -12,7 +12,7 @@ import numpy as np
 import pillow_heif
 from PIL import ImageFile
 
-from screener.media import pixels
+from screener.media import headers, pixels
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
@@ -20,7 +20,7 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 def opened(data: bytes) -> ImageFile.ImageFile:
     """The file at its first picture, no pixel decoded; raises what the plugin raises."""
     image: ImageFile.ImageFile = pillow_heif.HeifImageFile(  # type: ignore[no-untyped-call]
-        BytesIO(data), ""
+        _alone(data), ""
     )
     image.seek(0)  # it begins at the primary picture, and a walk from there would miss one
     return image
@@ -29,10 +29,15 @@ def opened(data: bytes) -> ImageFile.ImageFile:
 def decoded(data: bytes, number: int) -> pixels.Pixels | None:
     """The pixels of a picture, upright as libheif has turned them; None for a mode of Pillow's."""
     options = {"convert_hdr_to_8bit": True, "remove_stride": False}
-    picture = pillow_heif.open_heif(BytesIO(data), **options)[number]
+    picture = pillow_heif.open_heif(_alone(data), **options)[number]
     if picture.mode not in _CHANNELS:
         return None
     channels, memory = _CHANNELS[picture.mode], picture.data
     shape = (picture.size[1], picture.size[0], channels)
     stored = np.ndarray(shape, np.uint8, memory, strides=(picture.stride, channels, 1))
     return pixels.from_array(stored)
+
+
+def _alone(data: bytes) -> BytesIO:
+    """The file without one that stands behind it, whose boxes libheif would take for its own."""
+    return BytesIO(data[: headers.end(data, 0)])  # no copy where nothing does

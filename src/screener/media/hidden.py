@@ -8,8 +8,7 @@ from dataclasses import replace
 from PIL import ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers
-from screener.media.decoded import decoded
+from screener.media import decoder, headers, sequence
 from screener.media.embedded import Embedded, embedded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Picture
@@ -18,7 +17,9 @@ _HIDDEN = 16
 """So many places of one file that look like a hidden picture or clip are looked into."""
 
 _UNSEEN = ("too_large", "timeout", "unsupported", "encrypted")
-"""Why a hidden clip that is one was not looked at; for all other reasons it is none, or broken."""
+"""Why a hidden picture or clip that is one was not looked at; for all other reasons it is none, or
+broken.
+"""
 
 Clips = Callable[[bytes], Picture]
 """How a clip that is hidden in a picture's file is opened."""
@@ -27,45 +28,53 @@ Clips = Callable[[bytes], Picture]
 def frames(
     image: ImageFile.ImageFile, data: bytes, limits: Limits, clips: Clips | None
 ) -> Iterator[Frame]:
-    """The pictures hidden in a file and the frames of clips hidden there, as far as they decode;
-    their parts are counted from 0.
+    """The frames of pictures and clips hidden in a file, as far as they decode; their parts are
+    counted from 0, and those that have times have tracks, counted from 1.
 
     What is broken or cut is no trouble of the file, whose own pictures may be sound. What is over
-    a limit is: there is a picture, and nobody has looked at it.
+    a limit is, and what is of a kind that cannot be decoded: there is a picture, and nobody has
+    looked at it.
     """
-    budget, over, part, track = limits.pixels, None, 0, 1
+    budget, over, part, track = sequence.Budget(limits, factor=1), None, 0, 0
     for number, one in enumerate(embedded(data, image)):
         if number >= _HIDDEN:
             raise MediaError("too_large", f"more than {_HIDDEN} pictures hidden in the file")
-        trouble: MediaError | None = None
+        part_before, track_before = part, track
         try:
-            if one.clip:
-                for frame in _of_clip(one, clips, part, track):
-                    part, track = max(part, frame.part + 1), max(track, frame.track + 1)
-                    yield frame
-                    del frame
-                continue
-            check_pixels(*headers.largest(one.data), limits)
-            opened = decoder.open_image(one.data)
-            check_pixels(opened.width, opened.height, limits)
-            budget -= opened.width * opened.height
-            if budget < 0:
-                raise MediaError("too_large", f"hidden pictures: over {limits.pixels} pixels")
-            found, trouble = decoded(opened, one.data)
-            if found is not None:
-                yield Frame(found, 0.0, part, one.kind)
-                found = None
-                part += 1
+            for frame in _of_clip(one, clips) if one.clip else _of_picture(one, limits, budget):
+                told = track_before + frame.track if frame.track else 0
+                part, track = part_before + frame.part + 1, max(track, told)
+                yield replace(frame, part=part - 1, part_kind=one.kind, track=told)
+                del frame
         except MediaError as error:
-            trouble = error
-        if trouble is not None and trouble.reason in (_UNSEEN if one.clip else _UNSEEN[:1]):
-            over = trouble if over is None or isinstance(trouble, ShortOfMemory) else over
+            if error.reason in _UNSEEN and (one.clip or _is_picture(one.data)):
+                over = error if over is None or isinstance(error, ShortOfMemory) else over
     if over is not None:
         raise over
 
 
-def _of_clip(one: Embedded, clips: Clips | None, part: int, track: int) -> Iterator[Frame]:
-    """The frames of a hidden clip; its parts and tracks are counted from those given."""
+def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:
+    """The frames of a clip, with its tracks counted from 1."""
     for frame in clips(one.data).frames() if clips else ():
-        yield replace(frame, part=part + frame.part, part_kind=one.kind, track=track + frame.track)
+        yield replace(frame, track=frame.track + 1)
         del frame
+
+
+def _of_picture(one: Embedded, limits: Limits, budget: sequence.Budget) -> Iterator[Frame]:
+    """The frames of a picture; those of an animation are a track."""
+    check_pixels(*headers.largest(one.data), limits)
+    image = decoder.open_image(one.data)
+    count = sequence.count(image, one.data, limits)
+    track = int(count > 1 and image.format in sequence.ANIMATED)
+    for frame in sequence.frames(image, one.data, count, budget):
+        yield replace(frame, track=track)
+        del frame
+
+
+def _is_picture(data: bytes) -> bool:
+    """Whether what cannot be decoded is more than a beginning: whether a file of boxes or chunks
+    has one that says what it shows. Other kinds have been opened when that is asked.
+    """
+    if data[4:8] == b"ftyp":
+        return any(name in (b"meta", b"moov") for name, _, _ in headers.boxes(data, 0))
+    return data[:4] != b"RIFF" or data[12:15] == b"VP8"

@@ -92,8 +92,7 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
     check_pixels(image.width, image.height, limits)
     mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
     media = Media(mime, *_shown_size(image), sequence.count(image, data, limits))
-    # The first walk takes the image that is open; counting has moved a TIFF, so not that one.
-    opened = [] if image.format == "TIFF" else [image]
+    opened = [image]  # which the first walk takes
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else decoder.open_image(data)
@@ -118,7 +117,7 @@ def _decode_all(
     trouble: MediaError | None = None
     part = count
     try:
-        for frame in sequence.frames(image, data, count, limits):
+        for frame in sequence.frames(image, data, count, sequence.Budget(limits)):
             part = max(part, frame.part + 1)
             yield frame
             del frame

@@ -33,12 +33,13 @@ class Frame:
 
     `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; `part`
     is the number of the frame or page, from 0, and goes on counting for what is hidden in the file;
-    `part_kind` is `frame`, or `thumbnail` or `appended` for that; frames of a hidden clip have
-    their `time` in it. `pixels` may have any strides. `again` are the times of the frames looked at
-    next that show the same, and are not given themselves. `inner` are views of `pixels` without the
-    bars that a video has throughout. `track` counts a video's tracks of pictures from 0, and those
-    of clips hidden in a picture's file from 1. `between` is said of a frame that is worth hashing
-    only if it differs from the last one: its time is not one at which to look.
+    `part_kind` is `frame`, or `thumbnail` or `appended` for that; frames of a hidden clip or
+    animation have their `time` in it. `pixels` may have any strides. `again` are the times of the
+    frames looked at next that show the same, and are not given themselves. `inner` are views of
+    `pixels` without the bars that a video has throughout. `track` counts a video's tracks of
+    pictures from 0, and those of clips and animations hidden in a picture's file from 1. `between`
+    is said of a frame that is worth hashing only if it differs from the last one: its time is not
+    one at which to look.
     """
 
     pixels: NDArray[np.uint8]

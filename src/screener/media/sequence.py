@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from screener.errors import MediaError
-from screener.media import decoder, headers, pixels
+from screener.errors import MediaError, ShortOfMemory
+from screener.media import decoder, headers, pixels, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -22,7 +22,35 @@ _FRAMES_FACTOR = 4
 _APART = ("MPO", "TIFF")
 """Formats of which a frame is decoded without the one before."""
 
+ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+"""Formats whose frames follow one another in time."""
+
 _FEW = 4 << 20  # bytes of a frame that is kept to compare the next with
+
+
+class Budget:
+    """What frames may still cost together: so many of them, of so many pixels."""
+
+    def __init__(self, limits: Limits, *, factor: int = _FRAMES_FACTOR) -> None:
+        """As many as a file may have, and all together `factor` times the pixels of a picture."""
+        self._limits, self._factor = limits, factor
+        self._frames, self._pixels = limits.frames, limits.pixels * factor
+
+    @property
+    def most(self) -> int:
+        """As many frames as a file may have."""
+        return self._limits.frames
+
+    def take(self, image: Image.Image) -> None:
+        """One frame more. Raises MediaError, `too_large`, and takes nothing."""
+        if not self._frames:
+            raise MediaError("too_large", f"more than {self._limits.frames} frames")
+        check_pixels(image.width, image.height, self._limits)
+        pixels = image.width * image.height
+        if pixels > self._pixels:
+            most = f"{self._limits.pixels} x {self._factor} pixels"
+            raise MediaError("too_large", f"all frames together: over {most}")
+        self._frames, self._pixels = self._frames - 1, self._pixels - pixels
 
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
@@ -31,55 +59,53 @@ def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
         return headers.gif_frames(data, stop=limits.frames + 1)
     if image.format == "PSD":  # its frames are layers; what it shows is their composite
         return 1
-    if image.format != "TIFF":
-        return max(int(getattr(image, "n_frames", 1)), 1)
-    count = 1
+    if image.format == "TIFF":
+        return max(len(tiff.directories(data, stop=limits.frames + 1)), 1)
     try:
-        while count <= limits.frames:
-            image.seek(count)
-            count += 1
-    except MemoryError as error:
-        raise decoder.failure(error, data, "pages cannot be counted") from None
-    except Exception:
-        # The end, or a page that is broken: decoding will come to it and say so.
-        pass
-    return count
+        return max(int(getattr(image, "n_frames", 1)), 1)
+    except Exception as error:  # what a header says may be no number
+        raise decoder.failure(error, data, "frames cannot be counted") from None
 
 
-def frames(image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits) -> Iterator[Frame]:
+def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) -> Iterator[Frame]:
     """The frames of a file that declares so many, one that shows the same as the last left out.
 
-    Raises MediaError after the last that could be decoded.
+    Raises MediaError after the last that could be decoded. One that is broken ends the walk only
+    where the frames behind it hang on it.
     """
-    budget, time, previous = limits.pixels * _FRAMES_FACTOR, 0.0, None
+    apart = image.format in _APART
+    places = tiff.directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
+    time, previous = 0.0, None
+    trouble: MediaError | None = None
     for part in itertools.count():
-        if part:
-            following = _following(image, data, part, count)
+        found, wrong = None, None
+        try:
+            following = _frame_at(image, data, part, count, places)
             if following is None:
-                return
+                break
             image = following
-        if part >= limits.frames:
-            raise MediaError("too_large", f"more than {limits.frames} frames")
-        check_pixels(image.width, image.height, limits)
-        budget -= image.width * image.height
-        if budget < 0:
-            raise MediaError("too_large", f"all frames together: over {limits.pixels} x 4 pixels")
-        alone = count == 1 or image.format in _APART
-        found, trouble = decoded(image, data, part=part, alone=alone)
+            budget.take(image)
+            found, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
+        except MediaError as error:
+            wrong = error
         if count == 1:
             image.close()  # gives the decoder's memory back before anything is made of the pixels
-        elif alone:
+        elif apart:
             image._im = None  # it stands on the memory of the frame, which is not to outlive it
         if found is not None:
             shown = _told(found) if count > 1 else None
             if shown is None or previous is None or not np.array_equal(shown, previous):
                 yield Frame(found, time, part)
             previous, found = shown, None  # not held while the next are decoded
-        if trouble is not None:
-            raise trouble
-        if count == 1:
-            return
+        if trouble is None or isinstance(wrong, ShortOfMemory):
+            trouble = wrong or trouble
+        if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
+            break
         time += _duration(image)
+    if trouble is None and _ends_early(image, data):
+        trouble = MediaError("truncated", f"{image.format}: the file ends before its frames do")
+    if trouble is not None:
+        raise trouble
 
 
 def _told(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -94,18 +120,34 @@ def _told(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.frombuffer(made.digest(), np.uint8)
 
 
-def _following(
-    image: ImageFile.ImageFile, data: bytes, part: int, count: int
+def _frame_at(
+    image: ImageFile.ImageFile, data: bytes, part: int, count: int, places: Sequence[int]
 ) -> ImageFile.ImageFile | None:
-    """The image at its frame number `part`, None after the last; MediaError if some are missing."""
+    """The image at its frame number `part`, None after the last; MediaError if some are missing.
+    `places` are where the pages of a TIFF are, each of which is opened anew: Pillow finds none
+    behind one that it cannot read.
+    """
+    if not part:
+        return image
     try:
+        if places:
+            return tiff.opened(data, places[part]) if part < count else None
         return at(image, data, part)
     except EOFError:
-        if part < count and image.format not in ("GIF", "TIFF"):
+        if part < count and image.format != "GIF":
             raise MediaError("truncated", f"frame {part} of {count} is missing") from None
         return None
     except Exception as error:
         raise decoder.failure(error, data, f"frame {part} cannot be found") from None
+
+
+def _ends_early(image: Image.Image, data: bytes) -> bool:
+    """Whether a file that does not declare its frames is cut where one of them ends, so that those
+    behind it are not missed by their decoder.
+    """
+    if image.format == "GIF":
+        return not headers.ended_gif(data)
+    return image.format == "TIFF" and headers.cut_short(data)
 
 
 def _duration(image: Image.Image) -> float:

@@ -96,6 +96,10 @@ _DECODABLE = frozenset(
         "image/vnd-ms.dds",
         "image/webp",
         "image/avif",
+        "image/heic",
+        "image/heic-sequence",
+        "image/heif",
+        "image/heif-sequence",
         "image/bmp",
     }
 )

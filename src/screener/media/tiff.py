@@ -1,0 +1,167 @@
+"""The directories of a TIFF's bytes, each of which tells of one picture, read without decoding.
+
+A page is opened by its own place in the file, so that one which is broken is in the way of no
+other. Nothing here raises on broken input but `opened`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Literal, NamedTuple
+
+from PIL import ImageFile, TiffImagePlugin
+
+_WITHIN = 330  # the tag of a directory that names directories within it
+_PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
+JPEG_AT, JPEG_LENGTH = 513, 514
+"""The tags that say where a JPEG is that stands in for pixels, and how long."""
+
+_LOOKED_AT = 1 << 10  # directories of a file that may be cut
+_SIZES = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of whole numbers, by the number of their type
+
+
+class _Form(NamedTuple):
+    """How the numbers of a file are written: their order, and whether it is a BigTIFF."""
+
+    data: bytes
+    order: Literal["little", "big"]
+    big: bool
+
+    @property
+    def word(self) -> int:
+        """Bytes of a place in the file."""
+        return 8 if self.big else 4
+
+    def number(self, at: int, size: int) -> int:
+        """The number at a place; 0 where the data end before it does."""
+        found = self.data[at : at + size]
+        return int.from_bytes(found, self.order) if len(found) == size else 0
+
+    def entries(self, place: int) -> tuple[int, int]:
+        """How many entries a directory has, and where the first of them is."""
+        size = 8 if self.big else 2
+        return self.number(place, size), place + size
+
+    @property
+    def entry(self) -> int:
+        """Bytes of an entry."""
+        return 20 if self.big else 12
+
+    def end(self, place: int) -> int:
+        """Where a directory ends, with the place of the next."""
+        count, first = self.entries(place)
+        return first + self.entry * count + self.word
+
+
+def _form(data: bytes) -> _Form | None:
+    # As Pillow has it, which also takes the two bytes of the version in the wrong order.
+    if data[:2] not in (b"II", b"MM") or data[2:4] not in (b"*\0", b"\0*", b"+\0", b"\0+"):
+        return None
+    return _Form(data, "little" if data[:1] == b"I" else "big", b"+" in data[2:4])
+
+
+def directories(data: bytes, *, stop: int) -> list[int]:
+    """Where the directories of a TIFF are, no more than `stop`: its pages in their order, then
+    those within them, such as the picture of a raw file whose first page is a thumbnail.
+
+    Each comes once, whatever circles they make; also a place at which there is none.
+    """
+    form = _form(data)
+    if form is None:
+        return []
+    found: dict[int, None] = {}
+    starts = deque([form.number(8 if form.big else 4, form.word)])
+    while starts and len(found) < stop:
+        place = starts.popleft()
+        while place and place not in found and len(found) < stop:
+            found[place] = None
+            starts.extend(_within(form, place, stop))
+            place = form.number(form.end(place) - form.word, form.word)
+    return list(found)
+
+
+def _within(form: _Form, place: int, stop: int) -> list[int]:
+    """The directories that one names as being within it, no more than `stop`."""
+    at = _entries(form, place).get(_WITHIN)
+    if at is None:
+        return []
+    size = _SIZES.get(form.number(at + 2, 2), 0)
+    many = form.number(at + 4, form.word)
+    values = at + 4 + form.word
+    if size * many > form.word:
+        values = form.number(values, form.word)
+    return [form.number(values + size * n, size) for n in range(min(many, stop))]
+
+
+def _entries(form: _Form, place: int) -> dict[int, int]:
+    """The tags of a directory, and where their entries are."""
+    count, first = form.entries(place)
+    end = min(first + form.entry * count, len(form.data))
+    return {form.number(at, 2): at for at in range(first, end, form.entry)}
+
+
+def jpegs(data: bytes, *, stop: int) -> Iterator[bytes]:
+    """The JPEG files that stand in for the pixels of directories which have none: of raw files
+    the picture as the camera showed it is often told so.
+    """
+    form = _form(data)
+    if form is None:
+        return
+    for place in directories(data, stop=stop):
+        tags = _entries(form, place)
+        if JPEG_AT in tags and not tags.keys() & _PIXELS:
+            entry = [tags[tag] + 4 + form.word for tag in (JPEG_AT, JPEG_LENGTH) if tag in tags]
+            start, *length = [form.number(at, 4) for at in entry]
+            yield data[start : start + length[0]] if length else data[start:]
+
+
+def cut_short(data: bytes) -> bool:
+    """Whether a directory, or what tells where the next one is, ends behind the end of the file."""
+    form = _form(data)
+    if form is None:
+        return False
+    ends = map(form.end, directories(data, stop=_LOOKED_AT))
+    return any(end > len(data) for end in ends)
+
+
+class _From(BytesIO):
+    """The bytes of a TIFF, which says that it begins with another of its directories."""
+
+    def __init__(self, form: _Form, place: int) -> None:
+        super().__init__(form.data)  # holds the same bytes, not a copy
+        before = 8 if form.big else 4
+        self._head = form.data[:before] + place.to_bytes(form.word, form.order)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        at = self.tell()
+        found = super().read(size)
+        if at >= len(self._head):
+            return found
+        return (self._head[at:] + found[len(self._head) - at :])[: len(found)]
+
+
+def opened(data: bytes, place: int) -> ImageFile.ImageFile:
+    """The picture whose directory is at a place, no pixel decoded; raises what Pillow raises."""
+    form = _form(data)
+    if form is None or place >= 1 << 8 * form.word:
+        raise SyntaxError("not a TIFF")
+    return TiffImagePlugin.TiffImageFile(_From(form, place), "")
+
+
+def second_directory(block: bytes) -> tuple[int, dict[int, int]]:
+    """Where the second directory of an EXIF block is, and its tags' first values; (0, {}) where
+    there is none. A value that does not fit its entry stands as its place.
+    """
+    form = _form(block)
+    if form is None or form.big:
+        return 0, {}
+    count, at = form.entries(form.number(4, 4))
+    second = form.number(at + 12 * count, 4)
+    tags = {}
+    count, at = form.entries(second) if second else (0, 0)
+    for entry in range(at, at + 12 * min(count, 256), 12):
+        short = form.number(entry + 2, 2) == 3 and form.number(entry + 4, 4) == 1
+        tags[form.number(entry, 2)] = form.number(entry + 8, 2 if short else 4)
+    return second, tags

@@ -1,0 +1,199 @@
+"""The pages of a TIFF and the directories within them: each is looked at, or told."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from screener.errors import MediaError
+from screener.media import tiff
+from screener.media.image import open as open_picture
+from screener.media.limits import Limits
+
+SIZE = (64, 48)
+
+
+def grey(scene, number, size=SIZE):
+    """A drawn picture in grey."""
+    return scene(number, size).convert("L")
+
+
+def paged(pictures, **options):
+    """The bytes of a TIFF of these pages."""
+    out = io.BytesIO()
+    pictures[0].save(out, "TIFF", save_all=True, append_images=pictures[1:], **options)
+    return bytearray(out.getvalue())
+
+
+def entry(data, place, tag):
+    """Where a directory of a little-endian TIFF has an entry."""
+    count = struct.unpack_from("<H", data, place)[0]
+    places = [place + 2 + 12 * number for number in range(count)]
+    (found,) = [at for at in places if struct.unpack_from("<H", data, at)[0] == tag]
+    return found
+
+
+def walked(data, **limits):
+    """The parts that come with their pixels, and the reason of what ends them."""
+    found = []
+    try:
+        for frame in open_picture(bytes(data), limits=Limits(**limits)).frames():
+            found.append((frame.part, frame.pixels))
+    except MediaError as error:
+        return found, error.reason
+    return found, None
+
+
+def drawn_file(order, big, pictures, within):
+    """A TIFF, written by hand, of these grey pictures; `within` are the numbers of those whose
+    directories the first names as being within it, all others follow one another.
+    """
+    word, sign = (8, "Q") if big else (4, "I")
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "H", 43 if big else 42)
+    head += struct.pack(order + "HH", 8, 0) if big else b""
+    sizes = [(8 if big else 2) + (12 + 2 * word - 8 if big else 12) * 11 + word for _ in pictures]
+    starts = [len(head) + word + sum(sizes[:number]) for number in range(len(pictures))]
+    listed = starts[-1] + sizes[-1]
+    at = listed + word * len(within)
+    strips, made = b"", b""
+    for number, picture in enumerate(pictures):
+        follow = [n for n in range(number + 1, len(pictures)) if n not in within]
+        tags = [(254, int(number == 0)), (256, picture.width), (257, picture.height), (258, 8)]
+        tags += [(259, 1), (262, 1), (273, at + len(strips)), (277, 1), (278, picture.height)]
+        tags += [(279, picture.width * picture.height)]
+        tags += (
+            [(330, listed if len(within) > 1 else starts[within[0]])] if not number else [(339, 1)]
+        )
+        made += struct.pack(order + ("Q" if big else "H"), len(tags))
+        for tag, value in tags:
+            kind = (16 if big else 4) if tag in (273, 279, 330) else 4
+            count = len(within) if tag == 330 else 1
+            body = struct.pack(order + (sign if kind == 16 or not big else "I"), value)
+            made += struct.pack(order + "HH" + sign, tag, kind, count) + body.ljust(word, b"\0")
+        last = not follow or number in within
+        made += struct.pack(order + sign, 0 if last else starts[follow[0]])
+        strips += picture.tobytes()
+    places = b"".join(struct.pack(order + sign, starts[number]) for number in within)
+    return head + struct.pack(order + sign, starts[0]) + made + places + strips
+
+
+@pytest.mark.parametrize("within", [[1], [1, 3]])
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+def test_pictures_within_a_page_come_after_the_pages(scene, order, big, within):
+    """As in raw files, whose first page is a thumbnail of what lies within it: every picture
+    comes, with the pixels that were written.
+    """
+    pictures = [grey(scene, number, (64 + 8 * number, 48)) for number in range(4)]
+    data = drawn_file(order, big, pictures, within)
+
+    found, reason = walked(data)
+
+    order_told = [number for number in range(4) if number not in within] + within
+    assert reason is None
+    assert [part for part, _ in found] == [0, 1, 2, 3]
+    for (_, pixels), number in zip(found, order_told, strict=True):
+        assert np.array_equal(pixels, np.asarray(pictures[number]))
+
+
+def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
+    """The thumbnail that stands before it clears nothing."""
+    data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
+    second = tiff.directories(bytes(data), stop=9)[1]
+    struct.pack_into("<I", data, entry(data, second, 262) + 8, 32803)  # a sensor's mosaic
+
+    found, reason = walked(data)
+
+    assert (len(found), reason) == (1, "unsupported")
+
+
+def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
+    """As in raw files, which show it; it clears nothing, since it is not that picture."""
+    out = io.BytesIO()
+    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
+    second = tiff.directories(bytes(data), stop=9)[1]
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+        at = entry(data, second, tag)
+        struct.pack_into("<H", data, at, other)
+        struct.pack_into("<I", data, at + 8, value)
+    data += out.getvalue() + b"more"
+
+    found, reason = walked(data)
+
+    assert (len(found), reason) == (2, "undecodable")
+    wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
+    assert np.abs(found[1][1] - wanted).mean() < 3
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_deflate", "jpeg"])
+@pytest.mark.parametrize(
+    ("tag", "where", "value"), [(259, 8, 34712), (256, 0, 999), (262, 8, 9999)]
+)
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_page_that_cannot_be_opened_hides_no_other(scene, compression, tag, where, value, broken):
+    """An unknown compression, no width, unknown colours: all other pages come, then the reason."""
+    data = paged([grey(scene, number) for number in range(4)], compression=compression)
+    place = tiff.directories(bytes(data), stop=9)[broken]
+    struct.pack_into("<H", data, entry(data, place, tag) + where, value)
+
+    found, reason = walked(data)
+
+    assert [part for part, _ in found] == [part for part in range(4) if part != broken]
+    assert reason in ("undecodable", "unsupported")
+
+
+def test_a_page_whose_pixels_are_broken_hides_no_other(scene):
+    """What is left of it comes too, then the others, then the reason."""
+    data = paged([grey(scene, number) for number in range(3)], compression="tiff_deflate")
+    place = tiff.directories(bytes(data), stop=9)[1]
+    start = struct.unpack_from("<I", data, entry(data, place, 273) + 8)[0]
+    data[start : start + 100] = b"\x55" * 100
+
+    found, reason = walked(data)
+
+    assert [part for part, _ in found][-1] == 2
+    assert np.array_equal(found[-1][1], np.asarray(grey(scene, 2)))
+    assert reason == "undecodable"
+
+
+def test_a_page_over_the_limit_hides_no_other(scene):
+    """It is not decoded, the smaller page behind it is, and the file is too_large."""
+    data = paged([grey(scene, 0), grey(scene, 1, (128, 96)), grey(scene, 2)])
+    found, reason = walked(data, pixels=SIZE[0] * SIZE[1])
+    assert [part for part, _ in found] == [0, 2]
+    assert reason == "too_large"
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
+def test_a_cut_anywhere_is_told(scene, compression):
+    """Also where the first pages are whole and nothing is left of the last but its place."""
+    data = paged([grey(scene, number, (16, 12)) for number in range(3)], compression=compression)
+    last = tiff.directories(bytes(data), stop=9)[-1]
+    end = last + 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
+    start, size = (
+        struct.unpack_from("<I", data, entry(data, last, tag) + 8)[0] for tag in (273, 279)
+    )
+    needed = max(end, start + size)  # padding may follow
+    assert walked(data)[1] is None
+    for length in range(8, needed, 3):
+        assert walked(data[:length])[1] in ("truncated", "undecodable", "unsupported"), length
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_pages_are_counted_as_pillow_counts_them(scene, count):
+    """And no further than asked."""
+    data = bytes(paged([grey(scene, number) for number in range(count)]))
+    assert len(tiff.directories(data, stop=99)) == Image.open(io.BytesIO(data)).n_frames == count
+    assert len(tiff.directories(data, stop=2)) == min(count, 2)
+
+
+@given(st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*"]), st.binary(max_size=200))
+def test_directories_of_any_bytes(head, rest):
+    """Nothing raises and nothing runs on for ever; each place comes once."""
+    found = tiff.directories(head + rest, stop=50)
+    assert len(found) == len(set(found)) <= 50
+    assert tiff.cut_short(head + rest) in (True, False)
