@@ -7,10 +7,12 @@ import pytest
 from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener import HashList
-from screener.errors import HotlineError
-from screener.hotline import own_media
+from screener.errors import HotlineError, ListError
+from screener.hotline import granted, own_media
+from screener.hotline.desk import Desk
 from screener.hotline.report import Withdrawal
 from screener.hotline.secret import Secret
+from screener.lists.terms import Terms
 
 PAGE = "https://x.example/1"
 
@@ -28,8 +30,6 @@ def trusted(tmp_path, item):
     file = tmp_path / "trusted.csv"
     file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
     folder = tmp_path / "trusted.list"
-    from screener.lists.terms import Terms
-
     HashList.create(folder).import_file(file, source="iwf", terms=Terms(tlp="CLEAR"))
     return folder
 
@@ -109,6 +109,68 @@ def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
         desk.reverse(taken.case, by="amina", reason="taken off the list", at=NOON)
         assert desk.concerns(desk.case(taken.case)) == []
         assert not desk.own_list.matchable
+
+
+@pytest.mark.parametrize("how", ["source", "record"])
+def test_terms_that_a_trusted_list_narrows_bind_what_was_confirmed_by_it(
+    tmp_path, trusted, item, how
+):
+    """From the next opening on: partners are given no hash, and no export has it. Where the list
+    allows it again, so it may.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    path = desk.folder / "partners.toml"
+    path.write_text(path.read_text("utf-8").replace('"GREEN"', '"CLEAR"'), "utf-8")
+    (taken,) = take(desk, report_of(item))
+    assessed(desk, taken.case, basis="known")
+    text = (tmp_path / "trusted.csv").read_text()
+
+    def said(level):
+        file = tmp_path / f"{level}.csv"
+        if how == "record":
+            labelled = text.replace("status\n", "status,tlp\n").rstrip() + f",{level}\n"
+            file.write_text(labelled)
+            HashList.open(trusted).import_file(file, source="iwf")
+        else:
+            HashList.open(trusted).set_terms("iwf", Terms(tlp=level))
+        return Desk.open(desk.folder)
+
+    def exported(again):
+        try:
+            done = again.own_list.export(tmp_path / "out.csv", format="csv", audience="clients",
+                                         sources=["hotline"])  # fmt: skip
+        except ListError:
+            return False
+        return bool(done.records)
+
+    assert exported(desk)
+    again = said("RED")
+    assert again.own_list.matchable
+    assert not exported(again)
+    with pytest.raises(HotlineError, match="no hash that may go"):
+        again.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    again = said("AMBER")
+    assert exported(again)
+    again.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    (notice,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(notice.read_text())["tlp"] == "AMBER"
+
+
+def test_lists_that_are_as_they_were_are_not_gone_through_again(
+    tmp_path, trusted, item, monkeypatch
+):
+    """An opening looks at what a list says of its sources, not at each record of each case."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item))
+    assessed(desk, taken.case, basis="known")
+    Desk.open(desk.folder)
+    asked = []
+    monkeypatch.setattr(granted.assessing, "confirmed_by", lambda *_: asked.append(1) or [])
+    Desk.open(desk.folder)
+    assert asked == []
+    HashList.open(trusted).set_terms("iwf", Terms(tlp="RED"))
+    Desk.open(desk.folder)
+    assert asked == [1]
 
 
 def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):

@@ -12,9 +12,11 @@ from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 from screener import audit
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
-from screener.hotline import own_media, store
+from screener.hotline import completing, own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
+from screener.index.held import one_at_a_time
+from screener.lists import database as lists
 from screener.lists import placeholders
 from screener.lists.terms import Terms
 
@@ -307,6 +309,23 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
     else:
         with pytest.raises(ListError, match="nothing may go on"):
             again.own_list.export(tmp_path / "out.txt", **wanted)
+
+
+def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, monkeypatch):
+    """While a large import runs, a hotline is not held up for as long as it has reports."""
+    monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
+    waited, made = [], completing._import
+    monkeypatch.setattr(
+        completing, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+    )
+    pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
+    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+        take(desk, *map(report_of, pictures))
+        waited.clear()
+        again = Desk.open(desk.folder)
+    assert waited == [2]
+    assert len(again.unlisted) == 2
+    assert Desk.open(desk.folder).unlisted == []
 
 
 def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):

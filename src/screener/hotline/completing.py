@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from screener.audit_file import AuditFile
-from screener.errors import HotlineError, ScreenerError
+from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.hotline.notifying import Handing
 from screener.hotline.sentence import marked
+from screener.index.held import one_at_a_time
 from screener.lists import database as lists
 from screener.lists import generations
 from screener.lists import terms as lists_terms
@@ -126,16 +127,28 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
 def _import_each(
     folder: Path, source: str, due: Sequence[_Due], terms: Terms
 ) -> tuple[list[_Due], list[Unlisted]]:
-    """Import records together, or, where that fails, one by one: those that were, and the rest."""
+    """Import records together, or, where that fails, one by one: those that were, and the rest.
+
+    Where somebody else is at work in the list, it is for no record's sake: none is waited for.
+    """
     try:
         _import(folder, source, due, terms)
     except (ScreenerError, ValueError) as error:
-        if len(due) == 1:
+        if len(due) == 1 or _in_use(folder / LIST):
             why = error if isinstance(error, ScreenerError) else type(error).__name__
-            return [], [(due[0].entry, str(why))]
+            return [], [(one.entry, str(why)) for one in due]
         each = [_import_each(folder, source, [one], terms) for one in due]
         return [one for some, _ in each for one in some], [one for _, some in each for one in some]
     return list(due), []
+
+
+def _in_use(path: Path) -> bool:
+    """Whether somebody writes into a list now."""
+    try:
+        with one_at_a_time(path / generations.LOCK, seconds=0):
+            return False
+    except IndexFileError:
+        return True
 
 
 def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:

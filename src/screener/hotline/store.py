@@ -15,7 +15,15 @@ from pathlib import Path
 from screener.audit_chain import head_path
 from screener.audit_file import AuditFile
 from screener.errors import HotlineError, IndexFileError, ListError, OutputError, ScreenerError
-from screener.hotline import casebook, completing, database, notifying, partners, settings
+from screener.hotline import (
+    casebook,
+    completing,
+    database,
+    granted,
+    notifying,
+    partners,
+    settings,
+)
 from screener.hotline.case import Case
 from screener.hotline.lists import list_errors, open_list
 from screener.hotline.partners import Partners
@@ -155,6 +163,7 @@ class Store:
         known = self.partners if (self.folder / PARTNERS).exists() else None
         path = self.folder / completing.LIST
         own = Terms() if known is None else known.hotline.terms
+        granted.follow(self.folder, self.settings)
         with list_errors(path):
             self.unlisted = completing.write_list(self.folder, own)
         self.unbound = completing.write_terms(self.folder, own)
