@@ -221,7 +221,7 @@ class HashList(KeptList):
 
         def asked(connection: sqlite3.Connection) -> FrameHolders:
             holders = frames.holders(connection, values, self.generation)
-            if len(np.unique(holders.places)) < len(values):
+            if len(np.unique(holders.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
             return holders
 

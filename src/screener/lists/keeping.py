@@ -139,10 +139,10 @@ class KeptList:
         `refresh` gives the new generation.
 
         A `full` file is all that the source has: entries that it does not name are withdrawn. If
-        more than a fifth of them would go, whatever is added, or any while a row could not be
-        read, it is refused unless `accept_shrink` is given. `by` is who asked, for the log; `terms`
-        what the source allows. With a `key`, an Ed25519 public key in a PEM file, the file must
-        have a manifest that is signed with it.
+        more than a fifth of them would go or match no more, whatever is added, or any go while a
+        row could not be read, it is refused unless `accept_shrink` is given. `by` is who asked, for
+        the log; `terms` what the source allows. With a `key`, an Ed25519 public key in a PEM file,
+        the file must have a manifest that is signed with it.
         """
         options = options_of(Path(path), source, scheme, state, mapping)
         wishes = Wishes(strict, full, accept_shrink, by, terms, None if key is None else Path(key))
