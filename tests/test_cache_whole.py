@@ -1,5 +1,6 @@
 """No input is missing from a cache unsaid: killed scans, scans that go on, members of one name."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -9,15 +10,20 @@ import sys
 import tarfile
 import time
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
+from clips import clip, scenes, value_of
 from command import CALL, screener
 
-from screener import HashCache, Screener, output, rescan, scan
+from screener import Hash, HashCache, Screener, output, rescan, scan
+from screener.hashed import Hashed
 from screener.hashing import pdq
-from screener.media.source import name_of
-from screener.rescan import unhashed
+from screener.hashing.hash import KINDS
+from screener.located import Located
+from screener.media.source import Name, name_of
+from screener.result import MediaFacts
 
 
 @pytest.fixture
@@ -209,21 +215,80 @@ def test_members_of_one_name_are_inputs_of_their_own(known, folder, scene, tmp_p
     assert of_a.count(tar.stat().st_mtime_ns) == 2
 
 
-def test_what_could_not_be_hashed_is_counted(known, folder, tmp_path):
-    """A file that is empty or gone has no hash to compare: a rescan says so, and ends with 3."""
+def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path):
+    """A file that is empty or gone has no hash to compare, one that is cut short has digests and
+    some: a rescan says so, and ends with 3, as a scan does. Where digests alone are to be compared,
+    that of a file that is cut short is enough.
+    """
     (folder / "empty").touch()
-    given = [folder / "0.png", folder / "empty", folder / "gone.png"]
+    (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:20_000])
+    given = [folder / "0.png", folder / "empty", folder / "gone.png", folder / "cut.png"]
     with HashCache.open(tmp_path / "c") as cache:
         list(scan(Screener(known), given, jobs=1, cache=cache))
-        assert (len(cache), unhashed(Screener(known), cache)) == (3, 2)
         reasons = [str(one.reason) for one in rescan(Screener(known), cache, every=True)]
-    assert sorted(reasons) == ["None", "empty", "unreadable"]
+    assert sorted(reasons) == ["None", "empty", "truncated", "unreadable"]
+    call = ("rescan", "--cache", tmp_path / "c", "--list", known.path)
 
-    done = screener("rescan", "--cache", tmp_path / "c", "--list", known.path)
+    done = screener(*call)
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert "2 inputs could not be hashed" in done.stderr
-    assert "scan them again with --cache" in done.stderr
+    assert "3 inputs reach no record and are unscreened" in done.stderr
+    assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))
+    assert "2 inputs reach no record" in screener(*call, "--digests-only").stderr
+    with HashCache.open(tmp_path / "d") as cache:
+        list(scan(Screener(known), [given[0], given[3]], jobs=1, cache=cache))
+    only = ("rescan", "--cache", tmp_path / "d", "--list", known.path)
+    for more in ((), ("--all",)):
+        assert screener(*only, *more).returncode == 3
+        assert screener(*only, *more, "--digests-only").returncode == 0
+
+
+def test_what_is_gone_leaves_its_hashes_in_the_cache(known, folder, tmp_path, make_list):
+    """A file that a scan finds gone is found by a newer list all the same; one that was never there
+    is counted.
+    """
+    picture, results, cache = folder / "0.png", tmp_path / "r.jsonl", tmp_path / "c"
+    given = [picture, folder / "never.png"]
+    go_on(known, given, results, cache)
+    digest = hashlib.md5(picture.read_bytes()).hexdigest()
+    picture.unlink()
+    assert go_on(known, given, results, cache) == [str(picture)]
+    assert go_on(known, given, results, cache) == []
+    newer = make_list([{"id": "new", "md5": digest}], name="newer")
+
+    with HashCache.open(cache) as held:
+        untold = Counter()
+        found = [one.input for one in rescan(Screener(newer), held, untold=untold)]
+
+    assert found == [str(picture)]
+    assert untold == {"unreadable": 1}
+
+
+def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp_path):
+    """In a video that does not declare how many frames it has, as those in Matroska files, and in a
+    still picture: as deciding them says, where the list holds videos alone.
+    """
+    film = clip(scenes(60, seed=1))
+    known = make_list([{"id": "film", "vpdq": Hash(KINDS["vpdq"], value_of(film)).text}])
+    engine = Screener(known)
+    frames = [
+        Located(Hash(KINDS["pdq"], code.tobytes(), int(quality)), time=time)
+        for time, quality, code in zip(film.times.tolist(), film.qualities, film.codes, strict=True)
+    ]
+    items = [
+        Hashed(Name("a.mkv"), tuple(frames), MediaFacts("video/x-matroska", 64, 64, 0)),
+        Hashed(Name("a.png"), (frames[7]._replace(time=0.0),), MediaFacts("image/png", 64, 64, 1)),
+        Hashed(Name("b.png"), (frames[7]._replace(hash=Hash(KINDS["pdq"], bytes(32), 100)),),
+               MediaFacts("image/png", 64, 64, 1)),
+    ]  # fmt: skip
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add(items, engine.hasher)
+        found = {one.input: one.to_dict() for one in rescan(engine, cache)}
+
+    decided = {one.input: one.to_dict() for one in engine.decide(items)}
+    assert decided["a.mkv"]["verdict"] == "match"
+    assert decided["a.png"]["beside"]
+    assert found == {name: decided[name] for name in ("a.mkv", "a.png")}
 
 
 def test_a_rescan_sees_what_a_scan_replaces_meanwhile(

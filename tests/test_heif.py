@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pillow_heif
 import pytest
+from command import screener
 from PIL import Image
 
 from screener import Screener
@@ -21,6 +24,7 @@ from screener.hashing import pdq
 from screener.media import decoder
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
+from screener.summary import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -164,6 +168,49 @@ def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
     jsonschema.validate(line, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(line | {"reason": "truncated"}, schema)
+
+
+def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
+    monkeypatch, still, make_list, scene, tmp_path
+):
+    """A scan that goes on leaves it out only while the extra is missing, and so does its cache; the
+    new line counts, and the old one no more, in the summary, the exit code and the report.
+    """
+    known = make_list([{"id": "a", "pdq": pdq.compute(np.asarray(scene(50))).text}])
+    uploads, results, cache = tmp_path / "up", tmp_path / "r.jsonl", tmp_path / "c"
+    uploads.mkdir()
+    (uploads / "a.heic").write_bytes(still)
+    with zipfile.ZipFile(uploads / "b.zip", "w") as archive:
+        archive.writestr("in.heic", still)
+        archive.writestr("in.txt", b"words")
+    (tmp_path / "without" / "pillow_heif").mkdir(parents=True)
+    (tmp_path / "without" / "pillow_heif" / "__init__.py").write_text("raise ImportError")
+    call = ("scan", uploads, "--list", known.path, "--resume", results, "--cache", cache)
+    again = ("rescan", "--list", known.path, "--cache", cache)
+    path = os.environ.get("PYTHONPATH", "")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{tmp_path / 'without'}{os.pathsep}{path}")
+        for _ in range(2):
+            done = screener(*call)
+            assert (done.returncode, results.read_text().count("\n")) == (3, 3), done.stderr
+            assert "2 of them need an extra" in done.stderr
+        assert "hashed by other settings" not in screener(*again).stderr
+    before = screener(*again)
+    assert before.returncode == 3
+    assert "2 inputs were hashed by other settings" in before.stderr
+
+    for _ in range(2):
+        done = screener(*call)
+
+        assert done.returncode == 1, done.stderr
+        assert "3 screened: 2 match, 0 no_match, 1 unscreened (1 unsupported)" in done.stderr
+        assert "need an extra" not in done.stderr
+        assert results.read_text().count("\n") == 5
+    found = Summary.of(results)
+    assert (found.total, found.verdicts["match"], found.extras) == (3, 2, {})
+    after = screener(*again)
+    assert (after.returncode, after.stdout.count("\n")) == (1, 2)
+    assert "hashed by other settings" not in after.stderr
 
 
 def test_pillow_is_as_it_was(still):

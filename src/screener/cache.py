@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from screener import cached
 from screener.cache_file import CacheFile
 from screener.errors import OutputError, PolicyError
+from screener.extras import is_here
 from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, HashKind
@@ -92,7 +93,7 @@ class HashCache:
     def add(self, inputs: Iterable[Hashed], hasher: Hasher) -> None:
         """Keep what was made of some inputs, in the place of what was kept of them before: all of
         them, when this returns, even if the process is killed. An input without a hash is kept too,
-        to be counted.
+        to be counted; but where there was nothing, what is kept of what was there stays.
         """
         with self._file.writing() as connection:
             making = self._making(connection, hasher)
@@ -100,26 +101,30 @@ class HashCache:
             for hashed in inputs:
                 if hashed.name.text is not None:
                     key = cached.key_of(hashed.name)
+                    if _is_gone(hashed) and _has(connection, key):
+                        continue
                     _remove(connection, "name = ? AND place = ?", key)
-                    row = (*key, now, making, *cached.columns(hashed))
+                    row = (*key, now, making, *cached.columns(hashed, hasher.kinds))
                     number = connection.execute(_INSERT, row).lastrowid
                     codes = [(k, number, value) for k, value in cached.values(hashed).items()]
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
     def holds(self, name: Name, hasher: Hasher) -> bool:
         """Whether it has an input as it is now, by its size and time, with all that a Hasher would
-        make of it.
+        make of it, as far as it did not want an extra that is here now.
         """
         key = cached.key_of(name)
         with self._file.reading() as connection:
             row = connection.execute(
-                "SELECT size, mtime_ns, made_by FROM inputs JOIN makings ON makings.id = making"
-                " WHERE name = ? AND place = ?",
+                "SELECT size, mtime_ns, made_by, extra FROM inputs"
+                " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        if row is None or row[:2] != (name.size, name.mtime_ns):
+        gone = name.size is None and name.mtime_ns is None
+        if row is None or (row[:2] != (name.size, name.mtime_ns) and not gone):
             return False
-        return serves(row[2], self._made_by(hasher))
+        made, extra = row[2:]
+        return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
 
     def _made_by(self, hasher: Hasher) -> str:
         if self._maker is None or self._maker[0] is not hasher:
@@ -160,17 +165,15 @@ class HashCache:
         with self._file.reading() as connection:
             return [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """How many inputs were hashed by which settings, and of how many of these there is no
-        hash.
-        """
+    def counts(self) -> dict[tuple[str, str | None], int]:
+        """How many inputs were hashed by which settings, and want which extra."""
         with self._file.reading() as connection:
             rows = connection.execute(
-                "SELECT made_by, count(*), sum(bare) FROM"
-                " (SELECT making, bare FROM inputs INDEXED BY inputs_by_making)"
-                " JOIN makings ON makings.id = making GROUP BY making"
+                "SELECT made_by, extra, count(*) FROM"
+                " (SELECT making, extra FROM inputs INDEXED BY inputs_by_making)"
+                " JOIN makings ON makings.id = making GROUP BY making, extra"
             ).fetchall()
-        return {made: (all_of_them, bare) for made, all_of_them, bare in rows}
+        return {(made, extra): number for made, extra, number in rows}
 
     def last(self) -> int:
         """The largest number of an input; numbers begin with 1, and none is used again."""
@@ -196,11 +199,11 @@ class HashCache:
         except (ValueError, TypeError):
             raise self._file.damaged(f"hashes of the kind {kind.name}") from None
 
-    def many_parts(self, first: int, end: int) -> list[int]:
-        """The inputs of those numbers that are videos or animations: what they match is for all of
-        their frames to say.
+    def unclear(self, first: int, end: int, floor: int) -> list[int]:
+        """The inputs of those numbers that may be `unscreened` under a floor, and all videos and
+        animations.
         """
-        return self._numbers("id >= ? AND id < ? AND frames > 1", first, end)
+        return self._numbers("id >= ? AND id < ? AND clear < ?", first, end, floor)
 
     def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[Hashed]:
         """What was kept of some inputs, as far as it was made by any of some settings."""
@@ -227,11 +230,9 @@ class HashCache:
         """The inputs from one number to before another."""
         return self._numbers("id >= ? AND id < ?", first, end)
 
-    def _numbers(self, which: str, first: int, end: int) -> list[int]:
+    def _numbers(self, which: str, *values: int) -> list[int]:
         with self._file.reading() as connection:
-            asked = connection.execute(
-                f"SELECT id FROM inputs WHERE {which} ORDER BY id", (first, end)
-            )
+            asked = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
             return [number for (number,) in asked.fetchall()]
 
     def _one(self, question: str, *values: Any) -> Any:
@@ -282,6 +283,16 @@ def serves(kept: str, wanted: str) -> bool:
     one, other = json.loads(kept), json.loads(wanted)
     has_all = set(one.pop("kinds")) >= set(other.pop("kinds"))
     return has_all and bool(one == other)
+
+
+def _is_gone(hashed: Hashed) -> bool:
+    """Whether there was nothing to be hashed under that name."""
+    return not hashed.hashes and hashed.name.size is None and hashed.name.mtime_ns is None
+
+
+def _has(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:
+    row = connection.execute("SELECT 1 FROM inputs WHERE name = ? AND place = ?", key).fetchone()
+    return row is not None
 
 
 def _remove(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:

@@ -30,12 +30,13 @@ CREATE TABLE inputs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name BLOB NOT NULL, place TEXT NOT NULL,
     text TEXT, size INTEGER, mtime_ns INTEGER,
-    hashed INTEGER NOT NULL, making INTEGER NOT NULL, bare INTEGER NOT NULL,
-    frames INTEGER, media TEXT, reason TEXT, detail TEXT, located TEXT NOT NULL,
+    hashed INTEGER NOT NULL, making INTEGER NOT NULL, archive INTEGER NOT NULL,
+    clear INTEGER NOT NULL, extra TEXT, media TEXT, reason TEXT, detail TEXT, located TEXT NOT NULL,
     UNIQUE (name, place)
 );
 CREATE INDEX inputs_by_time ON inputs (hashed);
-CREATE INDEX inputs_by_making ON inputs (making, bare);
+CREATE INDEX inputs_by_making ON inputs (making, extra);
+CREATE INDEX inputs_by_clear ON inputs (clear);
 CREATE TABLE codes (
     kind TEXT, input INTEGER, bytes BLOB, PRIMARY KEY (kind, input)
 ) WITHOUT ROWID;

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from screener.errors import MediaError
+from screener.extras import named_in
 from screener.hashed import Hashed
-from screener.hashing.hash import KINDS, Hash
+from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.located import Located
 from screener.media.source import Name
 from screener.result import MediaFacts
 
 # In the order of `columns`; `loaded` takes them with the values of the hashes.
 COLUMNS = (
-    "text", "size", "mtime_ns", "bare", "frames", "media", "reason", "detail", "located"
+    "text", "size", "mtime_ns", "archive", "clear", "extra", "media", "reason", "detail", "located"
 )  # fmt: skip
+
+# Floors below all that there are, above them, and that of an archive, whose members are screened.
+_NEVER, _ALWAYS, _ARCHIVE = -1, 255, 256
+
+EVERY = _ARCHIVE
+"""A floor that nothing is sure to reach but an archive."""
 
 
 def key_of(name: Name) -> tuple[bytes, str]:
@@ -28,15 +35,37 @@ def key_of(name: Name) -> tuple[bytes, str]:
     return name.as_bytes, "/".join(f"{length}:{before}" for length, before in levels)
 
 
-def columns(hashed: Hashed) -> tuple[Any, ...]:
-    """What is kept of an input but the values of its hashes. `bare`: there are none."""
+def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
+    """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and json.dumps({f.name: getattr(media, f.name) for f in fields(media)})
     located = json.dumps([_place(one) for one in hashed.hashes])
     return (
-        name.text, name.size, name.mtime_ns, int(not hashed.hashes), media and media.frames, facts,
-        trouble and trouble.reason, trouble and trouble.detail, located,
+        name.text, name.size, name.mtime_ns, int(hashed.archive), _clear(hashed, kinds),
+        trouble and named_in(trouble.detail), facts, trouble and trouble.reason,
+        trouble and trouble.detail, located,
     )  # fmt: skip
+
+
+def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
+    """The highest floor under which an input is surely screened, whichever of its perceptual kinds
+    a list holds: only above it may it be `unscreened`. None is, of what moves or gave trouble:
+    that is for all of its hashes to say.
+    """
+    media = hashed.media
+    if hashed.trouble is not None:
+        return _NEVER
+    if hashed.archive:
+        return _ARCHIVE
+    if hashed.video or (media is not None and media.frames != 1):
+        return _NEVER
+    best = {kind.name: _NEVER for kind in kinds if kind.perceptual}
+    for one in hashed.hashes:
+        kind = one.hash.kind.name
+        if kind in best and one.part_kind == "frame":
+            scores = (score for score in (one.hash.quality, one.detail) if score is not None)
+            best[kind] = max(best[kind], min(scores, default=_ALWAYS))
+    return min(best.values(), default=_ALWAYS if hashed.hashes else _NEVER)
 
 
 def values(hashed: Hashed) -> dict[str, bytes]:
@@ -50,7 +79,7 @@ def values(hashed: Hashed) -> dict[str, bytes]:
 def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
     name, place = key
-    text, size, mtime_ns, _bare, _frames, media, reason, detail, located = row
+    text, size, mtime_ns, archive, _clear, _extra, media, reason, detail, located = row
     at = dict.fromkeys(values, 0)
     hashes = []
     for told in json.loads(located):
@@ -71,6 +100,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         tuple(hashes),
         None if media is None else MediaFacts(**json.loads(media)),
         None if reason is None else MediaError(reason, detail),
+        archive=bool(archive),
     )
 
 

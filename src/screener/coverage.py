@@ -39,6 +39,19 @@ class Coverage:
                 return (Verdict.UNSCREENED, *self._why_not_compared(one, item))
         return Verdict.NO_MATCH, None, None
 
+    def floors(self) -> list[dict[str, int]]:
+        """For each list that an input must have been compared with to be cleared: the kinds by
+        which that can be, with the floor of each; frames of videos aside.
+        """
+        return [
+            {
+                kind: self._policy.floor.get(kind, 0)
+                for kind in self._can_match[one.name]
+                if (KINDS[kind].digest if self._policy.digests_only else KINDS[kind].perceptual)
+            }
+            for one in self._clearing
+        ]
+
     def hangs_on_doubt(self, item: Hashed) -> bool:
         """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
         if not any(self._reach.may_be_usable(one) for one in groups_of(item.hashes)):

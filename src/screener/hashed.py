@@ -35,7 +35,8 @@ _MOVED = 10
 class Hashed:
     """An input as far as it could be hashed: what there is to look up, and what went wrong.
 
-    `seconds` is what a scan's worker took for it.
+    `seconds` is what a scan's worker took for it. An `archive` that was opened has digests alone:
+    its members say what is in it.
     """
 
     name: Name
@@ -43,6 +44,7 @@ class Hashed:
     media: MediaFacts | None = None
     trouble: MediaError | None = None
     seconds: float | None = None
+    archive: bool = False
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # As plain values: a scan is sent one of each file.

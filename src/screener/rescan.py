@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from screener import video_search
 from screener.cache import HashCache, made_by, serves
+from screener.cached import EVERY
+from screener.extras import is_here
+from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
-from screener.result import Result
+from screener.hashing.pdq import PDQ
+from screener.result import Result, Verdict
 from screener.screen import Screener
 
 # Inputs at a time: eight PDQs each make a batch that is large enough for the fastest search.
 _CHUNK = 1 << 17
 _DECIDED = 256
 
+# What only decoding a whole file can say, whose digests are those of all of it.
+_DECODING = frozenset(("undecodable", "truncated", "unsupported", "encrypted", "no_video"))
+
 
 def rescan(
-    engine: Screener, cache: HashCache, *, every: bool = False, threads: int = 1
+    engine: Screener,
+    cache: HashCache,
+    *,
+    every: bool = False,
+    threads: int = 1,
+    untold: Counter[str] | None = None,
 ) -> Iterator[Result]:
     """The Results of cached inputs that reach a record, in the order in which they were hashed.
 
     They are what a scan of the same files would give now. `every` gives those without a hit too,
-    more slowly. Inputs that were hashed by other settings than the Screener's policy has, or
-    without a kind that its lists hold, are left out: `outdated` counts them, and `unhashed` those
-    of which nothing could be hashed. An input that is scanned meanwhile may have two Results. The
-    cache is not held between two Results.
+    more slowly; without, `untold` counts those that are `unscreened`, by their reasons. Inputs that
+    were hashed by other settings than the Screener's policy has, or without a kind that its lists
+    hold, are left out: `outdated` counts them. An input that is scanned meanwhile may have two
+    Results. The cache is not held between two Results.
     """
     done = 0
     # What a scan replaces meanwhile gets a number behind all that were there: a second round.
@@ -36,28 +51,29 @@ def rescan(
             if every:
                 numbers = cache.numbers(first, end)
             else:
-                numbers = _reached(engine, cache, first, end, threads)
+                numbers = _to_decide(engine, cache, first, end, threads)
             settings = _settings(engine, cache)
             for at in range(0, len(numbers), _DECIDED):
                 items = list(cache.load(numbers[at : at + _DECIDED], settings))
-                for result in engine.decide(items):
-                    if every or result.matches or result.beside:
+                for item, result in zip(items, _decided(engine, items), strict=True):
+                    reached = bool(result.matches or result.beside)
+                    if reached or (every and not _is_spoken_for(item)):
                         yield result
+                    elif untold is not None and not _is_spoken_for(item):
+                        _count(result, untold)
         done = last
 
 
 def outdated(engine: Screener, cache: HashCache) -> int:
-    """How many cached inputs a Screener cannot decide, so that they are to be scanned again."""
-    settings = _settings(engine, cache)
-    return sum(n for made, (n, _) in cache.counts().items() if made not in settings)
-
-
-def unhashed(engine: Screener, cache: HashCache) -> int:
-    """How many cached inputs, of those that a Screener can decide, there is no hash of: they could
-    not be read, or took too long.
+    """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
+    Screener cannot decide them, or without an extra that is here now.
     """
     settings = _settings(engine, cache)
-    return sum(n for made, (_, n) in cache.counts().items() if made in settings)
+    return sum(
+        number
+        for (made, extra), number in cache.counts().items()
+        if made not in settings or (extra is not None and is_here(extra))
+    )
 
 
 def _settings(engine: Screener, cache: HashCache) -> set[str]:
@@ -65,13 +81,49 @@ def _settings(engine: Screener, cache: HashCache) -> set[str]:
     return {made for made in cache.makings() if serves(made, wanted)}
 
 
-def _reached(engine: Screener, cache: HashCache, first: int, end: int, threads: int) -> list[int]:
-    """The inputs with a hash near a listed one; only they can have a match."""
-    found = [np.array(cache.many_parts(first, end), np.int64)]
+def _decided(engine: Screener, items: list[Hashed]) -> list[Result]:
+    if not any(kind.perceptual for kind in engine.kinds):
+        # A scan would decode nothing, and find nothing wrong there.
+        items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
+    return engine.decide(items)
+
+
+def _is_whole(item: Hashed) -> bool:
+    """Whether the digests of an input are those of all of it, though it could not be decoded: not
+    those of a member that was cut short, or of an archive of which not all could be listed.
+    """
+    inside = item.archive or item.name.archives
+    trouble = item.trouble
+    return not inside and bool(item.hashes) and trouble is not None and trouble.reason in _DECODING
+
+
+def _is_spoken_for(item: Hashed) -> bool:
+    """Whether an archive has no line where it reaches no record, since its members have theirs."""
+    return item.archive and item.trouble is None
+
+
+def _count(result: Result, untold: Counter[str]) -> None:
+    """Count an unscreened input, unless `outdated` does."""
+    wanted = result.extra
+    if result.verdict == Verdict.UNSCREENED and not (wanted is not None and is_here(wanted)):
+        untold[str(result.reason)] += 1
+
+
+def _to_decide(engine: Screener, cache: HashCache, first: int, end: int, threads: int) -> list[int]:
+    """The inputs with a hash near a listed one, as only they can have a match; and those that may
+    be unscreened.
+    """
+    # With a list that has no kind to clear a picture by, each is looked at.
+    floor = max(max(one.values(), default=EVERY) for one in engine.floors)
+    found = [np.array(cache.unclear(first, end, floor), np.int64)]
     held = {kind for one in engine.lists for kind in one.kinds}
     for kind in KINDS.values():
-        if kind.name in held and (kind.digest or kind.perceptual):
+        # Frames of listed videos are near PDQs, those of stills too.
+        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in held else []
+        asked = [kind] if kind.name in held and (kind.digest or kind.perceptual) else []
+        if asked or others:
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
-                found.append(numbers[engine.reached(kind, codes, threads=threads)])
+                for one in asked + others:
+                    found.append(numbers[engine.reached(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

@@ -273,7 +273,7 @@ class _Scan:
         item.left.bytes -= listing.bytes
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")
-        own = replace(opened.hashed, trouble=trouble)
+        own = replace(opened.hashed, trouble=trouble, archive=True)
         item.own = _named(own, item, seconds)
         self._decide([(item, own, seconds)])
         result = item.result
@@ -290,5 +290,4 @@ def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
     with the seconds that it took.
     """
     name = item.target.name or hashed.name
-    taken = round(item.seconds + seconds, 6)
-    return Hashed(name, hashed.hashes, hashed.media, hashed.trouble, taken)
+    return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

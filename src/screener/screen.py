@@ -143,6 +143,11 @@ class Screener:
             found |= np.diff(offsets) > 0
         return found
 
+    @property
+    def floors(self) -> list[dict[str, int]]:
+        """For each list by which an input can be cleared: see `Coverage.floors`."""
+        return self._coverage.floors()
+
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
         item = Hashed(name, trouble=MediaError(str(reason), detail))

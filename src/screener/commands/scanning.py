@@ -34,7 +34,7 @@ from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
-from screener.rescan import outdated, unhashed
+from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
 from screener.result import Result
 from screener.scan import check_memory, cores
@@ -190,9 +190,9 @@ def rescan(
     """Match the hashes of inputs that were scanned before against newer lists; open no file.
 
     One JSON line for each input that reaches a record: what a scan of it would give now. Inputs
-    that were hashed by other settings or kinds, or of which nothing could be hashed, are counted,
-    are to be scanned again, and make the exit code 3 where nothing matched; so does a cache that
-    holds no input.
+    that were hashed by other settings or kinds are counted, and are to be scanned again; inputs
+    that are unscreened are counted by their reasons. Both make the exit code 3 where nothing
+    matched; so does a cache that holds no input.
 
     \b
     Examples:
@@ -212,31 +212,40 @@ def rescan(
         log = claim_audit(stack, audit_file, audit_key)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         write = make_writer(out, log)
-        results = begun(match_cache(engine, kept, every=every, threads=cores()), out, log, engine)
-        for result in counted(stack, results, engine, count):
+        untold: Counter[str] = Counter()
+        found = match_cache(engine, kept, every=every, threads=cores(), untold=untold)
+        for result in counted(stack, begun(found, out, log, engine), engine, count):
             write(result)
             tally.add(result)
-        notes, lacking = _contents(kept, engine)
+        notes, lacking = _contents(kept, engine, untold)
     tally.print(told)
     for note in notes:
         told.print(note)
     return tally.exit_code or (3 if lacking else 0)
 
 
-def _contents(kept: HashCache, engine: Screener) -> tuple[list[str], bool]:
-    """What a cache holds and what it cannot tell of, in words; and whether there is such."""
-    held, old, bare = len(kept), outdated(engine, kept), unhashed(engine, kept)
+def _contents(kept: HashCache, engine: Screener, untold: Counter[str]) -> tuple[list[str], bool]:
+    """What a cache holds, what it cannot tell of and what is unscreened, in words; and whether
+    there is such.
+    """
+    held, old = len(kept), outdated(engine, kept)
     notes = [f"{held} inputs in the cache, which forgets them after {kept.keep:g} days"]
     for number, what in (
         (kept.forgotten, "inputs were older than that and are forgotten now"),
-        (old, "inputs were hashed by other settings, or without a kind that the lists hold"),
-        (bare, "inputs could not be hashed (empty, unreadable, too slow: --all tells each)"),
-    ):
+        (old, "inputs were hashed by other settings, or without a kind that the lists hold, or"
+         " without an extra that is here now"),
+    ):  # fmt: skip
         if number:
             notes.append(f"[yellow]{number} {what}[/]: scan them again with --cache")
+    if untold:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in untold.most_common())
+        notes.append(
+            f"[yellow]{untold.total()} inputs reach no record and are unscreened[/] ({reasons}):"
+            " --all tells each"
+        )
     if not held:
         notes.append("[yellow]the cache holds nothing to compare[/]: scan with --cache first")
-    return notes, bool(old or bare or not held)
+    return notes, bool(old or untold or not held)
 
 
 def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]:
