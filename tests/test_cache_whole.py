@@ -266,10 +266,11 @@ def test_what_is_gone_leaves_its_hashes_in_the_cache(known, folder, tmp_path, ma
 
 def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp_path):
     """In a video that does not declare how many frames it has, as those in Matroska files, and in a
-    still picture: as deciding them says, where the list holds videos alone.
+    still picture that the list has a kind for: as deciding them says.
     """
     film = clip(scenes(60, seed=1))
-    known = make_list([{"id": "film", "vpdq": Hash(KINDS["vpdq"], value_of(film)).text}])
+    value = Hash(KINDS["vpdq"], value_of(film)).text
+    known = make_list([{"id": "film", "vpdq": value}, {"id": "one", "pdq": "0f" * 32}])
     engine = Screener(known)
     frames = [
         Located(Hash(KINDS["pdq"], code.tobytes(), int(quality)), time=time)

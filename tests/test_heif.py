@@ -204,7 +204,7 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
 
         assert done.returncode == 1, done.stderr
         assert "3 screened: 2 match, 0 no_match, 1 unscreened (1 unsupported)" in done.stderr
-        assert "extra" not in done.stderr
+        assert "need an extra" not in done.stderr
         assert results.read_text().count("\n") == 5
     found = Summary.of(results)
     assert (found.total, found.verdicts["match"], found.extras) == (3, 2, {})

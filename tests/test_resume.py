@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from command import screener
@@ -429,6 +430,10 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
     written = resume(known, uploads, path)
 
     assert sorted(written) == ["a.zip!b.zip!c"] * 4 + ["a.zip!c"] * 2
+    root = Path(__file__).resolve().parents[1]
+    schema = json.loads((root / "docs" / "result.schema.json").read_text(encoding="utf-8"))
+    for line in lines(path):
+        jsonschema.validate(line, schema)
     where = len(os.fsencode(uploads)) + 1
     places = [[place - where for place in one.get("archives", [])] for one in lines(path)]
     named = [one["verdict"] for one in lines(path)]
