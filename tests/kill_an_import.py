@@ -75,7 +75,8 @@ def killed(folder, file, calls):
 def state(one):
     """What must not change: the generation, its counts and files, and what its values reach."""
     counts = one.info().to_dict() | {"age_s": None, "name": None}
-    held = [one.holders(kind, range(count)) for kind, count in one.kinds.items()]
+    snapshots = {kind: one.snapshot(kind) for kind in one.kinds}
+    held = [one.holders(kind, all_.find(all_.live())) for kind, all_ in snapshots.items()]
     return counts, held
 
 

@@ -187,11 +187,12 @@ class HashList(KeptList):
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]
     ) -> list[tuple[Record, ...]]:
-        """The records of this generation that hold the value of each row, by source and entry.
+        """The records of this generation that hold the value of each row, as searches give them, by
+        source and entry.
 
         Their `quality` is the recorded one of that value. Withdrawn records hold nothing, and what
-        was purged since is held by none. IndexFileError where anything else is, or where another
-        list lies at the path by now.
+        was purged since is held by none. IndexFileError where nobody holds anything else, or where
+        another list lies at the path by now.
         """
         if not len(rows):
             return []
