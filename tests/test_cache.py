@@ -206,11 +206,13 @@ def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp
     assert value not in path.read_bytes()
 
 
-def hashed(text="a", *, size=5, mtime_ns=7, frames=1, hashes=None, trouble=None, raw=None):
+def hashed(
+    text="a", *, size=5, mtime_ns=7, frames=1, hashes=None, trouble=None, raw=None, place=((), ())
+):
     """An input that was hashed, by default with one PDQ."""
     one = Located(Hash(KINDS["pdq"], bytes(range(32)), quality=90))
     media = None if frames is None else MediaFacts("image/gif", 4, 3, frames, None, frames)
-    return Hashed(Name(text, raw, size, mtime_ns), hashes or (one,), media, trouble)
+    return Hashed(Name(text, raw, size, mtime_ns, *place), hashes or (one,), media, trouble)
 
 
 def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(known, make_list, tmp_path):
@@ -218,22 +220,25 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(known, make_lis
     wide, narrow = Screener(known), Screener(make_list([{"id": "m", "pdq": "0f" * 32}], name="m"))
     other = Screener(known, policy=Policy(limits=Limits(frames=3)))
     with HashCache.open(tmp_path / "c") as cache:
-        cache.add([(hashed(), (1, 2))], wide.hasher)
-        cache.add([(hashed("less"), ())], narrow.hasher)
+        inner = (3, 5), (1, 2)
+        cache.add([hashed(place=inner)], wide.hasher)
+        cache.add([hashed("less")], narrow.hasher)
 
-        def holds(name, same=(1, 2), engine=wide):
-            return cache.holds(name, same, engine.hasher)
+        def holds(text="a", engine=wide, place=inner, **facts):
+            return cache.holds(hashed(text, place=place, **facts).name, engine.hasher)
 
-        name = hashed().name
-        assert holds(name)
-        assert holds(name, engine=narrow)
-        assert not holds(name, engine=other)
-        assert not holds(hashed("less").name, ())
-        assert holds(hashed("less").name, (), narrow)
-        for changed in (hashed(size=6), hashed(size=None), hashed(mtime_ns=8), hashed("b")):
-            assert not holds(changed.name)
-        for same in ((), (1,), (2, 1), (12,), (1, 2, 0)):
-            assert not holds(name, same)
+        assert holds()
+        assert holds(engine=narrow)
+        assert not holds(engine=other)
+        assert not holds("less", place=((), ()))
+        assert holds("less", narrow, ((), ()))
+        for changed in ({"size": 6}, {"size": None}, {"mtime_ns": 8}, {"text": "b"}):
+            assert not holds(**changed)
+        for archives, same in (
+            ((), ()), ((3,), (1,)), ((3, 5), (2, 1)), ((5, 3), (1, 2)), ((35,), (12,)),
+            ((3, 5, 7), (1, 2, 0)),
+        ):  # fmt: skip
+            assert not holds(place=(archives, same))
 
 
 def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
@@ -257,13 +262,12 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
     given = [
         hashed("plain", hashes=hashes, frames=2),
         hashed("a\N{REPLACEMENT CHARACTER}", raw=b"a\xff", hashes=hashes[1:2], frames=None),
-        hashed("cut", trouble=MediaError("truncated", "the data end")),
+        hashed("cut", trouble=MediaError("truncated", "the data end"), place=((2, 3), (0, 4))),
         hashed("no size", size=None, mtime_ns=None),
     ]
     engine = Screener(known)
     with HashCache.open(tmp_path / "c") as cache:
-        cache.add([(one, (number,)) for number, one in enumerate(given)], engine.hasher)
-        assert cache.many_parts(1, cache.last() + 1) == [1]
+        cache.add(given, engine.hasher)
         found = list(cache.load(cache.numbers(1, cache.last() + 1), set(cache.makings())))
         assert list(cache.load([1, 2], {"other settings"})) == []
 
@@ -295,7 +299,7 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     with HashCache.open(tmp_path / "c") as cache:
         for number, one in enumerate(values):
             hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
-            cache.add([(hashed(str(number), hashes=hashes), ())], engine.hasher)
+            cache.add([hashed(str(number), hashes=hashes)], engine.hasher)
         found = list(rescan(engine, cache))
         every = [one.input for one in rescan(engine, cache, every=True)]
 
@@ -320,7 +324,7 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
     with HashCache.open(tmp_path / "c") as cache:
         for number, one in enumerate(values):
             hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
-            cache.add([(hashed(str(number), hashes=hashes), ())], engine.hasher)
+            cache.add([hashed(str(number), hashes=hashes)], engine.hasher)
         for order in (lists, lists[::-1]):
             found = list(rescan(Screener(order, policy=policy), cache))
             told = [
@@ -336,7 +340,7 @@ def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_pat
     with HashCache.open(tmp_path / "c", keep=1) as cache:
         for second in range(4):
             monkeypatch.setattr(time, "time", lambda at=now + second: at)
-            cache.add([(hashed(str(second)), ())], engine.hasher)
+            cache.add([hashed(str(second))], engine.hasher)
         for gone in range(4):
             monkeypatch.setattr(time, "time", lambda at=now + 86_400 + gone: at)
             cache.forget()
@@ -347,7 +351,7 @@ def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_p
     """Neither in the cache nor in the log beside it, which only the last to close takes away."""
     engine, path, value = Screener(known), tmp_path / "c", bytes(range(32))
     with HashCache.open(path) as cache, HashCache.open(path):
-        cache.add([(hashed(), ())], engine.hasher)
+        cache.add([hashed()], engine.hasher)
         assert any(value in file.read_bytes() for file in tmp_path.glob("c*"))
         later = time.time() + 40 * 86_400
         monkeypatch.setattr(time, "time", lambda: later)

@@ -45,6 +45,50 @@ def test_an_error_shows_when_it_is_settled(connection):
     assert connection.execute("SELECT a FROM t").fetchall() == [(2,)]
 
 
+def test_an_interrupt_before_the_thread_begins_writes_nothing(connection, monkeypatch):
+    """Nor does it when it comes to life late; and settling tells of the interrupt alone."""
+    going = Inserts(connection)
+    held = []
+
+    def interrupted(thread):
+        held.append(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            going.begin([("t", [(1, "x")])])
+    going.settle()
+    held[0].start()
+    held[0].join()
+
+    assert connection.execute("SELECT * FROM t").fetchall() == []
+
+
+def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, monkeypatch):
+    """Whoever closes it next would crash the process; and what was broken off is no error."""
+    going, ended = Inserts(connection), threading.Event()
+    connection.create_function("wait", 0, lambda: ended.wait(0.2))
+    connection.execute("CREATE TRIGGER slow BEFORE INSERT ON t BEGIN SELECT wait(); END")
+    going.begin([("t", [(number, "x") for number in range(100)])])
+    thread = going._thread
+    join, calls = thread.join, []
+
+    def interrupted():
+        calls.append(None)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        ended.set()
+        join()
+
+    monkeypatch.setattr(thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        going.settle()
+
+    assert not thread.is_alive()
+    going.settle()
+
+
 def big_file(tmp_path, count, last=""):
     """A file of so many rows."""
     file = tmp_path / "s.csv"

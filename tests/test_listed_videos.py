@@ -145,7 +145,7 @@ def test_a_rescan_finds_a_listed_video(put, tmp_path):
     name = Name("clip.mp4", None, 1, 1)
     engine = Screener(put(("film", FILM), ("other", OTHER)))
     with HashCache.open(tmp_path / "c") as cache:
-        cache.add([(Hashed(name, shown, facts), ())], engine.hasher)
+        cache.add([Hashed(name, shown, facts)], engine.hasher)
         (result,) = rescan(engine, cache)
 
     assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]

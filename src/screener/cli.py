@@ -109,8 +109,10 @@ def _flushed(code: Any) -> Any:
     more, must not stumble over that.
     """
     for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         try:
-            getattr(sys, name).flush()
+            if stream is not None:  # closed from the beginning
+                stream.flush()
         except OSError:
             setattr(sys, name, io.StringIO())
             code = 2 if name == "stdout" else code

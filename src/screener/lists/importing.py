@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def import_file(
     except OSError as error:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with stream, generations.writing(folder) as connection:
+    with stream, generations.writing(folder) as connection, ExitStack() as leaving:
         content = Content(stream, name)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
@@ -143,6 +144,7 @@ def import_file(
             full=wishes.full,
         )
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
+        leaving.callback(run.settle)
         run.take(reader, file=name)
         report = ImportReport(
             name,
@@ -246,11 +248,15 @@ class _Import:
 
     def take(self, reader: Reader, *, file: str) -> None:
         """Store all rows, a batch at a time; one is written while the next is read."""
-        try:
-            for batch in _batches(reader):
-                self._take(batch, f"{file}, {reader.unit}")
-        finally:
-            self._versions.settle()
+        for batch in _batches(reader):
+            self._take(batch, f"{file}, {reader.unit}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way into the database: an interrupt can come at any moment,
+        and the connection must not be closed under a thread that writes.
+        """
+        self._versions.settle()
 
     def _take(self, batch: list[Row | BadRow], where: str) -> None:
         rows: list[Row] = []

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
-from threading import Thread
+from threading import Thread, current_thread
 
 Rows = Sequence[tuple[object, ...]]
 
@@ -39,19 +40,27 @@ class Inserts:
 
     def settle(self) -> None:
         """Wait until all rows are in; raises what went wrong, as sqlite3.Error."""
-        thread, self._thread = self._thread, None
+        thread = self._thread
         if thread is not None:
             try:
                 thread.join()
+            except RuntimeError:  # an interrupt came before it was started: it must not begin now
+                self._thread = None
+                with suppress(RuntimeError):
+                    thread.join()
             except BaseException:  # the user's interrupt
                 self._connection.interrupt()
                 thread.join()
+                self._trouble = None  # it was broken off by us
                 raise
+            self._thread = None
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
             raise trouble
 
     def _insert(self, tables: Sequence[tuple[str, Rows]]) -> None:
+        if self._thread is not current_thread():
+            return
         try:
             for table, rows in tables:
                 width = len(rows[0]) if rows else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -40,7 +41,7 @@ class Release:
 
 def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
     """Take in what could be read of rows that were set aside; the generation that has them."""
-    with generations.writing(folder) as connection:
+    with generations.writing(folder) as connection, ExitStack() as leaving:
         before = generations.at(connection, folder)
         number = before.number + 1
         wanted = _wanted(connection, ids)
@@ -58,6 +59,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
                 changes=changes,
                 full=full,
             )
+            leaving.callback(versions.settle)
             for entries in rounds(kept.row for kept in rows):
                 versions.take_late(entries, absent_from=said.get(ABSENT, 0) if full else None)
             versions.finish()
