@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from screener.media import headers
+from screener.media import headers, tiff
 
 
 def saved(format: str, **options: object) -> bytes:
@@ -106,11 +106,12 @@ def test_a_container_that_is_cut(format: str) -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
-    """The two bytes with which a directory begins are there, or it is not."""
+    """The two bytes with which a directory begins, and four that say where the next one is."""
     start = {"<": b"II*\0", ">": b"MM\0*"}[order]
-    data = start + struct.pack(f"{order}I", 20) + bytes(14)
+    data = start + struct.pack(f"{order}I", 20) + bytes(18)
 
-    assert [headers.cut_short(data[:length]) for length in (20, 21, 22)] == [True, True, False]
+    cut = {length: headers.cut_short(data[:length]) for length in range(20, 27)}
+    assert cut == dict.fromkeys(range(20, 26), True) | {26: False}
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -214,7 +215,7 @@ def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> N
     block = start + struct.pack(f"{order}I", 8) + first
     block += struct.pack(f"{order}H", 3) + b"".join(entries) + bytes(4)
 
-    assert headers.second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
+    assert tiff.second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
 
 
 @given(

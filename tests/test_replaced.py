@@ -126,7 +126,6 @@ def test_who_knows_a_replaced_list_by_rows_alone_is_told_too(tmp_path):
         lambda: held.holders("pdq", [0]),
         lambda: held.frame_holders(np.arange(1)),
         lambda: held.videos([1]),
-        held.stamp,
         held.pixels,
         held.quarantined,
     )

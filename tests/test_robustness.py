@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections import Counter
@@ -128,7 +129,22 @@ def test_what_pillow_opens_gets_hashes(outcome, recorded, material):
     whole = [
         name for name, told in zip(missed, done.stdout.split(), strict=True) if told == "whole"
     ]
-    assert whole == []
+    assert [name for name in whole if not goes_on(Path(name).read_bytes())] == []
+
+
+def goes_on(data):
+    """Whether a file has what Pillow does not come to: a GIF no end, a TIFF directories within its
+    first one, or that one no end.
+    """
+    if data[:3] == b"GIF":
+        return not data.rstrip(b"\0").endswith(b";")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return False
+    (place,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, place)
+    tags = [struct.unpack_from(f"{order}H", data, place + 2 + 12 * n)[0] for n in range(count)]
+    return 330 in tags or place + 2 + 12 * count + 4 > len(data)
 
 
 def test_what_pillow_cannot_open_is_unscreened_with_a_reason_of_its_kind(

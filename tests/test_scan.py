@@ -273,7 +273,8 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
 
     for _ in range(20_000):
         for item in waiting.told():
-            told.append(((int(item.target.path), *item.target.inner), item.same))
+            same = item.target.name.same if item.target.inner else ()
+            told.append(((int(item.target.path), *item.target.inner), same))
         free = [worker for worker in workers if worker.free]
         item = waiting.next() if free else None
         if item is not None:
