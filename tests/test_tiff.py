@@ -197,3 +197,46 @@ def test_directories_of_any_bytes(head, rest):
     found = tiff.directories(head + rest, stop=50)
     assert len(found) == len(set(found)) <= 50
     assert tiff.cut_short(head + rest) in (True, False)
+
+
+@given(
+    st.sampled_from(["<", ">"]),
+    st.lists(st.sampled_from([254, 273, 324, 330, 513, 514]), max_size=6),
+    st.integers(0, 9),
+    st.integers(0, 20),
+)
+def test_the_tags_of_a_directory_are_those_that_stand_there(order, tags, more, cut):
+    """As far as the data go, whatever count is claimed; of one that comes twice the last."""
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
+    data = head + struct.pack(f"{order}H", len(tags) + more)
+    data += b"".join(struct.pack(f"{order}HHII", tag, 4, 1, 0) for tag in tags)
+    data = data[: len(data) - cut]
+    there = {}
+    for number in range(len(tags)):
+        at = 10 + 12 * number
+        if at + 2 <= len(data):
+            (tag,) = struct.unpack_from(f"{order}H", data, at)
+            there[tag] = at
+    there.pop(254, None)  # which nobody asks for
+
+    if len(data) >= 10:
+        assert tiff._entries(tiff._form(data), 8) == there
+
+
+def test_a_small_file_of_many_long_directories_costs_little(monkeypatch):
+    """A thousand that claim 65,535 entries each, and share their bytes: all are found, and none is
+    gone through entry by entry.
+    """
+    places = [8 + 128 * number for number in range(1000)]
+    data = bytearray(places[-1] + 2 + 12 * 65_535 + 4 + 4 * len(places))
+    within = len(data) - 4 * len(places)
+    data[:8] = b"II*\0" + struct.pack("<I", 8)
+    struct.pack_into("<1000I", data, within, *places)
+    for place in places:
+        struct.pack_into("<H", data, place, 65_535)
+    struct.pack_into("<HHII", data, 10, 330, 4, len(places), within)
+    number, read = tiff._Form.number, []
+    monkeypatch.setattr(tiff._Form, "number", lambda *of: (read.append(None), number(*of))[1])
+
+    assert tiff.directories(bytes(data), stop=2000) == places
+    assert len(read) < 10 * len(places)

@@ -49,9 +49,8 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
     What is given begins as a picture's or a video's file does; whether it is one has to be tried.
     """
-    for thumbnail in dict.fromkeys(
-        _thumbnails(data, image)
-    ):  # EXIF's and Photoshop's are often one
+    # EXIF's and Photoshop's are often one.
+    for thumbnail in dict.fromkeys(_thumbnails(data, image)):
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
