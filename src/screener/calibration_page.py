@@ -10,7 +10,7 @@ from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.charts import Line, Scale, chart
-from screener.claim import check_sort, claim, give_up, make_private
+from screener.claim import Sort, claim, give_up, make_private
 
 _POWERS = Scale(
     1,
@@ -51,7 +51,8 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
     """
-    taken = claim(path, os.O_WRONLY, f"another program is writing to {path}")
+    busy = f"another program is writing to {path}"
+    taken = claim(path, os.O_WRONLY, busy, sort=Sort("<!doctype html>", "a page"))
     written = False
 
     def put(text: str) -> None:
@@ -64,7 +65,6 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
             stream.write(text.encode("utf-8", "backslashreplace"))
 
     try:
-        check_sort(path, "<!doctype html>", "a page")
         yield put
     finally:
         if written:

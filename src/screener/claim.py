@@ -25,11 +25,19 @@ class Claim(NamedTuple):
     made: bool
 
 
-def claim(path: str | PathLike[str], flags: int, busy: str) -> Claim:
+class Sort(NamedTuple):
+    """What a file that may be written anew begins with, and what it is then, in words."""
+
+    begins: str
+    what: str
+
+
+def claim(path: str | PathLike[str], flags: int, busy: str, *, sort: Sort | None = None) -> Claim:
     """Be the only writer of a file, made where there is none, readable by its owner only.
 
     `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError with
-    the sentence `busy` where another program has claimed it. A device is nobody's.
+    the sentence `busy` where another program has claimed it, or where it holds anything that is
+    not of the `sort`. A device is nobody's.
     """
     flags |= os.O_CREAT | _CLOEXEC
     try:
@@ -40,6 +48,8 @@ def claim(path: str | PathLike[str], flags: int, busy: str) -> Claim:
     try:
         if claimed.regular:
             _lock(descriptor, busy)
+        if sort is not None:
+            check_sort(path, sort)
     except BaseException:
         give_up(path, claimed)
         raise
@@ -55,19 +65,20 @@ def give_up(path: str | PathLike[str], claimed: Claim) -> None:
         os.close(claimed.descriptor)
 
 
-def check_sort(path: str | PathLike[str], begins: str, what: str) -> None:
-    """OutputError where a file that is to be written anew holds what does not begin like `what` is
-    to be written: it may be a picture that was to be screened, and the only copy.
+def check_sort(path: str | PathLike[str], sort: Sort) -> None:
+    """OutputError where a file that is to be written anew holds what is not of that sort: it may be
+    a picture that was to be screened, and the only copy.
     """
+    begins = sort.begins.encode()
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(os.stat(path).st_mode):
             return
         with open(path, "rb") as stream:
-            held = stream.read(len(begins.encode()))
-        if not begins.encode().startswith(held):
+            held = stream.read(len(begins))
+        if not begins.startswith(held):
             raise OutputError(
-                f"{path} holds something else than {what}, and would be lost: name another file,"
-                " or remove that one first"
+                f"{path} holds something else than {sort.what}, and would be lost: name another"
+                " file, or remove that one first"
             )
 
 

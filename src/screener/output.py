@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from screener import guard
-from screener.claim import Claim, check_sort, claim, give_up, make_private
+from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import Result
 from screener.screen import Screener
 
-_LINE = '{"schema":'  # how each begins
+_RESULTS = Sort('{"schema":', "results")
 
 
 class JsonLines:
@@ -118,12 +118,7 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
     guard.leave()
-    claimed = claim(path, os.O_WRONLY, _busy(path))
-    try:
-        check_sort(path, _LINE, "results")
-    except BaseException:
-        give_up(path, claimed)
-        raise
+    claimed = claim(path, os.O_WRONLY, _busy(path), sort=_RESULTS)
     return JsonLines(os.fdopen(claimed.descriptor, "wb"), os.fspath(path), claimed)
 
 

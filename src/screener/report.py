@@ -19,7 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
-from screener.claim import check_sort
+from screener.claim import Sort, check_sort
 from screener.extras import install
 from screener.result import Verdict
 from screener.summary import Summary, archive_of, counting
@@ -37,7 +37,7 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """
     found = Summary.of(Path(results))
     page = page_of(found, Path(results).name)
-    with _private(path, "<!doctype html>", "a page") as stream:
+    with _private(path, Sort("<!doctype html>", "a page")) as stream:
         stream.write(page)
     return found.unread
 
@@ -49,7 +49,7 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
     found = Summary.of(Path(results))
-    with _private(path, f"{_RESULT[0]},{_RESULT[1]},", "such a table") as stream:
+    with _private(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH])
         for facts in counting(Path(results), found.older):
@@ -101,11 +101,11 @@ def _time(mtime_ns: int | None) -> str | None:
         return None
 
 
-def _private(path: str | PathLike[str], begins: str, what: str) -> TextIO:
-    """A text file that only its owner may read, written anew; OutputError where what is there does
-    not begin like that.
+def _private(path: str | PathLike[str], sort: Sort) -> TextIO:
+    """A text file that only its owner may read, written anew; OutputError where what is there is
+    not of that sort.
     """
-    check_sort(path, begins, what)
+    check_sort(path, sort)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     if hasattr(os, "fchmod"):
