@@ -138,14 +138,14 @@ def test_an_input_travels_as_it_is():
     """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
     rng = random.Random(5)
     digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
-    name = Name("a\N{REPLACEMENT CHARACTER}", b"a\xff", 7, 8)
+    name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
-            sent = Hashed(name, hashes, facts, trouble, 0.25)
+            sent = Hashed(name, hashes, facts, trouble, 0.25, archive=facts is None)
             found = pickle.loads(pickle.dumps(sent))
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
-            assert found.seconds == 0.25
+            assert (found.seconds, found.archive) == (0.25, facts is None)
             assert str(found.trouble) == str(trouble)
             assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)

@@ -50,7 +50,7 @@ class Hashed:
         # As plain values: a scan is sent one of each file.
         name, media = self.name, self.media
         return arrived, (
-            (name.text, name.raw, name.size, name.mtime_ns),
+            (name.text, name.raw, name.size, name.mtime_ns, name.archives, name.same),
             packed(groups_of(self.hashes)),
             None
             if media is None
@@ -59,6 +59,7 @@ class Hashed:
             ),
             self.trouble,
             self.seconds,
+            self.archive,
         )  # fmt: skip
 
     @property
@@ -73,10 +74,11 @@ def arrived(
     media: tuple[Any, ...] | None,
     trouble: MediaError | None,
     seconds: float | None,
+    archive: bool,
 ) -> Hashed:
     """Hashed, as it was when it was sent here. Raises what its parts raise if they are none."""
     facts = None if media is None else MediaFacts(*media)
-    return Hashed(Name(*name), unpacked(hashes), facts, trouble, seconds)
+    return Hashed(Name(*name), unpacked(hashes), facts, trouble, seconds, archive)
 
 
 def hash_item(
