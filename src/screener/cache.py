@@ -120,8 +120,7 @@ class HashCache:
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        gone = name.size is None and name.mtime_ns is None
-        if row is None or (row[:2] != (name.size, name.mtime_ns) and not gone):
+        if row is None or (row[:2] != (name.size, name.mtime_ns) and not name.of_no_state):
             return False
         made, extra = row[2:]
         return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
@@ -287,7 +286,7 @@ def serves(kept: str, wanted: str) -> bool:
 
 def _is_gone(hashed: Hashed) -> bool:
     """Whether there was nothing to be hashed under that name."""
-    return not hashed.hashes and hashed.name.size is None and hashed.name.mtime_ns is None
+    return not hashed.hashes and hashed.name.of_no_state
 
 
 def _has(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:

@@ -86,12 +86,11 @@ class Finished:
         """Whether an input is done; each line answers for it once, as it may be given twice."""
         if not len(self._inputs):
             return False
-        gone = name.size is None and name.mtime_ns is None
         for extra in (None, *self._lacking):
             lines, state = self._lines(
                 Seen(
                     name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
-                    self._decided_by, extra, gone,
+                    self._decided_by, extra, name.of_no_state,
                 )
             )  # fmt: skip
             free = (self._states[lines] == state) & ~self._taken[lines]

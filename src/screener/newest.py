@@ -2,9 +2,8 @@
 
 A line is known by two hashes: that of its input, by name and place in archives, and that of the
 state in which it was, by size, time of last change, what decided and what it could not be decoded
-for want of. A line counts if no later one
-of its input is of another state: an input that was given twice has two. A line that says no more
-than that nothing was there is no newer state of what was.
+for want of. A line counts if no later one of its input is of another state: an input that was given
+twice has two. A line that says no more than that nothing was there is no newer state of what was.
 """
 
 from __future__ import annotations
@@ -46,12 +45,10 @@ class Seen:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
         """That of a line; KeyError, TypeError or ValueError where it is no result."""
-        raw = facts.get("input_base64")
-        name = (facts["input"] or "").encode("utf-8", "replace")
         archives = tuple(map(int, facts.get("archives", ())))
         size, mtime_ns = facts["bytes"], facts["mtime_ns"]
         return cls(
-            name if raw is None else base64.b64decode(raw),
+            name_in(facts),
             archives,
             tuple(map(int, facts.get("same", [0] * len(archives)))),
             size,
@@ -84,6 +81,13 @@ class Seen:
         told = known.encode("utf-8", "replace")
         state = hashlib.blake2b(told, digest_size=8, person=b"state").digest()
         return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
+
+
+def name_in(facts: Mapping[str, Any]) -> bytes:
+    """The raw name of a line's input; KeyError, TypeError or ValueError where it is no result."""
+    raw = facts.get("input_base64")
+    name = (facts["input"] or "").encode("utf-8", "replace")
+    return name if raw is None else base64.b64decode(raw)
 
 
 def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 import json
 from collections import Counter
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from screener.errors import OutputError
 from screener.extras import EXTRAS
-from screener.newest import SEEN, Seen, superseded
+from screener.newest import SEEN, Seen, name_in, superseded
 from screener.result import SCHEMA
 
 _SLOWEST = 20
@@ -73,9 +72,7 @@ def archive_of(facts: Mapping[str, Any]) -> str | None:
     archives = facts.get("archives")
     if not archives:
         return None
-    raw = facts.get("input_base64")
-    name = facts["input"].encode("utf-8", "replace") if raw is None else base64.b64decode(raw)
-    return bytes(name[: archives[0]]).decode("utf-8", "replace")
+    return name_in(facts)[: archives[0]].decode("utf-8", "replace")
 
 
 @dataclass

@@ -39,6 +39,11 @@ class Name:
     same: tuple[int, ...] = ()
 
     @property
+    def of_no_state(self) -> bool:
+        """Whether there is neither a size nor a time, as of what is not there."""
+        return self.size is None and self.mtime_ns is None
+
+    @property
     def as_bytes(self) -> bytes:
         """The name as the system has it."""
         return self.raw or (self.text or "").encode("utf-8", "replace")
