@@ -284,13 +284,53 @@ def test_a_batch_is_its_frames(shape: tuple[int, ...]) -> None:
     assert len(pdq.compute_batch(frames)) == len(frames)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 64])
+def test_a_batch_is_its_pictures(threads: int) -> None:
+    """Pictures of many shapes, strides and colours, whoever hashes them, and in what order."""
+    rng = np.random.default_rng(7)
+    soft = [rng.integers(0, 256, (9, 12, 3), np.uint8) for _ in range(6)]
+    shapes = [(300, 200), (200, 300), (300, 200), (64, 64), (4, 90), (5, 90), (513, 260)]
+    pictures: list[np.ndarray] = []
+    for number, (height, width) in enumerate(shapes * 5):
+        size = (3 * width, 3 * height) if number % 7 == 0 else (width, height)
+        scene = Image.fromarray(soft[number % 6]).resize(size, Image.Resampling.BICUBIC)
+        pixels = np.asarray(scene)
+        if number % 2:
+            pixels = pixels[:, :, number % 3]
+        if number % 3 == 0:
+            pixels = np.asfortranarray(pixels)[::-1]
+        pictures.append(pixels)
+    expected = tuple(pdq.compute(one) for one in pictures)
+    assert len(set(expected)) > 20
+    assert pdq.compute_batch(iter(pictures), threads=threads) == expected
+    assert pdq.compute_batch(pictures[::-1], threads=threads) == expected[::-1]
+    assert pdq.compute_batch([], threads=threads) == ()
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8, 4), (2, 8, 8, 3, 1)])
 def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
-    """The core checks shapes of frames too, and the message names the ones it takes."""
+    """The core checks shapes too, and the message names the ones that are taken."""
     with pytest.raises(HashError, match=r"frames must have the shape \(n, height, width\)"):
         pdq.compute_batch(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError, match="frames must be uint8"):
-        _core.pdq_batch(np.zeros(shape, np.uint8))
+    good = np.zeros((8, 8), np.uint8)
+    for bad in (np.zeros((8, 8, 4), np.uint8), np.zeros(8, np.uint8)):
+        with pytest.raises(HashError, match=r"picture 1 must have the shape \(height, width\)"):
+            pdq.compute_batch([good, bad])
+        with pytest.raises(ValueError, match="pixels must be uint8"):
+            _core.pdq_batch([good, bad], 1)
+    with pytest.raises(HashError, match="picture 0 must be a NumPy array of uint8, not float64"):
+        pdq.compute_batch([np.zeros((8, 8)), good])
+    with pytest.raises(TypeError):
+        _core.pdq_batch([np.zeros((8, 8)), good], 1)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("threads", "message"), [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "whole number")]
+)
+def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) -> None:
+    """As a search of an index does."""
+    with pytest.raises(HashError, match=message):
+        pdq.compute_batch([np.zeros((8, 8), np.uint8)], threads=threads)
 
 
 def test_the_core_refuses_other_arrays() -> None:
