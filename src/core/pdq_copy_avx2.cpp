@@ -39,7 +39,13 @@ int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
                             ? _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1)
                             : _mm_setr_epi8(9, 10, 11, -1, 6, 7, 8, -1, 3, 4, 5, -1, 0, 1, 2, -1);
   const int64_t count = copy.count / 4 * 4;
-  for (int64_t n = 0; n < count; n += 4)
+  const uint8_t* lowest = copy.from[way > 0 ? 0 : kTile - 1];
+  for (int64_t n = 0; n < count; n += 4) {
+    for (int64_t k = 0; k < 4; ++k) {
+      const uint8_t* ahead = lowest + (n + k + kPdqRowsAhead) * copy.apart;
+      _mm_prefetch(ahead, _MM_HINT_T0);
+      _mm_prefetch(ahead + kTile * kPixel - 1, _MM_HINT_T0);
+    }
     for (int i = 0; i < kTile; i += 4) {
       const uint8_t* from = copy.from[way > 0 ? i : i + 3] + n * copy.apart;
       __m128i v[4];
@@ -52,6 +58,7 @@ int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
       store_four(_mm_unpacklo_epi64(b, d), to + 2 * stride);
       store_four(_mm_unpackhi_epi64(b, d), to + 3 * stride);
     }
+  }
   return count;
 }
 
@@ -60,8 +67,10 @@ int64_t reverse_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   const __m128i order = _mm_setr_epi8(9, 10, 11, -1, 6, 7, 8, -1, 3, 4, 5, -1, 0, 1, 2, -1);
   const int64_t count = copy.count / 4 * 4;
   for (int i = 0; i < kTile; ++i)
-    for (int64_t n = 0; n < count; n += 4)
+    for (int64_t n = 0; n < count; n += 4) {
+      if (n % 16 == 0) _mm_prefetch(copy.from[i] - n * kPixel - kPdqAhead, _MM_HINT_T0);
       store_four(load_four(copy.from[i] - (n + 3) * kPixel, order), out + i * stride + n * kPixel);
+    }
   return count;
 }
 
