@@ -50,13 +50,12 @@ INLINE void turn_quarters(__m512i v[4]) {
 }
 
 // Rows that lie side by side in memory, forwards (1) or backwards (-1), turned sixteen by sixteen;
-// returns how many pixels of each it has copied. Of the last `16 - rows` it makes zeros, and looks
-// at nothing there.
+// returns how many pixels of each it has copied.
 template <int way>
-int64_t turn_colours(const PdqCopy& copy, int rows, uint8_t* out, int64_t stride) {
+int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   const __mmask64 all = (__mmask64{1} << kTile * kPixel) - 1;
-  const __mmask64 none = (__mmask64{1} << (kTile - rows) * kPixel) - 1;
-  const __mmask64 there = way > 0 ? all >> (kTile - rows) * kPixel : all & ~none;
+  const __mmask64 none = (__mmask64{1} << (kTile - copy.rows) * kPixel) - 1;
+  const __mmask64 there = way > 0 ? all >> (kTile - copy.rows) * kPixel : all & ~none;
   const __m128i joined = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
   const int64_t count = copy.count / kTile * kTile;
   const uint8_t* from = copy.from[0] - (way > 0 ? 0 : (kTile - 1) * kPixel);
@@ -92,7 +91,7 @@ int64_t reverse_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   const __m512i quarters = _mm512_setr_epi32(9, 10, 11, 11, 6, 7, 8, 8, 3, 4, 5, 5, 0, 1, 2, 2);
   const __m128i reversed = _mm_setr_epi8(9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, -1, -1, -1, -1);
   const int64_t count = copy.count / kTile * kTile;
-  for (int i = 0; i < kTile; ++i)
+  for (int i = 0; i < copy.rows; ++i)
     for (int64_t n = 0; n < count; n += kTile) {
       const uint8_t* pixels = copy.from[i] - (n + kTile - 1) * kPixel;
       _mm_prefetch(pixels - kPdqAhead, _MM_HINT_T0);
@@ -102,14 +101,11 @@ int64_t reverse_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   return count;
 }
 
-// How many rows lie side by side in memory, so many bytes apart, if all others repeat the last of
-// them, as below the picture; else none. Where all are one they may be rows of the picture.
-int side_by_side(const PdqCopy& copy, int64_t bytes) {
-  int rows = 1;
-  while (rows < kTile && copy.from[rows] - copy.from[rows - 1] == bytes) ++rows;
-  for (int i = rows; i < kTile; ++i)
-    if (copy.from[i] != copy.from[rows - 1]) return 0;
-  return rows > 1 ? rows : 0;
+// Whether the rows lie side by side in memory, so many bytes apart.
+bool side_by_side(const PdqCopy& copy, int64_t bytes) {
+  for (int i = 1; i < copy.rows; ++i)
+    if (copy.from[i] - copy.from[i - 1] != bytes) return false;
+  return true;
 }
 
 }  // namespace
@@ -120,14 +116,14 @@ void pdq_copy_avx512(const PdqCopy& all, uint8_t* out, int64_t stride) {
   if (all.channels == kPixel && all.channel_stride == 1) {
     if (all.apart == -kPixel)
       done = reverse_colours(all, out, stride);
-    else if (const int rows = side_by_side(all, kPixel); rows > 0)
-      done = turn_colours<1>(all, rows, out, stride);
-    else if (const int rows = side_by_side(all, -kPixel); rows > 0)
-      done = turn_colours<-1>(all, rows, out, stride);
+    else if (side_by_side(all, kPixel))
+      done = turn_colours<1>(all, out, stride);
+    else if (side_by_side(all, -kPixel))
+      done = turn_colours<-1>(all, out, stride);
   }
   PdqCopy rest = all;
   rest.count -= done;
-  for (const uint8_t*& from : rest.from) from += done * all.apart;
+  for (int i = 0; i < all.rows; ++i) rest.from[i] += done * all.apart;
   pdq_copy_avx2(rest, out + done * all.channels, stride);
 }
 

@@ -148,9 +148,10 @@ struct PdqTerms {
   int most;
 };
 
-// Sixteen rows of pixels anywhere in memory, to be copied without gaps.
+// Up to sixteen rows of pixels anywhere in memory, to be copied without gaps.
 struct PdqCopy {
   const uint8_t* from[kTile];
+  int rows;       // of these; what stands for the others when it is done does not matter
   int64_t apart;  // bytes from a pixel to the next of its row
   int64_t count;  // pixels of a row
   int channels;
