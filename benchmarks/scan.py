@@ -51,7 +51,7 @@ PLAIN = ((320, 240), (640, 480), (1600, 1004), (4000, 3000))
 SIZES = {f"{width}×{height}": ((width, height),) for width, height in PLAIN} | {"mixed": PLAIN}
 """The sizes of pictures that are scanned together: one, or as many of each, in turn."""
 SMALL = ("320×240", "mixed")
-GRAIN = {320: 0.0, 640: 3.0, 1600: 5.0, 4000: 5.0}  # levels, that make 1.4 to 1.7 bits a pixel
+GRAIN = {320: 0.0, 640: 3.5, 1600: 5.0, 4000: 5.0}  # levels, that make 1.4 to 1.7 bits a pixel
 SHARE = {"320×240": 3.0, "640×480": 2.0, "4000×3000": 0.125, "mixed": 0.25}  # of `--files`
 ROUNDS = 3
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
