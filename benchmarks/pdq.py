@@ -182,7 +182,9 @@ def compare_batches(material: Path, small: bool) -> list[dict[str, Any]]:
         ours = told[f"screener, {cores}"]
         rows.append(
             {
-                "batch": name if not small else f"{name}, small",
+                "batch": name.replace("1600 px", "400 px").replace("512×512", "400 px")
+                if small
+                else name,
                 "count": len(given),
                 "cores": cores,
                 "milliseconds_a_picture": told,

@@ -155,7 +155,7 @@ def test_the_examples_of_hashing_give_what_the_page_says(folder, capsys):
 
     exec(compile(of_files, "docs/hashing.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "sha256 None full frame"
+    assert lines[0] == "sha256 None None full frame"
     assert lines[1].startswith("pdq ")
     assert lines[-1] == "None"
 

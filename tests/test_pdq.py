@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import ctypes
+import math
+import mmap
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -302,7 +306,7 @@ def test_a_batch_is_its_pictures(threads: int) -> None:
         pictures.append(pixels)
     expected = tuple(pdq.compute(one) for one in pictures)
     assert len(set(expected)) > 20
-    assert pdq.compute_batch(iter(pictures), threads=threads) == expected
+    assert pdq.compute_batch(tuple(pictures), threads=threads) == expected
     assert pdq.compute_batch(pictures[::-1], threads=threads) == expected[::-1]
     assert pdq.compute_batch([], threads=threads) == ()
 
@@ -320,6 +324,9 @@ def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
             _core.pdq_batch([good, bad], 1)
     with pytest.raises(HashError, match="picture 0 must be a NumPy array of uint8, not float64"):
         pdq.compute_batch([np.zeros((8, 8)), good])
+    for none in (iter([good]), None, 5):
+        with pytest.raises(HashError, match="pictures are a list of arrays"):
+            pdq.compute_batch(none)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _core.pdq_batch([np.zeros((8, 8)), good], 1)  # type: ignore[list-item]
 
@@ -331,6 +338,38 @@ def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) ->
     """As a search of an index does."""
     with pytest.raises(HashError, match=message):
         pdq.compute_batch([np.zeros((8, 8), np.uint8)], threads=threads)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="memory is guarded by POSIX's mprotect")
+@pytest.mark.parametrize("shape", [(40, 77, 3), (33, 16), (96, 130, 3), (96, 130), (17, 300, 3)])
+def test_nothing_beside_a_picture_is_read(shape: tuple[int, ...]) -> None:
+    """It begins where memory begins, or ends where it ends, and is seen from all eight sides. The
+    sanitizers do not watch masked loads.
+    """
+    size, page = math.prod(shape), mmap.PAGESIZE
+    room = mmap.mmap(-1, (size // page + 3) * page)
+    memory = np.frombuffer(room, np.uint8)
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    for edge in (0, len(memory) - page):
+        address = ctypes.c_void_p(memory.ctypes.data + edge)
+        assert protect(address, ctypes.c_size_t(page), 0) == 0  # PROT_NONE
+    inside = memory[page:-page]
+    for part in (inside[:size], inside[-size:]):
+        part[:] = np.random.default_rng(1).integers(0, 256, size, np.uint8)
+        picture = part.reshape(shape)
+        for turns in range(4):
+            for view in (np.rot90(picture, turns), np.rot90(picture, turns)[::-1]):
+                assert _core.pdq_exact(view) == _core.pdq_exact(view.copy())
+                assert _core.pdq(view) == _core.pdq(view.copy())
+
+
+def test_a_large_picture_is_filtered_alike_from_all_sides() -> None:
+    """Of windows of more than a band of rows, and columns beyond what is copied at once."""
+    picture = np.random.default_rng(2).integers(0, 256, (2100, 400, 3), np.uint8)
+    for turns in range(4):
+        view = np.rot90(picture, turns)
+        value, quality = _core.pdq_exact(view)
+        assert (value.hex(), quality) == reference(view)
 
 
 def test_the_core_refuses_other_arrays() -> None:

@@ -118,7 +118,7 @@ void pdq_copy_avx2(const PdqCopy& all, uint8_t* out, int64_t stride) {
   const bool grey = all.channels == 1;
   const int64_t pixel = all.channels;
   bool forwards = all.rows == kTile, backwards = forwards;
-  for (int i = 1; i < kTile; ++i) {
+  for (int i = 1; i < all.rows; ++i) {
     forwards &= all.from[i] - all.from[i - 1] == pixel;
     backwards &= all.from[i] - all.from[i - 1] == -pixel;
   }

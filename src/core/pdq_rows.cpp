@@ -66,8 +66,8 @@ void PdqRows::aim(PdqStrip& strip, const uint8_t* first, int64_t row_stride, int
   strip.apart = pixels_.channels - row_stride;
 }
 
-// Copies so many columns, of which those that are not in the picture are zeros. Nothing changes in
-// rows below the picture.
+// Copies so many columns, of which those that are not in the picture are zeros. Rows below
+// the picture hold anything.
 void PdqRows::copy(int64_t first, int64_t columns) {
   const int64_t channels = pixels_.channels;
   const int64_t from = std::clamp<int64_t>(first, 0, pixels_.width);

@@ -6,7 +6,7 @@ turned or mirrored copy of a picture: search all of them, and keep one in a list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,18 +73,22 @@ def sketches(
 
 
 def compute_batch(
-    pictures: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], *, threads: int = 1
+    pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], *, threads: int = 1
 ) -> tuple[Hash, ...]:
     """The PDQ hash of each of many pictures, as `compute` gives it, in their order.
 
-    `pictures` are arrays as `compute` takes them, of any shapes, or one array of frames: uint8,
-    grey (n, height, width) or RGB (n, height, width, 3). Views are read in place. Releases the GIL
-    once for all; the answer is the same for any number of `threads`, 1 to 1024, that share the
-    pictures. Raises HashError for any other type, shape or number.
+    `pictures` is a list of arrays as `compute` takes them, of any shapes, or one array of frames:
+    uint8, grey (n, height, width) or RGB (n, height, width, 3). All are read in place, and must
+    hold their pixels until it returns. Releases the GIL once for all; the answer is the same for
+    any number of `threads`, 1 to 1024, that share the pictures. Raises HashError for any other
+    type, shape or number.
     """
     count = checked_threads(threads)
     if isinstance(pictures, np.ndarray):
         each = list(_checked(pictures, "frames", before=("n",)))
+    elif not isinstance(pictures, Sequence):
+        # What yields them one by one may yield one buffer, filled again and again.
+        raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
     else:
         each = [_checked(one, f"picture {number}") for number, one in enumerate(pictures)]
     return tuple(
