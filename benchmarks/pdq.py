@@ -10,8 +10,11 @@ pictures.
 How often a hash is in doubt, so that the picture is filtered in the reference's order, depends on
 what the pictures show; enlarged photos are softer than photos taken at that size.
 
-What this does not show: decoding, which takes longer than the hash; pictures that are not in the
-cache yet; and several threads, which share the bandwidth of the memory. The rival takes no grey
+Then batches of different pictures, by the clock: `pdq.compute_batch` with one thread and with as
+many as there are cores, against `pdqhash.compute` in a loop, and in a pool of as many threads.
+
+What this does not show: decoding, which takes longer than the hash; and single pictures that are
+not in the cache yet. The rival takes no grey
 pictures, so for those it is given three equal channels, made beforehand. Its own call for eight
 orientations answers another question: from one DCT it guesses at the hashes of turned pictures.
 """
@@ -26,6 +29,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,8 @@ SIZES: dict[str, tuple[int | tuple[int, int], str, int]] = {
     "4000×3000, RGB": ((4000, 3000), "RGB", 16),
 }
 """The longer side or both, the mode, and of how many photos one is taken."""
+BATCHES = {"1600 px, RGB": 48, "512×512, grey": 192}
+"""Of how many different photos a batch is, by their size; with --small, of eight."""
 SMALL: dict[str, tuple[int | tuple[int, int], str, int]] = {
     "400 px, RGB": (400, "RGB", 30),
     "128×128, grey": ((128, 128), "L", 30),
@@ -139,6 +145,57 @@ def compare(pixels: Pixels, rounds: int) -> dict[str, float]:
     )
 
 
+def batch(material: Path, name: str, small: bool) -> list[Pixels]:
+    """Different pictures of one of SIZES, from all over the material."""
+    size, mode, _ = SIZES[name]
+    photos = list(pictures(material, 7))[: 8 if small else BATCHES[name]]
+    return [sized(one, 400 if small else size, mode) for one in photos]
+
+
+def compare_batches(material: Path, small: bool) -> list[dict[str, Any]]:
+    """Milliseconds a picture by the clock, of batches, after all answers were compared."""
+    rows = []
+    cores = len(os.sched_getaffinity(0))
+    for name in BATCHES:
+        given = batch(material, name, small)
+        rgb = [p if p.ndim == 3 else np.repeat(p[:, :, None], 3, axis=2) for p in given]
+        expected = [(np.packbits(v).tobytes(), q) for v, q in map(pdqhash.compute, rgb)]
+        with ThreadPoolExecutor(cores) as pool:
+            ways: dict[str, Callable[[], Any]] = {
+                "screener, 1": lambda given=given: pdq.compute_batch(given),
+                "pdqhash, 1": lambda rgb=rgb: list(map(pdqhash.compute, rgb)),
+                f"screener, {cores}": lambda given=given: pdq.compute_batch(given, threads=cores),
+                f"pdqhash, {cores}": lambda rgb=rgb, pool=pool: list(
+                    pool.map(pdqhash.compute, rgb)
+                ),
+            }
+            for way in ("screener, 1", f"screener, {cores}"):
+                if [(one.value, one.quality) for one in ways[way]()] != expected:
+                    raise SystemExit("the hashes differ")
+            taken: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(3 if small else 5):
+                for way, run in ways.items():
+                    start = time.perf_counter()
+                    run()
+                    taken[way].append((time.perf_counter() - start) * 1e3 / len(given))
+        told = {way: round(statistics.median(times), 4) for way, times in taken.items()}
+        ours = told[f"screener, {cores}"]
+        rows.append(
+            {
+                "batch": name.replace("1600 px", "400 px").replace("512×512", "400 px")
+                if small
+                else name,
+                "count": len(given),
+                "cores": cores,
+                "milliseconds_a_picture": told,
+                "times_pdqhash": round(told["pdqhash, 1"] / told["screener, 1"], 1),
+                "on_all_cores_times_pdqhash": round(told["pdqhash, 1"] / ours, 1),
+                "on_all_cores_times_pdqhash_on_all": round(told[f"pdqhash, {cores}"] / ours, 1),
+            }
+        )
+    return rows
+
+
 def measure(material: Path, small: bool, every: int) -> list[dict[str, Any]]:
     """The rows of this process's kernel, one for each size."""
     rows = []
@@ -201,6 +258,9 @@ def main() -> None:
                 f"{taken['screener']:10.3f} {taken['pdqhash']:10.2f} {row['times_pdqhash']:6.1f}x"
                 f"{row['eight_over_one']:9.2f}"
             )
+    for row in compare_batches(arguments.material, arguments.small):
+        rows.append(row)
+        print(row)
     if arguments.receipt:
         receipt.write(arguments.receipt, receipt.receipt(QUESTION, rows, ("pdqhash", "numpy")))
 

@@ -11,12 +11,12 @@ a scan's first quarter, by when all workers have begun, does not. The private me
 that of the system (USS).
 
     python benchmarks/scan.py [--small] [--files N] [--records N] [--folder DIR] [--receipt FILE]
-                              [--width W] [--into docs]
+                              [--size S] [--into docs]
     python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
 
-`--width` measures pictures of one width, and takes the rows of others from the receipt that is
-there. `--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures
-and list for another time.
+`--size` measures one of the sizes, and takes the rows of others from the receipt that is there.
+*Mixed* are as many of each size, in turn, as on a disk of uploads. `--soak` scans so many small
+files once, and tells how memory grew. `--folder` keeps pictures and list for another time.
 
 What this does not show: a cold disk, formats other than JPEG, more cores than two.
 """
@@ -47,9 +47,12 @@ from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 
 QUESTION = "How many files a second does a scan screen?"
-SIZES = ((320, 240), (1600, 1004), (4000, 3000))
-GRAIN = {320: 0.0, 1600: 5.0, 4000: 5.0}  # levels, that make 1.7, 1.6 and 1.4 bits a pixel
-SHARE = {320: 3.0, 1600: 1.0, 4000: 0.125}  # of `--files`
+PLAIN = ((320, 240), (640, 480), (1600, 1004), (4000, 3000))
+SIZES = {f"{width}×{height}": ((width, height),) for width, height in PLAIN} | {"mixed": PLAIN}
+"""The sizes of pictures that are scanned together: one, or as many of each, in turn."""
+SMALL = ("320×240", "mixed")
+GRAIN = {320: 0.0, 640: 3.5, 1600: 5.0, 4000: 5.0}  # levels, that make 1.4 to 1.7 bits a pixel
+SHARE = {"320×240": 3.0, "640×480": 2.0, "4000×3000": 0.125, "mixed": 0.25}  # of `--files`
 ROUNDS = 3
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
@@ -80,6 +83,21 @@ def drawn_files(folder: Path, size: tuple[int, int], count: int) -> list[str]:
             path.write_bytes(Path(made[number % 20]).read_bytes())
         made.append(str(path))
     return made
+
+
+def mixed_files(folder: Path, sizes: tuple[tuple[int, int], ...], count: int) -> list[str]:
+    """So many files at least, of each size as many, in turn."""
+    by_size = [drawn_files(folder, size, -(-count // len(sizes))) for size in sizes]
+    return [file for files in zip(*by_size, strict=True) for file in files]
+
+
+def bits_a_pixel(files: list[str]) -> float:
+    """How much the files hold."""
+    pixels = 0
+    for file in files:
+        with Image.open(file) as opened:
+            pixels += opened.width * opened.height
+    return 8 * sum(map(os.path.getsize, files)) / pixels
 
 
 def listed(folder: Path, records: int) -> HashList:
@@ -231,9 +249,7 @@ def compare(engine: Screener, files: list[str]) -> None:
                 raise SystemExit(f"{name}'s {kind} of {file} lies {away} bits from ours")
 
 
-def rows(
-    engine: Screener, files: list[str], size: tuple[int, int], rounds: int
-) -> list[dict[str, Any]]:
+def rows(engine: Screener, files: list[str], size: str, rounds: int) -> list[dict[str, Any]]:
     """All ways by their names, the median of the rounds of each."""
     compare(engine, files[:100])
     told: dict[str, list[float]] = {}
@@ -252,7 +268,7 @@ def rows(
             for name, way in rivals().items():
                 add(f"{name}, hashing alone, {jobs}", rate(way, files[: len(files) // 4], jobs))
         add("screen, in a loop, 1", looped(engine, files))
-    bits = 8 * os.path.getsize(files[0]) / (size[0] * size[1])
+    bits = bits_a_pixel(files[:20])
     found = []
     for how, speeds in told.items():
         name, processes = how.rsplit(", ", 1)
@@ -318,9 +334,9 @@ def workplace(kept: Path | None) -> Iterator[Path]:
 
 def table(told: list[dict[str, Any]]) -> str:
     """Files a second of all ways, and what is to be at least how much."""
-    lines = ["| files a second | " + " | ".join(f"{w}×{h}, {n}" for w, h in SIZES for n in JOBS)]
+    lines = ["| files a second | " + " | ".join(f"{size}, {n}" for size in SIZES for n in JOBS)]
     lines += ["|".join(["", "---"] + ["---"] * len(SIZES) * len(JOBS))]
-    speeds = {(r["how"], tuple(r["size"]), r["processes"]): r for r in told if "how" in r}
+    speeds = {(r["how"], r["size"], r["processes"]): r for r in told if "how" in r}
     for how in dict.fromkeys(how for how, _, _ in speeds):
         found = [speeds.get((how, size, jobs)) for size in SIZES for jobs in JOBS]
         lines.append(f"| {how} | " + " | ".join("" if f is None else f"{f['files_per_s']:,.0f}"
@@ -329,21 +345,17 @@ def table(told: list[dict[str, Any]]) -> str:
     for row in told:
         if "claim" in row:
             held = "holds: " if row["holds"] else "**falls short**: "
-            text += f"- {held}{row['size'][0]} px, {row['claim']}: {row['times']} times"
+            text += f"- {held}{row['size']}, {row['claim']}: {row['times']} times"
             text += f" (at least {row['at_least']})\n"
     return text
 
 
-def rows_before(path: Path | None, without: int) -> list[dict[str, Any]]:
-    """The rows of a receipt, but for claims and those of a width."""
+def rows_before(path: Path | None, without: str) -> list[dict[str, Any]]:
+    """The rows of a receipt, but for claims and those of a size."""
     if path is None or not path.exists():
         return []
     before = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return [
-        row | {"size": tuple(row["size"])}
-        for row in before
-        if "how" in row and row["size"][0] != without
-    ]
+    return [row for row in before if "how" in row and row["size"] != without]
 
 
 def write_page(told: list[dict[str, Any]], page: Path) -> None:
@@ -356,14 +368,13 @@ def show(told: list[dict[str, Any]]) -> None:
     """A line a way, and a line a claim."""
     for row in told:
         if "how" in row:
-            width, height = row["size"]
             private = row.get("worker_bytes")
             memory = f"   {private / 2**20:6.1f} MiB a worker" if private else ""
             way = f"{row['how']}, {row['processes']}"
-            print(f"{width}x{height:<5} {way:36} {row['files_per_s']:8.1f} files/s{memory}")
+            print(f"{row['size']:10} {way:36} {row['files_per_s']:8.1f} files/s{memory}")
         elif "claim" in row:
             held = "holds" if row["holds"] else "FAILS"
-            print(f"{held} {row['size'][0]} px: {row['claim']}: {row['times']} (at least"
+            print(f"{held} {row['size']}: {row['claim']}: {row['times']} (at least"
                   f" {row['at_least']})")  # fmt: skip
 
 
@@ -373,7 +384,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="few files, for CI")
     parser.add_argument("--files", type=int, default=1200)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--width", type=int, choices=[width for width, _ in SIZES])
+    parser.add_argument("--size", choices=list(SIZES), help="this one alone")
     parser.add_argument("--soak", type=int, metavar="FILES", help="scan so many small files once")
     parser.add_argument("--folder", type=Path, help="keep pictures and list here")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
@@ -388,15 +399,19 @@ def main() -> None:
             told = soak(engine, drawn_files(folder, (160, 120), arguments.soak))
         else:
             by_size = {
-                size: drawn_files(folder, size, max(int(count * SHARE[size[0]]), 45))
-                for size in (SIZES[:2] if arguments.small else SIZES)
-                if arguments.width in (None, size[0])
+                size: mixed_files(
+                    folder,
+                    SIZES[size][:2] if arguments.small else SIZES[size],
+                    max(int(count * SHARE.get(size, 1)), 45),
+                )
+                for size in (SMALL if arguments.small else SIZES)
+                if arguments.size in (None, size)
             }
             for size, files in by_size.items():
                 told += rows(engine, files, size, 1 if arguments.small else ROUNDS)
-            if arguments.width is not None:
-                told = [*rows_before(arguments.receipt, arguments.width), *told]
-                told.sort(key=lambda row: row["size"])
+            if arguments.size is not None:
+                told = [*rows_before(arguments.receipt, arguments.size), *told]
+                told.sort(key=lambda row: list(SIZES).index(row["size"]))
             # Of few files, times say nothing.
             told += [] if arguments.small else claims(told)
     show(told)

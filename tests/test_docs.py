@@ -116,6 +116,50 @@ def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
     assert len(names["index"]) == 100
 
 
+def test_the_hashing_example_of_the_readme_gives_the_reference(folder):
+    """The last example, on a picture's pixels."""
+    import numpy as np
+    import pdqhash
+    from PIL import Image
+
+    names = {"rgb": np.asarray(Image.open("photo.jpg").convert("RGB"))}
+    exec(compile(python_blocks("README.md")[-1], "README.md", "exec"), names)
+
+    vector, quality = pdqhash.compute(names["rgb"])
+    assert names["one"].value == np.packbits(vector).tobytes()
+    assert names["one"].quality == quality
+    assert names["eight"][0] == names["one"] == names["many"][0]
+
+
+def test_the_examples_of_hashing_give_what_the_page_says(folder, capsys):
+    """Both blocks of docs/hashing.md, and what its table says of the others."""
+    import imagehash
+    import numpy as np
+    from PIL import Image
+
+    of_pixels, of_files = python_blocks("docs/hashing.md")
+    names: dict = {}
+    exec(compile(of_pixels, "docs/hashing.md", "exec"), names)
+    assert capsys.readouterr().out == "0\n"
+    assert names["many"] == tuple(
+        names["pdq"].compute(np.ascontiguousarray(view))
+        for view in (names["rgb"], names["rgb"][:, ::-1], names["rgb"][:200])
+    )
+    image = Image.fromarray(names["rgb"])
+    assert names["phash"].text == str(imagehash.phash(image))
+    for name, function in (("dhash", imagehash.dhash), ("ahash256", imagehash.average_hash)):
+        kind = names["KINDS"][name]
+        size = 16 if name.endswith("256") else 8
+        made = names["classic"].compute(names["rgb"], kind)
+        assert made.text == str(function(image, hash_size=size))
+
+    exec(compile(of_files, "docs/hashing.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "sha256 None None full frame"
+    assert lines[1].startswith("pdq ")
+    assert lines[-1] == "None"
+
+
 def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monkeypatch, capsys):
     """Each line of the block, in a fresh folder with a file of each body, as printed; then the
     filter that it made answers in the lines below it.

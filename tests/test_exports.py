@@ -12,8 +12,8 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "standard_streams", "errors", "extras", "claim", "bounds", "edits", "charts",
-    "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
-    "agreement", "result", "distinct", "located", "regions", "hashed", "hasher", "found",
+    "threads", "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
+    "agreement", "result", "located", "regions", "hashed", "hasher", "found",
     "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
     "confined", "visiting", "worker", "workers", "working", "newest", "finished", "folder",
     "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output",
@@ -79,6 +79,12 @@ def test_imports_run_one_way():
                 wrong.append((own, module))
 
     assert wrong == []
+
+
+def test_every_module_has_a_layer():
+    """LAYERS names what there is, and nothing that is gone."""
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {name for name in there if not name.startswith("_")} == set(LAYERS)
 
 
 def test_hashing_and_media_know_nothing_of_each_other():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import ctypes
+import math
+import mmap
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -284,13 +288,88 @@ def test_a_batch_is_its_frames(shape: tuple[int, ...]) -> None:
     assert len(pdq.compute_batch(frames)) == len(frames)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 64])
+def test_a_batch_is_its_pictures(threads: int) -> None:
+    """Pictures of many shapes, strides and colours, whoever hashes them, and in what order."""
+    rng = np.random.default_rng(7)
+    soft = [rng.integers(0, 256, (9, 12, 3), np.uint8) for _ in range(6)]
+    shapes = [(300, 200), (200, 300), (300, 200), (64, 64), (4, 90), (5, 90), (513, 260)]
+    pictures: list[np.ndarray] = []
+    for number, (height, width) in enumerate(shapes * 5):
+        size = (3 * width, 3 * height) if number % 7 == 0 else (width, height)
+        scene = Image.fromarray(soft[number % 6]).resize(size, Image.Resampling.BICUBIC)
+        pixels = np.asarray(scene)
+        if number % 2:
+            pixels = pixels[:, :, number % 3]
+        if number % 3 == 0:
+            pixels = np.asfortranarray(pixels)[::-1]
+        pictures.append(pixels)
+    expected = tuple(pdq.compute(one) for one in pictures)
+    assert len(set(expected)) > 20
+    assert pdq.compute_batch(tuple(pictures), threads=threads) == expected
+    assert pdq.compute_batch(pictures[::-1], threads=threads) == expected[::-1]
+    assert pdq.compute_batch([], threads=threads) == ()
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8, 4), (2, 8, 8, 3, 1)])
 def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
-    """The core checks shapes of frames too, and the message names the ones it takes."""
+    """The core checks shapes too, and the message names the ones that are taken."""
     with pytest.raises(HashError, match=r"frames must have the shape \(n, height, width\)"):
         pdq.compute_batch(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError, match="frames must be uint8"):
-        _core.pdq_batch(np.zeros(shape, np.uint8))
+    good = np.zeros((8, 8), np.uint8)
+    for bad in (np.zeros((8, 8, 4), np.uint8), np.zeros(8, np.uint8)):
+        with pytest.raises(HashError, match=r"picture 1 must have the shape \(height, width\)"):
+            pdq.compute_batch([good, bad])
+        with pytest.raises(ValueError, match="pixels must be uint8"):
+            _core.pdq_batch([good, bad], 1)
+    with pytest.raises(HashError, match="picture 0 must be a NumPy array of uint8, not float64"):
+        pdq.compute_batch([np.zeros((8, 8)), good])
+    for none in (iter([good]), None, 5):
+        with pytest.raises(HashError, match="pictures are a list of arrays"):
+            pdq.compute_batch(none)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _core.pdq_batch([np.zeros((8, 8)), good], 1)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("threads", "message"), [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "whole number")]
+)
+def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) -> None:
+    """As a search of an index does."""
+    with pytest.raises(HashError, match=message):
+        pdq.compute_batch([np.zeros((8, 8), np.uint8)], threads=threads)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="memory is guarded by POSIX's mprotect")
+@pytest.mark.parametrize("shape", [(40, 77, 3), (33, 16), (96, 130, 3), (96, 130), (17, 300, 3)])
+def test_nothing_beside_a_picture_is_read(shape: tuple[int, ...]) -> None:
+    """It begins where memory begins, or ends where it ends, and is seen from all eight sides. The
+    sanitizers do not watch masked loads.
+    """
+    size, page = math.prod(shape), mmap.PAGESIZE
+    room = mmap.mmap(-1, (size // page + 3) * page)
+    memory = np.frombuffer(room, np.uint8)
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    for edge in (0, len(memory) - page):
+        address = ctypes.c_void_p(memory.ctypes.data + edge)
+        assert protect(address, ctypes.c_size_t(page), 0) == 0  # PROT_NONE
+    inside = memory[page:-page]
+    for part in (inside[:size], inside[-size:]):
+        part[:] = np.random.default_rng(1).integers(0, 256, size, np.uint8)
+        picture = part.reshape(shape)
+        for turns in range(4):
+            for view in (np.rot90(picture, turns), np.rot90(picture, turns)[::-1]):
+                assert _core.pdq_exact(view) == _core.pdq_exact(view.copy())
+                assert _core.pdq(view) == _core.pdq(view.copy())
+
+
+def test_a_large_picture_is_filtered_alike_from_all_sides() -> None:
+    """Of windows of more than a band of rows, and columns beyond what is copied at once."""
+    picture = np.random.default_rng(2).integers(0, 256, (2100, 400, 3), np.uint8)
+    for turns in range(4):
+        view = np.rot90(picture, turns)
+        value, quality = _core.pdq_exact(view)
+        assert (value.hex(), quality) == reference(view)
 
 
 def test_the_core_refuses_other_arrays() -> None:

@@ -12,6 +12,7 @@
 #include "pdq_cosines.h"
 #include "pdq_filter.h"
 #include "pdq_sample.h"
+#include "threads.h"
 
 namespace screener {
 namespace {
@@ -90,8 +91,22 @@ PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
   return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 
-// Of pictures of one shape, as they stand and transposed, made when they are first asked for.
-using Bounds = std::optional<PdqBound>[2];
+// The bounds of the shapes that were asked for last: of pictures as they stand, and transposed.
+class Bounds {
+ public:
+  const PdqBound& of(const PdqShape& shape, bool transposed) {
+    Kept& last = last_[transposed];
+    if (!last.bound || last.shape != shape) last = {shape, PdqBound(shape)};
+    return *last.bound;
+  }
+
+ private:
+  struct Kept {
+    PdqShape shape;
+    std::optional<PdqBound> bound;
+  };
+  Kept last_[2] = {};
+};
 
 // A picture seen along its rows in memory, so that turned views are sampled in place, and how to
 // turn it back.
@@ -168,13 +183,10 @@ class Picture {
 
   // Four turns share one.
   const PdqBound& bound(const Turn& turn) {
-    std::optional<PdqBound>& bound = bounds_[turn.transposed];
-    if (!bound) {
-      const Pixels pixels = turned(given_, turn);
-      bound.emplace(PdqShape{pixels.height, pixels.width, pixels.channels,
-                             pdq_sample_roundings(seen_.width, seen_.channels)});
-    }
-    return *bound;
+    const Pixels pixels = turned(given_, turn);
+    return bounds_.of({pixels.height, pixels.width, pixels.channels,
+                       pdq_sample_roundings(seen_.width, seen_.channels)},
+                      turn.transposed);
   }
 
   Pixels given_;
@@ -192,6 +204,13 @@ bool too_small(const Pixels& pixels) {
 
 // The reference takes a picture of this size as it is.
 bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
+
+PdqResult upright(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds) {
+  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
+  Picture picture(pixels, kernel, bounds);
+  picture.sample(&kUpright, 1);
+  return picture.hash(kUpright);
+}
 
 }  // namespace
 
@@ -219,9 +238,8 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
-  PdqResult result;
-  pdq_batch(pixels, 1, 0, kernel, &result);
-  return result;
+  Bounds bounds;
+  return upright(pixels, kernel, bounds);
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
@@ -241,19 +259,14 @@ PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most
   return sketches;
 }
 
-void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
-               PdqResult* results) {
-  Bounds bounds;
-  Pixels pixels = first;
-  for (int64_t n = 0; n < count; ++n, pixels.data += stride) {
-    if (too_small(pixels) || is_grid(pixels)) {
-      results[n] = pdq_exact(pixels, kernel);
-      continue;
-    }
-    Picture picture(pixels, kernel, bounds);
-    picture.sample(&kUpright, 1);
-    results[n] = picture.hash(kUpright);
-  }
+std::vector<PdqResult> pdq_batch(const std::vector<Pixels>& pictures, const PdqKernel& kernel,
+                                 std::size_t threads) {
+  std::vector<Bounds> bounds(std::min(threads, pictures.size()));  // each thread has its own
+  std::vector<PdqResult> results(pictures.size());
+  share_out(pictures.size(), threads, [&](std::size_t task, std::size_t thread) {
+    results[task] = upright(pictures[task], kernel, bounds[thread]);
+  });
+  return results;
 }
 
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {

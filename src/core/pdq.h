@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "pdq_kernel.h"
 
@@ -60,9 +61,9 @@ using PdqSketches = std::array<PdqSketch, kOrientations>;
 // filtered for them.
 PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most);
 
-// Of pictures of one shape that stand `stride` bytes from one another.
-void pdq_batch(const Pixels& first, int64_t count, int64_t stride, const PdqKernel& kernel,
-               PdqResult* results);
+// Of many pictures of any shapes, shared out over so many threads.
+std::vector<PdqResult> pdq_batch(const std::vector<Pixels>& pictures, const PdqKernel& kernel,
+                                 std::size_t threads);
 
 // The same as `pdq`, always in the reference's order.
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);

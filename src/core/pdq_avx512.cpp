@@ -208,8 +208,8 @@ void across(const PdqAcross& plan, const float* sums, float out[kGrid]) {
 
 }  // namespace
 
-const PdqKernel kPdqAvx512 = {pdq_grey_avx512, pdq_rgb_avx512, pdq_turn_avx512, dct,   dct_bounded,
-                              terms,           pdq_copy_avx2,  weigh,           across};
+const PdqKernel kPdqAvx512 = {pdq_grey_avx512, pdq_rgb_avx512,  pdq_turn_avx512, dct,   dct_bounded,
+                              terms,           pdq_copy_avx512, weigh,           across};
 
 }  // namespace screener
 

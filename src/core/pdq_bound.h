@@ -15,6 +15,7 @@ struct PdqShape {
   int64_t width;
   int channels;
   int roundings;  // of our own samples
+  bool operator==(const PdqShape&) const = default;
 };
 
 // What the running sums of the boxes along one side can leave behind.

@@ -39,7 +39,13 @@ int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
                             ? _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1)
                             : _mm_setr_epi8(9, 10, 11, -1, 6, 7, 8, -1, 3, 4, 5, -1, 0, 1, 2, -1);
   const int64_t count = copy.count / 4 * 4;
-  for (int64_t n = 0; n < count; n += 4)
+  const uint8_t* lowest = copy.from[way > 0 ? 0 : kTile - 1];
+  for (int64_t n = 0; n < count; n += 4) {
+    for (int64_t k = 0; k < 4; ++k) {
+      const uint8_t* ahead = lowest + (n + k + kPdqRowsAhead) * copy.apart;
+      _mm_prefetch(ahead, _MM_HINT_T0);
+      _mm_prefetch(ahead + kTile * kPixel - 1, _MM_HINT_T0);
+    }
     for (int i = 0; i < kTile; i += 4) {
       const uint8_t* from = copy.from[way > 0 ? i : i + 3] + n * copy.apart;
       __m128i v[4];
@@ -52,6 +58,7 @@ int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
       store_four(_mm_unpacklo_epi64(b, d), to + 2 * stride);
       store_four(_mm_unpackhi_epi64(b, d), to + 3 * stride);
     }
+  }
   return count;
 }
 
@@ -59,9 +66,11 @@ int64_t turn_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
 int64_t reverse_colours(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   const __m128i order = _mm_setr_epi8(9, 10, 11, -1, 6, 7, 8, -1, 3, 4, 5, -1, 0, 1, 2, -1);
   const int64_t count = copy.count / 4 * 4;
-  for (int i = 0; i < kTile; ++i)
-    for (int64_t n = 0; n < count; n += 4)
+  for (int i = 0; i < copy.rows; ++i)
+    for (int64_t n = 0; n < count; n += 4) {
+      if (n % 16 == 0) _mm_prefetch(copy.from[i] - n * kPixel - kPdqAhead, _MM_HINT_T0);
       store_four(load_four(copy.from[i] - (n + 3) * kPixel, order), out + i * stride + n * kPixel);
+    }
   return count;
 }
 
@@ -92,7 +101,7 @@ int64_t turn_greys(const PdqCopy& copy, uint8_t* out, int64_t stride) {
 int64_t reverse_greys(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   const __m128i order = _mm_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   const int64_t count = copy.count / kTile * kTile;
-  for (int i = 0; i < kTile; ++i)
+  for (int i = 0; i < copy.rows; ++i)
     for (int64_t n = 0; n < count; n += kTile) {
       const uint8_t* from = copy.from[i] - n - (kTile - 1);
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
@@ -108,8 +117,8 @@ int64_t reverse_greys(const PdqCopy& copy, uint8_t* out, int64_t stride) {
 void pdq_copy_avx2(const PdqCopy& all, uint8_t* out, int64_t stride) {
   const bool grey = all.channels == 1;
   const int64_t pixel = all.channels;
-  bool forwards = true, backwards = true;
-  for (int i = 1; i < kTile; ++i) {
+  bool forwards = all.rows == kTile, backwards = forwards;
+  for (int i = 1; i < all.rows; ++i) {
     forwards &= all.from[i] - all.from[i - 1] == pixel;
     backwards &= all.from[i] - all.from[i - 1] == -pixel;
   }
@@ -124,7 +133,7 @@ void pdq_copy_avx2(const PdqCopy& all, uint8_t* out, int64_t stride) {
   }
   PdqCopy rest = all;
   rest.count -= done;
-  for (const uint8_t*& from : rest.from) from += done * all.apart;
+  for (int i = 0; i < all.rows; ++i) rest.from[i] += done * all.apart;
   kPdqScalar.copy(rest, out + done * pixel, stride);
 }
 

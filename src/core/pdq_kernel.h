@@ -14,7 +14,10 @@ constexpr int kTile = 16;  // lines side by side, and steps at a time
 constexpr int kGrid = 64;  // the filtered picture is 64×64
 constexpr int kBand = 16;  // the DCT keeps 16×16 frequencies
 
-constexpr int64_t kPdqAhead = 512;  // bytes: far enough ahead for memory to keep up
+// Far enough ahead for memory to keep up, in bytes along a row, and in rows of memory where these
+// are columns of the view, of which the processor foresees none.
+constexpr int64_t kPdqAhead = 512;
+constexpr int64_t kPdqRowsAhead = 32;
 
 // The published weights in thousandths: the sum is exact, so the division alone rounds.
 inline float pdq_luma(int red, int green, int blue) {
@@ -145,9 +148,10 @@ struct PdqTerms {
   int most;
 };
 
-// Sixteen rows of pixels anywhere in memory, to be copied without gaps.
+// Up to sixteen rows of pixels anywhere in memory, to be copied without gaps.
 struct PdqCopy {
   const uint8_t* from[kTile];
+  int rows;       // of these; what stands for the others when it is done does not matter
   int64_t apart;  // bytes from a pixel to the next of its row
   int64_t count;  // pixels of a row
   int channels;
@@ -193,8 +197,8 @@ void pdq_turn_avx2(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 void pdq_grey_avx512(const PdqStrip& strip);
 void pdq_rgb_avx512(const PdqStrip& strip);
 void pdq_turn_avx512(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
-// Wider registers are of no use to it.
 void pdq_copy_avx2(const PdqCopy& copy, uint8_t* out, int64_t stride);
+void pdq_copy_avx512(const PdqCopy& copy, uint8_t* out, int64_t stride);
 extern const PdqKernel kPdqAvx2;
 extern const PdqKernel kPdqAvx512;
 #elif defined(__aarch64__)

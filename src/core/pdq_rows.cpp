@@ -18,9 +18,9 @@ PdqRows::PdqRows(const Pixels& pixels, const PdqKernel& kernel)
              (pixels.channels == 1 || pixels.channel_stride == 1)) {}
 
 void PdqRows::start(int64_t first) {
-  for (int i = 0; i < kTile; ++i)
-    rows_[i] = pixels_.data + std::min(first + i, pixels_.height - 1) * pixels_.row_stride;
-  in_place_ = dense_ && first + kTile <= pixels_.height;
+  count_ = static_cast<int>(std::clamp<int64_t>(pixels_.height - first, 0, kTile));
+  for (int i = 0; i < count_; ++i) rows_[i] = pixels_.data + (first + i) * pixels_.row_stride;
+  in_place_ = dense_ && count_ == kTile;
   if (has_edges()) copy_edges();
 }
 
@@ -48,7 +48,7 @@ bool PdqRows::has_edges() const { return dense_ && pixels_.width >= kEdge; }
 void PdqRows::copy_edges() {
   const auto copy = [&](auto channels) {
     const int64_t last = (pixels_.width - kEdge) * static_cast<int64_t>(channels());
-    for (int i = 0; i < kTile; ++i) {
+    for (int i = 0; i < count_; ++i) {
       std::memcpy(edges_[0][i] + kTile * channels(), rows_[i], kEdge * channels());
       std::memcpy(edges_[1][i], rows_[i] + last, kEdge * channels());
     }
@@ -66,18 +66,20 @@ void PdqRows::aim(PdqStrip& strip, const uint8_t* first, int64_t row_stride, int
   strip.apart = pixels_.channels - row_stride;
 }
 
-// Copies so many columns, of which those that are not in the picture are zeros.
+// Copies so many columns, of which those that are not in the picture are zeros. Rows below
+// the picture hold anything.
 void PdqRows::copy(int64_t first, int64_t columns) {
   const int64_t channels = pixels_.channels;
   const int64_t from = std::clamp<int64_t>(first, 0, pixels_.width);
   const int64_t count = std::clamp<int64_t>(first + columns, from, pixels_.width) - from;
   const int64_t before = (from - first) * channels, bytes = count * channels;
+  if (count_ == 0) return;
   if (dense_) {
-    for (int i = 0; i < kTile; ++i)
+    for (int i = 0; i < count_; ++i)
       std::memcpy(copied_[i] + before, rows_[i] + from * channels, static_cast<size_t>(bytes));
   } else {
-    PdqCopy all{{}, pixels_.column_stride, count, pixels_.channels, pixels_.channel_stride};
-    for (int i = 0; i < kTile; ++i) all.from[i] = rows_[i] + from * pixels_.column_stride;
+    PdqCopy all{{}, count_, pixels_.column_stride, count, pixels_.channels, pixels_.channel_stride};
+    for (int i = 0; i < count_; ++i) all.from[i] = rows_[i] + from * pixels_.column_stride;
     kernel_.copy(all, copied_[0] + before, sizeof copied_[0]);
   }
   for (uint8_t (&row)[sizeof copied_[0]] : copied_) {

@@ -11,8 +11,8 @@ class PdqRows {
   // The pixels must stay in place.
   PdqRows(const Pixels& pixels, const PdqKernel& kernel);
 
-  // Goes to the rows from that one on. Rows below the picture repeat its last one; what comes of
-  // them is not used.
+  // Goes to the rows from that one on. Below the picture they are anything; what comes of those is
+  // not used.
   void start(int64_t first);
 
   // Points the lanes at their pixels from `step` on, for so many tiles as it returns: in place
@@ -34,8 +34,9 @@ class PdqRows {
   const Pixels pixels_;
   const bool dense_;
   bool in_place_ = false;
+  int count_ = 0;  // of the rows that are in the picture
   const uint8_t* rows_[kTile];
-  uint8_t copied_[kTile][(kTile + kCopied) * kMostChannels + kOverwritten];
+  uint8_t copied_[kTile][(kTile + kCopied) * kMostChannels + kOverwritten] = {};
   // The last step is less than 32 beyond the picture.
   uint8_t edges_[2][kTile][2 * kEdge * kMostChannels] = {};
 };

@@ -112,7 +112,7 @@ PdqTerms terms(const float grid[kGrid][kGrid], const PdqTermErrors& errors) {
 // A pixel of each row at a time: rows that are columns in memory lie side by side there.
 void copy(const PdqCopy& copy, uint8_t* out, int64_t stride) {
   for (int64_t n = 0; n < copy.count; ++n)
-    for (int i = 0; i < kTile; ++i)
+    for (int i = 0; i < copy.rows; ++i)
       for (int c = 0; c < copy.channels; ++c)
         out[i * stride + n * copy.channels + c] =
             copy.from[i][n * copy.apart + c * copy.channel_stride];

@@ -5,6 +5,7 @@
 
 #include "pdq_bound.h"
 #include "pixels.h"
+#include "threads.h"
 
 namespace screener {
 namespace {
@@ -79,18 +80,20 @@ void bind_pdq(nb::module_& m) {
       "As pdq_orientations, with how many bits of each hash are in doubt, `most` at most.");
   m.def(
       "pdq_batch",
-      [](const PixelArray& frames) {
-        const Pixels first = pixels_of(frames, 1);
-        std::vector<PdqResult> results(frames.shape(0));
+      [](const std::vector<PixelArray>& pictures, size_t threads) {
+        if (threads < 1 || threads > kMostThreads)
+          throw nb::value_error("threads must be 1 to 1024");
+        std::vector<Pixels> all;
+        for (const PixelArray& one : pictures) all.push_back(pixels_of(one));
+        std::vector<PdqResult> results;
         {
           nb::gil_scoped_release release;
-          pdq_batch(first, static_cast<int64_t>(results.size()), frames.stride(0),
-                    pdq_kernel(active.isa), results.data());
+          results = pdq_batch(all, pdq_kernel(active.isa), threads);
         }
         return hashes_and_qualities(results);
       },
-      "frames"_a.noconvert(),
-      "The PDQ hash and the quality of each of many frames, (n, h, w) or (n, h, w, 3).");
+      "pictures"_a.noconvert(), "threads"_a,
+      "The PDQ hash and the quality of each of many pictures, hashed by so many threads.");
   m.def(
       "pdq_exact",
       [](const PixelArray& pixels) {

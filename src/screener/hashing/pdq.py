@@ -6,6 +6,7 @@ turned or mirrored copy of a picture: search all of them, and keep one in a list
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from screener import _core
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
+from screener.threads import checked as checked_threads
 
 PDQ = KINDS["pdq"]
 
@@ -70,20 +72,34 @@ def sketches(
     return values, bytes(qualities), bytes(doubts)
 
 
-def compute_batch(frames: NDArray[np.uint8]) -> tuple[Hash, ...]:
-    """The PDQ hash of each of many frames of one size, as `compute` gives it.
+def compute_batch(
+    pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], *, threads: int = 1
+) -> tuple[Hash, ...]:
+    """The PDQ hash of each of many pictures, as `compute` gives it, in their order.
 
-    `frames` is uint8, grey (n, height, width) or RGB (n, height, width, 3), of any strides; a view
-    is read in place. Releases the GIL once for all. Raises HashError for any other type or shape.
+    `pictures` is a list of arrays as `compute` takes them, of any shapes, or one array of frames:
+    uint8, grey (n, height, width) or RGB (n, height, width, 3). All are read in place, and must
+    hold their pixels until it returns. Releases the GIL once for all; the answer is the same for
+    any number of `threads`, 1 to 1024, that share the pictures. Raises HashError for any other
+    type, shape or number.
     """
+    count = checked_threads(threads)
+    if isinstance(pictures, np.ndarray):
+        each = list(_checked(pictures, "frames", before=("n",)))
+    elif not isinstance(pictures, Sequence):
+        # What yields them one by one may yield one buffer, filled again and again.
+        raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
+    else:
+        each = [_checked(one, f"picture {number}") for number, one in enumerate(pictures)]
     return tuple(
-        Hash.of_checked(PDQ, value, quality)
-        for value, quality in _core.pdq_batch(_checked(frames, before=("n",)))
+        Hash.of_checked(PDQ, value, quality) for value, quality in _core.pdq_batch(each, count)
     )
 
 
-def _checked(pixels: Any, *, before: tuple[str, ...] = ()) -> NDArray[np.uint8]:
-    name = "frames" if before else "pixels"
+def _checked(
+    pixels: Any, name: str = "pixels", *, before: tuple[str, ...] = ()
+) -> NDArray[np.uint8]:
+    """An array of uint8 with the dimensions of grey or RGB, and those `before`; or HashError."""
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
         found = getattr(pixels, "dtype", type(pixels).__name__)
         raise HashError(f"{name} must be a NumPy array of uint8, not {found}")

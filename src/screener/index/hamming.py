@@ -17,6 +17,7 @@ from screener.errors import HashError, IndexFileError
 from screener.index.invariants import check_codes
 from screener.index.layout import Sections, open_sections, write_sections
 from screener.index.tables import Tables
+from screener.threads import checked as checked_threads
 
 WIDTHS: Final = (8, 16, 32, 64)
 CONTENT: Final = "hamming"
@@ -101,7 +102,7 @@ class HammingIndex:
         each code its bytes, once more its bytes, 24 bytes, and the index: some 100 bytes of a
         256-bit code, 130 from 16,777,216 codes on. Raises HashError for another type or shape.
         """
-        count = _check_threads(threads)
+        count = checked_threads(threads)
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
         return cls(own, Tables.build(own, threads=count))
 
@@ -185,7 +186,7 @@ class HammingIndex:
         except (TypeError, ValueError):
             queries = _check_queries(queries, self._codes.shape[1])
             found = self._search_checked(
-                queries, self._check_radius(radius), _check_threads(threads)
+                queries, self._check_radius(radius), checked_threads(threads)
             )
         if type(found) is bytearray:
             return _unpacked(found)
@@ -284,14 +285,3 @@ def _check_queries(queries: Any, width: int) -> Codes:
     if queries.shape[1] != width:
         raise HashError(f"queries of {queries.shape[1] * 8} bits, codes of {width * 8}")
     return np.ascontiguousarray(queries)
-
-
-def _check_threads(threads: Any) -> int:
-    """A number of threads; HashError unless it is a whole number from 1."""
-    try:
-        whole = operator.index(threads)
-    except TypeError:
-        raise HashError(f"threads are a whole number, not {threads!r}") from None
-    if not 1 <= whole <= 1024:
-        raise HashError(f"threads are 1 to 1024, not {whole}")
-    return whole
