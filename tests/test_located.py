@@ -55,8 +55,12 @@ def test_columns_are_the_hashes_one_by_one():
     rng = random.Random(1)
     digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
-    hashes = Hashes((digest, first, second))
-    wanted = (digest, *one_by_one(first), *one_by_one(second))
+    alone = Located(
+        Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
+        90, (3.5,), 1, 2, 80,
+    )  # fmt: skip
+    hashes = Hashes((digest, first, second, alone))
+    wanted = (digest, *one_by_one(first), *one_by_one(second), alone)
 
     travelled = pickle.loads(pickle.dumps(hashes))
 
@@ -64,9 +68,10 @@ def test_columns_are_the_hashes_one_by_one():
         assert tuple(found) == wanted == found
         assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
         assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
-        assert (len(found), found[1], found[3:5]) == (17, wanted[1], wanted[3:5])
-        assert groups_of(found) == (digest, first, second)
+        assert (len(found), found[1], found[3:5]) == (18, wanted[1], wanted[3:5])
+        assert groups_of(found) == (digest, first, second, alone)
     assert hashes != wanted[1:]
+    assert hashes != Hashes((digest, second, first, alone))
     assert groups_of(wanted) is wanted
     assert hashes == travelled
     assert hash(hashes) == hash(travelled)
@@ -75,8 +80,9 @@ def test_columns_are_the_hashes_one_by_one():
 @pytest.mark.parametrize(
     ("column", "content"),
     [
-        ("kind", "md5"), ("kind", "no such"), ("kind", "phash"), ("values", b"1" * 255),
-        ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)), ("leasts", None),
+        ("kind", "md5"), ("kind", "sha256"), ("kind", "no such"), ("kind", "phash"),
+        ("values", b"1" * 255), ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)),
+        ("leasts", None),
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(column, content):
