@@ -112,10 +112,9 @@ def hash_item(
                 video = picture.media.type in CONTAINERS
                 sketch = sketch and not video and picture.media.frames == 1
                 for frame in picture.frames():
-                    new = not video or moved.adds(frame)  # which holds a video's frame
-                    if frame.part_kind == "frame" and (new or not frame.between):
-                        samples += 1 + len(frame.again)
-                    if new:
+                    if not video or moved.adds(frame):  # which holds a video's frame
+                        if frame.part_kind == "frame":
+                            samples += 1 + len(frame.again)
                         shown = _perceptual(frame, picture.media, perceptual, sketch=sketch)
                         hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded
