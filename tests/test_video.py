@@ -471,6 +471,26 @@ def test_a_disk_that_fails_is_a_reason(moving, engine_of, scene, reads):
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
 
 
+def test_a_file_whose_digest_could_not_be_made_is_not_cleared(moving, make_list):
+    """It may be listed by that alone, though all of it is read when it is decoded."""
+    known = make_list([{"id": "a", "md5": "01" * 16}, {"id": "b", "pdq": "0f" * 32}])
+
+    class FailingOnce(Failing):
+        """Fails after so many reads, and never again."""
+
+        def read(self, size=-1, /):
+            """What there is, the next time."""
+            try:
+                return super().read(size)
+            except OSError:
+                self.reads = 1 << 30
+                raise
+
+    result = Screener(known).screen(FailingOnce(moving, 1))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
+
+
 @pytest.mark.parametrize("container", ["matroska", "mp4"])
 def test_a_file_cut_short_is_looked_at_as_far_as_it_goes(decoder, scene, engine_of, container):
     """A match before the cut counts; without one it is `truncated`."""
