@@ -411,6 +411,13 @@ def test_decoding_stops_when_its_time_is_over(decoder, moving):
     assert reason_of(moving, seconds=1e-9)[0] == "timeout"
 
 
+def test_decoding_ends_in_the_time_of_the_policy(moving, engine_of, scene):
+    """By itself, before a scan would end its worker and lose what was seen."""
+    result = engine_of({"not": scene(9)}, seconds=0.001).screen(moving)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "timeout")
+
+
 def test_what_was_seen_before_a_limit_counts(scene, engine_of):
     """A match before the limit is a match; without one the reason is told."""
     data = clip(shown_for(scene, seconds=[(2, 2), (1, 8)]))
