@@ -381,6 +381,43 @@ def test_noise_makes_no_scenes_of_one_picture():
     assert compare(*copies).rule is Rule.WHOLE
 
 
+def test_most_frames_have_to_be_nearer_to_their_own():
+    """Three that are do not make up for seven that are as near to others."""
+    listed = moved(*(range(6 * number, 6 * number + 6) for number in range(10)))
+    query = moved(*({*range(6 * n, 6 * n + 6), 200} if n < 3 else {200} for n in range(10)))
+
+    assert compare(clip(query, quality=60), clip(listed, quality=60)).rule is Rule.ALIKE
+    assert compare(clip(listed, quality=60), clip(listed, quality=60)).rule is Rule.WHOLE
+
+
+@pytest.mark.parametrize(("count", "rule"), [(2, None), (3, Rule.RUN)])
+def test_a_run_shows_three_scenes(count, rule):
+    """Two, as of a title and a notice behind it, are in many videos."""
+    shown = np.repeat(scenes(count, seed=1), 12 // count, axis=0)
+    sides = [
+        joined(clip(near(shown, 4, seed=seed)), clip(scenes(50, seed=seed), start=20))
+        for seed in (2, 3)
+    ]
+
+    told = compare(*sides)
+
+    assert (told and told.rule) == rule
+
+
+def test_the_distance_of_a_run_is_that_of_the_frames_that_agree():
+    """Their median: those in between that do not agree are not counted."""
+    film = scenes(60, seed=1)
+    shown = scenes(40, seed=2)
+    for second, bits in enumerate((2, 4, 6, 8, None, None, 10, 12, 14, 16)):
+        if bits is not None:
+            shown[10 + second] = near(film[30 + second : 31 + second], bits, seed=second)[0]
+
+    told = compare(clip(shown), clip(film))
+
+    assert (told.rule, told.distance, told.agreeing) == (Rule.RUN, 8, 8)
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (30.0, 39.0))
+
+
 def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     """Its frames agree with each other, and yet each is nearest to its own; ten seconds of it are a
     run, and most of it is the whole; not so if it agrees within many bits only.
