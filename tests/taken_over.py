@@ -2,9 +2,11 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 from screener import Screener
+from screener.errors import MediaError
 from screener.hasher import Hasher
 from screener.located import Turned
 
@@ -23,7 +25,7 @@ class TakenOver(Hasher):
     """Answers with orders to the scan for files with a telling name."""
 
     def hash(self, item):
-        """An order, a class that is not ours, columns that do not fit, or the hashes."""
+        """An order, a class that is not ours, columns or a reason that cannot be, or the hashes."""
         name = Path(item).stem
         if name.startswith("order"):
             return Order(f"{item}-made")
@@ -34,6 +36,8 @@ class TakenOver(Hasher):
             group = next(one for one in hashed.hashes.groups if isinstance(one, Turned))
             hashed.hashes.groups = (group._replace(values=group.values[1:]),)
             return hashed
+        if name.startswith("reason"):
+            return replace(super().hash(item), trouble=MediaError("none that there is", ""))
         if name.startswith("error"):
             raise RuntimeError("a mistake of ours")
         return super().hash(item)

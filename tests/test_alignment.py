@@ -79,6 +79,10 @@ def test_the_radius_is_inclusive(bits, matches):
 
     assert (told is not None) == matches
     assert not matches or told.distance == 31
+    film, shown = clip(scenes(60, seed=3)), scenes(30, seed=4)
+    shown[10:20] = near(film.codes[20:30], bits, seed=5)
+    told = compare(clip(shown), film)
+    assert (told and told.rule) == (Rule.RUN if matches else None)
 
 
 @pytest.mark.parametrize("step", [0.25, 1.0, 2.0])
@@ -102,16 +106,121 @@ def test_ten_seconds_of_a_listed_video_inside_another_are_found_with_both_spans(
     assert told.agreeing == inside.sum()
 
 
-@pytest.mark.parametrize(("frames", "matches"), [(5, True), (4, False)])
-def test_a_run_lasts_five_seconds(frames, matches):
-    """Five frames a second apart stand for five seconds, four do not."""
-    listed = clip(scenes(60, seed=1))
+@pytest.mark.parametrize(
+    ("frames", "step", "matches"),
+    [(5, 1.0, True), (4, 1.0, False), (3, 2.0, True), (3, 1.8, False), (9, 0.5, False)],
+)
+@pytest.mark.parametrize("start", [0.0, 0.1])
+def test_a_run_lasts_five_seconds(frames, step, matches, start):
+    """Five frames a second apart stand for five seconds, four do not; each stands for its step, and
+    none for more than a second. Whatever fractions of seconds the times are.
+    """
+    listed = clip(scenes(60, seed=1), step=step)
     codes = scenes(30, seed=2)
     codes[10 : 10 + frames] = listed.codes[40 : 40 + frames]
 
-    told = compare(clip(codes), listed)
+    told = compare(clip(codes, step=step, start=start), listed)
 
     assert (told is not None) == matches
+
+
+@pytest.mark.parametrize("first", range(30, 36))
+def test_a_run_of_five_seconds_is_one_also_by_times_that_were_rounded(first):
+    """As vPDQs have them, to the thousandth of a second: of thirty frames in each."""
+    listed = clip(scenes(600, seed=1))
+    listed.times[:] = np.round(np.arange(600) / 30, 3)
+    shown = scenes(400, seed=2)
+    shown[first : first + 150] = listed.codes[300:450]
+    query = clip(shown)
+    query.times[:] = listed.times[:400]
+
+    assert compare(query, listed).rule is Rule.RUN
+
+
+@pytest.mark.parametrize(
+    ("step", "away", "rule"),
+    [(2.0, 1.4, Rule.RUN), (2.0, 5.0, Rule.ALIKE), (10.0, 3.5, Rule.RUN), (10.0, 11.5, Rule.ALIKE)],
+)
+def test_a_frame_agrees_within_a_step_of_its_time(step, away, rule):
+    """Of the video that was sampled more coarsely, and of five seconds at most: every second one is
+    so far from its time, before or behind it.
+    """
+    times = step * np.arange(20)
+    listed = clip(scenes(2500, seed=1), step=0.1)
+    meant = times + 20 + away * np.tile([0, 1, 0, -1], 5)
+    query = clip(listed.codes[np.rint(meant * 10).astype(int)], step=step)
+
+    assert compare(query, listed).rule is rule
+    assert compare(listed, query).rule in (rule, Rule.WHOLE)
+
+
+@pytest.mark.parametrize("pieces", [(4, 4), (5, 3)])
+def test_the_longest_run_is_told_of_eight_likely_offsets(pieces):
+    """Of which seven have more pairs that agree, in pieces that are no run or a shorter one."""
+    film = scenes(300, seed=1)
+    shown = scenes(200, seed=2)
+    for number in range(7):
+        for at, length in zip((0, 100), pieces, strict=True):
+            at += 10 * number
+            shown[at : at + length] = film[at + 11 * number : at + 11 * number + length]
+    shown[80:86] = film[290:296]
+
+    told = compare(clip(shown), clip(film))
+
+    assert (told.rule, told.input_span, told.listed_span) == (
+        Rule.RUN, (80.0, 85.0), (290.0, 295.0)
+    )  # fmt: skip
+
+
+def test_a_run_whose_frames_are_not_quite_in_time_is_found():
+    """Though at no one difference as many agree as at each of eight others."""
+    film = scenes(300, seed=1)
+    shown = scenes(200, seed=2)
+    for number in range(8):
+        shown[10 * number : 10 * number + 4] = film[21 * number : 21 * number + 4]
+    shown[100:108] = film[280:288]
+    listed = clip(film)
+    listed.times[280:288] += [-0.7, -0.3, 0.3, 0.7, 0.7, 0.3, -0.3, -0.7]
+
+    told = compare(clip(shown), listed)
+
+    assert (told.rule, told.input_span) == (Rule.RUN, (100.0, 107.0))
+    assert told.listed_span == pytest.approx((279.3, 286.3))
+
+
+def test_a_run_is_the_longest_in_time_not_in_frames():
+    """Of frames that are not spread evenly."""
+    film = scenes(300, seed=1)
+    shown = scenes(300, seed=2)
+    shown[20:70], shown[250:260] = film[20:70], film[250:260]
+    times = np.concatenate([0.05 * np.arange(200), 10 + 1.0 * np.arange(100)])
+    sides = [Frames.ordered(times, np.full(300, 100), codes) for codes in (shown, film)]
+
+    told = compare(*sides)
+
+    assert (told.rule, told.input_span, told.listed_span) == (Rule.RUN, (60.0, 69.0), (60.0, 69.0))
+
+
+def test_long_videos_are_compared_in_all_their_length():
+    """What is found early and late counts, and the run is told where it is."""
+    listed = clip(scenes(1000, seed=1))
+    shown = scenes(1200, seed=2)
+    shown[10:13], shown[1100:1106] = listed.codes[20:23], near(listed.codes[500:506], 20, seed=3)
+
+    told = compare(clip(shown), listed)
+
+    assert (told.rule, told.input_span, told.listed_span) == (
+        Rule.RUN, (1100.0, 1105.0), (500.0, 505.0)
+    )  # fmt: skip
+    assert (told.found, told.agreeing) == (9, 9)
+
+
+def test_frames_that_are_all_of_one_time_are_compared():
+    """As of a list that tells no times; and nothing is a run."""
+    frames = clip(scenes(6, seed=1), step=0.0)
+
+    assert compare(frames, frames).rule is Rule.WHOLE
+    assert compare(frames, clip(scenes(60, seed=1))).rule is Rule.ALIKE
 
 
 def test_one_frame_in_five_of_a_run_may_differ():
@@ -204,6 +313,29 @@ def test_a_title_does_not_hide_the_run_behind_it():
     assert (told.rule, told.input_span, told.listed_span) == (Rule.RUN, (33.0, 42.0), (60.0, 69.0))
 
 
+@pytest.mark.parametrize("coarse_first", [True, False])
+def test_a_title_does_not_hide_the_run_behind_it_at_other_rates(coarse_first):
+    """A frame of one video agrees then with hundreds of the other's, at every offset."""
+    film = scenes(50, seed=7)  # five in a second
+    coarse = joined(
+        clip(np.repeat(TITLE, 30, axis=0), step=2.0),
+        clip(scenes(20, seed=8), step=2.0, start=60),
+        clip(film[::10], step=2.0, start=100),
+    )
+    fine = joined(
+        clip(np.repeat(film, 2, axis=0), step=0.1, start=40),
+        clip(scenes(300, seed=9), step=0.1, start=50),
+        clip(np.repeat(TITLE, 600, axis=0), step=0.1, start=80),
+    )
+
+    told = compare(coarse, fine) if coarse_first else compare(fine, coarse)
+
+    assert told.rule is Rule.RUN
+    spans = (told.input_span, told.listed_span)[:: 1 if coarse_first else -1]
+    assert spans[0] == (100.0, 108.0)
+    assert spans[1] == pytest.approx((40.0, 48.0), abs=0.2)
+
+
 def photographed():
     """A code with the variety of a photograph, as random ones have; and one of a line of text."""
     rows = scenes(16, seed=4)[:, :2]
@@ -249,6 +381,43 @@ def test_noise_makes_no_scenes_of_one_picture():
     assert compare(*copies).rule is Rule.WHOLE
 
 
+def test_most_frames_have_to_be_nearer_to_their_own():
+    """Three that are do not make up for seven that are as near to others."""
+    listed = moved(*(range(6 * number, 6 * number + 6) for number in range(10)))
+    query = moved(*({*range(6 * n, 6 * n + 6), 200} if n < 3 else {200} for n in range(10)))
+
+    assert compare(clip(query, quality=60), clip(listed, quality=60)).rule is Rule.ALIKE
+    assert compare(clip(listed, quality=60), clip(listed, quality=60)).rule is Rule.WHOLE
+
+
+@pytest.mark.parametrize(("count", "rule"), [(2, None), (3, Rule.RUN)])
+def test_a_run_shows_three_scenes(count, rule):
+    """Two, as of a title and a notice behind it, are in many videos."""
+    shown = np.repeat(scenes(count, seed=1), 12 // count, axis=0)
+    sides = [
+        joined(clip(near(shown, 4, seed=seed)), clip(scenes(50, seed=seed), start=20))
+        for seed in (2, 3)
+    ]
+
+    told = compare(*sides)
+
+    assert (told and told.rule) == rule
+
+
+def test_the_distance_of_a_run_is_that_of_the_frames_that_agree():
+    """Their median: those in between that do not agree are not counted."""
+    film = scenes(60, seed=1)
+    shown = scenes(40, seed=2)
+    for second, bits in enumerate((2, 4, 6, 8, None, None, 10, 12, 14, 16)):
+        if bits is not None:
+            shown[10 + second] = near(film[30 + second : 31 + second], bits, seed=second)[0]
+
+    told = compare(clip(shown), clip(film))
+
+    assert (told.rule, told.distance, told.agreeing) == (Rule.RUN, 8, 8)
+    assert (told.input_span, told.listed_span) == ((10.0, 19.0), (30.0, 39.0))
+
+
 def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
     """Its frames agree with each other, and yet each is nearest to its own; ten seconds of it are a
     run, and most of it is the whole; not so if it agrees within many bits only.
@@ -267,6 +436,71 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
 
     query[10:20] = near(one[:10], 6, seed=3)
     assert compare(clip(query), listed).rule is Rule.ALIKE
+
+
+def moved(*bits):
+    """Codes that differ from one code in these bits, each by its list of them."""
+    table = np.tile(np.unpackbits(scenes(1, seed=7), axis=1), (len(bits), 1))
+    for row, places in enumerate(bits):
+        table[row, list(places)] ^= 1
+    return np.packbits(table, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("frames", "bits", "rule"),
+    [
+        (5, 4, Rule.WHOLE),
+        (5, 2, Rule.ALIKE),
+        (5, 0, Rule.ALIKE),
+        (3, 6, Rule.WHOLE),
+        (2, 12, Rule.ALIKE),
+    ],
+)
+def test_a_little_that_changes_slowly_makes_the_whole(frames, bits, rule):
+    """Two frames that are not one picture will do, where three or more are nearest to their own by
+    much among those a step or more away.
+    """
+    listed = moved(*(range(bits * number) for number in range(frames)))
+    query = moved(*({*range(bits * number), 200} for number in range(frames)))
+
+    assert compare(clip(query, quality=60), clip(listed, quality=60)).rule is rule
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("bits", "rule"), [(17, Rule.RUN), (15, None)])
+def test_frames_of_little_detail_keep_time_within_the_radius(turned, bits, rule):
+    """They move where those of either side are a radius apart from each other, and not where those
+    of one side are nearer.
+    """
+    blocks = [range(17 * number, 17 * number + 17) for number in range(10)]
+    one = moved(*blocks)
+    other = moved(*({*block[:bits], *range(200, 212)} for block in blocks))
+    sides = [
+        joined(clip(codes, quality=60), clip(scenes(50, seed=seed), start=20))
+        for seed, codes in enumerate((one, other))
+    ]
+
+    told = compare(*(sides[::-1] if turned else sides))
+
+    assert (told and told.rule) == rule
+
+
+@pytest.mark.parametrize(("copies", "rule"), [(19, Rule.RUN), (15, Rule.ALIKE)])
+def test_frames_keep_time_where_others_are_not_half_as_near(copies, rule):
+    """Nine bits from its own, and further from all others, are enough if these are twice as far."""
+    listed = moved(*(range(8 * number, 8 * number + 8) for number in range(10)))
+    query = near(listed, 9, seed=3)
+    elsewhere = near(query, copies, seed=4)
+    film = joined(
+        clip(listed, quality=60),
+        clip(scenes(20, seed=8), start=15),
+        clip(elsewhere[::-1], start=60, quality=60),
+    )
+
+    told = compare(clip(query, quality=60), film)
+
+    assert told.rule is rule
+    assert rule is Rule.ALIKE or told.listed_span == (0.0, 9.0)
 
 
 def test_footage_that_hardly_moves_is_found_at_its_own_offset_among_many():
@@ -378,18 +612,19 @@ def test_reference_videos_match_themselves_hashed_small_and_no_other(material):
                     assert told.rule is Rule.WHOLE
 
 
-def test_several_hashes_of_one_frame_are_one_frame():
-    """As where a frame may end in two ways: what is counted, and what is in a row, are frames."""
+@pytest.mark.parametrize("last", [False, True])
+def test_several_hashes_of_one_frame_are_one_frame(last):
+    """As where a frame may end in two ways: what is counted, and what is in a row, are frames, each
+    by that of its hashes which agrees, wherever it stands among them.
+    """
     listed = clip(scenes(600, seed=1), step=0.1)
     shown = scenes(40, seed=2)
     shown[10:20] = listed.codes[300:400:10]
     guesses = scenes(80, seed=3)
-    query = Frames.ordered(
-        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
-        np.full(120, 100),
-        np.concatenate([shown, guesses]),
-        np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)]),
-    )
+    order = slice(None, None, -1 if last else 1)
+    frames = np.concatenate([np.arange(40), np.repeat(np.arange(40), 2)])[order]
+    codes = np.concatenate([shown, guesses])[order]
+    query = Frames.ordered(frames, np.full(120, 100), codes, frames)
 
     told = compare(query, listed)
 

@@ -117,7 +117,7 @@ def engine(make_list, scene, pictures):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, jobs, ordered):
     """Zip, tar in all its packings, archives inside archives, folders and odd members: in order,
-    the same with any number of jobs, with the archive's time and the member's size.
+    the same with any number of jobs, with the outermost archive's time and the member's size.
     """
     folder = tmp_path / "uploads"
     folder.mkdir()
@@ -144,8 +144,11 @@ def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, j
     if not ordered:
         found, expected = sorted(found, key=str), sorted(expected, key=str)
     assert found == expected
-    (one,) = [r for r in results if r.input.endswith("2.zip!b.png")]
-    assert (one.bytes, one.mtime_ns) == (len(pictures[1]), (folder / "2.zip").stat().st_mtime_ns)
+    for one in results:
+        outermost, *inner = one.input.split("!")
+        assert one.mtime_ns == os.stat(outermost).st_mtime_ns
+        if inner and inner[-1] == "b.png":
+            assert one.bytes == len(pictures[1])
 
 
 def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path):
@@ -530,6 +533,50 @@ def test_a_line_tells_which_it_is_of_members_of_one_name_whoever_is_done_first(m
         *((f"{file}!box.tar!a", (n, 0), entry) for n, entry in enumerate(("one", "two", "six"))),
         (f"{file}!b", (0,), "one"),
     ]
+
+
+@pytest.mark.parametrize("state", ["confirmed", "disputed", "seed", "known_good"])
+def test_an_archive_that_is_listed_has_a_line_whatever_its_state(make_list, tmp_path, state):
+    """Behind its members: what stands beside a match is told of an archive as of any file."""
+    data = zipped({"a": b"words"})
+    row = {"id": "box", "md5": hashlib.md5(data).hexdigest(), "status": state}
+    known = make_list([row, {"id": "other", "md5": "01" * 16}])
+    (tmp_path / "a.zip").write_bytes(data)
+
+    results = list(scan_by(Backwards, Screener(known), places(tmp_path / "a.zip")))
+
+    assert [one.input.removeprefix(f"{tmp_path}/") for one in results] == ["a.zip!a", "a.zip"]
+    hits = (*results[1].matches, *results[1].beside)
+    assert [(hit.entry, hit.state) for hit in hits] == [("box", state)]
+
+
+def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
+    """Also if they are opened at a time, each as if all that is left were for it, or one within the
+    other: what is beyond the limit of members or bytes is one `too_large`, and never left out.
+    """
+    three = {name: name.encode() * 1000 for name in "xyz"}
+    box = zipped(three, zipfile.ZIP_STORED)
+    beside = {"0.zip": box, "1.zip": box}
+    (tmp_path / "beside.zip").write_bytes(zipped(beside, zipfile.ZIP_STORED))
+    within = {"in.zip": zipped({"box.zip": box}, zipfile.ZIP_STORED)}
+    (tmp_path / "within.zip").write_bytes(zipped(within, zipfile.ZIP_STORED))
+
+    def found(name, **limits):
+        """How many members that are no archives have a result, and what is too large."""
+        bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
+        results = told(scan_by(Backwards, bounded, places(tmp_path / name)), tmp_path)
+        assert {reason for *_, reason in results} <= {"unsupported", "too_large"}
+        return (
+            sum(reason == "unsupported" for *_, reason in results),
+            [one.partition("!")[2] for one, _, reason in results if reason == "too_large"],
+        )
+
+    assert found("beside.zip", members=2 + 6) == (6, [])
+    told_first, (too_large,) = found("beside.zip", members=2 + 4)
+    assert (told_first, too_large in beside) == (4, True)
+    held = sum(len(one) for one in (*within.values(), box, b"in.zip", b"box.zip"))
+    assert found("within.zip", unpacked=held + 3003) == (3, [])
+    assert found("within.zip", unpacked=held + 3002) == (2, ["in.zip!box.zip"])
 
 
 @pytest.mark.parametrize("packing", [".gz", ".xz"])

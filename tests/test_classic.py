@@ -218,7 +218,9 @@ def test_a_list_of_a_classic_kind_is_screened_by_it(make_list, scene, kind):
 
 
 def test_a_worker_has_the_memory_that_a_classic_hash_takes(make_list, scene, tmp_path):
-    """Too little is the caller's mistake, said before any file is opened; the least will do."""
+    """Too little is the caller's mistake, said before any file is opened; the least will do. Of a
+    list without such hashes nothing of it is asked.
+    """
     scene(1).save(tmp_path / "one.png")
     hashes = {kind: oracle(kind, np.asarray(scene(1))) for kind in ("phash", "whash")}
     known = make_list([{"id": "one"} | hashes])
@@ -227,6 +229,8 @@ def test_a_worker_has_the_memory_that_a_classic_hash_takes(make_list, scene, tmp
     engine = Screener(known, policy=Policy(memory=192 << 20))
     (result,) = scan(engine, tmp_path / "one.png", jobs=1)
     assert {match.kind for match in result.matches} == {"phash", "whash"}
+    others = make_list([{"id": "one", "pdq": "01" * 32, "md5": "01" * 16}], name="others")
+    scan(Screener(others, policy=Policy(memory=128 << 20)), tmp_path / "one.png").close()
 
 
 def test_heavy_libraries_are_imported_when_first_used():

@@ -7,9 +7,11 @@ from PIL import Image, ImageFilter
 
 from screener import Policy, Screener, Verdict
 from screener.hashed import hash_item
-from screener.hashing import classic, detail
+from screener.hashing import classic, detail, pdq
 from screener.hashing.hash import KINDS
 from screener.lists.records import why_not_searchable
+from screener.media import opening
+from screener.media.picture import Frame, Media, Picture
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 EACH = 24  # drawn of each family
@@ -335,6 +337,32 @@ def test_a_frame_round_little_or_round_nothing_is_not_compared(scene, plain):
         shown = plain.draw(family, 3)
         bars = [(80, 80), (0, 0), (0, 0)][: shown.ndim]
         assert score(whole(np.pad(shown, bars))) < 50, family
+
+
+def test_bars_do_not_make_up_for_a_picture_that_is_too_blurred(scene):
+    """What they are round may have the detail and not the quality; and the hash of the whole, which
+    has the quality for its bars, is as little compared.
+    """
+    for seed in range(3):
+        blurred = scene(seed, (200, 200)).convert("L").filter(ImageFilter.GaussianBlur(10))
+        pixels = np.asarray(blurred)
+        assert pdq.compute(pixels).quality < 50 <= detail.Detail(pixels).score(KINDS["pdq"])
+
+        framed = whole(np.pad(pixels, ((0, 0), (70, 70))))
+
+        assert framed.hash.quality >= 50
+        assert framed.detail < 50
+
+
+def test_a_frame_is_as_detailed_as_any_part_that_it_is_round(scene, monkeypatch):
+    """Of several that may be between bars, as a video's have, one may show nothing."""
+    pixels = np.pad(np.asarray(scene(25, (200, 200)).convert("L")), ((0, 0), (230, 230)))
+    frame = Frame(pixels, 0.0, 0, inner=(pixels[:, 230:430], pixels[:, :230]))
+    picture = Picture(Media("image/png", 660, 200, 1), lambda: iter([frame]))
+    monkeypatch.setattr(opening, "open", lambda *_, **__: picture)
+    assert detail.Detail(pixels).score(KINDS["pdq"]) < 50
+
+    assert score(whole(b"content")) >= 50
 
 
 @pytest.mark.parametrize("size", [(320, 240), (97, 131), (40, 33), (129, 500)])

@@ -9,11 +9,12 @@ import pytest
 from drawn_videos import clip
 from PIL import Image, ImageDraw
 
-from screener import HashList, Policy, Screener
+from screener import HashList, Policy, Screener, hashed
 from screener.hashed import hash_item
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
 from screener.located import groups_of
+from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 
 ALL = [pdq.PDQ, *classic.CLASSIC]
@@ -151,3 +152,85 @@ def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):
         )
     ]
     assert times[0] == times[1] == set(map(float, range(30)))
+
+
+@pytest.fixture
+def frames_of(monkeypatch):
+    """Hashes an input by PDQ that is decoded to these frames."""
+
+    def hashing(type, *frames):
+        height, width = frames[0].pixels.shape[:2]
+        picture = Picture(Media(type, width, height, len(frames)), lambda: iter(frames))
+        monkeypatch.setattr(hashed.opening, "open", lambda *_, **__: picture)
+        return hash_item(b"content", policy=Policy(), kinds=[pdq.PDQ])
+
+    return hashing
+
+
+def told_times(found):
+    """By the part that was hashed, when it is shown."""
+    return {one.part: (one.time, *one.again) for one in found.hashes if one.region == "full"}
+
+
+def blended(scene, away):
+    """A picture, and two that turn into another one slowly: so many bits from it, and one more."""
+    one, other = (scene(seed, (320, 240)).convert("L") for seed in (1, 2))
+    first = pdq.compute(np.asarray(one))
+    shown = {}
+    for step in range(1, 200):
+        mixed = np.asarray(Image.blend(one, other, step / 400))
+        shown.setdefault(first.distance(pdq.compute(mixed)), mixed)
+    nearest = min(bits for bits in shown if bits > away)
+    return np.asarray(one), shown[away], shown[nearest], nearest
+
+
+def test_frames_in_between_are_hashed_if_they_differ_from_the_last_that_was(frames_of, scene):
+    """By more than ten bits, also where it is little by little; only what is hashed was looked at.
+    A frame at a time to look at is hashed whatever it shows.
+    """
+    first, near, further, bits = blended(scene, 10)
+    assert bits < 20
+    assert pdq.compute(near).distance(pdq.compute(further)) <= 10
+
+    def found(*shown):
+        frames = [
+            Frame(pixels, float(number), number, between=between)
+            for number, (pixels, between) in enumerate(shown)
+        ]
+        hashed = frames_of("video/mp4", *frames)
+        return [one.time for one in hashed.hashes[::8]], hashed.media.samples
+
+    assert found((first, False), (near, True), (further, True)) == ([0.0, 2.0], 2)
+    assert found((first, False), (near, False), (further, True)) == ([0.0, 1.0], 2)
+    assert found((first, True), (first, True), (near, True)) == ([0.0], 1)
+
+
+def test_all_times_at_which_a_frame_is_shown_are_told(frames_of, scene):
+    """Of one that stays, of one that comes back, and of one that stays again then."""
+    one, other = (np.asarray(scene(seed, (320, 240))) for seed in (1, 2))
+
+    found = frames_of(
+        "video/mp4",
+        Frame(one, 0.0, 0, again=(1.0,)),
+        Frame(other, 2.0, 1, again=(3.0,)),
+        Frame(one, 4.0, 2, again=(5.0, 6.0)),
+    )
+
+    assert told_times(found) == {0: (0.0, 1.0, 4.0, 5.0, 6.0), 1: (2.0, 3.0)}
+    assert (found.media.width, found.media.height, found.media.samples) == (320, 240, 7)
+
+
+def test_what_is_hidden_is_no_repeat_of_what_is_shown(frames_of, scene):
+    """A thumbnail that shows what the picture does is told of by itself, and is no frame that was
+    looked at; nor does a track stand for another.
+    """
+    one = np.asarray(scene(1, (320, 240)))
+
+    still = frames_of("image/jpeg", Frame(one, 0.0, 0), Frame(one, 0.0, 1, "thumbnail"))
+    tracks = frames_of("video/mp4", Frame(one, 0.0, 0), Frame(one, 1.0, 1, track=1))
+
+    assert [(one.part, one.part_kind) for one in still.hashes[::8]] == [
+        (0, "frame"), (1, "thumbnail"),
+    ]  # fmt: skip
+    assert [(one.time, one.track) for one in tracks.hashes[::8]] == [(0.0, 0), (1.0, 1)]
+    assert (still.media.samples, tracks.media.samples) == (1, 2)

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,8 +56,12 @@ def test_columns_are_the_hashes_one_by_one():
     rng = random.Random(1)
     digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
-    hashes = Hashes((digest, first, second))
-    wanted = (digest, *one_by_one(first), *one_by_one(second))
+    alone = Located(
+        Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
+        90, (3.5,), 1, 2, 80,
+    )  # fmt: skip
+    hashes = Hashes((digest, first, second, alone))
+    wanted = (digest, *one_by_one(first), *one_by_one(second), alone)
 
     travelled = pickle.loads(pickle.dumps(hashes))
 
@@ -64,9 +69,10 @@ def test_columns_are_the_hashes_one_by_one():
         assert tuple(found) == wanted == found
         assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
         assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
-        assert (len(found), found[1], found[3:5]) == (17, wanted[1], wanted[3:5])
-        assert groups_of(found) == (digest, first, second)
+        assert (len(found), found[1], found[3:5]) == (18, wanted[1], wanted[3:5])
+        assert groups_of(found) == (digest, first, second, alone)
     assert hashes != wanted[1:]
+    assert hashes != Hashes((digest, second, first, alone))
     assert groups_of(wanted) is wanted
     assert hashes == travelled
     assert hash(hashes) == hash(travelled)
@@ -75,8 +81,10 @@ def test_columns_are_the_hashes_one_by_one():
 @pytest.mark.parametrize(
     ("column", "content"),
     [
-        ("kind", "md5"), ("kind", "no such"), ("kind", "phash"), ("values", b"1" * 255),
-        ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)), ("leasts", None),
+        ("kind", "md5"), ("kind", "sha256"), ("kind", "no such"), ("kind", "phash"),
+        ("values", b"1" * 255), ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)),
+        ("leasts", None), ("region", 5), ("part", "x"), ("part", None), ("part_kind", b""),
+        ("time", "x"), ("time", None), ("again", 5), ("again", (1.0, "x")), ("track", None),
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(column, content):
@@ -84,7 +92,9 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     wrong = turned(random.Random(2))._replace(**{column: content})
     with pytest.raises((ValueError, TypeError)):
         unpacked(packed((wrong,)))
-    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5):
+    alone = Located(Hash(PDQ, bytes(32)))
+    others = [packed((alone._replace(time="x"),))[0], packed((alone._replace(part=None),))[0]]
+    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5, *others):
         with pytest.raises((ValueError, TypeError, LookupError)):
             unpacked((wrong,))
 
@@ -149,3 +159,20 @@ def test_an_input_travels_as_it_is():
             assert (found.seconds, found.archive) == (0.25, facts is None)
             assert str(found.trouble) == str(trouble)
             assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": Name(5)}, {"name": Name("a", None, "7")}, {"name": Name("a", archives=5)},
+        {"media": MediaFacts("video/mp4", "4", 3, 2)}, {"media": MediaFacts(5, 4, 3, 2)},
+        {"media": MediaFacts("video/mp4", 4, 3, 2, 1.5, None)},
+        {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
+    ],
+)  # fmt: skip
+def test_an_input_that_is_none_is_refused(wrong):
+    """As columns are that do not fit: deciding it, or writing its line, would end the scan."""
+    sent = replace(Hashed(Name("a")), **wrong)
+
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        pickle.loads(pickle.dumps(sent))

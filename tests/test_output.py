@@ -1,16 +1,19 @@
 """JSON Lines: one whole line a result, in a file that only its owner reads."""
 
+import io
 import json
+import multiprocessing
 import os
 import random
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 from command import screener
 
 from screener import HashList, Screener, output
-from screener.errors import OutputError
+from screener.errors import OutputError, WorkerError
 from screener.result import ListState, MediaFacts, Reason, Result, Verdict
 
 
@@ -95,6 +98,85 @@ def test_a_name_that_is_no_text_makes_no_bad_line(tmp_path):
 
     (line,) = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["input"] == "odd ? name"
+
+
+def test_what_was_printed_before_comes_before_the_lines(tmp_path, monkeypatch):
+    """Though standard output keeps text back, and lines go past it."""
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="utf-8"))
+    print("first")
+    with output.open_jsonl() as out:
+        out.write(Screener(HashList.create(tmp_path / "known.list")).screen(b""))
+
+    assert shown.getvalue().startswith(b'first\n{"schema":')
+
+
+def test_without_a_standard_output_a_file_has_to_be_named(monkeypatch):
+    """As in a program that has no console."""
+    monkeypatch.setattr(sys, "stdout", None)
+
+    with pytest.raises(OSError, match="standard output is closed; name a file"):
+        output.open_jsonl()
+
+
+def test_a_process_that_still_loads_the_program_opens_no_results(tmp_path, monkeypatch):
+    """It would lock out the scan that started it, or be locked out, before that says what is
+    wrong.
+    """
+    engine, path = Screener(HashList.create(tmp_path / "known.list")), tmp_path / "r"
+    this = multiprocessing.current_process()
+    monkeypatch.setattr(this, "_inheriting", True, raising=False)
+
+    with pytest.raises(WorkerError, match="still loads the program"):
+        output.open_jsonl(path)
+    with pytest.raises(WorkerError, match="still loads the program"):
+        output.resume_jsonl(path, engine)
+
+    assert not path.exists()
+
+
+def test_only_a_file_is_gone_on_with(tmp_path):
+    """A device keeps no lines: each run would begin anew, and say that it had gone on."""
+    engine = Screener(HashList.create(tmp_path / "known.list"))
+
+    with pytest.raises(OutputError, match="no regular file"):
+        output.resume_jsonl(os.devnull, engine)
+
+
+def test_a_file_that_was_refused_or_could_not_be_begun_is_free_again(tmp_path, monkeypatch):
+    """For who mends what was wrong, in the same process too."""
+    engine, path = Screener(HashList.create(tmp_path / "known.list")), tmp_path / "r"
+    path.write_bytes(b"a picture\n")
+
+    def refuses(_descriptor):
+        raise PermissionError("not yours")
+
+    with pytest.raises(OutputError, match="no result") as refused:
+        output.resume_jsonl(path, engine)
+    path.write_bytes(b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "make_private", refuses)
+        with pytest.raises(PermissionError) as unbegun:
+            output.open_jsonl(path)
+
+    # Both errors are still at hand, and what was under way where they were raised.
+    assert refused.tb is not None
+    assert unbegun.tb is not None
+    output.open_jsonl(path).close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_line_that_finds_no_room_is_an_error_that_names_the_file(tmp_path):
+    """At once, and again where the file is closed, since the line is still to be written."""
+    result = Screener(HashList.create(tmp_path / "known.list")).screen(b"")
+    out = output.open_jsonl("/dev/full")
+
+    with pytest.raises(OSError, match="No space left") as written:
+        out.write(result)
+    with pytest.raises(OSError, match="No space left") as closed:
+        out.close()
+
+    assert written.value.filename == closed.value.filename == "/dev/full"
 
 
 def test_standard_output_stays_open(tmp_path, capsys):

@@ -21,7 +21,18 @@ import numpy as np
 import pytest
 from command import screener
 
-from screener import HashCache, HashList, Policy, Screener, audit, output, rescan, scan
+from screener import (
+    Hash,
+    HashCache,
+    HashList,
+    Policy,
+    Screener,
+    audit,
+    newest,
+    output,
+    rescan,
+    scan,
+)
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.media.source import name_of
@@ -282,6 +293,66 @@ def test_a_line_that_several_newer_ones_replace_is_taken_out_once(known, tmp_pat
     )
 
 
+def test_a_line_replaces_those_of_its_name_alone_though_the_names_are_no_text(known, tmp_path):
+    """Two that read the same as text are two inputs."""
+    engine, path = Screener(known), tmp_path / "r"
+    one, other = (
+        replace(engine.screen("missing"), input="a\ufffd", input_bytes=raw, bytes=1, mtime_ns=1)
+        for raw in (b"a\xfe", b"a\xff")
+    )
+    with output.open_jsonl(path) as out:
+        out.write(one)
+        out.write(other)
+    finished = Finished.read(path, engine)
+    assert len(finished) == 2
+
+    for _ in range(2):
+        finished.replace(replace(one, bytes=2))
+        assert len(finished) == 1
+    finished.replace(replace(other, bytes=2))
+    assert len(finished) == 0
+
+
+def test_a_line_of_another_pixel_pipeline_is_no_proof(known, tmp_path):
+    """Its hashes were others."""
+    engine, path = Screener(known), tmp_path / "r"
+    with output.open_jsonl(path) as out:
+        for name in "ab":
+            (tmp_path / name).touch()
+            result = engine.screen(tmp_path / name)
+            others = dict(result.versions) | ({"pixels": 0} if name == "b" else {})
+            out.write(replace(result, versions=tuple(others.items())))
+
+    finished = Finished.read(path, engine)
+
+    assert [finished.take(name_of(tmp_path / name)) for name in "ab"] == [True, False]
+    assert len(finished) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "mtime_ns", "left"), [(None, None, 1), (5, None, 0), (None, 7, 0), (0, 0, 0)]
+)
+def test_what_was_matched_by_hashes_alone_was_there(known, tmp_path, size, mtime_ns, left):
+    """It has neither size nor time either, and is not taken back by a line that says no more than
+    that nothing is there; one of which something is told is newer.
+    """
+    engine, path = Screener(known), tmp_path / "r"
+    match = engine.match([Hash.parse("pdq", "0123456789abcdef" * 4)], input="x")
+    for policy in (Policy(), Policy(radius={"pdq": 30})):
+        missing = Screener(known, policy=policy).screen("missing")
+        newer = replace(missing, input="x", bytes=size, mtime_ns=mtime_ns)
+        with output.open_jsonl(path) as out:
+            out.write(match)
+            out.write(newer)
+        assert Summary.of(path).verdicts["match"] == left
+
+    with output.open_jsonl(path) as out:
+        out.write(match)
+    finished = Finished.read(path, engine)
+    finished.replace(newer)
+    assert finished.verdicts["match"] == left
+
+
 def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path):
     """Whatever they say besides: it need not mean what it means here."""
     engine, path = Screener(known), tmp_path / "r"
@@ -372,10 +443,12 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
     assert "3 older lines" in page_of(found, "r")
 
 
-def test_what_counts_is_what_a_plain_dictionary_says():
+@pytest.mark.parametrize("chunk", [7, newest._CHUNK])
+def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
     """The newest state of each input, whatever the order and the number of lines; one that was
     there is not superseded by its being gone, which any later state supersedes.
     """
+    monkeypatch.setattr(newest, "_CHUNK", chunk)
     drawn = random.Random(7)
     told = []
     for _ in range(3000):

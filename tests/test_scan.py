@@ -8,18 +8,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from doubting import Doubtful
 
 from screener import Policy, Reason, Screener, Verdict, backlog, scan
-from screener.errors import MediaError, PolicyError
+from screener.errors import MediaError, PolicyError, WorkerError
 from screener.folder import Place
+from screener.hasher import Way
 from screener.hashing import pdq
-from screener.inputs import find
+from screener.inputs import find, places
 from screener.media.archive import Member
 from screener.media.limits import Limits
 from screener.media.source import Name
+from screener.scan import scan_by
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 
@@ -198,6 +202,85 @@ def test_jobs_is_at_least_one(known):
     """The call is refused before anything starts."""
     with pytest.raises(PolicyError, match="jobs"):
         scan(Screener(known, policy=Policy()), ".", jobs=0)
+
+
+@pytest.mark.parametrize(("jobs", "started"), [(None, 3), (1, 1), (5, 5)])
+def test_there_is_a_process_for_each_core_that_may_be_used(known, monkeypatch, jobs, started):
+    """Unless another number is given; not for each that the machine has, as in a container."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    asked = []
+
+    def start(_hasher, jobs):
+        asked.append(jobs)
+        raise WorkerError("none today")
+
+    monkeypatch.setattr(sys.modules["screener.scan"], "Workers", start)
+
+    with pytest.raises(WorkerError):
+        list(scan(Screener(known), ".", jobs=jobs))
+
+    assert asked == [started]
+
+
+class Timed:
+    """One worker, and all of them, in this process: the first look at an input takes a second and a
+    half, one that has to be sure four.
+    """
+
+    def __init__(self, hasher):
+        self.visit, self.orders = hasher.visit(), []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing is to be ended."""
+
+    def free(self):
+        """It takes whatever comes."""
+        return self
+
+    def take(self, target, budget, way=Way.USUAL):
+        """Note it."""
+        self.orders.append((object(), target, budget, way))
+        return self.orders[-1][0]
+
+    def collect(self, awaited=None):
+        """Do all that is to be done."""
+        orders, self.orders = self.orders, []
+        return [
+            SimpleNamespace(
+                errand=errand,
+                outcome=self.visit.do(target, budget, way),
+                seconds=4.0 if way is Way.SURELY else 1.5,
+            )
+            for errand, target, budget, way in orders
+        ]
+
+
+def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path):
+    """In its Result and to who hears of metrics, who is told once of each input; and of how many
+    inputs each batch was.
+    """
+    for seed in range(2):
+        scene(seed, (160, 120)).save(tmp_path / f"{seed}.png")
+    (tmp_path / "empty").touch()
+    names = [tmp_path / name for name in ("0.png", "1.png", "empty")]
+    text = [pdq.compute(np.asarray(scene(seed, (160, 120)))).text for seed in range(2)]
+    engine = Doubtful(make_list([{"id": str(n), "pdq": one} for n, one in enumerate(text)]))
+    heard = {}
+
+    def hear(name, number, labels):
+        heard.setdefault(name, []).append((number, *labels.values()))
+
+    results = list(scan_by(Timed, engine, places(names), metrics=hear))
+
+    assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
+    assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]
+    assert heard["lookup_inputs"] == [(3,), (2,)]
+    assert heard["bytes"] == [(path.stat().st_size,) for path in names]
+    assert heard["results"] == [(1, "match", "")] * 2 + [(1, "unscreened", "empty")]
 
 
 def test_a_newer_import_does_not_move_a_scan(known, scene, tmp_path):

@@ -246,6 +246,19 @@ def test_a_list_of_nothing_but_low_quality_clears_nothing(make_list, scene):
     assert Screener(known, policy=lower).screen(data).verdict == Verdict.NO_MATCH
 
 
+@pytest.mark.parametrize("digests_only", [False, True])
+def test_no_bytes_at_all_are_neither_cleared_nor_matched(make_list, digests_only):
+    """Every empty file has the digest of nothing, whichever list has it."""
+    nothing = hashlib.md5(b"").hexdigest()
+    known = make_list([{"id": "nothing", "md5": nothing}, {"id": "b", "md5": "ab" * 16}])
+
+    result = Screener(known, policy=Policy(digests_only=digests_only)).screen(b"")
+
+    assert (result.verdict, result.reason, result.beside) == (
+        Verdict.UNSCREENED, Reason.EMPTY, (),
+    )  # fmt: skip
+
+
 def test_an_empty_list_clears_nothing(tmp_path, scene):
     """Nothing was compared, so nothing is known."""
     engine = Screener(HashList.create(tmp_path / "none.list"))

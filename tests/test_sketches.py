@@ -119,8 +119,9 @@ def test_the_score_of_a_sketch_is_bounded():
     assert told_apart > 1000
 
 
-def test_what_moves_is_hashed_surely(tmp_path):
-    """Its frames are compared with one another where a list holds videos; a still is sketched."""
+@pytest.fixture
+def doubtful():
+    """A picture whose PDQ has bits in doubt."""
     y, x = np.mgrid[:700, :1100]
     rng = np.random.default_rng(4)
     for _ in range(40):
@@ -130,21 +131,39 @@ def test_what_moves_is_hashed_surely(tmp_path):
         shown = np.clip(128 + sum(waves) + rng.uniform(-20, 20, (700, 1100)), 0, 255)
         picture = Image.fromarray(shown.astype(np.uint8))
         if any(pdq.sketches(np.asarray(picture))[2]):
-            break
-    else:
-        pytest.fail("no picture is in doubt")
-    still, moving = tmp_path / "still.png", tmp_path / "moving.png"
-    picture.save(still)
-    other = Image.fromarray(np.asarray(picture)[::-1, ::-1].copy().T.copy()).resize(picture.size)
-    picture.save(moving, save_all=True, append_images=[other])
+            return picture
+    return pytest.fail("no picture is in doubt")
 
-    doubts = {
-        path: [
-            one.doubt
-            for one in hash_item(path, policy=Policy(), kinds=[KINDS["pdq"]], sketch=True).hashes
-        ]
-        for path in (still, moving)
-    }
+
+def sketched(item):
+    """The hashes of an input by PDQ, with bits in doubt."""
+    return hash_item(item, policy=Policy(), kinds=[KINDS["pdq"]], sketch=True).hashes
+
+
+def test_what_moves_is_hashed_surely(doubtful, tmp_path):
+    """Its frames are compared with one another where a list holds videos; a still is sketched."""
+    still, moving = tmp_path / "still.png", tmp_path / "moving.png"
+    doubtful.save(still)
+    other = Image.fromarray(np.asarray(doubtful)[::-1, ::-1].copy().T.copy()).resize(doubtful.size)
+    doubtful.save(moving, save_all=True, append_images=[other])
+
+    doubts = {path: [one.doubt for one in sketched(path)] for path in (still, moving)}
     assert any(doubts[still])
     assert len(doubts[moving]) >= 16
     assert not any(doubts[moving])
+
+
+def test_what_has_a_frame_is_hashed_surely(doubtful):
+    """The detail of the whole hangs on it, which must not hang on two doubts at once."""
+    framed = np.pad(np.asarray(doubtful), ((0, 0), (300, 300)))
+
+    found = {
+        region: [one for one in sketched(framed) if one.region == region]
+        for region in ("full", "trimmed")
+    }
+
+    assert any(one.doubt for one in sketched(np.asarray(doubtful)))
+    assert len(found["trimmed"]) == 8
+    assert not any(one.doubt for one in found["trimmed"])
+    (least,) = {one.detail for one in found["trimmed"]}
+    assert all(one.detail >= least for one in found["full"])

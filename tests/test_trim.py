@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from screener import Policy
 from screener.hashed import hash_item
 from screener.hashing import pdq
+from screener.media.picture import Frame, Media
 from screener.media.trim import LEAST, MOST, trimmed
+from screener.regions import find
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
@@ -268,6 +270,97 @@ def test_both_regions_are_hashed(scene):
     regions = [one.region for one in located(bordered)]
     assert regions == ["full"] * 8 + ["trimmed"] * 8
     assert {one.region for one in located(scene(20))} == {"full"}
+
+
+def regions(pixels, *, type="image/png", frames=1, **of_frame):
+    """The regions of a frame of such a file, in the order in which they are hashed."""
+    height, width = pixels.shape[:2]
+    return find(Frame(pixels, 0.0, 0, **of_frame), Media(type, width, height, frames))
+
+
+def shapes(found):
+    """Regions by their names and shapes."""
+    return [(one.name, one.shown.shape[:2]) for one in found]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [{"type": "video/mp4"}, {"frames": 2}, {"part_kind": "thumbnail"}, {"part_kind": "appended"}],
+)
+@pytest.mark.parametrize("size", [(500, 192), (192, 500), (150, 100)])
+def test_small_frames_are_hashed_at_twice_their_size_too(scene, of, size):
+    """With a side of 192 pixels or fewer, in videos, files of several, and where hidden; not of
+    a file's only picture.
+    """
+    small = np.asarray(scene(4, size))
+    shape, twice = (size[1], size[0]), (2 * size[1], 2 * size[0])
+
+    assert shapes(regions(small, **of)) == [("full", shape), ("enlarged", twice)]
+    assert shapes(regions(small)) == [("full", shape)]
+    assert shapes(regions(np.asarray(scene(4, (500, 193))), **of)) == [("full", (193, 500))]
+
+
+def test_what_is_small_within_bars_is_hashed_at_twice_its_size(scene):
+    """The whole, which is larger, is not."""
+    pixels = np.asarray(framed(scene(4, (300, 180)), 40, 40, 40, 40, BLACK))
+
+    found = regions(pixels, type="video/mp4")
+
+    assert shapes(found) == [
+        ("full", (260, 380)), ("trimmed", (180, 300)), ("enlarged", (360, 600)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
+    """In both directions, and to less than a grey."""
+    picture = scene(4, (150, 100)).convert(mode)
+    wanted = np.asarray(picture.resize((300, 200), Image.Resampling.BILINEAR), np.int16)
+
+    (_, found) = regions(np.asarray(picture), frames=2)
+
+    assert np.abs(found.shown - wanted).max() <= 1
+    assert abs((found.shown - wanted).mean()) < 0.1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_parts_that_hardly_differ_are_hashed_once(scene, turned):
+    """Views of one line more or less, at the same place; others of that shape are other parts,
+    wherever they are.
+    """
+    pixels = np.asarray(scene(4, (400, 300)))
+    if turned:
+        pixels = pixels.swapaxes(0, 1)
+
+    def hashed(*views):
+        """How many parts there are besides the whole."""
+        return len(regions(pixels, inner=views)) - 1
+
+    assert [hashed(view) for view in (pixels[:], pixels[1:], pixels[:-1, 1:])] == [0, 0, 0]
+    assert [hashed(view) for view in (pixels[:-2], pixels[:, 2:], pixels[:, :200])] == [1, 1, 1]
+    for places in ((0, 1), (1, 0)):
+        assert hashed(*(pixels[:, place : place + 200] for place in places)) == 1
+        assert hashed(*(pixels[place : place + 200] for place in places)) == 1
+    for places in ((0, 2), (2, 0), (0, 100), (100, 0)):
+        assert hashed(*(pixels[:, place : place + 200] for place in places)) == 2
+        assert hashed(*(pixels[place : place + 200] for place in places)) == 2
+
+
+def test_a_part_is_a_frame_round_those_that_are_much_of_it(scene):
+    """Three tenths of each side and more; not round itself, nor round what is beside it; at twice
+    its size it is round the same.
+    """
+    pixels = np.asarray(scene(4, (100, 100)))
+    views = [pixels[:30, :30], pixels[:29, :60], pixels[:60, 10:39], pixels[20:90, 20:90]]
+
+    found = regions(pixels, frames=2, inner=tuple(views))
+
+    whole, *parts = found[:5]
+    assert [one.shown is view for one, view in zip(parts, views, strict=True)] == [True] * 4
+    assert [id(view) for view in whole.framed] == [id(views[0]), id(views[3])]
+    assert [len(one.framed) for one in parts] == [0, 0, 0, 3]
+    assert [one.name for one in found[5:]] == ["enlarged"] * 5
+    assert [one.framed for one in found[5:]] == [one.framed for one in found[:5]]
 
 
 def test_a_match_tells_the_region(scene, make_list):

@@ -411,6 +411,13 @@ def test_decoding_stops_when_its_time_is_over(decoder, moving):
     assert reason_of(moving, seconds=1e-9)[0] == "timeout"
 
 
+def test_decoding_ends_in_the_time_of_the_policy(moving, engine_of, scene):
+    """By itself, before a scan would end its worker and lose what was seen."""
+    result = engine_of({"not": scene(9)}, seconds=0.001).screen(moving)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "timeout")
+
+
 def test_what_was_seen_before_a_limit_counts(scene, engine_of):
     """A match before the limit is a match; without one the reason is told."""
     data = clip(shown_for(scene, seconds=[(2, 2), (1, 8)]))
@@ -467,6 +474,26 @@ class Failing(io.BytesIO):
 def test_a_disk_that_fails_is_a_reason(moving, engine_of, scene, reads):
     """Wherever in the file it does."""
     result = engine_of({"not": scene(9)}).screen(Failing(moving, reads))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
+
+
+def test_a_file_whose_digest_could_not_be_made_is_not_cleared(moving, make_list):
+    """It may be listed by that alone, though all of it is read when it is decoded."""
+    known = make_list([{"id": "a", "md5": "01" * 16}, {"id": "b", "pdq": "0f" * 32}])
+
+    class FailingOnce(Failing):
+        """Fails after so many reads, and never again."""
+
+        def read(self, size=-1, /):
+            """What there is, the next time."""
+            try:
+                return super().read(size)
+            except OSError:
+                self.reads = 1 << 30
+                raise
+
+    result = Screener(known).screen(FailingOnce(moving, 1))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
 

@@ -41,7 +41,7 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
     """Nothing that an answer holds is run or made in the scan, and its file is `crashed`; so is one
     at which our own code fails. Files before and behind have their Results.
     """
-    names = ["a", "class", "columns", "error", "m", "order", "z"]
+    names = ["a", "class", "columns", "error", "m", "order", "reason", "z"]
     folder = tmp_path / "uploads"
     folder.mkdir()
     for number, name in enumerate(names):
@@ -51,7 +51,7 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
 
     assert [Path(one.input).stem for one in results] == names
     reasons = {Path(one.input).stem: one.reason for one in results}
-    bad = dict.fromkeys(["class", "columns", "error", "order"], Reason.CRASHED)
+    bad = dict.fromkeys(["class", "columns", "error", "order", "reason"], Reason.CRASHED)
     assert reasons == dict.fromkeys(["a", "m", "z"]) | bad
     assert not list(folder.glob("*-made"))
 

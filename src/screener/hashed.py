@@ -21,11 +21,15 @@ from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.policy import Policy
 from screener.regions import Region
-from screener.result import MediaFacts
+from screener.result import MediaFacts, Reason
 
 _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
+
+# What a name and the facts of a file are made of, in their order.
+_NAME = (str | None, bytes | None, int | None, int | None, tuple, tuple)
+_MEDIA = (str | None, int, int, int, int | float | None, int)
 
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
@@ -76,9 +80,20 @@ def arrived(
     seconds: float | None,
     archive: bool,
 ) -> Hashed:
-    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none."""
-    facts = None if media is None else MediaFacts(*media)
-    return Hashed(Name(*name), unpacked(hashes), facts, trouble, seconds, archive)
+    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none, and
+    TypeError or ValueError where they hold what they never do.
+    """
+    facts = None if media is None else MediaFacts(*_of(_MEDIA, media))
+    if trouble is not None:
+        Reason(trouble.reason)
+    return Hashed(Name(*_of(_NAME, name)), unpacked(hashes), facts, trouble, seconds, archive)
+
+
+def _of(kinds: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values, each of its type; TypeError where one is not."""
+    if not all(map(isinstance, values, kinds)):
+        raise TypeError("not of the type that it has to be")
+    return values
 
 
 def hash_item(
@@ -112,10 +127,9 @@ def hash_item(
                 video = picture.media.type in CONTAINERS
                 sketch = sketch and not video and picture.media.frames == 1
                 for frame in picture.frames():
-                    new = not video or moved.adds(frame)  # which holds a video's frame
-                    if frame.part_kind == "frame" and (new or not frame.between):
-                        samples += 1 + len(frame.again)
-                    if new:
+                    if not video or moved.adds(frame):  # which holds a video's frame
+                        if frame.part_kind == "frame":
+                            samples += 1 + len(frame.again)
                         shown = _perceptual(frame, picture.media, perceptual, sketch=sketch)
                         hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded

@@ -159,21 +159,27 @@ def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
     """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
     may come of a process that a file has taken over.
     """
-    return Hashes(
-        [
-            _checked(Turned(*one)) if type(one[0]) is str else Located(_hash(one[0]), *one[1:])
-            for one in plain
-        ]
-    )
+    return Hashes([_checked(Turned(*one)) if type(one[0]) is str else _alone(one) for one in plain])
 
 
 def _plain(hash: Hash) -> tuple[Any, ...]:
     return hash.kind.name, hash.value, hash.quality, hash.pixels
 
 
-def _hash(plain: tuple[Any, ...]) -> Hash:
-    kind, *facts = plain
-    return Hash(kind_named(kind), *facts)
+def _alone(plain: tuple[Any, ...]) -> Located:
+    (kind, *facts), *rest = plain
+    one = Located(Hash(kind_named(kind), *facts), *rest)
+    _check_place(one)
+    return one
+
+
+def _check_place(one: Located | Turned) -> None:
+    """TypeError where it is not told where it was made: times are sorted, names written down."""
+    place = one.region, one.part, one.part_kind, one.again, one.track
+    if tuple(map(type, place)) != (str, int, str, tuple, int):
+        raise TypeError("no place of a hash")
+    if not {type(one.time), *map(type, one.again)} <= {int, float}:
+        raise TypeError("no times of a hash")
 
 
 def _checked(group: Turned) -> Turned:
@@ -184,6 +190,7 @@ def _checked(group: Turned) -> Turned:
         raise ValueError("no columns of hashes")
     if len(values) != kind.size * count or {*map(len, others)} != {count}:
         raise ValueError("columns of another length")
+    _check_place(group)
     return group
 
 

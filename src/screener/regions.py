@@ -48,7 +48,7 @@ def find(frame: Frame, media: Media) -> list[Region]:
         )
         for number, one in enumerate(shown)
     ]
-    if media.type in CONTAINERS or media.frames > 1 or frame.track or frame.part_kind != "frame":
+    if media.type in CONTAINERS or media.frames > 1 or frame.part_kind != "frame":
         found += [
             Region("enlarged", _enlarged(one.shown), one.framed)
             for one in found
@@ -61,7 +61,9 @@ def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
     starts = [view.__array_interface__["data"][0] for view in (one, other)]
     lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
-    return bool(max(lines) <= 1 and abs(starts[0] - starts[1]) <= sum(map(abs, one.strides[:2])))
+    down, across = one.strides[:2]
+    near = {row * down + column * across for row in (-1, 0, 1) for column in (-1, 0, 1)}
+    return max(lines) <= 1 and starts[0] - starts[1] in near
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
