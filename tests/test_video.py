@@ -740,6 +740,95 @@ def test_bars_learn_from_every_frame_and_leave_something():
     assert bars.views(framed) == ()
 
 
+def shown_between(size, rows, columns, *, bar=0, shown=100):
+    """A grey frame, (height, width), of one colour but for those rows and columns."""
+    made = np.full(size, bar, np.uint8)
+    made[slice(*rows), slice(*columns)] = shown
+    return made
+
+
+def views_of(*frames):
+    """What lies between the bars of the last of some frames."""
+    bars = Bars()
+    for frame in frames:
+        bars.see(frame)
+    return bars.views(frames[-1])
+
+
+@pytest.mark.parametrize(
+    ("bar", "shown"), [(0, 90), (255, 165), (128, 40), (128, 220), (250, 254), (3, 250)]
+)
+def test_bars_of_any_colour_end_where_it_is_lighter_or_darker(bar, shown):
+    """To the line, and each side by itself."""
+    frame = shown_between((150, 200), (10, 120), (20, 190), bar=bar, shown=shown)
+
+    above_and_below, at_the_sides, both, *_ = views_of(frame)
+
+    assert np.array_equal(above_and_below, frame[10:120])
+    assert np.array_equal(at_the_sides, frame[:, 20:190])
+    assert np.array_equal(both, frame[10:120, 20:190])
+
+
+def test_bars_are_no_wider_than_in_any_frame():
+    """A frame that shows less than one before it, or nothing, makes them no wider again; frames of
+    another size have bars of their own.
+    """
+    wide = shown_between((150, 200), (10, 140), (20, 180))
+    narrow = shown_between((150, 200), (60, 90), (90, 110))
+    dark = np.zeros_like(wide)
+
+    for frames in ((wide, narrow, dark), (dark, narrow, wide), (narrow, wide, narrow)):
+        assert views_of(*frames)[2].shape == (130, 160)
+    assert views_of(wide, shown_between((200, 150), (50, 160), (5, 120)))[2].shape == (110, 115)
+
+
+@pytest.mark.parametrize(
+    ("off", "points", "is_bar"), [(3, 200, True), (4, 4, True), (4, 5, False), (90, 4, True)]
+)
+def test_a_line_of_a_bar_may_have_noise_and_a_few_other_points(off, points, is_bar):
+    """Three levels of noise, and one point in fifty of anything: a cursor, or a speck of dust."""
+    frame = shown_between((150, 200), (30, 120), (0, 200))
+    frame[20, :points] += off
+
+    assert (views_of(frame)[0].shape == (90, 200)) == is_bar
+
+
+@pytest.mark.parametrize(
+    ("height", "left", "has_bars"),
+    [(120, 39, False), (120, 40, True), (400, 79, False), (400, 80, True), (400, 398, False)],
+)
+def test_bars_that_leave_too_little_or_are_too_thin_are_none(height, left, has_bars):
+    """At least 40 lines are left, and a fifth; and a line or two in hundreds are no bars."""
+    frame = shown_between((height, 60), ((height - left) // 2, (height + left) // 2), (0, 60))
+
+    assert bool(views_of(frame)) == has_bars
+
+
+def test_a_picture_of_each_usual_shape_is_found_in_the_dark():
+    """In the middle of a frame of 16 to 9 that is lit in its midst alone; 2.39 to 1 between bars
+    above and below.
+    """
+    at_the_sides = views_of(shown_between((180, 320), (0, 180), (125, 195)))
+    above_and_below = views_of(shown_between((180, 320), (65, 115), (0, 320)))
+
+    widths = {view.shape[1] for view in at_the_sides if view.shape[0] == 180}
+    for shape in (9 / 16, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2):
+        assert any(abs(width - 180 * shape) <= 1 for width in widths), shape
+    assert any(abs(len(view) - 320 / 2.39) <= 1 for view in above_and_below)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((140, 220), (80, 400)), ((90, 270), (190, 290)), ((90, 200), (0, 480))]
+)
+def test_a_picture_that_is_dark_at_some_edges_is_found_by_its_shape_and_the_others(rows, columns):
+    """Within bars all round, dark above and below or at its sides; in a letterbox, below alone."""
+    size = (360, 480) if columns[1] < 480 else (450, 480)
+
+    shapes = [view.shape for view in views_of(shown_between(size, rows, columns))]
+
+    assert ((180, 320) if columns[1] < 480 else (270, 480)) in shapes
+
+
 def dark_at_its_edges(scene, size, margin):
     """A picture that is black at its sides, above and below, as far as nobody could tell a bar."""
     whole = blank(size=size)
