@@ -134,14 +134,36 @@ def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
 def test_frames_without_timestamps_follow_each_other_and_time_never_runs_back():
     """One frame later each; where timestamps begin anew, so does time, from where it was."""
     clock = Clock(0.5)
-    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 0.0, 0.5, 7.0)]
+    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 2.0, 0.0, 0.5, 7.0)]
 
-    assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.5, 4.0, 10.5]
+    assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0, 10.5]
+
+
+def test_a_frame_counts_for_a_step_that_it_misses_by_what_containers_round():
+    """Two thousandths of a second before it: then none follows for that step, which would be its
+    double; and a step is counted from the start, not from the frame before.
+    """
+    grid = Grid(1.0)
+    times = (0.0, 0.5, 0.997, 0.999, 1.04, 1.996, 1.9985, 2.02, 3.9, 4.1, 4.9)
+
+    assert [time for time in times if grid.takes(time)] == [0.0, 0.999, 1.9985, 3.9, 4.1]
+
+
+def test_every_frame_is_decoded_once_timestamps_have_begun_anew():
+    """Nobody knows then which of them are sampled; before, one that is not the first of its step is
+    left out, also where it comes late.
+    """
+    grid = Grid(1.0)
+    before = [grid.needs(time) for time in (0.0, 0.5, 1.2, 0.7, 1.1, 5.0, 5.5)]
+    anew = [grid.needs(time) for time in (0.6, 1.3, 6.0, 6.5, 6.7)]
+
+    assert before == [True, False, True, False, True, True, False]
+    assert anew == [True] * 5
 
 
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     """Between sound frames, at the start, and at the end; less than the step does not."""
-    short, long, end, start = (Losses(1.0) for _ in range(4))
+    short, long, end, start, early = (Losses(1.0) for _ in range(5))
     for losses, sound_at in ((short, 0.9), (long, 1.1)):
         losses.see(0.0)
         losses.lose(0.5)
@@ -149,14 +171,36 @@ def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
         losses.end(None)
     end.see(2.0)
     end.lose(3.5)
+    end.lose(2.5)  # in the order of decoding
     end.end(None)
     start.lose(0.0)
     start.see(4.0)
+    early.see(2.0)
+    early.end(3.5)  # more was declared
+    for time in (5.0, 9.0):
+        long.lose(time - 1)
+        long.see(time)
 
     assert short.worst is None
     assert long.worst == (0.0, 1.1)
     assert end.worst == (2.0, 3.5)
     assert start.worst == (0.0, 4.0)
+    assert early.worst == (2.0, 3.5)
+
+
+def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
+    """Of a step to the very end; and a picture that is shown for long is no loss, after one either."""
+    losses = Losses(1.0)
+    losses.see(0.0)
+    losses.lose(0.5)
+    losses.see(1.0)
+    losses.see(9.0)
+    losses.end(None)
+    assert losses.worst is None
+
+    losses.lose(11.0)  # behind what was declared
+    losses.end(9.5)
+    assert losses.worst == (9.0, 11.0)
 
 
 def test_key_frames_alone_are_decoded(scene):
