@@ -119,6 +119,19 @@ def test_the_step_is_a_setting(moving, every, times):
     assert len(frames_of(moving, every=every, distinct=False)) == times
 
 
+def test_frames_that_vpdq_takes_are_taken_where_two_a_second_are():
+    """Against listed videos alone, of which so many are looked at: not of what is too long for
+    that, and not where the policy looks less often.
+    """
+    against = {"against_videos": True, "videos": 0.5}
+
+    assert Sampling(**against).as_vpdq(60)
+    assert Sampling(**against).as_vpdq(5000)
+    assert not Sampling(**against).as_vpdq(5001)
+    assert not Sampling(against_videos=True, videos=0.6).as_vpdq(60)
+    assert not Sampling(every=0.5).as_vpdq(60)
+
+
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
     """Ten frames in the first second, then three in nine: what is shown at each step's start, or
     next after it, is taken; what is shown for long is taken once.
@@ -189,7 +202,7 @@ def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
 
 
 def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
-    """Of a step to the very end; and a picture that is shown for long is no loss, after one either."""
+    """Of a step to its very end; and a picture that is shown for long is no loss after one."""
     losses = Losses(1.0)
     losses.see(0.0)
     losses.lose(0.5)
