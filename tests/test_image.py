@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 
-from screener.errors import HashError, MediaError
+from screener.errors import HashError, MediaError, ShortOfMemory
 from screener.media import decoder, sequence
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
@@ -437,6 +437,68 @@ def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) ->
     assert [frame.part for frame in frames] == [0, 3, 4]
 
 
+@pytest.mark.parametrize("few", [0, 1 << 20])
+def test_frames_of_equal_bytes_and_another_shape_are_others(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a picture that has one grey, lying and standing: each page has a hash of its own."""
+    monkeypatch.setattr(sequence, "_FEW", few)
+    lying, standing = (Image.new("L", size, 90) for size in ((120, 90), (90, 120)))
+    pages = [standing, standing, lying]
+    frames, error = walked(saved(lying, "TIFF", save_all=True, append_images=pages))
+    assert error is None
+    assert [(frame.part, frame.pixels.shape) for frame in frames] == [
+        (0, (90, 120)),
+        (1, (120, 90)),
+        (3, (90, 120)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [({1: "a", 3: "b"}, "a"), ({1: "a", 2: None}, None), ({1: None}, None)]
+)
+def test_of_several_pages_that_fail_the_first_is_told_but_for_want_of_memory(
+    failing: dict[int, str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is told whatever else fails: where there is more memory, there is more to be seen."""
+    as_it_is = sequence.decoded
+
+    def decode(image: ImageFile.ImageFile, data: bytes, *, part: int, alone: bool) -> object:
+        if part not in failing:
+            return as_it_is(image, data, part=part, alone=alone)
+        detail = failing[part]
+        raise ShortOfMemory("") if detail is None else MediaError("undecodable", detail)
+
+    monkeypatch.setattr(sequence, "decoded", decode)
+    frames, error = walked(animation("TIFF", 5))
+    assert [frame.part for frame in frames] == [part for part in range(5) if part not in failing]
+    assert error is not None
+    assert isinstance(error, ShortOfMemory) == (said is None)
+    assert error.detail == (said or "")
+
+
+def _photoshop(layers: int) -> bytes:
+    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a pixel each."""
+    section = struct.pack(">h", layers)
+    for _ in range(layers):
+        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 3) + b"8BIMnorm\xff\0\0\0"
+        section += struct.pack(">I", 12) + bytes(12)
+    section += struct.pack(">HB", 0, 200) * layers
+    section = struct.pack(">I", len(section)) + section
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 6, 8, 8, 1) + bytes(8)
+    return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(48))
+
+
+def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
+    """What it shows is their composite, which is one picture."""
+    with Image.open(io.BytesIO(_photoshop(3))) as image:
+        assert image.n_frames == 3  # type: ignore[attr-defined]
+    ((frame,), error) = walked(_photoshop(3))
+    assert error is None
+    assert frame.pixels.tobytes() == bytes(range(48))
+    assert open_picture(_photoshop(3)).media.frames == 1
+
+
 def _apng_declaring(count: int) -> bytes:
     data = animation("PNG", 3)
     at = data.index(b"acTL")
@@ -517,6 +579,14 @@ def test_plugins_of_other_packages_are_used(fake: list[BaseException]) -> None:
     (frame,) = picture.frames()
     assert picture.media.type == "image/x-fake"
     assert (frame.pixels == 77).all()
+
+
+@pytest.mark.parametrize("fake", [0, -1], indirect=True)
+def test_a_file_that_declares_no_frame_has_one(fake: list[BaseException]) -> None:
+    """A decoder that counts none has opened a picture all the same."""
+    picture = open_picture(b"FAKE")
+    assert [frame.part for frame in picture.frames()] == [0]
+    assert picture.media.frames == 1
 
 
 @pytest.mark.parametrize("fake", [3], indirect=True)
