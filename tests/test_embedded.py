@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.media import decoder, headers, tiff
+from screener.media.embedded import embedded
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 
@@ -116,6 +117,33 @@ def test_a_thumbnail_without_compression(shown, hidden, order):
     assert reason is None
     assert thumbnail[1] == "thumbnail"
     assert np.array_equal(thumbnail[2], np.asarray(small))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumbnail_without_a_length_ends_with_its_block(shown, hidden, order):
+    """The tag is missing in some files: the JPEG says itself where it ends."""
+    exif = exif_block(order=order, jpeg=saved(hidden, "JPEG", quality=90))
+    tag = struct.pack(order + "HHI", 514, 4, 1)
+    assert exif.count(tag) == 1
+    exif = exif.replace(tag, struct.pack(order + "HHI", 600, 4, 1))
+
+    (_, thumbnail), reason = parts(saved(shown, "JPEG", exif=exif))
+
+    assert (reason, thumbnail[1]) == (None, "thumbnail")
+    assert np.abs(thumbnail[2] - grey(hidden)).mean() < 3
+
+
+@pytest.mark.parametrize("name", ["exif", "photoshop"])
+def test_a_text_that_is_named_as_metadata_is_none(shown, hidden, name):
+    """Anybody may write a PNG's texts, in three ways: the picture and what else is hidden come."""
+    for add in ("text", "packed", "international"):
+        texts = PngImagePlugin.PngInfo()
+        if add == "international":
+            texts.add_itxt(name, "more")
+        else:
+            texts.add_text(name, "more", zip=add == "packed")
+        found, reason = parts(saved(shown, "PNG", pnginfo=texts) + saved(hidden, "PNG"))
+        assert (reason, [one[1] for one in found]) == (None, ["frame", "appended"])
 
 
 def with_resource(data, number, jpeg):
@@ -412,7 +440,10 @@ def test_a_jpegs_end_wherever_it_falls():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=120))
 def test_any_bytes_as_an_exif_block(head, rest):
-    """The second directory of anything is numbers, or nothing."""
+    """The second directory of anything is numbers, or nothing; what it tells of is looked for."""
     second, tags = tiff.second_directory(head + rest)
     assert second >= 0
     assert all(isinstance(value, int) for value in tags.values())
+    image = Image.new("L", (1, 1))
+    image.info["exif"] = b"Exif\0\0" + head + rest
+    assert len(list(embedded(b"", image))) <= 1
