@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from screener import Policy, Reason, Screener, Verdict
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.media import decoder, headers, tiff
@@ -255,6 +255,21 @@ def test_every_frame_of_a_hidden_animation(scene, shown, format):
         assert one.time == pytest.approx(other.time)
 
 
+@pytest.mark.parametrize("host", ["JPEG", "PNG"])
+def test_hidden_pictures_of_one_file_that_do_not_move_have_no_times(scene, shown, host):
+    """Those of an MPO are each given, and make no animation."""
+    data = saved(scene(31), "MPO", save_all=True, append_images=[scene(32)])
+
+    found = list(open_picture(saved(shown, host) + data).frames())
+
+    assert [(one.part, one.part_kind, one.track) for one in found[1:]] == [
+        (1, "appended", 0),
+        (2, "appended", 0),
+    ]
+    for number, one in zip((31, 32), found[1:], strict=True):
+        assert np.abs(one.pixels - grey(scene(number))).mean() < 4
+
+
 def test_hidden_animations_share_the_limits(scene, shown):
     """So many frames and the pixels of one picture, whatever the number of files."""
     size = (40, 30)
@@ -307,6 +322,45 @@ def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn
     assert caught.value.reason == "unsupported"
     beginning = saved(shown, "JPEG") + drawn_file(31, "HEIF")[:32] + bytes(900)
     assert parts(beginning)[1] is None
+
+
+@pytest.mark.parametrize("brands", [1, 40])
+def test_a_hidden_burst_that_cannot_be_decoded_is_told(monkeypatch, shown, brands):
+    """As cameras write them, without the extra: what is shown is told of in one of two boxes, and
+    where there is none, there is nothing to be seen. A file may name many brands.
+    """
+    monkeypatch.setattr(decoder, "_open_heif", lambda _: None)
+    head = struct.pack(">I", 16 + 4 * brands) + b"ftyphevc" + bytes(4) + b"hevc" * brands
+    for name, reason in ((b"moov", "unsupported"), (b"meta", "unsupported"), (b"mdat", None)):
+        box = struct.pack(">I", 108) + name + bytes(100)
+        found, told = parts(saved(shown, "JPEG") + head + box)
+        assert (len(found), told) == (1, reason), name
+
+
+def test_what_merely_begins_as_a_webp_is_no_picture_over_a_limit(shown):
+    """Whatever its bytes are taken to say of a size."""
+    for name, reason in ((b"LIST", None), (b"VP8X", "too_large")):
+        data = b"RIFF" + struct.pack("<I", 200) + b"WEBP" + name + b"\xff" * 200
+        found, told = parts(saved(shown, "JPEG") + data)
+        assert (len(found), told) == (1, reason), name
+
+
+def test_the_smallest_files_are_looked_at(shown):
+    """Of a few pixels and less than a hundred bytes, the last that there is."""
+    tiny = saved(Image.new("L", (8, 8), 200), "PNG")
+    assert len(tiny) < 100
+    found, reason = parts(saved(shown, "JPEG") + tiny)
+    assert (reason, [one[1] for one in found]) == (None, ["frame", "appended"])
+    assert (found[1][2] == 200).all()
+
+
+def test_tracks_are_counted_on_over_what_does_not_move(scene, shown):
+    """Two animations with a still between them have times of their own."""
+    size = (40, 30)
+    moving = saved(scene(31, size), "PNG", save_all=True, append_images=[scene(32, size)])
+    still = saved(scene(33, size), "PNG")
+    file = saved(shown, "JPEG") + still + moving + still + moving
+    assert [one.track for one in open_picture(file).frames()] == [0, 0, 1, 1, 0, 2, 2]
 
 
 @pytest.mark.parametrize("host", ["JPEG", "progressive", "PNG"])
@@ -375,6 +429,49 @@ def test_a_hidden_picture_over_a_limit_is_told(shown, hidden):
     many = saved(shown, "JPEG") + saved(hidden.resize((20, 20)), "PNG") * 17
     found, reason = parts(many)
     assert (reason, len(found)) == ("too_large", 17)
+
+
+@pytest.mark.parametrize("host", ["JPEG", "PNG"])
+def test_a_hidden_header_bomb_is_told_and_not_opened(monkeypatch, shown, host):
+    """A WebP whose canvas no memory holds, and which Pillow makes as soon as it opens it."""
+    canvas = (16382).to_bytes(3, "little")
+    bomb = b"RIFF" + struct.pack("<I", 92) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + 2 * canvas
+    data, opened = saved(shown, host), []
+    open_image = decoder.open_image
+    monkeypatch.setattr(
+        decoder, "open_image", lambda one: (opened.append(one[:4]), open_image(one))[1]
+    )
+
+    found, reason = parts(data + bomb + bytes(70))
+
+    assert (len(found), reason) == (1, "too_large")
+    assert b"RIFF" not in opened
+
+
+@pytest.mark.parametrize(
+    ("troubles", "said"),
+    [
+        ([MediaError("unsupported", "a"), MediaError("too_large", "b")], "a"),
+        ([MediaError("undecodable", "a"), MediaError("too_large", "b")], "b"),
+        ([MediaError("unsupported", "a"), ShortOfMemory("b"), MediaError("too_large", "c")], "b"),
+    ],
+)
+def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
+    monkeypatch, shown, hidden, troubles, said
+):
+    """But for want of memory, which is told before all: where there is more, they may be seen."""
+    left = iter(troubles)
+    picture = open_picture(saved(shown, "JPEG") + saved(hidden, "PNG") * len(troubles))
+    walk = picture.frames()
+    assert next(walk).part_kind == "frame"
+
+    def fails(data):
+        raise next(left)
+
+    monkeypatch.setattr(decoder, "open_image", fails)
+    with pytest.raises(MediaError) as caught:
+        next(walk)
+    assert caught.value.detail == said
 
 
 def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):

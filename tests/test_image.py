@@ -371,6 +371,18 @@ def test_every_frame_comes_with_part_and_time(format: str) -> None:
         assert np.abs(frame.pixels - wanted).mean() < 12, "GIF has few colours, MPO is JPEG"
 
 
+def test_a_text_that_is_named_as_a_duration_is_none() -> None:
+    """It may stand behind any frame of a PNG, and is read with it."""
+    data = animation("PNG", 3, duration=100)
+    body = b"tEXtduration\0long"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    for before in (b"fcTL", b"IEND"):
+        at = data.rindex(before) - 4
+        frames, error = walked(data[:at] + chunk + data[at:])
+        assert error is None
+        assert [frame.part for frame in frames] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("format", ANIMATED)
 def test_frames_can_be_walked_again(format: str) -> None:
     """A second walk, or one after a walk left half-way, gives the same frames."""
