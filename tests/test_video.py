@@ -846,14 +846,15 @@ def test_bars_are_no_wider_than_in_any_frame():
 
 
 @pytest.mark.parametrize(
-    ("off", "points", "is_bar"), [(3, 200, True), (4, 4, True), (4, 5, False), (90, 4, True)]
+    ("off", "points", "is_bar"),
+    [(3, 200, True), (-3, 200, True), (4, 4, True), (4, 5, False), (-4, 5, False), (90, 4, True)],
 )
 def test_a_line_of_a_bar_may_have_noise_and_a_few_other_points(off, points, is_bar):
     """Three levels of noise, and one point in fifty of anything: a cursor, or a speck of dust."""
-    frame = shown_between((150, 200), (30, 120), (0, 200))
-    frame[20, :points] += off
-
-    assert (views_of(frame)[0].shape == (90, 200)) == is_bar
+    for line in (20, 0):
+        frame = shown_between((150, 200), (30, 120), (0, 200), bar=10)
+        frame[line, :points] = 10 + off
+        assert (views_of(frame)[0].shape == (90, 200)) == is_bar, line
 
 
 @pytest.mark.parametrize(
