@@ -63,6 +63,8 @@ FRAMES = {
     "pillarbox": (0, 110, 0, 110, WHITE),
     "sides that differ": (10, 47, 33, 3, BLACK),
     "one side": (0, 0, 45, 0, WHITE),
+    "one side that is most of it": (0, 0, 700, 0, BLACK),
+    "bars as wide as what is looked at at once": (16, 48, 112, 16, BLACK),
 }
 
 
@@ -221,6 +223,15 @@ def test_what_has_no_frame(scene):
         np.full((90, 90), 7, np.uint8),
     ):
         assert sizes(made) == []
+
+
+@pytest.mark.parametrize("other", [50, 70])
+def test_an_edge_of_two_greys_is_no_bar(scene, other):
+    """As of a wall that a shadow falls on: a quarter of it is darker, or lighter, than the rest."""
+    made = np.array(framed(scene(20), 60, 0, 0, 0, (60, 60, 60)))
+    assert sizes(made) == [(240, 320)]
+    made[:60, 240:] = other
+    assert sizes(made) == []
 
 
 def test_a_picture_is_never_trimmed_to_nothing(scene):
