@@ -442,11 +442,13 @@ def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) ->
     told apart by a digest, small ones by their pixels.
     """
     monkeypatch.setattr(sequence, "_FEW", few)
-    still = [drawn(), drawn(), drawn(1), drawn()]
+    at_its_end = drawn()
+    at_its_end.putpixel((119, 89), (1, 2, 3))
+    still = [drawn(), drawn(), drawn(1), drawn(), at_its_end]
     data = saved(drawn(), "TIFF", save_all=True, append_images=still)
     frames, error = walked(data)
     assert error is None
-    assert [frame.part for frame in frames] == [0, 3, 4]
+    assert [frame.part for frame in frames] == [0, 3, 4, 5]
 
 
 @pytest.mark.parametrize("few", [0, 1 << 20])
