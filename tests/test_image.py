@@ -408,6 +408,14 @@ def test_frame_limit(format: str) -> None:
     assert error is None
 
 
+def test_frames_over_a_limit_are_told_of_a_cut_file_too() -> None:
+    """What is there and was not looked at comes before what may be missing."""
+    frames, error = walked(animation("GIF", 3)[:-1], frames=2)
+    assert len(frames) == 2
+    assert error is not None
+    assert error.reason == "too_large"
+
+
 def test_all_frames_together_have_a_limit() -> None:
     """Frames that each pass end in too_large once they exceed four times the pixel limit."""
     area = 120 * 90
