@@ -178,6 +178,48 @@ def test_a_thread_of_pixels_is_not_enlarged():
         assert (found.value, found.quality) == (bytes(32), 0)
 
 
+def test_a_long_picture_is_hashed_where_it_is_not_a_mere_thread(monkeypatch, scene):
+    """Of 64 pixels and more on its shorter side, however long it is."""
+    monkeypatch.setattr(classic, "_LARGEST", 64 * 1000)
+    drawn = np.asarray(scene(4, (1001, 64)).convert("L"))
+    for shorter, hashed in ((64, True), (63, False), (20, False)):
+        pixels = drawn[:shorter]
+        for view in (pixels, pixels.swapaxes(0, 1)):
+            made = classic.compute(view, KINDS["phash"])
+            assert (made.text == oracle("phash", view)) == hashed
+            assert (made.quality == 0) == (not hashed)
+        assert classic.compute(pixels[:, :1000], KINDS["phash"]).value != bytes(8)
+
+
+@pytest.mark.parametrize(("side", "seeds"), [(256, range(8)), (1024, [1])])
+def test_ties_between_the_squares_of_a_picture_are_decided_as_by_imagehash(side, seeds):
+    """Of pictures of few shades, half of whose squares may be equally light."""
+    for seed in seeds:
+        shades = np.random.default_rng(seed).integers(0, 3, (8, 8)) * 100
+        pixels = np.kron(shades, np.ones((side // 8, side // 8), int)).astype(np.uint8)
+        _, below, above, _ = np.array_split(np.sort(shades, axis=None), (31, 32, 33))
+        assert below == above
+        assert classic.compute(pixels, KINDS["whash"]).text == oracle("whash", pixels), seed
+
+
+def test_the_squares_of_the_largest_pictures_are_summed_in_full():
+    """Of 512 pixels a side each, and more: the lower half of the picture is lighter."""
+    pixels = np.full((4096, 4096), 130, np.uint8)
+    pixels[:2048] = 120
+    assert classic.compute(pixels, KINDS["whash"]).text == "00000000ffffffff"
+
+
+def test_the_contrast_of_a_whash_is_that_of_means(monkeypatch, scene):
+    """Of its squares, which are greys as those that other kinds are made of."""
+    pixels, seen = np.asarray(scene(1).convert("L")), []
+    monkeypatch.setattr(classic.detail, "contrast_score", lambda greys: seen.append(greys) or 100)
+    for kind in classic.CLASSIC:
+        classic.compute(pixels, kind)
+    assert [greys.shape for greys in seen[:1]] == [(32, 32)]
+    for greys in seen:
+        assert greys.mean() == pytest.approx(pixels.mean(), abs=4)
+
+
 def test_large_pictures_are_those_of_imagehash_too(scene):
     """A picture whose wHash is made of 2,048 × 2,048 pixels, beyond those whose ties are asked."""
     pixels = np.asarray(scene(5, (2300, 2100)).convert("L"))

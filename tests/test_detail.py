@@ -145,6 +145,77 @@ def test_pictures_of_full_detail_with_one_whash_are_refused(material, one, other
     assert min(score(made) for some in found for made in some if made.hash.value in shared) < 50
 
 
+CLASSIC_NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.38, "tones": 0.12}
+NEEDS = {
+    "pdq": {"spread": 0.36, "area": 0.15, "tones": 0.015},
+    "whash": CLASSIC_NEEDS | {"spread": 0.435, "texture": 218.0, "shades": 0.25},
+}
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in PERCEPTUAL if kind.name != "vpdq"])
+def test_the_score_is_the_least_of_what_matters_to_a_kind(kind):
+    """What docs/detail.md says that a kind needs of a measure is worth 50, half of it 25; and what
+    does not matter to it may be nothing.
+    """
+    needs = NEEDS.get(kind, CLASSIC_NEEDS)
+
+    def scored(**found):
+        nothing = dict.fromkeys(("spread", "waves", "texture", "area", "shades", "tones"), 0.0)
+        ample = {name: 9 * need for name, need in needs.items()}
+        shown = type("Shown", (detail.Detail,), nothing | ample | found)
+        return shown(np.zeros((8, 8), np.uint8)).score(KINDS[kind])
+
+    assert scored() == 100
+    for name, need in needs.items():
+        assert [scored(**{name: need * share}) for share in (0, 0.515, 1.015, 1.515)] == [
+            0, 25, 50, 75
+        ], name  # fmt: skip
+
+
+def test_the_shares_of_a_picture_are_told_apart():
+    """Half of it one grey, a third another and smooth, and the rest noise."""
+    shown = np.full((120, 120), 40, np.uint8)
+    shown[60:100] = 90
+    shown[100:] = np.random.default_rng(2).integers(100, 256, (20, 120))
+    found = detail.Detail(shown)
+    assert found.shades == pytest.approx(1 / 2, abs=0.03)
+    assert found.tones == pytest.approx(1 / 6, abs=0.03)
+    assert 0.1 < found.area < 0.4
+    assert 0 < found.spread <= 1 < found.waves < found.texture
+
+
+@pytest.mark.parametrize(
+    ("lowered", "kinds"),
+    [
+        ("score", {kind.name for kind in classic.CLASSIC}),
+        ("contrast_score", {kind.name for kind in classic.CLASSIC}),
+        ("classic_pattern_scores", {kind.name for kind in classic.CLASSIC}),
+        ("halves_score", {"whash"}),
+    ],
+)
+def test_the_quality_of_a_classic_hash_is_the_least_of_its_scores(
+    monkeypatch, scene, lowered, kinds
+):
+    """Whichever is low, in every orientation; the halves are those of a wHash of 64 bits."""
+    of = detail.Detail if lowered == "score" else detail
+    low = [7] * 8 if lowered == "classic_pattern_scores" else 7
+    monkeypatch.setattr(of, lowered, lambda *_: low)
+    made = classic.compute_orientations(np.asarray(scene(1)), classic.CLASSIC)
+    assert {name for name, eight in made.items() if eight[0].quality == 7} == kinds
+    assert all(one.quality == 7 for name in kinds for one in made[name])
+
+
+def test_contrast_is_that_of_the_greys_that_a_hash_is_made_of():
+    """Two greys on average from their mean are worth 50."""
+    squares = np.indices((8, 8)).sum(axis=0) % 2 * 2.0
+    assert [detail.contrast_score(100 + squares * most) for most in (0, 1, 2, 3, 9)] == [
+        0, 25, 50, 75, 100
+    ]  # fmt: skip
+    one = np.zeros((8, 8))
+    one[0, 0] = 8.0  # a single point makes no contrast
+    assert detail.contrast_score(one) < 50
+
+
 def test_the_halves_of_a_whash():
     """Two colours leave a gap between the halves, and equal squares leave it open which half they
     are in; an ordinary picture does neither.
@@ -155,6 +226,11 @@ def test_the_halves_of_a_whash():
     equal = ordinary.copy()
     equal[(ordinary > 84) & (ordinary < 105)] = 94.0
     assert detail.halves_score(equal) < 50
+    equal[ordinary > 94] += 3  # which half they are in is no longer open
+    assert detail.halves_score(equal) == 100
+    for apart, score in ((0, 100), (22, 50), (23, 48)):
+        lighter = np.where(ordinary > 94, ordinary + apart, ordinary)
+        assert detail.halves_score(lighter) == score
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in classic.CLASSIC])
@@ -166,11 +242,13 @@ def test_hashes_whose_rows_are_alike_are_not_compared(kind):
     side = 8 if KINDS[kind].bits == 64 else 16
     row, column = rng.integers(0, 2, (2, side))
     noise = [rng.bytes(side * side // 8) for _ in range(20)]
+    few = (rng.random((20, side, side)) < 0.12) ^ row ^ column[:, np.newaxis]
+    nearly = [np.packbits(one).tobytes() for one in few]
     products = [np.packbits(row ^ down[:, np.newaxis]).tobytes() for down in (column, 0 * column)]
-    found = detail.classic_pattern_scores(KINDS[kind], [*products, *noise])
-    assert max(found[:2]) < 50 < min(found[2:])
+    found = detail.classic_pattern_scores(KINDS[kind], [*products, *noise, *nearly])
+    assert max(found[:2]) < 50 < min(found[2:22])
     need = {"phash": 2.0, "phash256": 3.5, "whash": 1.5}.get(kind, 1.25)
-    for value, score in zip(noise, found[2:], strict=True):
+    for value, score in zip([*noise, *nearly], found[2:], strict=True):
         signs = np.unpackbits(np.frombuffer(value, np.uint8)).reshape(side, side) * 2.0 - 1
         squared = np.linalg.svd(signs, compute_uv=False) ** 2
         patterns = squared.sum() ** 2 / (squared**2).sum()

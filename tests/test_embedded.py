@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from screener import Policy, Reason, Screener, Verdict
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.media import decoder, headers, tiff
+from screener.media.embedded import embedded
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 
@@ -116,6 +117,33 @@ def test_a_thumbnail_without_compression(shown, hidden, order):
     assert reason is None
     assert thumbnail[1] == "thumbnail"
     assert np.array_equal(thumbnail[2], np.asarray(small))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumbnail_without_a_length_ends_with_its_block(shown, hidden, order):
+    """The tag is missing in some files: the JPEG says itself where it ends."""
+    exif = exif_block(order=order, jpeg=saved(hidden, "JPEG", quality=90))
+    tag = struct.pack(order + "HHI", 514, 4, 1)
+    assert exif.count(tag) == 1
+    exif = exif.replace(tag, struct.pack(order + "HHI", 600, 4, 1))
+
+    (_, thumbnail), reason = parts(saved(shown, "JPEG", exif=exif))
+
+    assert (reason, thumbnail[1]) == (None, "thumbnail")
+    assert np.abs(thumbnail[2] - grey(hidden)).mean() < 3
+
+
+@pytest.mark.parametrize("name", ["exif", "photoshop"])
+def test_a_text_that_is_named_as_metadata_is_none(shown, hidden, name):
+    """Anybody may write a PNG's texts, in three ways: the picture and what else is hidden come."""
+    for add in ("text", "packed", "international"):
+        texts = PngImagePlugin.PngInfo()
+        if add == "international":
+            texts.add_itxt(name, "more")
+        else:
+            texts.add_text(name, "more", zip=add == "packed")
+        found, reason = parts(saved(shown, "PNG", pnginfo=texts) + saved(hidden, "PNG"))
+        assert (reason, [one[1] for one in found]) == (None, ["frame", "appended"])
 
 
 def with_resource(data, number, jpeg):
@@ -227,6 +255,21 @@ def test_every_frame_of_a_hidden_animation(scene, shown, format):
         assert one.time == pytest.approx(other.time)
 
 
+@pytest.mark.parametrize("host", ["JPEG", "PNG"])
+def test_hidden_pictures_of_one_file_that_do_not_move_have_no_times(scene, shown, host):
+    """Those of an MPO are each given, and make no animation."""
+    data = saved(scene(31), "MPO", save_all=True, append_images=[scene(32)])
+
+    found = list(open_picture(saved(shown, host) + data).frames())
+
+    assert [(one.part, one.part_kind, one.track) for one in found[1:]] == [
+        (1, "appended", 0),
+        (2, "appended", 0),
+    ]
+    for number, one in zip((31, 32), found[1:], strict=True):
+        assert np.abs(one.pixels - grey(scene(number))).mean() < 4
+
+
 def test_hidden_animations_share_the_limits(scene, shown):
     """So many frames and the pixels of one picture, whatever the number of files."""
     size = (40, 30)
@@ -279,6 +322,45 @@ def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn
     assert caught.value.reason == "unsupported"
     beginning = saved(shown, "JPEG") + drawn_file(31, "HEIF")[:32] + bytes(900)
     assert parts(beginning)[1] is None
+
+
+@pytest.mark.parametrize("brands", [1, 40])
+def test_a_hidden_burst_that_cannot_be_decoded_is_told(monkeypatch, shown, brands):
+    """As cameras write them, without the extra: what is shown is told of in one of two boxes, and
+    where there is none, there is nothing to be seen. A file may name many brands.
+    """
+    monkeypatch.setattr(decoder, "_open_heif", lambda _: None)
+    head = struct.pack(">I", 16 + 4 * brands) + b"ftyphevc" + bytes(4) + b"hevc" * brands
+    for name, reason in ((b"moov", "unsupported"), (b"meta", "unsupported"), (b"mdat", None)):
+        box = struct.pack(">I", 108) + name + bytes(100)
+        found, told = parts(saved(shown, "JPEG") + head + box)
+        assert (len(found), told) == (1, reason), name
+
+
+def test_what_merely_begins_as_a_webp_is_no_picture_over_a_limit(shown):
+    """Whatever its bytes are taken to say of a size."""
+    for name, reason in ((b"LIST", None), (b"VP8X", "too_large")):
+        data = b"RIFF" + struct.pack("<I", 200) + b"WEBP" + name + b"\xff" * 200
+        found, told = parts(saved(shown, "JPEG") + data)
+        assert (len(found), told) == (1, reason), name
+
+
+def test_the_smallest_files_are_looked_at(shown):
+    """Of a few pixels and less than a hundred bytes, the last that there is."""
+    tiny = saved(Image.new("L", (8, 8), 200), "PNG")
+    assert len(tiny) < 100
+    found, reason = parts(saved(shown, "JPEG") + tiny)
+    assert (reason, [one[1] for one in found]) == (None, ["frame", "appended"])
+    assert (found[1][2] == 200).all()
+
+
+def test_tracks_are_counted_on_over_what_does_not_move(scene, shown):
+    """Two animations with a still between them have times of their own."""
+    size = (40, 30)
+    moving = saved(scene(31, size), "PNG", save_all=True, append_images=[scene(32, size)])
+    still = saved(scene(33, size), "PNG")
+    file = saved(shown, "JPEG") + still + moving + still + moving
+    assert [one.track for one in open_picture(file).frames()] == [0, 0, 1, 1, 0, 2, 2]
 
 
 @pytest.mark.parametrize("host", ["JPEG", "progressive", "PNG"])
@@ -349,6 +431,49 @@ def test_a_hidden_picture_over_a_limit_is_told(shown, hidden):
     assert (reason, len(found)) == ("too_large", 17)
 
 
+@pytest.mark.parametrize("host", ["JPEG", "PNG"])
+def test_a_hidden_header_bomb_is_told_and_not_opened(monkeypatch, shown, host):
+    """A WebP whose canvas no memory holds, and which Pillow makes as soon as it opens it."""
+    canvas = (16382).to_bytes(3, "little")
+    bomb = b"RIFF" + struct.pack("<I", 92) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + 2 * canvas
+    data, opened = saved(shown, host), []
+    open_image = decoder.open_image
+    monkeypatch.setattr(
+        decoder, "open_image", lambda one: (opened.append(one[:4]), open_image(one))[1]
+    )
+
+    found, reason = parts(data + bomb + bytes(70))
+
+    assert (len(found), reason) == (1, "too_large")
+    assert b"RIFF" not in opened
+
+
+@pytest.mark.parametrize(
+    ("troubles", "said"),
+    [
+        ([MediaError("unsupported", "a"), MediaError("too_large", "b")], "a"),
+        ([MediaError("undecodable", "a"), MediaError("too_large", "b")], "b"),
+        ([MediaError("unsupported", "a"), ShortOfMemory("b"), MediaError("too_large", "c")], "b"),
+    ],
+)
+def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
+    monkeypatch, shown, hidden, troubles, said
+):
+    """But for want of memory, which is told before all: where there is more, they may be seen."""
+    left = iter(troubles)
+    picture = open_picture(saved(shown, "JPEG") + saved(hidden, "PNG") * len(troubles))
+    walk = picture.frames()
+    assert next(walk).part_kind == "frame"
+
+    def fails(data):
+        raise next(left)
+
+    monkeypatch.setattr(decoder, "open_image", fails)
+    with pytest.raises(MediaError) as caught:
+        next(walk)
+    assert caught.value.detail == said
+
+
 def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):
     """The thumbnail of a picture that is cut comes before `truncated` is raised."""
     data = saved(shown, "JPEG", exif=exif_block(jpeg=saved(hidden, "JPEG")))
@@ -412,7 +537,10 @@ def test_a_jpegs_end_wherever_it_falls():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=120))
 def test_any_bytes_as_an_exif_block(head, rest):
-    """The second directory of anything is numbers, or nothing."""
+    """The second directory of anything is numbers, or nothing; what it tells of is looked for."""
     second, tags = tiff.second_directory(head + rest)
     assert second >= 0
     assert all(isinstance(value, int) for value in tags.values())
+    image = Image.new("L", (1, 1))
+    image.info["exif"] = b"Exif\0\0" + head + rest
+    assert len(list(embedded(b"", image))) <= 1

@@ -7,12 +7,14 @@ import json
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from drawn_videos import blank, clip, panned, shown_for
+from drawn_videos import blank, clip, panned, shown_for, tracks
 from jsonschema import Draft202012Validator
 
 from screener import HashList, Policy, Screener, Verdict, vpdq
+from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
 from screener.media import opening, video
@@ -128,8 +130,13 @@ def test_what_cannot_be_looked_at_is_told_and_what_is_no_clip_is_not(
 
     assert told(moving.replace(b"avc1", b"encv")) == "encrypted"
     assert told(moving, limits=Limits(samples=2)) == "too_large"
+    avi = clip(shown_for(scene, seconds=[(1, 2), (3, 2)]), codec="mpeg4", container="avi")
+    assert (told(avi), told(avi, limits=Limits(samples=2))) == ("None", "too_large")
     for broken in (moving[:200], moving[: len(moving) // 2], b"\0\0\0\x18ftypisom" + bytes(900)):
         assert told(broken) == "None"
+    with pytest.raises(MediaError) as caught:
+        list(opening.open(picture + moving, seconds=1e-9).frames())
+    assert caught.value.reason == "timeout"
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
     assert told(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
 
@@ -158,6 +165,25 @@ def test_frames_of_several_clips_are_counted_on(scene, moving):
 
     assert [frame.track for frame in frames] == [0, *[1] * 4, *[2] * 4, 0]
     assert sorted({frame.part for frame in frames}) == [frame.part for frame in frames]
+    assert [frame.part for frame in frames[:5]] == [0, 1, 11, 21, 31]  # as numbered in the clip
+
+
+def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
+    """Each track has times of its own; and a clip of JPEGs is one clip, not as many pictures."""
+    both = tracks([scene(2)] * 3, [scene(5)] * 3)
+    jpegs = io.BytesIO()
+    with av.open(jpegs, "w", format="avi") as file:
+        track = file.add_stream("mjpeg", rate=10)
+        track.width, track.height, track.pix_fmt = 320, 240, "yuvj420p"
+        for seed in range(20):
+            frame = av.VideoFrame.from_ndarray(np.asarray(scene(seed)), format="rgb24")
+            file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+
+    frames = list(opening.open(picture_file(scene(20)) + both + jpegs.getvalue()).frames())
+
+    assert [frame.track for frame in frames] == [0, 1, 2, 3, 3]
+    assert [frame.time for frame in frames] == [0.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def test_an_animation_keeps_its_own_times(scene, engine_of, moving):

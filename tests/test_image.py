@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 
-from screener.errors import HashError, MediaError
+from screener.errors import HashError, MediaError, ShortOfMemory
 from screener.media import decoder, sequence
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
@@ -371,6 +371,18 @@ def test_every_frame_comes_with_part_and_time(format: str) -> None:
         assert np.abs(frame.pixels - wanted).mean() < 12, "GIF has few colours, MPO is JPEG"
 
 
+def test_a_text_that_is_named_as_a_duration_is_none() -> None:
+    """It may stand behind any frame of a PNG, and is read with it."""
+    data = animation("PNG", 3, duration=100)
+    body = b"tEXtduration\0long"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    for before in (b"fcTL", b"IEND"):
+        at = data.rindex(before) - 4
+        frames, error = walked(data[:at] + chunk + data[at:])
+        assert error is None
+        assert [frame.part for frame in frames] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("format", ANIMATED)
 def test_frames_can_be_walked_again(format: str) -> None:
     """A second walk, or one after a walk left half-way, gives the same frames."""
@@ -394,6 +406,14 @@ def test_frame_limit(format: str) -> None:
     frames, error = walked(data, frames=3)
     assert len(frames) == 3
     assert error is None
+
+
+def test_frames_over_a_limit_are_told_of_a_cut_file_too() -> None:
+    """What is there and was not looked at comes before what may be missing."""
+    frames, error = walked(animation("GIF", 3)[:-1], frames=2)
+    assert len(frames) == 2
+    assert error is not None
+    assert error.reason == "too_large"
 
 
 def test_all_frames_together_have_a_limit() -> None:
@@ -430,11 +450,75 @@ def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) ->
     told apart by a digest, small ones by their pixels.
     """
     monkeypatch.setattr(sequence, "_FEW", few)
-    still = [drawn(), drawn(), drawn(1), drawn()]
+    at_its_end = drawn()
+    at_its_end.putpixel((119, 89), (1, 2, 3))
+    still = [drawn(), drawn(), drawn(1), drawn(), at_its_end]
     data = saved(drawn(), "TIFF", save_all=True, append_images=still)
     frames, error = walked(data)
     assert error is None
-    assert [frame.part for frame in frames] == [0, 3, 4]
+    assert [frame.part for frame in frames] == [0, 3, 4, 5]
+
+
+@pytest.mark.parametrize("few", [0, 1 << 20])
+def test_frames_of_equal_bytes_and_another_shape_are_others(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a picture that has one grey, lying and standing: each page has a hash of its own."""
+    monkeypatch.setattr(sequence, "_FEW", few)
+    lying, standing = (Image.new("L", size, 90) for size in ((120, 90), (90, 120)))
+    pages = [standing, standing, lying]
+    frames, error = walked(saved(lying, "TIFF", save_all=True, append_images=pages))
+    assert error is None
+    assert [(frame.part, frame.pixels.shape) for frame in frames] == [
+        (0, (90, 120)),
+        (1, (120, 90)),
+        (3, (90, 120)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [({1: "a", 3: "b"}, "a"), ({1: "a", 2: None}, None), ({1: None}, None)]
+)
+def test_of_several_pages_that_fail_the_first_is_told_but_for_want_of_memory(
+    failing: dict[int, str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is told whatever else fails: where there is more memory, there is more to be seen."""
+    as_it_is = sequence.decoded
+
+    def decode(image: ImageFile.ImageFile, data: bytes, *, part: int, alone: bool) -> object:
+        if part not in failing:
+            return as_it_is(image, data, part=part, alone=alone)
+        detail = failing[part]
+        raise ShortOfMemory("") if detail is None else MediaError("undecodable", detail)
+
+    monkeypatch.setattr(sequence, "decoded", decode)
+    frames, error = walked(animation("TIFF", 5))
+    assert [frame.part for frame in frames] == [part for part in range(5) if part not in failing]
+    assert error is not None
+    assert isinstance(error, ShortOfMemory) == (said is None)
+    assert error.detail == (said or "")
+
+
+def _photoshop(layers: int) -> bytes:
+    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a pixel each."""
+    section = struct.pack(">h", layers)
+    for _ in range(layers):
+        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 3) + b"8BIMnorm\xff\0\0\0"
+        section += struct.pack(">I", 12) + bytes(12)
+    section += struct.pack(">HB", 0, 200) * layers
+    section = struct.pack(">I", len(section)) + section
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 6, 8, 8, 1) + bytes(8)
+    return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(48))
+
+
+def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
+    """What it shows is their composite, which is one picture."""
+    with Image.open(io.BytesIO(_photoshop(3))) as image:
+        assert image.n_frames == 3  # type: ignore[attr-defined]
+    ((frame,), error) = walked(_photoshop(3))
+    assert error is None
+    assert frame.pixels.tobytes() == bytes(range(48))
+    assert open_picture(_photoshop(3)).media.frames == 1
 
 
 def _apng_declaring(count: int) -> bytes:
@@ -517,6 +601,14 @@ def test_plugins_of_other_packages_are_used(fake: list[BaseException]) -> None:
     (frame,) = picture.frames()
     assert picture.media.type == "image/x-fake"
     assert (frame.pixels == 77).all()
+
+
+@pytest.mark.parametrize("fake", [0, -1], indirect=True)
+def test_a_file_that_declares_no_frame_has_one(fake: list[BaseException]) -> None:
+    """A decoder that counts none has opened a picture all the same."""
+    picture = open_picture(b"FAKE")
+    assert [frame.part for frame in picture.frames()] == [0]
+    assert picture.media.frames == 1
 
 
 @pytest.mark.parametrize("fake", [3], indirect=True)

@@ -19,6 +19,14 @@ def test_the_defaults_are_the_authors_of_pdq():
     assert policy.limits.pixels == 150_000_000
 
 
+def test_a_frame_a_second_is_the_default_of_sampling():
+    """Equal neighbours once, no scenes; and a tenth of the frames must show something."""
+    assert Policy().sampling == Sampling(
+        mode="seconds", every=1.0, videos=0.125, against_videos=False,
+        scenes=False, distinct=True, usable=0.1,
+    )  # fmt: skip
+
+
 def test_a_mapping_changes_only_the_kinds_it_names():
     """Other kinds keep their defaults."""
     policy = Policy(radius={"phash": 4})

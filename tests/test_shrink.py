@@ -91,6 +91,28 @@ def test_the_installed_pillow_is_followed_in_its_order():
     assert shrink._order() is not None
 
 
+@pytest.mark.parametrize("otherwise", [("wide",), ("tall",), ("wide", "tall")])
+def test_a_pillow_that_shrinks_some_pictures_otherwise_is_told(monkeypatch, otherwise):
+    """By a byte in what it makes of a wide picture, or of a tall one."""
+    as_it_is = shrink._by_pillow
+
+    def changed(picture, size):
+        made = as_it_is(picture, size)
+        shape = "wide" if picture.width > picture.height else "tall"
+        return made ^ np.uint8(shape in otherwise)
+
+    monkeypatch.setattr(shrink, "_by_pillow", changed)
+    assert shrink._order.__wrapped__() is None
+
+
+@pytest.mark.parametrize("shape", [(3, 400_000, 3), (400_000, 3, 3), (3, 400_000), (200, 300, 3)])
+def test_pictures_are_made_grey_in_bands_of_any_width(shape):
+    """Also where one line of pixels is more than a band."""
+    pixels = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
+    found = np.asarray(shrink.grey(pixels))
+    assert np.array_equal(found, np.asarray(Image.fromarray(pixels).convert("L")))
+
+
 def test_a_pillow_that_shrinks_otherwise_is_asked_itself(monkeypatch, scene):
     """The hashes are then made of what it gives, all eight ways round, and are the same here."""
     pixels = np.asarray(scene(2, (200, 460)))

@@ -183,6 +183,26 @@ def test_a_cut_anywhere_is_told(scene, compression):
         assert walked(data[:length])[1] in ("truncated", "undecodable", "unsupported"), length
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # as Pillow says, and reads on
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_cut_in_a_directory_at_the_end_is_told(scene, count):
+    """Many programs write the pages' pixels first: what is left shows all that the file still
+    tells of, and where the next page is nobody knows any more.
+    """
+    data = paged([grey(scene, number, (16, 12)) for number in range(count)])
+    *before, last = tiff.directories(bytes(data), stop=9)
+    size = 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
+    to = before[-1] + 2 + 12 * struct.unpack_from("<H", data, before[-1])[0] if before else 4
+    struct.pack_into("<I", data, to, len(data))
+    data += data[last : last + size]
+    assert [part for part, _ in walked(data)[0]] == list(range(count))
+    assert walked(data)[1] is None
+
+    for cut in (1, 4, 5, 16, 30):
+        found, reason = walked(data[:-cut])
+        assert (len(found), reason) == (count, "truncated"), cut
+
+
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_pages_are_counted_as_pillow_counts_them(scene, count):
     """And no further than asked."""

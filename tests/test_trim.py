@@ -65,6 +65,8 @@ FRAMES = {
     "pillarbox": (0, 110, 0, 110, WHITE),
     "sides that differ": (10, 47, 33, 3, BLACK),
     "one side": (0, 0, 45, 0, WHITE),
+    "one side that is most of it": (0, 0, 700, 0, BLACK),
+    "bars as wide as what is looked at at once": (16, 48, 112, 16, BLACK),
 }
 
 
@@ -134,6 +136,31 @@ def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
         assert np.array_equal(found, np.asarray(small)), bars
 
 
+def test_bars_of_nearly_one_colour_are_one_frame(scene):
+    """As noise leaves them: the first picture given has none of them. One of another colour than
+    the largest is another frame's.
+    """
+    picture = np.asarray(scene(20).convert("L"))
+    for below in (106, 124, 130):
+        made = np.pad(picture, ((0, 0), (20, 0)), constant_values=110)
+        made = np.pad(made, ((0, 0), (0, 25)), constant_values=92)
+        made = np.pad(made, ((50, 0), (0, 0)), constant_values=100)
+        made = np.pad(made, ((0, 30), (0, 0)), constant_values=below)
+        wanted = picture if below < 130 else made[50:]
+        assert np.array_equal(trimmed(made)[0], wanted), below
+
+
+def test_a_seam_of_three_lines_is_a_step(scene):
+    """As of a dark picture that was enlarged with its bars; one of twelve lines is a picture's."""
+    picture = np.asarray(scene(20).convert("L")) // 4 + 12
+    for each, found in ((3, True), (1, False)):
+        made = np.pad(picture, ((40, 0), (0, 0)))
+        made[40:70] = np.minimum(np.arange(each, 31 * each, each), 12)[:, None]
+        views = trimmed(made)
+        assert bool(views) == found, each
+        assert not found or len(picture) - 3 <= len(views[0]) <= len(picture)
+
+
 def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
     """A picture before a white wall, between black bars: the wall at its sides stays with it in
     the first picture given.
@@ -150,6 +177,16 @@ def test_writing_in_a_bar(scene, colour, ink):
         picture = scene(20)
         found = trimmed(np.asarray(written(picture, text, colour, ink)))
         assert any(np.array_equal(view, np.asarray(picture)) for view in found), text
+
+
+def test_writing_close_to_the_picture(scene):
+    """It is the bar's where three lines without any stand between it and the picture."""
+    picture = np.asarray(scene(20).convert("L"))
+    for gap, taken in ((3, True), (5, True), (2, False)):
+        made = np.pad(picture, ((60, 0), (0, 0)))
+        made[50 - gap : 60 - gap, 40:200:2] = 255
+        found = any(np.array_equal(view, picture) for view in trimmed(made))
+        assert found == taken, gap
 
 
 def sizes(picture):
@@ -190,6 +227,15 @@ def test_what_has_no_frame(scene):
         assert sizes(made) == []
 
 
+@pytest.mark.parametrize("other", [50, 70])
+def test_an_edge_of_two_greys_is_no_bar(scene, other):
+    """As of a wall that a shadow falls on: a quarter of it is darker, or lighter, than the rest."""
+    made = np.array(framed(scene(20), 60, 0, 0, 0, (60, 60, 60)))
+    assert sizes(made) == [(240, 320)]
+    made[:60, 240:] = other
+    assert sizes(made) == []
+
+
 def test_a_picture_is_never_trimmed_to_nothing(scene):
     """A frame that leaves less than a fifth of a side, or a tiny picture, is left on."""
     small = scene(20).resize((LEAST - 1, LEAST - 1))
@@ -197,7 +243,8 @@ def test_a_picture_is_never_trimmed_to_nothing(scene):
     picture = scene(20, (200, 150))
     wide = np.asarray(framed(picture, 0, 405, 0, 405, BLACK))
     assert sizes(wide) == []
-    assert sizes(wide[:, 10:-10]) == [(150, 200)]
+    for exactly_a_fifth_or_more in (wide[:, 5:-5], wide[:, 10:-10]):
+        assert sizes(exactly_a_fifth_or_more) == [(150, 200)]
 
 
 @settings(max_examples=150, deadline=None)

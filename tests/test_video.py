@@ -119,6 +119,19 @@ def test_the_step_is_a_setting(moving, every, times):
     assert len(frames_of(moving, every=every, distinct=False)) == times
 
 
+def test_frames_that_vpdq_takes_are_taken_where_two_a_second_are():
+    """Against listed videos alone, of which so many are looked at: not of what is too long for
+    that, and not where the policy looks less often.
+    """
+    against = {"against_videos": True, "videos": 0.5}
+
+    assert Sampling(**against).as_vpdq(60)
+    assert Sampling(**against).as_vpdq(5000)
+    assert not Sampling(**against).as_vpdq(5001)
+    assert not Sampling(against_videos=True, videos=0.6).as_vpdq(60)
+    assert not Sampling(every=0.5).as_vpdq(60)
+
+
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
     """Ten frames in the first second, then three in nine: what is shown at each step's start, or
     next after it, is taken; what is shown for long is taken once.
@@ -134,14 +147,36 @@ def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
 def test_frames_without_timestamps_follow_each_other_and_time_never_runs_back():
     """One frame later each; where timestamps begin anew, so does time, from where it was."""
     clock = Clock(0.5)
-    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 0.0, 0.5, 7.0)]
+    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 2.0, 0.0, 0.5, 7.0)]
 
-    assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.5, 4.0, 10.5]
+    assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0, 10.5]
+
+
+def test_a_frame_counts_for_a_step_that_it_misses_by_what_containers_round():
+    """Two thousandths of a second before it: then none follows for that step, which would be its
+    double; and a step is counted from the start, not from the frame before.
+    """
+    grid = Grid(1.0)
+    times = (0.0, 0.5, 0.997, 0.999, 1.04, 1.996, 1.9985, 2.02, 3.9, 4.1, 4.9)
+
+    assert [time for time in times if grid.takes(time)] == [0.0, 0.999, 1.9985, 3.9, 4.1]
+
+
+def test_every_frame_is_decoded_once_timestamps_have_begun_anew():
+    """Nobody knows then which of them are sampled; before, one that is not the first of its step is
+    left out, also where it comes late.
+    """
+    grid = Grid(1.0)
+    before = [grid.needs(time) for time in (0.0, 0.5, 1.2, 0.7, 1.1, 5.0, 5.5)]
+    anew = [grid.needs(time) for time in (0.6, 1.3, 6.0, 6.5, 6.7)]
+
+    assert before == [True, False, True, False, True, True, False]
+    assert anew == [True] * 5
 
 
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     """Between sound frames, at the start, and at the end; less than the step does not."""
-    short, long, end, start = (Losses(1.0) for _ in range(4))
+    short, long, end, start, early = (Losses(1.0) for _ in range(5))
     for losses, sound_at in ((short, 0.9), (long, 1.1)):
         losses.see(0.0)
         losses.lose(0.5)
@@ -149,14 +184,36 @@ def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
         losses.end(None)
     end.see(2.0)
     end.lose(3.5)
+    end.lose(2.5)  # in the order of decoding
     end.end(None)
     start.lose(0.0)
     start.see(4.0)
+    early.see(2.0)
+    early.end(3.5)  # more was declared
+    for time in (5.0, 9.0):
+        long.lose(time - 1)
+        long.see(time)
 
     assert short.worst is None
     assert long.worst == (0.0, 1.1)
     assert end.worst == (2.0, 3.5)
     assert start.worst == (0.0, 4.0)
+    assert early.worst == (2.0, 3.5)
+
+
+def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
+    """Of a step to its very end; and a picture that is shown for long is no loss after one."""
+    losses = Losses(1.0)
+    losses.see(0.0)
+    losses.lose(0.5)
+    losses.see(1.0)
+    losses.see(9.0)
+    losses.end(None)
+    assert losses.worst is None
+
+    losses.lose(11.0)  # behind what was declared
+    losses.end(9.5)
+    assert losses.worst == (9.0, 11.0)
 
 
 def test_key_frames_alone_are_decoded(scene):
@@ -677,11 +734,17 @@ def test_nothing_is_written_to_standard_error(scene, capfd):
         ({"every": 0}, "every"),
         ({"every": float("nan")}, "every"),
         ({"every": float("inf")}, "every"),
+        ({"every": -1.0}, "every"),
+        ({"every": "1"}, "every"),
         ({"videos": 0}, "videos"),
+        ({"videos": float("inf")}, "videos"),
         ({"distinct": 1}, "distinct"),
         ({"against_videos": 1}, "against_videos"),
         ({"every": True}, "every"),
         ({"usable": 2}, "usable"),
+        ({"usable": -0.1}, "usable"),
+        ({"usable": float("nan")}, "usable"),
+        ({"usable": True}, "usable"),
         ({"scenes": 1}, "scenes"),
         ({"scenes": True, "mode": "keyframes"}, "scenes"),
     ],
@@ -765,6 +828,99 @@ def test_bars_learn_from_every_frame_and_leave_something():
     assert bars.views(framed[:50]) == ()
     bars.see(np.full_like(framed, 200))  # something else was shown where the bars were
     assert bars.views(framed) == ()
+
+
+def shown_between(size, rows, columns, *, bar=0, shown=100):
+    """A grey frame, (height, width), of one colour but for those rows and columns."""
+    made = np.full(size, bar, np.uint8)
+    made[slice(*rows), slice(*columns)] = shown
+    return made
+
+
+def views_of(*frames):
+    """What lies between the bars of the last of some frames."""
+    bars = Bars()
+    for frame in frames:
+        bars.see(frame)
+    return bars.views(frames[-1])
+
+
+@pytest.mark.parametrize(
+    ("bar", "shown"), [(0, 90), (255, 165), (128, 40), (128, 220), (250, 254), (3, 250)]
+)
+def test_bars_of_any_colour_end_where_it_is_lighter_or_darker(bar, shown):
+    """To the line, and each side by itself."""
+    frame = shown_between((150, 200), (10, 120), (20, 190), bar=bar, shown=shown)
+
+    above_and_below, at_the_sides, both, *_ = views_of(frame)
+
+    assert np.array_equal(above_and_below, frame[10:120])
+    assert np.array_equal(at_the_sides, frame[:, 20:190])
+    assert np.array_equal(both, frame[10:120, 20:190])
+
+
+def test_bars_are_no_wider_than_in_any_frame():
+    """A frame that shows less than one before it, or nothing, makes them no wider again; frames of
+    another size have bars of their own.
+    """
+    wide = shown_between((150, 200), (10, 140), (20, 180))
+    narrow = shown_between((150, 200), (60, 90), (90, 110))
+    dark = np.zeros_like(wide)
+
+    for frames in ((wide, narrow, dark), (dark, narrow, wide), (narrow, wide, narrow)):
+        assert views_of(*frames)[2].shape == (130, 160)
+    assert views_of(wide, shown_between((200, 150), (50, 160), (5, 120)))[2].shape == (110, 115)
+
+
+@pytest.mark.parametrize(
+    ("off", "points", "is_bar"),
+    [(3, 200, True), (-3, 200, True), (4, 4, True), (4, 5, False), (-4, 5, False), (90, 4, True)],
+)
+def test_a_line_of_a_bar_may_have_noise_and_a_few_other_points(off, points, is_bar):
+    """Three levels of noise, and one point in fifty of anything: a cursor, or a speck of dust."""
+    for line in (20, 0):
+        frame = shown_between((150, 200), (30, 120), (0, 200), bar=10)
+        frame[line, :points] = 10 + off
+        assert (views_of(frame)[0].shape == (90, 200)) == is_bar, line
+
+
+@pytest.mark.parametrize(
+    ("height", "left", "has_bars"),
+    [
+        (120, 39, False), (120, 40, True), (400, 79, False), (400, 80, True),
+        (400, 396, True), (400, 397, False),
+    ],
+)  # fmt: skip
+def test_bars_that_leave_too_little_or_are_too_thin_are_none(height, left, has_bars):
+    """At least 40 lines are left, and a fifth; and less than one line in a hundred is no bar."""
+    frame = shown_between((height, 60), ((height - left) // 2, (height + left) // 2), (0, 60))
+
+    assert bool(views_of(frame)) == has_bars
+
+
+def test_a_picture_of_each_usual_shape_is_found_in_the_dark():
+    """In the middle of a frame of 16 to 9 that is lit in its midst alone; 2.39 to 1 between bars
+    above and below.
+    """
+    at_the_sides = views_of(shown_between((180, 320), (0, 180), (125, 195)))
+    above_and_below = views_of(shown_between((180, 320), (65, 115), (0, 320)))
+
+    widths = {view.shape[1] for view in at_the_sides if view.shape[0] == 180}
+    for shape in (9 / 16, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2):
+        assert any(abs(width - 180 * shape) <= 1 for width in widths), shape
+    assert any(abs(len(view) - 320 / 2.39) <= 1 for view in above_and_below)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((140, 220), (80, 400)), ((90, 270), (190, 290)), ((90, 200), (0, 480))]
+)
+def test_a_picture_that_is_dark_at_some_edges_is_found_by_its_shape_and_the_others(rows, columns):
+    """Within bars all round, dark above and below or at its sides; in a letterbox, below alone."""
+    size = (360, 480) if columns[1] < 480 else (450, 480)
+
+    shapes = [view.shape for view in views_of(shown_between(size, rows, columns))]
+
+    assert ((180, 320) if columns[1] < 480 else (270, 480)) in shapes
 
 
 def dark_at_its_edges(scene, size, margin):

@@ -37,8 +37,10 @@ def test_a_vpdq_is_read_back(made):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "3", '["a"]', '["a,b,c"]', '{"0": 1}', '[["x"]]', "[" * 10_000, '["é,1,2"]'],
-)
+    ["", "[]", "{}", "3", '["a"]', '["a,b,c"]', '{"0": 1}', '[["x"]]', "[" * 10_000, '["é,1,2"]',
+     f'["{"ab" * 31},1,2"]', f'["{"ab" * 33},1,2"]', f'["{"ab" * 32},1"]',
+     '{"0": {"quality": 1, "timestamp": 2}}'],
+)  # fmt: skip
 def test_what_is_no_vpdq_is_refused(text):
     """In words that do not repeat it."""
     with pytest.raises(HashError, match="not a vpdq value") as caught:
@@ -61,6 +63,17 @@ def test_a_frame_that_cannot_be_is_refused(frame):
     """A quality over 100, a time or number below zero, or that is none."""
     with pytest.raises(HashError):
         video.pack_vpdq([VideoFrame(*frame, bytes(32))])
+
+
+def test_a_value_of_another_length_is_refused(monkeypatch):
+    """One that is no whole number of frames, has none, or more than a video may have."""
+    monkeypatch.setattr(video, "MOST_FRAMES", 3)
+    frame = video.pack_vpdq([VideoFrame(0, 1.0, 50, bytes(32))])
+
+    assert [video.check_vpdq(frame * count) for count in (1, 3)] == [None] * 2
+    for value in (b"", frame[:-1], frame + b"x", frame * 4):
+        with pytest.raises(HashError, match="wrong length"):
+            video.check_vpdq(value)
 
 
 def tmk(*, counts=(15, 4, 32, 256), frames=300, last=4, number=0.5, size=video.TMK_BYTES):
@@ -97,7 +110,9 @@ def test_a_tmk_is_read_back():
         tmk(size=video.TMK_BYTES + 4),
         tmk(number=float("nan")),
         tmk(number=float("inf")),
+        tmk()[:-4] + struct.pack("<f", float("nan")),
         tmk(size=-1),
+        tmk(size=47),
         b"TMK1",
         tmk().replace(b"TMK1", b"TMK2"),
     ],
@@ -108,7 +123,9 @@ def test_a_lying_tmk_is_refused(value):
         video.check_tmk(value)
 
 
-@pytest.mark.parametrize(("number", "time"), [(2**31, 0.0), (2**70, 0.0), (0, "inf")])
+@pytest.mark.parametrize(
+    ("number", "time"), [(2**31, 0.0), (2**70, 0.0), (-2, 0.0), (0, "inf"), (0, -0.5)]
+)
 def test_a_frame_with_a_number_that_no_video_has_is_refused(number, time):
     """By itself, so that it does not take a video's other frames with it."""
     with pytest.raises(HashError, match="bad frame"):

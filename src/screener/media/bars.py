@@ -23,7 +23,7 @@ _KEPT = 5
 _SAMPLES = 256  # along a line; more would only cost time
 _NOISE = 3  # levels from the colour of the outermost line,
 _FAR = 0.02  # which so much of a line may lie outside of
-_NEAR = 100  # bars of no more than such a part of the side are none
+_NEAR = 100  # bars of less than such a part of the side are none
 _RINGING = 6  # lines of a bar, at its end, that an encoder may have spoilt
 
 # Of pictures and videos, width to height, the commonest first; and how many are tried.

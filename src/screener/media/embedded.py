@@ -7,7 +7,6 @@ nothing here raises: what cannot be read is not there.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -67,8 +66,7 @@ def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
         yield from tiff.jpegs(data, stop=_DIRECTORIES)
     block = image.info.get("exif")
     if isinstance(block, bytes):
-        with contextlib.suppress(IndexError):
-            yield from _in_exif(block.removeprefix(b"Exif\0\0"))
+        yield from _in_exif(block.removeprefix(b"Exif\0\0"))
     resources = image.info.get("photoshop")
     if not isinstance(resources, dict):
         return

@@ -98,7 +98,7 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) 
                 yield Frame(found, time, part)
             previous, found = shown, None  # not held while the next are decoded
         if trouble is None or isinstance(wrong, ShortOfMemory):
-            trouble = wrong or trouble
+            trouble = wrong
         if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
             break
         time += _duration(image)
