@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, shown_for, sound, turned_by
@@ -139,6 +140,21 @@ def test_frames_without_timestamps_follow_each_other_and_time_never_runs_back():
     assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.5, 4.0, 10.5]
 
 
+def test_pieces_shorter_than_a_second_that_were_joined_do_not_stand_at_one_time():
+    """Each counts its own timestamps anew; the fourth frame that does not bring time on tells it,
+    and time then stands where it would without timestamps. One frame out of order changes nothing.
+    """
+    joined = Clock(0.1)
+    told = [joined.tell(at / 10) for _ in range(3) for at in range(9)]
+    wobbling = Clock(0.1)
+
+    assert told[8::9] == pytest.approx([0.8, 1.7, 2.6])
+    assert told == sorted(told)
+    assert told[12:18] == pytest.approx([1.2, 1.3, 1.4, 1.5, 1.6, 1.7])
+    stamps = (0.0, 0.3, 0.1, 0.2, 0.4, 0.5)
+    assert [wobbling.tell(at) for at in stamps] == [0.0, 0.3, 0.3, 0.3, 0.4, 0.5]
+
+
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     """Between sound frames, at the start, and at the end; less than the step does not."""
     short, long, end, start = (Losses(1.0) for _ in range(4))
@@ -157,6 +173,35 @@ def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     assert long.worst == (0.0, 1.1)
     assert end.worst == (2.0, 3.5)
     assert start.worst == (0.0, 4.0)
+
+
+def test_a_frame_that_the_decoder_kept_back_does_not_hide_a_loss_behind_it():
+    """Frames that are shown before what was lost may be given after it: at the end, when the
+    decoder is emptied, or with the next sound key frame.
+    """
+    end, middle = Losses(1.0), Losses(1.0)
+    for losses in (end, middle):
+        for time in (0.0, 0.1):
+            losses.see(time)
+        for time in (0.3, 1.0, 3.0):
+            losses.lose(time)
+        losses.see(0.2)
+    end.end(None)
+    middle.see(4.0)
+
+    assert end.worst == (0.2, 3.0)
+    assert middle.worst == (0.2, 4.0)
+
+
+def test_what_is_lost_of_a_piece_that_begins_anew_is_lost_behind_the_one_before():
+    """Its timestamps are those of the beginning; nothing was decoded that would tell."""
+    clock = Clock(0.5)
+    clock.tell(4.0)
+
+    assert [clock.lost(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [4.5, 4.0, 4.5, 5.0]
+    assert clock.tell(4.5) == 4.5
+    assert clock.tell(0.0) == 5.0
+    assert clock.lost(1.0) == 6.0
 
 
 def test_key_frames_alone_are_decoded(scene):
@@ -512,6 +557,35 @@ def test_damage_that_hides_more_than_a_step_is_told(scene, engine_of):
     assert found.verdict == Verdict.MATCH
     assert (not_found.verdict, not_found.reason) == (Verdict.UNSCREENED, "undecodable")
     assert not_found.media.samples >= 4
+
+
+@pytest.mark.parametrize("lost", ["the middle", "the end"])
+def test_damage_is_told_where_the_decoder_holds_frames_back(scene, engine_of, lost):
+    """Frames that others are made of are decoded before frames that are shown earlier, and those
+    come out behind the packets that fail. So nothing was seen of two seconds of this clip.
+    """
+    pictures = panned(scene, 2, 50, size=(160, 120))
+    data = bytearray(clip(pictures, gop=10, preset="veryfast", bf="3"))
+    with av.open(io.BytesIO(data)) as file:
+        packets = [one for one in file.demux(video=0) if one.size]
+    for packet in packets[20:40] if lost == "the middle" else packets[30:]:
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+
+    result = engine_of({"not": scene(9)}).screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):
+    """Each piece counts its timestamps anew; a picture in the last of them is found."""
+    piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")
+    last = clip([scene(1, (200, 150))] * 9, container="mpegts")
+
+    result = engine_of({"bad": scene(1, (200, 150))}).screen(piece * 4 + last)
+
+    assert [match.entry for match in result.matches] == ["bad"]
+    assert result.media.samples == 5
+    assert result.matches[0].time == pytest.approx(4.0, abs=0.31)
 
 
 def test_where_opencv_stops_early_the_rest_was_not_screened(with_opencv, scene, engine_of):

@@ -181,7 +181,7 @@ class AvStream:
         """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
         if self._grid is not None and packet.size:
             time = self._seconds(packet.pts)
-            needed = time is None or self._grid.needs(time)
+            needed = time is None or self._grid.needs(time, key=packet.is_keyframe)
             self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
 
     def _seconds(self, stamp: int | None) -> float | None:

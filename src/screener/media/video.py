@@ -256,7 +256,7 @@ class _Walk:
                 self.stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):
-                self.losses.lose(self._clock.now if step.time is None else step.time)
+                self.losses.lose(self._clock.lost(step.time))
             elif step is not None:
                 time = self._tell(step)
                 if time > self._limits.duration:
