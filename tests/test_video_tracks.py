@@ -55,6 +55,16 @@ def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, 
     assert engine.screen(tracks(shown, container=container)).verdict is Verdict.NO_MATCH
 
 
+def test_an_extra_that_is_there_is_not_asked_for(engine, scene):
+    """Of two MP4 files joined FFmpeg knows the first: PyAV would not help, and is installed."""
+    data = tracks(other(scene, seconds=2, size=(160, 120)))
+
+    result = engine.screen(data + data)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert (result.extra, "PyAV" in result.detail) == (None, False)
+
+
 def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
     """One shows it at first, the other at its end."""
     early = [scene(1)] * 20 + [scene(20)] * 20

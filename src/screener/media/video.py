@@ -122,10 +122,18 @@ def _walk(
         except MediaError as error:
             trouble = trouble or error
     if trouble is None and opened.tracks < containers.picture_tracks(stream):
-        more = f"a further track of pictures needs PyAV: {install('video')}"
-        trouble = MediaError("unsupported", more)
+        trouble = MediaError("unsupported", _further_track())
     if trouble is not None:
         raise trouble
+
+
+def _further_track() -> str:
+    """Why a track that the file declares was not looked at: OpenCV knows one, and FFmpeg the first
+    of two indexes, of MP4 files that were joined.
+    """
+    if _has_pyav():
+        return "a further track of pictures is declared and cannot be reached"
+    return f"a further track of pictures needs PyAV: {install('video')}"
 
 
 def _check_size(opened: Stream, limits: Limits) -> None:
