@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from PIL import Image
 from screener import Policy, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import opening, video
+from screener.media import containers, opening, video
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.pyav import AvStream
@@ -574,6 +575,46 @@ def test_damage_is_told_where_the_decoder_holds_frames_back(scene, engine_of, lo
     result = engine_of({"not": scene(9)}).screen(bytes(data))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize("container", ["avi", "matroska", "webm", "flv"])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_parts_that_do_not_follow_one_another_are_told(scene, container, unknown):
+    """A hole of zeros, over the heads of some of them; also where a file was written to a pipe, and
+    lengths are unknown. A whole file is whole, with whatever stands behind its end.
+    """
+    codec = "libvpx" if container == "webm" else "libx264"
+    pictures = panned(scene, 2, 30, size=(64, 48))
+    whole = bytearray(clip(pictures, container=container, codec=codec, gop=5))
+    if unknown and container in ("matroska", "webm"):
+        for name in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"):  # segment and clusters
+            for found in re.finditer(re.escape(name), bytes(whole)):
+                width = 9 - whole[found.end()].bit_length()
+                unsized = ((1 << 7 * width + 1) - 1).to_bytes(width, "big")
+                whole[found.end() : found.end() + width] = unsized
+    third = len(whole) // 3
+    hole = whole[:third] + bytes(third) + whole[2 * third :]
+
+    assert containers.broken(io.BytesIO(hole))
+    assert not containers.broken(io.BytesIO(whole))
+    behind = bytes(30) if container == "avi" else b""
+    assert not containers.broken(io.BytesIO(whole + behind))
+    cut = whole[:-30]
+    assert containers.ended_early(io.BytesIO(cut)) or unknown
+
+
+def test_a_hole_that_ffmpeg_goes_on_behind_clears_nothing(scene, engine_of):
+    """It looks for the next part of an AVI, and no packet fails. Of joined FLV it reads one."""
+    data = bytearray(clip(panned(scene, 2, 40, size=(160, 120)), container="avi", gop=5))
+    engine = engine_of({"not": scene(9)})
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+
+    data[len(data) // 3 : len(data) * 2 // 3] = bytes(len(data) * 2 // 3 - len(data) // 3)
+    flv = clip(panned(scene, 2, 10, size=(160, 120)), container="flv")
+
+    for broken in (bytes(data), flv + flv):
+        result = engine.screen(broken)
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
 def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):

@@ -1,8 +1,8 @@
-"""What a video's file says of itself, read from its boxes without decoding: cut short, encrypted,
-how many tracks of pictures.
+"""What a video's file says of itself, read from its boxes without decoding: cut short, broken,
+encrypted, how many tracks of pictures.
 
-Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, and RIFF (AVI). Nothing here raises on
-broken input: what cannot be read is not declared. Streams are left where they were.
+Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, RIFF (AVI) and FLV. Nothing here raises
+on broken input: what cannot be read is not declared. Streams are left where they were.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ _TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
 _WAY = (_TRACKS, _TRACK, 0x6D80, 0x6240)
 _ENCRYPTION = 0x5035
 
+# What a Matroska segment, and a cluster in it, hold: all names that there are.
+_IN_SEGMENT = {
+    0x114D9B74, 0x1549A966, _TRACKS, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
+}  # fmt: skip
+_IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
+_ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
+
+_FLV_TAG = 11  # bytes of a tag's head
+_FLV_KINDS = (8, 9, 18)  # sound, pictures, data
+_FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
+
 _MOST = 1_000_000  # boxes looked at, in whatever file
 
 
@@ -31,11 +42,31 @@ def ended_early(stream: BinaryIO) -> bool:
     """Whether the file declares more bytes than it has."""
     with _kept(stream) as size:
         head = _read(stream, 0, 12)
+        if head[:3] == b"FLV":
+            return (_flv_end(stream) or 0) > size
         if head[:4] == b"RIFF":
             return int.from_bytes(head[4:8], "little") + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return any(end > size for _, _, end in _elements(stream, 0, size))
         return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
+
+
+def broken(stream: BinaryIO) -> bool:
+    """Whether the parts of a Matroska, AVI or FLV file do not follow one another to its end, as
+    where some have been overwritten. FFmpeg goes on behind them, or ends, and says nothing.
+    """
+    with _kept(stream) as size:
+        head = _read(stream, 0, 4)
+        if head[:3] == b"FLV":
+            return _flv_end(stream) is None
+        if head[:4] == b"RIFF":
+            return _broken_riff(stream, size)
+        if head != b"\x1a\x45\xdf\xa3":
+            return False
+        return any(
+            name == _SEGMENT and _broken_segment(stream, body, min(after, size))
+            for name, body, after in _elements(stream, 0, size)
+        )
 
 
 def encrypted(stream: BinaryIO) -> bool:
@@ -148,6 +179,64 @@ def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, i
         after = end if size == (1 << 7 * wide) - 1 else body + size
         yield name, body, after
         at = after
+
+
+def _broken_segment(stream: BinaryIO, at: int, end: int) -> bool:
+    """Whether something else than the elements of a segment, and of its clusters, is met."""
+    within, until = _IN_SEGMENT, end
+    for _ in range(_MOST):
+        if at >= until:
+            within, until = _IN_SEGMENT, end
+        if at >= end:
+            return False
+        name, body, after = next(_elements(stream, at, end), (0, at, at))
+        if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
+            within = _IN_SEGMENT  # behind a cluster of unknown size
+        if name not in within and name not in _ANYWHERE:
+            return True
+        if name == _CLUSTER:
+            within, until, after = _IN_CLUSTER, min(after, end), body
+        at = after
+    return False
+
+
+def _broken_riff(stream: BinaryIO, size: int) -> bool:
+    """Whether something else than chunks is met before the end of the last RIFF."""
+    at = until = 0
+    for _ in range(_MOST):
+        head = _read(stream, at, 12)
+        name, length = head[:4], int.from_bytes(head[4:8], "little")
+        if at >= until and name != b"RIFF":
+            return False  # nothing is left, or what stands behind is none of it
+        if len(head) < 8 or not all(0x20 <= letter < 0x7F for letter in name):
+            return True
+        if name == b"RIFF":
+            until = min(at + 8 + length, size)
+        if name == b"RIFF" or (name == b"LIST" and head[8:] in (b"movi", b"rec ")):
+            at += 12
+        elif at + 8 + length > size:
+            return True
+        else:
+            at += 8 + length + length % 2
+    return False
+
+
+def _flv_end(stream: BinaryIO) -> int | None:
+    """Where the last tag of an FLV file ends; None if something else than tags is met, each with
+    the length of the one before.
+    """
+    at, length = int.from_bytes(_read(stream, 5, 4), "big"), 0
+    for _ in range(_MOST):
+        head = _read(stream, at, 4 + _FLV_TAG)
+        if len(head) >= 4 and int.from_bytes(head[:4], "big") not in (length, 0):
+            return None
+        if len(head) <= 4:
+            break
+        if head[4] & _FLV_KIND not in _FLV_KINDS:
+            return None
+        length = _FLV_TAG + int.from_bytes(head[5:8], "big")
+        at += 4 + length
+    return at
 
 
 def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:

@@ -123,6 +123,8 @@ def _walk(
             trouble = trouble or error
     if trouble is None and opened.tracks < containers.picture_tracks(stream):
         trouble = MediaError("unsupported", _further_track())
+    if trouble is None and containers.broken(stream):
+        trouble = MediaError("undecodable", f"{mime}: its parts do not follow one another")
     if trouble is not None:
         raise trouble
 
