@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,6 +178,7 @@ def test_every_name_is_told_in_utf_8():
         odd.name = name
         assert source.name_of(odd).raw == raw
         assert source.name_of(odd).text.encode() == (b"\xef\xbf\xbd.jpg" if raw else b"a")
+    assert source.called(Path("a")) == source.Name("a")
     odd.name = 3  # what an object made of a descriptor is called
     assert source.name_of(odd) == source.Name()
     assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")

@@ -90,6 +90,8 @@ def name_of(item: Item) -> Name:
 
 def called(name: object) -> Name:
     """The Name of what somebody calls so and is no file here; one without a text for no name."""
+    if isinstance(name, PathLike):
+        name = os.fspath(name)
     return spelled(_encoded(name)) if isinstance(name, str | bytes) else Name()
 
 
