@@ -1,5 +1,7 @@
 """Videos with more than one track of pictures: each is looked at, whichever a player would show."""
 
+import io
+
 import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, tracks
@@ -8,7 +10,7 @@ from screener import HashList, Screener, Verdict, vpdq
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
-from screener.media import video
+from screener.media import transport, video
 from screener.media.limits import Limits
 from screener.media.pyav import AvStream
 
@@ -119,6 +121,42 @@ def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
     assert (match.kind, match.video) == ("vpdq", alone.video)
     both, _ = vpdq.compute(tracks(moving, calm))
     assert len(both.value) == len(made.value)
+
+
+@pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4), (204, 0)])
+def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, scene, size, before):
+    """By its packets, of every size, wherever they begin and however they are read; the stream
+    stays where it was.
+    """
+    parts = [clip(other(scene, 1, (64, 48)), container="mpegts", mpegts_start_pid=pid)
+             for pid in ("256", "512")]  # fmt: skip
+    joined = parts[0] + b"junk" + parts[1] + parts[0]
+    packets = [parts[0][at : at + 188] for at in range(0, len(parts[0]), 188)]
+    spread = b"".join(bytes(before) + one + bytes(size - before - 188) for one in packets)
+
+    for chunk in (4 << 20, 1000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(joined)
+        stream.seek(5)
+        assert transport.other_pictures(stream, {256})
+        assert not transport.other_pictures(stream, {256, 512, 4096})
+        assert stream.tell() == 5
+        assert transport.other_pictures(io.BytesIO(spread), {512})
+        assert not transport.other_pictures(io.BytesIO(spread), {256})
+        assert not transport.other_pictures(io.BytesIO(b"\x47" * 3000), set())
+        assert not transport.other_pictures(io.BytesIO(), set())
+
+
+def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
+    """It knows what it met at the start and the end of a large file; a match still counts."""
+    monkeypatch.setattr(transport, "other_pictures", lambda _, known: known == {256})
+    shown = clip(other(scene, 2, (160, 120)), container="mpegts")
+
+    result = engine.screen(shown)
+
+    assert (result.verdict, result.reason, result.extra) == ("unscreened", "unsupported", None)
+    assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
+    assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
 
 
 def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):

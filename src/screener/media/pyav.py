@@ -105,6 +105,8 @@ class AvStream:
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
         self.tracks = len(tracks)
+        ids = (int(one.id) for one in self._container.streams)
+        self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]
         self.cover = _is_cover(self._track)
         if self._track.codec_context is None:

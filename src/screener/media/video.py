@@ -20,7 +20,7 @@ import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import containers, likeness
+from screener.media import containers, likeness, transport
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
@@ -121,12 +121,23 @@ def _walk(
             walk.check(stream)
         except MediaError as error:
             trouble = trouble or error
-    if trouble is None and opened.tracks < containers.picture_tracks(stream):
-        trouble = MediaError("unsupported", _further_track())
-    if trouble is None and containers.broken(stream):
-        trouble = MediaError("undecodable", f"{mime}: its parts do not follow one another")
+    trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
+    """What the decoder has not seen of a file of which all tracks were walked over, and said
+    nothing of.
+    """
+    if opened.tracks < containers.picture_tracks(stream):
+        return MediaError("unsupported", _further_track())
+    known = opened.ids if mime == "video/mp2t" else None
+    if known is not None and transport.other_pictures(stream, known):
+        return MediaError("unsupported", "a track of pictures begins within the file")
+    if containers.broken(stream):
+        return MediaError("undecodable", f"{mime}: its parts do not follow one another")
+    return None
 
 
 def _further_track() -> str:
