@@ -31,6 +31,8 @@ _IN_SEGMENT = {
 _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
 _ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
 
+_UNKNOWN = 0xFFFFFFFF  # the length of a RIFF that was written to a pipe
+
 _FLV_TAG = 11  # bytes of a tag's head
 _FLV_KINDS = (8, 9, 18)  # sound, pictures, data
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
@@ -45,28 +47,30 @@ def ended_early(stream: BinaryIO) -> bool:
         if head[:3] == b"FLV":
             return (_flv_end(stream) or 0) > size
         if head[:4] == b"RIFF":
-            return int.from_bytes(head[4:8], "little") + 8 > size
+            length = int.from_bytes(head[4:8], "little")
+            return length != _UNKNOWN and length + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return any(end > size for _, _, end in _elements(stream, 0, size))
         return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
 
 
-def broken(stream: BinaryIO) -> bool:
-    """Whether the parts of a Matroska, AVI or FLV file do not follow one another to its end, as
-    where some have been overwritten. FFmpeg goes on behind them, or ends, and says nothing.
+def broken(stream: BinaryIO) -> str | None:
+    """A reason, where the parts of a Matroska, AVI or FLV file do not follow one another to its
+    end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends at,
+    and says nothing; `truncated` where one of a Matroska file of unknown length reaches beyond it.
     """
     with _kept(stream) as size:
         head = _read(stream, 0, 4)
         if head[:3] == b"FLV":
-            return _flv_end(stream) is None
-        if head[:4] == b"RIFF":
-            return _broken_riff(stream, size)
+            return "undecodable" if _flv_end(stream) is None else None
+        if head == b"RIFF":
+            return "undecodable" if _broken_riff(stream, size) else None
         if head != b"\x1a\x45\xdf\xa3":
-            return False
-        return any(
-            name == _SEGMENT and _broken_segment(stream, body, min(after, size))
-            for name, body, after in _elements(stream, 0, size)
-        )
+            return None
+        for name, body, after in _elements(stream, 0, size):
+            if name == _SEGMENT and (reason := _broken_segment(stream, body, min(after, size))):
+                return reason
+    return None
 
 
 def encrypted(stream: BinaryIO) -> bool:
@@ -181,23 +185,27 @@ def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, i
         at = after
 
 
-def _broken_segment(stream: BinaryIO, at: int, end: int) -> bool:
-    """Whether something else than the elements of a segment, and of its clusters, is met."""
+def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
+    """A reason, where something else than the elements of a segment, and of its clusters, is met,
+    or one that reaches beyond it.
+    """
     within, until = _IN_SEGMENT, end
     for _ in range(_MOST):
         if at >= until:
             within, until = _IN_SEGMENT, end
         if at >= end:
-            return False
+            return None
         name, body, after = next(_elements(stream, at, end), (0, at, at))
         if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
             within = _IN_SEGMENT  # behind a cluster of unknown size
         if name not in within and name not in _ANYWHERE:
-            return True
+            return "undecodable"
+        if after > end:
+            return "truncated"
         if name == _CLUSTER:
-            within, until, after = _IN_CLUSTER, min(after, end), body
+            within, until, after = _IN_CLUSTER, after, body
         at = after
-    return False
+    return None
 
 
 def _broken_riff(stream: BinaryIO, size: int) -> bool:

@@ -135,9 +135,10 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     known = opened.ids if mime == "video/mp2t" else None
     if known is not None and transport.other_pictures(stream, known):
         return MediaError("unsupported", "a track of pictures begins within the file")
-    if containers.broken(stream):
-        return MediaError("undecodable", f"{mime}: its parts do not follow one another")
-    return None
+    reason = containers.broken(stream)
+    if reason is None:
+        return None
+    return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
 
 
 def _further_track() -> str:
