@@ -44,7 +44,7 @@ def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
     assert result.matches[0].part == (10 if first else 50)
 
 
-@pytest.mark.parametrize("container", ["mp4", "matroska"])
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
 def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, container):
     """It knows the first one alone; a file with one track is none of those."""
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
@@ -138,18 +138,16 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         monkeypatch.setattr(transport, "_CHUNK", chunk)
         stream = io.BytesIO(joined)
         stream.seek(5)
-        assert transport.other_pictures(stream, {256})
-        assert not transport.other_pictures(stream, {256, 512, 4096})
+        assert transport.picture_tracks(stream) == {256, 512}
         assert stream.tell() == 5
-        assert transport.other_pictures(io.BytesIO(spread), {512})
-        assert not transport.other_pictures(io.BytesIO(spread), {256})
-        assert not transport.other_pictures(io.BytesIO(b"\x47" * 3000), set())
-        assert not transport.other_pictures(io.BytesIO(), set())
+        assert transport.picture_tracks(io.BytesIO(spread)) == {256}
+        assert transport.picture_tracks(io.BytesIO(b"\x47" * 3000)) == set()
+        assert transport.picture_tracks(io.BytesIO()) == set()
 
 
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """It knows what it met at the start and the end of a large file; a match still counts."""
-    monkeypatch.setattr(transport, "other_pictures", lambda _, known: known == {256})
+    monkeypatch.setattr(transport, "picture_tracks", lambda _: {256, 512})
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
 
     result = engine.screen(shown)

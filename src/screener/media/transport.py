@@ -6,7 +6,7 @@ were joined, and FFmpeg knows those alone that it met while it opened the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -21,13 +21,11 @@ _CHUNK = 4 << 20  # bytes looked at together
 _OVER = _SIZES[-1] + 1  # and behind them, for packets that begin within
 
 
-def other_pictures(stream: BinaryIO, known: Set[int]) -> bool:
-    """Whether a track of pictures, by its PID, is none of those known. All of the stream is read,
-    which stays where it was.
-    """
+def picture_tracks(stream: BinaryIO) -> set[int]:
+    """The PIDs of all tracks of pictures. All of the stream is read, which stays where it was."""
     stood = stream.tell()
     try:
-        return any(not found <= known for found in _pictures(stream))
+        return set().union(*_pictures(stream))
     finally:
         stream.seek(stood)
 

@@ -132,8 +132,10 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     """
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
-    known = opened.ids if mime == "video/mp2t" else None
-    if known is not None and transport.other_pictures(stream, known):
+    met = transport.picture_tracks(stream) if mime == "video/mp2t" else set()
+    if opened.ids is None and len(met) > opened.tracks:
+        return MediaError("unsupported", _further_track())
+    if opened.ids is not None and not met <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
     reason = containers.broken(stream)
     if reason is None:
