@@ -1,5 +1,5 @@
-"""What a video's file says of itself, read from its boxes without decoding: cut short, broken,
-encrypted, how many tracks of pictures.
+"""What a video's file says of itself, read from its boxes without decoding: cut short, encrypted,
+how many tracks of pictures.
 
 Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, RIFF (AVI) and FLV. Nothing here raises
 on broken input: what cannot be read is not declared. Streams are left where they were.
@@ -18,18 +18,11 @@ from screener.media.sniff import sniff
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _PROTECTED = (b"encv", b"drmi")
 
-_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
-_TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
+SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
 # Tracks, TrackEntry, ContentEncodings, ContentEncoding: the way to a ContentEncryption.
-_WAY = (_TRACKS, _TRACK, 0x6D80, 0x6240)
+_WAY = (TRACKS, _TRACK, 0x6D80, 0x6240)
 _ENCRYPTION = 0x5035
-
-# What a Matroska segment, and a cluster in it, hold: all names that there are.
-_IN_SEGMENT = {
-    0x114D9B74, 0x1549A966, _TRACKS, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
-}  # fmt: skip
-_IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
-_ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
 
 _UNKNOWN = 0xFFFFFFFF  # the length of a RIFF that was written to a pipe
 
@@ -37,64 +30,45 @@ _FLV_TAG = 11  # bytes of a tag's head
 _FLV_KINDS = (8, 9, 18)  # sound, pictures, data
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
 
-_MOST = 1_000_000  # boxes looked at, in whatever file
+MOST = 1_000_000  # boxes looked at, in whatever file
 
 
 def ended_early(stream: BinaryIO) -> bool:
     """Whether the file declares more bytes than it has."""
-    with _kept(stream) as size:
-        head = _read(stream, 0, 12)
+    with kept(stream) as size:
+        head = read(stream, 0, 12)
         if head[:3] == b"FLV":
-            return (_flv_end(stream) or 0) > size
+            return (flv_end(stream) or 0) > size
         if head[:4] == b"RIFF":
             length = int.from_bytes(head[4:8], "little")
             return length != _UNKNOWN and length + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
-            return any(end > size for _, _, end in _elements(stream, 0, size))
+            return any(end > size for _, _, end in elements(stream, 0, size))
         return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
-
-
-def broken(stream: BinaryIO) -> str | None:
-    """A reason, where the parts of a Matroska, AVI or FLV file do not follow one another to its
-    end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends at,
-    and says nothing; `truncated` where one of a Matroska file of unknown length reaches beyond it.
-    """
-    with _kept(stream) as size:
-        head = _read(stream, 0, 4)
-        if head[:3] == b"FLV":
-            return "undecodable" if _flv_end(stream) is None else None
-        if head == b"RIFF":
-            return "undecodable" if _broken_riff(stream, size) else None
-        if head != b"\x1a\x45\xdf\xa3":
-            return None
-        for name, body, after in _elements(stream, 0, size):
-            if name == _SEGMENT and (reason := _broken_segment(stream, body, min(after, size))):
-                return reason
-    return None
 
 
 def encrypted(stream: BinaryIO) -> bool:
     """Whether a picture track is encrypted, so that its frames would decode to noise if at all."""
-    with _kept(stream) as size:
-        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+    with kept(stream) as size:
+        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return _encrypted_matroska(stream, size)
-        return _is_iso(_read(stream, 0, 12)) and any(
+        return _is_iso(read(stream, 0, 12)) and any(
             entry in _PROTECTED for entry in _sample_entries(stream, size)
         )
 
 
 def picture_tracks(stream: BinaryIO) -> int:
     """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
-    with _kept(stream) as size:
-        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+    with kept(stream) as size:
+        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
-        if not _is_iso(_read(stream, 0, 12)):
+        if not _is_iso(read(stream, 0, 12)):
             return 0
         handlers = _inside(stream, 0, size, 0, b"hdlr")
-        return sum(_read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
+        return sum(read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
 
 
-class _kept:
+class kept:
     """Gives the size of a stream, and puts it back where it stood."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -112,17 +86,18 @@ def _is_iso(head: bytes) -> bool:
     return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
 
 
-def _read(stream: BinaryIO, at: int, size: int) -> bytes:
+def read(stream: BinaryIO, at: int, size: int) -> bytes:
+    """So many bytes at a place, fewer where the file ends."""
     stream.seek(at)
     return stream.read(size)
 
 
 def _boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The boxes of an ISO file from `at`: type, where the body starts, where the box ends."""
-    for _ in range(_MOST):
+    for _ in range(MOST):
         if at + 8 > end:
             return
-        head = _read(stream, at, 16)
+        head = read(stream, at, 16)
         length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
         if length == 1:
             length, body = int.from_bytes(head[8:16], "big"), at + 16
@@ -166,15 +141,15 @@ def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
     return (value if marked else value & (1 << 7 * length) - 1), length
 
 
-def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The elements of a Matroska file from `at`: identifier, where its body starts and ends.
 
     One of unknown size ends with what holds it.
     """
-    for _ in range(_MOST):
+    for _ in range(MOST):
         if at >= end:
             return
-        head = _read(stream, at, 12)
+        head = read(stream, at, 12)
         name, long = _number(head, marked=True)
         size, wide = _number(head[long:], marked=False)
         if not long or not wide:
@@ -185,57 +160,13 @@ def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, i
         at = after
 
 
-def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
-    """A reason, where something else than the elements of a segment, and of its clusters, is met,
-    or one that reaches beyond it.
-    """
-    within, until = _IN_SEGMENT, end
-    for _ in range(_MOST):
-        if at >= until:
-            within, until = _IN_SEGMENT, end
-        if at >= end:
-            return None
-        name, body, after = next(_elements(stream, at, end), (0, at, at))
-        if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
-            within = _IN_SEGMENT  # behind a cluster of unknown size
-        if name not in within and name not in _ANYWHERE:
-            return "undecodable"
-        if after > end:
-            return "truncated"
-        if name == _CLUSTER:
-            within, until, after = _IN_CLUSTER, after, body
-        at = after
-    return None
-
-
-def _broken_riff(stream: BinaryIO, size: int) -> bool:
-    """Whether something else than chunks is met before the end of the last RIFF."""
-    at = until = 0
-    for _ in range(_MOST):
-        head = _read(stream, at, 12)
-        name, length = head[:4], int.from_bytes(head[4:8], "little")
-        if at >= until and name != b"RIFF":
-            return False  # nothing is left, or what stands behind is none of it
-        if len(head) < 8 or not all(0x20 <= letter < 0x7F for letter in name):
-            return True
-        if name == b"RIFF":
-            until = min(at + 8 + length, size)
-        if name == b"RIFF" or (name == b"LIST" and head[8:] in (b"movi", b"rec ")):
-            at += 12
-        elif at + 8 + length > size:
-            return True
-        else:
-            at += 8 + length + length % 2
-    return False
-
-
-def _flv_end(stream: BinaryIO) -> int | None:
+def flv_end(stream: BinaryIO) -> int | None:
     """Where the last tag of an FLV file ends; None if something else than tags is met, each with
     the length of the one before.
     """
-    at, length = int.from_bytes(_read(stream, 5, 4), "big"), 0
-    for _ in range(_MOST):
-        head = _read(stream, at, 4 + _FLV_TAG)
+    at, length = int.from_bytes(read(stream, 5, 4), "big"), 0
+    for _ in range(MOST):
+        head = read(stream, at, 4 + _FLV_TAG)
         if len(head) >= 4 and int.from_bytes(head[:4], "big") not in (length, 0):
             return None
         if len(head) <= 4:
@@ -248,15 +179,15 @@ def _flv_end(stream: BinaryIO) -> int | None:
 
 
 def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:
-    for name, body, after in _elements(stream, 0, size):
-        if name == _SEGMENT:
+    for name, body, after in elements(stream, 0, size):
+        if name == SEGMENT:
             return _leads_to_encryption(stream, body, min(after, size), 0)
     return False
 
 
 def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> bool:
-    for name, body, after in _elements(stream, at, end):
-        if name == _CLUSTER:
+    for name, body, after in elements(stream, at, end):
+        if name == CLUSTER:
             return False
         if depth == len(_WAY):
             if name == _ENCRYPTION:
@@ -269,7 +200,7 @@ def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> boo
 def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
     """What each track of a Matroska file holds, by number."""
     within = [(0, size)]
-    for wanted in (_SEGMENT, _TRACKS, _TRACK, _TRACK_KIND):
+    for wanted in (SEGMENT, TRACKS, _TRACK, _TRACK_KIND):
         within = [
             (body, min(after, end))
             for start, end in within
@@ -277,8 +208,8 @@ def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
             if name == wanted
         ]
     for start, end in within:
-        yield int.from_bytes(_read(stream, start, min(end - start, 8)), "big")
+        yield int.from_bytes(read(stream, start, min(end - start, 8)), "big")
 
 
 def _up_to_cluster(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    return takewhile(lambda one: one[0] != _CLUSTER, _elements(stream, at, end))
+    return takewhile(lambda one: one[0] != CLUSTER, elements(stream, at, end))

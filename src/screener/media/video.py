@@ -20,7 +20,7 @@ import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import containers, likeness, transport
+from screener.media import containers, following, likeness, transport
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
@@ -137,7 +137,7 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
-    reason = containers.broken(stream)
+    reason = following.broken(stream)
     if reason is None:
         return None
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
