@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 TICKS = 1000  # a second, in the time base of the clips
+_MUXERS = {"movflags", "mpegts_start_pid"}  # options that are those of the container
 
 
 def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop=None, **options):
     """A clip of Pillow pictures, one a frame: at `rate` a second, or shown at `times` (seconds)."""
     out = io.BytesIO()
     with av.open(
-        out, "w", format=container, options=options if "movflags" in options else {}
+        out, "w", format=container, options=options if _MUXERS & set(options) else {}
     ) as file:
         track = file.add_stream(codec, rate=rate)
         track.width, track.height = pictures[0].size

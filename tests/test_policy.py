@@ -1,7 +1,9 @@
 """Policy: defaults, what it refuses, its file and its fingerprint."""
 
+import json
 import pickle
 
+import numpy as np
 import pytest
 
 from screener import Policy
@@ -85,6 +87,30 @@ def test_known_files_have_the_radius_of_matches_unless_they_have_their_own():
     assert policy.decoding_seconds == pytest.approx(8)
 
 
+def test_numbers_of_numpy_are_numbers():
+    """They are kept as Python's, which can be written down; what is no setting's type is named."""
+    made = Policy(
+        radius={"pdq": np.int64(30)},
+        seconds=np.float32(2),
+        memory=np.int64(1 << 29),
+        limits=Limits(pixels=np.uint32(5)),
+        sampling=Sampling(every=np.int64(2)),
+    )
+    same = Policy(
+        radius={"pdq": 30},
+        seconds=2,
+        memory=1 << 29,
+        limits=Limits(pixels=5),
+        sampling=Sampling(every=2),
+    )
+
+    assert (made, made.fingerprint) == (same, same.fingerprint)
+    assert json.loads(json.dumps(made.to_dict())) == same.to_dict()
+    for wrong in ({"limits": {"bytes": 1}}, {"sampling": {"every": 1}}):
+        with pytest.raises(PolicyError, match=next(iter(wrong))):
+            Policy(**wrong)
+
+
 def test_a_policy_cannot_be_changed():
     """Neither its fields nor its mappings."""
     policy = Policy()
@@ -100,6 +126,10 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     same = [Policy(radius={"pdq": 31}), Policy(seconds=60), Policy(seconds=60.0)]
     assert {one.fingerprint for one in same} == {Policy().fingerprint}
     assert Policy(max_list_age=1).fingerprint == Policy(max_list_age=1.0).fingerprint
+    whole, parts = Sampling(every=2, usable=1), Sampling(every=2.0, usable=1.0)
+    assert Policy(sampling=whole).fingerprint == Policy(sampling=parts).fingerprint
+    few, floats = Limits(frames=10), Limits(frames=10.0)
+    assert Policy(limits=few).fingerprint == Policy(limits=floats).fingerprint
     others = [
         Policy(radius={"pdq": 30}),
         Policy(floor={"pdq": 51}),

@@ -1,5 +1,6 @@
 """Screener: what makes each verdict, and that one Result comes of whatever is put in."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -430,6 +431,28 @@ def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
     digest = Hash.parse("md5", "5a" * 16)
     assert verdict(digest) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
     assert verdict() == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+
+
+def test_a_packed_upload_that_is_cut_costs_no_other_its_result(engine, scene):
+    """A file object that unpacks raises no OSError there; the others of the batch are screened."""
+    packed = gzip.compress(png(scene(1)))
+    whole, cut = (gzip.GzipFile(fileobj=io.BytesIO(one)) for one in (packed, packed[:-100]))
+
+    results = engine.screen_many([whole, cut, png(scene(2))])
+
+    told = [(one.verdict, one.reason) for one in results]
+    assert told == [
+        (Verdict.MATCH, None),
+        (Verdict.UNSCREENED, Reason.UNREADABLE),
+        (Verdict.NO_MATCH, None),
+    ]
+
+
+def test_what_an_item_of_hashes_is_called_can_be_written_whatever_it_is(engine):
+    """A name that came from a file system may have halves of characters; a line is UTF-8."""
+    line = json.loads(engine.match([], input="a\udcff").to_json().encode())
+
+    assert (line["input"], line["input_base64"]) == ("a\N{REPLACEMENT CHARACTER}", "Yf8=")
 
 
 def test_other_perceptual_kinds_in_a_list_are_matched_when_handed_in(make_list):

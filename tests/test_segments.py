@@ -152,7 +152,7 @@ def test_any_order_of_changes_equals_a_set(tmp_path):
 
 def test_an_empty_index(tmp_path):
     """It has a width and finds nothing; changes that change nothing make no generation."""
-    index = SegmentedIndex.create(tmp_path / "i", bits=256)
+    index = SegmentedIndex.create(tmp_path / "i", bits=np.int64(256))
 
     assert (index.bits, len(index), index.generation, index.parts) == (256, 0, 0, 0)
     assert index.search(np.zeros((2, 32), np.uint8), radius=256)[0].tolist() == [0, 0, 0]
@@ -170,6 +170,9 @@ def test_wrong_questions_are_refused(tmp_path):
             index.add(codes)
     with pytest.raises(HashError, match="beyond"):
         index.codes([0])
+    for rows in ([0.5], np.zeros(1, np.float32), [True]):
+        with pytest.raises(HashError, match="whole numbers"):
+            index.add(POOL).codes(rows)
     with pytest.raises(FileExistsError):
         SegmentedIndex.create(tmp_path / "i", bits=64)
     for path in (tmp_path / "none", tmp_path):

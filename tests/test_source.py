@@ -2,6 +2,9 @@
 
 import io
 import os
+import zipfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +65,79 @@ def test_a_stream_that_fails_is_unreadable():
         source.read(closed, limit=10)
 
 
+class Giving:
+    """A file object that gives these pieces, one after the other, and raises those that are
+    exceptions; it stands at its start and can go back there, but not to its end.
+    """
+
+    def __init__(self, *pieces):
+        self._pieces, self._at = pieces, 0
+
+    def seekable(self):
+        """It says that it can."""
+        return True
+
+    def tell(self):
+        """Which piece is next."""
+        return self._at
+
+    def seek(self, offset, whence=0):
+        """From the start only."""
+        if whence:
+            raise OSError
+        self._at = offset
+
+    def read(self, size):
+        """The next piece, or none."""
+        if self._at == len(self._pieces):
+            return b""
+        piece = self._pieces[self._at]
+        self._at += 1
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError(), zlib.error(), zipfile.BadZipFile(), KeyError("x"), OSError()]
+)
+@pytest.mark.parametrize("begun", [[], [b"ab"]])
+def test_whatever_a_file_object_raises_is_unreadable(begun, error):
+    """One that unpacks a file which is cut, or asks another machine, raises what its maker thought
+    of; that is no mistake of the caller.
+    """
+    with pytest.raises(MediaError, match="unreadable"):
+        source.read(Giving(*begun, error), limit=10)
+
+
+def test_a_file_object_that_cannot_go_to_its_end_is_read_from_its_start():
+    """None of its bytes is lost by a look at the first of them."""
+    assert source.read(Giving(b"ab", b"cd"), limit=4).content == b"abcd"
+
+
+def test_a_file_object_gives_bytes_in_any_form_and_what_gives_none_is_unreadable():
+    """bytearray and memoryview are bytes; one that does not wait is not at its end."""
+    assert source.read(Giving(bytearray(b"ab"), memoryview(b"cd")), limit=4).content == b"abcd"
+    for piece, said in ((None, "wait"), ([1], "list")):
+        with pytest.raises(MediaError, match=f"unreadable.*{said}"):
+            source.read(Giving(b"ab", piece), limit=4)
+
+
+def test_a_video_s_file_object_fails_as_a_file_does():
+    """It is read while it is decoded, where OSError is known."""
+    head = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
+
+    class Video(Giving):
+        def seek(self, offset, whence=0):
+            """From the end too."""
+            self._at = offset
+
+    file = source.read(Video(head, zlib.error()), limit=100, video_limit=100).file
+
+    with pytest.raises(OSError, match="error"):
+        file.read(100)
+
+
 def test_pixels_pass_through():
     """Arrays and Pillow images are content as they are."""
     array = np.zeros((2, 2), np.uint8)
@@ -71,7 +147,9 @@ def test_pixels_pass_through():
     assert source.read(picture, limit=1).content is picture
 
 
-@pytest.mark.parametrize("path", ["/no/such/file", "/dev/zero", "/", "", "a\0b", "x" * 5000])
+@pytest.mark.parametrize(
+    "path", ["/no/such/file", "/dev/zero", "/", "", "a\0b", "\ud800", "x" * 5000]
+)
 def test_what_is_no_regular_file_is_unreadable(path):
     """Missing, a device, a folder, an impossible name."""
     with pytest.raises(MediaError, match="unreadable"):
@@ -91,3 +169,16 @@ def test_names_say_what_the_file_is(tmp_path):
     assert source.name_of(b"abc") == source.Name(size=3)
     assert source.name_of("missing") == source.Name("missing")
     assert source.name_of(np.zeros((2, 2), np.uint8)) == source.Name()
+
+
+def test_every_name_is_told_in_utf_8():
+    """That of a file object too, whether it is text or bytes, and one that no file can have."""
+    odd = io.BytesIO()
+    for name, raw in (("\udce9.jpg", b"\xe9.jpg"), (b"\xe9.jpg", b"\xe9.jpg"), ("a", None)):
+        odd.name = name
+        assert source.name_of(odd).raw == raw
+        assert source.name_of(odd).text.encode() == (b"\xef\xbf\xbd.jpg" if raw else b"a")
+    assert source.called(Path("a")) == source.Name("a")
+    odd.name = 3  # what an object made of a descriptor is called
+    assert source.name_of(odd) == source.Name()
+    assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")

@@ -4,10 +4,12 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, shown_for, sound, turned_by
@@ -19,7 +21,7 @@ from PIL import Image
 from screener import Policy, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import opening, video
+from screener.media import containers, following, opening, video
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.pyav import AvStream
@@ -174,6 +176,21 @@ def test_every_frame_is_decoded_once_timestamps_have_begun_anew():
     assert anew == [True] * 5
 
 
+def test_pieces_shorter_than_a_second_that_were_joined_do_not_stand_at_one_time():
+    """Each counts its own timestamps anew; the fourth frame that does not bring time on tells it,
+    and time then stands where it would without timestamps. One frame out of order changes nothing.
+    """
+    joined = Clock(0.1)
+    told = [joined.tell(at / 10) for _ in range(3) for at in range(9)]
+    wobbling = Clock(0.1)
+
+    assert told[8::9] == pytest.approx([0.8, 1.7, 2.6])
+    assert told == sorted(told)
+    assert told[12:18] == pytest.approx([1.2, 1.3, 1.4, 1.5, 1.6, 1.7])
+    stamps = (0.0, 0.3, 0.1, 0.2, 0.4, 0.5)
+    assert [wobbling.tell(at) for at in stamps] == [0.0, 0.3, 0.3, 0.3, 0.4, 0.5]
+
+
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     """Between sound frames, at the start, and at the end; less than the step does not."""
     short, long, end, start, early = (Losses(1.0) for _ in range(5))
@@ -214,6 +231,35 @@ def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
     losses.lose(11.0)  # behind what was declared
     losses.end(9.5)
     assert losses.worst == (9.0, 11.0)
+
+
+def test_a_frame_that_the_decoder_kept_back_does_not_hide_a_loss_behind_it():
+    """Frames that are shown before what was lost may be given after it: at the end, when the
+    decoder is emptied, or with the next sound key frame.
+    """
+    end, middle = Losses(1.0), Losses(1.0)
+    for losses in (end, middle):
+        for time in (0.0, 0.1):
+            losses.see(time)
+        for time in (0.3, 1.0, 3.0):
+            losses.lose(time)
+        losses.see(0.2)
+    end.end(None)
+    middle.see(4.0)
+
+    assert end.worst == (0.2, 3.0)
+    assert middle.worst == (0.2, 4.0)
+
+
+def test_what_is_lost_of_a_piece_that_begins_anew_is_lost_behind_the_one_before():
+    """Its timestamps are those of the beginning; nothing was decoded that would tell."""
+    clock = Clock(0.5)
+    clock.tell(4.0)
+
+    assert [clock.lost(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [4.5, 4.0, 4.5, 5.0]
+    assert clock.tell(4.5) == 4.5
+    assert clock.tell(0.0) == 5.0
+    assert clock.lost(1.0) == 6.0
 
 
 def test_key_frames_alone_are_decoded(scene):
@@ -596,6 +642,81 @@ def test_damage_that_hides_more_than_a_step_is_told(scene, engine_of):
     assert found.verdict == Verdict.MATCH
     assert (not_found.verdict, not_found.reason) == (Verdict.UNSCREENED, "undecodable")
     assert not_found.media.samples >= 4
+
+
+@pytest.mark.parametrize("lost", ["the middle", "the end"])
+def test_damage_is_told_where_the_decoder_holds_frames_back(scene, engine_of, lost):
+    """Frames that others are made of are decoded before frames that are shown earlier, and those
+    come out behind the packets that fail. So nothing was seen of two seconds of this clip.
+    """
+    pictures = panned(scene, 2, 50, size=(160, 120))
+    data = bytearray(clip(pictures, gop=10, preset="veryfast", bf="3"))
+    with av.open(io.BytesIO(data)) as file:
+        packets = [one for one in file.demux(video=0) if one.size]
+    for packet in packets[20:40] if lost == "the middle" else packets[30:]:
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+
+    result = engine_of({"not": scene(9)}).screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize("container", ["avi", "matroska", "flv", "asf"])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_parts_that_do_not_follow_one_another_are_told(scene, container, unknown):
+    """A hole of zeros, over the heads of some of them; also where a file was written to a pipe, and
+    lengths are unknown. A whole file is whole, with whatever stands behind its end.
+    """
+    codec = "wmv2" if container == "asf" else "libx264"
+    pictures = panned(scene, 2, 30, size=(64, 48))
+    whole = bytearray(clip(pictures, container=container, codec=codec, gop=5))
+    if unknown and container == "matroska":
+        for name in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"):  # segment and clusters
+            for found in re.finditer(re.escape(name), bytes(whole)):
+                width = 9 - whole[found.end()].bit_length()
+                unsized = ((1 << 7 * width + 1) - 1).to_bytes(width, "big")
+                whole[found.end() : found.end() + width] = unsized
+    if unknown and container == "avi":
+        whole[4:8] = b"\xff" * 4
+    third = len(whole) // 3
+    hole = whole[:third] + bytes(third) + whole[2 * third :]
+
+    assert following.broken(io.BytesIO(hole))
+    assert not following.broken(io.BytesIO(whole))
+    assert not containers.ended_early(io.BytesIO(whole))
+    if container == "avi" and not unknown:
+        assert not following.broken(io.BytesIO(whole + bytes(30)))
+    cut = io.BytesIO(whole[: -300 if container == "asf" else -30])  # ASF has an index behind
+    assert containers.ended_early(cut) or following.broken(cut)
+    for size in range(0, 3000, 50):  # whatever is left of it, nothing is raised
+        following.broken(io.BytesIO(whole[:size]))
+        following.broken(io.BytesIO(whole[:size] + b"\xff" * 300 + whole[size + 300 :]))
+
+
+def test_a_hole_that_ffmpeg_goes_on_behind_clears_nothing(scene, engine_of):
+    """It looks for the next part of an AVI, and no packet fails. Of joined FLV it reads one."""
+    data = bytearray(clip(panned(scene, 2, 40, size=(160, 120)), container="avi", gop=5))
+    engine = engine_of({"not": scene(9)})
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+
+    data[len(data) // 3 : len(data) * 2 // 3] = bytes(len(data) * 2 // 3 - len(data) // 3)
+    flv = clip(panned(scene, 2, 10, size=(160, 120)), container="flv")
+
+    for broken in (bytes(data), flv + flv):
+        result = engine.screen(broken)
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):
+    """Each piece counts its timestamps anew; a picture in the last of them is found."""
+    piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")
+    last = clip([scene(1, (200, 150))] * 9, container="mpegts")
+
+    result = engine_of({"bad": scene(1, (200, 150))}).screen(piece * 4 + last)
+
+    assert [match.entry for match in result.matches] == ["bad"]
+    assert result.media.samples == 5
+    assert result.matches[0].time == pytest.approx(4.0, abs=0.31)
 
 
 def test_where_opencv_stops_early_the_rest_was_not_screened(with_opencv, scene, engine_of):

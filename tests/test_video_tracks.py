@@ -1,5 +1,7 @@
 """Videos with more than one track of pictures: each is looked at, whichever a player would show."""
 
+import io
+
 import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, tracks
@@ -8,7 +10,7 @@ from screener import HashList, Screener, Verdict, vpdq
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
-from screener.media import video
+from screener.media import transport, video
 from screener.media.limits import Limits
 from screener.media.pyav import AvStream
 
@@ -42,7 +44,7 @@ def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
     assert result.matches[0].part == (10 if first else 50)
 
 
-@pytest.mark.parametrize("container", ["mp4", "matroska"])
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
 def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, container):
     """It knows the first one alone; a file with one track is none of those."""
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
@@ -53,6 +55,16 @@ def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
     assert "PyAV" in result.detail
     assert engine.screen(tracks(shown, container=container)).verdict is Verdict.NO_MATCH
+
+
+def test_an_extra_that_is_there_is_not_asked_for(engine, scene):
+    """Of two MP4 files joined FFmpeg knows the first: PyAV would not help, and is installed."""
+    data = tracks(other(scene, seconds=2, size=(160, 120)))
+
+    result = engine.screen(data + data)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert (result.extra, "PyAV" in result.detail) == (None, False)
 
 
 def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
@@ -109,6 +121,40 @@ def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
     assert (match.kind, match.video) == ("vpdq", alone.video)
     both, _ = vpdq.compute(tracks(moving, calm))
     assert len(both.value) == len(made.value)
+
+
+@pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4), (204, 0)])
+def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, scene, size, before):
+    """By its packets, of every size, wherever they begin and however they are read; the stream
+    stays where it was.
+    """
+    parts = [clip(other(scene, 1, (64, 48)), container="mpegts", mpegts_start_pid=pid)
+             for pid in ("256", "512")]  # fmt: skip
+    joined = parts[0] + b"junk" + parts[1] + parts[0]
+    packets = [parts[0][at : at + 188] for at in range(0, len(parts[0]), 188)]
+    spread = b"".join(bytes(before) + one + bytes(size - before - 188) for one in packets)
+
+    for chunk in (4 << 20, 1000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(joined)
+        stream.seek(5)
+        assert transport.picture_tracks(stream) == {256, 512}
+        assert stream.tell() == 5
+        assert transport.picture_tracks(io.BytesIO(spread)) == {256}
+        assert transport.picture_tracks(io.BytesIO(b"\x47" * 3000)) == set()
+        assert transport.picture_tracks(io.BytesIO()) == set()
+
+
+def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
+    """It knows what it met at the start and the end of a large file; a match still counts."""
+    monkeypatch.setattr(transport, "picture_tracks", lambda _: {256, 512})
+    shown = clip(other(scene, 2, (160, 120)), container="mpegts")
+
+    result = engine.screen(shown)
+
+    assert (result.verdict, result.reason, result.extra) == ("unscreened", "unsupported", None)
+    assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
+    assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
 
 
 def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):

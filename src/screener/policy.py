@@ -6,8 +6,9 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS
 from screener.media.limits import Limits
-from screener.media.sampling import Sampling
+from screener.media.sampling import NUMBERS, Sampling
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
@@ -67,17 +68,24 @@ class Policy:
         object.__setattr__(self, "radius", MappingProxyType(radius))
         object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))
-        _check_positive("seconds", self.seconds)
-        object.__setattr__(self, "seconds", float(self.seconds))
-        if not isinstance(self.memory, int) or self.memory < LEAST_MEMORY:
+        object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
+        if not isinstance(self.memory, Integral) or self.memory < LEAST_MEMORY:
             raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
-        for limit in fields(self.limits):
-            _check_positive(f"limits.{limit.name}", getattr(self.limits, limit.name))
+        object.__setattr__(self, "memory", int(self.memory))
+        if not isinstance(self.limits, Limits):
+            raise PolicyError("limits are a screener.media.limits.Limits")
+        numbers = {f.name: getattr(self.limits, f.name) for f in fields(self.limits)}
+        limits = {name: _positive(f"limits.{name}", one) for name, one in numbers.items()}
+        object.__setattr__(self, "limits", Limits(**limits))
+        if not isinstance(self.sampling, Sampling):
+            raise PolicyError("sampling is a screener.media.sampling.Sampling")
         if (wrong := self.sampling.wrong()) is not None:
             raise PolicyError(f"sampling: {wrong}")
+        seconds = {name: float(getattr(self.sampling, name)) for name in NUMBERS}
+        object.__setattr__(self, "sampling", replace(self.sampling, **seconds))
         if self.max_list_age is not None:
-            _check_positive("max_list_age", self.max_list_age)
-            object.__setattr__(self, "max_list_age", float(self.max_list_age))
+            age = float(_positive("max_list_age", self.max_list_age))
+            object.__setattr__(self, "max_list_age", age)
         if not isinstance(self.digests_only, bool):
             raise PolicyError("digests_only is true or false")
 
@@ -138,14 +146,19 @@ def _merged(
         if name not in default:
             raise PolicyError(f"{setting}: {name!r} is none of {', '.join(default)}")
         top = largest(KINDS[name])
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= top:
             raise PolicyError(f"{setting}: {name} takes a whole number from 0 to {top}")
-    return default | dict(given)
+    return default | {name: int(value) for name, value in given.items()}
 
 
-def _check_positive(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+def _positive(name: str, value: object) -> int | float:
+    """A number above 0 in the one form that equal ones have, so that fingerprints are equal too."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
         raise PolicyError(f"{name} is a number above 0, not {value!r}")
+    if isinstance(value, Integral):
+        return int(value)
+    number = float(value)
+    return int(number) if number.is_integer() else number
 
 
 def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:

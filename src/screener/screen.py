@@ -18,7 +18,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lookup import look_up, queries_of
 from screener.media import pixels
-from screener.media.source import Item, Name
+from screener.media.source import Item, Name, called
 from screener.policy import Policy
 from screener.provenance import warn_of_other_pixels
 from screener.reach import Reach
@@ -109,7 +109,7 @@ class Screener:
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
         return self.decide(
-            [Hashed(Name(text=name), hashes) for name, hashes in zip(names, located, strict=True)]
+            [Hashed(called(name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
 
     @property

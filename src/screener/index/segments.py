@@ -121,7 +121,7 @@ class SegmentedIndex:
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
         disk.current.make_folder(fresh)
         try:
-            _publish(fresh, _Manifest(0, bits))
+            _publish(fresh, _Manifest(0, int(bits)))
             disk.current.rename(fresh, folder)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)

@@ -115,8 +115,13 @@ class Snapshot:
         return joined if not self._removed.size else _without(joined, self._removed)
 
     def codes(self, rows: Sequence[int] | Rows) -> Codes:
-        """The values of rows, removed ones included, (n, size); HashError for a row beyond."""
-        wanted = np.asarray(rows, dtype=np.int64)
+        """The values of rows, removed ones included, (n, size); HashError for a row beyond, and for
+        what is no whole number.
+        """
+        given = np.asarray(rows)
+        if given.size and given.dtype.kind not in "iu":
+            raise HashError(f"rows are whole numbers, not {given.dtype}")
+        wanted = given.astype(np.int64)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._bases[-1]:
             raise HashError("a row beyond the index")
         found = np.empty((wanted.size, self.size), np.uint8)

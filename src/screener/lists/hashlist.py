@@ -34,9 +34,11 @@ class HashList(KeptList):
     """One generation of a hash list: a folder with records in SQLite and index files beside.
 
     It never changes: an import makes a new generation, which `refresh` opens. It may be shared
-    between threads and carried over a fork; a pickle of it is its path and what tells its
-    generation from others, whose files are mapped where it is read. While it lives, its index
-    files stay. Searching touches the index files only, `holders` the database.
+    between threads and carried over a fork, at which no other thread is at work with it: SQLite's
+    locks, as those of other libraries, stay as they are in the child, for ever. A pickle of it is
+    its path and what tells its generation from others, whose files are mapped where it is read.
+    While it lives, its index files stay. Searching touches the index files only, `holders` the
+    database.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """What a video's file says of itself, read from its boxes without decoding: cut short, encrypted,
 how many tracks of pictures.
 
-Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, and RIFF (AVI). Nothing here raises on
-broken input: what cannot be read is not declared. Streams are left where they were.
+Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, RIFF (AVI) and FLV. Nothing here raises
+on broken input: what cannot be read is not declared. Streams are left where they were.
 """
 
 from __future__ import annotations
@@ -18,48 +18,57 @@ from screener.media.sniff import sniff
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _PROTECTED = (b"encv", b"drmi")
 
-_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
-_TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
+SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
 # Tracks, TrackEntry, ContentEncodings, ContentEncoding: the way to a ContentEncryption.
-_WAY = (_TRACKS, _TRACK, 0x6D80, 0x6240)
+_WAY = (TRACKS, _TRACK, 0x6D80, 0x6240)
 _ENCRYPTION = 0x5035
 
-_MOST = 1_000_000  # boxes looked at, in whatever file
+_UNKNOWN = 0xFFFFFFFF  # the length of a RIFF that was written to a pipe
+
+_FLV_TAG = 11  # bytes of a tag's head
+_FLV_KINDS = (8, 9, 18)  # sound, pictures, data
+_FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
+
+MOST = 1_000_000  # boxes looked at, in whatever file
 
 
 def ended_early(stream: BinaryIO) -> bool:
     """Whether the file declares more bytes than it has."""
-    with _kept(stream) as size:
-        head = _read(stream, 0, 12)
+    with kept(stream) as size:
+        head = read(stream, 0, 12)
+        if head[:3] == b"FLV":
+            return (flv_end(stream) or 0) > size
         if head[:4] == b"RIFF":
-            return int.from_bytes(head[4:8], "little") + 8 > size
+            length = int.from_bytes(head[4:8], "little")
+            return length != _UNKNOWN and length + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
-            return any(end > size for _, _, end in _elements(stream, 0, size))
+            return any(end > size for _, _, end in elements(stream, 0, size))
         return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
 
 
 def encrypted(stream: BinaryIO) -> bool:
     """Whether a picture track is encrypted, so that its frames would decode to noise if at all."""
-    with _kept(stream) as size:
-        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+    with kept(stream) as size:
+        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return _encrypted_matroska(stream, size)
-        return _is_iso(_read(stream, 0, 12)) and any(
+        return _is_iso(read(stream, 0, 12)) and any(
             entry in _PROTECTED for entry in _sample_entries(stream, size)
         )
 
 
 def picture_tracks(stream: BinaryIO) -> int:
     """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
-    with _kept(stream) as size:
-        if _read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+    with kept(stream) as size:
+        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
-        if not _is_iso(_read(stream, 0, 12)):
+        if not _is_iso(read(stream, 0, 12)):
             return 0
         handlers = _inside(stream, 0, size, 0, b"hdlr")
-        return sum(_read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
+        return sum(read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
 
 
-class _kept:
+class kept:
     """Gives the size of a stream, and puts it back where it stood."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -77,17 +86,18 @@ def _is_iso(head: bytes) -> bool:
     return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
 
 
-def _read(stream: BinaryIO, at: int, size: int) -> bytes:
+def read(stream: BinaryIO, at: int, size: int) -> bytes:
+    """So many bytes at a place, fewer where the file ends."""
     stream.seek(at)
     return stream.read(size)
 
 
 def _boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The boxes of an ISO file from `at`: type, where the body starts, where the box ends."""
-    for _ in range(_MOST):
+    for _ in range(MOST):
         if at + 8 > end:
             return
-        head = _read(stream, at, 16)
+        head = read(stream, at, 16)
         length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
         if length == 1:
             length, body = int.from_bytes(head[8:16], "big"), at + 16
@@ -131,15 +141,15 @@ def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
     return (value if marked else value & (1 << 7 * length) - 1), length
 
 
-def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The elements of a Matroska file from `at`: identifier, where its body starts and ends.
 
     One of unknown size ends with what holds it.
     """
-    for _ in range(_MOST):
+    for _ in range(MOST):
         if at >= end:
             return
-        head = _read(stream, at, 12)
+        head = read(stream, at, 12)
         name, long = _number(head, marked=True)
         size, wide = _number(head[long:], marked=False)
         if not long or not wide:
@@ -150,16 +160,34 @@ def _elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, i
         at = after
 
 
+def flv_end(stream: BinaryIO) -> int | None:
+    """Where the last tag of an FLV file ends; None if something else than tags is met, each with
+    the length of the one before.
+    """
+    at, length = int.from_bytes(read(stream, 5, 4), "big"), 0
+    for _ in range(MOST):
+        head = read(stream, at, 4 + _FLV_TAG)
+        if len(head) >= 4 and int.from_bytes(head[:4], "big") not in (length, 0):
+            return None
+        if len(head) <= 4:
+            break
+        if head[4] & _FLV_KIND not in _FLV_KINDS:
+            return None
+        length = _FLV_TAG + int.from_bytes(head[5:8], "big")
+        at += 4 + length
+    return at
+
+
 def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:
-    for name, body, after in _elements(stream, 0, size):
-        if name == _SEGMENT:
+    for name, body, after in elements(stream, 0, size):
+        if name == SEGMENT:
             return _leads_to_encryption(stream, body, min(after, size), 0)
     return False
 
 
 def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> bool:
-    for name, body, after in _elements(stream, at, end):
-        if name == _CLUSTER:
+    for name, body, after in elements(stream, at, end):
+        if name == CLUSTER:
             return False
         if depth == len(_WAY):
             if name == _ENCRYPTION:
@@ -172,7 +200,7 @@ def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> boo
 def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
     """What each track of a Matroska file holds, by number."""
     within = [(0, size)]
-    for wanted in (_SEGMENT, _TRACKS, _TRACK, _TRACK_KIND):
+    for wanted in (SEGMENT, TRACKS, _TRACK, _TRACK_KIND):
         within = [
             (body, min(after, end))
             for start, end in within
@@ -180,8 +208,8 @@ def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
             if name == wanted
         ]
     for start, end in within:
-        yield int.from_bytes(_read(stream, start, min(end - start, 8)), "big")
+        yield int.from_bytes(read(stream, start, min(end - start, 8)), "big")
 
 
 def _up_to_cluster(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    return takewhile(lambda one: one[0] != _CLUSTER, _elements(stream, at, end))
+    return takewhile(lambda one: one[0] != CLUSTER, elements(stream, at, end))

@@ -23,6 +23,7 @@ class CvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
     tracks = 1  # it knows of no more
+    ids: frozenset[int] | None = None
     cover = False
 
     def __init__(self, file: BinaryIO) -> None:

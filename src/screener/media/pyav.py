@@ -105,6 +105,8 @@ class AvStream:
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
         self.tracks = len(tracks)
+        ids = (int(one.id) for one in self._container.streams)
+        self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]
         self.cover = _is_cover(self._track)
         if self._track.codec_context is None:
@@ -181,7 +183,7 @@ class AvStream:
         """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
         if self._grid is not None and packet.size:
             time = self._seconds(packet.pts)
-            needed = time is None or self._grid.needs(time)
+            needed = time is None or self._grid.needs(time, key=packet.is_keyframe)
             self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
 
     def _seconds(self, stamp: int | None) -> float | None:

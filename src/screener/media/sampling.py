@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Final
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
+NUMBERS: Final = ("every", "videos", "usable")
 _FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
 _BETWEEN: Final = 3_000  # frames in between of what moves, at most: they cost time
 _AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ takes are not added
@@ -78,4 +80,4 @@ class Sampling:
 
 
 def _not_a_number(value: object) -> bool:
-    return isinstance(value, bool) or not isinstance(value, int | float)
+    return isinstance(value, bool) or not isinstance(value, Real)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -74,7 +75,7 @@ def name_of(item: Item) -> Name:
     if isinstance(item, OpenFile):
         return spelled(item.raw, item.size, item.mtime_ns)
     if isinstance(item, str | PathLike):
-        raw = os.fsencode(item)
+        raw = _encoded(os.fspath(item))
         size: int | None = None
         mtime_ns: int | None = None
         with contextlib.suppress(OSError, ValueError):
@@ -84,8 +85,22 @@ def name_of(item: Item) -> Name:
         return spelled(raw, size, mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
-    name = getattr(item, "name", None)
-    return Name(text=name if isinstance(name, str) else None)
+    return called(getattr(item, "name", None))
+
+
+def called(name: object) -> Name:
+    """The Name of what somebody calls so and is no file here; one without a text for no name."""
+    if isinstance(name, PathLike):
+        name = os.fspath(name)
+    return spelled(_encoded(name)) if isinstance(name, str | bytes) else Name()
+
+
+def _encoded(name: str | bytes) -> bytes:
+    """A name as the system has it, also one that it cannot have, of half a character, say."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:
+        return cast("str", name).encode("utf-8", "surrogatepass")
 
 
 def spelled(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
@@ -116,8 +131,8 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
-        lent = _lent(stream, max(limit, video_limit))
-        return Source(_read_stream(stream, limit)) if lent is None else Source(lent, lent)
+        lent, begun = _lent(stream, max(limit, video_limit))
+        return Source(_read_stream(stream, limit, begun)) if lent is None else Source(lent, lent)
     if isinstance(item, Image.Image | np.ndarray):
         return Source(item)
     raise TypeError(f"not something to screen: {type(item).__name__}")
@@ -153,44 +168,75 @@ class _Lent(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a place, and say which it is."""
-        self._stream.seek(offset, whence)
-        return self._stream.tell()
+        """Go to a place, and say which it is. Raises OSError, whatever the object raises."""
+        try:
+            self._stream.seek(offset, whence)
+            return self._stream.tell()
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise OSError(errno.EIO, type(error).__name__) from None
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read what fits, and say how much it was."""
-        data = self._stream.read(len(buffer))
+        """Read what fits, and say how much it was. Raises OSError, whatever the object raises."""
+        try:
+            data = _piece(self._stream, len(buffer))
+        except MediaError as error:
+            raise OSError(errno.EIO, error.detail) from None
         buffer[: len(data)] = data
         return len(data)
 
 
-def _lent(stream: BinaryIO, most: int) -> BinaryIO | None:
+def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
     """A file object that holds a video and stands at its start, as a file that may be closed: as
-    that of a path, it is not held. None for all others.
+    that of a path, it is not held. Of all others, what was read of them and cannot be read again.
     """
     try:
         if not stream.seekable() or stream.tell() != 0:
-            return None
-        head = stream.read(HEAD)
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
+            return None, b""
     except (AttributeError, OSError, ValueError):
-        return None  # it is read to its end, or says there what is wrong
-    is_video = isinstance(head, bytes) and _is_video(head) and size <= most
-    return io.BufferedReader(_Lent(stream)) if is_video else None
-
-
-def _read_stream(stream: BinaryIO, limit: int) -> bytes:
-    """All of a file object, read in pieces since its length is unknown."""
-    pieces, total = [], 0
+        return None, b""  # it is read to its end, or says there what is wrong
+    head = _piece(stream, HEAD)
+    file = _Lent(stream)
     try:
-        while piece := stream.read(1 << 20):
-            if not isinstance(piece, bytes):
-                raise MediaError("unreadable", "a file object opened as text; open it as binary")
-            total += len(piece)
-            if total > limit:
-                raise MediaError("too_large", f"more than {limit} bytes")
-            pieces.append(piece)
-    except (OSError, ValueError) as error:
-        raise MediaError("unreadable", type(error).__name__) from None
+        is_video = _is_video(head) and file.seek(0, io.SEEK_END) <= most
+    except OSError:
+        is_video = False
+    try:
+        file.seek(0)
+    except OSError:
+        return None, head
+    return io.BufferedReader(file) if is_video else None, b""
+
+
+def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes:
+    """All of a file object, read in pieces since its length is unknown, behind what has been."""
+    pieces, total = [begun], len(begun)
+    while piece := _piece(stream, 1 << 20):
+        total += len(piece)
+        if total > limit:
+            raise MediaError("too_large", f"more than {limit} bytes")
+        pieces.append(piece)
     return b"".join(pieces)
+
+
+def _piece(stream: BinaryIO, size: int) -> bytes:
+    """So many bytes of a file object, fewer if it pleases, none at its end. Raises MediaError,
+    `unreadable`, whatever the object raises: it may unpack, or ask another machine. TypeError is
+    the caller's: `read` is no such method.
+    """
+    try:
+        piece: Any = stream.read(size)
+    except (TypeError, MemoryError):
+        raise
+    except Exception as error:
+        raise MediaError("unreadable", type(error).__name__) from None
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, bytearray | memoryview):
+        return bytes(piece)
+    if piece is None:
+        raise MediaError("unreadable", "a file object that does not wait for its bytes")
+    if isinstance(piece, str):
+        raise MediaError("unreadable", "a file object opened as text; open it as binary")
+    raise MediaError("unreadable", f"a file object that gives no bytes but {type(piece).__name__}")

@@ -42,7 +42,8 @@ class Stream(Protocol):
     `tracks` says how many the file has; `cover`, that this one is no more than a picture that
     stands for the file. `width` and `height` are as shown; `frames` as declared, 0 where the file
     does not say; `duration` and `ends` (when its pictures end, if they are declared apart) are
-    seconds; `frame_seconds` is how long a frame lasts as a rule.
+    seconds; `frame_seconds` is how long a frame lasts as a rule. `ids` are the file's numbers of
+    all tracks that were known when it was opened, None where the decoder does not tell.
     """
 
     tracks: int
@@ -53,6 +54,7 @@ class Stream(Protocol):
     duration: float | None
     ends: float | None
     frame_seconds: float
+    ids: frozenset[int] | None
 
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown; None now and then, so that the clock can be looked at."""

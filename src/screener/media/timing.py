@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 EARLY = 0.002
 """Seconds: a frame is taken a little before its time too, since containers round times to a
 millisecond.
@@ -9,6 +11,8 @@ millisecond.
 
 BACK = 1.0
 """Seconds: timestamps that go back further begin anew, as where two files were joined."""
+
+_STANDING = 4  # frames one after the other that do not bring time on: they begin anew as well
 
 _LATE = 64  # steps, of which the first frame is remembered
 
@@ -20,18 +24,40 @@ class Clock:
         self._step = frame_seconds
         self._shift = 0.0
         self._started = False
+        self._standing = 0  # frames by whose timestamps time has not gone on
+        self._lost = 0  # since the last frame, of what would have begun anew
         self.now = 0.0
 
     def tell(self, stamp: float | None) -> float:
         """The time of the next frame, in seconds from the first, by its timestamp if it has one."""
+        self._lost = 0
         if stamp is None:
             self.now += self._step if self._started else 0.0
         else:
-            if stamp + self._shift < self.now - BACK:
-                self._shift = self.now + self._step - stamp
+            time = stamp + self._shift
+            # Pieces of less than BACK that were joined would else all stand at one time.
+            self._standing = self._standing + 1 if self._started and time <= self.now else 0
+            if time < self.now - BACK:
+                self._begin_anew(stamp, frames=1)
+            elif self._standing == _STANDING:
+                self._begin_anew(stamp, frames=_STANDING)
             self.now = max(self.now, stamp + self._shift)
         self._started = True
         return self.now
+
+    def _begin_anew(self, stamp: float, *, frames: int) -> None:
+        """Have that timestamp be so many frames after now."""
+        self._shift = self.now + frames * self._step - stamp
+        self._standing = 0
+
+    def lost(self, stamp: float | None) -> float:
+        """When something that could not be decoded was to be shown; time does not go on by it."""
+        if stamp is None:
+            return self.now
+        if stamp + self._shift >= self.now - BACK:
+            return stamp + self._shift
+        self._lost += 1
+        return self.now + self._lost * self._step
 
 
 class Grid:
@@ -51,11 +77,13 @@ class Grid:
         self._due = (self._step(time) + 1) * self._every
         return True
 
-    def needs(self, time: float) -> bool:
+    def needs(self, time: float, *, key: bool = False) -> bool:
         """Whether a frame may be one to sample, met in the order of decoding: unless an earlier
-        one of the same step has been met. Where time runs back nobody knows.
+        one of the same step has been met. Where time runs back nobody knows; that of a key frame,
+        which is shown behind all that came before it, never does.
         """
-        self._orderly = self._orderly and time > self._latest - BACK
+        back = 0.0 if key else BACK
+        self._orderly = self._orderly and time >= self._latest - back
         self._latest = max(self._latest, time)
         step = self._step(time)
         first = self._first.setdefault(step, time)
@@ -75,29 +103,30 @@ class Losses:
 
     def __init__(self, allowed: float) -> None:
         self._allowed = allowed
-        self._pending = False
+        self._lost: list[float] = []  # a heap: when what was lost was to be shown, and no frame yet
         self._sound = 0.0  # when the last sound frame was shown
-        self._until = 0.0  # up to when something has been lost since
         self.worst: tuple[float, float] | None = None
         """The first stretch that is too long, in seconds."""
 
     def lose(self, time: float) -> None:
         """Something shown at that time was lost."""
-        self._pending = True
-        self._until = max(self._until, time)
+        heapq.heappush(self._lost, time)
 
     def see(self, time: float) -> None:
-        """A sound frame was decoded."""
-        if self._pending:
+        """A sound frame was decoded. It may be one that the decoder had kept back, to be shown
+        before what was lost meanwhile.
+        """
+        if self._lost and self._lost[0] <= time:
             self._judge(time)
+        while self._lost and self._lost[0] <= time:
+            heapq.heappop(self._lost)
         self._sound = time
 
     def end(self, declared: float | None) -> None:
         """Nothing follows, though pictures were declared up to a time."""
-        if self._pending or declared is not None:
-            self._judge(max(self._until, declared or 0.0))
+        if self._lost or declared is not None:
+            self._judge(max([*self._lost, declared or 0.0]))
 
     def _judge(self, until: float) -> None:
-        self._pending = False
         if self.worst is None and until - self._sound > self._allowed:
             self.worst = (self._sound, until)

@@ -20,7 +20,7 @@ import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import containers, likeness
+from screener.media import containers, following, likeness, transport
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
@@ -121,11 +121,35 @@ def _walk(
             walk.check(stream)
         except MediaError as error:
             trouble = trouble or error
-    if trouble is None and opened.tracks < containers.picture_tracks(stream):
-        more = f"a further track of pictures needs PyAV: {install('video')}"
-        trouble = MediaError("unsupported", more)
+    trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
+    """What the decoder has not seen of a file of which all tracks were walked over, and said
+    nothing of.
+    """
+    if opened.tracks < containers.picture_tracks(stream):
+        return MediaError("unsupported", _further_track())
+    met = transport.picture_tracks(stream) if mime == "video/mp2t" else set()
+    if opened.ids is None and len(met) > opened.tracks:
+        return MediaError("unsupported", _further_track())
+    if opened.ids is not None and not met <= opened.ids:
+        return MediaError("unsupported", "a track of pictures begins within the file")
+    reason = following.broken(stream)
+    if reason is None:
+        return None
+    return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
+
+
+def _further_track() -> str:
+    """Why a track that the file declares was not looked at: OpenCV knows one, and FFmpeg the first
+    of two indexes, of MP4 files that were joined.
+    """
+    if _has_pyav():
+        return "a further track of pictures is declared and cannot be reached"
+    return f"a further track of pictures needs PyAV: {install('video')}"
 
 
 def _check_size(opened: Stream, limits: Limits) -> None:
@@ -256,7 +280,7 @@ class _Walk:
                 self.stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):
-                self.losses.lose(self._clock.now if step.time is None else step.time)
+                self.losses.lose(self._clock.lost(step.time))
             elif step is not None:
                 time = self._tell(step)
                 if time > self._limits.duration:

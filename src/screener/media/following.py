@@ -1,0 +1,140 @@
+"""Whether the parts of a video's file follow one another to its end, as their lengths say.
+
+Where some were overwritten, in a download of which a piece never came, say, FFmpeg looks for the
+next part that it knows, or ends, and tells nothing: what was there is missing from what it gives.
+Nothing here raises on broken input. Streams are left where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from screener.media.containers import (
+    CLUSTER,
+    MOST,
+    SEGMENT,
+    TRACKS,
+    elements,
+    flv_end,
+    kept,
+    read,
+)
+
+# What a Matroska segment, and a cluster in it, hold: all names that there are.
+_IN_SEGMENT = {
+    0x114D9B74, 0x1549A966, TRACKS, CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
+}  # fmt: skip
+_IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
+_ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
+
+# Objects of an ASF file, by the identifiers at their starts.
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FACTS = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+_ASF_PACKET = 0x82  # the first byte of its packets, as all known writers have it
+_ASF_TOGETHER = 1000  # packets read at once
+
+
+def broken(stream: BinaryIO) -> str | None:
+    """A reason, where the parts of a Matroska, AVI, FLV or ASF file do not follow one another to
+    its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
+    at, and says nothing; `truncated` where one reaches beyond the file, which `ended_early` does
+    not tell of ASF, nor of a Matroska file of unknown length.
+    """
+    with kept(stream) as size:
+        head = read(stream, 0, 4)
+        if head[:3] == b"FLV":
+            return "undecodable" if flv_end(stream) is None else None
+        if head == b"RIFF":
+            return "undecodable" if _broken_riff(stream, size) else None
+        if head == _ASF_HEADER[:4]:
+            return _broken_asf(stream, size)
+        if head != b"\x1a\x45\xdf\xa3":
+            return None
+        for name, body, after in elements(stream, 0, size):
+            if name == SEGMENT and (reason := _broken_segment(stream, body, min(after, size))):
+                return reason
+    return None
+
+
+def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
+    """A reason, where something else than the elements of a segment, and of its clusters, is met,
+    or one that reaches beyond it.
+    """
+    within, until = _IN_SEGMENT, end
+    for _ in range(MOST):
+        if at >= until:
+            within, until = _IN_SEGMENT, end
+        if at >= end:
+            return None
+        name, body, after = next(elements(stream, at, end), (0, at, at))
+        if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
+            within = _IN_SEGMENT  # behind a cluster of unknown size
+        if name not in within and name not in _ANYWHERE:
+            return "undecodable"
+        if after > end:
+            return "truncated"
+        if name == CLUSTER:
+            within, until, after = _IN_CLUSTER, after, body
+        at = after
+    return None
+
+
+def _broken_riff(stream: BinaryIO, size: int) -> bool:
+    """Whether something else than chunks is met before the end of the last RIFF."""
+    at = until = 0
+    for _ in range(MOST):
+        head = read(stream, at, 12)
+        name, length = head[:4], int.from_bytes(head[4:8], "little")
+        if at >= until and name != b"RIFF":
+            return False  # nothing is left, or what stands behind is none of it
+        if len(head) < 8 or not all(0x20 <= letter < 0x7F for letter in name):
+            return True
+        if name == b"RIFF":
+            until = min(at + 8 + length, size)
+        if name == b"RIFF" or (name == b"LIST" and head[8:] in (b"movi", b"rec ")):
+            at += 12
+        elif at + 8 + length > size:
+            return True
+        else:
+            at += 8 + length + length % 2
+    return False
+
+
+def _broken_asf(stream: BinaryIO, size: int) -> str | None:
+    """A reason, where its packets, all of one size, do not begin as the first one does."""
+    objects = dict(_asf_objects(stream, 0, size))
+    header, data = objects.get(_ASF_HEADER), objects.get(_ASF_DATA)
+    if header is None or data is None:
+        return None
+    facts = dict(_asf_objects(stream, header[0] + 6, min(header[1], size))).get(_ASF_FACTS)
+    if facts is None:
+        return None
+    wide = int.from_bytes(read(stream, facts[0] + 68, 4), "little")
+    at, end = data[0] + 26, min(data[1], size)
+    begins = bytes((_ASF_PACKET,))
+    if not wide or read(stream, at, 1) != begins:
+        return None
+    while (count := min((end - at) // wide, _ASF_TOGETHER)) > 0:
+        if read(stream, at, count * wide)[::wide].strip(begins):
+            return "undecodable"
+        at += count * wide
+    return "truncated" if data[1] > size else None
+
+
+def _asf_objects(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """The objects of an ASF file from `at`: identifier, where the body starts, where it ends. That
+    of packets whose size is not known ends with the file.
+    """
+    for _ in range(MOST):
+        if at + 24 > end:
+            return
+        head = read(stream, at, 24)
+        length = int.from_bytes(head[16:], "little")
+        if head[:16] == _ASF_DATA and length < 50:
+            length = end - at
+        if length < 24:
+            return
+        yield head[:16], (at + 24, at + length)
+        at += length

@@ -1,0 +1,56 @@
+"""The tracks of pictures of an MPEG transport stream, found among its packets.
+
+Such a file has no head that names its tracks: one may begin anywhere in it, as where recordings
+were joined, and FFmpeg knows those alone that it met while it opened the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIZES = (188, 192, 204)  # bytes of a packet: plain, with a time before it, with a check behind it
+_SYNC = 0x47  # their first byte
+_BEGINS, _HAS_DATA, _HAS_FIELD = 0x40, 0x10, 0x20  # flags of the second byte, and of the fourth
+_LARGEST = 180  # where the data of a packet may begin, to have the start of a picture's
+
+_CHUNK = 4 << 20  # bytes looked at together
+_OVER = _SIZES[-1] + 1  # and behind them, for packets that begin within
+
+
+def picture_tracks(stream: BinaryIO) -> set[int]:
+    """The PIDs of all tracks of pictures. All of the stream is read, which stays where it was."""
+    stood = stream.tell()
+    try:
+        return set().union(*_pictures(stream))
+    finally:
+        stream.seek(stood)
+
+
+def _pictures(stream: BinaryIO) -> Iterator[set[int]]:
+    """The PIDs of the packets in which data of pictures begins, chunk by chunk, wherever packets
+    begin: of a damaged file some are shifted.
+    """
+    stream.seek(0)
+    rest = b""
+    while piece := stream.read(_CHUNK):
+        data = np.frombuffer(rest + piece, np.uint8)
+        yield _beginning(data)
+        rest = data[-_OVER:].tobytes()
+
+
+def _beginning(data: NDArray[np.uint8]) -> set[int]:
+    """The PIDs of a chunk, less those of packets that are not followed by another in it."""
+    at = np.flatnonzero(data[: max(len(data) - _OVER, 0)] == _SYNC)
+    at = at[(data[at + 1] & _BEGINS != 0) & (data[at + 3] & _HAS_DATA != 0)]
+    at = at[np.logical_or.reduce([data[at + size] == _SYNC for size in _SIZES])]
+    # Behind four bytes may be a field, of as many bytes as its first one says.
+    starts = np.where(data[at + 3] & _HAS_FIELD != 0, 5 + data[at + 4].astype(np.int64), 4)
+    at, starts = at[starts <= _LARGEST], starts[starts <= _LARGEST]
+    code = data[(at + starts)[:, np.newaxis] + np.arange(4)]
+    at = at[(code[:, :3] == (0, 0, 1)).all(axis=1) & (code[:, 3] & 0xF0 == 0xE0)]
+    pids = (data[at + 1].astype(np.int64) & 0x1F) << 8 | data[at + 2]
+    return set(np.unique(pids).tolist())
