@@ -1,5 +1,6 @@
 """JSON Lines: one whole line a result, in a file that only its owner reads."""
 
+import base64
 import io
 import json
 import multiprocessing
@@ -97,7 +98,9 @@ def test_a_name_that_is_no_text_makes_no_bad_line(tmp_path):
         out.write(engine.match([], input="odd \udcff name"))
 
     (line,) = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(line)["input"] == "odd ? name"
+    told = json.loads(line)
+    assert told["input"] == "odd \ufffd name"
+    assert base64.b64decode(told["input_base64"]) == b"odd \xff name"
 
 
 def test_what_was_printed_before_comes_before_the_lines(tmp_path, monkeypatch):
