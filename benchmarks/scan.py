@@ -15,8 +15,8 @@ that of the system (USS).
     python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
 
 `--size` measures one of the sizes, and takes the rows of others from the receipt that is there.
-*Mixed* are as many of each size, in turn, as on a disk of uploads. `--soak` scans so many small
-files once, and tells how memory grew. `--folder` keeps pictures and list for another time.
+`--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures and
+list for another time.
 
 What this does not show: a cold disk, formats other than JPEG, more cores than two.
 """
@@ -47,12 +47,10 @@ from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 
 QUESTION = "How many files a second does a scan screen?"
-PLAIN = ((320, 240), (640, 480), (1600, 1004), (4000, 3000))
-SIZES = {f"{width}×{height}": ((width, height),) for width, height in PLAIN} | {"mixed": PLAIN}
-"""The sizes of pictures that are scanned together: one, or as many of each, in turn."""
-SMALL = ("320×240", "mixed")
+SIZES = {f"{w}×{h}": (w, h) for w, h in ((320, 240), (640, 480), (1600, 1004), (4000, 3000))}
+SMALL = ("320×240", "640×480")
 GRAIN = {320: 0.0, 640: 3.5, 1600: 5.0, 4000: 5.0}  # levels, that make 1.4 to 1.7 bits a pixel
-SHARE = {"320×240": 3.0, "640×480": 2.0, "4000×3000": 0.125, "mixed": 0.25}  # of `--files`
+SHARE = {"320×240": 3.0, "640×480": 2.0, "4000×3000": 0.125}  # of `--files`
 ROUNDS = 3
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
@@ -83,12 +81,6 @@ def drawn_files(folder: Path, size: tuple[int, int], count: int) -> list[str]:
             path.write_bytes(Path(made[number % 20]).read_bytes())
         made.append(str(path))
     return made
-
-
-def mixed_files(folder: Path, sizes: tuple[tuple[int, int], ...], count: int) -> list[str]:
-    """So many files at least, of each size as many, in turn."""
-    by_size = [drawn_files(folder, size, -(-count // len(sizes))) for size in sizes]
-    return [file for files in zip(*by_size, strict=True) for file in files]
 
 
 def bits_a_pixel(files: list[str]) -> float:
@@ -399,11 +391,7 @@ def main() -> None:
             told = soak(engine, drawn_files(folder, (160, 120), arguments.soak))
         else:
             by_size = {
-                size: mixed_files(
-                    folder,
-                    SIZES[size][:2] if arguments.small else SIZES[size],
-                    max(int(count * SHARE.get(size, 1)), 45),
-                )
+                size: drawn_files(folder, SIZES[size], max(int(count * SHARE.get(size, 1)), 45))
                 for size in (SMALL if arguments.small else SIZES)
                 if arguments.size in (None, size)
             }
