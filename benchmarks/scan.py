@@ -285,10 +285,10 @@ def claims(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for how, jobs, other, others, least in wanted:
             if (other, others) not in speed:
                 continue
-            times = round(speed[how, jobs] / speed[other, others], 2)
+            times = speed[how, jobs] / speed[other, others]
             found.append(
                 {"size": size, "claim": f"{how} with {jobs}, of {other} with {others}",
-                 "times": times, "at_least": least, "holds": times >= least}
+                 "times": round(times, 3), "at_least": least, "holds": times >= least}
             )  # fmt: skip
     return found
 
