@@ -1,6 +1,7 @@
 """Policy: defaults, what it refuses, its file and its fingerprint."""
 
 import json
+import math
 import pickle
 
 import numpy as np
@@ -49,6 +50,13 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"floor": {"pdq": 101}}, "0 to 100"),
         ({"limits": Limits(pixels=0)}, "limits.pixels"),
         ({"seconds": 0}, "seconds"),
+        ({"seconds": math.inf}, "seconds"),
+        ({"seconds": math.nan}, "seconds"),
+        ({"seconds": 1_000_001}, "1000000 at most"),
+        ({"memory": 1 << 63}, "bytes at most"),
+        ({"max_list_age": math.inf}, "max_list_age"),
+        ({"max_list_age": 10**400}, "max_list_age"),
+        ({"limits": Limits(bytes=math.inf)}, "limits.bytes"),
         ({"memory": -1}, "memory"),
         ({"memory": 1e9}, "whole number of bytes"),
         ({"memory": 100 << 20}, "at least"),
@@ -72,7 +80,9 @@ def test_the_ends_of_each_range_are_taken():
                 Policy(**{setting: {name: bits + 1}})
     assert [Policy(floor={"pdq": value}).floor["pdq"] for value in (0, 100)] == [0, 100]
     assert [Policy(floor={"vpdq": value}).floor["vpdq"] for value in (50, 100)] == [50, 100]
-    assert Policy(memory=128 << 20).memory == 128 << 20
+    for memory in (128 << 20, 1 << 62):
+        assert Policy(memory=memory).memory == memory
+    assert Policy(seconds=1_000_000).seconds == 1e6
     for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
         with pytest.raises(PolicyError):
             Policy(**wrong)
@@ -119,6 +129,11 @@ def test_a_policy_cannot_be_changed():
         policy.seconds = 1
     with pytest.raises(TypeError):
         policy.radius["pdq"] = 0
+
+
+def test_a_policy_is_a_key():
+    """Equal ones are one key of a set, whatever wrote their numbers, and others are others."""
+    assert len({Policy(), Policy(seconds=60), Policy(radius={"pdq": 31}), Policy(seconds=59)}) == 2
 
 
 def test_equal_policies_have_equal_fingerprints_and_others_do_not():
