@@ -7,8 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-from screener import Policy
+from screener import Policy, Terms
+from screener.commands import exchange
 from screener.errors import PolicyError
+from screener.hotline.table import Table
+from screener.lists.formats.mapping import ColumnMapping
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
@@ -184,6 +187,27 @@ def test_a_policy_file_says_the_same_as_python(tmp_path):
 
     expected = Policy(seconds=5, digests_only=True, radius={"pdq": 20}, limits=Limits(frames=3))
     assert loaded == expected
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (Policy.load, "[radius]\npdq = 20"),
+        (Terms.load, "tlp = 'RED'"),
+        (ColumnMapping.load, "[columns]\nX = 'md5'"),
+        (exchange._table, "[a-scheme]\nA = 1"),
+        (Table.load, "[en]\na = 1"),
+    ],
+    ids=["policy", "terms", "mapping", "categories", "hotline"],
+)
+def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text):
+    """The byte order mark, which editors on Windows write and nobody sees, changes nothing."""
+    file = tmp_path / "one.toml"
+    file.write_text(text, encoding="utf-8")
+    without = load(file)
+    file.write_text(text, encoding="utf-8-sig")
+
+    assert load(file) == without
 
 
 @pytest.mark.parametrize(

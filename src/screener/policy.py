@@ -136,7 +136,7 @@ class Policy:
         Raises PolicyError naming the file and the setting.
         """
         try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {error}") from error
         try:

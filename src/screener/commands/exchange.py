@@ -151,7 +151,7 @@ def export(
 
 def _table(path: Path) -> dict[tuple[str, str], int]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         table = {(s, str(code)): n for s, codes in found.items() for code, n in codes.items()}
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error

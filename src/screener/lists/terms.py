@@ -69,7 +69,7 @@ class Terms:
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListError names file and trouble."""
         try:
-            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
