@@ -131,6 +131,21 @@ def test_the_strictest_of_several_terms():
     assert strictest([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
 
 
+def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
+    """One may be named alone. Where the sources that a program picks are none, not all are written,
+    but nothing.
+    """
+    out = tmp_path / "out.csv"
+
+    with pytest.raises(ListError, match="no source to export is named"):
+        known.export(out, format="csv", audience="own", sources=[])
+    assert not out.exists()
+    known.export(out, format="csv", audience="own", sources="open")
+    one = out.read_bytes()
+    known.export(out, format="csv", audience="own", sources=["open"])
+    assert out.read_bytes() == one
+
+
 def test_terms_come_from_a_file_and_stay_until_said_otherwise(known, tmp_path):
     """A TOML file with the same keys; a later import that says nothing leaves them."""
     file = tmp_path / "terms.toml"

@@ -141,7 +141,7 @@ def export(
       screener export known.list --format bloom --kind sha256 -o known.bloom --audience own
     """
     report = HashList.open(path).export(
-        output, format=format_, audience=audience, sources=sources,
+        output, format=format_, audience=audience, sources=sources or None,
         categories=None if categories is None else _table(categories),
         kind=kind, error_rate=error_rate, key=sign,
     )  # fmt: skip
