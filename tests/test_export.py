@@ -131,6 +131,26 @@ def test_the_strictest_of_several_terms():
     assert strictest([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
 
 
+def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
+    """Not over the file that a source gave, which has what we withhold, nor in the place of a
+    device; over an earlier export and over an empty file it does.
+    """
+    given, out, pipe = tmp_path / "open.csv", tmp_path / "out.csv", tmp_path / "pipe"
+    before, files = given.read_bytes(), set(tmp_path.iterdir())
+
+    with pytest.raises(ListError, match="no export wrote"):
+        known.export(given, format="csv")
+    assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
+    os.mkfifo(pipe)
+    with pytest.raises(ListError, match="it is no file"):
+        known.export(pipe, format="csv")
+    assert pipe.is_fifo()
+    out.touch()
+    for sources in ("open", None):
+        known.export(out, format="csv", audience="own", sources=sources)
+    assert out.read_text().count("closed1") == 3
+
+
 def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
     """One may be named alone. Where the sources that a program picks are none, not all are written,
     but nothing.
