@@ -123,6 +123,15 @@ def test_an_older_name_of_a_level_is_understood_and_another_refused():
             Terms(**wrong)
 
 
+def test_a_day_has_one_form():
+    """However it is written, also as a `date`; what is none is refused, as is what is no level."""
+    for day in ("2031-01-06", "20310106", "2031-W02-1", date(2031, 1, 6)):
+        assert Terms(expires=day) == Terms(expires="2031-01-06")
+    for wrong in ({"expires": 2031}, {"expires": "2031-13-01"}, {"tlp": 3}, {"tlp": "PINK"}):
+        with pytest.raises(ListError, match=f"{next(iter(wrong))} is "):
+            Terms(**wrong)
+
+
 def test_the_strictest_of_several_terms():
     """The narrowest level, no wherever one says no, the first day."""
     several = Terms("GREEN", True, "2031-01-01"), Terms("AMBER", False), Terms(None, True)

@@ -51,9 +51,9 @@ class Terms:
     note: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the values, and bring the level to its present name."""
+        """Check the values, and bring the level to its present name and the day to one form."""
         if self.tlp is not None:
-            level = self.tlp.upper().removeprefix("TLP:").replace("WHITE", "CLEAR")
+            level = str(self.tlp).upper().removeprefix("TLP:").replace("WHITE", "CLEAR")
             if level not in TLP:
                 raise ListError(f"tlp is one of {', '.join(TLP)}")
             object.__setattr__(self, "tlp", level)
@@ -61,9 +61,10 @@ class Terms:
             raise ListError("redistribution is true or false")
         if self.expires is not None:
             try:
-                date.fromisoformat(self.expires)
+                day = date.fromisoformat(str(self.expires))
             except ValueError:
                 raise ListError("expires is a day such as 2030-12-31") from None
+            object.__setattr__(self, "expires", day.isoformat())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Terms:
