@@ -176,6 +176,10 @@ def test_wrong_questions_are_refused(tmp_path):
     for rows in ([0.5], np.zeros(1, np.float32), [True]):
         with pytest.raises(HashError, match="whole numbers"):
             index.add(POOL).codes(rows)
+    with pytest.raises(HashError, match="one after another"):
+        index.add(POOL).codes([[0, 1], [1, 0]])
+    with pytest.raises(HashError, match="not list"):
+        index.add([[0] * 8])
     with pytest.raises(FileExistsError):
         SegmentedIndex.create(tmp_path / "i", bits=64)
     for path in (tmp_path / "none", tmp_path):

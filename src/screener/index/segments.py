@@ -239,7 +239,8 @@ class SegmentedIndex:
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
         if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
-            raise HashError("codes are a uint8 array")
+            found = getattr(codes, "dtype", type(codes).__name__)
+            raise HashError(f"codes are a uint8 array, not {found}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))
