@@ -318,6 +318,8 @@ def test_a_signature_of_another_key_is_refused_and_so_is_no_key_at_all(known, tm
     for wrong in (other, path, keys[0], tmp_path / "missing.pem"):
         with pytest.raises(ListError):
             known.import_file(path, source="peer", key=wrong)
+    with pytest.raises(ListError, match=r"public key .*missing\.pem: No such file"):
+        known.import_file(path, source="peer", key=tmp_path / "missing.pem")
     with pytest.raises(ListError, match="private key"):
         known.export(path, format="csv", key=keys[1])
 

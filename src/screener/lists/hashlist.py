@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -255,11 +256,13 @@ class HashList(KeptList):
         """Check the records, the index files against them, and a sample of searches by brute force.
 
         A million codes take some twenty seconds and 300 MB of memory. What is
-        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed` draws
-        the queries: a random one unless given.
+        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed`, 0 or
+        more, draws the queries: a random one unless given.
         """
         chosen = secrets.randbits(32) if seed is None else seed
-        return verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
+        if not isinstance(chosen, Integral) or chosen < 0:
+            raise ListError(f"a seed is a whole number from 0, not {seed!r}")
+        return verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
 
 
 def _absolute(path: str | PathLike[str]) -> Path:
