@@ -303,6 +303,18 @@ def test_labels_that_look_like_hashes_are_told():
     assert (len(list(few)), few.notes) == (3, ())
 
 
+@pytest.mark.parametrize("name", ["Deleted", "is_deleted", "should-delete", "ACTIVE", "Withdrawn"])
+def test_labels_that_look_like_a_state_are_told(name):
+    """A row that its source took back by a word of its own matches as before, which accuses."""
+    reader = reader_of(f"id,md5,{name},note\nx,{MD5},true,a\n")
+    (row,) = reader
+
+    assert (row.state, row.labels) == (State.CONFIRMED, {name: "true", "note": "a"})
+    assert len(reader.notes) == 1
+    assert f"may take rows back, which they do not: {name};" in reader.notes[0]
+    assert reader_of(f"id,md5,status\nx,{MD5},active\n").notes == ()
+
+
 def test_category_schemes_and_times():
     """A scheme column names the scheme; without one it is the operator's."""
     text = f"id,md5,category,category_scheme,updated_at\nx,{MD5},A,uk,2026-01-02\ny,{MD5},B,,\n"

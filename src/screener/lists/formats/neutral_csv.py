@@ -58,6 +58,11 @@ _ROLES = {
     },
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
+# Names by which others say that an entry counts no more, or does, in words that nobody told us.
+_LIKE_A_STATE = frozenset(
+    ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
+     "disabled", "enabled", "active", "isactive", "inactive")
+)  # fmt: skip
 _JUDGED = 100  # rows that tell what a column of labels holds
 
 
@@ -77,7 +82,7 @@ def header_of(line: str) -> Header | None:
 
 def has_meaning(name: str) -> bool:
     """Whether a column of that name is more than a label."""
-    return name.casefold().translate(_NO_SEPARATORS) in _ROLES
+    return _folded(name) in _ROLES
 
 
 def _header(line: str, delimiter: Delimiter) -> Header | None:
@@ -87,7 +92,7 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLES.get(name.casefold().translate(_NO_SEPARATORS))
+        role = _ROLES.get(_folded(name))
         known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
         if key in known:
             raise ListError(
@@ -99,6 +104,10 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
 
 
 _NO_SEPARATORS = str.maketrans("", "", " -_")
+
+
+def _folded(name: str) -> str:
+    return name.casefold().translate(_NO_SEPARATORS)
 
 
 def _planned(
@@ -180,18 +189,27 @@ class NeutralCsv:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which labels look like hashes: a column whose name is not known may be of a known kind,
-        and nothing would be compared with it.
+        """Which labels look like hashes, or like a state: a column whose name is not known may be
+        of a known kind, and nothing would be compared with it, or take its row back.
         """
-        found = [name for name, count in self._hashlike.items() if 2 * count >= self._filled[name]]
-        named = ", ".join(name for name in found if not may_hold_hash(name))
-        if not found:
-            return ()
-        return (
-            f"{len(found)} columns kept as labels look like hashes, and nothing is compared with"
-            f" them{named and f': {named}'}; name their kind in the header, as in `pdq`, or use a"
-            " mapping file",
-        )
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
+        hashes = [name for name, n in self._hashlike.items() if 2 * n >= self._filled[name]]
+        if hashes:
+            named = ", ".join(name for name in hashes if not may_hold_hash(name))
+            yield (
+                f"{len(hashes)} columns kept as labels look like hashes, and nothing is compared"
+                f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
+                " or use a mapping file"
+            )
+        states = [name for name in self.unknown_columns if _folded(name) in _LIKE_A_STATE]
+        if states:
+            yield (
+                "columns kept as labels may take rows back, which they do not:"
+                f" {', '.join(states)}; call such a column `status`, or tell its words by a"
+                " mapping file"
+            )
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
