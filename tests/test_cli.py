@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import stat
 import subprocess
@@ -462,3 +463,15 @@ def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):
     assert screener("scan", half, "--list", known).returncode == 1
     digests = screener("scan", half, IMAGES / "blank.png", "--list", known, "--digests-only")
     assert digests.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "runs"), [("__main__", 1), ("__mp_main__", 0)])
+def test_the_command_can_be_run_as_a_module(monkeypatch, name, runs):
+    """`python -m screener` is `screener`; the worker processes of its scans, which load it too
+    under another name, do not run it once more.
+    """
+    calls = []
+    monkeypatch.setattr("screener_command.main", lambda: calls.append(1))
+    runpy.run_module("screener.__main__", run_name=name)
+
+    assert len(calls) == runs

@@ -6,6 +6,7 @@ import pytest
 from kept import value
 
 from screener.errors import HashError, ListError
+from screener.hashing.hash import Hash
 from screener.lists.edge import EdgeFilter
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -42,7 +43,8 @@ def test_the_edge_filter_holds_only_what_makes_a_match(known, put, tmp_path):
     found = {s.value for s in State if held.may_contain(value(s))}
 
     assert found == {"confirmed", "disputed"}
-    for wrong in (value(1, 32), "zz", b"12"):
+    assert held.may_contain(Hash.parse("md5", value("confirmed")))
+    for wrong in (value(1, 32), "zz", b"12", 16, None, Hash.parse("sha1", value(1, 20))):
         with pytest.raises(HashError):
             held.may_contain(wrong)
 
@@ -60,6 +62,22 @@ def test_pybloom_live_itself_reads_what_follows_the_first_line(known, put, tmp_p
         bloom = BloomFilter.fromfile(stream)
 
     assert value(1) in bloom
+
+
+def test_a_filter_with_one_bit_changed_is_refused(known, put, tmp_path):
+    """Wherever it is: without it, a digest of the list would certainly not be one."""
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="md5")
+    whole = path.read_bytes()
+    assert EdgeFilter.open(path).may_contain(value(1))
+
+    for place in range(0, 8 * len(whole), 5):
+        broken = bytearray(whole)
+        broken[place // 8] ^= 1 << place % 8
+        path.write_bytes(broken)
+        with pytest.raises(ListError, match="no filter, or is damaged"):
+            EdgeFilter.open(path)
 
 
 def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_path):

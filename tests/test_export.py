@@ -123,12 +123,56 @@ def test_an_older_name_of_a_level_is_understood_and_another_refused():
             Terms(**wrong)
 
 
+def test_a_day_has_one_form():
+    """However it is written, also as a `date`; what is none is refused, as is what is no level."""
+    for day in ("2031-01-06", "20310106", "2031-W02-1", date(2031, 1, 6)):
+        assert Terms(expires=day) == Terms(expires="2031-01-06")
+    for wrong in ({"expires": 2031}, {"expires": "2031-13-01"}, {"tlp": 3}, {"tlp": "PINK"}):
+        with pytest.raises(ListError, match=f"{next(iter(wrong))} is "):
+            Terms(**wrong)
+
+
 def test_the_strictest_of_several_terms():
     """The narrowest level, no wherever one says no, the first day."""
     several = Terms("GREEN", True, "2031-01-01"), Terms("AMBER", False), Terms(None, True)
 
     assert strictest(several) == Terms("AMBER", False, "2031-01-01")
     assert strictest([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
+
+
+def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
+    """Not over the file that a source gave, which has what we withhold, nor in the place of a
+    device; over an earlier export and over an empty file it does.
+    """
+    given, out, pipe = tmp_path / "open.csv", tmp_path / "out.csv", tmp_path / "pipe"
+    before, files = given.read_bytes(), set(tmp_path.iterdir())
+
+    with pytest.raises(ListError, match="no export wrote"):
+        known.export(given, format="csv")
+    assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
+    os.mkfifo(pipe)
+    with pytest.raises(ListError, match="it is no file"):
+        known.export(pipe, format="csv")
+    assert pipe.is_fifo()
+    out.touch()
+    for sources in ("open", None):
+        known.export(out, format="csv", audience="own", sources=sources)
+    assert out.read_text().count("closed1") == 3
+
+
+def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
+    """One may be named alone. Where the sources that a program picks are none, not all are written,
+    but nothing.
+    """
+    out = tmp_path / "out.csv"
+
+    with pytest.raises(ListError, match="no source to export is named"):
+        known.export(out, format="csv", audience="own", sources=[])
+    assert not out.exists()
+    known.export(out, format="csv", audience="own", sources="open")
+    one = out.read_bytes()
+    known.export(out, format="csv", audience="own", sources=["open"])
+    assert out.read_bytes() == one
 
 
 def test_terms_come_from_a_file_and_stay_until_said_otherwise(known, tmp_path):
@@ -274,6 +318,8 @@ def test_a_signature_of_another_key_is_refused_and_so_is_no_key_at_all(known, tm
     for wrong in (other, path, keys[0], tmp_path / "missing.pem"):
         with pytest.raises(ListError):
             known.import_file(path, source="peer", key=wrong)
+    with pytest.raises(ListError, match=r"public key .*missing\.pem: No such file"):
+        known.import_file(path, source="peer", key=tmp_path / "missing.pem")
     with pytest.raises(ListError, match="private key"):
         known.export(path, format="csv", key=keys[1])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -366,3 +368,41 @@ def test_queries_are_an_array_though_bytes_would_have_the_form() -> None:
     for queries in (-1, 1.5, None):
         with pytest.raises(HashError, match="a number from 0"):
             index.explain(queries=queries, radius=31)  # type: ignore[arg-type]
+
+
+def test_a_pickle_of_an_opened_index_opens_its_file(tmp_path, monkeypatch):
+    """From wherever it is read, though the path was relative; the codes are not in it."""
+    codes = np.random.default_rng(1).integers(0, 256, (500, 32), np.uint8)
+    monkeypatch.chdir(tmp_path)
+    HammingIndex.build(codes).save("codes.idx")
+    text = pickle.dumps(HammingIndex.open("codes.idx", hugepages=True))
+    monkeypatch.chdir("/")
+    index = pickle.loads(text)
+
+    assert len(text) < 1000
+    assert_equal(index.search(codes[:3], radius=100), brute_force(codes, codes[:3], 100))
+
+
+def test_a_pickle_knows_its_file_from_another(tmp_path):
+    """An index that was saved over it since, of as many codes, is not taken for it: rows of one say
+    nothing of the other.
+    """
+    codes = np.random.default_rng(1).integers(0, 256, (2, 5, 8), np.uint8)
+    path = tmp_path / "codes.idx"
+    HammingIndex.build(codes[0]).save(path)
+    text = pickle.dumps(HammingIndex.open(path))
+
+    HammingIndex.build(codes[1]).save(path)
+    with pytest.raises(IndexFileError, match="another index than the one that was pickled"):
+        pickle.loads(text)
+    HammingIndex.build(codes[0]).save(path)
+    assert (pickle.loads(text).codes == codes[0]).all()
+
+
+def test_an_index_that_was_built_says_how_others_get_it(tmp_path):
+    """It has no path that a pickle could have; the error says what to do. It is its own copy."""
+    index = HammingIndex.build(np.zeros((1, 8), np.uint8))
+
+    with pytest.raises(TypeError, match="save it and open the file"):
+        pickle.dumps(index)
+    assert copy.copy(index) is copy.deepcopy(index) is index

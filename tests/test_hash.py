@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,43 @@ def test_unknown_kind_lists_the_kinds() -> None:
         kind_named("md4")
     with pytest.raises(HashError, match="unknown kind"):
         Hash.parse("PDQ", PDQ)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        *(("pdq", bytes(32)), (None, bytes(32)), (KINDS["pdq"], "a" * 32), (KINDS["vpdq"], "a")),
+        *((KINDS["pdq"], other) for other in (bytearray(32), np.zeros(32, "u1"), [0] * 32, None)),
+    ],
+)
+def test_a_hash_is_of_a_kind_and_bytes(kind: Any, value: Any) -> None:
+    """Anything else is refused at once, and not where it is compared, with what to call instead: a
+    text of the right length among it, and what is no key of a set.
+    """
+    with pytest.raises(HashError, match=r"of a HashKind and bytes, not .*; Hash\.parse takes"):
+        Hash(kind, value)
+
+
+def test_what_is_no_text_is_refused() -> None:
+    """A kind that is not named, a value that is bytes already, what has no distance."""
+    one: Any = Hash.parse("pdq", PDQ)
+    for kind in (one.kind, None, ["pdq"], b"pdq"):
+        with pytest.raises(HashError, match="named by a text, such as 'pdq', not by"):
+            Hash.parse(kind, PDQ)
+    with pytest.raises(HashError, match="text of a value is text, not bytes"):
+        Hash.parse("pdq", one.value)
+    with pytest.raises(HashError, match="to a Hash, not to bytes"):
+        one.distance(one.value)
+
+
+@pytest.mark.parametrize("number", ["90", 90.0, 90.5, True, float("nan")])
+@pytest.mark.parametrize("name", ["quality", "pixels"])
+def test_a_quality_is_a_whole_number(name: str, number: Any) -> None:
+    """So is a version of the pixel pipeline; NumPy's become Python's own, which JSON can have."""
+    with pytest.raises(HashError, match=f"{name} is a whole number or None, not"):
+        Hash(KINDS["md5"], bytes(16), **{name: number})
+    taken: Any = {name: np.uint8(90)}
+    assert type(getattr(Hash(KINDS["md5"], bytes(16), **taken), name)) is int
 
 
 def test_kinds_cannot_be_changed() -> None:

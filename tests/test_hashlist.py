@@ -338,6 +338,47 @@ def test_holders_answers_row_by_row(known, put):
     assert [record.entry for (record,) in held] == [f"e{n}" for n in wanted]
 
 
+@pytest.mark.parametrize("row", ["", f"x,{value(1, 32)},{value(1)}\n"], ids=["without", "with"])
+def test_a_wrong_call_is_refused_whatever_the_list_holds(known, put, row):
+    """A radius or number of threads that is none, what is no array, and codes of another width, are
+    refused before the first hash of a kind is imported as they are afterwards.
+    """
+    put("id,pdq,md5\n" + row)
+    one, pdq, md5 = known.refresh(), codes(value(1, 32)), codes(value(1))
+    assert one.search("pdq", pdq, radius=0)[0][-1] == one.lookup("md5", md5)[0][-1] == bool(row)
+
+    for radius in (-1, 257, 31.0, "31", None):
+        with pytest.raises(HashError, match="radius"):
+            one.search("pdq", pdq, radius=radius)
+    for threads in (0, 1.0, None):
+        with pytest.raises(HashError, match="threads are"):
+            one.search("pdq", pdq, radius=31, threads=threads)
+    for wrong in ([0] * 32, bytes(32), None, pdq[:, :8], pdq.astype(np.int8), pdq[np.newaxis]):
+        with pytest.raises(HashError, match="queries"):
+            one.search("pdq", wrong, radius=31)
+        with pytest.raises(HashError, match="queries"):
+            one.lookup("md5", wrong)
+
+
+def test_a_generation_is_a_whole_number(known, put):
+    """NumPy's too, to open and to go back to; a number as a text is none, and no generation is as
+    far ahead as a number that the database cannot have.
+    """
+    put(f"id,md5\nx,{value(1)}\n")
+    put(f"id,md5\nx,{value(2)}\n")
+
+    assert HashList.open(known.path, generation=np.int64(1)).generation == 1
+    for number in (3, 2**63, 2**70, -1, -(2**70)):
+        with pytest.raises(ListError, match="has no generation"):
+            HashList.open(known.path, generation=number)
+    for wrong in ("1", 1.0, b"1"):
+        with pytest.raises(ListError, match="a generation is a whole number, not"):
+            HashList.open(known.path, generation=wrong)
+        with pytest.raises(ListError, match="a generation is a whole number, not"):
+            known.rollback(wrong, by="ann", reason="a bad file")
+    assert known.rollback(np.int64(1), by="ann", reason="a bad file") == 3
+
+
 def test_wrong_questions_are_refused(known, put):
     """A kind asked the wrong way, an unknown kind, rows of a kind that the list has not."""
     with pytest.raises(HashError, match="lookup"):
@@ -346,7 +387,7 @@ def test_wrong_questions_are_refused(known, put):
         known.lookup("pdq", codes(value(1, 32)))
     with pytest.raises(HashError, match="unknown kind"):
         known.search("sha3", codes(value(1)), radius=0)
-    with pytest.raises(HashError, match="shape"):
+    with pytest.raises(HashError, match="128 bits"):
         known.search("pdq", codes(value(1)), radius=0)
     with pytest.raises(HashError, match="no pdq"):
         known.holders("pdq", [0])

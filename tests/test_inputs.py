@@ -26,6 +26,8 @@ from screener import Policy, Screener, scan
 from screener.inputs import arguments, count, find, places
 from screener.names import Awaited, Names
 
+NO_PATH = "a path is text or an os.PathLike of text, not"
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -40,6 +42,31 @@ def tree(tmp_path):
 def below(tree, found):
     """Names without their folder."""
     return [os.path.relpath(name, tree) for name in found]
+
+
+@pytest.mark.parametrize("wrong", [b"tree", bytearray(b"tree"), 3, None], ids=repr)
+def test_what_is_no_path_is_refused_and_not_gone_through(wrong):
+    """Bytes are no names, since they would be gone through number by number, or have a Result that
+    names nobody; alone they are refused by the call itself.
+    """
+    with pytest.raises(TypeError, match=NO_PATH):
+        scan(None, wrong)
+    with pytest.raises(TypeError, match=NO_PATH):
+        list(find([wrong]))
+    with pytest.raises(TypeError, match=NO_PATH):
+        list(count([wrong]))
+
+
+def test_a_folder_listed_in_bytes_is_refused(tree):
+    """An entry of `os.scandir(b"…")` is a path of bytes, whose Result would name nobody."""
+    with os.scandir(os.fsencode(tree)) as entries, pytest.raises(TypeError, match=NO_PATH):
+        list(find(entries))
+
+
+def test_a_name_in_bytes_is_told_what_to_do():
+    """The error says what bytes are taken for elsewhere, and how a name becomes text."""
+    with pytest.raises(TypeError, match="makes text of a name, Screener"):
+        list(find([b"photo.jpg"]))
 
 
 def test_patterns_are_expanded_in_order_and_names_come_first(tree):

@@ -1,6 +1,7 @@
 """What `screener bench` measures, and what it never tells."""
 
 import json
+import os
 import time
 
 import numpy as np
@@ -9,6 +10,8 @@ from click.testing import CliRunner
 
 from screener.cli import cli
 from screener.errors import HashError
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import VideoFrame, pack_vpdq
 from screener.lists.hashlist import HashList
 from screener.measure import measure
 
@@ -52,6 +55,25 @@ def test_removed_values_are_no_stumbling_block(make_list, tmp_path) -> None:
     known.import_file(more, source="test")
     figures = measure(known.refresh(), seconds=0.2, radius=[31]).figures
     assert {f.kind: f.values for f in figures}["pdq"] == len(known.refresh().snapshot("pdq"))
+
+
+def test_a_list_of_videos_is_measured_by_their_frames(make_list) -> None:
+    """They are searched as pictures are, so that such a list is not one with nothing to search."""
+    frames = [VideoFrame(i, float(i), 100, bytes(range(i, i + 32))) for i in range(5)]
+    known = make_list([{"id": "a", "vpdq": Hash(KINDS["vpdq"], pack_vpdq(frames)).text}])
+    figures = measure(known, seconds=0.05, radius=[31, 300]).figures
+    assert [(one.kind, one.values, one.radius) for one in figures] == [("vpdq", 5, 31)]
+    assert figures[0].hits >= 0.5  # every second query lies near a frame
+    with pytest.raises(HashError, match="beyond the 256 bits"):
+        measure(known, seconds=0.05, radius=[257])
+
+
+def test_the_cores_are_those_that_it_may_use(make_list, monkeypatch) -> None:
+    """Threads are as many: more, on the cores that are others', would tell nothing of ours."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    report = measure(make_list(rows_of(5)), seconds=0.01, radius=[31])
+    assert report.cores == 3
+    assert [one.threads for one in report.figures[-1].batches] == [1, 3]
 
 
 def test_it_keeps_to_its_time(make_list) -> None:

@@ -274,6 +274,47 @@ def test_unknown_columns_are_kept_unchanged():
     assert reader_of(text).unknown_columns == ("sha512", "ssdeep", "note")
 
 
+@pytest.mark.parametrize("name", ["PDQ hash", "pdq_hash", "hash_pdq", "Hash-PDQ", "PDQHash"])
+def test_a_column_of_hashes_may_say_so(name):
+    """Beside the kind: such a column was a label, and nothing was compared with it."""
+    text = f"id,md5 hash,{name},pdq_quality\nx,{MD5},{PDQ},80\n"
+    (row,) = good(text)
+
+    assert texts([row]) == [[("pdq", PDQ), ("md5", MD5)]]
+    assert {item.kind.name: item.quality for item in row.hashes} == {"md5": None, "pdq": 80}
+    assert reader_of(text).unknown_columns == ()
+    with pytest.raises(ListError, match="columns 1 and 2 have the same meaning"):
+        read(f"pdq,{name}\n{PDQ},{PDQ}\n")
+
+
+def test_labels_that_look_like_hashes_are_told():
+    """Nothing is compared with them, and what kind they are of nobody said. Numbers, times, words
+    and hashes of other lengths do not look so; a name as long as a hash may be is not told.
+    """
+    header = f"id,md5,perceptual,Parent,number,note,sha512,empty,{'name' * 6}"
+    row = f"{MD5},{PDQ},{base64.b64encode(bytes(32)).decode()},{'1' * 32},abc,{'ab' * 64},,{MD5}"
+    reader = reader_of(f"{header}\nx,{row}\ny,{MD5},,,,,,,\n")
+    assert (len(list(reader)), len(reader.notes)) == (2, 1)
+
+    told = reader.notes[0]
+    assert told.startswith("3 columns kept as labels look like hashes, and nothing is compared")
+    assert "with them: perceptual, Parent;" in told
+    few = reader_of("id,md5,note\n" + f"x,{MD5},{MD5}\n" + f"y,{MD5},a word\n" * 2)
+    assert (len(list(few)), few.notes) == (3, ())
+
+
+@pytest.mark.parametrize("name", ["Deleted", "is_deleted", "should-delete", "ACTIVE", "Withdrawn"])
+def test_labels_that_look_like_a_state_are_told(name):
+    """A row that its source took back by a word of its own matches as before, which accuses."""
+    reader = reader_of(f"id,md5,{name},note\nx,{MD5},true,a\n")
+    (row,) = reader
+
+    assert (row.state, row.labels) == (State.CONFIRMED, {name: "true", "note": "a"})
+    assert len(reader.notes) == 1
+    assert f"may take rows back, which they do not: {name};" in reader.notes[0]
+    assert reader_of(f"id,md5,status\nx,{MD5},active\n").notes == ()
+
+
 def test_category_schemes_and_times():
     """A scheme column names the scheme; without one it is the operator's."""
     text = f"id,md5,category,category_scheme,updated_at\nx,{MD5},A,uk,2026-01-02\ny,{MD5},B,,\n"

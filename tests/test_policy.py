@@ -1,13 +1,17 @@
 """Policy: defaults, what it refuses, its file and its fingerprint."""
 
 import json
+import math
 import pickle
 
 import numpy as np
 import pytest
 
-from screener import Policy
+from screener import Policy, Terms
+from screener.commands import exchange
 from screener.errors import PolicyError
+from screener.hotline.table import Table
+from screener.lists.formats.mapping import ColumnMapping
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
@@ -49,6 +53,13 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"floor": {"pdq": 101}}, "0 to 100"),
         ({"limits": Limits(pixels=0)}, "limits.pixels"),
         ({"seconds": 0}, "seconds"),
+        ({"seconds": math.inf}, "seconds"),
+        ({"seconds": math.nan}, "seconds"),
+        ({"seconds": 1_000_001}, "1000000 at most"),
+        ({"memory": 1 << 63}, "bytes at most"),
+        ({"max_list_age": math.inf}, "max_list_age"),
+        ({"max_list_age": 10**400}, "max_list_age"),
+        ({"limits": Limits(bytes=math.inf)}, "limits.bytes"),
         ({"memory": -1}, "memory"),
         ({"memory": 1e9}, "whole number of bytes"),
         ({"memory": 100 << 20}, "at least"),
@@ -72,7 +83,9 @@ def test_the_ends_of_each_range_are_taken():
                 Policy(**{setting: {name: bits + 1}})
     assert [Policy(floor={"pdq": value}).floor["pdq"] for value in (0, 100)] == [0, 100]
     assert [Policy(floor={"vpdq": value}).floor["vpdq"] for value in (50, 100)] == [50, 100]
-    assert Policy(memory=128 << 20).memory == 128 << 20
+    for memory in (128 << 20, 1 << 62):
+        assert Policy(memory=memory).memory == memory
+    assert Policy(seconds=1_000_000).seconds == 1e6
     for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
         with pytest.raises(PolicyError):
             Policy(**wrong)
@@ -119,6 +132,11 @@ def test_a_policy_cannot_be_changed():
         policy.seconds = 1
     with pytest.raises(TypeError):
         policy.radius["pdq"] = 0
+
+
+def test_a_policy_is_a_key():
+    """Equal ones are one key of a set, whatever wrote their numbers, and others are others."""
+    assert len({Policy(), Policy(seconds=60), Policy(radius={"pdq": 31}), Policy(seconds=59)}) == 2
 
 
 def test_equal_policies_have_equal_fingerprints_and_others_do_not():
@@ -169,6 +187,27 @@ def test_a_policy_file_says_the_same_as_python(tmp_path):
 
     expected = Policy(seconds=5, digests_only=True, radius={"pdq": 20}, limits=Limits(frames=3))
     assert loaded == expected
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (Policy.load, "[radius]\npdq = 20"),
+        (Terms.load, "tlp = 'RED'"),
+        (ColumnMapping.load, "[columns]\nX = 'md5'"),
+        (exchange._table, "[a-scheme]\nA = 1"),
+        (Table.load, "[en]\na = 1"),
+    ],
+    ids=["policy", "terms", "mapping", "categories", "hotline"],
+)
+def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text):
+    """The byte order mark, which editors on Windows write and nobody sees, changes nothing."""
+    file = tmp_path / "one.toml"
+    file.write_text(text, encoding="utf-8")
+    without = load(file)
+    file.write_text(text, encoding="utf-8-sig")
+
+    assert load(file) == without
 
 
 @pytest.mark.parametrize(

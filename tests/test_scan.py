@@ -198,10 +198,17 @@ def test_memory_stays_flat(known, tmp_path):
     assert held[4000] - held[1000] < 4 << 20
 
 
-def test_jobs_is_at_least_one(known):
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, "2"])
+def test_jobs_is_a_whole_number_from_one(known, jobs):
     """The call is refused before anything starts."""
     with pytest.raises(PolicyError, match="jobs"):
-        scan(Screener(known, policy=Policy()), ".", jobs=0)
+        scan(Screener(known, policy=Policy()), ".", jobs=jobs)
+
+
+def test_a_scan_is_by_a_screener(known):
+    """A list is none, and the error says how it becomes one; the call itself is refused."""
+    with pytest.raises(TypeError, match=r"by a Screener, .* and not by HashList"):
+        scan(known, ".")
 
 
 @pytest.mark.parametrize(("jobs", "started"), [(None, 3), (1, 1), (5, 5)])

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict, regions
-from screener.errors import ListError, PolicyError
+from screener.errors import HashError, ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing import pdq
 from screener.located import Located
@@ -529,3 +529,30 @@ def test_memory_that_runs_out_between_decoding_and_a_hash_is_told(make_list, sce
     assert (found.verdict, found.matches[0].kind) == (Verdict.MATCH, "md5")
     assert (other.verdict, other.reason) == (Verdict.UNSCREENED, Reason.TOO_LARGE)
     assert "memory" in other.detail
+
+
+@pytest.mark.parametrize("wrong", ["known.list", Path("known.list"), None, ["known.list"], 3])
+def test_a_screener_is_of_lists_that_are_open(wrong):
+    """A path is none, alone or among others; the error says how it becomes one."""
+    with pytest.raises(ListError, match=r"of HashLists, not of \w+: HashList\.open opens one"):
+        Screener(wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"radius": {"pdq": 31}}, "policy.toml", 31])
+def test_a_policy_is_a_policy(engine, wrong):
+    """Settings that were not checked are none, nor is the name of a file; the error names both."""
+    with pytest.raises(PolicyError, match=r"is a Policy, not \w+: Policy\(.*Policy\.load"):
+        Screener(engine.lists, policy=wrong)
+
+
+def test_what_is_matched_is_a_list_of_hashes(engine):
+    """A text, a hash that stands alone, what is none among others: refused, whatever the list holds
+    and before any item is looked up.
+    """
+    one = Hash.parse("pdq", "5a" * 32)
+    for wrong in (one, one.text, one.value, None, [one, None], [one.text], [one.value]):
+        with pytest.raises(HashError, match="an item is a list of Hash objects") as caught:
+            engine.match(wrong)
+        assert one.text not in str(caught.value)
+        with pytest.raises(HashError, match="an item is a list of Hash objects"):
+            engine.match_many([[one], wrong])

@@ -1,8 +1,11 @@
 """SegmentedIndex: any order of changes equals a set and brute force; kills, readers, damage."""
 
+import copy
 import itertools
 import mmap
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +176,10 @@ def test_wrong_questions_are_refused(tmp_path):
     for rows in ([0.5], np.zeros(1, np.float32), [True]):
         with pytest.raises(HashError, match="whole numbers"):
             index.add(POOL).codes(rows)
+    with pytest.raises(HashError, match="one after another"):
+        index.add(POOL).codes([[0, 1], [1, 0]])
+    with pytest.raises(HashError, match="not list"):
+        index.add([[0] * 8])
     with pytest.raises(FileExistsError):
         SegmentedIndex.create(tmp_path / "i", bits=64)
     for path in (tmp_path / "none", tmp_path):
@@ -420,3 +427,33 @@ def test_a_new_index_lasts_through_a_power_cut(tmp_path, monkeypatch):
     SegmentedIndex.create(tmp_path / "i", bits=64)
 
     assert steps[-2:] == [("rename", tmp_path / "i"), ("sync", tmp_path)]
+
+
+def test_a_pickle_opens_the_state_that_it_was_made_of(tmp_path):
+    """Not a newer one, of which rows mean others; also when its manifest is gone, as long as an
+    object keeps its files. It is its own copy.
+    """
+    codes = np.random.default_rng(1).integers(0, 256, (40, 8), np.uint8)
+    index = SegmentedIndex.create(tmp_path / "i", bits=64).add(codes[:20]).remove(codes[:2])
+    text = pickle.dumps(index)
+    newest = index
+    for code in codes[20:]:
+        newest = newest.add(code[np.newaxis])
+    newest.compact()
+
+    again = pickle.loads(text)
+    assert (again.generation, len(again)) == (2, 18)
+    assert (again.all_codes() == index.all_codes()).all()
+    assert len(again.refresh()) == 38
+    assert copy.copy(index) is copy.deepcopy(index) is index
+
+
+def test_a_pickle_of_an_index_that_is_gone_is_refused(tmp_path):
+    """Another index in its folder is not taken for it."""
+    path, code = tmp_path / "i", np.zeros((1, 8), np.uint8)
+    text = pickle.dumps(SegmentedIndex.create(path, bits=64).add(code))
+    shutil.rmtree(path)
+    SegmentedIndex.create(path, bits=64).add(code)
+
+    with pytest.raises(IndexFileError, match="are gone; open the newest"):
+        pickle.loads(text)

@@ -48,6 +48,19 @@ def test_every_kind_is_a_type(name):
     assert row.hashes[0].value == value
 
 
+@pytest.mark.parametrize("more", ["90 photo.jpg", "- a", "90", "\tphoto.jpg"])
+def test_more_than_a_type_and_a_value_is_told_as_that(more):
+    """So are lines of `screener hash`, which `match` reads: the value is not said to be damaged.
+    Pairs of digits are one value, and a damaged one is damaged whatever follows it.
+    """
+    spaced = bytes.fromhex(MD5).hex(" ")
+    good, further, bad = read(f"md5 {spaced}\nmd5 {MD5} {more}\nmd5 {MD5[1:]} {more}\n")
+
+    assert good.hashes[0].text == MD5
+    assert further == BadRow(2, "md5", "more than a type and a value")
+    assert bad.reason in ("bad characters", "wrong length")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_blank_lines_and_comments(encoding):
     """They change nothing, and lines are counted as they stand."""
@@ -67,7 +80,7 @@ def test_encodings_blank_lines_and_comments(encoding):
         (f"{PDQ} pdq", "type", "unsupported type"),
         (PDQ, "type", "unsupported type"),
         ("pdq " + "0" * 32, "pdq", "wrong length"),
-        (f"pdq {PDQ} {PDQ}", "pdq", "wrong length"),
+        (f"pdq {PDQ} {PDQ}", "pdq", "more than a type and a value"),
         ("md5 " + "z" * 32, "md5", "bad characters"),
         (f"md5 {MD5}\0", None, "NUL byte"),
         ("md5 ''", "md5", "no usable hash"),

@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from screener.cli import cli
+from screener.errors import ListError
 from screener.index import comparison, tables, tiers
 from screener.index.comparison import compare_distances, compare_equality
 from screener.index.digests import DigestIndex
@@ -73,6 +76,16 @@ def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
         assert kind.bytes > 425 * 8
     assert known.verify(seed=5) == found
     assert known.verify().seed != known.verify().seed
+
+
+def test_a_seed_is_a_whole_number_from_zero(tmp_path: Path) -> None:
+    """Another is the caller's mistake, of the command as well, and no fault of ours."""
+    known = HashList.create(tmp_path / "empty.list")
+    for wrong in (-1, "5", 5.0):
+        with pytest.raises(ListError, match="a seed is a whole number from 0"):
+            known.verify(seed=wrong)  # type: ignore[arg-type]
+    told = CliRunner().invoke(cli, ["verify", str(known.path), "--seed", "-1"])
+    assert (told.exit_code, "'--seed': -1" in told.output) == (2, True)
 
 
 def test_the_command_prints_a_table_or_an_object_and_no_value(known: HashList) -> None:

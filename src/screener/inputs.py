@@ -18,6 +18,8 @@ FilePath = str | PathLike[str]
 # Inputs under way have their results, and their limits of time, also while others are looked for.
 _A_WHILE_S = 0.05
 
+_CONTENT = (bytes, bytearray, memoryview)
+
 
 def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
     """The files under the paths, folders walked in order of name: see `folder.walk`."""
@@ -34,15 +36,20 @@ def places(
     """As `find`, with where they lie; `by_disk` walks each folder in that order, not by name.
 
     Awaited while a name is still to come, or to be found: then it is to be asked for again.
+    TypeError for what is neither a path nor several, bytes among it: those are content.
     """
-    for path in _several(paths):
+    return _each(_several(paths), by_disk)
+
+
+def _each(paths: Iterable[FilePath], by_disk: bool) -> Iterator[Place | Awaited]:
+    for path in paths:
         if isinstance(path, Names):
             for name in path:
                 yield from [name] if isinstance(name, Awaited) else _places(name, by_disk)
         elif isinstance(path, Pattern):
             yield from _fitting(path, by_disk)
         else:
-            yield from _places(os.fspath(path), by_disk)
+            yield from _places(_text(path), by_disk)
 
 
 def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
@@ -53,7 +60,7 @@ def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
         if isinstance(path, Pattern):
             yield from (int(place is not None) for place in path.steps())
         else:
-            yield from folder.count(os.fspath(path))
+            yield from folder.count(_text(path))
 
 
 def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
@@ -79,7 +86,26 @@ def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
 
 
 def _several(paths: FilePath | Iterable[FilePath]) -> Iterable[FilePath]:
-    return [paths] if isinstance(paths, str | PathLike) else paths
+    if isinstance(paths, str | PathLike):
+        return [paths]
+    if not isinstance(paths, Iterable) or isinstance(paths, _CONTENT):
+        raise _no_path(paths)
+    return paths
+
+
+def _text(path: FilePath) -> str:
+    found = os.fspath(path) if isinstance(path, PathLike) else path
+    if not isinstance(found, str):
+        raise _no_path(found)
+    return found
+
+
+def _no_path(given: object) -> TypeError:
+    """What to raise of it. Taken for names, bytes would be gone through number by number."""
+    what = f"a path is text or an os.PathLike of text, not {type(given).__name__}"
+    if isinstance(given, _CONTENT):
+        what += "; os.fsdecode makes text of a name, Screener.screen takes content"
+    return TypeError(what)
 
 
 def _places(name: str, by_disk: bool) -> Iterator[Place]:

@@ -6,7 +6,6 @@ a report holds times and counts, never a value or a distance.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from screener.errors import HashError
 from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
+from screener.scan import cores
 from screener.screen import VERSIONS
 
 _SEED: Final = 20260103
@@ -84,40 +84,40 @@ def measure(
     radius: Sequence[int] = (),
     threads: Sequence[int] = (),
 ) -> Report:
-    """Time searches and look-ups of every kind that a list holds.
+    """Time searches and look-ups of every kind that a list holds; of `vpdq`, of videos' frames.
 
     It takes about `seconds`, after the index files were read once; a large list searched at a
-    large radius may take longer, since every figure needs some queries. Without `radius` each
-    perceptual kind is searched at 0, half of its default and its default, without `threads` by
-    one and by as many as there are cores. Raises HashError for a radius, a number of threads or
-    a time that makes no sense.
+    large radius may take longer, since every figure needs some queries. Without `radius` each kind
+    but digests is searched at 0, half of its default and its default, without `threads` by one and
+    by as many as there are cores for this process. Raises HashError for a radius, a number of
+    threads or a time that makes no sense.
     """
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
     if any(bits < 0 for bits in radius):
         raise HashError(f"a radius is 0 or more bits, not {min(radius)}")
-    cores = os.cpu_count() or 1
-    counts = sorted(set(threads or (1, cores)))
+    own = cores()
+    counts = sorted(set(threads or (1, own)))
+    kinds = list(map(kind_named, known.kinds))
     cells = [
         (kind, bits)
-        for kind in map(kind_named, known.kinds)
-        if kind.perceptual or kind.digest
-        for bits in (_radii(kind, radius) if kind.perceptual else (None,))
+        for kind in kinds
+        for bits in ((None,) if kind.digest else _radii(kind, radius))
     ]
-    perceptual = [kind for kind in map(kind_named, known.kinds) if kind.perceptual]
-    if perceptual and all(bits is None for _, bits in cells):
-        widest = max(kind.bits for kind in perceptual)
+    near = [8 * kind.code_size for kind in kinds if not kind.digest]
+    if near and all(bits is None for _, bits in cells):
+        widest = max(near)
         raise HashError(f"radius {min(radius)} is beyond the {widest} bits of the list")
     known.warm()
     share = seconds / max(1, len(cells))
     figures = tuple(_figures(known, kind, bits, counts, share) for kind, bits in cells)
-    return Report(known.name, known.generation, cores, dict(VERSIONS), figures)
+    return Report(known.name, known.generation, own, dict(VERSIONS), figures)
 
 
 def _radii(kind: HashKind, asked: Sequence[int]) -> list[int]:
     """The radii to search a kind at, ascending: those that are not wider than it."""
     radii = sorted(set(asked or (0, kind.radius // 2, kind.radius)))
-    return [radius for radius in radii if radius <= kind.bits]
+    return [radius for radius in radii if radius <= 8 * kind.code_size]
 
 
 def _figures(

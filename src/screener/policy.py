@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -12,7 +13,7 @@ from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
@@ -22,6 +23,8 @@ from screener.media.sampling import NUMBERS, Sampling
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
+_MOST_MEMORY = 1 << 62  # that a system can be told to hold a process to
+_MOST_SECONDS = 1_000_000  # that a system can be told to wait
 
 _COMPARED = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
 _DEFAULT_RADIUS = {name: kind.radius for name, kind in _COMPARED.items()}
@@ -39,8 +42,9 @@ class Policy:
     `vpdq` is of a frame, and at least 50: no list has an index of others.
     `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
     `sampling`: which frames of a video are looked at.
-    `seconds` and `memory` (bytes): what a scan's worker may spend on one file. A video's decoding
-    ends at four fifths of `seconds`, so that what was decoded is still looked up.
+    `seconds` (at most a million) and `memory` (bytes): what a scan's worker may spend on one file.
+    A video's decoding ends at four fifths of `seconds`, so that what was decoded is still looked
+    up.
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
@@ -69,8 +73,12 @@ class Policy:
         object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))
         object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
+        if self.seconds > _MOST_SECONDS:
+            raise PolicyError(f"seconds are {_MOST_SECONDS} at most, not {self.seconds}")
         if not isinstance(self.memory, Integral) or self.memory < LEAST_MEMORY:
             raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
+        if self.memory > _MOST_MEMORY:
+            raise PolicyError(f"memory is {_MOST_MEMORY} bytes at most")
         object.__setattr__(self, "memory", int(self.memory))
         if not isinstance(self.limits, Limits):
             raise PolicyError("limits are a screener.media.limits.Limits")
@@ -88,6 +96,10 @@ class Policy:
             object.__setattr__(self, "max_list_age", age)
         if not isinstance(self.digests_only, bool):
             raise PolicyError("digests_only is true or false")
+
+    def __hash__(self) -> int:
+        # Its mappings have none.
+        return hash(self.fingerprint)
 
     def __reduce__(self) -> tuple[partial[Policy], tuple[()]]:
         # A mapping proxy cannot be pickled, and a policy travels to worker processes.
@@ -124,7 +136,7 @@ class Policy:
         Raises PolicyError naming the file and the setting.
         """
         try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {error}") from error
         try:
@@ -152,12 +164,18 @@ def _merged(
 
 
 def _positive(name: str, value: object) -> int | float:
-    """A number above 0 in the one form that equal ones have, so that fingerprints are equal too."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
+    """A number above 0 in the one form that equal ones have, so that fingerprints are equal too.
+    Not an infinite one, which JSON cannot have.
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    try:
+        number = float(cast("float", value)) if real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 < number < math.inf:
         raise PolicyError(f"{name} is a number above 0, not {value!r}")
     if isinstance(value, Integral):
         return int(value)
-    number = float(value)
     return int(number) if number.is_integer() else number
 
 

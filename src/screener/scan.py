@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from screener.backlog import Backlog, Item
@@ -110,6 +111,11 @@ def told_by(
     cache: HashCache | None = None,
 ) -> Generator[tuple[str, Result], None, None]:
     """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
+    if not isinstance(engine, Screener):
+        raise TypeError(
+            "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
+            f" {type(engine).__name__}"
+        )
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
     holds = None if cache is None else partial(_holds, cache, engine.hasher)
@@ -131,8 +137,8 @@ def _results(
 
 def check_jobs(jobs: int | None) -> None:
     """PolicyError where that is no number of processes."""
-    if jobs is not None and jobs < 1:
-        raise PolicyError(f"jobs is a number of processes from 1, not {jobs}")
+    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
+        raise PolicyError(f"jobs is a number of processes from 1, not {jobs!r}")
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:

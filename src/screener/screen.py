@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +37,20 @@ class Screener:
     """One or several lists and a policy. Immutable, and safe to share between threads.
 
     `Screener(HashList.open("known.list"))`, or a sequence of lists. Raises ListError where two
-    lists have one name, and PolicyError where a list is older than the policy allows.
+    lists have one name or one is no HashList, and PolicyError where a list is older than the policy
+    allows.
     """
 
     def __init__(
         self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
     ) -> None:
-        self.lists = (lists,) if isinstance(lists, HashList) else tuple(lists)
+        self.lists = _lists(lists)
         self.policy = Policy() if policy is None else policy
+        if not isinstance(self.policy, Policy):
+            raise PolicyError(
+                f"a policy is a Policy, not {type(policy).__name__}: Policy(radius={{'pdq': 31}}),"
+                " say, or Policy.load of a file"
+            )
         if not self.lists:
             raise ListError("a Screener needs at least one list")
         names = [one.name for one in self.lists]
@@ -103,7 +110,8 @@ class Screener:
         frames of a vPDQ are looked up among pictures too, as those of a video are.
         """
         located = [
-            tuple(part for one in hashes for part in video_search.located(one)) for hashes in items
+            tuple(part for one in _hashes(item) for part in video_search.located(one))
+            for item in items
         ]
         names = [None] * len(located) if inputs is None else list(inputs)
         if len(names) != len(located):
@@ -214,6 +222,31 @@ class Screener:
             archives=item.name.archives,
             same=item.name.same,
         )
+
+
+def _lists(given: Any) -> tuple[HashList, ...]:
+    """The one list or several; ListError where they are something else, such as a path."""
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    lists = tuple(given) if several else (given,)
+    for one in lists:
+        if not isinstance(one, HashList):
+            raise ListError(
+                f"a Screener is of HashLists, not of {type(one).__name__}: HashList.open opens one"
+            )
+    return lists
+
+
+def _hashes(item: Any) -> tuple[Hash, ...]:
+    """The hashes of an item; HashError where they are something else, or one that stands alone."""
+    several = isinstance(item, Iterable) and not isinstance(item, str | bytes)
+    hashes = tuple(item) if several else (item,)
+    wrong = [one for one in hashes if not isinstance(one, Hash)]
+    if wrong or not several:
+        found = type((wrong or hashes)[0]).__name__
+        raise HashError(
+            f"an item is a list of Hash objects, [Hash.parse('pdq', text)] say, and not {found}"
+        )
+    return hashes
 
 
 def _check_age(one: HashList, policy: Policy) -> None:

@@ -141,7 +141,7 @@ def export(
       screener export known.list --format bloom --kind sha256 -o known.bloom --audience own
     """
     report = HashList.open(path).export(
-        output, format=format_, audience=audience, sources=sources,
+        output, format=format_, audience=audience, sources=sources or None,
         categories=None if categories is None else _table(categories),
         kind=kind, error_rate=error_rate, key=sign,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def export(
 
 def _table(path: Path) -> dict[tuple[str, str], int]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         table = {(s, str(code)): n for s, codes in found.items() for code, n in codes.items()}
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error

@@ -96,7 +96,9 @@ def bench(
 @click.command()
 @LIST
 @JSON
-@click.option("--seed", type=int, help="Draw the queries of an earlier run again.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Draw the queries of an earlier run again."
+)
 def verify(path: Path, as_json: bool, seed: int | None) -> int:
     """Check a list on disk: every byte, every table, the records, and a sample of searches.
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from types import MappingProxyType
 
 from screener.errors import HashError
@@ -98,6 +99,8 @@ _LONGEST_NAME = 12  # of a kind, in characters
 
 def kind_named(name: str) -> HashKind:
     """The kind of that name; HashError lists the names there are."""
+    if not isinstance(name, str):
+        raise HashError(f"a kind is named by a text, such as 'pdq', not by {type(name).__name__}")
     try:
         return KINDS[name]
     except KeyError:
@@ -122,12 +125,22 @@ class Hash:
     pixels: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.kind, HashKind) or not isinstance(self.value, bytes):
+            found = f"{type(self.kind).__name__} and {type(self.value).__name__}"
+            raise HashError(
+                f"a hash is of a HashKind and bytes, not {found}; Hash.parse takes a kind's name"
+                " and the text of a value"
+            )
         if self.kind.bits == 0:
             video.check_vpdq(self.value)
         elif len(self.value) != self.kind.size:
             raise HashError(
                 f"a {self.kind.name} value has {self.kind.size} bytes, not {len(self.value)}"
             )
+        for name in ("quality", "pixels"):
+            number = getattr(self, name)
+            if number is not None and type(number) is not int:
+                object.__setattr__(self, name, _whole(name, number))
         if self.quality is not None and not 0 <= self.quality <= 100:
             raise HashError(f"quality is 0 to 100, not {self.quality}")
 
@@ -174,13 +187,24 @@ class Hash:
         HashError, which never repeats the text.
         """
         found = kind_named(kind)
+        if not isinstance(text, str):
+            raise HashError(f"the text of a value is text, not {type(text).__name__}")
         return cls(found, _decode(found, text.strip()), quality=quality)
 
     def distance(self, other: Hash) -> int:
         """Hamming distance in bits to a hash of the same perceptual kind."""
+        if not isinstance(other, Hash):
+            raise HashError(f"a distance is to a Hash, not to {type(other).__name__}")
         if self.kind != other.kind or not self.kind.perceptual:
             raise HashError(f"no distance between {self.kind.name} and {other.kind.name}")
         return (int.from_bytes(self.value) ^ int.from_bytes(other.value)).bit_count()
+
+
+def _whole(name: str, number: object) -> int:
+    """A whole number of whatever type as Python's own, which is what lines are written of."""
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise HashError(f"{name} is a whole number or None, not {type(number).__name__}")
+    return int(number)
 
 
 def _decode(kind: HashKind, text: str) -> bytes:

@@ -30,7 +30,7 @@ class Table:
     def load(cls, path: Path) -> Table:
         """A whole TOML file; HotlineError where it cannot be read."""
         try:
-            return cls(str(path), "", tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls(str(path), "", tomllib.loads(path.read_text(encoding="utf-8-sig")))
         except OSError as error:
             reason = why(error)
         except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from screener import _core
 from screener.errors import HashError, IndexFileError
 from screener.index.invariants import check_codes
-from screener.index.layout import Sections, open_sections, write_sections
+from screener.index.layout import Identity, Sections, open_sections, write_sections
 from screener.index.tables import Tables
 from screener.threads import checked as checked_threads
 
@@ -78,7 +78,8 @@ class HammingIndex:
     """Codes of 64, 128, 256 or 512 bits, and exact search by Hamming distance among them.
 
     Make one with `build` or `open`. It never changes, so threads may share it; processes that
-    open the same file share its memory.
+    open the same file share its memory. A pickle of an opened one is its path and what tells the
+    file from others, which is mapped where it is read; one that was built is to be saved first.
     """
 
     __slots__ = ("_codes", "_index", "_sections", "_tables")
@@ -148,6 +149,22 @@ class HammingIndex:
             check_codes(self._codes, self._tables.sections(self.bits))
         except IndexFileError as error:
             raise IndexFileError(f"{where}: {error}") from None
+
+    def __reduce__(self) -> tuple[Callable[..., HammingIndex], tuple[str, Identity]]:
+        """A pickle opens the same file again; IndexFileError where another index is there."""
+        if self._sections is None:
+            raise TypeError(
+                "an index that was built is in the memory of this process alone: for others, save"
+                " it and open the file, whose path is what a pickle has"
+            )
+        return _again, (self._sections.whole, self._sections.identity)
+
+    def __copy__(self) -> HammingIndex:
+        """It never changes, so it is its own copy."""
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> HammingIndex:
+        return self
 
     def __len__(self) -> int:
         """How many codes."""
@@ -224,6 +241,14 @@ class HammingIndex:
         if not 0 <= whole <= self.bits:
             raise HashError(f"radius {whole} is not within 0 to {self.bits} bits")
         return whole
+
+
+def _again(path: str, identity: Identity) -> HammingIndex:
+    """The same index, opened once more where a pickle of it is read."""
+    index = HammingIndex.open(path)
+    if index._sections is None or index._sections.identity != identity:
+        raise IndexFileError(f"{path}: is another index than the one that was pickled")
+    return index
 
 
 def _copy(codes: Codes) -> Codes:

@@ -28,6 +28,7 @@ from screener.index import disk
 from screener.version import __version__
 
 Array = npt.NDArray[Any]
+Identity = tuple[tuple[str, int, int], ...]
 
 MAGIC: Final = b"\x89SCRN\r\n\x1a"
 VERSION: Final = 1
@@ -57,9 +58,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Sections:
-    """An open index file: read-only arrays by name, backed by the mapped file."""
+    """An open index file: read-only arrays by name, backed by the mapped file.
+
+    `path` is what the caller called it, `whole` the same from the root on.
+    """
 
     path: Path
+    whole: str
     content: str
     version: int
     writer: str
@@ -80,6 +85,11 @@ class Sections:
         count = section.length // section.dtype.itemsize
         flat = np.frombuffer(self._bytes, section.dtype, count, section.offset)
         return flat.reshape(section.shape)
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the file from one of other content: each section's name, length, checksum."""
+        return tuple((one.name, one.length, one.checksum) for one in self.directory.values())
 
     @property
     def size(self) -> int:
@@ -163,7 +173,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
             raise IndexFileError(f"{path}: the directory is damaged")
         directory = _read_directory(path, raw, status.st_size)
         mapped = mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ)
-    return Sections(path, found, VERSION, writer, directory, mapped)
+    return Sections(path, os.path.abspath(path), found, VERSION, writer, directory, mapped)
 
 
 def _storable(name: str, array: Array) -> Array:

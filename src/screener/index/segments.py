@@ -78,10 +78,11 @@ class SegmentedIndex:
     An object never changes: `add`, `remove` and `compact` give the one that follows, and
     `refresh` the newest, whoever wrote it. Threads may share an object; while it lives, its files
     stay. A code is in the set once, however often it was added, and its value is its name: rows
-    are those of one object, and the next may number the same codes otherwise.
+    are those of one object, and the next may number the same codes otherwise. A pickle of it is
+    its folder and the names of its files, which are mapped where it is read.
     """
 
-    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_snapshot")
+    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_removed", "_snapshot")
 
     def __init__(
         self,
@@ -99,9 +100,10 @@ class SegmentedIndex:
             name: have.get(name) or Held(folder / name, partial(opening, rows=rows))
             for name, rows in manifest.parts
         }
-        removed = NONE_REMOVED
+        self._removed = None
         if manifest.removed is not None:
-            removed = open_removed(folder / manifest.removed[0])
+            self._removed = Held(folder / manifest.removed[0], open_removed)
+        removed = NONE_REMOVED if self._removed is None else self._removed.opened
         parts = [self._held[name].opened for name, _ in manifest.parts]
         if not parts:
             parts = [HammingIndex.build(np.empty((0, manifest.bits // 8), np.uint8))]
@@ -152,6 +154,17 @@ class SegmentedIndex:
             if _newest(folder) == number:
                 raise IndexFileError(f"{folder} has lost a file of its newest state")
         raise IndexFileError(f"{folder} changes faster than it can be opened")
+
+    def __reduce__(self) -> tuple[Callable[..., SegmentedIndex], tuple[str, _Manifest]]:
+        """A pickle opens the same state again; IndexFileError where its files are gone."""
+        return _again, (str(self._folder), self._manifest)
+
+    def __copy__(self) -> SegmentedIndex:
+        """It never changes, so it is its own copy."""
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> SegmentedIndex:
+        return self
 
     def __len__(self) -> int:
         """How many codes."""
@@ -226,7 +239,8 @@ class SegmentedIndex:
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
         if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
-            raise HashError("codes are a uint8 array")
+            found = getattr(codes, "dtype", type(codes).__name__)
+            raise HashError(f"codes are a uint8 array, not {found}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))
@@ -242,6 +256,18 @@ class SegmentedIndex:
             after = SegmentedIndex(self._folder, manifest, newest._held, self._hugepages)
             _publish(self._folder, manifest)
             return after
+
+
+def _again(folder: str, manifest: _Manifest) -> SegmentedIndex:
+    """The same state, opened once more where a pickle of it is read. Files have names never used
+    before, so that those of another index are not taken for its own.
+    """
+    try:
+        return SegmentedIndex(Path(folder), manifest, {}, False)
+    except FileNotFoundError:
+        raise IndexFileError(
+            f"the files of generation {manifest.generation} of {folder} are gone; open the newest"
+        ) from None
 
 
 def _open_part(path: Path, *, rows: int, bits: int, hugepages: bool) -> HammingIndex:

@@ -121,6 +121,8 @@ class Snapshot:
         given = np.asarray(rows)
         if given.size and given.dtype.kind not in "iu":
             raise HashError(f"rows are whole numbers, not {given.dtype}")
+        if given.ndim > 1:
+            raise HashError(f"rows are one after another, not in the shape {given.shape}")
         wanted = given.astype(np.int64)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._bases[-1]:
             raise HashError("a row beyond the index")

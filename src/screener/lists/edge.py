@@ -1,7 +1,8 @@
 """EdgeFilter: a Bloom filter of digests, to be carried where the list itself must not be.
 
 The file is a line of JSON that says what it holds, then the filter as `pybloom_live` writes it: a
-header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it.
+header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it. One
+bit that is lost would turn a yes into a no, so the line has a checksum of all.
 
 It answers for exact digests only: a picture that was saved anew has another digest, and only the
 list with its perceptual kinds finds it. `may_contain` is never wrong when it says no. When it says
@@ -10,11 +11,13 @@ yes it is wrong at the filter's error rate, so that a yes is a reason to ask the
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike
 from typing import Any, BinaryIO
@@ -56,15 +59,23 @@ class EdgeFilter:
         """The share of digests not among them for which it says yes."""
         return float(self._bloom.error_rate)
 
-    def may_contain(self, digest: bytes | str) -> bool:
+    def may_contain(self, digest: bytes | str | Hash) -> bool:
         """Whether a digest may be one of the list: False is certain, True is not.
 
-        Bytes, or hex in either case. Raises HashError for a digest of another size.
+        Bytes, hex in either case, or a Hash. Raises HashError for a digest of another size or kind.
         """
+        if isinstance(digest, Hash):
+            if digest.kind != self.kind:
+                raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
+            digest = digest.value
         try:
-            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(digest)
+            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(memoryview(digest))
         except ValueError:
             raise HashError(f"not a {self.kind.name} digest: bad characters") from None
+        except TypeError:
+            raise HashError(
+                f"a {self.kind.name} digest is bytes, hex or a Hash, not {type(digest).__name__}"
+            ) from None
         if len(value) != self.kind.size:
             raise HashError(f"a {self.kind.name} digest has {self.kind.size} bytes")
         return value.hex() in self._bloom
@@ -80,6 +91,10 @@ class EdgeFilter:
                 start = stream.tell()
                 _check_header(stream.read(_HEADER.size), size)
                 stream.seek(start)
+                said = facts.pop("sha256")
+                if said != hashlib.file_digest(stream, partial(_begun, facts)).hexdigest():
+                    raise ValueError
+                stream.seek(start)
                 found = bloom.fromfile(stream)
         except _BROKEN as error:
             raise ListError(f"{path} is no filter, or is damaged") from error
@@ -93,6 +108,11 @@ def _checked_facts(line: bytes) -> dict[str, Any]:
     if not isinstance(facts["generation"], int):
         raise ValueError
     return facts
+
+
+def _begun(facts: Mapping[str, Any]) -> Any:
+    """The checksum of a filter, so far as the facts go: the bytes behind their line are to come."""
+    return hashlib.sha256(json.dumps(facts).encode() + b"\n")
 
 
 def _check_header(header: bytes, size: int) -> None:
@@ -140,9 +160,13 @@ def _write(
             for value in digests:
                 found.add(value.hex())
             tally.wrote(entry, [Hash(kind, value) for value in digests])
+    bits = io.BytesIO()
+    found.tofile(bits)
     facts = {"schema": SCHEMA, "kind": kind.name, "generation": generation}
-    out.write(json.dumps(facts).encode() + b"\n")
-    found.tofile(out)
+    checksum = _begun(facts)
+    checksum.update(bits.getbuffer())
+    out.write(json.dumps(facts | {"sha256": checksum.hexdigest()}).encode() + b"\n")
+    out.write(bits.getbuffer())
 
 
 def _digests(entry: Entry, kind: HashKind) -> set[bytes]:

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sqlite3
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -147,6 +148,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else manifest.private_key(order.sign)
+    _check_replaceable(path)
     known_as = {"list": folder.stem, "list_id": generations.identity(folder)}
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
@@ -169,6 +171,24 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         with suppress(OSError):
             fresh.unlink()
     return report
+
+
+def _check_replaceable(path: Path) -> None:
+    """ListError where a path is of something that no export wrote, which would be lost: the list
+    as it came from its source, say, of which ours leaves out what its terms withhold.
+    """
+    try:
+        status = path.stat()
+        exported = manifest.manifest_of(path).exists()
+    except OSError:
+        return  # nothing, or what writing will say more of
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise ListError(f"cannot write {path}: it is no file, and an export is one with a manifest")
+    if stat.S_ISREG(status.st_mode) and status.st_size and not exported:
+        raise ListError(
+            f"{path} holds something that no export wrote (it has no manifest beside it), and would"
+            " be lost: name another file, or remove that one first"
+        )
 
 
 def _fill(

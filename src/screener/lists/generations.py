@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import operator
 import re
 import secrets
 import shutil
@@ -31,6 +32,7 @@ from screener.version import __version__
 
 LOCK = "lock"
 _STAMP = 8  # bytes
+_LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of generations
 KEPT = 3  # generations whose segment files stay, the newest included
 _SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 _OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
@@ -96,10 +98,11 @@ class Generation:
 
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
     """The newest generation, or the one of that number; ListError if there is none."""
+    wanted = None if number is None else _whole(number)
     row = connection.execute(
         "SELECT number, time, confirmed, states FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
-        (number, number),
+        (wanted, wanted),
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
@@ -109,6 +112,14 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
         database.known_id(connection), found, made, confirmed,
         MappingProxyType(json.loads(states)), MappingProxyType(segments),
     )  # fmt: skip
+
+
+def _whole(number: int) -> int:
+    """A number that SQLite can be asked for: it knows no NumPy, and reads a text as a number."""
+    try:
+        return max(-1, min(operator.index(number), _LARGEST))
+    except TypeError:
+        raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 
 
 def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +20,8 @@ from numpy.typing import NDArray
 
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.index.digests import DigestIndex
+from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, values_of
 from screener.lists import database, frames, generations, pipelines, records, segments, verifying
 from screener.lists.frames import FrameHolders, ListedVideo
@@ -159,22 +163,20 @@ class HashList(KeptList):
         found = kind_named(kind)
         if found.digest or not found.searched:
             raise HashError(f"{kind} has no distances to search by; use lookup")
-        snapshot = self._snapshots.get(kind)
-        if snapshot is None:
-            rows = np.empty(0, np.int64)
-            return _no_offsets(found, codes), rows, np.empty(0, np.uint16)
-        return snapshot.search(codes, radius=radius, threads=threads)
+        return self._searched(found).search(codes, radius=radius, threads=threads)
 
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows of equal values of a digest kind, as CSR arrays: see `search`."""
-        if not kind_named(kind).digest:
+        found = kind_named(kind)
+        if not found.digest:
             raise HashError(f"{kind} is not a digest; use search")
-        snapshot = self._snapshots.get(kind)
-        if snapshot is None:
-            return _no_offsets(kind_named(kind), values), np.empty(0, np.int64)
-        return snapshot.lookup(values)
+        return self._searched(found).lookup(values)
+
+    def _searched(self, kind: HashKind) -> Snapshot:
+        found = self._snapshots.get(kind.name)
+        return _nothing_of(kind) if found is None else found
 
     def snapshot(self, kind: str) -> Snapshot:
         """The values of a kind that can be searched, as arrays; HashError where there are none.
@@ -254,11 +256,13 @@ class HashList(KeptList):
         """Check the records, the index files against them, and a sample of searches by brute force.
 
         A million codes take some twenty seconds and 300 MB of memory. What is
-        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed` draws
-        the queries: a random one unless given.
+        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed`, 0 or
+        more, draws the queries: a random one unless given.
         """
         chosen = secrets.randbits(32) if seed is None else seed
-        return verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
+        if not isinstance(chosen, Integral) or chosen < 0:
+            raise ListError(f"a seed is a whole number from 0, not {seed!r}")
+        return verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
 
 
 def _absolute(path: str | PathLike[str]) -> Path:
@@ -286,8 +290,10 @@ def _not_kept(folder: Path, number: int | None) -> ListError:
     return ListError(f"generation {number} of {folder} is no longer kept; open the newest")
 
 
-def _no_offsets(kind: HashKind, codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The offsets of an answer without hits; HashError where the codes have the wrong form."""
-    if codes.dtype != np.uint8 or codes.ndim not in (1, 2) or codes.shape[-1] != kind.code_size:
-        raise HashError(f"{kind.name} codes are uint8 of shape (n, {kind.code_size})")
-    return np.zeros(len(np.atleast_2d(codes)) + 1, np.int64)
+@functools.cache
+def _nothing_of(kind: HashKind) -> Snapshot:
+    """What a list without a kind has of it. It is searched as any other, so that a call that is
+    wrong is refused whatever the list holds, and not from the first import of that kind on.
+    """
+    nothing = np.empty((0, kind.code_size), np.uint8)
+    return Snapshot([DigestIndex.build(nothing) if kind.digest else HammingIndex.build(nothing)])

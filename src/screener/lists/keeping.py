@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+from screener.errors import ListError
 from screener.lists import (
     database,
     edge,
@@ -154,7 +155,7 @@ class KeptList:
         *,
         format: str,
         audience: str = "community",
-        sources: Sequence[str] = (),
+        sources: str | Sequence[str] | None = None,
         categories: Mapping[tuple[str, str], int] | None = None,
         kind: str = "sha256",
         error_rate: float = 0.001,
@@ -163,13 +164,15 @@ class KeptList:
         """Write the records of this generation, and a manifest beside, as their terms allow.
 
         `format` is csv, tx, ncmec, vics, hma or bloom; `audience` whom it is for: `own` team,
-        `clients`, `community` or `public`; `sources` which sources, all unless given. VICS needs
-        `categories`: which of its numbers a (scheme, code) has. A bloom filter is of the digests
-        of one `kind` and takes others for them at the `error_rate`. With a `key`, an Ed25519
-        private key in a PEM file, the manifest is signed. ListError, and nothing is written.
+        `clients`, `community` or `public`; `sources` which source or sources, all where it is left
+        out. VICS needs `categories`: which of its numbers a (scheme, code) has. A bloom filter is
+        of the digests of one `kind` and takes others for them at the `error_rate`. With a `key`, an
+        Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing is
+        written; where `sources` is empty, too.
         """
         order = Order(
-            format, audience, sources, Wants(categories), None if key is None else Path(key),
+            format, audience, _named(sources), Wants(categories),
+            None if key is None else Path(key),
             edge.filling(kind, error_rate, self.generation) if format == edge.NAME else None,
         )  # fmt: skip
         return exporting.export(self._path, self._generation, Path(path), order)
@@ -253,3 +256,13 @@ class KeptList:
         The files of the generations before stay for a while: see `open`.
         """
         return merging.compact(self._path)
+
+
+def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the sources that are asked for; none for all of them."""
+    if sources is None:
+        return ()
+    named = (sources,) if isinstance(sources, str) else tuple(sources)
+    if not named:
+        raise ListError("no source to export is named; for all of them, leave sources out")
+    return named

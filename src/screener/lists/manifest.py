@@ -138,7 +138,9 @@ def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
 
     try:
         found = load_pem_private_key(Path(path).read_bytes(), password=None)
-    except (OSError, ValueError, TypeError):
+    except OSError as error:
+        raise ListError(f"cannot read the private key {path}: {error.strerror}") from None
+    except (ValueError, TypeError):
         raise ListError(f"cannot read the private key {path}: not an Ed25519 PEM file") from None
     if not isinstance(found, Ed25519PrivateKey):
         raise ListError(f"the private key {path} is not an Ed25519 one")
@@ -153,7 +155,9 @@ def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
 
     try:
         found = load_pem_public_key(Path(path).read_bytes())
-    except (OSError, ValueError, TypeError):
+    except OSError as error:
+        raise ListError(f"cannot read the public key {path}: {error.strerror}") from None
+    except (ValueError, TypeError):
         raise ListError(f"cannot read the public key {path}: not an Ed25519 PEM file") from None
     if not isinstance(found, Ed25519PublicKey):
         raise ListError(f"the public key {path} is not an Ed25519 one")

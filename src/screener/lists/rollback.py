@@ -44,6 +44,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         earlier = generations.at(connection, folder, to)
         if earlier.number >= before.number:
             raise ListError(f"generation {to} is the newest: there is nothing to go back from")
+        to = earlier.number  # given as one, of whatever type
         number = before.number + 1
         changes = segments.Changes()
         bound: dict[tuple[str, str], dict[str, str]] = {}

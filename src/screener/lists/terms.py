@@ -51,9 +51,9 @@ class Terms:
     note: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the values, and bring the level to its present name."""
+        """Check the values, and bring the level to its present name and the day to one form."""
         if self.tlp is not None:
-            level = self.tlp.upper().removeprefix("TLP:").replace("WHITE", "CLEAR")
+            level = str(self.tlp).upper().removeprefix("TLP:").replace("WHITE", "CLEAR")
             if level not in TLP:
                 raise ListError(f"tlp is one of {', '.join(TLP)}")
             object.__setattr__(self, "tlp", level)
@@ -61,15 +61,16 @@ class Terms:
             raise ListError("redistribution is true or false")
         if self.expires is not None:
             try:
-                date.fromisoformat(self.expires)
+                day = date.fromisoformat(str(self.expires))
             except ValueError:
                 raise ListError("expires is a day such as 2030-12-31") from None
+            object.__setattr__(self, "expires", day.isoformat())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListError names file and trouble."""
         try:
-            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -13,6 +13,10 @@ _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECA
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
 # A value that damage has joined to other text.
 _WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)
+# A value of a kind that is searched, by its lengths in hex, and in base64 as some write 32 bytes.
+_HASHLIKE = re.compile(
+    r"(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})|[0-9a-z+/]{43}=", re.A | re.I
+)
 _OF_VIDEOS = ("vpdq", "tmk_pdqf")
 _QUALITIES = {str(quality): quality for quality in range(101)}
 _QUALITY = re.compile(r"(\d{1,3})(?:\.0*)?", re.ASCII)
@@ -77,6 +81,13 @@ def read_quality(cell: str) -> int | None:
     if whole is None or int(whole[1]) > 100:
         raise BadCell("bad quality")
     return int(whole[1])
+
+
+def is_hashlike(text: str) -> bool:
+    """Whether a cleaned text is like a value of a kind that is searched: hex or base64 as long. A
+    number, of which ids are made, is not.
+    """
+    return _HASHLIKE.fullmatch(text) is not None and not text.isdecimal()
 
 
 def looks_like_a_value(cell: str) -> bool:

@@ -71,7 +71,7 @@ class ColumnMapping:
     def load(cls, path: Path) -> ColumnMapping:
         """Read a mapping file; ListError says what is wrong in it."""
         try:
-            said = tomllib.loads(path.read_text(encoding="utf-8"))
+            said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

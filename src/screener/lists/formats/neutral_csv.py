@@ -3,7 +3,7 @@
 Columns known by name, whatever their case, spaces, hyphens and quotes:
 
     id, entry, entry_id        the source's own id of the item
-    pdq, md5, sha256, ...      a hash of the kind named
+    pdq, md5, sha256, ...      a hash of the kind named; so are `pdq hash`, `hash_md5`
     pdq_quality, quality       its detail score (`quality` is PDQ's)
     category, category_scheme  the category, and whose it is (`operator:SOURCE` without one)
     status, state              active, confirmed, disputed, seed, known_good, withdrawn, ...
@@ -17,6 +17,7 @@ by its id is honoured even where its hashes are damaged. `mapping.py` reads othe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import get_args
 
@@ -27,6 +28,7 @@ from screener.lists.formats.cells import (
     SURROUNDINGS,
     BadCell,
     cleaned,
+    is_hashlike,
     read_hash,
     read_quality,
 )
@@ -35,6 +37,7 @@ from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
 from screener.lists.formats.header import Header, names_of
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.telling import may_hold_hash
 
 NAME = "csv"
 # What a cell that says nothing may begin with; asked first, since most begin with a digit.
@@ -48,9 +51,19 @@ _ROLES = {
     "category": "category",
     "categoryscheme": "category_scheme",
     "quality": "pdq_quality",
-    **{name.replace("_", ""): name for name in KINDS},
+    **{
+        form.format(name.replace("_", "")): name
+        for name in KINDS
+        for form in ("{}", "{}hash", "hash{}")
+    },
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
+# Names by which others say that an entry counts no more, or does, in words that nobody told us.
+_LIKE_A_STATE = frozenset(
+    ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
+     "disabled", "enabled", "active", "isactive", "inactive")
+)  # fmt: skip
+_JUDGED = 100  # rows that tell what a column of labels holds
 
 
 def recognises(lines: list[str]) -> bool:
@@ -69,7 +82,7 @@ def header_of(line: str) -> Header | None:
 
 def has_meaning(name: str) -> bool:
     """Whether a column of that name is more than a label."""
-    return name.casefold().translate(_NO_SEPARATORS) in _ROLES
+    return _folded(name) in _ROLES
 
 
 def _header(line: str, delimiter: Delimiter) -> Header | None:
@@ -79,7 +92,7 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLES.get(name.casefold().translate(_NO_SEPARATORS))
+        role = _ROLES.get(_folded(name))
         known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
         if key in known:
             raise ListError(
@@ -91,6 +104,10 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
 
 
 _NO_SEPARATORS = str.maketrans("", "", " -_")
+
+
+def _folded(name: str) -> str:
+    return name.casefold().translate(_NO_SEPARATORS)
 
 
 def _planned(
@@ -128,7 +145,6 @@ class NeutralCsv:
     """The rows of a neutral CSV file, or of one whose columns a mapping names."""
 
     unit = "line"
-    notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where there is none."""
@@ -141,6 +157,8 @@ class NeutralCsv:
         self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
         self._made: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
+        self._filled: Counter[str] = Counter()
+        self._hashlike: Counter[str] = Counter()
 
     def _header_in(self, lines: Lines, options: Options) -> Header:
         if options.mapping is not None and options.mapping.columns:
@@ -158,8 +176,40 @@ class NeutralCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
-        for found in self._rows:
-            yield found if isinstance(found, BadRow) else self._row(*found)
+        for place, found in enumerate(self._rows):
+            if isinstance(found, BadRow):
+                yield found
+                continue
+            row = self._row(*found)
+            if place < _JUDGED and isinstance(row, Row):
+                cells = {name: cleaned(cell) for name, cell in row.labels.items()}
+                self._filled.update(name for name, cell in cells.items() if cell)
+                self._hashlike.update(name for name, cell in cells.items() if is_hashlike(cell))
+            yield row
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which labels look like hashes, or like a state: a column whose name is not known may be
+        of a known kind, and nothing would be compared with it, or take its row back.
+        """
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
+        hashes = [name for name, n in self._hashlike.items() if 2 * n >= self._filled[name]]
+        if hashes:
+            named = ", ".join(name for name in hashes if not may_hold_hash(name))
+            yield (
+                f"{len(hashes)} columns kept as labels look like hashes, and nothing is compared"
+                f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
+                " or use a mapping file"
+            )
+        states = [name for name in self.unknown_columns if _folded(name) in _LIKE_A_STATE]
+        if states:
+            yield (
+                "columns kept as labels may take rows back, which they do not:"
+                f" {', '.join(states)}; call such a column `status`, or tell its words by a"
+                " mapping file"
+            )
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header

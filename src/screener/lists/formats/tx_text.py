@@ -16,6 +16,7 @@ from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAME = "tx"
+_FURTHER = "more than a type and a value"
 _JUDGED = 100  # lines that sniffing looks at
 _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
     **{name: (kind, {}) for name, kind in KINDS.items()},
@@ -96,5 +97,15 @@ def _row(number: int, text: str) -> Row | BadRow:
     try:
         item = read_hash(kind, cell)
     except BadCell as bad:
-        return BadRow(number, kind.name, str(bad))
+        return BadRow(number, kind.name, _FURTHER if _leads(kind, cell) else str(bad))
     return Row(number, None, State.CONFIRMED, (item,), labels=labels)
+
+
+def _leads(kind: HashKind, cell: str) -> bool:
+    """Whether a cell is a value and more, as the lines of `screener hash` are, which `match` reads:
+    of what else it says, the format has nothing.
+    """
+    try:
+        return bool(read_hash(kind, cell.split()[0]))
+    except BadCell:
+        return False
