@@ -1,6 +1,7 @@
 """The commands of reporters and of a hotline, as they are typed."""
 
 import json
+import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -357,3 +358,24 @@ def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path
             assert (code, f"{case}/item cannot be listed" in told) == (0, True)
     assert "cannot be listed" not in run("case", "list")[1]
     assert not desk.own_list.matchable
+
+
+@pytest.mark.parametrize("command", ["status", "page"])
+def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, command):
+    """Not over the hotline's own files, of which the key and the casebook are lost for good, nor
+    over a picture; over what it wrote itself, and over an empty file, it is.
+    """
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff\xe0")
+    for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
+        before = one.read_bytes()
+        code, told = run("hotline", command, "-o", one, "--language", "fr")
+        assert (code, "contient autre chose" in told) == (2, True)
+        assert one.read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    assert run("hotline", command, "-o", tmp_path / "pipe")[0] == 2
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "made").touch()
+    for _ in range(2):
+        assert run("hotline", command, "-o", tmp_path / "made")[0] == 0
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["made", "photo.jpg"]
