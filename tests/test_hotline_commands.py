@@ -379,3 +379,14 @@ def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, com
     for _ in range(2):
         assert run("hotline", command, "-o", tmp_path / "made")[0] == 0
     assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["made", "photo.jpg"]
+
+
+def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
+    """The space that French has before a colon stands there, and nothing in its place: it is of the
+    sentence, and not of the partner's file.
+    """
+    answers = desk.folder / "to/meta/acknowledgements"
+    answers.mkdir(parents=True)
+    (answers / "a.json").symlink_to(desk.folder / "hotline.key")
+    told = run("case", "acknowledge", "--by", "amina", "--language", "fr")[1]
+    assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told

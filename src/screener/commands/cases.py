@@ -205,7 +205,7 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
             click.echo(say.told(refusal))
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
-                       why=unread.told(say)), err=True)  # fmt: skip
+                       why=unread.error), err=True)  # fmt: skip
     return 0
 
 
