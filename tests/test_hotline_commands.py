@@ -390,3 +390,29 @@ def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, de
     (answers / "a.json").symlink_to(desk.folder / "hotline.key")
     told = run("case", "acknowledge", "--by", "amina", "--language", "fr")[1]
     assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
+
+
+def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(run, desk):
+    """It would never be late, and no step is before its report: `overdue` tells it, a step says
+    what to do, and `restart` has its time begin now, which it does for no other case.
+    """
+    now = datetime.now(UTC)
+    ahead = take(desk, report_of(addresses=(PAGE,)), at=now + timedelta(days=365))[0].case
+    right = take(desk, report_of(addresses=(f"{PAGE}/2",)), at=now)[0].case
+    code, told = run("case", "overdue")
+    assert (code, f"{ahead} came in at a time that is still to come" in told) == (3, True)
+    who = ("--by", "amina", "--reason", "the clock was wrong")
+    code, told = run("case", "assess", ahead, "--outcome", "not_illegal", *who)
+    assert (code, "screener case restart" in told) == (2, True)
+    assert run("case", "restart", right, *who)[0] == 2
+    assert run("case", "restart", ahead, "--by", "nobody", "--reason", "x")[0] == 2
+
+    code, told = run("case", "restart", ahead, *who)
+
+    assert (code, "23 hours" in told) == (0, True)
+    assert run("case", "overdue") == (0, "")
+    assert desk.case(ahead).since - now < timedelta(minutes=1)
+    assert run("case", "restart", ahead, *who)[0] == 2
+    assert run("case", "assess", ahead, "--outcome", "not_illegal", *who)[0] == 0
+    log = (desk.folder / "cases.audit").read_text()
+    assert '"step":"restarted"' in log.replace(": ", ":")

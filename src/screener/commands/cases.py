@@ -257,13 +257,33 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
 
 
 @case.command()
+@_REFERENCE
+@STORE
+@WHO
+@WHY
+@said
+def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+    """Have the 24 hours of a case begin now, which came in by a clock that was ahead.
+
+    Only of one that came in at a time that is still to come.
+    """
+    found = _desk(store, say).restart(reference, by=by, reason=reason)
+    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    for sent in found.sent:  # with a time to act that was wrong
+        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
+                       notice=sent.notice), err=True)  # fmt: skip
+    return 0
+
+
+@case.command()
 @STORE
 @said
 def overdue(store: Path, say: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
     After them come those of which somebody has to decide: every partner that was asked has answered
-    and some refuse, or a trusted list does not confirm any more what was assessed by it.
+    and some refuse, or a trusted list does not confirm any more what was assessed by it; and those
+    that came in by a clock that was ahead.
 
     \b
     Exit codes:

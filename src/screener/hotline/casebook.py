@@ -174,6 +174,22 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
         yield Hash(KINDS[kind], value, quality)
 
 
+def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
+    """Have all that a case says to be still to come be of `at`. The log keeps what it was told."""
+    now = stamp(at)
+    for table, of, columns in (
+        ("cases", "reference", ("received",)),
+        ("reports", "in_case", ("received", "withdrawn")),
+        ("events", "in_case", ("at",)),
+        ("sent", "in_case", ("at", "acknowledged", "removed", "refused")),
+    ):
+        for column in columns:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? WHERE {of} = ? AND {column} > ?",
+                (now, reference, now),
+            )
+
+
 def set_values(
     connection: sqlite3.Connection, reference: str, values: Mapping[str, str | int | None]
 ) -> None:

@@ -112,7 +112,12 @@ class Store:
         with self.at_work(), self.writing() as connection:
             case = casebook.find(connection, reference)
             if at < case.received:
-                raise HotlineError(marked("a step of a case is not before its report came in"))
+                message = marked(
+                    "a step of {case} is not before its report came in: set the clock of this"
+                    " computer right; if it was ahead when the report came in, `screener case"
+                    " restart` has the 24 hours begin now"
+                )
+                raise HotlineError(message, case=reference)
             yield connection, case
 
     @contextlib.contextmanager
