@@ -392,6 +392,19 @@ def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, de
     assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
 
 
+def test_the_change_of_shift_sees_what_waits_for_a_second_analyst(run, desk):
+    """A case that one person holds to be illegal is told from one that nobody has looked at, until
+    a second has spoken, or the first one is contradicted.
+    """
+    now = datetime.now(UTC)
+    seen, _ = take(desk, report_of(addresses=(PAGE,)), report_of(addresses=(f"{PAGE}/2",)), at=now)
+    desk.assess(seen.case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
+    waits = [one for one in run("case", "list")[1].splitlines() if "a second analyst" in one]
+    assert [one.split(",")[0] for one in waits] == [seen.case]
+    desk.assess(seen.case, by="badr", outcome="illegal", reason="x", at=now)
+    assert "a second analyst" not in run("case", "list")[1]
+
+
 def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(run, desk):
     """It would never be late, and no step is before its report: `overdue` tells it, a step says
     what to do, and `restart` has its time begin now, which it does for no other case.
@@ -416,3 +429,25 @@ def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(r
     assert run("case", "assess", ahead, "--outcome", "not_illegal", *who)[0] == 0
     log = (desk.folder / "cases.audit").read_text()
     assert '"step":"restarted"' in log.replace(": ", ":")
+
+
+def test_a_reference_is_read_as_it_is_copied_from_an_arabic_text(run, desk):
+    """Where it stands between characters that nobody sees."""
+    case = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))[0].case
+    assert run("case", "show", f"\u2068{case}\u2069 ")[0] == 0
+
+
+def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
+    """The error says which: to reverse what is illegal, and else that a report begins a case."""
+    now = datetime.now(UTC)
+    case, other = (take(desk, report_of(addresses=(page,)), at=now)[0].case
+                   for page in (PAGE, f"{PAGE}/2"))  # fmt: skip
+    who = ("--by", "amina", "--reason", "x")
+    desk.assess(case, by="badr", outcome="not_illegal", reason="x", at=now)
+    told = run("case", "assess", case, "--outcome", "illegal", "--basis", "seen", *who)[1]
+    assert "begins a new case" in told
+    assert take(desk, report_of(addresses=(PAGE,)), at=now)[0].became == "new"
+    for by in ("amina", "badr"):
+        desk.assess(other, by=by, outcome="illegal", basis="seen", reason="x", at=now)
+    told = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]
+    assert "screener case reverse" in told

@@ -27,7 +27,14 @@ _BECAME = {
     "repeated": marked("{file}: was there already, in {case}"),
     "withdrawn": marked("{file}: takes back a report of {case}"),
 }
-_REFERENCE = click.argument("reference", metavar="CASE")
+
+
+def _bare(_context: click.Context, _argument: click.Parameter, reference: str) -> str:
+    """A reference without what isolates it in an Arabic text, from which it was copied."""
+    return "".join(c for c in reference if c.isprintable()).strip()
+
+
+_REFERENCE = click.argument("reference", metavar="CASE", callback=_bare)
 
 
 def _desk(store: Path, say: Translator) -> Desk:

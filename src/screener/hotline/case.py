@@ -79,6 +79,7 @@ class Case:
     related: tuple[str, ...] = ()  # references of other cases that its reports touch
     entries: tuple[str, ...] = ()  # its records in the hotline's own list
     known: tuple[KnownMatch, ...] = ()
+    proposed: str | None = None  # who holds it to be illegal, until a second person does too
     outcome: Outcome | None = None  # of its assessment
     basis: str | None = None  # the recorded basis of `illegal`
     # Whether those who assessed it saw it at its addresses; else it is known by its hashes only.

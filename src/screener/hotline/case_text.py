@@ -17,6 +17,8 @@ def line_of(case: Case, say: Translator, *, now: datetime) -> str:
     parts = [case.reference, say(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
         parts.append(say(OUTCOMES[case.outcome]))
+    if case.proposed is not None:
+        parts.append(say("waits for a second analyst"))
     if clock.runs(case):
         parts.append(time_of(case, say, now=now))
     parts.append(say.plural("{n} report", "{n} reports", len(case.reports)))

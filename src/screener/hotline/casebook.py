@@ -118,6 +118,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
                 (reference,),
             )
         ),
+        proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
         basis=None if basis is None else unpacked(basis),
         seen=bool(seen),
