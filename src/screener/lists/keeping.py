@@ -98,6 +98,12 @@ class KeptList:
         before this was opened, since that."""
         return max(0.0, time.time() - self._generation.time)
 
+    def ahead_s(self) -> float:
+        """Seconds by which that time is still to come, so that `age_s` says nothing: the clock was
+        ahead then, or is behind now. 0 where it is not.
+        """
+        return max(0.0, self._generation.time - time.time())
+
     @property
     def states(self) -> Mapping[str, int]:
         """How many records are in each state; states without any are left out."""
