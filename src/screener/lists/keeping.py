@@ -215,6 +215,10 @@ class KeptList:
         """Count which entries of this list the results met; those that matched far too often."""
         return matches.count(self._path, matches.hits(results, self.name))
 
+    def check_counting(self) -> None:
+        """ListError where `count_matches` could not write; before a long scan, say."""
+        matches.check(self._path)
+
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""
         return self._ask(
