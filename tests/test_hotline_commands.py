@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 from click.testing import CliRunner
-from hotlines import IMAGES, item_of, make_desk, report_of, take
+from hotlines import IMAGES, item_of, make_desk, report_of, sealed_file, take
 
 from screener import HashList
 from screener.cli import cli
@@ -451,3 +451,26 @@ def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
         desk.assess(other, by=by, outcome="illegal", basis="seen", reason="x", at=now)
     told = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]
     assert "screener case reverse" in told
+
+
+def test_a_known_picture_is_told_in_a_line_for_each_distance(run, desk):
+    """And not in one for each of the dozen kinds of hashes that it has, before all else."""
+    now, alley = datetime.now(UTC), item_of(IMAGES / "alley.jpg")
+    case = take(desk, report_of(alley), at=now)[0].case
+    for by in ("amina", "badr"):
+        desk.assess(case, by=by, outcome="illegal", basis="seen", reason="x", at=now,
+                    files=[IMAGES / "alley.jpg"])  # fmt: skip
+    take(desk, report_of(alley), at=now)
+    known = [one for one in run("case", "show", case)[1].splitlines() if "Known: " in one]
+    assert len(known) == 1
+    assert re.search(r"/item, confirmed \(ahash, .*, md5, pdq, .*, distance 0\)$", known[0])
+
+
+def test_a_list_of_the_settings_that_is_not_there_is_to_be_mounted(run, desk, tmp_path):
+    """No report is taken in without it, and nobody is told to make an empty one in its place."""
+    gone = tmp_path / "gone.list"
+    (desk.folder / "settings.toml").write_text(f'analysts = ["amina"]\ntrusted = ["{gone}"]\n')
+    file = sealed_file(desk, report_of(addresses=(PAGE,)), "r")
+    code, told = run("case", "import", file, "--by", "amina")
+    assert (code, "mount its disk" in told) == (2, True)
+    assert "import FILE" not in told
