@@ -89,8 +89,8 @@ def import_(
             continue
         cases.append(taken.case)
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
-        for known in taken.known:
-            click.echo("  " + case_text.known_line(known, say))
+        for line in case_text.known_lines(taken.known, say):
+            click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
     return listed(desk, say, *cases)

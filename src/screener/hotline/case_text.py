@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from screener.hotline import clock
@@ -50,8 +50,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     for note in case.notes:
         for part in note.splitlines():
             yield say("Note: {text}", text=part)
-    for known in case.known:
-        yield known_line(known, say)
+    yield from known_lines(case.known, say)
     if case.outcome == "illegal" and not case.seen and case.addresses:
         yield say("Nobody has seen the addresses: no notice tells them.")
     elif case.known and case.addresses:
@@ -85,11 +84,17 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
                       time=say.moment(sent.acknowledged, zone))  # fmt: skip
 
 
-def known_line(known: KnownMatch, say: Translator) -> str:
-    """A listed record that a report reaches."""
-    return say(
-        "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
-        list=known.list, source=known.source, entry=known.entry,
-        state=LISTED.get(known.state, known.state),
-        kind=known.kind, distance=known.distance,
-    )  # fmt: skip
+def known_lines(known: Iterable[KnownMatch], say: Translator) -> Iterator[str]:
+    """The listed records that reports reach, the nearest first: a line for each, and the kinds of
+    hashes by which it is as near, of which an item has a dozen.
+    """
+    found: dict[tuple[str, str, str, str, int], list[str]] = {}
+    for one in sorted(known, key=lambda one: one.distance):
+        key = one.list, one.source, one.entry, one.state, one.distance
+        found.setdefault(key, []).append(one.kind)
+    for (name, source, entry, state, distance), kinds in found.items():
+        yield say(
+            "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
+            list=name, source=source, entry=entry, state=LISTED.get(state, state),
+            kind=", ".join(sorted(kinds)), distance=distance,
+        )  # fmt: skip
