@@ -474,3 +474,24 @@ def test_a_list_of_the_settings_that_is_not_there_is_to_be_mounted(run, desk, tm
     code, told = run("case", "import", file, "--by", "amina")
     assert (code, "mount its disk" in told) == (2, True)
     assert "import FILE" not in told
+
+
+def test_a_partner_that_is_out_of_reach_keeps_no_other_from_being_asked(run, desk):
+    """Its notice is recorded and waits, and so it is told; the exit code says that one does."""
+    now, who = datetime.now(UTC), ("--by", "amina", "--reason", "x")
+    cases = [
+        take(desk, report_of(addresses=(f"{PAGE}/{number}",)), at=now)[0].case for number in "12"
+    ]
+    for case in cases:
+        for by in ("amina", "badr"):
+            desk.assess(case, by=by, outcome="illegal", basis="seen", reason="x", at=now)
+    both = ("--partner", "meta", "--partner", "tiktok")
+    assert run("case", "notify", cases[0], *both, *who)[0] == 0
+    (desk.folder / "to/meta").rename(desk.folder / "to/away")
+
+    code, told = run("case", "notify", cases[1], *both, *who)
+
+    assert code == 2
+    assert f"the notice of {cases[1]} to meta is recorded and waits: " in told
+    assert f"A notice of {cases[1]} lies ready for tiktok." in told
+    assert len(list((desk.folder / "to/tiktok").glob("N-*"))) == 2

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.hotline import STORE, listed, opened, said
+from screener.commands.hotline import STORE, listed, opened, said, tell
 from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
 from screener.commands.speaking import SPOKEN, SpeakingGroup
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
@@ -183,12 +183,26 @@ def notify(
     reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
 ) -> int:
     """Write a notice of an illegal item into the folder of each partner, once."""
-    desk = _desk(store, say)
+    desk, code = _desk(store, say), 0
     for partner in partners:
-        desk.notify(reference, partner, by=by, reason=reason)
+        try:
+            desk.notify(reference, partner, by=by, reason=reason)
+        except ScreenerError as error:  # it keeps no other partner from being asked
+            tell(_waiting(desk, reference, partner) or error, say)
+            code = 2
+            continue
         click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
                        partner=partner))  # fmt: skip
-    return 0
+    return code
+
+
+def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+    """That a notice is recorded all the same, if it is."""
+    for case_of, whom, wrong in desk.pending:
+        if (case_of, whom) == (reference, partner):
+            message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
+            return HotlineError(message, case=reference, partner=partner, why=wrong)
+    return None
 
 
 @case.command()
