@@ -495,3 +495,19 @@ def test_a_partner_that_is_out_of_reach_keeps_no_other_from_being_asked(run, des
     assert f"the notice of {cases[1]} to meta is recorded and waits: " in told
     assert f"A notice of {cases[1]} lies ready for tiktok." in told
     assert len(list((desk.folder / "to/tiktok").glob("N-*"))) == 2
+
+
+@pytest.mark.parametrize(("language", "words"), [
+    ("en", ("Morocco", "France", "Arabic, French")), ("fr", ("Maroc", "arabe, français")),
+    ("ar", ("المغرب", "فرنسا", "العربية")),
+])  # fmt: skip
+def test_a_case_shows_the_countries_and_the_languages_that_its_reports_say(
+    run, desk, language, words
+):
+    """On which it hangs who is to be told; of each report, until its reporter takes it back."""
+    said = [report_of(addresses=(PAGE,), language=one, country=where)
+            for one, where in (("ar", "MA"), ("fr", "FR"), ("fr", "MA"), ("fr", None))]  # fmt: skip
+    case = take(desk, *said, at=datetime.now(UTC))[0].case
+    shown = run("case", "show", case, "--language", language)[1]
+    assert [one for one in words if one not in shown] == []
+    assert desk.case(case).countries == ("MA", "FR")

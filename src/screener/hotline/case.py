@@ -72,7 +72,7 @@ class Case:
     received: datetime  # of its first report
     reports: tuple[str, ...]  # their random references
     languages: tuple[Language, ...] = ()  # of the reporters
-    country: str | None = None  # ISO 3166-1 alpha-2
+    countries: tuple[str, ...] = ()  # that reporters told, ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them

@@ -40,6 +40,11 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     yield line_of(case, say, now=now)
     yield say("Received: {time}", time=say.moment(case.received, zone))
     yield say("Due: {time}", time=say.moment(case.due, zone))
+    for country in case.countries:
+        yield say("Country, as reported: {country}", country=say.country(country))
+    if case.languages:
+        languages = say(", ").join(map(say.named, case.languages))
+        yield say("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
         yield say("Address: {address}", address=defanged(address))
     if case.hashes:

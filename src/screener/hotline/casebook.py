@@ -96,7 +96,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         received=moment(received),
         reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
         languages=tuple(dict.fromkeys(column(f"SELECT language{from_reports} ORDER BY number"))),
-        country=next(iter(countries), None),
+        countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(
             dict.fromkeys(
                 column(
