@@ -511,3 +511,17 @@ def test_a_case_shows_the_countries_and_the_languages_that_its_reports_say(
     shown = run("case", "show", case, "--language", language)[1]
     assert [one for one in words if one not in shown] == []
     assert desk.case(case).countries == ("MA", "FR")
+
+
+def test_what_an_analyst_pastes_may_hold_signs_that_nobody_sees(run, desk):
+    """A name or a reason from an Arabic text: nobody would find what is wrong with it. They are not
+    kept, so that the person is the same one.
+    """
+    now = datetime.now(UTC)
+    case = take(desk, report_of(addresses=(PAGE,)), at=now)[0].case
+    desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
+    call = ("case", "assess", case, "--outcome", "illegal", "--by", "\u2068amina\u2069")
+    code, told = run(*call, "--reason", "غير قانوني\u200f")
+    assert (code, "a second person has to confirm" in told) == (2, True)
+    assert run(*call[:-1], "\u2068badr\u2069", "--reason", "غير قانوني\u200f")[0] == 0
+    assert "غير قانوني (" in desk.case(case).events[-1].reason

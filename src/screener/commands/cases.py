@@ -14,7 +14,7 @@ from screener.commands.options import WHO, WHY
 from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import case_text, concerns
-from screener.hotline.language import Translator
+from screener.hotline.language import Translator, visible
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
 
@@ -31,7 +31,7 @@ _BECAME = {
 
 def _bare(_context: click.Context, _argument: click.Parameter, reference: str) -> str:
     """A reference without what isolates it in an Arabic text, from which it was copied."""
-    return "".join(c for c in reference if c.isprintable()).strip()
+    return visible(reference).strip()
 
 
 _REFERENCE = click.argument("reference", metavar="CASE", callback=_bare)
