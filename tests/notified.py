@@ -39,6 +39,6 @@ def case(**fields):
         "events": (Event("assessed", RECEIVED, "ann", "seen"),),
     } | fields
     return Case(
-        "C-2026-7KQ4M", given.pop("state"), RECEIVED, ("r1",), languages=("ar",), country="MA",
+        "C-2026-7KQ4M", given.pop("state"), RECEIVED, ("r1",), languages=("ar",), countries=("MA",),
         **given,
     )  # fmt: skip

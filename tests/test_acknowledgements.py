@@ -108,8 +108,8 @@ def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
-    assert unread[0].told(translator("en")) == unread[0].detail
-    assert unread[0].told(translator("ar")) != unread[0].detail
+    assert translator("en").told(unread[0].error) == unread[0].detail
+    assert translator("ar").told(unread[0].error) != unread[0].detail
     assert [one.file for one in found] == ["good.json"]
     assert [(one.file, one.reason) for one in unread] == [("bad.json", reason)]
     assert "passwd" not in unread[0].detail

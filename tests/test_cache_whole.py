@@ -232,6 +232,8 @@ def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path)
     done = screener(*call)
 
     assert (done.returncode, done.stdout) == (3, "")
+    assert "nothing that was compared reaches a record" in done.stderr
+    assert "nothing to screen was found" not in done.stderr  # there was, and it was compared
     assert "3 inputs reach no record and are unscreened" in done.stderr
     assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))
     assert "2 inputs reach no record" in screener(*call, "--digests-only").stderr

@@ -1,6 +1,7 @@
 """The commands of reporters and of a hotline, as they are typed."""
 
 import json
+import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 from click.testing import CliRunner
-from hotlines import IMAGES, item_of, make_desk, report_of, take
+from hotlines import IMAGES, item_of, make_desk, report_of, sealed_file, take
 
 from screener import HashList
 from screener.cli import cli
@@ -357,3 +358,170 @@ def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path
             assert (code, f"{case}/item cannot be listed" in told) == (0, True)
     assert "cannot be listed" not in run("case", "list")[1]
     assert not desk.own_list.matchable
+
+
+@pytest.mark.parametrize("command", ["status", "page"])
+def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, command):
+    """Not over the hotline's own files, of which the key and the casebook are lost for good, nor
+    over a picture; over what it wrote itself, and over an empty file, it is.
+    """
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff\xe0")
+    for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
+        before = one.read_bytes()
+        code, told = run("hotline", command, "-o", one, "--language", "fr")
+        assert (code, "contient autre chose" in told) == (2, True)
+        assert one.read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    assert run("hotline", command, "-o", tmp_path / "pipe")[0] == 2
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "made").touch()
+    for _ in range(2):
+        assert run("hotline", command, "-o", tmp_path / "made")[0] == 0
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["made", "photo.jpg"]
+
+
+def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
+    """The space that French has before a colon stands there, and nothing in its place: it is of the
+    sentence, and not of the partner's file.
+    """
+    answers = desk.folder / "to/meta/acknowledgements"
+    answers.mkdir(parents=True)
+    (answers / "a.json").symlink_to(desk.folder / "hotline.key")
+    told = run("case", "acknowledge", "--by", "amina", "--language", "fr")[1]
+    assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
+
+
+def test_the_change_of_shift_sees_what_waits_for_a_second_analyst(run, desk):
+    """A case that one person holds to be illegal is told from one that nobody has looked at, until
+    a second has spoken, or the first one is contradicted.
+    """
+    now = datetime.now(UTC)
+    seen, _ = take(desk, report_of(addresses=(PAGE,)), report_of(addresses=(f"{PAGE}/2",)), at=now)
+    desk.assess(seen.case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
+    waits = [one for one in run("case", "list")[1].splitlines() if "a second analyst" in one]
+    assert [one.split(",")[0] for one in waits] == [seen.case]
+    desk.assess(seen.case, by="badr", outcome="illegal", reason="x", at=now)
+    assert "a second analyst" not in run("case", "list")[1]
+
+
+def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(run, desk):
+    """It would never be late, and no step is before its report: `overdue` tells it, a step says
+    what to do, and `restart` has its time begin now, which it does for no other case.
+    """
+    now = datetime.now(UTC)
+    ahead = take(desk, report_of(addresses=(PAGE,)), at=now + timedelta(days=365))[0].case
+    right = take(desk, report_of(addresses=(f"{PAGE}/2",)), at=now)[0].case
+    code, told = run("case", "overdue")
+    assert (code, f"{ahead} came in at a time that is still to come" in told) == (3, True)
+    who = ("--by", "amina", "--reason", "the clock was wrong")
+    code, told = run("case", "assess", ahead, "--outcome", "not_illegal", *who)
+    assert (code, "screener case restart" in told) == (2, True)
+    assert run("case", "restart", right, *who)[0] == 2
+    assert run("case", "restart", ahead, "--by", "nobody", "--reason", "x")[0] == 2
+
+    code, told = run("case", "restart", ahead, *who)
+
+    assert (code, "23 hours" in told) == (0, True)
+    assert run("case", "overdue") == (0, "")
+    assert desk.case(ahead).since - now < timedelta(minutes=1)
+    assert run("case", "restart", ahead, *who)[0] == 2
+    assert run("case", "assess", ahead, "--outcome", "not_illegal", *who)[0] == 0
+    log = (desk.folder / "cases.audit").read_text()
+    assert '"step":"restarted"' in log.replace(": ", ":")
+
+
+def test_a_reference_is_read_as_it_is_copied_from_an_arabic_text(run, desk):
+    """Where it stands between characters that nobody sees."""
+    case = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))[0].case
+    assert run("case", "show", f"\u2068{case}\u2069 ")[0] == 0
+
+
+def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
+    """The error says which: to reverse what is illegal, and else that a report begins a case."""
+    now = datetime.now(UTC)
+    case, other = (take(desk, report_of(addresses=(page,)), at=now)[0].case
+                   for page in (PAGE, f"{PAGE}/2"))  # fmt: skip
+    who = ("--by", "amina", "--reason", "x")
+    desk.assess(case, by="badr", outcome="not_illegal", reason="x", at=now)
+    told = run("case", "assess", case, "--outcome", "illegal", "--basis", "seen", *who)[1]
+    assert "begins a new case" in told
+    assert take(desk, report_of(addresses=(PAGE,)), at=now)[0].became == "new"
+    for by in ("amina", "badr"):
+        desk.assess(other, by=by, outcome="illegal", basis="seen", reason="x", at=now)
+    told = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]
+    assert "screener case reverse" in told
+
+
+def test_a_known_picture_is_told_in_a_line_for_each_distance(run, desk):
+    """And not in one for each of the dozen kinds of hashes that it has, before all else."""
+    now, alley = datetime.now(UTC), item_of(IMAGES / "alley.jpg")
+    case = take(desk, report_of(alley), at=now)[0].case
+    for by in ("amina", "badr"):
+        desk.assess(case, by=by, outcome="illegal", basis="seen", reason="x", at=now,
+                    files=[IMAGES / "alley.jpg"])  # fmt: skip
+    take(desk, report_of(alley), at=now)
+    known = [one for one in run("case", "show", case)[1].splitlines() if "Known: " in one]
+    assert len(known) == 1
+    assert re.search(r"/item, confirmed \(ahash, .*, md5, pdq, .*, distance 0\)$", known[0])
+
+
+def test_a_list_of_the_settings_that_is_not_there_is_to_be_mounted(run, desk, tmp_path):
+    """No report is taken in without it, and nobody is told to make an empty one in its place."""
+    gone = tmp_path / "gone.list"
+    (desk.folder / "settings.toml").write_text(f'analysts = ["amina"]\ntrusted = ["{gone}"]\n')
+    file = sealed_file(desk, report_of(addresses=(PAGE,)), "r")
+    code, told = run("case", "import", file, "--by", "amina")
+    assert (code, "mount its disk" in told) == (2, True)
+    assert "import FILE" not in told
+
+
+def test_a_partner_that_is_out_of_reach_keeps_no_other_from_being_asked(run, desk):
+    """Its notice is recorded and waits, and so it is told; the exit code says that one does."""
+    now, who = datetime.now(UTC), ("--by", "amina", "--reason", "x")
+    cases = [
+        take(desk, report_of(addresses=(f"{PAGE}/{number}",)), at=now)[0].case for number in "12"
+    ]
+    for case in cases:
+        for by in ("amina", "badr"):
+            desk.assess(case, by=by, outcome="illegal", basis="seen", reason="x", at=now)
+    both = ("--partner", "meta", "--partner", "tiktok")
+    assert run("case", "notify", cases[0], *both, *who)[0] == 0
+    (desk.folder / "to/meta").rename(desk.folder / "to/away")
+
+    code, told = run("case", "notify", cases[1], *both, *who)
+
+    assert code == 2
+    assert f"the notice of {cases[1]} to meta is recorded and waits: " in told
+    assert f"A notice of {cases[1]} lies ready for tiktok." in told
+    assert len(list((desk.folder / "to/tiktok").glob("N-*"))) == 2
+
+
+@pytest.mark.parametrize(("language", "words"), [
+    ("en", ("Morocco", "France", "Arabic, French")), ("fr", ("Maroc", "arabe, français")),
+    ("ar", ("المغرب", "فرنسا", "العربية")),
+])  # fmt: skip
+def test_a_case_shows_the_countries_and_the_languages_that_its_reports_say(
+    run, desk, language, words
+):
+    """On which it hangs who is to be told; of each report, until its reporter takes it back."""
+    said = [report_of(addresses=(PAGE,), language=one, country=where)
+            for one, where in (("ar", "MA"), ("fr", "FR"), ("fr", "MA"), ("fr", None))]  # fmt: skip
+    case = take(desk, *said, at=datetime.now(UTC))[0].case
+    shown = run("case", "show", case, "--language", language)[1]
+    assert [one for one in words if one not in shown] == []
+    assert desk.case(case).countries == ("MA", "FR")
+
+
+def test_what_an_analyst_pastes_may_hold_signs_that_nobody_sees(run, desk):
+    """A name or a reason from an Arabic text: nobody would find what is wrong with it. They are not
+    kept, so that the person is the same one.
+    """
+    now = datetime.now(UTC)
+    case = take(desk, report_of(addresses=(PAGE,)), at=now)[0].case
+    desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
+    call = ("case", "assess", case, "--outcome", "illegal", "--by", "\u2068amina\u2069")
+    code, told = run(*call, "--reason", "غير قانوني\u200f")
+    assert (code, "a second person has to confirm" in told) == (2, True)
+    assert run(*call[:-1], "\u2068badr\u2069", "--reason", "غير قانوني\u200f")[0] == 0
+    assert "غير قانوني (" in desk.case(case).events[-1].reason

@@ -76,7 +76,7 @@ def test_a_whole_day(place):
     (case,) = desk.cases()
     assert {(one.list, one.entry, one.state) for one in case.known} == {("known", "k1", "disputed")}
     assert [one.list for one in took[0].known] == []
-    assert (case.due, case.languages, case.country) == (hour(24), ("ar", "fr", "en"), "MA")
+    assert (case.due, case.languages, case.countries) == (hour(24), ("ar", "fr", "en"), ("MA",))
     assert scan() != "match"
     assert statuses.read(desk.statuses(at=NOON), made[2].secret).state == "received"
     assert desk.overdue(at=hour(17)) == []

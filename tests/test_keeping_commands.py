@@ -1,11 +1,17 @@
 """The commands that keep a list, as processes: exit codes, tables, JSON, and what errors name."""
 
 import json
+import os
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from command import generation, make_list, refused, screener, value
+
+from screener.cli import cli
+from screener.errors import ListError
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,19 @@ def test_show_counts_the_matches_of_a_run_that_counted(known):
     assert "matched" not in screener("show", known, "a2").stdout
     assert screener("match", "--list", known, "--count", input=line * 3).returncode == 1
     assert "matched by md5: 3" in screener("show", known, "a2").stdout
+
+
+def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
+    known, tmp_path, monkeypatch
+):
+    """Read-only, say: at the end of a long scan it is too late, and its exit code says no match."""
+    out = tmp_path / "out.jsonl"
+    call = ["match", "--list", str(known), "--count", "-o", str(out)]
+    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or Path(path) != known)
+    told = CliRunner().invoke(cli, call, input=f"md5 {value(2)}\n", standalone_mode=False)
+    assert isinstance(told.exception, ListError)
+    assert "cannot count matches" in str(told.exception)
+    assert not out.exists()
 
 
 # --- opinion

@@ -206,6 +206,26 @@ def test_a_full_disk_is_told_of_once_and_by_name(tmp_path):
     assert done.stderr == "screener: /dev/full: No space left on device\n"
 
 
+def test_results_that_somebody_removed_meanwhile_are_not_taken_for_written(tmp_path):
+    """The file has no name any more, and what was written goes with it; one that was moved away is
+    where it was moved to. An interruption stays one.
+    """
+    path = tmp_path / "r.jsonl"
+    result = Screener(HashList.create(tmp_path / "known.list")).screen(b"")
+    out = output.open_jsonl(path)
+    path.unlink()
+    out.write(result)
+    with pytest.raises(OutputError, match="removed while it was written"):
+        out.close()
+    with output.open_jsonl(path) as out:
+        path.rename(tmp_path / "moved.jsonl")
+        out.write(result)
+    assert (tmp_path / "moved.jsonl").read_text().count("\n") == 1
+    stopped = output.open_jsonl(path)
+    path.unlink()
+    stopped.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
 def test_a_dash_is_standard_output(tmp_path):
     """As it is standard input among the paths; no file of that name is made."""
     images = Path(__file__).resolve().parents[1] / "fixtures" / "images"

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -505,3 +506,22 @@ def test_hostile_files_give_what_they_give_locally(cluster, known, material):
 
     assert len(there) > 1000
     assert there == told(scan_here(engine, folder, jobs=2))
+
+
+def test_an_address_where_nobody_listens_is_told_at_once(monkeypatch):
+    """Ray is not asked, which would look for it for many minutes; a port that is open is Ray's to
+    judge, and so is what is no host and port.
+    """
+    asked = []
+    monkeypatch.setattr(scanning.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(scanning.ray, "shutdown", lambda: None)
+    monkeypatch.setattr(scanning, "_join", asked.append)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = f"127.0.0.1:{server.getsockname()[1]}"
+        for where in (there, "auto", "nonsense"):
+            with scanning.joined(where):
+                pass
+    for where in (there, "127.0.0.1:99999", "no..such:1"):
+        with pytest.raises(ClusterError, match=f"no Ray cluster at {where}: nobody answers"):
+            scanning.joined(where).__enter__()
+    assert asked == [there, "auto", "nonsense"]

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -391,6 +392,23 @@ def test_an_old_list_is_refused(engine):
     """A policy's maximum age holds when a Screener is made."""
     with pytest.raises(PolicyError, match="import a newer file"):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
+
+
+def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
+    """It would pass for new until that time, however old it is: refused where the policy limits the
+    age, until an import has confirmed it; clocks that differ a little are no matter.
+    """
+    known = make_list([{"id": "a", "md5": "0" * 31 + "1"}])
+    for seconds, fit in ((100, True), (10_000, False)):
+        with sqlite3.connect(known.path / "records.sqlite") as connection:
+            connection.execute("UPDATE generations SET confirmed = confirmed + ?", (seconds,))
+        ahead = HashList.open(known.path)
+        assert Screener(ahead).lists[0].age_s() == 0
+        if fit:
+            Screener(ahead, policy=Policy(max_list_age=50))
+            continue
+        with pytest.raises(PolicyError, match="a time that is still to come"):
+            Screener(ahead, policy=Policy(max_list_age=50))
 
 
 def test_refresh_gives_the_newest_generation(engine, make_list, scene, tmp_path):

@@ -7,6 +7,8 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener import audit
@@ -108,20 +110,64 @@ def test_what_is_somebody_elses_is_not_made_a_hotline(tmp_path):
     assert (tmp_path / "mine" / "hotline.key").read_text() == "dear"
 
 
+def sign(desk, folder, name="audit"):
+    """Have the settings of a hotline name a new key, which signs its log; where it lies."""
+    key = folder / f"{name}.pem"
+    new = Ed25519PrivateKey.generate()
+    key.write_bytes(
+        new.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    )
+    public = new.public_key().public_bytes(
+        form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo
+    )
+    (folder / f"{name}.pub").write_bytes(public)
+    settings = desk.folder / "settings.toml"
+    kept = [one for one in settings.read_text().splitlines() if not one.startswith("log_key")]
+    settings.write_text("\n".join([*kept, f"log_key = {json.dumps(str(key))}"]) + "\n")
+    return key
+
+
+@pytest.mark.parametrize("how", ["unsigned", "another key", "no key"])
+def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
+    """Nor does a log that is signed lose that: cases are read, and no step is taken, until it lies
+    elsewhere as evidence; then all steps are written anew.
+    """
+    sign(desk, tmp_path)
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    log, head = desk.folder / "cases.audit", desk.folder / "cases.audit.head"
+    assert audit.verify(log, key=tmp_path / "audit.pub").signature == "good"
+    if how == "unsigned":
+        head.write_bytes(head.read_bytes().splitlines(keepends=True)[0])
+    elif how == "another key":
+        sign(desk, tmp_path, "other")
+    else:
+        settings = desk.folder / "settings.toml"
+        settings.write_text('analysts = ["amina", "badr"]\n')
+    before = log.read_bytes(), head.read_bytes()
+
+    again = Desk.open(desk.folder)
+    assert again.case(taken.case).addresses == (PAGE,)
+    with pytest.raises(HotlineError, match="evidence"):
+        again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert (log.read_bytes(), head.read_bytes()) == before
+
+    for one in (log, head):
+        one.rename(tmp_path / one.name)
+    again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert audit.verify(log).closed
+    steps = [json.loads(line).get("step") for line in log.read_text().splitlines()]
+    assert steps == [None, "received", "assessed"]
+    if how != "no key":
+        name = "other" if how == "another key" else "audit"
+        assert audit.verify(log, key=tmp_path / f"{name}.pub").signature == "good"
+
+
 def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_else(desk, tmp_path):
     """Reading works; a step is refused before anything of it is recorded, with what to do. What a
     killed writer left to be logged is told, and logged once the key is there again.
     """
-    from cryptography.hazmat.primitives import serialization as form
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = tmp_path / "audit.pem"
-    made = Ed25519PrivateKey.generate().private_bytes(
-        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
-    )
-    key.write_bytes(made)
-    settings = desk.folder / "settings.toml"
-    settings.write_text(settings.read_text() + f"\nlog_key = {json.dumps(str(key))}\n")
+    key = sign(desk, tmp_path)
+    made = key.read_bytes()
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     key.unlink()
 

@@ -58,16 +58,29 @@ class JsonLines:
             raise
 
     def close(self) -> None:
-        """Close the file; standard output stays open. One that was made and never begun goes."""
-        if self._claimed is None:
+        """Close the file; standard output stays open. One that was made and never begun goes.
+
+        OutputError where somebody has removed it meanwhile, and with it what was written.
+        """
+        if self._claimed is None or self._stream.closed:
             return
         if not self._begun and self._claimed.made:
             os.unlink(self._name)
+        lost = self._begun and self._claimed.regular and self._is_removed()
         try:
             self._stream.close()
         except OSError as error:
             self._name_it(error)
             raise
+        if lost:
+            raise OutputError(
+                f"{self._name} was removed while it was written to, and its lines with it: run it"
+                " again"
+            )
+
+    def _is_removed(self) -> bool:
+        """Whether the open file has no name any more, nor another one its name."""
+        return os.fstat(self._stream.fileno()).st_nlink == 0 and not os.path.lexists(self._name)
 
     def _name_it(self, error: OSError) -> None:
         """Say of what the system refuses where it was to go."""
@@ -82,7 +95,11 @@ class JsonLines:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except OutputError:
+            if error is None:  # else that is what is told
+                raise
 
 
 def to_line(result: Result) -> str:

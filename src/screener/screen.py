@@ -26,6 +26,8 @@ from screener.reach import Reach
 from screener.result import ListState, Reason, Result
 from screener.version import __version__
 
+_AHEAD_S = 300.0  # by which the clock of whoever imports a list may be ahead of ours
+
 VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("screener", __version__),
     ("pixels", pixels.VERSION),
@@ -250,8 +252,16 @@ def _hashes(item: Any) -> tuple[Hash, ...]:
 
 
 def _check_age(one: HashList, policy: Policy) -> None:
-    age = one.age_s()
-    if policy.max_list_age is not None and age > policy.max_list_age:
+    if policy.max_list_age is None:
+        return
+    age, ahead = one.age_s(), one.ahead_s()
+    if ahead > _AHEAD_S:
+        raise PolicyError(
+            f"the list {one.name} was imported at a time that is still to come, in {int(ahead)} s,"
+            " so that its age, which the policy limits, is not known: the clock was ahead then, or"
+            " is behind now. Set it right; if it is right now, import a file into the list again"
+        )
+    if age > policy.max_list_age:
         raise PolicyError(
             f"the list {one.name} is {int(age)} s old and the policy allows "
             f"{int(policy.max_list_age)} s: import a newer file into it"

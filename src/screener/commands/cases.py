@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.hotline import STORE, listed, opened, said
+from screener.commands.hotline import STORE, listed, opened, said, tell
 from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
 from screener.commands.speaking import SPOKEN, SpeakingGroup
-from screener.errors import HotlineError
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline import case_text, concerns
-from screener.hotline.language import Translator
+from screener.hotline.language import Translator, visible
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
 
@@ -27,7 +27,14 @@ _BECAME = {
     "repeated": marked("{file}: was there already, in {case}"),
     "withdrawn": marked("{file}: takes back a report of {case}"),
 }
-_REFERENCE = click.argument("reference", metavar="CASE")
+
+
+def _bare(_context: click.Context, _argument: click.Parameter, reference: str) -> str:
+    """A reference without what isolates it in an Arabic text, from which it was copied."""
+    return visible(reference).strip()
+
+
+_REFERENCE = click.argument("reference", metavar="CASE", callback=_bare)
 
 
 def _desk(store: Path, say: Translator) -> Desk:
@@ -82,8 +89,8 @@ def import_(
             continue
         cases.append(taken.case)
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
-        for known in taken.known:
-            click.echo("  " + case_text.known_line(known, say))
+        for line in case_text.known_lines(taken.known, say):
+            click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
     return listed(desk, say, *cases)
@@ -176,12 +183,26 @@ def notify(
     reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
 ) -> int:
     """Write a notice of an illegal item into the folder of each partner, once."""
-    desk = _desk(store, say)
+    desk, code = _desk(store, say), 0
     for partner in partners:
-        desk.notify(reference, partner, by=by, reason=reason)
+        try:
+            desk.notify(reference, partner, by=by, reason=reason)
+        except ScreenerError as error:  # it keeps no other partner from being asked
+            tell(_waiting(desk, reference, partner) or error, say)
+            code = 2
+            continue
         click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
                        partner=partner))  # fmt: skip
-    return 0
+    return code
+
+
+def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+    """That a notice is recorded all the same, if it is."""
+    for case_of, whom, wrong in desk.pending:
+        if (case_of, whom) == (reference, partner):
+            message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
+            return HotlineError(message, case=reference, partner=partner, why=wrong)
+    return None
 
 
 @case.command()
@@ -205,7 +226,7 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
             click.echo(say.told(refusal))
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
-                       why=unread.told(say)), err=True)  # fmt: skip
+                       why=unread.error), err=True)  # fmt: skip
     return 0
 
 
@@ -257,13 +278,33 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
 
 
 @case.command()
+@_REFERENCE
+@STORE
+@WHO
+@WHY
+@said
+def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+    """Have the 24 hours of a case begin now, which came in by a clock that was ahead.
+
+    Only of one that came in at a time that is still to come.
+    """
+    found = _desk(store, say).restart(reference, by=by, reason=reason)
+    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    for sent in found.sent:  # with a time to act that was wrong
+        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
+                       notice=sent.notice), err=True)  # fmt: skip
+    return 0
+
+
+@case.command()
 @STORE
 @said
 def overdue(store: Path, say: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
     After them come those of which somebody has to decide: every partner that was asked has answered
-    and some refuse, or a trusted list does not confirm any more what was assessed by it.
+    and some refuse, or a trusted list does not confirm any more what was assessed by it; and those
+    that came in by a clock that was ahead.
 
     \b
     Exit codes:

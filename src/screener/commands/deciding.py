@@ -186,6 +186,8 @@ def counted(
     """
     if not count:
         return iter(results)
+    for one in engine.lists:
+        one.check_counting()  # at its end a long scan would have to be called a failure
     kept: list[Result] = []
 
     def tell() -> None:

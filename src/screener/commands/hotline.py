@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -149,8 +147,11 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 
     What it says ends with helplines, and those that you have not checked are told.
     """
+    from screener.hotline import published, statuses
+
     _known_helplines(helplines, say)
-    _replace(output, opened(store, say).statuses())
+    made = opened(store, say).statuses()
+    published.replace(output, made, sort=statuses.SORT, mode=0o666)
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 
@@ -188,16 +189,6 @@ def _known_helplines(corrections: Path | None, say: Translator) -> tuple[Helplin
     if unchecked is not None:
         click.echo(unchecked, err=True)
     return known
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file anew: whoever reads it meanwhile has the old one whole."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        fresh.write_bytes(data)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 COMMANDS = (hotline,)

@@ -218,7 +218,10 @@ def rescan(
             write(result)
             tally.add(result)
         notes, lacking = _contents(kept, engine, untold)
-    tally.print(told)
+    if tally.total:
+        tally.print(told)
+    else:  # which is not to say that there was nothing to compare
+        told.print("nothing that was compared reaches a record")
     for note in notes:
         told.print(note)
     return tally.exit_code or (3 if lacking else 0)

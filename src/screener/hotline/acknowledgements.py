@@ -20,7 +20,7 @@ from screener.hotline.acknowledgement import (
     parse,
 )
 from screener.hotline.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.language import Translator, plain
+from screener.hotline.language import plain
 from screener.hotline.partners import Partner
 from screener.hotline.sentence import marked, why
 
@@ -32,7 +32,9 @@ __all__ = ["MOST", "Acknowledgement", "Unread", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that is no acknowledgement, and why; its name as one line that can be printed."""
+    """A file that is no acknowledgement, and why; its name as one line that can be printed. A
+    Translator tells the `error` in its language.
+    """
 
     file: str
     reason: Reason
@@ -42,10 +44,6 @@ class Unread:
     def detail(self) -> str:
         """Why, in English."""
         return str(self.error)
-
-    def told(self, say: Translator) -> str:
-        """Why, in a language."""
-        return say(self.error.message, **self.error.values)
 
 
 def read(

@@ -59,7 +59,7 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
     """Record an opinion; with a second one of another person on the same, the case is assessed."""
     settings.check_analyst(said.by)
     if case.state != "received":
-        raise HotlineError(marked("{case} has been assessed, or is closed"), case=case.reference)
+        raise HotlineError(_decided(case), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
@@ -77,6 +77,16 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
         _propose(connection, settings, case, said)
     else:
         _confirm(connection, settings, case, said, *row)
+
+
+def _decided(case: Case) -> str:
+    """That nobody gives an opinion of a case any more, and how a mistake is mended."""
+    if case.outcome == "illegal" and case.state in ("assessed", "notified"):
+        return marked("{case} has been assessed: `screener case reverse` takes it back")
+    return marked(
+        "{case} has been assessed, or is closed: whatever report of it comes in now, one of yours"
+        " too, begins a new case"
+    )
 
 
 def _give_not_illegal(

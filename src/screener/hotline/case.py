@@ -72,13 +72,14 @@ class Case:
     received: datetime  # of its first report
     reports: tuple[str, ...]  # their random references
     languages: tuple[Language, ...] = ()  # of the reporters
-    country: str | None = None  # ISO 3166-1 alpha-2
+    countries: tuple[str, ...] = ()  # that reporters told, ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
     related: tuple[str, ...] = ()  # references of other cases that its reports touch
     entries: tuple[str, ...] = ()  # its records in the hotline's own list
     known: tuple[KnownMatch, ...] = ()
+    proposed: str | None = None  # who holds it to be illegal, until a second person does too
     outcome: Outcome | None = None  # of its assessment
     basis: str | None = None  # the recorded basis of `illegal`
     # Whether those who assessed it saw it at its addresses; else it is known by its hashes only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from screener.hotline import clock
@@ -17,6 +17,8 @@ def line_of(case: Case, say: Translator, *, now: datetime) -> str:
     parts = [case.reference, say(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
         parts.append(say(OUTCOMES[case.outcome]))
+    if case.proposed is not None:
+        parts.append(say("waits for a second analyst"))
     if clock.runs(case):
         parts.append(time_of(case, say, now=now))
     parts.append(say.plural("{n} report", "{n} reports", len(case.reports)))
@@ -38,6 +40,11 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     yield line_of(case, say, now=now)
     yield say("Received: {time}", time=say.moment(case.received, zone))
     yield say("Due: {time}", time=say.moment(case.due, zone))
+    for country in case.countries:
+        yield say("Country, as reported: {country}", country=say.country(country))
+    if case.languages:
+        languages = say(", ").join(map(say.named, case.languages))
+        yield say("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
         yield say("Address: {address}", address=defanged(address))
     if case.hashes:
@@ -48,8 +55,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     for note in case.notes:
         for part in note.splitlines():
             yield say("Note: {text}", text=part)
-    for known in case.known:
-        yield known_line(known, say)
+    yield from known_lines(case.known, say)
     if case.outcome == "illegal" and not case.seen and case.addresses:
         yield say("Nobody has seen the addresses: no notice tells them.")
     elif case.known and case.addresses:
@@ -83,11 +89,17 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
                       time=say.moment(sent.acknowledged, zone))  # fmt: skip
 
 
-def known_line(known: KnownMatch, say: Translator) -> str:
-    """A listed record that a report reaches."""
-    return say(
-        "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
-        list=known.list, source=known.source, entry=known.entry,
-        state=LISTED.get(known.state, known.state),
-        kind=known.kind, distance=known.distance,
-    )  # fmt: skip
+def known_lines(known: Iterable[KnownMatch], say: Translator) -> Iterator[str]:
+    """The listed records that reports reach, the nearest first: a line for each, and the kinds of
+    hashes by which it is as near, of which an item has a dozen.
+    """
+    found: dict[tuple[str, str, str, str, int], list[str]] = {}
+    for one in sorted(known, key=lambda one: one.distance):
+        key = one.list, one.source, one.entry, one.state, one.distance
+        found.setdefault(key, []).append(one.kind)
+    for (name, source, entry, state, distance), kinds in found.items():
+        yield say(
+            "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
+            list=name, source=source, entry=entry, state=LISTED.get(state, state),
+            kind=", ".join(sorted(kinds)), distance=distance,
+        )  # fmt: skip

@@ -96,7 +96,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         received=moment(received),
         reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
         languages=tuple(dict.fromkeys(column(f"SELECT language{from_reports} ORDER BY number"))),
-        country=next(iter(countries), None),
+        countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(
             dict.fromkeys(
                 column(
@@ -118,6 +118,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
                 (reference,),
             )
         ),
+        proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
         basis=None if basis is None else unpacked(basis),
         seen=bool(seen),
@@ -172,6 +173,22 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
         f"SELECT kind, value, quality FROM {rows} ORDER BY kind, value", values
     ):
         yield Hash(KINDS[kind], value, quality)
+
+
+def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
+    """Have all that a case says to be still to come be of `at`. The log keeps what it was told."""
+    now = stamp(at)
+    for table, of, columns in (
+        ("cases", "reference", ("received",)),
+        ("reports", "in_case", ("received", "withdrawn")),
+        ("events", "in_case", ("at",)),
+        ("sent", "in_case", ("at", "acknowledged", "removed", "refused")),
+    ):
+        for column in columns:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? WHERE {of} = ? AND {column} > ?",
+                (now, reference, now),
+            )
 
 
 def set_values(

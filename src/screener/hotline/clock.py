@@ -9,6 +9,8 @@ from screener.hotline.case import DEADLINE, WARNING_SHARE, Case
 
 Standing = Literal["in_time", "warned", "overdue", "ended"]
 
+AHEAD = timedelta(minutes=5)
+
 
 def runs(case: Case) -> bool:
     """Whether the clock runs: nobody has removed or refused, the report was not withdrawn, and no
@@ -32,6 +34,13 @@ def overdue(case: Case, now: datetime) -> bool:
 def warned(case: Case, now: datetime) -> bool:
     """Whether the clock runs and three quarters of its time have passed, but not all."""
     return runs(case) and case.received + DEADLINE * WARNING_SHARE <= now < case.due
+
+
+def to_come(case: Case, now: datetime) -> bool:
+    """Whether the clock runs and has not begun: the case came in by a clock that was ahead, unless
+    it is the one that tells `now` that is behind. Clocks differ a little.
+    """
+    return runs(case) and case.received > now + AHEAD
 
 
 def standing(case: Case, now: datetime) -> Standing:

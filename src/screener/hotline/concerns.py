@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from screener.errors import HotlineError
-from screener.hotline import assessing
+from screener.hotline import assessing, clock
 from screener.hotline.case import Case
 from screener.hotline.casebook import HeldHash
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings
 
 
-def of(case: Case, held: list[HeldHash], settings: Settings) -> list[Sentence]:
+def of(case: Case, held: list[HeldHash], settings: Settings, *, now: datetime) -> list[Sentence]:
     """Those of a case, of which the hotline holds some hashes."""
-    return [one for one in (refusal(case), loss(case, held, settings)) if one is not None]
+    found = (to_come(case, now), refusal(case), loss(case, held, settings))
+    return [one for one in found if one is not None]
+
+
+def to_come(case: Case, now: datetime) -> Sentence | None:
+    """That its 24 hours have not begun, so that it would never be late."""
+    if not clock.to_come(case, now):
+        return None
+    return marked(
+        "{case} came in at a time that is still to come: the clock of this computer was ahead then,"
+        " or is behind now. Set it right; if it is right now, `screener case restart` has the 24"
+        " hours begin now.",
+        case=case.reference,
+    )  # fmt: skip
 
 
 def refusal(case: Case) -> Sentence | None:

@@ -128,13 +128,14 @@ class Desk:
         due = [one for one in self.cases() if clock.overdue(one, now) or clock.warned(one, now)]
         return sorted(due, key=lambda one: one.due)
 
-    def concerns(self, case: Case) -> list[Sentence]:
-        """What somebody has to decide of a case, however much of its time is left: that partners
-        refuse to remove it, or that a trusted list does not confirm it any more.
+    def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:
+        """What somebody has to decide of a case, however much of its time is left: that it came in
+        by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
+        not confirm it any more.
         """
         with database.reading(self._folder) as connection:
             held = casebook.held(connection, case.reference)
-        return concerns.of(case, held, self.settings)
+        return concerns.of(case, held, self.settings, now=_now(at))
 
     def take(
         self,
@@ -269,6 +270,25 @@ class Desk:
             casebook.note(
                 connection, reference, "closed", at=_now(at), by=by, reason=reason, state=state
             )
+        return self.case(reference)
+
+    def restart(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
+        """Have the 24 hours of a case begin now, that came in at a time that is still to come, by a
+        clock that was ahead. No other case is given more time.
+        """
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        self.settings.check_analyst(by)
+        now = _now(at)
+        with self._store.at_work(), self._store.writing() as connection:
+            case = casebook.find(connection, reference)
+            if not (clock.runs(case) and case.received > now):
+                message = marked(
+                    "{case} has ended, or did not come in at a time that is still to come: its"
+                    " clock stays as it is"
+                )
+                raise HotlineError(message, case=reference)
+            casebook.restart(connection, reference, at=now)
+            casebook.note(connection, reference, "restarted", at=now, by=by, reason=reason)
         return self.case(reference)
 
     def statuses(self, *, at: datetime | None = None) -> bytes:

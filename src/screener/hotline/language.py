@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from unicodedata import bidirectional
+from unicodedata import bidirectional, category
 
 from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES, Language
@@ -47,6 +47,13 @@ def plain(text: object) -> str:
     cannot be printed become U+FFFD.
     """
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def visible(text: str) -> str:
+    """A text without the signs that are not seen, such as give an Arabic text its direction: they
+    come along with what is pasted, and say nothing of what is meant.
+    """
+    return "".join(c for c in text if category(c) != "Cf")
 
 
 @dataclass(frozen=True)

@@ -23,5 +23,10 @@ def list_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (ListError, IndexFileError) as error:
+        if not path.exists():  # to make one there would be to trust an empty one
+            message = marked(
+                "the list {file} is not there: mount its disk, or take it out of settings.toml"
+            )
+            raise HotlineError(message, file=path) from error
         message = marked("the list {file} cannot be used: {why}")
         raise HotlineError(message, file=path, why=str(error)) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
+from screener.hotline.language import visible
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.table import Table
 
@@ -68,8 +69,10 @@ def person(text: str) -> str:
 
 
 def line(text: str, what: Sentence, *, longest: int = 500) -> str:
-    """One line of printable text that says something; HotlineError."""
-    said = " ".join(unicodedata.normalize("NFC", text).split())
+    """One line of printable text that says something, without signs that are not seen;
+    HotlineError.
+    """
+    said = " ".join(visible(unicodedata.normalize("NFC", text)).split())
     if not said or not said.isprintable() or len(said) > longest:
         message = marked("{what} is one line of printable text, at most {most} characters")
         raise HotlineError(message, what=what, most=longest)

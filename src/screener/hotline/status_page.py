@@ -6,15 +6,12 @@ reason, no name of who assessed. It can hang in front of everyone.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
-from screener.errors import HotlineError
+from screener.claim import Sort
 from screener.hotline import clock, page
 from screener.hotline.case import Case, Language
 from screener.hotline.clock import Standing
@@ -22,7 +19,8 @@ from screener.hotline.figures import Figures, Removals, figures
 from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import Translator, translator
 from screener.hotline.partners import Hotline, Partner
-from screener.hotline.sentence import marked, why
+from screener.hotline.published import replace
+from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
 
 _STANDINGS: Mapping[Standing, str] = {
@@ -32,6 +30,7 @@ _STANDINGS: Mapping[Standing, str] = {
     "ended": marked("ended"),
 }
 _ENDED_SHOWN = 50
+_PAGE = Sort("<!doctype html>", "a page")
 
 
 def write_html(
@@ -42,23 +41,12 @@ def write_html(
     """Write the page, readable by its owner only; whoever opens it meanwhile sees the old one
     whole. `partners` give the names of partners; `helplines` are those that reporters are told,
     the package's own where left out: the page tells which of them nobody has checked. HotlineError
-    where it cannot be written.
+    where it cannot be written, or where the file holds anything but a page.
     """
     text = page_of(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    final = Path(path)
-    fresh = final.with_name(f".{final.name}.{secrets.token_hex(8)}.new")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        os.replace(fresh, final)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        message = marked("{file} cannot be written: {why}")
-        raise HotlineError(message, file=final, why=why(error)) from error
+    replace(Path(path), text.encode(), sort=_PAGE, mode=0o600)
 
 
 def page_of(

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, get_args
 
+from screener.claim import Sort
 from screener.errors import HotlineError
 from screener.hotline.case import State
 from screener.hotline.secret import Secret
 from screener.hotline.sentence import marked
 
 SCHEMA = "screener-status/1"
+SORT = Sort(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
 LARGEST = 1 << 28  # bytes of a file that are read
 _FEWEST = 64  # entries
 _PLAIN = 96  # bytes of an entry's content, padded

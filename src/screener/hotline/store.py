@@ -14,7 +14,7 @@ from pathlib import Path
 
 from screener.audit_chain import head_path
 from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, ListError, OutputError, ScreenerError
+from screener.errors import HotlineError, IndexFileError, OutputError, ScreenerError
 from screener.hotline import (
     casebook,
     completing,
@@ -23,6 +23,7 @@ from screener.hotline import (
     notifying,
     partners,
     settings,
+    signing,
 )
 from screener.hotline.case import Case
 from screener.hotline.lists import list_errors, open_list
@@ -32,7 +33,6 @@ from screener.hotline.sentence import marked
 from screener.hotline.settings import Settings
 from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
-from screener.lists.manifest import private_key
 from screener.lists.terms import Terms
 
 SETTINGS = "settings.toml"
@@ -112,7 +112,12 @@ class Store:
         with self.at_work(), self.writing() as connection:
             case = casebook.find(connection, reference)
             if at < case.received:
-                raise HotlineError(marked("a step of a case is not before its report came in"))
+                message = marked(
+                    "a step of {case} is not before its report came in: set the clock of this"
+                    " computer right; if it was ahead when the report came in, `screener case"
+                    " restart` has the 24 hours begin now"
+                )
+                raise HotlineError(message, case=reference)
             yield connection, case
 
     @contextlib.contextmanager
@@ -123,7 +128,7 @@ class Store:
         """
         database.check(self.folder)
         with self._alone():
-            trouble = _trouble_of(self.settings.log_key)
+            trouble = signing.trouble_of(self.settings.log_key, self.folder / completing.LOG)
             if trouble is not None:
                 raise trouble
             self.complete()
@@ -145,12 +150,14 @@ class Store:
 
     def _write_log(self) -> HotlineError | None:
         """Write the lines that the log lacks; why they cannot be signed, if it lacks some."""
-        key = self.settings.log_key
-        trouble, path = _trouble_of(key), self.folder / completing.LOG
+        key, path = self.settings.log_key, self.folder / completing.LOG
+        trouble = signing.trouble_of(key, path)
         try:
             log = AuditFile.open(path, key=None if trouble else key)
             try:
                 if trouble is None:
+                    if key is not None and not signing.is_signed(path):
+                        log.write_head()  # before a step, so that what is killed has begun to sign
                     completing.write_log(self.folder, log)
                 return trouble if completing.is_behind(self.folder, log) else None
             finally:
@@ -181,20 +188,6 @@ class Store:
                 raise HotlineError(message, folder=self.folder) from None
             completing.sweep(self.folder)
             yield
-
-
-def _trouble_of(key: Path | None) -> HotlineError | None:
-    """Why the log cannot be signed; None where it can, or is not to be."""
-    try:
-        if key is not None:
-            private_key(key)
-    except ListError:
-        message = marked(
-            "{file} holds no key that signs the log: put it there, or take log_key out of the"
-            " settings"
-        )
-        return HotlineError(message, file=key)
-    return None
 
 
 def _check_free(folder: Path) -> None:

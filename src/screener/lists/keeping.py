@@ -99,6 +99,12 @@ class KeptList:
         before this was opened, since that."""
         return max(0.0, time.time() - self._generation.time)
 
+    def ahead_s(self) -> float:
+        """Seconds by which that time is still to come, so that `age_s` says nothing: the clock was
+        ahead then, or is behind now. 0 where it is not.
+        """
+        return max(0.0, self._generation.time - time.time())
+
     @property
     def states(self) -> Mapping[str, int]:
         """How many records are in each state; states without any are left out."""
@@ -211,6 +217,10 @@ class KeptList:
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count which entries of this list the results met; those that matched far too often."""
         return matches.count(self._path, matches.hits(results, self.name))
+
+    def check_counting(self) -> None:
+        """ListError where `count_matches` could not write; before a long scan, say."""
+        matches.check(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""

@@ -104,6 +104,13 @@ def count(folder: Path, hits: Iterable[Key], *, day: str | None = None) -> list[
         return _floods(connection, day)
 
 
+def check(folder: Path) -> None:
+    """ListError where nothing can be counted, for it cannot be written there."""
+    for path in (folder, folder / COUNTS):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise ListError(f"cannot count matches in {folder}: {path} cannot be written to")
+
+
 def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
     """Those of the hits whose entries the newest generation has."""
     had = "SELECT 1 FROM records WHERE source = ? AND entry = ? AND until IS NULL"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -22,6 +23,8 @@ from screener.ray.head import Head
 from screener.result import Result
 from screener.scan import Metrics, check_jobs, check_memory, cores, scan_by
 from screener.screen import Screener
+
+_KNOCK_SECONDS = 10.0
 
 
 def scan(
@@ -89,9 +92,24 @@ def joined(address: str | None) -> Iterator[None]:
             with _interrupts_put_off():
                 _join(head.address)
         else:
+            _knock(where)
             _join(where)
         stack.callback(ray.shutdown)
         yield
+
+
+def _knock(where: str) -> None:
+    """ClusterError where nobody listens at `host:port`: Ray would look for it for many minutes, in
+    which no Ctrl-C is heard. What is no such address, Ray judges.
+    """
+    host, _, port = where.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ClusterError(f"no Ray cluster at {where}: nobody answers there ({why})") from None
 
 
 def _join(where: str) -> None:
