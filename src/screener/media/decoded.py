@@ -55,6 +55,7 @@ def _rest(
             ended = headers.ended_jpeg(data)
             again = at(decoder.open_image(ended), ended, part)
             _prepare(again, canvas)
+            decoder.load(again)
             return _upright(again, canvas, None)
     with _but_memory():
         rest = decoder.remains(image)

@@ -38,6 +38,10 @@ _IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000
 _ROOM = {"image/jpeg": 7, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
 _ROOM |= dict.fromkeys(_HEIF, 5)
 
+# How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
+# give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
+_AT_ONCE = 1 << 40
+
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
 _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
 
@@ -156,6 +160,8 @@ def load(image: ImageFile.ImageFile) -> None:
         size = getattr(image, "_tile_size", image.size)
         if getattr(image, "_im", None) is None:
             image.im = Image.new(image.mode, size).im
+    if image.format in ("JPEG", "MPO"):
+        image.decodermaxblock = _AT_ONCE
     image.load()
 
 
