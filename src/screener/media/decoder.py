@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import direct, headers
+from screener.media import direct, headers, png
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 
@@ -47,7 +47,25 @@ _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
-    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError."""
+    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError.
+
+    Of a PNG that Pillow refuses, and of one that is animated, only the chunks are read that have
+    to do with its pixels.
+    """
+    if png.is_animated(data):
+        return _opened(png.bare(data) or data)
+    try:
+        return _opened(data)
+    except ShortOfMemory:
+        raise
+    except MediaError:
+        bare = png.bare(data)
+        if bare is None:
+            raise
+    return _opened(bare)
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
     if sniff(data) in _HEIF and (image := _open_heif(data)) is not None:
         return image
     cause: BaseException | None = None
