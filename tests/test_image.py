@@ -124,6 +124,8 @@ def test_no_bytes() -> None:
         b"just some text, which is no picture at all",
         b"\x93" * 200,
         b"x",
+        b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 16, 3) + bytes(60),  # 16 bits a sample
+        b"8BPS" + struct.pack(">H6xHIIHH", 2, 3, 6, 8, 8, 3) + bytes(60),  # a large document
     ],
     ids=lambda data: repr(data[:12]),
 )

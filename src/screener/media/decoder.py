@@ -255,6 +255,14 @@ def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
     return stub or name in _REFUSED
 
 
+def _is_photoshop_of_8_bits(data: bytes) -> bool:
+    """Whether a Photoshop file is of the first version, which a large one is not, and of samples of
+    so many bits at most.
+    """
+    version, depth = data[4:6], data[22:24]
+    return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))
+
+
 def _unidentified(data: bytes, cause: BaseException | None, refused: str | None) -> MediaError:
     mime = sniff(data)
     if refused is not None:
@@ -266,6 +274,8 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
             return ShortOfMemory(f"{mime}: not enough memory to load its decoder")
         what = "this Pillow was built without it; its wheels of 11.3 and later have it"
         return MediaError("unsupported", f"{mime}: {what}")
+    if mime == "image/vnd.adobe.photoshop" and not _is_photoshop_of_8_bits(data):
+        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     if decodable(mime):
         return failure(cause or SyntaxError(), data, "cannot be opened")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")
