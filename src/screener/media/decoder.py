@@ -35,7 +35,7 @@ _NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
 _IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
 
 # What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
-_ROOM = {"image/jpeg": 7, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
+_ROOM = {"image/jpeg": 8, "image/tiff": 5, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
 _ROOM |= dict.fromkeys(_HEIF, 5)
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
