@@ -23,15 +23,21 @@ def bare(data: bytes) -> bytes | None:
     """A PNG with the chunks that make its pixels and turn them; None where it has no others."""
     if not data.startswith(_SIGNATURE):
         return None
-    view, whole = memoryview(data), len(_SIGNATURE)
-    kept = [view[:whole]]
+    whole = len(_SIGNATURE)
+    runs = [(0, whole)]  # of chunks that are kept, which are many where each is short
     for start, end in _chunks(data):
         whole = end
-        if _counts(data, start, end):
-            kept.append(view[start:end])
-    if sum(map(len, kept)) == whole:
+        if not _counts(data, start, end):
+            continue
+        first, last = runs[-1]
+        if last == start:
+            runs[-1] = first, end
+        else:
+            runs.append((start, end))
+    if runs == [(0, whole)]:
         return None
-    return b"".join([*kept, view[whole:]])
+    view = memoryview(data)
+    return b"".join([*(view[start:end] for start, end in runs), view[whole:]])
 
 
 def is_animated(data: bytes) -> bool:
