@@ -40,6 +40,15 @@ def test_size_inside_icns() -> None:
     assert headers.largest(saved("ICNS")) == (1024, 1024)
 
 
+@pytest.mark.parametrize("length", [256, 512])
+def test_an_iso_file_is_no_icon(length: int) -> None:
+    """A HEIC or AVIF whose first box has 256 or 512 bytes begins as an icon or a cursor does, and
+    declares no picture as one would.
+    """
+    box = struct.pack(">I", length) + b"ftypheic" + bytes(4) + b"mif1" * (length // 4 - 4)
+    assert headers.largest(box + bytes(2048)) == (0, 0)
+
+
 def icon(*pictures: bytes) -> bytes:
     """An ICO of pictures, each as it stands in one."""
     at, entries = 6 + 16 * len(pictures), b""

@@ -150,6 +150,11 @@ def test_a_cut_or_damaged_file_has_a_reason(still):
         assert frames or reason
 
 
+def test_pictures_that_are_coded_otherwise_are_not_broken(still):
+    """A sound file of pictures that libheif has no decoder for is `unsupported`."""
+    assert walked(still.replace(b"hvc1", b"unci")) == ([], "unsupported")
+
+
 def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
     """`unsupported`, the detail says what to install, and so does the line, by its schema."""
     monkeypatch.delitem(sys.modules, "screener.media.heif", raising=False)

@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +124,8 @@ def test_no_bytes() -> None:
         b"just some text, which is no picture at all",
         b"\x93" * 200,
         b"x",
+        b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 16, 3) + bytes(60),  # 16 bits a sample
+        b"8BPS" + struct.pack(">H6xHIIHH", 2, 3, 6, 8, 8, 3) + bytes(60),  # a large document
     ],
     ids=lambda data: repr(data[:12]),
 )
@@ -317,6 +320,24 @@ def test_a_cut_tiff_is_turned_as_far_as_it_decodes() -> None:
     assert error.reason == "truncated"
     assert whole.pixels.shape == part.pixels.shape == (120, 90, 3)
     assert np.array_equal(part.pixels[:, 45:], whole.pixels[:, 45:])
+
+
+@pytest.mark.parametrize("left", [1, 300, 4000])
+def test_arithmetic_coding_across_the_blocks_of_a_file(material: Path, left: int) -> None:
+    """A JPEG whose scan lies across the 64 KiB that Pillow reads at once comes whole, and as far as
+    it goes where it is cut.
+    """
+    data = (material / "robustness" / "libjpeg-turbo" / "testimgari.jpg").read_bytes()
+    scan = data.index(b"\xff\xda") + 14  # its header has 12 bytes and the mark
+    note = b"\xff\xfe" + struct.pack(">H", 65536 - left - scan - 2)
+    long = data[:2] + note + bytes(65536 - left - scan - 4) + data[2:]
+    ((whole,), none), ((same,), nothing) = walked(data), walked(long)
+    assert none is nothing is None
+    assert np.array_equal(whole.pixels, same.pixels)
+
+    (part,), error = walked(long[:-300])
+    assert error is not None
+    assert np.array_equal(part.pixels[:100], whole.pixels[:100])
 
 
 def test_cut_files_whose_decoder_gives_nothing() -> None:

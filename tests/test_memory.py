@@ -64,6 +64,7 @@ def save(picture, path, form):
         "JPEG, progressive": {"progressive": True},
         "JPEG2000, tiles": {"tile_size": (256, 256)},
         "PNG": {"compress_level": 1},
+        "TIFF, strip": {"compression": "tiff_lzw", "strip_size": 1 << 30},
         "TIFF, turned": {"exif": exif},
         "WEBP": {"method": 0},
         "WEBP, lossless": {"lossless": True, "method": 0, "quality": 0},
@@ -147,6 +148,7 @@ def test_what_classic_hashes_take_beside_the_picture(tmp_path):
     [
         ("JPEG, progressive", (0.5, 2, 3.5)),
         ("JPEG2000", (3, 8, 12, 17)),
+        ("TIFF, strip", (2, 5, 6)),
         ("WEBP", (2, 5)),
         ("AVIF", (1, 4, 7)),
         ("HEIC", (1, 3, 4)),

@@ -189,6 +189,40 @@ def test_writing_close_to_the_picture(scene):
         assert found == taken, gap
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [(200, 260, 200, 260), (300, 40, 30, 500), (30, 500, 300, 40), (700, 900, 120, 200)],
+)
+@pytest.mark.parametrize("colour", [BLACK, WHITE])
+def test_a_picture_with_much_of_its_frame_beside_it(scene, frame, colour):
+    """It is found wherever it stands and however little of a line it takes, through a JPEG too,
+    and is not passed over as writing in a bar would be.
+    """
+    picture = scene(20)
+    made = framed(picture, *frame, colour)
+    assert np.array_equal(trimmed(np.asarray(made))[0], np.asarray(picture))
+    listed = pdq.compute(np.asarray(picture))
+    views = trimmed(as_jpeg(made, 75))
+    assert min(pdq.compute(view).distance(listed) for view in views) <= 20
+
+
+def test_writing_beside_a_picture_that_takes_little_of_a_line(scene):
+    """The taller of what stands in the frame is the picture, and the writing is the frame's."""
+    picture = np.asarray(scene(20).convert("L"))
+    made = np.pad(picture, ((300, 250), (200, 400)))
+    for top in (20, 200, len(made) - 60):
+        both = made.copy()
+        both[top : top + 30, 300:700:2] = 255
+        assert any(np.array_equal(view, picture) for view in trimmed(both)), top
+
+
+def test_writing_alone_is_no_picture(scene):
+    """Lines of text in the middle of a page are not taken out of it."""
+    page = np.full((600, 600), 255, np.uint8)
+    page[250:330:4, 100:500:2] = 0
+    assert trimmed(page) == ()
+
+
 def sizes(picture):
     """Height and width of each trimmed picture."""
     return [view.shape[:2] for view in trimmed(np.asarray(picture))]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, pixels
+from screener.media import decoder, headers, pixels, png, tiff
 from screener.media.canvas import Canvas
 
 
@@ -36,6 +36,14 @@ def decoded(
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
+    if image.format == "PNG" and (bare := png.bare(data)) is not None:
+        # What is not of its pixels may be what is wrong with it.
+        image._im = canvas = None  # whose memory is not to stand beside the next
+        try:
+            again = at(decoder.open_image(bare), bare, part)
+        except Exception as error:
+            return None, decoder.failure(error, data, "pixels cannot be decoded", image.size)
+        return decoded(again, bare, part=part, alone=alone)
     try:
         return _rest(image, canvas, turn, data, part), trouble
     except MemoryError as error:
@@ -55,6 +63,7 @@ def _rest(
             ended = headers.ended_jpeg(data)
             again = at(decoder.open_image(ended), ended, part)
             _prepare(again, canvas)
+            decoder.load(again)
             return _upright(again, canvas, None)
     with _but_memory():
         rest = decoder.remains(image)
@@ -92,6 +101,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
     what `decoder.unturned` says of a TIFF.
     """
+    tiff.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
         image.draft("L", image.size)  # docs/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None

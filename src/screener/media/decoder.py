@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import direct, headers
+from screener.media import direct, headers, png
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 
@@ -35,15 +35,37 @@ _NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
 _IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
 
 # What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
-_ROOM = {"image/jpeg": 7, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
+_ROOM = {"image/jpeg": 8, "image/tiff": 5, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
 _ROOM |= dict.fromkeys(_HEIF, 5)
+
+# How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
+# give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
+_AT_ONCE = 1 << 40
 
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
 _NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
-    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError."""
+    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError.
+
+    Of a PNG that Pillow refuses, and of one that is animated, only the chunks are read that have
+    to do with its pixels.
+    """
+    if png.is_animated(data):
+        return _opened(png.bare(data) or data)
+    try:
+        return _opened(data)
+    except ShortOfMemory:
+        raise
+    except MediaError:
+        bare = png.bare(data)
+        if bare is None:
+            raise
+    return _opened(bare)
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
     if sniff(data) in _HEIF and (image := _open_heif(data)) is not None:
         return image
     cause: BaseException | None = None
@@ -156,6 +178,8 @@ def load(image: ImageFile.ImageFile) -> None:
         size = getattr(image, "_tile_size", image.size)
         if getattr(image, "_im", None) is None:
             image.im = Image.new(image.mode, size).im
+    if image.format in ("JPEG", "MPO"):
+        image.decodermaxblock = _AT_ONCE
     image.load()
 
 
@@ -231,6 +255,14 @@ def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
     return stub or name in _REFUSED
 
 
+def _is_photoshop_of_8_bits(data: bytes) -> bool:
+    """Whether a Photoshop file is of the first version, which a large one is not, and of samples of
+    so many bits at most.
+    """
+    version, depth = data[4:6], data[22:24]
+    return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))
+
+
 def _unidentified(data: bytes, cause: BaseException | None, refused: str | None) -> MediaError:
     mime = sniff(data)
     if refused is not None:
@@ -242,6 +274,8 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
             return ShortOfMemory(f"{mime}: not enough memory to load its decoder")
         what = "this Pillow was built without it; its wheels of 11.3 and later have it"
         return MediaError("unsupported", f"{mime}: {what}")
+    if mime == "image/vnd.adobe.photoshop" and not _is_photoshop_of_8_bits(data):
+        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     if decodable(mime):
         return failure(cause or SyntaxError(), data, "cannot be opened")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")

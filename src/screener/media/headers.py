@@ -23,6 +23,8 @@ def largest(data: bytes) -> tuple[int, int]:
     sizes: Iterator[tuple[int, int]]
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         sizes = iter([_webp(data)])
+    elif data[4:8] == b"ftyp":
+        return (0, 0)  # an ISO file, the length of whose first box may spell the mark of an icon
     elif data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
         sizes = _icons(data)
     elif data[:4] == b"icns":

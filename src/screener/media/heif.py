@@ -19,9 +19,14 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 def opened(data: bytes) -> ImageFile.ImageFile:
     """The file at its first picture, no pixel decoded; raises what the plugin raises."""
-    image: ImageFile.ImageFile = pillow_heif.HeifImageFile(  # type: ignore[no-untyped-call]
-        _alone(data), ""
-    )
+    try:
+        image: ImageFile.ImageFile = pillow_heif.HeifImageFile(  # type: ignore[no-untyped-call]
+            _alone(data), ""
+        )
+    except SyntaxError:
+        if len(pillow_heif.open_heif(_alone(data))):
+            raise
+        raise OSError("how its pictures are coded is not supported") from None
     image.seek(0)  # it begins at the primary picture, and a walk from there would miss one
     return image
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
+from screener.media import tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
@@ -38,6 +40,7 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
     but not otherwise changed, unless `memory` is given, as to `stored`. `turn` is its EXIF
     orientation where that is known. Raises what Pillow raises if it cannot be decoded.
     """
+    tiff.mend(image)
     image.load()  # an orientation may stand behind the pixels
     turn = orientation(image) if turn is None else turn
     return turned(stored(image, memory), turn)
@@ -51,7 +54,10 @@ def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
     """
     image.load()
     if image.mode in _DEEP:
-        return _scaled(lambda: _image_bands(image), (image.height, image.width), _clear(image))
+        kind = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
+        bands = partial(_image_bands, image, kind)
+        grey = _scaled(bands, (image.height, image.width), _clear(image))
+        return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return _copied(image, memory)
     pixels: Pixels | None = None
@@ -153,9 +159,12 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
         yield rows, image if whole else image.crop((0, rows.start, image.width, rows.stop))
 
 
-def _image_bands(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
+def _image_bands(
+    image: Image.Image, kind: type[np.uint32] | None
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """The values in bands of rows, whose bytes are numbers of another kind if one is given."""
     for rows, band in _bands(image):
-        yield rows, np.asarray(band)
+        yield rows, np.asarray(band).view(kind) if kind else np.asarray(band)
 
 
 def array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:

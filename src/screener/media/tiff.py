@@ -12,10 +12,14 @@ from io import BytesIO
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 _WITHIN = 330  # the tag of a directory that names directories within it
 _PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
+_BITS, _COMPRESSION, _COLOURS, _PLANES, _FORMAT, _SHARED = 258, 259, 262, 284, 339, 530
+"""The tags of bits per sample, compression, what samples mean, planes, the kind of number, and how
+many pixels share a colour.
+"""
 JPEG_AT, JPEG_LENGTH = 513, 514
 """The tags that say where a JPEG is that stands in for pixels, and how long."""
 
@@ -23,6 +27,12 @@ _ASKED = np.array([_WITHIN, JPEG_AT, JPEG_LENGTH, *_PIXELS])
 _TAGS = 1 << 16  # that there are: a directory has no more entries, whatever it says
 _LOOKED_AT = 1 << 10  # directories of a file that may be cut
 _SIZES = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of whole numbers, by the number of their type
+
+
+_LZW = 5  # a compression
+# Modes of Pillow's for numbers with a sign, and floats, whose bytes come in the other order; and
+# those for the same in the order of the machine.
+_TURNED = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 
 
 class _Form(NamedTuple):
@@ -159,6 +169,42 @@ def opened(data: bytes, place: int) -> ImageFile.ImageFile:
     if form is None or place >= 1 << 8 * form.word:
         raise SyntaxError("not a TIFF")
     return TiffImagePlugin.TiffImageFile(_From(form, place), "")
+
+
+def mend(image: Image.Image) -> None:
+    """Have a TIFF's pixels read as they are stored, before they are loaded, where Pillow would not.
+
+    Of what is not compressed it takes planes to have 8 bits a sample, and every pixel a colour of
+    its own, whatever the file says; and it turns round the bytes of numbers that libtiff has turned
+    already.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.tile:
+        return
+    tags = image.tag_v2
+    if tags.get(_PLANES) == 2 and image.mode == "LA":
+        raise OSError("alpha in a plane of its own beside grey is not supported")  # it would be 0
+    odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
+    if odd and tags.get(_COMPRESSION, 1) == 1:
+        tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
+        image._setup()
+        tags[_COMPRESSION] = 1
+    (codec, extents, offset, args), *more = image.tile
+    if codec == "libtiff" and not more and isinstance(args, tuple) and args[0] in _TURNED:
+        args = (_TURNED[args[0]], *args[1:])
+        image.tile = [ImageFile._Tile(codec, extents, offset, args)]
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether the least value of a deep grey TIFF is white, which Pillow leaves as it is."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_COLOURS) == 0
+
+
+def is_unsigned(image: Image.Image) -> bool:
+    """Whether a TIFF's numbers have 32 bits and no sign, which Pillow takes to have one."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    bits, format = image.tag_v2.get(_BITS, (1,)), image.tag_v2.get(_FORMAT, (1,))
+    return (bits, format) == ((32,), (1,))
 
 
 def second_directory(block: bytes) -> tuple[int, dict[int, int]]:

@@ -121,6 +121,11 @@ def _worth(whole: Pixels, view: Pixels) -> bool:
     return enough and any((side - left) * 200 > side for side, left in pairs)
 
 
+def _least(length: int) -> int:
+    """Lines that are left of so many, at least, of a picture in its frame."""
+    return max(LEAST, length // _KEPT)
+
+
 def _bars(pixels: Pixels) -> tuple[_Bar, _Bar]:
     """The bars above and below; those at the sides where the axes are swapped."""
     height, width = pixels.shape[:2]
@@ -151,11 +156,11 @@ def _bar(lines: _Lines, length: int) -> _Bar:
     if noise > _NOISE or not _level_along(first, colour):
         return _Bar()
     own = _Own(colour, max(4, 2 * noise + 2))
-    most = length - max(LEAST, length // _KEPT)
+    most = length - _least(length)
     hard = _end(lines, own, most)
     if hard >= most or not _steps(lines, own, hard):
         return _Bar()
-    last = _after_writing(lines, own, hard, most)
+    last = _after_writing(lines, own, hard, length)
     spread, sure = _seam(lines, own, last, length)
     soft = min(last + spread, most)
     return _Bar(soft if sure and last == hard else hard, soft, colour)
@@ -185,21 +190,31 @@ def _steps(lines: _Lines, own: _Own, end: int) -> bool:
     return bool((level[_STEEP:] - level[:-_STEEP] >= _STEP).any())
 
 
-def _after_writing(lines: _Lines, own: _Own, hard: int, most: int) -> int:
-    """Where the bar ends if the lines behind `hard` are writing on it; `hard` if they are not."""
+def _after_writing(lines: _Lines, own: _Own, hard: int, length: int) -> int:
+    """Where the bar ends if the lines behind `hard` are writing on it; `hard` if they are not.
+
+    A picture with much of the frame beside it looks like writing too, with bare lines behind it:
+    of what stands on bare lines as far as they are looked at, the tallest that is large enough for
+    a picture is the picture.
+    """
+    least = _least(length)
     end, at, bare = hard, hard, 0
-    while at < most:
-        near = lines(at, min(at + 32, most))
+    tallest, before = least - 1, None
+    while at < length - least:
+        near = lines(at, min(at + 32, length - least))
         written = (own.off(near) <= _LOOSE).mean(axis=1) >= _WRITTEN
         plain = ~own.other(near)
         for number in range(len(near)):
             if not written[number]:
                 return end
             bare = bare + 1 if plain[number] else 0
+            here = at + number + 1
+            if bare == _BARE and here - bare - end > tallest:
+                tallest, before = here - bare - end, end
             if bare >= _BARE:
-                end = at + number + 1
+                end = here
         at += len(near)
-    return end
+    return end if before is None or at - bare - end > tallest else before
 
 
 def _seam(lines: _Lines, own: _Own, end: int, length: int) -> tuple[int, bool]:

@@ -1,0 +1,102 @@
+"""PNGs whose texts, profiles and checksums would keep Pillow from what they show."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from screener.media import png
+from screener.media.image import open as open_picture
+
+
+def chunk(name: bytes, body: bytes, *, sound: bool = True) -> bytes:
+    """A chunk, with its checksum or another one."""
+    told = zlib.crc32(name + body) ^ (not sound)
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", told)
+
+
+def saved(picture: Image.Image, **options: object) -> bytes:
+    """A PNG of the picture."""
+    out = io.BytesIO()
+    picture.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def put(data: bytes, *chunks: bytes, before: bytes = b"IDAT") -> bytes:
+    """A PNG with chunks before the first of a name."""
+    at = data.index(before) - 4
+    return data[:at] + b"".join(chunks) + data[at:]
+
+
+REFUSED = {
+    "a name of Pillow's": chunk(b"tEXt", b"interlace\0hello"),
+    "a place": chunk(b"tEXt", b"bbox\0(0, 0, 4, 4)"),
+    "a long text": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 << 20))),
+    "a long profile": chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2 << 20))),
+    "another checksum": chunk(b"tEXt", b"Comment\0hello", sound=False),
+    "a profile of no kind": chunk(b"iCCP", b"x\0\7" + zlib.compress(b"x")),
+    "less than a gamma": chunk(b"gAMA", b"\0"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+def test_a_chunk_that_pillow_refuses_hides_no_picture(scene, what, before, mode):
+    """Every viewer passes over it: the picture is whole, and turned as the file says."""
+    picture = scene(3, (90, 60)).convert(mode)
+    exif = Image.Exif()
+    exif[0x112] = 6
+    plain = saved(picture, exif=exif)
+    (expected,) = open_picture(plain).frames()
+    (found,) = open_picture(put(plain, REFUSED[what], before=before)).frames()
+
+    assert np.array_equal(found.pixels, expected.pixels)
+
+
+def test_what_is_clear_stays_clear(scene):
+    """Palettes with alpha and single transparent colours are kept."""
+    picture = scene(3, (90, 60)).quantize(16)
+    plain = saved(picture, transparency=bytes(range(0, 256, 17)))
+    (expected,) = open_picture(plain).frames()
+    (found,) = open_picture(put(plain, REFUSED["a place"])).frames()
+
+    assert np.array_equal(found.pixels, expected.pixels)
+
+
+@pytest.mark.parametrize("name", ["blend", "disposal", "bbox", "transparency", "default_image"])
+def test_a_text_changes_no_frame_of_an_animation(scene, name):
+    """Frames are laid onto one another as their own chunks say, whatever a text says."""
+    first, second = scene(3, (90, 60)), scene(4, (90, 60))
+    second.paste(first.crop((0, 0, 90, 40)), (0, 0))  # so that a part of a frame is stored
+    plain = saved(first, save_all=True, append_images=[second], duration=100)
+    text = chunk(b"tEXt", name.encode() + b"\0" + b"1")
+    expected = [frame.pixels for frame in open_picture(plain).frames()]
+    for before in (b"acTL", b"IDAT", b"fdAT"):
+        found = [frame.pixels for frame in open_picture(put(plain, text, before=before)).frames()]
+        assert len(found) == len(expected) == 2
+        assert all(map(np.array_equal, found, expected)), before
+
+
+def test_a_broken_picture_is_as_broken_as_before(scene):
+    """What is wrong with the pixels is told, and what there is of them is given."""
+    plain = saved(scene(3, (90, 60)))
+    cut = put(plain, REFUSED["a name of Pillow's"])[:-500]
+    frames, reason = [], None
+    try:
+        for frame in open_picture(cut).frames():
+            frames.append(frame.pixels)
+    except Exception as error:
+        reason = error.reason
+    assert reason == "truncated"
+    (whole,) = open_picture(plain).frames()
+    assert np.array_equal(frames[0][:20], whole.pixels[:20])
+
+
+def test_what_has_nothing_else_is_left_alone(scene):
+    """Nothing is copied of a PNG of pixels alone, and of what is none."""
+    assert png.bare(saved(scene(3, (9, 6)))) is None
+    assert png.bare(b"GIF89a") is None
