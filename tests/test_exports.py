@@ -55,7 +55,7 @@ def test_the_public_names_are_those_exported_and_sorted():
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by eight modules only."""
+    """No module imports from a layer above its own; the core is imported by nine modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -68,6 +68,7 @@ def test_imports_run_one_way():
                     ("index", "hamming"),
                     ("index", "tables"),
                     ("hashing", "detail"),
+                    ("hashing", "digest"),
                     ("hashing", "pdq"),
                     ("hashing", "shrink"),
                     ("media", "headers"),
