@@ -430,7 +430,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        assert list(visiting._orders(reading)) == sent
+        assert [order for group in visiting._orders(reading) for order in group] == sent
     finally:
         thread.join()
         os.close(reading)

@@ -97,19 +97,24 @@ def _of(kinds: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def hash_item(
-    item: Item, *, policy: Policy, kinds: Iterable[HashKind], sketch: bool = False
+    item: Item,
+    *,
+    policy: Policy,
+    kinds: Iterable[HashKind],
+    sketch: bool = False,
+    digests: Sequence[Hash] = (),
 ) -> Hashed:
     """Read, decode and hash one input: the kinds asked for, as far as they can be made.
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
-    doubt.
+    doubt. `digests` are those of its bytes that are wanted, where they were made before.
     Never raises MediaError: the trouble is part of what is returned.
     """
-    digests: list[HashKind] = []
+    exact: list[HashKind] = []
     perceptual: list[HashKind] = []
     for kind in kinds:
-        (digests if kind.digest else perceptual).append(kind)
+        (exact if kind.digest else perceptual).append(kind)
     name = source.name_of(item)
     hashes: list[Located | Turned] = []
     picture: Picture | None = None
@@ -120,7 +125,7 @@ def hash_item(
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += _digests(read, digests)
+            hashes += map(Located, digests) if digests else _digests(read, exact)
             if perceptual:
                 picture = _open(read, policy)
                 # What moves is compared with listed videos too, and its frames with one another.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import BinaryIO, cast
 
+from screener.ahead import Ahead, read_ahead
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hashing import classic
-from screener.hashing.hash import HashKind
+from screener.hashing.hash import Hash, HashKind
 from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.open_file import OpenFile
 from screener.media.source import Item, Name
@@ -70,9 +72,11 @@ class Hasher:
     kinds: tuple[HashKind, ...]
     sketches: bool = False
 
-    def hash(self, item: Item) -> Hashed:
+    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> Hashed:
         """Hash one input: see `hash_item`."""
-        return hash_item(item, policy=self.policy, kinds=self.kinds, sketch=self.sketches)
+        return hash_item(
+            item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
+        )
 
     def surely(self) -> Hasher:
         """This Hasher, without bits in doubt."""
@@ -91,11 +95,23 @@ class Hasher:
 
 @dataclass
 class Visit:
-    """A Hasher at work in one process: it keeps the archives open in which its targets are."""
+    """A Hasher at work in one process: it keeps the archives open in which its targets are, and the
+    files that it has read before their turn.
+    """
 
     hasher: Hasher
+    _ahead: dict[str, Ahead] = field(default_factory=dict)
     _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
     _read: tuple[Target, bytes, MediaError | None] | None = None
+
+    def foresee(self, targets: Iterable[Target]) -> None:
+        """Read what comes next, as far as that makes it quicker; nothing is told of it yet."""
+        for one in self._ahead.values():
+            one.file.close()
+        self._ahead.clear()
+        kinds = [kind for kind in self.hasher.kinds if kind.digest]
+        paths = (target.path for target in targets if not target.inner)
+        self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
     def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed | Opened:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
@@ -135,14 +151,15 @@ class Visit:
 
     def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
         """Hash a path, or open it where it is an archive; it is opened once for both."""
+        ahead = self._ahead.pop(target.path, None)
         try:
-            file = OpenFile(target.path)
+            file = OpenFile(target.path) if ahead is None else ahead.file
         except MediaError:
             return hasher.hash(target.path)  # which says what is wrong
         with file:
             stream = None if budget is None else open_archive(file)
             if stream is None:
-                return hasher.hash(file)
+                return hasher.hash(file, () if ahead is None else ahead.digests)
             if type_of(stream) is not None:
                 return self._opened(target, stream, budget)
             stream.close()

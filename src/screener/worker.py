@@ -279,11 +279,15 @@ class Worker(Generic[T]):
         was at none.
         """
         done: list[Done[T]] = []
-        if self.errands:
+        # Not always the first: some are read before their turn.
+        cause = next((one for one in self.errands if one.sent and one.number == number), None)
+        if number == 0 and self.errands and self._mark.arrived:
             first = self.errands[0]
-            first.deaths += number == 0 and self._mark.arrived
-            if (first.sent and first.number == number) or first.deaths >= _TRIES:
-                done = self._harmed(self.errands.popleft(), harm)
+            first.deaths += 1
+            cause = first if first.deaths >= _TRIES else None
+        if cause is not None:
+            self.errands.remove(cause)
+            done = self._harmed(cause, harm)
         self._close()
         self._start()
         return done
