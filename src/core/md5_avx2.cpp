@@ -40,7 +40,9 @@ INLINE void steps(__m256i s[4], const __m256i words[kMd5Words]) {
     const __m256i b = s[md5_part(step, 1)], c = s[md5_part(step, 2)], d = s[md5_part(step, 3)];
     const __m256i added = _mm256_add_epi32(words[md5_word(step)],
                                            _mm256_set1_epi32(static_cast<int>(kMd5Sines[step])));
-    const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(a, added), mixed<step / 16>(b, c, d));
+    __m256i early = _mm256_add_epi32(a, added);
+    __asm__("" : "+x"(early));  // added up before the rest, which waits for the step before
+    const __m256i sum = _mm256_add_epi32(early, mixed<step / 16>(b, c, d));
     constexpr int turn = md5_turn(step);
     a = _mm256_add_epi32(
         b, _mm256_or_si256(_mm256_slli_epi32(sum, turn), _mm256_srli_epi32(sum, 32 - turn)));

@@ -31,8 +31,10 @@ INLINE void steps(__m512i s[4], const __m512i words[kMd5Words]) {
     const __m512i b = s[md5_part(step, 1)], c = s[md5_part(step, 2)], d = s[md5_part(step, 3)];
     const __m512i added = _mm512_add_epi32(words[md5_word(step)],
                                            _mm512_set1_epi32(static_cast<int>(kMd5Sines[step])));
-    const __m512i mixed = _mm512_ternarylogic_epi32(b, c, d, kTables[step / 16]);
-    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(a, added), mixed);
+    __m512i early = _mm512_add_epi32(a, added);
+    __asm__("" : "+v"(early));  // added up before the rest, which waits for the step before
+    const __m512i sum =
+        _mm512_add_epi32(early, _mm512_ternarylogic_epi32(b, c, d, kTables[step / 16]));
     a = _mm512_add_epi32(b, _mm512_rol_epi32(sum, md5_turn(step)));
     steps<step + 1>(s, words);
   }

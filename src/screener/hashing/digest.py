@@ -55,9 +55,12 @@ def compute_batch(
     """
     if MD5 not in kinds or len(contents) < _LEAST_TOGETHER:
         return [compute_kinds(one, kinds) for one in contents]
+    md5s = [Hash(MD5, value) for value in _core.md5_batch(contents)]
+    if len(kinds) == 1:
+        return [(md5,) for md5 in md5s]
     others = [kind for kind in kinds if kind != MD5]
     made = []
-    for content, md5 in zip(contents, _core.md5_batch(contents), strict=True):
+    for content, md5 in zip(contents, md5s, strict=True):
         rest = iter(compute_kinds(content, others))
-        made.append(tuple(Hash(MD5, md5) if kind == MD5 else next(rest) for kind in kinds))
+        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in kinds))
     return made
