@@ -13,7 +13,7 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "standard_streams", "errors", "extras", "claim", "bounds", "edits", "charts",
     "threads", "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
-    "agreement", "result", "located", "regions", "hashed", "ahead", "hasher", "found",
+    "agreement", "result", "plain", "located", "regions", "hashed", "ahead", "hasher", "found",
     "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
     "confined", "visiting", "worker", "workers", "working", "newest", "finished", "folder",
     "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output",

@@ -6,16 +6,17 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from screener.ahead import Ahead, read_ahead
 from screener.errors import MediaError
-from screener.hashed import Hashed, hash_item
+from screener.hashed import Hashed, arrived, hash_item
 from screener.hashing import classic
 from screener.hashing.hash import Hash, HashKind
 from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.open_file import OpenFile
 from screener.media.source import Item, Name
+from screener.plain import plain_trouble, trouble_of, typed
 from screener.policy import Policy
 
 
@@ -59,6 +60,27 @@ class Opened:
     hashed: Hashed
     listing: Listing
     direct: bool
+
+    def plain(self) -> tuple[Any, ...]:
+        """As plain values, of which `opened` makes it again."""
+        listing = self.listing
+        members = [(one.name, one.size, plain_trouble(one.trouble)) for one in listing.members]
+        trouble = plain_trouble(listing.trouble)
+        return self.hashed.plain(), members, trouble, listing.bytes, self.direct
+
+
+def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> Opened:
+    """Opened, as it was when it was sent here. Raises as `arrived` does."""
+    size, direct = typed((int, bool), rest)
+    listed = tuple(_member(*one) for one in members)
+    if min(size, *(one.size for one in listed), 0) < 0:
+        raise ValueError("no number of bytes")
+    return Opened(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
+
+
+def _member(name: Any, size: Any, trouble: Any) -> Member:
+    typed((bytes, int), (name, size))
+    return Member(name, size, trouble_of(trouble))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ that outlives it.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import pickle
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -19,11 +20,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from screener.confined import confine
 from screener.errors import ShortOfMemory
-from screener.hashed import Hashed
-from screener.hasher import Target, Way
+from screener.hashed import Hashed, arrived
+from screener.hasher import Opened, Target, Way, opened
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
+from screener.plain import typed
 from screener.policy import Policy
 
 HEADER = struct.Struct("<Q")
@@ -34,6 +36,7 @@ WORN = 17
 is to try that file, so that what comes of it does not depend on what those left behind.
 """
 
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
@@ -86,7 +89,7 @@ class Order(NamedTuple):
         path, inner, budget = self.target.path, self.target.inner, self.budget
         left = None if budget is None else (budget.members, budget.bytes)
         facts = (self.number, path, inner, left, self.way.value)
-        return pickle.dumps(facts, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(facts, _PROTOCOL)
 
     @classmethod
     def unpacked(cls, data: bytes | memoryview) -> Order:
@@ -105,6 +108,48 @@ class Answer(NamedTuple):
     outcome: Any
     seconds: float
     error: str | None = None
+
+    def packed(self) -> bytes:
+        """As bytes, of plain values alone: the class of an outcome goes by its name."""
+        outcome = self.outcome
+        if isinstance(outcome, Hashed | Opened):
+            outcome = type(outcome).__name__, outcome.plain()
+        else:
+            outcome = "", (outcome,)
+        return pickle.dumps((self.number, outcome, self.seconds, self.error), _PROTOCOL)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Answer:
+        """What `packed` made. Raises whatever there is to raise where it is no such: it may come of
+        a process in which a decoder was made to run code of a file's, which is to run none here,
+        and to make nothing but what is checked.
+        """
+        number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
+        number, seconds = typed((int, float), (number, seconds))
+        if error is not None and not error.isidentifier():
+            raise ValueError("no name of an exception")
+        return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
+
+
+class _Plain(pickle.Unpickler):
+    """Reads plain values: numbers, texts, bytes, and tuples, lists, sets and dicts of them."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """UnpicklingError: there are none."""
+        raise pickle.UnpicklingError(f"an answer holds {module}.{name}")
+
+
+def _itself(plain: Any) -> Any:
+    """What another job tells, which is plain itself."""
+    return plain
+
+
+# How an outcome is made again of what was sent, by the name of its class.
+_MADE: dict[str, Callable[..., Any]] = {
+    Hashed.__name__: arrived,
+    Opened.__name__: opened,
+    "": _itself,
+}
 
 
 class Mark:
@@ -205,8 +250,7 @@ def _answered(
         outcome, error = None, type(unexpected).__name__
     if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
         return None
-    answer = Answer(order.number, outcome, time.monotonic() - begin, error)
-    return pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
+    return Answer(order.number, outcome, time.monotonic() - begin, error).packed()
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import multiprocessing
 import os
@@ -15,17 +14,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from screener import guard, standard_streams
 from screener.errors import MediaError, WorkerError
-from screener.hashed import Hashed, arrived
-from screener.hasher import Opened, Target, Way
-from screener.hashing.hash import Hash, kind_named
-from screener.located import Located, unpacked
-from screener.media.archive import Budget, Listing, Member
-from screener.media.source import Name, name_of
-from screener.result import MediaFacts, Reason
+from screener.hashed import Hashed
+from screener.hasher import Target, Way
+from screener.media.archive import Budget
+from screener.media.source import name_of
+from screener.result import Reason
 from screener.visiting import HEADER, WORN, Answer, Job, Mark, Order, serve, write_all
 
 _log = logging.getLogger(__name__)
@@ -258,8 +255,8 @@ class Worker(Generic[T]):
             return []
         errand = self.errands.popleft()
         try:
-            told = Answer(*_Answers(io.BytesIO(answer)).load())
-            self._pace += (max(float(told.seconds), 0.0) - self._pace) / 8
+            told = Answer.unpacked(answer)
+            self._pace += (told.seconds - self._pace) / 8
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
             told = Answer(errand.number, None, 0.0, type(error).__name__)
@@ -334,28 +331,6 @@ def _room(pipe: int) -> int:
         return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
     except (ImportError, AttributeError, OSError):  # other systems
         return _PIPE
-
-
-class _Answers(pickle.Unpickler):
-    """Reads an answer, of which nothing is taken but what we tell: a process in which a decoder was
-    made to run code of a file's is to run none here.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        """One of ours, or UnpicklingError."""
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"an answer holds {module}.{name}") from None
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    (one.__module__, one.__qualname__): one
-    for one in (
-        arrived, unpacked, Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened,
-        Listing, Member,
-    )
-}  # fmt: skip
 
 
 @contextmanager
