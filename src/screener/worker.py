@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import Lock, current_thread, main_thread
+from types import FrameType
 from typing import Generic, TypeVar
 
 from screener import guard, standard_streams
@@ -125,6 +127,10 @@ class Worker(Generic[T]):
             raise WorkerError(
                 f"no worker process can be started: {error.strerror or error}"
             ) from error
+        except BaseException:  # it was started, and what ends the scan was held back until then
+            self.kill()
+            self._close()
+            raise
         finally:
             for end in ends:
                 end.close()
@@ -302,7 +308,7 @@ class Worker(Generic[T]):
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        with suppress(ValueError):  # it is closed already
+        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
             self._process.kill()
 
     def close(self) -> None:
@@ -354,7 +360,9 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them. And
+    keep what ends a scan from coming between the start of a process and its being told what to do,
+    of which it would print that it was told nothing: it comes behind that.
 
     A process inherits what its thread holds back. A worker that only ignored the signal would still
     die of it, and print, while it is loading.
@@ -362,8 +370,32 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with _handlers_held():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _handlers_held() -> Iterator[None]:
+    """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
+    the signal, whatever this one holds back; what is done then, is by the main thread.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {one: found for one in names if callable(found := signal.getsignal(one))}
+    try:
+        for one in handlers:
+            signal.signal(one, lambda *signalled: came.append(signalled))
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number, frame in came:
+            handlers[signal.Signals(number)](number, frame)
