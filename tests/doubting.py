@@ -25,7 +25,7 @@ def wrong(located, rng, told):
 class Doubting(Hasher):
     """Sketches as badly as is allowed."""
 
-    def hash(self, item):
+    def hash(self, item, digests=()):
         """The worst sketch that there can be, by name of the input."""
         hashed = Hasher(self.policy, self.kinds).hash(item)
         if not self.sketches:

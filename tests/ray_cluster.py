@@ -108,13 +108,13 @@ def _children(parent):
 class Calamity(Accident):
     """Accidents, of which one kills the actor too, and files that a node does not see."""
 
-    def hash(self, item):
+    def hash(self, item, digests=()):
         """Kill who started this process, or find nothing, where the file's name says so."""
         if name_of(item).startswith("parent"):
             os.kill(os.getppid(), signal.SIGKILL)
         if name_of(item).startswith("hidden"):
             return super().hash(os.fspath(item) + " is elsewhere")
-        return super().hash(item)
+        return super().hash(item, digests)
 
     digest = hash
 
@@ -131,7 +131,7 @@ class CalamityEngine(Screener):
 class Telling(Hasher):
     """Tells of the process that it is in, instead of hashing."""
 
-    def hash(self, item):
+    def hash(self, item, digests=()):
         """Facts of the process, as the detail of a trouble."""
         with open(f"/proc/{os.getppid()}/cmdline", "rb") as stream:
             parent = stream.read()

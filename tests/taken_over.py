@@ -24,7 +24,7 @@ class Order:
 class TakenOver(Hasher):
     """Answers with orders to the scan for files with a telling name."""
 
-    def hash(self, item):
+    def hash(self, item, digests=()):
         """An order, a class that is not ours, columns or a reason that cannot be, or the hashes."""
         name = Path(item).stem
         if name.startswith("order"):
@@ -32,15 +32,17 @@ class TakenOver(Hasher):
         if name.startswith("class"):
             return pickle.PickleError("not a hash")
         if name.startswith("columns"):
-            hashed = super().hash(item)
+            hashed = super().hash(item, digests)
             group = next(one for one in hashed.hashes.groups if isinstance(one, Turned))
             hashed.hashes.groups = (group._replace(values=group.values[1:]),)
             return hashed
         if name.startswith("reason"):
-            return replace(super().hash(item), trouble=MediaError("none that there is", ""))
+            return replace(
+                super().hash(item, digests), trouble=MediaError("none that there is", "")
+            )
         if name.startswith("error"):
             raise RuntimeError("a mistake of ours")
-        return super().hash(item)
+        return super().hash(item, digests)
 
 
 class Engine(Screener):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from screener.hashing import digest
 from screener.hashing.digest import CHUNK
+from screener.hashing.hash import KINDS
 
 EMPTY = (
     "d41d8cd98f00b204e9800998ecf8427e",
@@ -111,3 +112,50 @@ def test_a_failing_read_is_the_callers() -> None:
 
     with pytest.raises(OSError, match="the disk is gone"):
         texts(Broken())
+
+
+def as_hashlib(contents: list[bytes], names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What hashlib makes of each."""
+    return [tuple(hashlib.new(name, one).hexdigest() for name in names) for one in contents]
+
+
+def batch(contents: list[bytes], names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The digests of several files as text."""
+    found = digest.compute_batch(contents, [KINDS[name] for name in names])
+    assert {tuple(one.kind.name for one in each) for each in found} <= {names}
+    return [tuple(one.text for one in each) for each in found]
+
+
+@given(
+    st.lists(st.binary(max_size=300), max_size=40),
+    st.sampled_from([("md5",), ("sha256", "md5"), ("md5", "sha1", "sha256"), ("sha1",)]),
+)
+def test_a_batch_equals_hashlib(contents: list[bytes], names: tuple[str, ...]) -> None:
+    """Each file's digests are hashlib's and in its place, whatever is beside it."""
+    assert batch(contents, names) == as_hashlib(contents, names)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 100])
+def test_batches_of_any_number_and_lengths(count: int) -> None:
+    """Lanes that are left over, that end early and that are filled again; each length that a last
+    block may have, of one block and of many.
+    """
+    noise = bytes((7 * i + i // 251) % 256 for i in range(70_000))
+    for least in (0, 40, 64 * 9, 65_500):
+        contents = [noise[i : 2 * i + least] for i in range(count)]
+        assert batch(contents, ("md5",)) == as_hashlib(contents, ("md5",))
+        contents.reverse()
+        assert batch(contents, ("md5",)) == as_hashlib(contents, ("md5",))
+
+
+def test_a_long_file_beside_short_ones() -> None:
+    """Its length is counted in more than 32 bits of bits."""
+    contents = [b"a", bytes(520 << 20), b"", b"b" * 64]
+    assert batch(contents, ("md5",)) == as_hashlib(contents, ("md5",))
+
+
+def test_a_batch_of_all_kinds_by_default() -> None:
+    """As of one file."""
+    assert digest.compute_batch([b"abc", b""]) == [digest.compute(b"abc"), digest.compute(b"")]
+    assert digest.compute_batch([b"abc"]) == [digest.compute(b"abc")]
+    assert digest.compute_batch([]) == []

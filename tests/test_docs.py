@@ -132,12 +132,14 @@ def test_the_hashing_example_of_the_readme_gives_the_reference(folder):
 
 
 def test_the_examples_of_hashing_give_what_the_page_says(folder, capsys):
-    """Both blocks of docs/hashing.md, and what its table says of the others."""
+    """The blocks of docs/hashing.md, and what its table says of the others."""
+    import hashlib
+
     import imagehash
     import numpy as np
     from PIL import Image
 
-    of_pixels, of_files = python_blocks("docs/hashing.md")
+    of_pixels, of_files, of_bytes = python_blocks("docs/hashing.md")
     names: dict = {}
     exec(compile(of_pixels, "docs/hashing.md", "exec"), names)
     assert capsys.readouterr().out == "0\n"
@@ -158,6 +160,14 @@ def test_the_examples_of_hashing_give_what_the_page_says(folder, capsys):
     assert lines[0] == "sha256 None None full frame"
     assert lines[1].startswith("pdq ")
     assert lines[-1] == "None"
+
+    names = {}
+    exec(compile(of_bytes, "docs/hashing.md", "exec"), names)
+    assert names["md5"].text == hashlib.md5(Path("photo.jpg").read_bytes()).hexdigest()
+    assert names["sha256"].text == hashlib.sha256(Path("photo.jpg").read_bytes()).hexdigest()
+    assert [one.text for (one,) in names["several"]] == [
+        hashlib.md5(word).hexdigest() for word in (b"one", b"other")
+    ]
 
 
 def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monkeypatch, capsys):

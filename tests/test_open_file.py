@@ -29,6 +29,11 @@ def test_a_file_is_read_from_its_start_to_its_end(tmp_path, size):
         assert file.mtime_ns == path.stat().st_mtime_ns
         assert file.whole() == content
     with OpenFile(path) as file:
+        assert file.hold() == content
+        path.write_bytes(b"another")
+        assert file.whole() == content
+        path.write_bytes(content)
+    with OpenFile(path) as file:
         stream = file.stream()
     with stream:
         assert stream.read() == content

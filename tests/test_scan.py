@@ -31,7 +31,7 @@ ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 @pytest.fixture
 def known(make_list):
     """A list that matches none of the pictures below."""
-    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    return make_list([{"id": "one", "pdq": "0123456789abcdef" * 4, "md5": "ab" * 16}])
 
 
 def accidents(known, folder, jobs, *stop_after):

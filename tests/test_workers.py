@@ -289,6 +289,18 @@ def test_workers_that_never_are_ready_are_no_files_fault(monkeypatch, how, start
     assert len(started) == starts
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_what_ends_a_scan_while_a_worker_starts_leaves_no_word_of_it_and_no_process(name):
+    """A process that is there and was not told what to do yet would print that it was told
+    nothing; and one that was told would live as long as who started it.
+    """
+    script = Path(__file__).with_name("ended_while_starting.py")
+    done = subprocess.run([sys.executable, script, name], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("ended 1\ngone True\n", "")
+
+
 class ReadyOnce(Counting):
     """A job whose first process is ready, and ends of its first errand; others never are."""
 
@@ -430,7 +442,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        assert list(visiting._orders(reading)) == sent
+        assert [order for group in visiting._orders(reading) for order in group] == sent
     finally:
         thread.join()
         os.close(reading)

@@ -19,17 +19,19 @@ from screener.media import opening, source
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
+from screener.plain import plain_trouble, trouble_of, typed
 from screener.policy import Policy
 from screener.regions import Region
-from screener.result import MediaFacts, Reason
+from screener.result import MediaFacts
 
 _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
 
-# What a name and the facts of a file are made of, in their order.
+# What a name, the facts of a file, and the rest of Hashed are made of, in their order.
 _NAME = (str | None, bytes | None, int | None, int | None, tuple, tuple)
 _MEDIA = (str | None, int, int, int, int | float | None, int)
+_REST = (float | None, bool)
 
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
@@ -50,10 +52,10 @@ class Hashed:
     seconds: float | None = None
     archive: bool = False
 
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        # As plain values: a scan is sent one of each file.
+    def plain(self) -> tuple[Any, ...]:
+        """As plain values, of which `arrived` makes it again: a scan is sent one of each file."""
         name, media = self.name, self.media
-        return arrived, (
+        return (
             (name.text, name.raw, name.size, name.mtime_ns, name.archives, name.same),
             packed(groups_of(self.hashes)),
             None
@@ -61,10 +63,13 @@ class Hashed:
             else (
                 media.type, media.width, media.height, media.frames, media.duration, media.samples
             ),
-            self.trouble,
+            plain_trouble(self.trouble),
             self.seconds,
             self.archive,
         )  # fmt: skip
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return arrived, self.plain()
 
     @property
     def video(self) -> bool:
@@ -76,40 +81,43 @@ def arrived(
     name: tuple[Any, ...],
     hashes: tuple[tuple[Any, ...], ...],
     media: tuple[Any, ...] | None,
-    trouble: MediaError | None,
-    seconds: float | None,
-    archive: bool,
+    trouble: tuple[str, str] | None,
+    *rest: Any,
 ) -> Hashed:
     """Hashed, as it was when it was sent here. Raises what its parts raise if they are none, and
     TypeError or ValueError where they hold what they never do.
     """
-    facts = None if media is None else MediaFacts(*_of(_MEDIA, media))
-    if trouble is not None:
-        Reason(trouble.reason)
-    return Hashed(Name(*_of(_NAME, name)), unpacked(hashes), facts, trouble, seconds, archive)
-
-
-def _of(kinds: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, each of its type; TypeError where one is not."""
-    if not all(map(isinstance, values, kinds)):
-        raise TypeError("not of the type that it has to be")
-    return values
+    facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
+    *_, archives, same = typed(_NAME, name)
+    typed((int,) * (len(archives) + len(same)), archives + same)
+    return Hashed(
+        Name(*name),
+        unpacked(hashes),
+        facts,
+        trouble_of(trouble),
+        *typed(_REST, rest),
+    )
 
 
 def hash_item(
-    item: Item, *, policy: Policy, kinds: Iterable[HashKind], sketch: bool = False
+    item: Item,
+    *,
+    policy: Policy,
+    kinds: Iterable[HashKind],
+    sketch: bool = False,
+    digests: Sequence[Hash] = (),
 ) -> Hashed:
     """Read, decode and hash one input: the kinds asked for, as far as they can be made.
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
-    doubt.
+    doubt. `digests` are those of its bytes that are wanted, where they were made before.
     Never raises MediaError: the trouble is part of what is returned.
     """
-    digests: list[HashKind] = []
+    exact: list[HashKind] = []
     perceptual: list[HashKind] = []
     for kind in kinds:
-        (digests if kind.digest else perceptual).append(kind)
+        (exact if kind.digest else perceptual).append(kind)
     name = source.name_of(item)
     hashes: list[Located | Turned] = []
     picture: Picture | None = None
@@ -120,7 +128,7 @@ def hash_item(
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += _digests(read, digests)
+            hashes += map(Located, digests) if digests else _digests(read, exact)
             if perceptual:
                 picture = _open(read, policy)
                 # What moves is compared with listed videos too, and its frames with one another.

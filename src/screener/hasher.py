@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from screener.ahead import Ahead, read_ahead
 from screener.errors import MediaError
-from screener.hashed import Hashed, hash_item
+from screener.hashed import Hashed, arrived, hash_item
 from screener.hashing import classic
-from screener.hashing.hash import HashKind
+from screener.hashing.hash import Hash, HashKind
 from screener.media.archive import Archive, Budget, Listing, Member, open_archive, type_of
 from screener.media.open_file import OpenFile
 from screener.media.source import Item, Name
+from screener.plain import plain_trouble, trouble_of, typed
 from screener.policy import Policy
 
 
@@ -58,6 +61,27 @@ class Opened:
     listing: Listing
     direct: bool
 
+    def plain(self) -> tuple[Any, ...]:
+        """As plain values, of which `opened` makes it again."""
+        listing = self.listing
+        members = [(one.name, one.size, plain_trouble(one.trouble)) for one in listing.members]
+        trouble = plain_trouble(listing.trouble)
+        return self.hashed.plain(), members, trouble, listing.bytes, self.direct
+
+
+def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> Opened:
+    """Opened, as it was when it was sent here. Raises as `arrived` does."""
+    size, direct = typed((int, bool), rest)
+    listed = tuple(_member(*one) for one in members)
+    if min(size, *(one.size for one in listed), 0) < 0:
+        raise ValueError("no number of bytes")
+    return Opened(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
+
+
+def _member(name: Any, size: Any, trouble: Any) -> Member:
+    typed((bytes, int), (name, size))
+    return Member(name, size, trouble_of(trouble))
+
 
 @dataclass(frozen=True)
 class Hasher:
@@ -70,9 +94,11 @@ class Hasher:
     kinds: tuple[HashKind, ...]
     sketches: bool = False
 
-    def hash(self, item: Item) -> Hashed:
+    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> Hashed:
         """Hash one input: see `hash_item`."""
-        return hash_item(item, policy=self.policy, kinds=self.kinds, sketch=self.sketches)
+        return hash_item(
+            item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
+        )
 
     def surely(self) -> Hasher:
         """This Hasher, without bits in doubt."""
@@ -91,11 +117,23 @@ class Hasher:
 
 @dataclass
 class Visit:
-    """A Hasher at work in one process: it keeps the archives open in which its targets are."""
+    """A Hasher at work in one process: it keeps the archives open in which its targets are, and the
+    files that it has read before their turn.
+    """
 
     hasher: Hasher
+    _ahead: dict[str, Ahead] = field(default_factory=dict)
     _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
     _read: tuple[Target, bytes, MediaError | None] | None = None
+
+    def foresee(self, targets: Iterable[Target]) -> None:
+        """Read what comes next, as far as that makes it quicker; nothing is told of it yet."""
+        for one in self._ahead.values():
+            one.file.close()
+        self._ahead.clear()
+        kinds = [kind for kind in self.hasher.kinds if kind.digest]
+        paths = (target.path for target in targets if not target.inner)
+        self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
     def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed | Opened:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
@@ -135,14 +173,15 @@ class Visit:
 
     def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
         """Hash a path, or open it where it is an archive; it is opened once for both."""
+        ahead = self._ahead.pop(target.path, None)
         try:
-            file = OpenFile(target.path)
+            file = OpenFile(target.path) if ahead is None else ahead.file
         except MediaError:
             return hasher.hash(target.path)  # which says what is wrong
         with file:
             stream = None if budget is None else open_archive(file)
             if stream is None:
-                return hasher.hash(file)
+                return hasher.hash(file, () if ahead is None else ahead.digests)
             if type_of(stream) is not None:
                 return self._opened(target, stream, budget)
             stream.close()

@@ -12,8 +12,19 @@ from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 from screener.hashing.hash import Hash, kind_named
-from screener.hashing.pdq import ORIENTATIONS
+from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
 from screener.media import pixels
+from screener.plain import typed
+
+_REGIONS = ("full", "trimmed", "enlarged")
+_PART_KINDS = ("frame", "thumbnail", "appended")
+
+_MOST_SCORE = 100
+
+# What a hash, its scores and its place are made of, in their order.
+_HASH = (str, bytes, int | None, int | None)
+_SCORES = (int | None, int, int | None)
+_PLACE = (str, int, int | float, str, tuple, int)
 
 
 class Located(NamedTuple):
@@ -167,29 +178,37 @@ def _plain(hash: Hash) -> tuple[Any, ...]:
 
 
 def _alone(plain: tuple[Any, ...]) -> Located:
-    (kind, *facts), *rest = plain
-    one = Located(Hash(kind_named(kind), *facts), *rest)
+    facts, *rest = plain
+    kind, *others = typed(_HASH, facts)
+    one = Located(Hash(kind_named(kind), *others), *rest)
+    typed(_SCORES, (one.detail, one.doubt, one.least))
+    if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
+        raise ValueError("no hash of a picture")
     _check_place(one)
     return one
 
 
 def _check_place(one: Located | Turned) -> None:
-    """TypeError where it is not told where it was made: times are sorted, names written down."""
-    place = one.region, one.part, one.part_kind, one.again, one.track
-    if tuple(map(type, place)) != (str, int, str, tuple, int):
-        raise TypeError("no place of a hash")
-    if not {type(one.time), *map(type, one.again)} <= {int, float}:
-        raise TypeError("no times of a hash")
+    """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
+    it is written down.
+    """
+    typed(_PLACE, (one.region, one.part, one.time, one.part_kind, one.again, one.track))
+    typed((int | float,) * len(one.again), one.again)
+    if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
+        raise ValueError("no place of a hash")
 
 
 def _checked(group: Turned) -> Turned:
     """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
-    name, values, *others = group[:6]
+    name, values, *others = typed((str, *(bytes,) * 5), group[:6])
+    qualities, details, doubts, leasts = others
     kind, count = kind_named(name), len(ORIENTATIONS)
-    if not kind.perceptual or {type(values), *map(type, others)} != {bytes}:
+    if not kind.perceptual:
         raise ValueError("no columns of hashes")
     if len(values) != kind.size * count or {*map(len, others)} != {count}:
         raise ValueError("columns of another length")
+    if max(qualities + details + leasts) > _MOST_SCORE or max(doubts) > MOST_DOUBT:
+        raise ValueError("no columns of scores")
     _check_place(group)
     return group
 

@@ -7,23 +7,25 @@ that outlives it.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import pickle
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from screener.confined import confine
 from screener.errors import ShortOfMemory
-from screener.hashed import Hashed
-from screener.hasher import Target, Way
+from screener.hashed import Hashed, arrived
+from screener.hasher import Opened, Target, Way, opened
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
+from screener.plain import typed
 from screener.policy import Policy
 
 HEADER = struct.Struct("<Q")
@@ -34,7 +36,10 @@ WORN = 17
 is to try that file, so that what comes of it does not depend on what those left behind.
 """
 
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 _PIECE = 1 << 16
+
+_TOGETHER = 16  # orders in a group
 
 Told = TypeVar("Told", covariant=True)
 
@@ -44,6 +49,16 @@ class Visiting(Protocol[Told]):
 
     def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
         """What is told of a target."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A job at work that does several targets quicker if it is told of them before."""
+
+    def foresee(self, targets: Iterable[Target]) -> None:
+        """Prepare for targets that come next. What is done with one, between asking for it and for
+        the next, is its own: harm as well as time. Raises nothing for what is wrong with one.
+        """
 
 
 class Job(Protocol[Told]):
@@ -74,7 +89,7 @@ class Order(NamedTuple):
         path, inner, budget = self.target.path, self.target.inner, self.budget
         left = None if budget is None else (budget.members, budget.bytes)
         facts = (self.number, path, inner, left, self.way.value)
-        return pickle.dumps(facts, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(facts, _PROTOCOL)
 
     @classmethod
     def unpacked(cls, data: bytes | memoryview) -> Order:
@@ -93,6 +108,48 @@ class Answer(NamedTuple):
     outcome: Any
     seconds: float
     error: str | None = None
+
+    def packed(self) -> bytes:
+        """As bytes, of plain values alone: the class of an outcome goes by its name."""
+        outcome = self.outcome
+        if isinstance(outcome, Hashed | Opened):
+            outcome = type(outcome).__name__, outcome.plain()
+        else:
+            outcome = "", (outcome,)
+        return pickle.dumps((self.number, outcome, self.seconds, self.error), _PROTOCOL)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Answer:
+        """What `packed` made. Raises whatever there is to raise where it is no such: it may come of
+        a process in which a decoder was made to run code of a file's, which is to run none here,
+        and to make nothing but what is checked.
+        """
+        number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
+        number, seconds = typed((int, float), (number, seconds))
+        if error is not None and not error.isidentifier():
+            raise ValueError("no name of an exception")
+        return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
+
+
+class _Plain(pickle.Unpickler):
+    """Reads plain values: numbers, texts, bytes, and tuples, lists, sets and dicts of them."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """UnpicklingError: there are none."""
+        raise pickle.UnpicklingError(f"an answer holds {module}.{name}")
+
+
+def _itself(plain: Any) -> Any:
+    """What another job tells, which is plain itself."""
+    return plain
+
+
+# How an outcome is made again of what was sent, by the name of its class.
+_MADE: dict[str, Callable[..., Any]] = {
+    Hashed.__name__: arrived,
+    Opened.__name__: opened,
+    "": _itself,
+}
 
 
 class Mark:
@@ -138,23 +195,50 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
     gc.freeze()  # what is loaded stays, and need not be looked through again and again
     mark.arrive()
     fresh = True
-    for order in _orders(orders.fileno()):
-        mark.begin(order.number)
-        answer = _answered(visit, order, job.policy.memory, fresh=fresh)
-        if answer is None:
-            os._exit(WORN)
-        fresh = False
-        told = HEADER.pack(len(answer)) + answer
-        # Before it is told: for that, it may have to wait until somebody listens.
-        mark.rest()
-        write_all(answers.fileno(), told)
+    for group in _orders(orders.fileno()):
+        # A fresh process is to have all memory for its first file.
+        spent = {} if fresh else _foreseen(visit, group, mark)
+        for order in group:
+            mark.begin(order.number)
+            before = spent.get(order.number, 0.0)
+            answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
+            if answer is None:
+                os._exit(WORN)
+            fresh = False
+            told = HEADER.pack(len(answer)) + answer
+            # Before it is told: for that, it may have to wait until somebody listens.
+            mark.rest()
+            write_all(answers.fileno(), told)
 
 
-def _answered(visit: Visiting[Any], order: Order, memory: int, *, fresh: bool) -> bytes | None:
-    """Do what is ordered and pickle the answer; memory beyond the limit is the target's trouble, in
-    a process that is `fresh`. None in one that is not.
-    """
+def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, float]:
+    """Have a group of targets prepared for; the seconds that each of them took, by its number."""
+    spent: dict[int, float] = {}
+    usual = [order for order in group if order.way is not Way.DIGESTS]
+    if len(usual) < 2 or not isinstance(visit, Foreseeing):
+        return spent
+
+    def next_ones() -> Iterator[Target]:
+        for order in usual:
+            mark.begin(order.number)
+            begin = time.monotonic()
+            yield order.target
+            spent[order.number] = time.monotonic() - begin
+
     begin = time.monotonic()
+    visit.foresee(next_ones())
+    together = (time.monotonic() - begin - sum(spent.values())) / len(usual)
+    return {number: own + together for number, own in spent.items()}
+
+
+def _answered(
+    visit: Visiting[Any], order: Order, memory: int, before: float, *, fresh: bool
+) -> bytes | None:
+    """Do what is ordered and pickle the answer, with `before`, the seconds that were spent on it
+    already; memory beyond the limit is the target's trouble, in a process that is `fresh`. None in
+    one that is not.
+    """
+    begin = time.monotonic() - before
     error = None
     try:
         outcome = visit.do(order.target, order.budget, order.way)
@@ -166,8 +250,7 @@ def _answered(visit: Visiting[Any], order: Order, memory: int, *, fresh: bool) -
         outcome, error = None, type(unexpected).__name__
     if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
         return None
-    answer = Answer(order.number, outcome, time.monotonic() - begin, error)
-    return pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
+    return Answer(order.number, outcome, time.monotonic() - begin, error).packed()
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
@@ -181,19 +264,21 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     return replace(found, trouble=trouble) if isinstance(found, Hashed) else found
 
 
-def _orders(descriptor: int) -> Iterator[Order]:
-    """The orders that come, until there are no more; as many as are there are read at once."""
+def _orders(descriptor: int) -> Iterator[list[Order]]:
+    """The orders that come, until there are no more, in groups of those that came together."""
     came = bytearray()
     while piece := os.read(descriptor, _PIECE):
         came += piece
-        at = 0
+        at, group = 0, []
         while len(came) - at >= HEADER.size:
             (size,) = HEADER.unpack_from(came, at)
             if len(came) - at - HEADER.size < size:
                 break
             at += HEADER.size + size
-            yield Order.unpacked(bytes(came[at - size : at]))
+            group.append(Order.unpacked(bytes(came[at - size : at])))
         del came[:at]
+        for first in range(0, len(group), _TOGETHER):
+            yield group[first : first + _TOGETHER]
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import multiprocessing
 import os
@@ -13,19 +12,19 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from threading import Lock
-from typing import Any, Generic, TypeVar
+from threading import Lock, current_thread, main_thread
+from types import FrameType
+from typing import Generic, TypeVar
 
 from screener import guard, standard_streams
 from screener.errors import MediaError, WorkerError
-from screener.hashed import Hashed, arrived
-from screener.hasher import Opened, Target, Way
-from screener.hashing.hash import Hash, kind_named
-from screener.located import Located, unpacked
-from screener.media.archive import Budget, Listing, Member
-from screener.media.source import Name, name_of
-from screener.result import MediaFacts, Reason
+from screener.hashed import Hashed
+from screener.hasher import Target, Way
+from screener.media.archive import Budget
+from screener.media.source import name_of
+from screener.result import Reason
 from screener.visiting import HEADER, WORN, Answer, Job, Mark, Order, serve, write_all
 
 _log = logging.getLogger(__name__)
@@ -128,6 +127,10 @@ class Worker(Generic[T]):
             raise WorkerError(
                 f"no worker process can be started: {error.strerror or error}"
             ) from error
+        except BaseException:  # it was started, and what ends the scan was held back until then
+            self.kill()
+            self._close()
+            raise
         finally:
             for end in ends:
                 end.close()
@@ -258,8 +261,8 @@ class Worker(Generic[T]):
             return []
         errand = self.errands.popleft()
         try:
-            told = Answer(*_Answers(io.BytesIO(answer)).load())
-            self._pace += (max(float(told.seconds), 0.0) - self._pace) / 8
+            told = Answer.unpacked(answer)
+            self._pace += (told.seconds - self._pace) / 8
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
             told = Answer(errand.number, None, 0.0, type(error).__name__)
@@ -279,11 +282,15 @@ class Worker(Generic[T]):
         was at none.
         """
         done: list[Done[T]] = []
-        if self.errands:
+        # Not always the first: some are read before their turn.
+        cause = next((one for one in self.errands if one.sent and one.number == number), None)
+        if number == 0 and self.errands and self._mark.arrived:
             first = self.errands[0]
-            first.deaths += number == 0 and self._mark.arrived
-            if (first.sent and first.number == number) or first.deaths >= _TRIES:
-                done = self._harmed(self.errands.popleft(), harm)
+            first.deaths += 1
+            cause = first if first.deaths >= _TRIES else None
+        if cause is not None:
+            self.errands.remove(cause)
+            done = self._harmed(cause, harm)
         self._close()
         self._start()
         return done
@@ -301,7 +308,7 @@ class Worker(Generic[T]):
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        with suppress(ValueError):  # it is closed already
+        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
             self._process.kill()
 
     def close(self) -> None:
@@ -332,28 +339,6 @@ def _room(pipe: int) -> int:
         return _PIPE
 
 
-class _Answers(pickle.Unpickler):
-    """Reads an answer, of which nothing is taken but what we tell: a process in which a decoder was
-    made to run code of a file's is to run none here.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        """One of ours, or UnpicklingError."""
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"an answer holds {module}.{name}") from None
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    (one.__module__, one.__qualname__): one
-    for one in (
-        arrived, unpacked, Hashed, Located, Hash, kind_named, Name, MediaFacts, MediaError, Opened,
-        Listing, Member,
-    )
-}  # fmt: skip
-
-
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
@@ -375,7 +360,9 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them. And
+    keep what ends a scan from coming between the start of a process and its being told what to do,
+    of which it would print that it was told nothing: it comes behind that.
 
     A process inherits what its thread holds back. A worker that only ignored the signal would still
     die of it, and print, while it is loading.
@@ -383,8 +370,32 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with _handlers_held():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _handlers_held() -> Iterator[None]:
+    """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
+    the signal, whatever this one holds back; what is done then, is by the main thread.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {one: found for one in names if callable(found := signal.getsignal(one))}
+    try:
+        for one in handlers:
+            signal.signal(one, lambda *signalled: came.append(signalled))
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number, frame in came:
+            handlers[signal.Signals(number)](number, frame)

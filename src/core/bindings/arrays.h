@@ -30,6 +30,7 @@ void bind_pdq(nb::module_& m);
 void bind_detail(nb::module_& m);
 void bind_shrink(nb::module_& m);
 void bind_media(nb::module_& m);
+void bind_md5(nb::module_& m);
 
 using Codes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>

@@ -33,4 +33,5 @@ NB_MODULE(_core, m) {
   bind_detail(m);
   bind_shrink(m);
   bind_media(m);
+  bind_md5(m);
 }

@@ -1,4 +1,4 @@
-"""MD5, SHA-1 and SHA-256 of a file's bytes, all in one pass."""
+"""MD5, SHA-1 and SHA-256 of a file's bytes, all in one pass; of several files at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from screener import _core
 from screener.hashing.hash import KINDS, Hash, HashKind
 
 CHUNK = 1 << 20
 """Bytes that are read, and passed to all digests, at a time."""
 
-_ALL = (KINDS["md5"], KINDS["sha1"], KINDS["sha256"])
+MD5 = KINDS["md5"]
+_LEAST_TOGETHER = 2  # files: of one alone, hashlib's MD5 is as fast
+_ALL = (MD5, KINDS["sha1"], KINDS["sha256"])
 
 
 def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
@@ -40,3 +43,24 @@ def compute_kinds(
             for digest in digests:
                 digest.update(chunk)
     return tuple(Hash(kind, one.digest()) for kind, one in zip(kinds, digests, strict=True))
+
+
+def compute_batch(
+    contents: Sequence[bytes], kinds: Sequence[HashKind] = _ALL
+) -> list[tuple[Hash, ...]]:
+    """The digests of several files, each held as bytes: of each the kinds given, in their order.
+
+    MD5, which no instruction of a processor computes, is made of up to sixteen files at once: of
+    several it takes a fraction of what one by one does. The others are made one by one.
+    """
+    if MD5 not in kinds or len(contents) < _LEAST_TOGETHER:
+        return [compute_kinds(one, kinds) for one in contents]
+    md5s = [Hash(MD5, value) for value in _core.md5_batch(contents)]
+    if len(kinds) == 1:
+        return [(md5,) for md5 in md5s]
+    others = [kind for kind in kinds if kind != MD5]
+    made = []
+    for content, md5 in zip(contents, md5s, strict=True):
+        rest = iter(compute_kinds(content, others))
+        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in kinds))
+    return made

@@ -21,8 +21,11 @@ _SMALL = 1 << 18  # bytes: a file of no more is read before it is known what it 
 class OpenFile(PathLike[str]):
     """A file, by its path, and the bytes at its start: all of them where they are few.
 
-    A context manager, for whatever makes nothing of it: `stream` hands it over, `whole` reads it.
+    A context manager, for whatever makes nothing of it: `stream` hands it over, `whole` reads it,
+    and `hold` reads it for whoever asks for the whole later.
     """
+
+    _held: bytes | None = None
 
     def __init__(self, path: str | PathLike[str] | PathLike[bytes]) -> None:
         """Open it. Raises MediaError, `unreadable`: missing, forbidden, no regular file."""
@@ -73,8 +76,15 @@ class OpenFile(PathLike[str]):
         self._descriptor = -1
         return stream
 
+    def hold(self) -> bytes:
+        """All of its bytes, as `whole` will have them. Raises OSError where it cannot be read."""
+        self._held = self.whole()
+        return self._held
+
     def whole(self) -> bytes:
         """All of its bytes, also of a file that has grown meanwhile."""
+        if self._held is not None:
+            return self._held
         pieces, at = [self._start], len(self._start)
         if at < self.size:  # at once, and not behind what has been read, which would hold it twice
             os.lseek(self._descriptor, 0, os.SEEK_SET)

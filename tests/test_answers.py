@@ -1,0 +1,127 @@
+"""What a worker tells: plain values, checked one by one, whoever made them."""
+
+import json
+import os
+import pickle
+import random
+from dataclasses import replace
+
+import pytest
+
+from screener import Hash, Policy, Screener
+from screener.errors import MediaError
+from screener.hashed import Hashed
+from screener.hasher import Hasher, Opened
+from screener.hashing.hash import KINDS
+from screener.located import Hashes, Located
+from screener.media.archive import Listing, Member
+from screener.media.source import Name
+from screener.result import MediaFacts
+from screener.visiting import Answer
+
+MEMBERS = (
+    Member(b"a\xff.png", 7),
+    Member(b"b", 8, MediaError("encrypted", "under a password")),
+)
+
+
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory, scene):
+    """A picture's file, by columns and alone."""
+    path = tmp_path_factory.mktemp("answers") / "one.png"
+    scene(1, (160, 120)).save(path)
+    kinds = (KINDS["pdq"], KINDS["phash"], KINDS["md5"])
+    made = Hasher(Policy(), kinds, sketches=True).hash(path)
+    moved = Located(Hash(KINDS["pdq"], bytes(32), 80), time=1.5, detail=70, again=(2.0,))
+    return replace(made, hashes=Hashes((*made.hashes.groups, moved)), seconds=0.25)
+
+
+@pytest.fixture
+def outcomes(hashed):
+    """All that a scan's worker tells."""
+    name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
+    clip = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
+    broken = Hashed(name, media=clip, trouble=MediaError("truncated", "the data ends"))
+    archive = Hashed(name, archive=True)
+    return [
+        hashed,
+        broken,
+        Opened(archive, Listing(MEMBERS, 15), direct=True),
+        Opened(archive, Listing((), 0, MediaError("truncated", "the data ends")), direct=False),
+    ]
+
+
+def seen(value):
+    """All that it holds, as text."""
+    return repr(value)
+
+
+def test_an_answer_is_what_was_sent(outcomes):
+    """Of each kind of outcome; also of jobs that tell plain values of their own."""
+    plain = [None, "a", {"a": [1, (2.5, b"x")], "b": {3}}]
+    for number, outcome in enumerate([*outcomes, *plain]):
+        found = Answer.unpacked(Answer(number, outcome, 0.5).packed())
+
+        assert type(found.outcome) is type(outcome)
+        assert seen(found) == seen(Answer(number, outcome, 0.5))
+    assert Answer.unpacked(Answer(1, None, 0.5, "KeyError").packed()).error == "KeyError"
+
+
+class Order:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_nothing_is_run_or_made_but_plain_values(hashed, tmp_path):
+    """Neither a function, nor a class of ours, whose state could be set behind its checks."""
+    values = [Order(str(tmp_path / "made")), hashed, KINDS["md5"], Policy(), os.getcwd, Name("a")]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        for value in values:
+            for told in (value, (1, ("", (value,)), 0.5, None), (1, ("Hashed", value), 0.5, None)):
+                with pytest.raises(pickle.UnpicklingError, match="an answer holds"):
+                    Answer.unpacked(pickle.dumps(told, protocol))
+
+    assert os.listdir(tmp_path) == []
+
+
+def altered(value, rng, others):
+    """The same with one value in it, at any depth, put in place of another."""
+    if isinstance(value, tuple | list) and value and rng.random() < 0.9:
+        at = rng.randrange(len(value))
+        each = list(value)
+        each[at] = altered(each[at], rng, others)
+        return type(value)(each)
+    return rng.choice(others)
+
+
+def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_list):
+    """Whatever stands for whatever: what is taken is looked up, and its line written, as any."""
+    engine = Screener(make_list([{"id": "one", "pdq": "0f" * 32, "md5": "ab" * 16}]))
+    others = [None, True, 0, -1, 7, 1 << 70, 0.5, float("nan"), "", "pdq", "full", "é\ud800", b"",
+              b"\xff" * 32, (), (1,), ("a",), [], [1.5], {}, {"a": 1}, {1}]  # fmt: skip
+    rng, taken, refused = random.Random(1), 0, 0
+    for _ in range(6_000):
+        outcome = rng.choice(outcomes)
+        told = pickle.loads(Answer(1, outcome, 0.5).packed())
+        try:
+            answer = Answer.unpacked(pickle.dumps(altered(told, rng, others)))
+        except Exception:
+            refused += 1
+            continue
+        taken += 1
+        if isinstance(answer.outcome, Hashed | Opened):
+            hashed = getattr(answer.outcome, "hashed", answer.outcome)
+            for result in engine.settle([replace(hashed, seconds=answer.seconds)]):
+                if result is not None:
+                    json.dumps(result.to_dict()).encode("utf-8", "surrogatepass")
+        if isinstance(answer.outcome, Opened):
+            listing = answer.outcome.listing
+            assert len(listing.within(1000)) == len(listing.members)
+            str(listing.trouble), listing.bytes + 1, [one.size + 1 for one in listing.members]
+
+    assert min(taken, refused) > 300
