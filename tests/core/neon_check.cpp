@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
   bool good = told("scan", check_scan());
   good &= told("pdq", check_pdq(every));
   good &= told("ring", check_ring());
+  good &= told("md5", check_md5());
   return good ? 0 : 1;
 }
