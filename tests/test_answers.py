@@ -42,10 +42,12 @@ def outcomes(hashed):
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     clip = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
     broken = Hashed(name, media=clip, trouble=MediaError("truncated", "the data ends"))
+    far = Hashed(Name("b", mtime_ns=10_500_000_000 * 10**9), media=replace(clip, duration=2.0**63))
     archive = Hashed(name, archive=True)
     return [
         hashed,
         broken,
+        far,
         Opened(archive, Listing(MEMBERS, 15), direct=True),
         Opened(archive, Listing((), 0, MediaError("truncated", "the data ends")), direct=False),
     ]
@@ -102,8 +104,9 @@ def altered(value, rng, others):
 def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_list):
     """Whatever stands for whatever: what is taken is looked up, and its line written, as any."""
     engine = Screener(make_list([{"id": "one", "pdq": "0f" * 32, "md5": "ab" * 16}]))
-    others = [None, True, 0, -1, 7, 1 << 70, 0.5, float("nan"), "", "pdq", "full", "é\ud800", b"",
-              b"\xff" * 32, (), (1,), ("a",), [], [1.5], {}, {"a": 1}, {1}]  # fmt: skip
+    others = [None, True, 0, -1, 7, 1 << 70, 1 << 90, 0.5, 1e300, float("nan"), "", "pdq", "full",
+              "é\ud800", b"", b"\xff" * 32, (), (1,), ("a",), [], [1.5], {}, {"a": 1},
+              {1}]  # fmt: skip
     rng, taken, refused = random.Random(1), 0, 0
     for _ in range(6_000):
         outcome = rng.choice(outcomes)
