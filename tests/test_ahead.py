@@ -143,6 +143,7 @@ class Foreseeing:
 
     policy = Policy(seconds=0.7)
     kinds = ()
+    tells = (str,)
 
     def visit(self):
         """Itself."""

@@ -69,6 +69,13 @@ def test_an_answer_is_what_was_sent(outcomes):
     assert Answer.unpacked(Answer(1, None, 0.5, "KeyError").packed()).error == "KeyError"
 
 
+@pytest.mark.parametrize("error", ["two words", "a\nb", "", 5, b"KeyError", "E" * 101])
+def test_an_error_that_is_no_name_of_one_is_refused(error):
+    """It is logged, and written down."""
+    with pytest.raises((ValueError, AttributeError)):
+        Answer.unpacked(pickle.dumps((1, ("", (None,)), 0.5, error)))
+
+
 class Order:
     """Unpickled, it makes a folder."""
 

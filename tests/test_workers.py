@@ -39,9 +39,10 @@ def known(make_list):
 
 def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
     """Nothing that an answer holds is run or made in the scan, and its file is `crashed`; so is one
-    at which our own code fails. Files before and behind have their Results.
+    at which our own code fails. Files before and behind have their Results; and one that is told
+    of under another's name has its own.
     """
-    names = ["a", "class", "columns", "error", "m", "order", "reason", "z"]
+    names = ["a", "class", "columns", "error", "m", "name", "order", "plain", "reason", "z"]
     folder = tmp_path / "uploads"
     folder.mkdir()
     for number, name in enumerate(names):
@@ -51,8 +52,8 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
 
     assert [Path(one.input).stem for one in results] == names
     reasons = {Path(one.input).stem: one.reason for one in results}
-    bad = dict.fromkeys(["class", "columns", "error", "order", "reason"], Reason.CRASHED)
-    assert reasons == dict.fromkeys(["a", "m", "z"]) | bad
+    bad = dict.fromkeys(["class", "columns", "error", "order", "plain", "reason"], Reason.CRASHED)
+    assert reasons == dict.fromkeys(["a", "m", "name", "z"]) | bad
     assert not list(folder.glob("*-made"))
 
 
@@ -82,6 +83,7 @@ class Hoarding:
 
     policy = Policy(memory=400 << 20)
     kinds = ()
+    tells = (str,)
     held: ClassVar[list] = []
 
     def visit(self):
@@ -125,6 +127,7 @@ class Counting:
 
     policy = Policy()
     kinds = ()
+    tells = (str, dict)
 
     def visit(self):
         """Itself."""

@@ -41,6 +41,8 @@ _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
 
+_LONGEST_NAME = 100  # of an exception, which is logged and written down
+
 Told = TypeVar("Told", covariant=True)
 
 
@@ -71,6 +73,10 @@ class Job(Protocol[Told]):
     @property
     def kinds(self) -> tuple[HashKind, ...]:
         """The kinds of hashes that are made."""
+
+    @property
+    def tells(self) -> tuple[type, ...]:
+        """The classes of what is told, besides Hashed: whatever else comes is no answer."""
 
     def visit(self) -> Visiting[Told]:
         """The job at work, in a process that is set up for it."""
@@ -126,7 +132,7 @@ class Answer(NamedTuple):
         """
         number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
         number, seconds = typed((int, float), (number, seconds))
-        if error is not None and not error.isidentifier():
+        if error is not None and not (error.isidentifier() and len(error) <= _LONGEST_NAME):
             raise ValueError("no name of an exception")
         return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
 

@@ -90,6 +90,7 @@ class Worker(Generic[T]):
 
     def __init__(self, job: Job[T]) -> None:
         self._seconds = job.policy.seconds
+        self._tells = (Hashed, *job.tells)
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
@@ -256,6 +257,8 @@ class Worker(Generic[T]):
         errand = self.errands.popleft()
         try:
             told = Answer.unpacked(answer)
+            if told.error is None and not isinstance(told.outcome, self._tells):
+                raise TypeError("nothing that this job tells")
             self._pace += (told.seconds - self._pace) / 8
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
