@@ -161,16 +161,18 @@ class Foreseeing:
 
     def do(self, target, budget, way):
         """What was asked for."""
+        if "slower" in target.path:
+            time.sleep(0.5)
         return target.path
 
 
 def test_the_harm_of_what_is_foreseen_is_its_own():
     """A file that crashes its worker, or never ends, before its turn costs itself and no other;
-    the time that one takes is told with it.
+    the time that one takes is told with it, and is a part of what it may take.
     """
     # A process prepares for nothing in its first group, which has sixteen.
     between = [[f"{name}{number}" for number in range(17)] for name in "abcde"]
-    odd = [["crash-1"], ["loop"], ["crash-2"], ["slow"], []]
+    odd = [["crash-1"], ["loop"], ["crash-2"], ["slow", "slower"], []]
     paths = [path for pair in zip(between, odd, strict=True) for one in pair for path in one]
     with Workers(Foreseeing(), 1) as workers:
         worker = workers.free()
@@ -183,7 +185,7 @@ def test_the_harm_of_what_is_foreseen_is_its_own():
         outcome = over[errand].outcome
         if path.startswith("crash"):
             assert outcome.trouble.reason == Reason.CRASHED
-        elif path == "loop":
+        elif path in ("loop", "slower"):
             assert outcome.trouble.reason == Reason.TIMEOUT
         else:
             assert outcome == path

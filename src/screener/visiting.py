@@ -169,9 +169,10 @@ class Mark:
         """In the process: it is ready for errands."""
         self._cells[2] = 1.0
 
-    def begin(self, number: int) -> None:
-        """In the process: an errand begins."""
-        self._cells[0], self._cells[1] = number, time.monotonic()
+    def begin(self, number: int, before: float = 0.0) -> None:
+        """In the process: an errand begins, or goes on of which so many seconds are over."""
+        self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
+        self._cells[0], self._cells[1] = number, time.monotonic() - before
 
     def rest(self) -> None:
         """In the process: the errand is over, and is told of as soon as there is room."""
@@ -205,8 +206,8 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
         # A fresh process is to have all memory for its first file.
         spent = {} if fresh else _foreseen(visit, group, mark)
         for order in group:
-            mark.begin(order.number)
             before = spent.get(order.number, 0.0)
+            mark.begin(order.number, before)
             answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
             if answer is None:
                 os._exit(WORN)
