@@ -1,6 +1,7 @@
 """Workers: what may come out of them, and what goes into them."""
 
 import errno
+import math
 import multiprocessing
 import os
 import random
@@ -21,13 +22,13 @@ from hypothesis import strategies as st
 from taken_over import Engine
 
 from screener import Policy, Reason, Screener, scan, visiting
-from screener.errors import ShortOfMemory, WorkerError
+from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.visiting import HEADER, Order
-from screener.worker import Worker
+from screener.visiting import HEADER, Mark, Order
+from screener.worker import Errand, Worker
 from screener.workers import each
 
 
@@ -251,6 +252,24 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
         told = worker.collect()
 
     assert told[0].outcome.trouble.reason == Reason.TIMEOUT
+
+
+def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):
+    """After three of them, the file that was next is taken to be the cause; and the scan waits."""
+    for name in ("_close", "_start"):
+        monkeypatch.setattr(Worker, name, lambda self: None)
+    for said in (0.0, 7e9, 0.5, -1.0, float("nan"), float("inf")):
+        worker = Worker(Counting())
+        worker._mark = Mark(multiprocessing.get_context("spawn"))
+        worker._mark.arrive()
+        worker._mark._cells[:2] = said, said
+        worker.errands.append(Errand(Target("a"), None, worker, number=1, sent=1))
+        harm = MediaError("crashed", "")
+        told = [worker._bury(worker._mark.number, harm) for _ in range(3)]
+
+        assert math.isfinite(worker.seconds_left())
+        assert told[:2] == [[], []]
+        assert told[2][0].outcome.trouble == harm
 
 
 class NeverReady(Counting):

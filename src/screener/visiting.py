@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import os
 import pickle
 import struct
@@ -159,7 +160,10 @@ _MADE: dict[str, Callable[..., Any]] = {
 
 
 class Mark:
-    """Which errand a process is at, and since when, in memory that it shares with the scan."""
+    """Which errand a process is at, and since when, in memory that it shares with the scan.
+
+    A process that a file has taken over can put anything there.
+    """
 
     def __init__(self, context: SpawnContext) -> None:
         """To be handed to the process when it is started."""
@@ -185,13 +189,17 @@ class Mark:
 
     @property
     def number(self) -> int:
-        """The errand that was begun last."""
-        return int(self._cells[0])
+        """The errand that was begun last; 0 where there is none such."""
+        number = float(self._cells[0])
+        return int(number) if number.is_integer() else 0
 
     @property
     def since(self) -> float:
-        """When it was begun, by the system's monotonic clock; 0.0 between errands."""
-        return float(self._cells[1])
+        """When it was begun, by the system's monotonic clock; 0.0 between errands, and for what is
+        no time.
+        """
+        since = float(self._cells[1])
+        return since if math.isfinite(since) else 0.0
 
 
 def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -> None:

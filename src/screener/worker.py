@@ -275,13 +275,13 @@ class Worker(Generic[T]):
         return [Done(errand, outcome, told.seconds)]
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
-        """Replace the process, which has ended by what the errand of a number did to it; 0 where it
-        was at none.
+        """Replace the process, which has ended by what the errand of a number did to it, if that is
+        under way.
         """
         done: list[Done[T]] = []
         # Not always the first: some are read before their turn.
         cause = next((one for one in self.errands if one.sent and one.number == number), None)
-        if number == 0 and self.errands and self._mark.arrived:
+        if cause is None and self.errands and self._mark.arrived:
             first = self.errands[0]
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
