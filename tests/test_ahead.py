@@ -75,6 +75,7 @@ def test_what_is_foreseen_is_told_as_it_is_otherwise(files, policy):
     for path in reversed(files[3:]):
         assert told(visit, path) == expected[path]
     visit.foresee([Target(files[0], (1,)), Target(files[1])])
+    assert list(visit._ahead) == [files[1]]
     for path in files:
         assert told(visit, path) == expected[path]
 
