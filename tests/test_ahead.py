@@ -104,6 +104,20 @@ def test_a_file_is_what_it_was_when_it_was_read(scene, tmp_path):
     assert told(visit, paths[0])[3] == told(Hasher(Policy(), ALL).visit(), paths[0])[3] != "None"
 
 
+def test_what_was_made_ahead_is_not_made_again(scene, tmp_path, monkeypatch):
+    """Neither digests nor the reading."""
+    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
+    for number, path in enumerate(paths):
+        scene(number, (160, 120)).save(path)
+    expected = [told(Hasher(Policy(), ALL).visit(), path) for path in paths]
+    visit = Hasher(Policy(), ALL).visit()
+    visit.foresee(map(Target, paths))
+    for name in ("screener.hashing.digest.compute_kinds", "screener.hasher.OpenFile"):
+        monkeypatch.setattr(name, None)
+
+    assert [told(visit, path) for path in paths] == expected
+
+
 def test_no_more_is_held_than_stated(tmp_path):
     """Neither a large file, nor more than 16 MiB together, nor more than the policy reads, nor a
     video; nothing where no MD5 is wanted.
