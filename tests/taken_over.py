@@ -25,7 +25,9 @@ class TakenOver(Hasher):
     """Answers with orders to the scan for files with a telling name."""
 
     def hash(self, item, digests=()):
-        """An order, a class that is not ours, columns or a reason that cannot be, or the hashes."""
+        """An order, a class that is not ours, columns or a reason that cannot be, what another job
+        would tell, or the hashes, also under another's name.
+        """
         name = Path(item).stem
         if name.startswith("order"):
             return Order(f"{item}-made")
@@ -39,6 +41,13 @@ class TakenOver(Hasher):
         if name.startswith("reason"):
             return replace(
                 super().hash(item, digests), trouble=MediaError("none that there is", "")
+            )
+        if name.startswith("plain"):
+            return {"a": 1}
+        if name.startswith("name"):
+            hashed = super().hash(item, digests)
+            return replace(
+                hashed, name=replace(hashed.name, text="a.png", archives=(1,), same=(0,))
             )
         if name.startswith("error"):
             raise RuntimeError("a mistake of ours")

@@ -2,20 +2,26 @@
 
 import hashlib
 import io
+import multiprocessing
 import os
+import pickle
 import time
 import zipfile
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from screener import Policy, Reason, Screener, Verdict, scan
+from screener import Policy, Reason, Screener, Verdict, scan, visiting
 from screener.ahead import read_ahead
 from screener.errors import MediaError
 from screener.hasher import Hasher, Target, Way
 from screener.hashing.hash import KINDS
 from screener.media.archive import Budget
+from screener.visiting import Mark, Order
 from screener.workers import Workers
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
@@ -69,6 +75,7 @@ def test_what_is_foreseen_is_told_as_it_is_otherwise(files, policy):
     for path in reversed(files[3:]):
         assert told(visit, path) == expected[path]
     visit.foresee([Target(files[0], (1,)), Target(files[1])])
+    assert list(visit._ahead) == [files[1]]
     for path in files:
         assert told(visit, path) == expected[path]
 
@@ -93,17 +100,35 @@ def test_a_file_is_what_it_was_when_it_was_read(scene, tmp_path):
     os.unlink(paths[1])
 
     assert [told(visit, path) for path in paths] == expected
+    # Once: when its turn comes again, it is what it is then.
+    assert told(visit, paths[0])[3] == told(Hasher(Policy(), ALL).visit(), paths[0])[3] != "None"
+
+
+def test_what_was_made_ahead_is_not_made_again(scene, tmp_path, monkeypatch):
+    """Neither digests nor the reading."""
+    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
+    for number, path in enumerate(paths):
+        scene(number, (160, 120)).save(path)
+    expected = [told(Hasher(Policy(), ALL).visit(), path) for path in paths]
+    visit = Hasher(Policy(), ALL).visit()
+    visit.foresee(map(Target, paths))
+    for name in ("screener.hashing.digest.compute_kinds", "screener.hasher.OpenFile"):
+        monkeypatch.setattr(name, None)
+
+    assert [told(visit, path) for path in paths] == expected
 
 
 def test_no_more_is_held_than_stated(tmp_path):
-    """Neither a large file, nor more than 16 MiB together, nor more than the policy reads; nothing
-    where no MD5 is wanted.
+    """Neither a large file, nor more than 16 MiB together, nor more than the policy reads, nor a
+    video; nothing where no MD5 is wanted.
     """
     sizes = [(4 << 20) + 1, 4 << 20, 3 << 20, 4 << 20, 4 << 20, 4 << 20, 1 << 20, 1, 0]
     paths = [str(tmp_path / str(number)) for number in range(len(sizes))]
     for path, size in zip(paths, sizes, strict=True):
         with open(path, "wb") as stream:
             stream.truncate(size)
+    (tmp_path / "9").write_bytes(b"\0\0\0\x18ftypisom" + bytes(12))
+    paths.append(str(tmp_path / "9"))
     md5 = [KINDS["md5"]]
 
     def held(kinds, limit):
@@ -143,6 +168,7 @@ class Foreseeing:
 
     policy = Policy(seconds=0.7)
     kinds = ()
+    tells = (str,)
 
     def visit(self):
         """Itself."""
@@ -160,16 +186,18 @@ class Foreseeing:
 
     def do(self, target, budget, way):
         """What was asked for."""
+        if "slower" in target.path:
+            time.sleep(0.5)
         return target.path
 
 
 def test_the_harm_of_what_is_foreseen_is_its_own():
     """A file that crashes its worker, or never ends, before its turn costs itself and no other;
-    the time that one takes is told with it.
+    the time that one takes is told with it, and is a part of what it may take.
     """
     # A process prepares for nothing in its first group, which has sixteen.
     between = [[f"{name}{number}" for number in range(17)] for name in "abcde"]
-    odd = [["crash-1"], ["loop"], ["crash-2"], ["slow"], []]
+    odd = [["crash-1"], ["loop"], ["crash-2"], ["slow", "slower"], []]
     paths = [path for pair in zip(between, odd, strict=True) for one in pair for path in one]
     with Workers(Foreseeing(), 1) as workers:
         worker = workers.free()
@@ -182,11 +210,47 @@ def test_the_harm_of_what_is_foreseen_is_its_own():
         outcome = over[errand].outcome
         if path.startswith("crash"):
             assert outcome.trouble.reason == Reason.CRASHED
-        elif path == "loop":
+        elif path in ("loop", "slower"):
             assert outcome.trouble.reason == Reason.TIMEOUT
         else:
             assert outcome == path
             assert (over[errand].seconds > 0.29) == (path == "slow")
+
+
+class Noting(Foreseeing):
+    """A job that notes what it was told, in this process."""
+
+    noted: ClassVar[list] = []
+
+    def foresee(self, targets):
+        """All at once."""
+        self.noted.append([target.path for target in targets])
+
+    def do(self, target, budget, way):
+        """One."""
+        self.noted.append(target.path)
+
+
+def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypatch):
+    """The first is to have all memory that there is; of what did harm nothing is read before its
+    turn.
+    """
+    monkeypatch.setattr(visiting, "confine", lambda memory: None)
+    monkeypatch.setattr(visiting, "gc", SimpleNamespace(freeze=lambda: None))
+    (orders, told), (answers, asked) = os.pipe(), os.pipe()
+    for number in range(1, 37):
+        way = Way.DIGESTS if number == 20 else Way.USUAL
+        order = Order(number, Target(str(number)), None, way).packed()
+        os.write(told, visiting.HEADER.pack(len(order)) + order)
+    os.close(told)
+    mark = Mark(multiprocessing.get_context("spawn"))
+    with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:
+        visiting.serve(one, other, mark, pickle.dumps(Noting()))
+    os.close(answers)
+
+    each = [str(number) for number in range(1, 37)]
+    usual = [one for one in each[16:32] if one != "20"]
+    assert Noting.noted == [*each[:16], usual, *each[16:32], each[32:], *each[32:]]
 
 
 def test_a_scan_finds_what_is_listed_by_its_bytes(make_list, scene, tmp_path):

@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import random
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -21,12 +22,14 @@ from hypothesis import strategies as st
 from screener import Policy, Reason, Screener, Verdict, hasher, scan
 from screener.errors import MediaError
 from screener.hashed import Hashed
-from screener.hasher import Way
+from screener.hasher import Opened, Way
 from screener.hashing import pdq
 from screener.inputs import places
 from screener.media.archive import Archive, Budget, type_of
 from screener.media.limits import Limits
+from screener.media.source import Name
 from screener.scan import scan_by
+from screener.visiting import Answer
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 FREE = Budget(members=1000, bytes=1 << 40)
@@ -627,6 +630,45 @@ def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):
     with pytest.raises(MediaError) as caught:
         honest.read(0, 1000)
     assert caught.value.reason == Reason.TOO_LARGE
+
+
+def huge(size):
+    """A zip file and tar files whose second member declares so many bytes."""
+    extra = struct.pack("<HHQ", 1, 8, size % (1 << 64))
+    data = zipped({"a": b"good", "b": b""})
+    at, end = data.rindex(b"PK\1\2"), data.index(b"PK\5\6")
+    entry = bytearray(data[at:end]) + extra
+    entry[24:28], entry[30:32] = b"\xff" * 4, len(extra).to_bytes(2, "little")
+    record = bytearray(data[end:])
+    record[12:16] = (int.from_bytes(record[12:16], "little") + len(extra)).to_bytes(4, "little")
+    yield data[:at] + entry + record
+    for form, where in ((tarfile.GNU_FORMAT, "size"), (tarfile.PAX_FORMAT, "pax_headers")):
+        info = tarfile.TarInfo("b")
+        setattr(info, where, size if where == "size" else {"size": str(size)})
+        yield tarred({"a": b"good"}, form)[:1024] + info.tobuf(form) + bytes(10240)
+
+
+@pytest.mark.parametrize("size", [(1 << 63) - 1, (1 << 64) - 1])
+def test_a_size_that_no_file_has_costs_its_member_alone(size):
+    """Those before it are listed, and a scan is told so."""
+    for data in huge(size):
+        told = Archive(io.BytesIO(data)).list(Limits(), FREE)
+        sent = Opened(Hashed(Name("x")), told, direct=True)
+        listing = Answer.unpacked(Answer(1, sent, 0.5).packed()).outcome.listing
+
+        assert [one.name for one in listing.members] == [b"a", b"b"]
+        first, second = listing.members
+        assert (first.trouble, second.trouble.reason) == (None, "too_large")
+
+
+def test_a_size_below_nothing_ends_a_list():
+    """Behind it the library goes back, and finds the members before it again and again."""
+    _, *tars = huge(-1024)
+    for data in tars:
+        told = Archive(io.BytesIO(data)).list(Limits(), FREE)
+
+        assert [one.name for one in told.members] == [b"a"]
+        assert told.trouble.reason == Reason.UNDECODABLE
 
 
 def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path):

@@ -264,12 +264,15 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
         hashed("a\N{REPLACEMENT CHARACTER}", raw=b"a\xff", hashes=hashes[1:2], frames=None),
         hashed("cut", trouble=MediaError("truncated", "the data end"), place=((2, 3), (0, 4))),
         hashed("no size", size=None, mtime_ns=None),
+        hashed("of the year 2302", mtime_ns=10_500_000_000 * 10**9),
     ]
     engine = Screener(known)
     with HashCache.open(tmp_path / "c") as cache:
         cache.add(given, engine.hasher)
         found = list(cache.load(cache.numbers(1, cache.last() + 1), set(cache.makings())))
         assert list(cache.load([1, 2], {"other settings"})) == []
+        assert all(cache.holds(one.name, engine.hasher) for one in given)
+        assert not cache.holds(replace(given[-1].name, mtime_ns=10**19), engine.hasher)
 
     for one, wanted in zip(found, given, strict=True):
         assert (one.name, one.hashes, one.media) == (wanted.name, wanted.hashes, wanted.media)

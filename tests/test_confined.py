@@ -70,6 +70,7 @@ def test_a_worker_can_gain_no_rights_write_no_file_and_take_no_more_memory(tmp_p
 LOOK = """
 import os, sys
 from screener import HashList, Screener, scan
+from screener.errors import MediaError
 from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.media.source import Name
@@ -80,7 +81,8 @@ class Looking(Hasher):
         held = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
                 if os.path.exists(f"/proc/self/fd/{n}")]
         opened = sum("known.list" in one for one in held)
-        return Hashed(Name(text=f"{maps.count('known.list')} {opened}"))
+        told = f"{maps.count('known.list')} {opened}"
+        return Hashed(Name(), trouble=MediaError("undecodable", told))
 
 class Engine(Screener):
     @property
@@ -91,7 +93,7 @@ if __name__ == "__main__":
     engine = Engine(HashList.open(sys.argv[1]))
     engine.warm()
     print(open("/proc/self/maps").read().count("known.list") > 0)
-    print([result.input for result in scan(engine, [sys.argv[0]], jobs=1)])
+    print([result.detail for result in scan(engine, [sys.argv[0]], jobs=1)])
 """
 
 

@@ -1,6 +1,7 @@
 """Workers: what may come out of them, and what goes into them."""
 
 import errno
+import math
 import multiprocessing
 import os
 import random
@@ -21,13 +22,13 @@ from hypothesis import strategies as st
 from taken_over import Engine
 
 from screener import Policy, Reason, Screener, scan, visiting
-from screener.errors import ShortOfMemory, WorkerError
+from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.visiting import HEADER, Order
-from screener.worker import Worker
+from screener.visiting import HEADER, Mark, Order
+from screener.worker import Errand, Worker
 from screener.workers import each
 
 
@@ -39,9 +40,10 @@ def known(make_list):
 
 def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
     """Nothing that an answer holds is run or made in the scan, and its file is `crashed`; so is one
-    at which our own code fails. Files before and behind have their Results.
+    at which our own code fails. Files before and behind have their Results; and one that is told
+    of under another's name has its own.
     """
-    names = ["a", "class", "columns", "error", "m", "order", "reason", "z"]
+    names = ["a", "class", "columns", "error", "m", "name", "order", "plain", "reason", "z"]
     folder = tmp_path / "uploads"
     folder.mkdir()
     for number, name in enumerate(names):
@@ -51,8 +53,8 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
 
     assert [Path(one.input).stem for one in results] == names
     reasons = {Path(one.input).stem: one.reason for one in results}
-    bad = dict.fromkeys(["class", "columns", "error", "order", "reason"], Reason.CRASHED)
-    assert reasons == dict.fromkeys(["a", "m", "z"]) | bad
+    bad = dict.fromkeys(["class", "columns", "error", "order", "plain", "reason"], Reason.CRASHED)
+    assert reasons == dict.fromkeys(["a", "m", "name", "z"]) | bad
     assert not list(folder.glob("*-made"))
 
 
@@ -82,6 +84,7 @@ class Hoarding:
 
     policy = Policy(memory=400 << 20)
     kinds = ()
+    tells = (str,)
     held: ClassVar[list] = []
 
     def visit(self):
@@ -125,6 +128,7 @@ class Counting:
 
     policy = Policy()
     kinds = ()
+    tells = (str, dict)
 
     def visit(self):
         """Itself."""
@@ -248,6 +252,24 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
         told = worker.collect()
 
     assert told[0].outcome.trouble.reason == Reason.TIMEOUT
+
+
+def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):
+    """After three of them, the file that was next is taken to be the cause; and the scan waits."""
+    for name in ("_close", "_start"):
+        monkeypatch.setattr(Worker, name, lambda self: None)
+    for said in (0.0, 7e9, 0.5, -1.0, float("nan"), float("inf")):
+        worker = Worker(Counting())
+        worker._mark = Mark(multiprocessing.get_context("spawn"))
+        worker._mark.arrive()
+        worker._mark._cells[:2] = said, said
+        worker.errands.append(Errand(Target("a"), None, worker, number=1, sent=1))
+        harm = MediaError("crashed", "")
+        told = [worker._bury(worker._mark.number, harm) for _ in range(3)]
+
+        assert math.isfinite(worker.seconds_left())
+        assert told[:2] == [[], []]
+        assert told[2][0].outcome.trouble == harm
 
 
 class NeverReady(Counting):

@@ -120,7 +120,7 @@ class HashCache:
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        if row is None or (row[:2] != (name.size, name.mtime_ns) and not name.of_no_state):
+        if row is None or (row[:2] != cached.state(name) and not name.of_no_state):
             return False
         made, extra = row[2:]
         return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))

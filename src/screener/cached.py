@@ -20,6 +20,8 @@ COLUMNS = (
     "text", "size", "mtime_ns", "archive", "clear", "extra", "media", "reason", "detail", "located"
 )  # fmt: skip
 
+_WHOLE = 1 << 63
+
 # Floors below all that there are, above them, and that of an archive, whose members are screened.
 _NEVER, _ALWAYS, _ARCHIVE = -1, 255, 256
 
@@ -35,13 +37,23 @@ def key_of(name: Name) -> tuple[bytes, str]:
     return name.as_bytes, "/".join(f"{length}:{before}" for length, before in levels)
 
 
+def state(name: Name) -> tuple[int | bytes | None, ...]:
+    """The size and the time of an input as they are kept: SQLite's whole numbers have 64 bits, of
+    which a time in or behind the year 2262 has more.
+    """
+    return tuple(
+        one if one is None or -_WHOLE <= one < _WHOLE else str(one).encode()
+        for one in (name.size, name.mtime_ns)
+    )
+
+
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and json.dumps({f.name: getattr(media, f.name) for f in fields(media)})
     located = json.dumps([_place(one) for one in hashed.hashes])
     return (
-        name.text, name.size, name.mtime_ns, int(hashed.archive), _clear(hashed, kinds),
+        name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),
         trouble and named_in(trouble.detail), facts, trouble and trouble.reason,
         trouble and trouble.detail, located,
     )  # fmt: skip
@@ -79,7 +91,8 @@ def values(hashed: Hashed) -> dict[str, bytes]:
 def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
     name, place = key
-    text, size, mtime_ns, archive, _clear, _extra, media, reason, detail, located = row
+    text, *kept, archive, _clear, _extra, media, reason, detail, located = row
+    size, mtime_ns = (int(one) if isinstance(one, bytes) else one for one in kept)
     at = dict.fromkeys(values, 0)
     hashes = []
     for told in json.loads(located):

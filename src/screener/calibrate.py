@@ -195,6 +195,8 @@ class _Seen:
 class _Editing:
     """What a worker does to see which edits are found again."""
 
+    tells = (dict,)
+
     def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
         self.policy = policy
         self.kinds = kinds

@@ -19,7 +19,7 @@ from screener.media import opening, source
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.plain import plain_trouble, trouble_of, typed
+from screener.plain import FAR, plain_trouble, trouble_of, typed
 from screener.policy import Policy
 from screener.regions import Region
 from screener.result import MediaFacts
@@ -88,7 +88,8 @@ def arrived(
     TypeError or ValueError where they hold what they never do.
     """
     facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
-    *_, archives, same = typed(_NAME, name)
+    # Years from 2262 on have more nanoseconds than 64 bits.
+    *_, archives, same = typed(_NAME, name, beyond=FAR)
     typed((int,) * (len(archives) + len(same)), archives + same)
     return Hashed(
         Name(*name),

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from screener.ahead import Ahead, read_ahead
 from screener.errors import MediaError
@@ -89,6 +89,8 @@ class Hasher:
 
     Where it sketches, `Screener.settle` has to say whether that does.
     """
+
+    tells: ClassVar = (Opened,)
 
     policy: Policy
     kinds: tuple[HashKind, ...]

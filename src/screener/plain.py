@@ -7,7 +7,9 @@ from typing import Any
 from screener.errors import MediaError
 from screener.result import Reason
 
-_BEYOND = 1 << 63
+_COUNTS = 1 << 63
+FAR = 1 << 96
+"""Beyond what any time comes to: systems count seconds, and videos count ticks, in 64 bits."""
 
 
 def plain_trouble(trouble: MediaError | None) -> tuple[str, str] | None:
@@ -23,13 +25,17 @@ def trouble_of(plain: tuple[str, str] | None) -> MediaError | None:
     return MediaError(Reason(reason), detail)
 
 
-def typed(kinds: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+def typed(
+    kinds: tuple[Any, ...], values: tuple[Any, ...], *, beyond: int = _COUNTS
+) -> tuple[Any, ...]:
     """The values, each of its type. TypeError where one is not, ValueError where a number is none
-    that can be told of a file, or there are more or fewer.
+    that can be told of a file, or there are more or fewer: a whole one is less than `beyond`.
     """
     for value, kind in zip(values, kinds, strict=True):
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise TypeError("not of the type that it has to be")
-        if isinstance(value, int | float) and not -_BEYOND <= value < _BEYOND:  # or no number
-            raise ValueError("no number of a file")
+        if isinstance(value, int | float):
+            most = FAR if isinstance(value, float) else beyond
+            if not -most <= value < most:  # or it is no number
+                raise ValueError("no number of a file")
     return values

@@ -21,7 +21,7 @@ from screener.hasher import Hasher, Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, places
-from screener.media.source import Name
+from screener.media.source import Name, called
 from screener.names import Awaited
 from screener.policy import Policy
 from screener.result import Result, Verdict
@@ -286,14 +286,17 @@ class _Scan:
         listed = result is not None and (result.verdict is Verdict.MATCH or result.beside)
         if not listed and trouble is None:
             item.result = None  # its members speak for it
-        item.name = None if item.target.inner else opened.hashed.name
+        item.name = None if item.target.inner else item.own.name
         item.bound = not opened.direct
         self._backlog.open(item, members)
 
 
 def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
-    """What was hashed under the name of its target, as a worker does not know that of a member, and
-    with the seconds that it took.
+    """What was hashed under the name of its target, since a worker does not know that of a member,
+    and one that a file has taken over could tell another's; and with the seconds that it took.
     """
-    name = item.target.name or hashed.name
+    name = item.target.name
+    if name is None:
+        given = called(item.target.path)
+        name = Name(given.text, given.raw, hashed.name.size, hashed.name.mtime_ns)
     return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import os
 import pickle
 import struct
@@ -41,6 +42,8 @@ _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
 
+_LONGEST_NAME = 100  # of an exception, which is logged and written down
+
 Told = TypeVar("Told", covariant=True)
 
 
@@ -71,6 +74,10 @@ class Job(Protocol[Told]):
     @property
     def kinds(self) -> tuple[HashKind, ...]:
         """The kinds of hashes that are made."""
+
+    @property
+    def tells(self) -> tuple[type, ...]:
+        """The classes of what is told, besides Hashed: whatever else comes is no answer."""
 
     def visit(self) -> Visiting[Told]:
         """The job at work, in a process that is set up for it."""
@@ -126,7 +133,7 @@ class Answer(NamedTuple):
         """
         number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
         number, seconds = typed((int, float), (number, seconds))
-        if error is not None and not error.isidentifier():
+        if error is not None and not (error.isidentifier() and len(error) <= _LONGEST_NAME):
             raise ValueError("no name of an exception")
         return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
 
@@ -153,7 +160,10 @@ _MADE: dict[str, Callable[..., Any]] = {
 
 
 class Mark:
-    """Which errand a process is at, and since when, in memory that it shares with the scan."""
+    """Which errand a process is at, and since when, in memory that it shares with the scan.
+
+    A process that a file has taken over can put anything there.
+    """
 
     def __init__(self, context: SpawnContext) -> None:
         """To be handed to the process when it is started."""
@@ -163,9 +173,10 @@ class Mark:
         """In the process: it is ready for errands."""
         self._cells[2] = 1.0
 
-    def begin(self, number: int) -> None:
-        """In the process: an errand begins."""
-        self._cells[0], self._cells[1] = number, time.monotonic()
+    def begin(self, number: int, before: float = 0.0) -> None:
+        """In the process: an errand begins, or goes on of which so many seconds are over."""
+        self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
+        self._cells[0], self._cells[1] = number, time.monotonic() - before
 
     def rest(self) -> None:
         """In the process: the errand is over, and is told of as soon as there is room."""
@@ -178,13 +189,17 @@ class Mark:
 
     @property
     def number(self) -> int:
-        """The errand that was begun last."""
-        return int(self._cells[0])
+        """The errand that was begun last; 0 where there is none such."""
+        number = float(self._cells[0])
+        return int(number) if number.is_integer() else 0
 
     @property
     def since(self) -> float:
-        """When it was begun, by the system's monotonic clock; 0.0 between errands."""
-        return float(self._cells[1])
+        """When it was begun, by the system's monotonic clock; 0.0 between errands, and for what is
+        no time.
+        """
+        since = float(self._cells[1])
+        return since if math.isfinite(since) else 0.0
 
 
 def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -> None:
@@ -199,8 +214,8 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
         # A fresh process is to have all memory for its first file.
         spent = {} if fresh else _foreseen(visit, group, mark)
         for order in group:
-            mark.begin(order.number)
             before = spent.get(order.number, 0.0)
+            mark.begin(order.number, before)
             answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
             if answer is None:
                 os._exit(WORN)

@@ -92,6 +92,7 @@ class Worker(Generic[T]):
 
     def __init__(self, job: Job[T]) -> None:
         self._seconds = job.policy.seconds
+        self._tells = (Hashed, *job.tells)
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
@@ -262,6 +263,8 @@ class Worker(Generic[T]):
         errand = self.errands.popleft()
         try:
             told = Answer.unpacked(answer)
+            if told.error is None and not isinstance(told.outcome, self._tells):
+                raise TypeError("nothing that this job tells")
             self._pace += (told.seconds - self._pace) / 8
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
@@ -278,13 +281,13 @@ class Worker(Generic[T]):
         return [Done(errand, outcome, told.seconds)]
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
-        """Replace the process, which has ended by what the errand of a number did to it; 0 where it
-        was at none.
+        """Replace the process, which has ended by what the errand of a number did to it, if that is
+        under way.
         """
         done: list[Done[T]] = []
         # Not always the first: some are read before their turn.
         cause = next((one for one in self.errands if one.sent and one.number == number), None)
-        if number == 0 and self.errands and self._mark.arrived:
+        if cause is None and self.errands and self._mark.arrived:
             first = self.errands[0]
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None

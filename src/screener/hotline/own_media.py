@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from typing import ClassVar
 
 from screener import vpdq
 from screener.errors import MediaError
@@ -42,6 +43,8 @@ class Trouble:
 @dataclass(frozen=True)
 class _Making:
     """What the worker does; it is sent to it once."""
+
+    tells: ClassVar = ()
 
     policy: Policy
     kinds: tuple[HashKind, ...] = _STILL

@@ -42,6 +42,9 @@ _INNOCENT = 16 << 20
 _LONGEST_NAME = (1 << 16) - 1
 _NAME_COST = 512
 
+# Bytes that no file has: of a member that declares more, that is told.
+_LARGEST = 1 << 62
+
 _ENCRYPTED = 0x1  # in a zip member's flags
 
 
@@ -206,7 +209,7 @@ def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
         and member.size > max(_INNOCENT, limits.ratio * packed)
     ):
         trouble = MediaError("too_large", _bomb(limits))
-    return Member(member.name, member.size, trouble)
+    return Member(member.name, min(member.size, _LARGEST), trouble)
 
 
 def _bomb(limits: Limits) -> str:
@@ -255,6 +258,9 @@ class _Tar:
             if info is None:
                 self._ended = True
                 self._check_end()
+            elif info.size < 0:  # behind which the library goes back, and lists what it has listed
+                self._ended = True
+                raise MediaError("undecodable", "a damaged archive (a header)")
             elif not info.isdir():
                 self._infos.append(info)
         return self._infos[number] if number < len(self._infos) else None
