@@ -15,9 +15,9 @@ LAYERS = [
     "threads", "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
     "agreement", "result", "plain", "located", "regions", "hashed", "ahead", "hasher", "found",
     "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
-    "confined", "visiting", "worker", "workers", "working", "newest", "finished", "folder",
-    "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan", "output",
-    "ray", "vpdq", "summary", "report", "audit_line", "audit_chain", "audit_file", "audit",
+    "confined", "starting", "visiting", "worker", "workers", "working", "newest", "finished",
+    "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan",
+    "output", "ray", "vpdq", "summary", "report", "audit_line", "audit_chain", "audit_file", "audit",
     "progress", "hash_lines", "measure", "calibrate", "calibration_page", "console", "list_pages",
     "hotline", "commands", "cli",
 ]  # fmt: skip

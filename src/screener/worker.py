@@ -6,19 +6,14 @@ import logging
 import multiprocessing
 import os
 import pickle
-import signal
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from threading import Lock, current_thread, main_thread
-from types import FrameType
 from typing import Generic, TypeVar
 
-from screener import guard, standard_streams
+from screener import guard, standard_streams, starting
 from screener.errors import MediaError, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
@@ -49,8 +44,6 @@ _AWAY_S = 1.0
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
 _END_S = 5.0
-
-_environment = Lock()  # of this process, while it is another
 
 T = TypeVar("T")
 
@@ -121,7 +114,7 @@ class Worker(Generic[T]):
         arguments = (*ends, self._mark, self._pickled)
         self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
         try:
-            with _interrupts_held(), _one_thread_each():
+            with starting.interrupts_held(), starting.one_thread_each():
                 self._process.start()
         except OSError as error:
             self._close()
@@ -340,65 +333,3 @@ def _room(pipe: int) -> int:
         return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
     except (ImportError, AttributeError, OSError):  # other systems
         return _PIPE
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
-    would wait for work by taking the processor's time, and reserve memory for every core, so that
-    it hangs or crashes where the limit does not allow it.
-    """
-    name = "OPENBLAS_NUM_THREADS"
-    with _environment:
-        before = os.environ.get(name)
-        os.environ[name] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = before
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them. And
-    keep what ends a scan from coming between the start of a process and its being told what to do,
-    of which it would print that it was told nothing: it comes behind that.
-
-    A process inherits what its thread holds back. A worker that only ignored the signal would still
-    die of it, and print, while it is loading.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with _handlers_held():
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _handlers_held() -> Iterator[None]:
-    """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
-    the signal, whatever this one holds back; what is done then, is by the main thread.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {one: found for one in names if callable(found := signal.getsignal(one))}
-    try:
-        for one in handlers:
-            signal.signal(one, lambda *signalled: came.append(signalled))
-        yield
-    finally:
-        for one, handler in handlers.items():
-            signal.signal(one, handler)
-        for number, frame in came:
-            handlers[signal.Signals(number)](number, frame)

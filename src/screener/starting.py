@@ -1,0 +1,75 @@
+"""Starting: what holds in this process while one for a worker is started."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from threading import Lock, current_thread, main_thread
+from types import FrameType
+
+_environment = Lock()  # of this process, while it is another
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
+    would wait for work by taking the processor's time, and reserve memory for every core, so that
+    it hangs or crashes where the limit does not allow it.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    with _environment:
+        before = os.environ.get(name)
+        os.environ[name] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them. And
+    keep what ends a scan from coming between the start of a process and its being told what to do,
+    of which it would print that it was told nothing: it comes behind that.
+
+    A process inherits what its thread holds back. A worker that only ignored the signal would still
+    die of it, and print, while it is loading.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with _handlers_held():
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _handlers_held() -> Iterator[None]:
+    """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
+    the signal, whatever this one holds back; what is done then, is by the main thread.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {one: found for one in names if callable(found := signal.getsignal(one))}
+    try:
+        for one in handlers:
+            signal.signal(one, lambda *signalled: came.append(signalled))
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number, frame in came:
+            handlers[signal.Signals(number)](number, frame)
