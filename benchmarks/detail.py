@@ -201,7 +201,9 @@ def main() -> None:
             f" refused {one['drawn_refused']}; equal {one['equal_without']} → {one['equal_with']};"
             f" within {one['radius']}: {one['matches_without']} → {one['matches_with']}"
         )
-    for one in framed(given.photos, 20 if given.small else 1):
+    if not ordinary:
+        print("skipped: photos between bars, since there are none in", *given.photos)
+    for one in framed(given.photos, 20 if given.small else 1) if ordinary else []:
         print(one)
         rows.append(one)
     if not given.small:
