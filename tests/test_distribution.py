@@ -20,7 +20,7 @@ def test_the_tests_run_against_the_installed_wheel():
 
 
 def test_the_wheel_has_the_library_its_core_and_its_types():
-    """The library and what starts its command, one extension module, its stub, the marker for type
+    """The library and what starts its command, one extension module, its stub, the markers for type
     checkers, the style of the report, what the hotline's modules read, the licence; nothing else.
     """
     files = importlib.metadata.files("screener")
@@ -30,7 +30,8 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.py")}
     others = package - sources
     assert package >= sources
-    besides = {"screener/py.typed", "screener/_core.pyi", "screener/report.css"}
+    besides = {"screener/_core.pyi", "screener/report.css"}
+    besides |= {"screener/py.typed", "screener_command/py.typed"}
     read = {".po", ".toml", ".css", ".txt"}
     hotline = [p for p in (ROOT / "src/screener/hotline").rglob("*") if p.suffix in read]
     assert {p.name for p in hotline} >= {"screener.po", "REVIEWED.toml", "helplines.toml"}

@@ -220,6 +220,10 @@ def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, m
     take_in = ("case", "import", desk.folder / "hotline.pub", "--store", desk.folder, "--by", "a")
     code, text = told(*take_in, "--language", "fr")
     assert code == 2
+    assert "none.list n’est pas là" in text
+    (desk.folder / "none.list").write_text("no list")
+    code, text = told(*take_in, "--language", "fr")
+    assert code == 2
     assert "none.list est inutilisable" in text
 
     def fail(*_, **__):
