@@ -19,7 +19,7 @@ from screener.media import opening, source
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.plain import FAR, plain_trouble, trouble_of, typed
+from screener.plain import FAR, NONE, plain_trouble, trouble_of, typed
 from screener.policy import Policy
 from screener.regions import Region
 from screener.result import MediaFacts
@@ -29,9 +29,9 @@ _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
 
 # What a name, the facts of a file, and the rest of Hashed are made of, in their order.
-_NAME = (str | None, bytes | None, int | None, int | None, tuple, tuple)
-_MEDIA = (str | None, int, int, int, int | float | None, int)
-_REST = (float | None, bool)
+_NAME = ((str, NONE), (bytes, NONE), (int, NONE), (int, NONE), tuple, tuple)
+_MEDIA = ((str, NONE), int, int, int, (int, float, NONE), int)
+_REST = ((float, NONE), bool)
 
 _MOVED = 10
 """Bits: a frame in between others that is no further from the last one is not hashed."""
@@ -90,7 +90,8 @@ def arrived(
     facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
     # Years from 2262 on have more nanoseconds than 64 bits.
     *_, archives, same = typed(_NAME, name, beyond=FAR)
-    typed((int,) * (len(archives) + len(same)), archives + same)
+    if archives or same:
+        typed((int,) * (len(archives) + len(same)), archives + same)
     return Hashed(
         Name(*name),
         unpacked(hashes),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, overload
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
 from screener.media import pixels
-from screener.plain import typed
+from screener.plain import NONE, typed
 
 _REGIONS = ("full", "trimmed", "enlarged")
 _PART_KINDS = ("frame", "thumbnail", "appended")
@@ -22,9 +22,10 @@ _PART_KINDS = ("frame", "thumbnail", "appended")
 _MOST_SCORE = 100
 
 # What a hash, its scores and its place are made of, in their order.
-_HASH = (str, bytes, int | None, int | None)
-_SCORES = (int | None, int, int | None)
-_PLACE = (str, int, int | float, str, tuple, int)
+_HASH = (str, bytes, (int, NONE), (int, NONE))
+_SCORES = ((int, NONE), int, (int, NONE))
+_COLUMNS = (str, bytes, bytes, bytes, bytes, bytes)
+_PLACE = (str, int, (int, float), str, tuple, int)
 
 
 class Located(NamedTuple):
@@ -193,14 +194,15 @@ def _check_place(one: Located | Turned) -> None:
     it is written down.
     """
     typed(_PLACE, (one.region, one.part, one.time, one.part_kind, one.again, one.track))
-    typed((int | float,) * len(one.again), one.again)
+    if one.again:
+        typed(((int, float),) * len(one.again), one.again)
     if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
         raise ValueError("no place of a hash")
 
 
 def _checked(group: Turned) -> Turned:
     """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
-    name, values, *others = typed((str, *(bytes,) * 5), group[:6])
+    name, values, *others = typed(_COLUMNS, group[:6])
     qualities, details, doubts, leasts = others
     kind, count = kind_named(name), len(ORIENTATIONS)
     if not kind.perceptual:

@@ -295,8 +295,10 @@ def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
     """What was hashed under the name of its target, since a worker does not know that of a member,
     and one that a file has taken over could tell another's; and with the seconds that it took.
     """
-    name = item.target.name
-    if name is None:
-        given = called(item.target.path)
-        name = Name(given.text, given.raw, hashed.name.size, hashed.name.mtime_ns)
+    name, told, path = item.target.name, hashed.name, item.target.path
+    if name is None and (told.text, told.raw, told.archives, told.same) == (path, None, (), ()):
+        name = told
+    elif name is None:
+        given = called(path)
+        name = Name(given.text, given.raw, told.size, told.mtime_ns)
     return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))
