@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, pixels, png, tiff
+from screener.media import decoder, headers, missing, pixels, png, tiff
 from screener.media.canvas import Canvas
 
 
@@ -23,6 +23,7 @@ def decoded(
     nothing afterwards.
     """
     turn: int | None = None  # where it is known before the frame is loaded
+    short: MediaError | None = None
     canvas = Canvas() if data and alone else None
     try:
         if data and isinstance(image, ImageFile.ImageFile):
@@ -31,7 +32,9 @@ def decoded(
                 return direct, None
             turn = _prepare(image, canvas)
             decoder.load(image)
-        return _upright(image, canvas, turn), None
+            if missing.has_missing_rows(image, data, part):
+                short = MediaError("truncated", f"{image.get_format_mimetype()}: rows are missing")
+        return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):

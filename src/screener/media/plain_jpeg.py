@@ -14,7 +14,7 @@ from struct import Struct
 import numpy as np
 from PIL import Image
 
-from screener.media import headers
+from screener.media import headers, missing
 from screener.media.pixels import Pixels
 
 _SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
@@ -97,7 +97,14 @@ def luma(data: bytes, size: tuple[int, int]) -> Pixels | None:
     finally:
         if decoder is not None:
             decoder.cleanup()
-    return pixels if used < 0 and error == 0 else None
+    if used >= 0 or error or (_is_flat(pixels[-1]) and missing.jpeg_ends_early(data)):
+        return None
+    return pixels
+
+
+def _is_flat(row: Pixels) -> bool:
+    """Whether a row may be one that a decoder made up."""
+    return bool((row == row[0]).all())
 
 
 def _are_quanta(data: bytes, start: int, end: int) -> bool:

@@ -1,0 +1,210 @@
+"""Pictures whose data lack rows, and end as if they were whole: told, and nothing else is."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from screener.errors import MediaError
+from screener.media import image
+
+CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
+JPEGS = {
+    "plain": {},
+    "not subsampled": {"subsampling": 0},
+    "restarts": {"restart_marker_rows": 1},
+    "restarts within rows": {"restart_marker_blocks": 3},
+    "turned": {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"},
+    "coded as RGB": {"keep_rgb": True},
+}
+
+
+def drawn(mode="RGB", size=(233, 187), *, dark=0.0, seed=0):
+    """Coarse noise, the lower part of which is black, as a share of the height."""
+    width, height = size
+    rng = np.random.default_rng(seed)
+    shape = (height // 4 + 1, width // 4 + 1)
+    if CHANNELS[mode] > 1:
+        shape += (CHANNELS[mode],)
+    coarse = Image.fromarray(rng.integers(1, 256, shape, np.uint8), mode)
+    pixels = np.array(coarse.resize(size))
+    pixels[height - round(dark * height) :] = 0
+    return Image.fromarray(pixels, mode)
+
+
+def jpeg(picture, **options):
+    """The bytes of a JPEG."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def cut(data, share):
+    """A JPEG that has so much of its pixels' data, and its mark for the end all the same."""
+    start = data.rindex(b"\xff\xda") + 14
+    return data[: start + int((len(data) - 2 - start) * share)] + b"\xff\xd9"
+
+
+def chunk(name, body):
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
+    """A PNG whose packed data end well, and `lacking` bytes too early. Each row of `pixels`
+    is an array of samples, a byte each or, of 16 bits, two.
+    """
+    height, width = pixels.shape[:2]
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4)]
+    passes += [(1, 0, 2, 2), (0, 1, 1, 2)]
+    raw = b""
+    for left, top, right, down in passes if interlaced else [(0, 0, 1, 1)]:
+        part = pixels[top::down, left::right]
+        if part.size:
+            for row in part:
+                packed = np.packbits(row) if bits == 1 else row
+                raw += b"\0" + packed.tobytes()
+    head = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, int(interlaced))
+    packed = zlib.compress(raw[: len(raw) - lacking])
+    half = len(packed) // 2
+    chunks = [chunk(b"IHDR", head), chunk(b"IDAT", packed[:half]), chunk(b"IDAT", packed[half:])]
+    if colours == 3:
+        chunks.insert(1, chunk(b"PLTE", bytes(range(256)) * 3))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def told(data):
+    """The frames of a file, and the reason that follows them."""
+    frames = []
+    try:
+        for frame in image.open(data).frames():
+            frames.append(frame.pixels)
+    except MediaError as error:
+        return frames, error.reason
+    return frames, None
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("dark", [0.0, 0.3])
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
+def test_a_jpeg_cut_before_its_mark_for_the_end_is_told(options, dark, share):
+    """`truncated`, behind the rows that are there: also where those that lack would be dark."""
+    whole = jpeg(drawn(dark=dark), **options)
+    frames, reason = told(cut(whole, share))
+    assert reason == "truncated"
+    assert [frame.shape[:2] for frame in frames] == [told(whole)[0][0].shape[:2]]
+    assert told(whole)[1] is None
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_cut_grey_and_four_inks_are_told(mode):
+    """`truncated` whatever its colours."""
+    whole = jpeg(drawn(mode))
+    assert told(cut(whole, 0.6))[1] == "truncated"
+    assert told(whole)[1] is None
+
+
+def test_a_cut_picture_within_an_mpo_is_told():
+    """Of each picture of the file its own data count."""
+    out = io.BytesIO()
+    drawn().save(out, "MPO", save_all=True, append_images=[drawn(seed=1), drawn(seed=2)])
+    whole = out.getvalue()
+    assert told(whole)[1] is None
+    starts = [at for at in range(len(whole)) if whole.startswith(b"\xff\xd8\xff", at)]
+    assert len(starts) == 3
+    for start, end in zip(starts, [*starts[1:], len(whole)], strict=True):
+        # As long as before, so that the others stay where they are.
+        lost = cut(whole[start:end], 0.5)
+        short = whole[:start] + lost.ljust(end - start, b"\0") + whole[end:]
+        frames, reason = told(short)
+        assert (len(frames), reason) == (3, "truncated")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    dark=st.sampled_from([0.0, 0.2, 0.7, 1.0]),
+    mode=st.sampled_from(["L", "RGB", "CMYK"]),
+    quality=st.integers(5, 95),
+    subsampling=st.sampled_from([0, 1, 2]),
+    restarts=st.integers(0, 3),
+    optimize=st.booleans(),
+)
+def test_no_whole_jpeg_is_told(width, height, dark, mode, quality, subsampling, restarts, optimize):
+    """Whatever its size, and however dark its end, nothing is missing."""
+    whole = jpeg(
+        drawn(mode, (width, height), dark=dark),
+        quality=quality,
+        subsampling=subsampling,
+        restart_marker_rows=restarts,
+        optimize=optimize,
+    )
+    assert told(whole)[1] is None
+
+
+def test_what_a_progressive_jpeg_lacks_is_not_told():
+    """It has all rows of the scans before, only coarser."""
+    frames, reason = told(cut(jpeg(drawn(dark=0.2), progressive=True), 0.5))
+    assert (len(frames), reason) == (1, None)
+
+
+KINDS = {
+    "grey": (8, 0, (), np.uint8),
+    "grey with alpha": (8, 4, (2,), np.uint8),
+    "colours": (8, 2, (3,), np.uint8),
+    "colours with alpha": (8, 6, (4,), np.uint8),
+    "palette": (8, 3, (), np.uint8),
+    "two values": (1, 0, (), np.bool_),
+    "deep grey": (16, 0, (), ">u2"),
+    "deep colours": (16, 2, (3,), ">u2"),
+}
+
+
+def samples(kind, size=(61, 47), *, dark=0.0):
+    """Noise of a kind of PNG, the last rows of which are zeros."""
+    _, _, channels, dtype = KINDS[kind]
+    width, height = size
+    most = 2 if kind == "two values" else 256
+    found = np.random.default_rng(0).integers(0, most, (height, width, *channels)).astype(dtype)
+    found[height - round(dark * height) :] = 0
+    return found
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("dark", [0.0, 0.3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_png_with_too_few_rows_is_told(kind, dark, interlaced):
+    """`truncated`, by one byte too; and nothing where all are there."""
+    bits, colours, *_ = KINDS[kind]
+    pixels = samples(kind, dark=dark)
+
+    def made(lacking):
+        return png(pixels, bits=bits, colours=colours, interlaced=interlaced, lacking=lacking)
+
+    assert told(made(0))[1] is None
+    for lacking in (1, 500):
+        frames, reason = told(made(lacking))
+        assert (len(frames), reason) == (1, "truncated")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (4, 4), (8, 8), (5, 3)])
+def test_no_small_interlaced_png_is_told(size):
+    """Some of its seven parts have no pixels."""
+    assert told(png(samples("grey", size, dark=0.5), interlaced=True))[1] is None
+    assert told(png(samples("grey", size), interlaced=True, lacking=1))[1] == "truncated"
+
+
+def test_more_data_than_rows_is_nothing_missing():
+    """Some encoders write more than they say."""
+    pixels = samples("grey", dark=0.3)
+    more = np.vstack([pixels, pixels])
+    short = png(more)
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 0)
+    data = short[:8] + chunk(b"IHDR", head) + short[33:]
+    assert told(data)[1] is None
