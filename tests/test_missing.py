@@ -1,6 +1,7 @@
-"""Pictures whose data lack rows, and end as if they were whole: told, and nothing else is."""
+"""Pictures whose data lack some, and end as if they were whole: told, and nothing else is."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media import image
+from screener.media import image, missing
+from screener.media import png as png_file
 
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 JPEGS = {
@@ -148,10 +150,39 @@ def test_no_whole_jpeg_is_told(width, height, dark, mode, quality, subsampling, 
     assert told(whole)[1] is None
 
 
-def test_what_a_progressive_jpeg_lacks_is_not_told():
-    """It has all rows of the scans before, only coarser."""
-    frames, reason = told(cut(jpeg(drawn(dark=0.2), progressive=True), 0.5))
-    assert (len(frames), reason) == (1, None)
+PROGRESSIVE = {
+    "luma only": jpeg(drawn("L"), progressive=True),
+    "colours": jpeg(drawn(), progressive=True),
+    "colours, turned": jpeg(drawn(), progressive=True, exif=JPEGS["turned"]["exif"]),
+    "four inks": jpeg(drawn("CMYK"), progressive=True),
+}
+
+
+@pytest.mark.parametrize("whole", PROGRESSIVE.values(), ids=PROGRESSIVE)
+def test_a_progressive_jpeg_that_lacks_a_scan_is_told(whole):
+    """`truncated`, coarser, wherever it ends before its last scan; a whole one is not."""
+    heads = [found.start() for found in re.finditer(b"\xff\xda", whole)]
+    assert len(heads) > 4
+    assert told(whole)[1] is None
+    size = told(whole)[0][0].shape[:2]
+    for place in [heads[0] + 40, *heads[1:], heads[-1] - 20]:
+        frames, reason = told(whole[:place] + b"\xff\xd9")
+        assert ([frame.shape[:2] for frame in frames], reason) == ([size], "truncated")
+
+
+def test_a_sequential_jpeg_that_lacks_a_component_is_told():
+    """Its data may come component by component; without colours it is another picture."""
+    whole = jpeg(drawn(), subsampling=0)
+    start = whole.rindex(b"\xff\xda")
+    luma = jpeg(drawn("L"))
+    first = luma.rindex(b"\xff\xda")
+    # The data of a grey picture are those of one component: three times they are three.
+    scans = b""
+    for component in (1, 2, 3):
+        head = luma[first : first + 5] + bytes((component,)) + luma[first + 6 : first + 10]
+        scans += head + luma[first + 10 : -2]
+        reason = told(whole[:start] + scans + b"\xff\xd9")[1]
+        assert reason == (None if component == 3 else "truncated")
 
 
 KINDS = {
@@ -208,3 +239,30 @@ def test_more_data_than_rows_is_nothing_missing():
     head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 0)
     data = short[:8] + chunk(b"IHDR", head) + short[33:]
     assert told(data)[1] is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    which=st.sampled_from(["luma only", "colours", "four inks", "plain", "png"]),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    share=st.floats(0, 1),
+)
+def test_nothing_that_is_looked_through_raises(which, changes, share):
+    """Whatever bytes are changed or cut off: an answer."""
+    whole = {"plain": jpeg(drawn()), "png": png(samples("grey"))} | PROGRESSIVE
+    data = bytearray(whole[which])
+    for place, value in changes:
+        # Half of them in the headers.
+        data[int(place * len(data) if value % 2 else place * min(len(data), 700))] = value
+    data = bytes(data[: round(share * len(data))])
+    assert missing.jpeg_ends_early(data) in (True, False)
+    assert png_file.ends_early(data, dark=True) in (True, False)
+
+
+def test_a_head_of_a_scan_that_is_cut_tells_nothing():
+    """The heads of scans may be of any length."""
+    whole = PROGRESSIVE["colours"]
+    first = whole.index(b"\xff\xda")
+    for length in range(2, 12):
+        head = b"\xff\xda" + length.to_bytes(2, "big") + b"\x03" * (length - 2)
+        assert missing.jpeg_ends_early(whole[:first] + head + b"\xff\xd9")

@@ -32,8 +32,9 @@ def decoded(
                 return direct, None
             turn = _prepare(image, canvas)
             decoder.load(image)
-            if missing.has_missing_rows(image, data, part):
-                short = MediaError("truncated", f"{image.get_format_mimetype()}: rows are missing")
+            if missing.has_missing_data(image, data, part):
+                what = f"{image.get_format_mimetype()}: data are missing"
+                short = MediaError("truncated", what)
         return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)

@@ -72,15 +72,16 @@ def _open_bytes(data: bytes, limits: Limits, clips: Clips | None = None) -> Pict
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
         raise MediaError("too_large", f"{len(data)} bytes, over the limit of {limits.bytes}")
-    size = plain_jpeg.size_of(data)
-    if size is not None:
-        check_pixels(*size, limits)
-        return Picture(Media("image/jpeg", *size, 1), lambda: _plain_frames(data, size, limits))
+    shape = plain_jpeg.shape_of(data)
+    if shape is not None:
+        check_pixels(shape.width, shape.height, limits)
+        media = Media("image/jpeg", shape.width, shape.height, 1)
+        return Picture(media, lambda: _plain_frames(data, shape, limits))
     return _open_with_pillow(data, limits, clips)
 
 
-def _plain_frames(data: bytes, size: tuple[int, int], limits: Limits) -> Iterator[Frame]:
-    found = plain_jpeg.luma(data, size)
+def _plain_frames(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Iterator[Frame]:
+    found = plain_jpeg.luma(data, shape)
     if found is not None:
         return iter((Frame(found, 0.0, 0),))
     return _open_with_pillow(data, limits).frames()  # there is nothing behind its end

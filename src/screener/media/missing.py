@@ -1,58 +1,52 @@
-"""Missing rows: of pictures whose data are too few, and end all the same as those of a whole one.
+"""Missing data: of pictures that have too few, and end all the same as a whole one does.
 
 A decoder fills what is missing without a word: a JPEG's rows with one colour, a PNG's with nothing.
-So where the last row of what was decoded looks like that, the data are gone through once more.
+So where the last row of what was decoded looks like that, the data are gone through once more. A
+JPEG whose data come in several scans says at the head of each what it refines.
 Nothing here raises on broken input: what cannot be read is for the decoder to tell.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+import re
 from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile
 
-from screener.media import headers
+from screener.media import headers, png
 from screener.media.pixels import Pixels
 
-_SEGMENT = Struct(">BBH")  # a JPEG's: the mark's two bytes, the length
+_SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
 _FRAME = Struct(">BHHB")  # bits, height, width, components
-_HEADER = Struct(">IIBBBBB")  # a PNG's: width, height, bits, colours, packing, filter, interlace
 
 # Marks, by their second byte.
-_SEQUENTIAL, _SCAN, _END = (0xC0, 0xC1), 0xDA, 0xD9
-_OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL, _PROGRESSIVE, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xDA, 0xD9
+_OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+# Behind the pixels' data of a scan, within which there is stuffing, and restarts.
+_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 # Ones, which are no code: a decoder looks so far ahead of what it needs, and stops behind them.
 _PADDING = b"\xff\x00" * 16
 
+_COEFFICIENTS = 64  # of a block
 _SMALLEST = 8  # a JPEG can be decoded at this part of its size, with little to do but to unpack
 
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG, by its colours
-# Where the seven passes of an interlaced PNG begin, and how far apart their pixels are.
-_PASSES = (
-    (0, 0, 8, 8),
-    (4, 0, 8, 8),
-    (0, 4, 4, 8),
-    (2, 0, 4, 4),
-    (0, 2, 2, 4),
-    (1, 0, 2, 2),
-    (0, 1, 1, 2),
-)
-_PIECE = 1 << 16
 
+def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool:
+    """Whether a frame that was loaded, and is not turned yet, has rows that its data do not have,
+    or is coarser than it is said to be.
 
-def has_missing_rows(image: ImageFile.ImageFile, data: bytes, part: int) -> bool:
-    """Whether a frame that was loaded, and is not turned yet, has rows that its data do not have.
-
-    Told of sequential JPEGs, and of PNGs without animation.
+    Told of JPEGs without arithmetic coding, and of PNGs without animation.
     """
     if image.format in ("JPEG", "MPO"):
-        return _is_flat(image) and jpeg_ends_early(data, getattr(image, "offset", 0))
+        start = getattr(image, "offset", 0)
+        return jpeg_ends_early(data, start, flat=_is_flat(image))
     if image.format == "PNG" and part == 0:
-        return _png_ends_early(data, image)
+        # What is not decoded is nothing but zeros.
+        return png.ends_early(data, dark=not any(most for _, most in _last_row(image)))
     return False
 
 
@@ -67,26 +61,94 @@ def _is_flat(image: Image.Image) -> bool:
     return all(least == most for least, most in _last_row(image))
 
 
-def jpeg_ends_early(data: bytes, start: int = 0) -> bool:
-    """Whether the sequential JPEG that begins at a place lacks its last row; False of others.
+class _Jpeg(NamedTuple):
+    """The first frame of a JPEG."""
 
-    Pixels' data are decoded without the mark for their end, at which a decoder would make up what
-    is missing; without, it leaves the row as it was.
+    width: int
+    height: int
+    components: tuple[int, ...]
+    progressive: bool
+
+
+def jpeg_ends_early(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
+    """Whether the JPEG that begins at a place lacks scans, or the last row of its only one; the
+    latter is asked for where what a decoder made of that row is `flat`.
     """
-    found = _sequential(data, start)
-    if found is None:
-        return False
-    (width, height), components, at = found
+    at, jpeg = start + 2, None
+    while at + _SEGMENT.size < len(data):
+        lead, mark, length = _SEGMENT.unpack_from(data, at)
+        if lead != 0xFF or mark in _OTHER_FRAMES:
+            return False
+        if mark == 0xFF:  # padding
+            at += 1
+            continue
+        if mark == _SCAN and jpeg is not None:
+            if not jpeg.progressive and data[at + 4] == len(jpeg.components):
+                return flat and _lacks_last_row(data, start, at + 2 + length, jpeg)
+            return _lacks_scans(data, at, jpeg)
+        if mark == _PROGRESSIVE or mark in _SEQUENTIAL:
+            jpeg = _frame(data, at, mark)
+        at += 2 + length
+    return False
+
+
+def _frame(data: bytes, at: int, mark: int) -> _Jpeg | None:
+    if at + 4 + _FRAME.size > len(data):
+        return None
+    _, height, width, count = _FRAME.unpack_from(data, at + 4)
+    components = tuple(data[at + 4 + _FRAME.size :][: 3 * count : 3])
+    return _Jpeg(width, height, components, mark == _PROGRESSIVE)
+
+
+def _lacks_scans(data: bytes, at: int, jpeg: _Jpeg) -> bool:
+    """Whether any coefficient of any component is not told to its last bit by the scans of which
+    the first begins at a place.
+    """
+    told = {component: set[int]() for component in jpeg.components}
+    while at + 5 < len(data) and data[at + 1] != _END:
+        _, mark, length = _SEGMENT.unpack_from(data, at)
+        if mark == _SCAN:
+            chosen, tells = _scan(data[at + 4 : at + 2 + length], jpeg)
+            for component in chosen & told.keys():
+                told[component].update(tells)
+        following = _NEXT.search(data, at + 2 + length)
+        at = len(data) if following is None else following.start()
+    return not all(len(each) == _COEFFICIENTS for each in told.values())
+
+
+def _scan(head: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
+    """The components that a scan is of, by its head, and which coefficients it tells to the last
+    bit.
+    """
+    parts = 2 * head[0] if head else 0
+    components = set(head[1 : 1 + parts : 2])
+    if not jpeg.progressive:
+        return components, range(_COEFFICIENTS)
+    if len(head) < parts + 4 or head[parts + 3] & 15:
+        return components, range(0)
+    return components, range(head[parts + 1], head[parts + 2] + 1)
+
+
+def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
+    """Whether a JPEG whose pixels' data begin at a place, row by row, lacks the last of them.
+
+    They are decoded without the mark for their end, at which a decoder would make up what is
+    missing; without, it leaves the row as it was.
+    """
     end = headers.after_end_mark(data, at)
     if data[end - 2 : end] != bytes((0xFF, _END)):
         return False  # its decoder tells
-    mode, channels = ("CMYK", 4) if components == 4 else ("L", 1)
-    size = -(-width // _SMALLEST), -(-height // _SMALLEST)
+    mode, channels = ("CMYK", 4) if len(jpeg.components) == 4 else ("L", 1)
+    size = -(-jpeg.width // _SMALLEST), -(-jpeg.height // _SMALLEST)
+    short = data[start : end - 2] + _PADDING
     pixels = np.zeros((size[1], size[0] * channels), np.uint8)
-    # Nothing that a row of a picture is likely to be.
-    pixels[-1] = untouched = np.random.default_rng(0).integers(0, 256, pixels.shape[1], np.uint8)
-    went = _decode(data[start : end - 2] + _PADDING, pixels, size, mode)
-    return went and np.array_equal(pixels[-1], untouched)
+    # What few pictures end with; and where one does, what that one does not end with.
+    filling = np.arange(pixels.shape[1]).astype(np.uint8) * 97
+    for row in (filling, ~filling):
+        pixels[-1] = row
+        if not _decode(short, pixels, size, mode) or not np.array_equal(pixels[-1], row):
+            return False
+    return True
 
 
 def _decode(data: bytes, pixels: Pixels, size: tuple[int, int], mode: str) -> bool:
@@ -102,83 +164,3 @@ def _decode(data: bytes, pixels: Pixels, size: tuple[int, int], mode: str) -> bo
         return False
     finally:
         decoder.cleanup()
-
-
-def _sequential(data: bytes, start: int) -> tuple[tuple[int, int], int, int] | None:
-    """Width and height, the number of components, and where the pixels' data begin, of a JPEG that
-    has them all in one scan, row by row.
-    """
-    at, frame = start + 2, None
-    while at + _SEGMENT.size <= len(data):
-        lead, mark, length = _SEGMENT.unpack_from(data, at)
-        if lead != 0xFF or mark in _OTHER_FRAMES:
-            return None
-        if mark == 0xFF:  # padding
-            at += 1
-            continue
-        body, at = at + 4, at + 2 + length
-        if mark in _SEQUENTIAL and body + _FRAME.size <= len(data):
-            frame = _FRAME.unpack_from(data, body)
-        elif mark == _SCAN:
-            if frame is None or body >= len(data) or data[body] != frame[3]:
-                return None
-            return (frame[2], frame[1]), frame[3], at
-    return None
-
-
-def _png_ends_early(data: bytes, image: Image.Image) -> bool:
-    chunks = list(_chunks(data))
-    if not chunks or len(chunks[0]) < _HEADER.size:
-        return False
-    width, height, bits, colours, _, _, interlace = _HEADER.unpack_from(chunks[0])
-    # What is not decoded is nothing but zeros. Rows of an interlaced one do not come in order.
-    if not interlace and any(most for _, most in _last_row(image)):
-        return False
-    deep = bits * _CHANNELS.get(colours, 0)
-    needed = sum(
-        down * (1 + (across * deep + 7) // 8)
-        for across, down in _sides(width, height, interlaced=bool(interlace))
-        if across
-    )
-    return _unpacked_size(chunks[1:], needed) < needed
-
-
-def _sides(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, int]]:
-    """Width and height of what a PNG is made of, which is one picture or seven."""
-    if not interlaced:
-        yield width, height
-        return
-    for left, top, right, down in _PASSES:
-        yield -((left - width) // right), -((top - height) // down)
-
-
-def _chunks(data: bytes) -> Iterator[memoryview]:
-    """The header of a PNG, then its pixels' data."""
-    view = memoryview(data)
-    at = 8
-    while at + 12 <= len(data):
-        length = int.from_bytes(view[at : at + 4], "big")
-        name = view[at + 4 : at + 8]
-        if name in (b"IHDR", b"IDAT"):
-            yield view[at + 8 : at + 8 + length]
-        elif name == b"IEND":
-            return
-        at += 12 + length
-
-
-def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
-    """How many bytes packed data have, counted no further than `enough`; `enough` where they cannot
-    be unpacked.
-    """
-    unpacking, count = zlib.decompressobj(), 0
-    try:
-        for piece in pieces:
-            rest: bytes | memoryview = piece
-            while count < enough and not unpacking.eof:
-                count += len(unpacking.decompress(rest, _PIECE))
-                rest = unpacking.unconsumed_tail
-                if not rest:
-                    break
-    except zlib.error:
-        return enough
-    return count if unpacking.eof else enough

@@ -10,6 +10,7 @@ would have: the same decoder makes them, asked for the same.
 from __future__ import annotations
 
 from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,6 +25,7 @@ _FRAME = Struct(">BHHB")  # bits, height, width, components
 _TABLES, _SCAN, _QUANTA = 0xC4, 0xDA, 0xDB
 _JFIF, _PROFILE, _ADOBE = 0xE0, 0xE2, 0xEE
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
+_PROGRESSIVE = 0xC2
 # Whose content matters to nobody: Huffman tables, restarts, notes, and segments of applications but
 # for those with EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails
 # (13) and Adobe's word on colours (14).
@@ -32,11 +34,19 @@ _PASSED = frozenset({_TABLES, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF})
 _TAIL = 64  # bytes behind the end, in which another picture may be hidden
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG of the plain kind; None for everything else."""
+class Shape(NamedTuple):
+    """What a plain JPEG is like; `in_scans` where its data come in several, each finer."""
+
+    width: int
+    height: int
+    in_scans: bool
+
+
+def shape_of(data: bytes) -> Shape | None:
+    """The shape of a JPEG of the plain kind; None for everything else."""
     if data[:2] != b"\xff\xd8":
         return None
-    at, jfif, coded, frame = 2, False, None, None
+    at, jfif, coded, frame, in_scans = 2, False, None, None, False
     try:
         while True:
             lead, mark, length = _SEGMENT.unpack_from(data, at)
@@ -51,7 +61,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
             elif mark in _FRAMES:
                 if frame is not None:
                     return None
-                frame = data[start:at]
+                frame, in_scans = data[start:at], mark == _PROGRESSIVE
             elif mark == _JFIF:
                 if data.startswith(b"JFIF", start):
                     if length < 9:
@@ -74,20 +84,22 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     end = headers.after_end_mark(data, at)
     if len(data) - end >= _TAIL:
         return None
-    _, height, width, _ = _FRAME.unpack_from(frame)
-    return (width, height) if width and height else None
+    _, height, width, count = _FRAME.unpack_from(frame)
+    in_scans = in_scans or data[start] != count
+    return Shape(width, height, in_scans) if width and height else None
 
 
-def luma(data: bytes, size: tuple[int, int]) -> Pixels | None:
+def luma(data: bytes, shape: Shape) -> Pixels | None:
     """The grey pixels of such a file, (H, W); None where they do not decode to the last, or there
     is no memory for them: what is wrong is for the usual way to say.
     """
-    width, height = size
+    width, height, in_scans = shape
     decoder = None
     try:
         pixels = np.empty((height, width), np.uint8)
         layout = ("L", 0, 1)
-        memory = Image.core.map_buffer(pixels, size, "raw", 0, layout)  # type: ignore[attr-defined]
+        core = Image.core  # type: ignore[attr-defined]
+        memory = core.map_buffer(pixels, (width, height), "raw", 0, layout)
         # At full size: as `ImageFile.load` does after `draft`.
         decoder = Image._getdecoder("L", "jpeg", ("L", ""), (1, 0))
         decoder.setimage(memory, (0, 0, width, height))
@@ -97,7 +109,10 @@ def luma(data: bytes, size: tuple[int, int]) -> Pixels | None:
     finally:
         if decoder is not None:
             decoder.cleanup()
-    if used >= 0 or error or (_is_flat(pixels[-1]) and missing.jpeg_ends_early(data)):
+    if used >= 0 or error:
+        return None
+    flat = _is_flat(pixels[-1])
+    if (flat or in_scans) and missing.jpeg_ends_early(data, flat=flat):
         return None
     return pixels
 

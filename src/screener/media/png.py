@@ -1,4 +1,5 @@
-"""PNGs without the chunks that tell nothing of what they show, for which Pillow may refuse a file.
+"""The chunks of PNGs: those that tell nothing of what it shows, for which Pillow may refuse a file,
+and those of its pixels, which may be too few.
 
 A text of a name that Pillow keeps for itself, one that is too long, or a profile that is, or that
 has another checksum, makes Pillow fail where every viewer shows the picture; and in an animation
@@ -7,9 +8,10 @@ such a name may change what Pillow makes of a frame. Nothing here raises on brok
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from itertools import takewhile
-from zlib import crc32
+from struct import Struct
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = b"acTL"
@@ -17,6 +19,20 @@ _FRAMES = (_ANIMATION, b"fcTL", b"fdAT")
 _TOLD = (b"tRNS", b"eXIf")  # what is clear, and which way round the picture is
 _XMP = b"iTXtXML:com.adobe.xmp\0\0"  # that says which way round as well, not compressed
 _LONG = 1 << 16  # bytes of XMP: Pillow is made to read no more
+
+_HEADER = Struct(">IIBBBBB")  # width, height, bits, colours, packing, filter, interlace
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colours
+# Where the seven passes of an interlaced PNG begin, and how far apart their pixels are.
+_PASSES = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+_PIECE = 1 << 16
 
 
 def bare(data: bytes) -> bytes | None:
@@ -48,13 +64,65 @@ def is_animated(data: bytes) -> bool:
     return _ANIMATION in takewhile(lambda name: name != b"IDAT", names)
 
 
+def ends_early(data: bytes, *, dark: bool) -> bool:
+    """Whether the packed data of a PNG end before its last row. `dark` says that what was decoded
+    of that row is all zeros, as what is missing is; rows of an interlaced one do not come in order.
+    """
+    head, pieces = b"", []
+    for start, end in _chunks(data):
+        name = data[start + 4 : start + 8]
+        if name == b"IHDR":
+            head = data[start + 8 : end - 4]
+        elif name == b"IDAT":
+            pieces.append(memoryview(data)[start + 8 : end - 4])
+    if len(head) != _HEADER.size:
+        return False
+    width, height, bits, colours, _, _, interlace = _HEADER.unpack(head)
+    if not interlace and not dark:
+        return False
+    deep = bits * _CHANNELS.get(colours, 0)
+    needed = sum(
+        down * (1 + (across * deep + 7) // 8)
+        for across, down in _sides(width, height, interlaced=bool(interlace))
+        if across
+    )
+    return _unpacked_size(pieces, needed) < needed
+
+
+def _sides(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, int]]:
+    """Width and height of what a PNG is made of, which is one picture or seven."""
+    if not interlaced:
+        yield width, height
+        return
+    for left, top, right, down in _PASSES:
+        yield -((left - width) // right), -((top - height) // down)
+
+
+def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
+    """How many bytes packed data have, counted no further than `enough`; `enough` where they cannot
+    be unpacked.
+    """
+    unpacking, count = zlib.decompressobj(), 0
+    try:
+        for piece in pieces:
+            rest: bytes | memoryview = piece
+            while count < enough and not unpacking.eof:
+                count += len(unpacking.decompress(rest, _PIECE))
+                rest = unpacking.unconsumed_tail
+                if not rest:
+                    break
+    except zlib.error:
+        return enough
+    return count if unpacking.eof else enough
+
+
 def _counts(data: bytes, start: int, end: int) -> bool:
     """Whether a chunk has to do with the picture: all do that a decoder may not pass over."""
     name = data[start + 4 : start + 8]
     if not name[0] & 0x20 or name in _FRAMES:
         return True
     told = name in _TOLD or (end - start < _LONG and data.startswith(_XMP, start + 4))
-    return told and data[end - 4 : end] == crc32(data[start + 4 : end - 4]).to_bytes(4, "big")
+    return told and data[end - 4 : end] == zlib.crc32(data[start + 4 : end - 4]).to_bytes(4, "big")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:
