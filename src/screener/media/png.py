@@ -77,7 +77,7 @@ def ends_early(data: bytes, *, dark: bool) -> bool:
             pieces.append(memoryview(data)[start + 8 : end - 4])
     if len(head) != _HEADER.size:
         return False
-    width, height, bits, colours, _, _, interlace = _HEADER.unpack(head)
+    width, height, bits, colours, _, _, interlace = map(int, _HEADER.unpack(head))
     if not interlace and not dark:
         return False
     deep = bits * _CHANNELS.get(colours, 0)
