@@ -27,7 +27,7 @@ from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.stream import Lost, Still, Stream
-from screener.media.timing import EARLY, Clock, Grid, Losses
+from screener.media.timing import Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
 _AHEAD = 256
@@ -237,7 +237,7 @@ class _Walk:
         )
         allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
-        self.losses = Losses(allowed + step + EARLY)
+        self.losses = Losses(allowed, step)
         self.decoded = self.passed = 0  # frames, and those passed without decoding as well
         self.count = count
         self._opened = opened
@@ -271,7 +271,8 @@ class _Walk:
             raise MediaError("undecodable", "no frame can be decoded")
         if self.losses.worst is not None:
             start, end = self.losses.worst
-            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+            until = "its end" if math.isinf(end) else f"{end:.1f} s"
+            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {until}")
 
     def taken(self) -> Iterator[_Taken]:
         """Each frame taken and its time, up to the end or a limit."""
