@@ -33,6 +33,8 @@ from screener.media.timing import Clock, Grid, Losses
 _AHEAD = 256
 _HELD = 32_000_000
 
+_MOST_FRAMES = 1 << 53  # more than any video has
+
 
 def open(
     source: bytes | BinaryIO,
@@ -245,7 +247,8 @@ class _Walk:
         self._sampling = sampling
         self._ends = ends
         self._clock = Clock(step)
-        self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
+        # Cut short, as vPDQ does.
+        self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
         self._grid = Grid(self._every)
         by_time = sampling.mode == "seconds"
         self._second = max(1, int(1 / step + 1e-9))
