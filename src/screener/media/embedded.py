@@ -1,5 +1,5 @@
 """Pictures and clips hidden in a picture's file: thumbnails in its metadata, files appended to its
-end, and the clip of a motion photo.
+end, the clip of a motion photo, and tracks beside the pictures of a HEIF or AVIF.
 
 Viewers show none of them, which is what makes them a hiding-place. Nothing is decoded here, and
 nothing here raises: what cannot be read is not there.
@@ -53,6 +53,9 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
+    tracks = _tracks(data, image)
+    if tracks is not None:
+        yield Embedded("appended", tracks, clip=True)
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
     for start, end in _appended(data):
@@ -85,6 +88,25 @@ def _in_exif(block: bytes) -> Iterator[bytes]:
     elif _COMPRESSION in tags:
         # The block is a TIFF file whose first directory tells of no picture of its own.
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]
+
+
+def _tracks(data: bytes, image: Image.Image) -> bytes | None:
+    """A HEIF or AVIF as a video of its tracks, which players show and the decoders of its pictures
+    do not; None where it has none, or where they are its frames.
+    """
+    boxes = list(headers.boxes(data, 0))
+    if not any(name == b"moov" for name, _, _ in boxes):
+        return None
+    if image.format == "AVIF" and getattr(image, "n_frames", 1) > 1:
+        return None
+    video = bytearray(data[: headers.end(data, 0)])
+    for name, body, after in boxes:
+        if name == b"ftyp":
+            video[body:after] = b"isom".ljust(after - body, b"\0")
+        elif name == b"meta":  # its pictures have been looked at
+            at = video.rindex(name, 0, body)
+            video[at : at + 4] = b"free"
+    return bytes(video)
 
 
 def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
