@@ -83,11 +83,14 @@ class AvStream:
         track: int = 0,
         keyframes: bool = False,
         every: Callable[[float | None], float] | None = None,
+        trimmed: bool = False,
+        whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
         alone. With `every`, which tells a step from the duration,
         frames that no other one needs are left out, but the first one at or after each multiple of
-        so many seconds is not.
+        so many seconds is not. Where a file is `trimmed`, its edit lists leave frames
+        out; with `whole` all frames are given, at their times in the file.
         """
         self._keyframes = keyframes
         try:
@@ -97,6 +100,7 @@ class AvStream:
                 format=_DEMUXERS[mime],
                 buffer_size=_BUFFER,
                 metadata_errors="replace",
+                options={"ignore_editlist": "1"} if whole else {},
             )
         except MemoryError:
             raise ShortOfMemory("not enough memory to open it") from None
@@ -116,14 +120,14 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
+        counted = self._container.format.name.startswith("mov") and (whole or not trimmed)
+        self._declared = self.frames if counted else 0  # in AVI those that are left out count too
         self._grid = None if every is None or keyframes else Grid(every(self.duration))
 
     def _read_facts(self) -> None:
         track = self._track
         rate = float(track.average_rate or track.guessed_rate or 0)
         self.frames = max(track.frames, 0)
-        is_iso = self._container.format.name.startswith("mov")
-        self._declared = self.frames if is_iso else 0  # in AVI those that are left out count too
         self.width, self.height = track.width, track.height
         self.frame_seconds = 1 / rate if rate > 0 else 1 / _RATE
         base = track.time_base
