@@ -143,12 +143,15 @@ def test_the_frames_of_an_avif_are_not_looked_at_twice(scene, engine_of):
     assert {frame.part_kind for frame in opening.open(out.getvalue()).frames()} == {"frame"}
 
 
-@pytest.mark.parametrize("container", ["matroska", "avi"])
+CODECS = {
+    "matroska": "libx264", "avi": "mpeg4", "flv": "flv", "asf": "wmv2", "ogg": "libvpx",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("container", CODECS)
 def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
     """Behind a picture, and behind a picture behind it."""
-    data = clip(
-        [scene(2)] * 20, container=container, codec="mpeg4" if container == "avi" else "libx264"
-    )
+    data = clip([scene(2)] * 20, container=container, codec=CODECS[container])
     files = picture_file(scene(20)), picture_file(scene(21), "PNG")
 
     for before in (files[0], b"".join(files), files[0] + b"RIFF" * 40 + b"ftyp" * 40):

@@ -23,6 +23,9 @@ _SIGNATURES = (
     (b"ftyp", 4),
     (b"\x1a\x45\xdf\xa3", 0),
     (b"RIFF", 0),
+    (b"FLV\x01", 0),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
+    (b"OggS", 0),
 )
 _HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
@@ -58,7 +61,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
         yield Embedded("appended", tracks, clip=True)
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
-    for start, end in _appended(data):
+    for start, end in appended(data, headers.behind(data, 0)):
         if start not in known:
             clip = sniff(data[start : start + _HEAD]) in CONTAINERS
             yield Embedded("appended", data[start:end], clip)
@@ -116,9 +119,10 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _appended(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the files behind the end of the first picture begin and end, of pictures and videos."""
-    at = headers.behind(data, 0)
+def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
+    """Where the files of pictures and videos begin and end from a place on, as behind the end of a
+    picture; none where that is not known.
+    """
     places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():

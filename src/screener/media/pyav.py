@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
@@ -87,27 +88,13 @@ class AvStream:
         whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `every`, which tells a step from the duration,
-        frames that no other one needs are left out, but the first one at or after each multiple of
-        so many seconds is not. Where a file is `trimmed`, its edit lists leave frames
-        out; with `whole` all frames are given, at their times in the file.
+        alone. With `every`, which tells a step from the duration, frames that no other one needs
+        are left out, but the first one at or after each multiple of so many seconds is not. Where a
+        file is `trimmed`, its edit lists leave frames out; with `whole` all are given, at their
+        times in the file.
         """
         self._keyframes = keyframes
-        try:
-            self._container = av.open(
-                file,
-                mode="r",
-                format=_DEMUXERS[mime],
-                buffer_size=_BUFFER,
-                metadata_errors="replace",
-                options={"ignore_editlist": "1"} if whole else {},
-            )
-        except MemoryError:
-            raise ShortOfMemory("not enough memory to open it") from None
-        except (FFmpegError, ValueError) as error:
-            raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
-        except OSError as error:  # of the file, not of what is in it
-            raise _unreadable(error) from None
+        self._container = _opened(file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -240,6 +227,25 @@ class AvStream:
         if self._start is None:
             self._start = stamp
         return max((stamp - self._start) * self._tick, 0.0)
+
+
+def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
+    """The container; with `whole`, its edit lists are ignored. Raises MediaError."""
+    try:
+        return av.open(
+            file,
+            mode="r",
+            format=_DEMUXERS[mime],
+            buffer_size=_BUFFER,
+            metadata_errors="replace",
+            options={"ignore_editlist": "1"} if whole else {},
+        )
+    except MemoryError:
+        raise ShortOfMemory("not enough memory to open it") from None
+    except (FFmpegError, ValueError) as error:
+        raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
+    except OSError as error:  # of the file, not of what is in it
+        raise _unreadable(error) from None
 
 
 def _unreadable(error: OSError) -> MediaError:

@@ -20,7 +20,7 @@ import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import containers, editlist, following, likeness, transport
+from screener.media import containers, editlist, following, likeness, tail, transport
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
@@ -162,7 +162,8 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         return MediaError("unsupported", "a track of pictures begins within the file")
     reason = following.broken(stream)
     if reason is None:
-        return None
+        hidden = tail.hides_file(stream)
+        return MediaError("unsupported", "another file stands behind it") if hidden else None
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
 
 
