@@ -661,13 +661,13 @@ def test_damage_is_told_where_the_decoder_holds_frames_back(scene, engine_of, lo
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("container", ["avi", "matroska", "flv", "asf"])
+@pytest.mark.parametrize("container", ["avi", "matroska", "flv", "asf", "ogg"])
 @pytest.mark.parametrize("unknown", [False, True])
 def test_parts_that_do_not_follow_one_another_are_told(scene, container, unknown):
     """A hole of zeros, over the heads of some of them; also where a file was written to a pipe, and
     lengths are unknown. A whole file is whole, with whatever stands behind its end.
     """
-    codec = "wmv2" if container == "asf" else "libx264"
+    codec = {"asf": "wmv2", "ogg": "libvpx"}.get(container, "libx264")
     pictures = panned(scene, 2, 30, size=(64, 48))
     whole = bytearray(clip(pictures, container=container, codec=codec, gop=5))
     if unknown and container == "matroska":

@@ -12,7 +12,7 @@ from drawn_videos import clip, shown_for
 from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import video
+from screener.media import following, video
 from screener.media.order import Order
 from screener.media.pyav import AvStream
 from screener.media.stream import Still
@@ -156,3 +156,18 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
 
     with pytest.raises(MediaError, match="undecodable"):
         list(video.open(clip([scene(5)] * 400, container="mpegts")).frames())
+
+
+def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
+    """Each of its pages has a length and a number, and the last one says so."""
+    whole = clip(shown_for(scene, seconds=[(5, 3)]), container="ogg", codec="libvpx", gop=10)
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+    pages = [at for at in range(len(whole)) if whole.startswith(b"OggS", at)]
+    middle, after = pages[len(pages) // 2 : len(pages) // 2 + 2]
+
+    for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
+        assert engine.screen(cut).verdict is Verdict.UNSCREENED
+    assert following.broken(io.BytesIO(whole[:middle])) == "truncated"
+    assert following.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert following.broken(io.BytesIO(whole + bytes(300))) is None
+    assert following.broken(io.BytesIO(whole + whole)) is None

@@ -35,12 +35,15 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_PACKET = 0x82  # the first byte of its packets, as all known writers have it
 _ASF_TOGETHER = 1000  # packets read at once
 
+# Of a page of an Ogg file: how long its head is at the least and at most, and flags in it.
+_OGG_HEAD, _OGG_TABLE, _OGG_LAST = 27, 255, 4
+
 
 def broken(stream: BinaryIO) -> str | None:
-    """A reason, where the parts of a Matroska, AVI, FLV or ASF file do not follow one another to
-    its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
+    """A reason, where the parts of a Matroska, AVI, FLV, ASF or Ogg file do not follow one another
+    to its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
     at, and says nothing; `truncated` where one reaches beyond the file, which `ended_early` does
-    not tell of ASF, nor of a Matroska file of unknown length.
+    not tell of ASF, of Ogg, nor of a Matroska file of unknown length.
     """
     with kept(stream) as size:
         head = read(stream, 0, 4)
@@ -50,6 +53,8 @@ def broken(stream: BinaryIO) -> str | None:
             return "undecodable" if _broken_riff(stream, size) else None
         if head == ASF_HEADER[:4]:
             return _broken_asf(stream, size)
+        if head == b"OggS":
+            return _broken_ogg(stream, size)
         if head != b"\x1a\x45\xdf\xa3":
             return None
         for name, body, after in elements(stream, 0, size):
@@ -100,6 +105,30 @@ def _broken_riff(stream: BinaryIO, size: int) -> bool:
         else:
             at += 8 + length + length % 2
     return False
+
+
+def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
+    """A reason, where the pages of a track are not numbered one after the other, or its last one
+    is not there.
+    """
+    at, numbers = 0, dict[bytes, int]()  # of the tracks that have not ended
+    for _ in range(MOST):
+        if at >= size:
+            return "truncated" if numbers else None
+        head = read(stream, at, _OGG_HEAD + _OGG_TABLE)
+        if head[:4] != b"OggS" or len(head) < _OGG_HEAD:
+            return "undecodable" if numbers else None  # behind the end, it is none of it
+        track, number = head[14:18], int.from_bytes(head[18:22], "little")
+        if number != numbers.get(track, number - 1) + 1:
+            return "undecodable"
+        numbers[track] = number
+        if head[5] & _OGG_LAST:
+            del numbers[track]
+        table = head[_OGG_HEAD : _OGG_HEAD + head[26]]
+        at += _OGG_HEAD + len(table) + sum(table)
+        if at > size:
+            return "truncated"
+    return None
 
 
 def _broken_asf(stream: BinaryIO, size: int) -> str | None:
