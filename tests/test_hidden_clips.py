@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from drawn_videos import blank, clip, panned, shown_for, tracks
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.errors import MediaError
@@ -104,12 +105,53 @@ def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, 
     assert str(engine_of(scene(9)).screen(dark).reason) == "too_little_detail"
 
 
-@pytest.mark.parametrize("container", ["matroska", "avi"])
+def with_tracks(picture, data):
+    """A picture of boxes that has the tracks of an MP4 beside it, as sequences of HEIF have."""
+    head = int.from_bytes(data[:4], "big")  # the MP4's own brands, which are left out
+    tracks = bytearray(data[head:])
+    at = tracks.index(b"stco") + 8
+    for place in range(at + 4, at + 4 + 4 * int.from_bytes(tracks[at : at + 4], "big"), 4):
+        moved = int.from_bytes(tracks[place : place + 4], "big") + len(picture) - head
+        tracks[place : place + 4] = moved.to_bytes(4, "big")
+    return picture + bytes(tracks)
+
+
+@pytest.mark.parametrize("handler", [b"vide", b"pict"])
+@pytest.mark.parametrize("behind", [b"", picture_file(Image.new("RGB", (90, 90)))])
+def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving, handler, behind):
+    """Players show it, and the decoder of the picture knows nothing of it."""
+    picture = picture_file(scene(20), "AVIF")
+    at = moving.index(b"hdlr") + 12
+    data = with_tracks(picture, moving[:at] + handler + moving[at + 4 :]) + behind
+
+    (match,) = engine_of(scene(2)).screen(data).matches
+    assert (match.part_kind, match.time) == ("appended", 1.0)
+    (match,) = engine_of(scene(20)).screen(data).matches
+    assert match.part_kind == "frame"
+    assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
+
+
+def test_the_frames_of_an_avif_are_not_looked_at_twice(scene, engine_of):
+    """They are a track of its file, and its decoder gives them."""
+    first, *others = panned(scene, 5, 5)
+    out = io.BytesIO()
+    first.save(out, "AVIF", save_all=True, append_images=others, duration=500)
+
+    found = engine_of(others[-1]).screen(out.getvalue())
+
+    assert [(match.part, match.part_kind) for match in found.matches] == [(4, "frame")]
+    assert {frame.part_kind for frame in opening.open(out.getvalue()).frames()} == {"frame"}
+
+
+CODECS = {
+    "matroska": "libx264", "avi": "mpeg4", "flv": "flv", "asf": "wmv2", "ogg": "libvpx",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("container", CODECS)
 def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
     """Behind a picture, and behind a picture behind it."""
-    data = clip(
-        [scene(2)] * 20, container=container, codec="mpeg4" if container == "avi" else "libx264"
-    )
+    data = clip([scene(2)] * 20, container=container, codec=CODECS[container])
     files = picture_file(scene(20)), picture_file(scene(21), "PNG")
 
     for before in (files[0], b"".join(files), files[0] + b"RIFF" * 40 + b"ftyp" * 40):

@@ -193,8 +193,8 @@ def test_pieces_shorter_than_a_second_that_were_joined_do_not_stand_at_one_time(
 
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
     """Between sound frames, at the start, and at the end; less than the step does not."""
-    short, long, end, start, early = (Losses(1.0) for _ in range(5))
-    for losses, sound_at in ((short, 0.9), (long, 1.1)):
+    short, long, end, start, early = (Losses(1.0, 0.1) for _ in range(5))
+    for losses, sound_at in ((short, 1.0), (long, 1.1)):
         losses.see(0.0)
         losses.lose(0.5)
         losses.see(sound_at)
@@ -213,14 +213,14 @@ def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
 
     assert short.worst is None
     assert long.worst == (0.0, 1.1)
-    assert end.worst == (2.0, 3.5)
+    assert end.worst == (2.0, 3.6)
     assert start.worst == (0.0, 4.0)
     assert early.worst == (2.0, 3.5)
 
 
 def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
     """Of a step to its very end; and a picture that is shown for long is no loss after one."""
-    losses = Losses(1.0)
+    losses = Losses(1.0, 0.1)
     losses.see(0.0)
     losses.lose(0.5)
     losses.see(1.0)
@@ -230,14 +230,14 @@ def test_a_loss_that_cost_nothing_makes_no_later_stretch_one():
 
     losses.lose(11.0)  # behind what was declared
     losses.end(9.5)
-    assert losses.worst == (9.0, 11.0)
+    assert losses.worst == (9.0, 11.1)
 
 
 def test_a_frame_that_the_decoder_kept_back_does_not_hide_a_loss_behind_it():
     """Frames that are shown before what was lost may be given after it: at the end, when the
     decoder is emptied, or with the next sound key frame.
     """
-    end, middle = Losses(1.0), Losses(1.0)
+    end, middle = Losses(1.0, 0.1), Losses(1.0, 0.1)
     for losses in (end, middle):
         for time in (0.0, 0.1):
             losses.see(time)
@@ -247,7 +247,7 @@ def test_a_frame_that_the_decoder_kept_back_does_not_hide_a_loss_behind_it():
     end.end(None)
     middle.see(4.0)
 
-    assert end.worst == (0.2, 3.0)
+    assert end.worst == (0.2, 3.1)
     assert middle.worst == (0.2, 4.0)
 
 
@@ -661,13 +661,13 @@ def test_damage_is_told_where_the_decoder_holds_frames_back(scene, engine_of, lo
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("container", ["avi", "matroska", "flv", "asf"])
+@pytest.mark.parametrize("container", ["avi", "matroska", "flv", "asf", "ogg"])
 @pytest.mark.parametrize("unknown", [False, True])
 def test_parts_that_do_not_follow_one_another_are_told(scene, container, unknown):
     """A hole of zeros, over the heads of some of them; also where a file was written to a pipe, and
     lengths are unknown. A whole file is whole, with whatever stands behind its end.
     """
-    codec = "wmv2" if container == "asf" else "libx264"
+    codec = {"asf": "wmv2", "ogg": "libvpx"}.get(container, "libx264")
     pictures = panned(scene, 2, 30, size=(64, 48))
     whole = bytearray(clip(pictures, container=container, codec=codec, gop=5))
     if unknown and container == "matroska":

@@ -5,7 +5,9 @@ back as the same value.
 import io
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
+from drawn_videos import clip, panned, tracks
 
 from screener import HashList, Screener, vpdq
 from screener.cli import cli
@@ -121,3 +123,49 @@ def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):
     assert (code, text.split()[0]) == (0, "pdq")
     scene(2).save(tmp_path / "b.png")
     assert "--lines" in str(written(tmp_path, "--kinds", "vpdq")[1])
+
+
+def test_what_went_wrong_with_a_video_is_told_though_it_has_a_cover(scene):
+    """Its first track is damaged, the cover behind it is not: the vPDQ is told to be a part."""
+    whole = tracks(panned(scene, 5, 60), [scene(7, (320, 240))], covers=(1,))
+    start = whole.index(b"mdat")
+    size = whole.index(b"moov") - start
+    hole = bytes(size // 3)
+    damaged = whole[: start + size // 3] + hole + whole[start + size // 3 + len(hole) :]
+
+    complete, no_trouble = vpdq.compute(whole)
+    part, trouble = vpdq.compute(damaged)
+
+    assert no_trouble is None
+    assert len(list(video.vpdq_frames(complete.value))) == 6
+    assert trouble.reason == "undecodable"
+    assert 0 < len(list(video.vpdq_frames(part.value))) < 6
+
+
+def test_what_is_hidden_in_an_animation_is_no_frame_of_its_vpdq(scene):
+    """A picture behind its end would be one at the second 0, and no viewer shows it."""
+    animation, behind = io.BytesIO(), io.BytesIO()
+    first, *others = panned(scene, 5, 5)
+    first.save(animation, "GIF", save_all=True, append_images=others, duration=500)
+    scene(7).save(behind, "JPEG")
+
+    alone, _ = vpdq.compute(animation.getvalue())
+    made, trouble = vpdq.compute(animation.getvalue() + behind.getvalue())
+
+    assert (made, trouble) == (alone, None)
+    assert len(list(video.vpdq_frames(made.value))) == 5
+
+
+@pytest.mark.parametrize("every", ["nan", "inf"])
+def test_a_step_that_is_no_number_is_refused(tmp_path, every):
+    """By the command line in a sentence, and by the library."""
+    assert "--every" in str(written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1])
+    with pytest.raises(ValueError, match="every"):
+        vpdq.compute(b"", every=float(every))
+
+
+def test_a_step_longer_than_any_video_takes_its_first_frame(scene):
+    """However large the number is."""
+    made, trouble = vpdq.compute(clip(panned(scene, 5, 30)), every=1e308)
+    assert trouble is None
+    assert [frame.number for frame in video.vpdq_frames(made.value)] == [0]

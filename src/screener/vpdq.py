@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Iterator
 
 from screener.errors import MediaError
@@ -23,8 +23,10 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     Frames are chosen by vPDQ's rule: each so many as make `every` seconds at the file's average
     rate, all of them where that is 0. They are upright, and of any quality; times are rounded to
     milliseconds, as the text layouts have them, so that these give the value back. A still has
-    no vPDQ: `no_video`.
+    no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
     """
+    if not 0 <= every < math.inf:
+        raise ValueError(f"every is a number of seconds, or 0, not {every!r}")
     frames: list[VideoFrame] = []
     trouble: MediaError | None = None
     try:
@@ -50,5 +52,8 @@ def _frames(item: Item, every: float) -> Iterator[Frame]:
         picture = opening.open(read.content, limits=limits, sampling=sampling)
         if picture.media.type not in CONTAINERS and picture.media.frames < 2:
             raise MediaError("no_video", "a picture that does not move")
-        # vPDQ knows of no further tracks, and what comes after the first is not wanted.
-        yield from itertools.takewhile(lambda frame: frame.track == 0, picture.frames())
+        # vPDQ knows of no further tracks, and of nothing that is hidden. What went wrong with the
+        # first track is told behind the last.
+        for frame in picture.frames():
+            if frame.track == 0 and frame.part_kind == "frame":
+                yield frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -102,6 +103,8 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
     in this process: of files that nobody trusts, use `scan`.
     """
+    if not math.isfinite(every):
+        raise click.UsageError(f"--every is a number of seconds, or 0 for every frame, not {every}")
     wanted = _computed(kinds)
     alone = all(kind.video for kind in wanted)
     if alone and not lines:

@@ -44,7 +44,7 @@ def ended_early(stream: BinaryIO) -> bool:
             return length != _UNKNOWN and length + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return any(end > size for _, _, end in elements(stream, 0, size))
-        return _is_iso(head) and any(end > size for _, _, end in _boxes(stream, 0, size))
+        return _is_iso(head) and any(end > size for _, _, end in boxes(stream, 0, size))
 
 
 def encrypted(stream: BinaryIO) -> bool:
@@ -92,7 +92,7 @@ def read(stream: BinaryIO, at: int, size: int) -> bytes:
     return stream.read(size)
 
 
-def _boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The boxes of an ISO file from `at`: type, where the body starts, where the box ends."""
     for _ in range(MOST):
         if at + 8 > end:
@@ -113,7 +113,7 @@ def _inside(
     stream: BinaryIO, at: int, end: int, depth: int, wanted: bytes
 ) -> Iterator[tuple[int, int]]:
     """The boxes of a type within a track: where the body starts, where the box ends."""
-    for kind, body, after in _boxes(stream, at, end):
+    for kind, body, after in boxes(stream, at, end):
         if kind in _NESTED and depth < len(_NESTED):
             yield from _inside(stream, body, min(after, end), depth + 1, wanted)
         elif kind == wanted and depth:
@@ -123,7 +123,7 @@ def _inside(
 def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """How the samples of each track are coded, by four letters."""
     for start, end in _inside(stream, 0, size, 0, b"stsd"):
-        for entry, _, _ in _boxes(stream, start + 8, end):
+        for entry, _, _ in boxes(stream, start + 8, end):
             yield entry
 
 

@@ -1,5 +1,5 @@
 """Pictures and clips hidden in a picture's file: thumbnails in its metadata, files appended to its
-end, and the clip of a motion photo.
+end, the clip of a motion photo, and tracks beside the pictures of a HEIF or AVIF.
 
 Viewers show none of them, which is what makes them a hiding-place. Nothing is decoded here, and
 nothing here raises: what cannot be read is not there.
@@ -23,6 +23,9 @@ _SIGNATURES = (
     (b"ftyp", 4),
     (b"\x1a\x45\xdf\xa3", 0),
     (b"RIFF", 0),
+    (b"FLV\x01", 0),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
+    (b"OggS", 0),
 )
 _HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
@@ -53,9 +56,12 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
+    tracks = _tracks(data, image)
+    if tracks is not None:
+        yield Embedded("appended", tracks, clip=True)
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
-    for start, end in _appended(data):
+    for start, end in appended(data, headers.behind(data, 0)):
         if start not in known:
             clip = sniff(data[start : start + _HEAD]) in CONTAINERS
             yield Embedded("appended", data[start:end], clip)
@@ -87,6 +93,25 @@ def _in_exif(block: bytes) -> Iterator[bytes]:
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]
 
 
+def _tracks(data: bytes, image: Image.Image) -> bytes | None:
+    """A HEIF or AVIF as a video of its tracks, which players show and the decoders of its pictures
+    do not; None where it has none, or where they are its frames.
+    """
+    boxes = list(headers.boxes(data, 0))
+    if not any(name == b"moov" for name, _, _ in boxes):
+        return None
+    if image.format == "AVIF" and getattr(image, "n_frames", 1) > 1:
+        return None
+    video = bytearray(data[: headers.end(data, 0)])
+    for name, body, after in boxes:
+        if name == b"ftyp":
+            video[body:after] = b"isom".ljust(after - body, b"\0")
+        elif name == b"meta":  # its pictures have been looked at
+            at = video.rindex(name, 0, body)
+            video[at : at + 4] = b"free"
+    return bytes(video)
+
+
 def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
     """Where the clips of motion photos in HEIF and AVIF begin and end: in a box of their own."""
     for name, start, end in headers.boxes(data, 0):
@@ -94,9 +119,10 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _appended(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the files behind the end of the first picture begin and end, of pictures and videos."""
-    at = headers.behind(data, 0)
+def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
+    """Where the files of pictures and videos begin and end from a place on, as behind the end of a
+    picture; none where that is not known.
+    """
     places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():

@@ -29,18 +29,21 @@ _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
 _ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
 
 # Objects of an ASF file, by the identifiers at their starts.
-_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FACTS = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_PACKET = 0x82  # the first byte of its packets, as all known writers have it
 _ASF_TOGETHER = 1000  # packets read at once
 
+# Of a page of an Ogg file: how long its head is at the least and at most, and flags in it.
+_OGG_HEAD, _OGG_TABLE, _OGG_LAST = 27, 255, 4
+
 
 def broken(stream: BinaryIO) -> str | None:
-    """A reason, where the parts of a Matroska, AVI, FLV or ASF file do not follow one another to
-    its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
+    """A reason, where the parts of a Matroska, AVI, FLV, ASF or Ogg file do not follow one another
+    to its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
     at, and says nothing; `truncated` where one reaches beyond the file, which `ended_early` does
-    not tell of ASF, nor of a Matroska file of unknown length.
+    not tell of ASF, of Ogg, nor of a Matroska file of unknown length.
     """
     with kept(stream) as size:
         head = read(stream, 0, 4)
@@ -48,8 +51,10 @@ def broken(stream: BinaryIO) -> str | None:
             return "undecodable" if flv_end(stream) is None else None
         if head == b"RIFF":
             return "undecodable" if _broken_riff(stream, size) else None
-        if head == _ASF_HEADER[:4]:
+        if head == ASF_HEADER[:4]:
             return _broken_asf(stream, size)
+        if head == b"OggS":
+            return _broken_ogg(stream, size)
         if head != b"\x1a\x45\xdf\xa3":
             return None
         for name, body, after in elements(stream, 0, size):
@@ -102,13 +107,37 @@ def _broken_riff(stream: BinaryIO, size: int) -> bool:
     return False
 
 
+def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
+    """A reason, where the pages of a track are not numbered one after the other, or its last one
+    is not there.
+    """
+    at, numbers = 0, dict[bytes, int]()  # of the tracks that have not ended
+    for _ in range(MOST):
+        if at >= size:
+            return "truncated" if numbers else None
+        head = read(stream, at, _OGG_HEAD + _OGG_TABLE)
+        if head[:4] != b"OggS" or len(head) < _OGG_HEAD:
+            return "undecodable" if numbers else None  # behind the end, it is none of it
+        track, number = head[14:18], int.from_bytes(head[18:22], "little")
+        if number != numbers.get(track, number - 1) + 1:
+            return "undecodable"
+        numbers[track] = number
+        if head[5] & _OGG_LAST:
+            del numbers[track]
+        table = head[_OGG_HEAD : _OGG_HEAD + head[26]]
+        at += _OGG_HEAD + len(table) + sum(table)
+        if at > size:
+            return "truncated"
+    return None
+
+
 def _broken_asf(stream: BinaryIO, size: int) -> str | None:
     """A reason, where its packets, all of one size, do not begin as the first one does."""
-    objects = dict(_asf_objects(stream, 0, size))
-    header, data = objects.get(_ASF_HEADER), objects.get(_ASF_DATA)
+    objects = dict(asf_objects(stream, 0, size))
+    header, data = objects.get(ASF_HEADER), objects.get(ASF_DATA)
     if header is None or data is None:
         return None
-    facts = dict(_asf_objects(stream, header[0] + 6, min(header[1], size))).get(_ASF_FACTS)
+    facts = dict(asf_objects(stream, header[0] + 6, min(header[1], size))).get(_ASF_FACTS)
     if facts is None:
         return None
     wide = int.from_bytes(read(stream, facts[0] + 68, 4), "little")
@@ -123,7 +152,7 @@ def _broken_asf(stream: BinaryIO, size: int) -> str | None:
     return "truncated" if data[1] > size else None
 
 
-def _asf_objects(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+def asf_objects(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """The objects of an ASF file from `at`: identifier, where the body starts, where it ends. That
     of packets whose size is not known ends with the file.
     """
@@ -132,7 +161,7 @@ def _asf_objects(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, t
             return
         head = read(stream, at, 24)
         length = int.from_bytes(head[16:], "little")
-        if head[:16] == _ASF_DATA and length < 50:
+        if head[:16] == ASF_DATA and length < 50:
             length = end - at
         if length < 24:
             return

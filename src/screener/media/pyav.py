@@ -5,19 +5,21 @@ The luma plane of the decoded frame is the picture, so that nothing is converted
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import pixels
+from screener.media.order import Order
 from screener.media.stream import Lost, Pixels, Still
-from screener.media.timing import Grid
+from screener.media.timing import BACK, Grid
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
 # lists of further files to open.
@@ -41,6 +43,8 @@ _BUFFER = 1 << 17
 _ATTACHED = 0x400  # FFmpeg's flag of a cover picture
 _FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 _RATE = 25.0  # where a file tells none
+_READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
+_NOTHING_NEW = 16  # bytes: MPEG-4 says in fewer that a frame shows what the last one did
 
 # 8-bit formats whose first plane is luma alone, black at 16 and white at 235 unless it says
 # otherwise, or 0 and 255.
@@ -70,7 +74,7 @@ _TURNS = {
 class AvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
-    ends: float | None = None  # whatever is lost on the way is told
+    ends: float | None = None  # whatever is lost on the way is told, unless nothing follows it
 
     def __init__(
         self,
@@ -80,27 +84,17 @@ class AvStream:
         track: int = 0,
         keyframes: bool = False,
         every: Callable[[float | None], float] | None = None,
+        trimmed: bool = False,
+        whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `every`, which tells a step from the duration,
-        frames that no other one needs are left out, but the first one at or after each multiple of
-        so many seconds is not.
+        alone. With `every`, which tells a step from the duration, frames that no other one needs
+        are left out, but the first one at or after each multiple of so many seconds is not. Where a
+        file is `trimmed`, its edit lists leave frames out; with `whole` all are given, at their
+        times in the file.
         """
         self._keyframes = keyframes
-        try:
-            self._container = av.open(
-                file,
-                mode="r",
-                format=_DEMUXERS[mime],
-                buffer_size=_BUFFER,
-                metadata_errors="replace",
-            )
-        except MemoryError:
-            raise ShortOfMemory("not enough memory to open it") from None
-        except (FFmpegError, ValueError) as error:
-            raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
-        except OSError as error:  # of the file, not of what is in it
-            raise _unreadable(error) from None
+        self._container = _opened(file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -113,6 +107,8 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
+        counted = self._container.format.name.startswith("mov") and (whole or not trimmed)
+        self._declared = self.frames if counted else 0  # in AVI those that are left out count too
         self._grid = None if every is None or keyframes else Grid(every(self.duration))
 
     def _read_facts(self) -> None:
@@ -132,59 +128,98 @@ class AvStream:
 
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
-        order = _Order()
+        order = Order(BACK / self._tick if self._tick else math.inf)
         sound = True  # until the next key frame all frames depend on the last one
         try:
             for packet in self._packets():
-                if packet.size and not packet.is_discard:
-                    order.read(packet.pts)
-                if self._keyframes and packet.size and not packet.is_keyframe:
-                    yield None
+                frames = None if packet is None else self._decoded(packet, order)
+                if packet is None or frames is None:
+                    yield Lost(None if packet is None else self._seconds(packet.pts))
                     continue
-                self._skip_if_free(packet)
-                try:
-                    frames = packet.decode()
-                except DecoderNotFoundError:
-                    raise MediaError("unsupported", "no decoder for its pictures") from None
-                except MemoryError:
-                    raise ShortOfMemory("not enough memory to decode it") from None
-                except FFmpegError:
-                    yield Lost(self._seconds(packet.pts))
-                    continue
-                if self.cover and packet.size:
-                    # It is alone, and comes first: the rest of the file need not be read for it.
-                    frames += packet.stream.codec_context.decode(None)
                 for frame in frames:
                     if frame.key_frame:
                         sound = not frame.is_corrupt
                     number = order.number(frame.pts)
+                    yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
                     yield Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
                 if self.cover and frames:
                     return
                 yield None
-        except FFmpegError:
-            yield Lost(None)
+            yield from self._lost(order.rest())
+        except MemoryError:
+            raise ShortOfMemory("not enough memory to read it") from None
         except OSError as error:
             raise _unreadable(error) from None
         finally:
             self._container.close()
 
-    def _packets(self) -> Iterator[Any]:
-        """The packets of the track, and at last one that empties the decoder."""
+    def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
+        """The frames that come out of the decoder with a packet; None where it fails."""
+        wanted = self._is_wanted(packet)
+        if packet.size and not packet.is_discard:
+            order.read(packet.pts, wanted=wanted and packet.size > _NOTHING_NEW)
+        if self._keyframes and packet.size and not packet.is_keyframe:
+            return []
         try:
-            yield from self._container.demux(self._track)
-        except IndexError:
-            # PyAV empties the decoders one by one, those of the tracks it knows first, and trips
-            # over tracks that turned up on the way, as they do in files without a header.
-            return
+            frames: list[Any] = packet.decode()
+        except DecoderNotFoundError:
+            raise MediaError("unsupported", "no decoder for its pictures") from None
+        except MemoryError:
+            raise ShortOfMemory("not enough memory to decode it") from None
+        except FFmpegError:
+            return None
+        if self.cover and packet.size:
+            # It is alone, and comes first: the rest of the file need not be read for it.
+            frames += packet.stream.codec_context.decode(None)
+        return frames
 
-    def _skip_if_free(self, packet: Any) -> None:
-        """Tell the decoder whether it may leave a frame out, if no other frame refers to it."""
-        if self._grid is not None and packet.size:
-            time = self._seconds(packet.pts)
-            needed = time is None or self._grid.needs(time, key=packet.is_keyframe)
-            self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+    def _packets(self) -> Iterator[Any]:
+        """The packets of the track, None for what cannot be read, behind which there may be more,
+        and at last one that empties the decoder.
+        """
+        read, broken = 0, False
+        for reading in range(_READINGS):
+            before, broken = read, False
+            try:
+                for packet in self._container.demux(self._track):
+                    if not packet.size:  # PyAV's own, for the end of this reading
+                        continue
+                    if reading and read == before:
+                        yield None
+                    read += 1
+                    yield packet
+            except IndexError:
+                # PyAV empties the decoders one by one, those of the tracks it knows first, and
+                # trips over tracks that turned up on the way, as in files without a header.
+                pass
+            except MemoryError:
+                raise
+            except FFmpegError:
+                broken = True
+            if read == before and not broken and read >= self._declared:
+                break
+        else:
+            self.ends = self.duration or (math.inf if broken else None)
+        last = av.Packet()
+        last.stream = self._track
+        yield last
+
+    def _is_wanted(self, packet: Any) -> bool:
+        """Whether a packet's frame is to be decoded. The decoder is told if it may leave it out
+        where no other frame refers to it.
+        """
+        if self._keyframes:
+            return bool(packet.is_keyframe)
+        if self._grid is None or not packet.size:
+            return True
+        time = self._seconds(packet.pts)
+        needed = time is None or self._grid.needs(time, key=packet.is_keyframe)
+        self._track.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        return needed
+
+    def _lost(self, stamps: Iterable[int]) -> Iterator[Lost]:
+        return (Lost(self._seconds(stamp)) for stamp in stamps)
 
     def _seconds(self, stamp: int | None) -> float | None:
         if stamp is None or self._tick is None:
@@ -194,35 +229,31 @@ class AvStream:
         return max((stamp - self._start) * self._tick, 0.0)
 
 
+def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
+    """The container; with `whole`, its edit lists are ignored. Raises MediaError."""
+    try:
+        return av.open(
+            file,
+            mode="r",
+            format=_DEMUXERS[mime],
+            buffer_size=_BUFFER,
+            metadata_errors="replace",
+            options={"ignore_editlist": "1"} if whole else {},
+        )
+    except MemoryError:
+        raise ShortOfMemory("not enough memory to open it") from None
+    except (FFmpegError, ValueError) as error:
+        raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
+    except OSError as error:  # of the file, not of what is in it
+        raise _unreadable(error) from None
+
+
 def _unreadable(error: OSError) -> MediaError:
     return MediaError("unreadable", error.strerror or "cannot be read")
 
 
 def _is_cover(track: Any) -> bool:
     return bool(int(track.disposition) & _ATTACHED)
-
-
-class _Order:
-    """Numbers the frames of a file as they are shown, though some are not decoded."""
-
-    def __init__(self) -> None:
-        self._read: list[int] = []  # a heap of the timestamps of frames not yet passed
-        self._passed = 0
-
-    def read(self, stamp: int | None) -> None:
-        """A frame was read, to be decoded or not."""
-        if stamp is not None:
-            heapq.heappush(self._read, stamp)
-
-    def number(self, stamp: int | None) -> int:
-        """The number of a frame that is shown next, from 0."""
-        while stamp is not None and self._read and self._read[0] < stamp:
-            heapq.heappop(self._read)
-            self._passed += 1
-        if self._read:
-            heapq.heappop(self._read)
-        self._passed += 1
-        return self._passed - 1
 
 
 def _luma(frame: Any) -> Pixels:

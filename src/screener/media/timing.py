@@ -97,12 +97,13 @@ class Grid:
 
 
 class Losses:
-    """Whether what could not be decoded leaves a stretch without a sound frame that is longer
-    than `allowed` seconds; less than that costs no sample.
+    """Whether what could not be decoded was to be shown for `allowed` seconds or longer; less than
+    that costs no sample. The last sound frame before it was shown for `step` seconds.
     """
 
-    def __init__(self, allowed: float) -> None:
+    def __init__(self, allowed: float, step: float) -> None:
         self._allowed = allowed
+        self._step = step
         self._lost: list[float] = []  # a heap: when what was lost was to be shown, and no frame yet
         self._sound = 0.0  # when the last sound frame was shown
         self.worst: tuple[float, float] | None = None
@@ -125,8 +126,9 @@ class Losses:
     def end(self, declared: float | None) -> None:
         """Nothing follows, though pictures were declared up to a time."""
         if self._lost or declared is not None:
-            self._judge(max([*self._lost, declared or 0.0]))
+            self._judge(max([*(time + self._step for time in self._lost), declared or 0.0]))
 
     def _judge(self, until: float) -> None:
-        if self.worst is None and until - self._sound > self._allowed:
+        lost = until - self._sound - self._step
+        if self.worst is None and lost >= max(self._allowed - EARLY, EARLY):
             self.worst = (self._sound, until)

@@ -20,18 +20,20 @@ import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import containers, following, likeness, transport
+from screener.media import containers, editlist, following, likeness, tail, transport
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.stream import Lost, Still, Stream
-from screener.media.timing import EARLY, Clock, Grid, Losses
+from screener.media.timing import Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
 _AHEAD = 256
 _HELD = 32_000_000
+
+_MOST_FRAMES = 1 << 53  # more than any video has
 
 
 def open(
@@ -63,8 +65,12 @@ def open(
     return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, seconds))
 
 
-def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) -> Stream:
-    """A track of the file opened by PyAV, or by OpenCV where that is not installed."""
+def _decoder(
+    stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0, *, whole: bool = False
+) -> Stream:
+    """A track of the file opened by PyAV, or by OpenCV where that is not installed; `whole`, with
+    what its edit lists leave out.
+    """
     try:
         if _has_pyav():
             from screener.media.pyav import AvStream
@@ -77,6 +83,8 @@ def _decoder(stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0) ->
                 track=track,
                 keyframes=sampling.mode == "keyframes",
                 every=sampling.step if some else None,
+                trimmed=editlist.left_out(stream) > 0,
+                whole=whole,
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
@@ -102,19 +110,24 @@ def _walk(
     seconds: float | None,
 ) -> Iterator[Frame]:
     """Sampled frames of one track after the other; then MediaError if a part of one was not looked
-    at. Covers come last, and are thumbnails of what was shown before.
+    at. Covers come last, and are thumbnails of what was shown before; but for all that there is of
+    the tracks of a trimmed file, which is hidden in it.
     """
     ends = math.inf if seconds is None else monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
-    for track in range(opened.tracks):
+    shown = opened.tracks
+    for track in range(2 * shown if _is_trimmed(opened, stream, sampling) else shown):
         try:
+            whole = track >= shown
             if track:
                 stream.seek(0)
-                opened = _decoder(stream, mime, sampling, track)
+                opened = _decoder(stream, mime, sampling, track % shown, whole=whole)
                 _check_size(opened, limits)
+            if whole and opened.cover:
+                continue
             walk = _Walk(opened, limits, sampling, ends, taken)
-            kind = "thumbnail" if track and opened.cover else "frame"
+            kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
             for frame in walk.frames():
                 yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
             before, taken = before + walk.passed, walk.count
@@ -124,6 +137,16 @@ def _walk(
     trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _is_trimmed(opened: Stream, stream: BinaryIO, sampling: Sampling) -> bool:
+    """Whether so much is in the file that players do not show that some of it is to be looked at;
+    vPDQ knows of none.
+    """
+    left = editlist.left_out(stream) if _has_pyav() else 0.0
+    if not left or sampling.mode == "frames":
+        return False
+    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(opened.duration)
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
@@ -139,7 +162,8 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         return MediaError("unsupported", "a track of pictures begins within the file")
     reason = following.broken(stream)
     if reason is None:
-        return None
+        hidden = tail.hides_file(stream)
+        return MediaError("unsupported", "another file stands behind it") if hidden else None
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
 
 
@@ -237,7 +261,7 @@ class _Walk:
         )
         allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
         self.stopped: MediaError | None = None
-        self.losses = Losses(allowed + step + EARLY)
+        self.losses = Losses(allowed, step)
         self.decoded = self.passed = 0  # frames, and those passed without decoding as well
         self.count = count
         self._opened = opened
@@ -245,7 +269,8 @@ class _Walk:
         self._sampling = sampling
         self._ends = ends
         self._clock = Clock(step)
-        self._stride = max(1, int(self._every / step + 1e-9))  # cut short, as vPDQ does
+        # Cut short, as vPDQ does.
+        self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
         self._grid = Grid(self._every)
         by_time = sampling.mode == "seconds"
         self._second = max(1, int(1 / step + 1e-9))
@@ -271,7 +296,8 @@ class _Walk:
             raise MediaError("undecodable", "no frame can be decoded")
         if self.losses.worst is not None:
             start, end = self.losses.worst
-            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {end:.1f} s")
+            until = "its end" if math.isinf(end) else f"{end:.1f} s"
+            raise MediaError("undecodable", f"not decodable from {start:.1f} s to {until}")
 
     def taken(self) -> Iterator[_Taken]:
         """Each frame taken and its time, up to the end or a limit."""

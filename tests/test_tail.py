@@ -1,0 +1,60 @@
+"""Files that stand behind a video: its decoder does not look at them, and they clear nothing."""
+
+import io
+
+import numpy as np
+import pytest
+from drawn_videos import clip, panned
+
+from screener import Screener, Verdict
+from screener.hashing import pdq
+from screener.media import tail
+
+CODECS = {"matroska": "libx264", "webm": "libvpx", "avi": "mpeg4", "asf": "wmv2", "mp4": "libx264"}
+
+
+@pytest.fixture(scope="module")
+def clips(scene):
+    """A clip in each container."""
+    pictures = panned(scene, 2, 20, size=(160, 120))
+    return {name: clip(pictures, container=name, codec=codec) for name, codec in CODECS.items()}
+
+
+def picture(scene, format):
+    """The bytes of a picture's file."""
+    out = io.BytesIO()
+    scene(9).save(out, format)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("container", CODECS)
+@pytest.mark.parametrize("behind", ["JPEG", "PNG", "AVIF", "WEBP", "mp4", "avi", "asf", "flv"])
+def test_a_file_behind_a_video_is_not_cleared(make_list, scene, clips, container, behind):
+    """Of pictures or a video, also where something stands between. Where lengths are told first,
+    it may look like a part that is cut.
+    """
+    listed = pdq.compute(np.asarray(scene(8))).text
+    engine = Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
+    assert engine.screen(clips[container]).verdict is Verdict.NO_MATCH
+    if behind == container == "avi":
+        return  # FFmpeg goes on with it
+    hidden = picture(scene, behind) if behind.isupper() else clips.get(behind)
+    hidden = hidden or clip(panned(scene, 2, 20), container=behind, codec=behind)
+
+    for between in (b"", b"\xff" * 40):
+        result = engine.screen(clips[container] + between + hidden)
+        assert result.verdict is Verdict.UNSCREENED
+        assert result.reason in ("unsupported", "truncated", "undecodable")
+
+
+@pytest.mark.parametrize("container", CODECS)
+def test_a_video_without_a_tail_hides_nothing(clips, container):
+    """Nor does one with zeros behind it, or letters; wherever it is cut, nothing is raised."""
+    data = clips[container]
+    for behind in (b"", bytes(5000), b"TAG" + b"a title" * 20):
+        file = io.BytesIO(data + behind)
+        assert not tail.hides_file(file)
+        assert file.tell() == 0
+    for size in range(0, len(data), 997):
+        tail.hides_file(io.BytesIO(data[:size]))
+        tail.hides_file(io.BytesIO(data[:size] + b"\xff" * 9 + data[size + 9 :]))

@@ -1,0 +1,138 @@
+"""Clips that were trimmed without being encoded anew: what was cut off is in the file, and seen."""
+
+import io
+
+import numpy as np
+import pytest
+from drawn_videos import clip, panned, shown_for
+
+from screener import Policy, Screener, Verdict, vpdq
+from screener.hashing import pdq
+from screener.hashing.video import vpdq_frames
+from screener.media import editlist, video
+from screener.media.sampling import Sampling
+
+
+@pytest.fixture
+def engine(make_list, scene):
+    """A Screener whose list holds one picture."""
+    listed = pdq.compute(np.asarray(scene(9, (320, 240)))).text
+    return Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
+
+
+def ticks(data, box):
+    """The ticks of a second that a head of a movie or its media tells."""
+    at = data.index(box) + 16
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def trimmed(data, start, seconds, *, wide=False, before=0):
+    """The MP4 with an edit list that shows so many seconds of it, by numbers of 32 or 64 bits, and
+    `before` seconds of nothing before them.
+    """
+    size = 8 if wide else 4
+    lasts = round(seconds * ticks(data, b"mvhd")).to_bytes(size, "big")
+    begins = round(start * ticks(data, b"mdhd")).to_bytes(size, "big")
+    edits = [lasts + begins + b"\0\1\0\0"]
+    if before:
+        empty = round(before * ticks(data, b"mvhd")).to_bytes(size, "big")
+        edits.insert(0, empty + b"\xff" * size + b"\0\1\0\0")
+    body = bytes([wide, 0, 0, 0]) + len(edits).to_bytes(4, "big") + b"".join(edits)
+    listed = (len(body) + 8).to_bytes(4, "big") + b"elst" + body
+    made = (len(listed) + 8).to_bytes(4, "big") + b"edts" + listed
+    at = data.index(b"edts") - 4
+    after = at + int.from_bytes(data[at : at + 4], "big")
+    more = len(made) - (after - at)
+    changed = bytearray(data[:at] + made + data[after:])
+    for name in (b"moov", b"trak"):  # they stand behind the pictures, so that nothing else moves
+        place = data.index(name) - 4
+        length = int.from_bytes(data[place : place + 4], "big") + more
+        changed[place : place + 4] = length.to_bytes(4, "big")
+    return bytes(changed)
+
+
+@pytest.fixture(scope="module")
+def six_seconds(scene):
+    """A clip of which the last four seconds show what is listed."""
+    return clip(shown_for(scene, seconds=[(5, 2), (9, 4)]), gop=5)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_was_cut_off_is_found_as_hidden(engine, six_seconds, wide, before):
+    """At its time in the file; what players show has their times, as if nothing was cut off."""
+    result = engine.screen(trimmed(six_seconds, 0, 1.5, wide=wide, before=before))
+
+    (match,) = result.matches
+    assert (match.part_kind, match.time) == ("appended", 2.0)
+    (seen,) = result.timeline
+    assert (seen.part_kind, seen.spans) == ("appended", ((2.0, 5.0),))
+    assert result.media.samples == 2
+
+
+def test_what_is_shown_is_found_where_players_show_it(engine, six_seconds):
+    """Also where the beginning was cut off; and once more among all that is in the file."""
+    result = engine.screen(trimmed(six_seconds, 1.5, 2.0))
+    found = [(match.part_kind, match.time) for match in result.matches]
+    assert found == [("frame", 1.0), ("appended", 2.0)]
+
+
+def test_a_trimmed_clip_is_cleared_by_all_of_it(engine, scene):
+    """Nothing of it is listed; and no frame is missed that no player shows."""
+    whole = clip(shown_for(scene, seconds=[(5, 2), (6, 3)]))
+    assert engine.screen(trimmed(whole, 1.0, 2.0)).verdict is Verdict.NO_MATCH
+
+
+def test_opencv_clears_no_trimmed_clip(monkeypatch, engine, six_seconds):
+    """It cannot be told to look at what was cut off."""
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    result = engine.screen(trimmed(six_seconds, 0, 1.5))
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_a_vpdq_is_of_what_is_shown(six_seconds):
+    """As that of vPDQ's own tool is."""
+    made, trouble = vpdq.compute(trimmed(six_seconds, 0, 1.5))
+    assert trouble is None
+    assert [frame.number for frame in vpdq_frames(made.value)] == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "seen"),
+    [({"every": 5.0}, False), ({"every": 4.0}, True), ({"mode": "keyframes"}, True)],
+)
+def test_so_little_that_no_frame_of_it_is_due_is_not_looked_for(
+    make_list, scene, six_seconds, sampling, seen
+):
+    """What is cut off is shorter than the step."""
+    listed = pdq.compute(np.asarray(scene(9, (320, 240)))).text
+    known = make_list([{"id": "bad", "pdq": listed, "status": "active"}])
+    engine = Screener(known, policy=Policy(sampling=Sampling(**sampling)))
+    assert bool(engine.screen(trimmed(six_seconds, 0, 1.5)).matches) == seen
+
+
+@pytest.mark.parametrize(("start", "seconds", "left"), [(0, 6, 0), (0, 2, 4), (5, 0, 5), (2, 9, 2)])
+def test_how_much_is_left_out(six_seconds, start, seconds, left):
+    """An edit of no length goes to the end, and none goes further."""
+    told = editlist.left_out(io.BytesIO(trimmed(six_seconds, start, seconds)))
+    assert told == pytest.approx(left)
+
+
+def test_frames_in_another_order_are_not_left_out(scene):
+    """Their list begins where the first one is shown, which is later than it is decoded."""
+    data = clip(panned(scene, 2, 30), preset="veryfast", bf="3")
+    assert data.count(b"ctts") == 1
+    assert editlist.left_out(io.BytesIO(data)) == 0
+
+
+def test_what_is_no_edit_list_leaves_nothing_out(scene, six_seconds):
+    """Whatever a file holds, nothing is raised, and the stream stays where it was."""
+    moov = six_seconds.index(b"moov") - 4
+    for size in range(moov, len(six_seconds), 7):
+        cut = io.BytesIO(six_seconds[:size])
+        assert editlist.left_out(cut) == 0
+        assert cut.tell() == 0
+        spoilt = six_seconds[:size] + b"\xff" * 9 + six_seconds[size + 9 :]
+        assert editlist.left_out(io.BytesIO(spoilt)) >= 0
+    matroska = clip(panned(scene, 2, 10), container="matroska")
+    assert editlist.left_out(io.BytesIO(matroska)) == 0

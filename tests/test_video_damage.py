@@ -1,0 +1,173 @@
+"""Videos of which a part cannot be read or decoded: the rest is searched, nothing is cleared."""
+
+import io
+import math
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from drawn_videos import clip, shown_for
+
+from screener import Screener, Verdict
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.media import following, video
+from screener.media.order import Order
+from screener.media.pyav import AvStream
+from screener.media.stream import Still
+from screener.media.timing import Losses
+
+LISTED = 9  # the scene that is listed
+
+
+@pytest.fixture
+def engine(make_list, scene):
+    """A Screener whose list holds one picture."""
+    listed = pdq.compute(np.asarray(scene(LISTED, (320, 240)))).text
+    return Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
+
+
+def with_sound(pictures, *, rate=10):
+    """An MP4 of pictures and silence, whose pictures are in many places, each told by its index."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        shown, heard = file.add_stream("libx264", rate=rate), file.add_stream("aac", rate=8000)
+        shown.width, shown.height = pictures[0].size
+        shown.pix_fmt, shown.codec_context.gop_size = "yuv420p", 5
+        shown.options = {"preset": "ultrafast", "crf": "18"}
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            file.mux(shown.encode(frame))
+            silence = np.zeros((1, 8000 // rate), np.float32)
+            sound = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+            sound.sample_rate = 8000
+            file.mux(heard.encode(sound))
+        file.mux(shown.encode(None))
+        file.mux(heard.encode(None))
+    return out.getvalue()
+
+
+def with_entry(data, table, number, value):
+    """An MP4 with another value in the first table of that name: `stco` or `stsz`."""
+    at = data.index(table) + {b"stco": 12, b"stsz": 16}[table] + 4 * number
+    return data[:at] + value.to_bytes(4, "big") + data[at + 4 :]
+
+
+def test_what_stands_behind_a_place_that_cannot_be_read_is_looked_at(engine, scene):
+    """FFmpeg ends where one entry of an index leads out of the file; what is behind is found."""
+    whole = with_sound(shown_for(scene, seconds=[(5, 2), (LISTED, 2)]))
+
+    result = engine.screen(with_entry(whole, b"stco", 8, 0x7FFFFFFF))
+
+    assert [match.entry for match in result.matches] == ["bad"]
+    assert result.matches[0].time == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
+def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
+    """The length of one frame lies, so that nothing behind it can be read: nobody knows."""
+    whole = with_sound(shown_for(scene, seconds=[(5, 4)]))
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+
+    result = engine.screen(with_entry(whole, b"stsz", 9, size))
+
+    assert result.verdict is Verdict.UNSCREENED
+    assert result.reason in ("undecodable", "too_large")  # FFmpeg may ask for all that memory
+
+
+@pytest.mark.parametrize(("codec", "container"), [("libx264", "mp4"), ("libvpx", "webm")])
+@pytest.mark.parametrize("lost", [4, 6, 7])
+def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
+    engine, scene, codec, container, lost
+):
+    """At one a second each is shown for as long as a step, the last one too. Decoders tell of a
+    frame that fails when they are given later ones, and of the last one they do not tell.
+    """
+    data = bytearray(
+        clip([scene(20 + at) for at in range(8)], rate=1, gop=1, codec=codec, container=container)
+    )
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    with av.open(io.BytesIO(data)) as file:
+        packet = [bytes(one) for one in file.demux(video=0) if one.size][lost]
+    at = data.index(packet)
+    data[at : at + len(packet)] = bytes(len(packet))
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_a_loss_of_exactly_a_step_counts():
+    """What is shown for a step would be found, so it is missed; in the middle and at the end."""
+    middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
+    for losses in (middle, end):
+        losses.see(3.0)
+        losses.lose(4.0)
+    middle.see(5.0)
+    end.end(None)
+
+    assert middle.worst == end.worst == (3.0, 5.0)
+
+
+def test_frames_that_never_came_are_known_by_their_times():
+    """Those that were wanted, and not those before the first that came, of what was joined, say."""
+    order = Order(back=10)
+    for stamp, wanted in ((0, True), (1, True), (2, True), (3, False), (4, True), (6, True)):
+        order.read(stamp, wanted=wanted)
+    order.read(None, wanted=True)
+
+    assert (order.number(1), order.missed()) == (1, [])
+    assert (order.number(4), order.missed()) == (4, [2])
+    assert order.missed() == []
+    assert order.rest() == [6]
+
+    order.read(90, wanted=True)
+    order.read(3, wanted=True)  # another file begins
+    assert order.rest() == [3]
+
+
+def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
+    """Though each try fails: it is not tried for ever, and what is missing is told."""
+
+    class Broken:
+        def __init__(self, container):
+            self._container = container
+
+        def demux(self, track):
+            yield next(self._container.demux(track))
+            raise av.error.InvalidDataError(1, "broken")
+
+        def __getattr__(self, name):
+            return getattr(self._container, name)
+
+    stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
+    stream._container, stream.duration = Broken(stream._container), None
+    assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
+    assert stream.ends == math.inf
+
+    opened = video._decoder
+    monkeypatch.setattr(video, "_decoder", lambda *given: breaking(opened(*given)))
+
+    def breaking(stream):
+        stream._container = Broken(stream._container)
+        return stream
+
+    with pytest.raises(MediaError, match="undecodable"):
+        list(video.open(clip([scene(5)] * 400, container="mpegts")).frames())
+
+
+def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
+    """Each of its pages has a length and a number, and the last one says so."""
+    whole = clip(shown_for(scene, seconds=[(5, 3)]), container="ogg", codec="libvpx", gop=10)
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+    pages = [at for at in range(len(whole)) if whole.startswith(b"OggS", at)]
+    middle, after = pages[len(pages) // 2 : len(pages) // 2 + 2]
+
+    for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
+        assert engine.screen(cut).verdict is Verdict.UNSCREENED
+    assert following.broken(io.BytesIO(whole[:middle])) == "truncated"
+    assert following.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert following.broken(io.BytesIO(whole + bytes(300))) is None
+    assert following.broken(io.BytesIO(whole + whole)) is None
