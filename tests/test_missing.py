@@ -148,6 +148,13 @@ def test_no_whole_jpeg_is_told(width, height, dark, mode, quality, subsampling, 
     assert told(whole)[1] is None
 
 
+@pytest.mark.parametrize("size", [(8, 8), (3, 40)])
+def test_no_narrow_jpeg_is_told(size):
+    """Of whatever grey it is: a row of one small block may be anything."""
+    for grey in range(256):
+        assert told(jpeg(Image.new("L", size, grey), quality=95))[1] is None
+
+
 def test_what_a_progressive_jpeg_lacks_is_not_told():
     """It has all rows of the scans before, only coarser."""
     frames, reason = told(cut(jpeg(drawn(dark=0.2), progressive=True), 0.5))
