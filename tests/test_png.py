@@ -139,3 +139,28 @@ def test_a_frame_with_another_checksum_is_told(scene):
             "undecodable",
         )
     assert told(put(whole, chunk(b"tEXt", b"Comment\0hello", sound=False))) == (2, None)
+
+
+def test_an_interlaced_animation_has_all_its_frames(scene):
+    """Each is decoded as the first is."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+
+    def packed(picture: Image.Image) -> bytes:
+        shown = np.asarray(picture)
+        parts = [shown[y::down, x::right] for x, y, right, down in [*passes, (0, 1, 1, 2)]]
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for part in parts for row in part))
+
+    def control(number: int) -> bytes:
+        return chunk(b"fcTL", struct.pack(">5I2H2B", number, 90, 60, 0, 0, 1, 10, 0, 0))
+
+    pictures = [scene(seed, (90, 60)).convert("RGB") for seed in (3, 4, 5)]
+    first, second, third = map(packed, pictures)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 90, 60, 8, 2, 0, 0, 1))
+    data += chunk(b"acTL", struct.pack(">2I", 3, 0)) + control(0) + chunk(b"IDAT", first)
+    data += control(1) + chunk(b"fdAT", struct.pack(">I", 2) + second)
+    data += control(3) + chunk(b"fdAT", struct.pack(">I", 4) + third) + chunk(b"IEND", b"")
+
+    found = [frame.pixels for frame in open_picture(data).frames()]
+    assert len(found) == 3
+    for pixels, picture in zip(found, pictures, strict=True):
+        assert np.array_equal(pixels, np.asarray(picture))

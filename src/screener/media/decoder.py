@@ -180,6 +180,8 @@ def load(image: ImageFile.ImageFile) -> None:
             image.im = Image.new(image.mode, size).im
     if image.format in ("JPEG", "MPO"):
         image.decodermaxblock = _AT_ONCE
+    if image.format == "PNG":
+        image.decoderconfig = ()  # Pillow adds to it with each frame of an interlaced one
     image.load()
 
 
