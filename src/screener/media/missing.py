@@ -141,7 +141,7 @@ def _png_ends_early(data: bytes, image: Image.Image) -> bool:
     if not interlace and any(most for _, most in _last_row(image)):
         return False
     deep = bits * _CHANNELS.get(colours, 0)
-    needed = sum(
+    needed: int = sum(
         down * (1 + (across * deep + 7) // 8)
         for across, down in _sides(width, height, interlaced=bool(interlace))
         if across
@@ -164,7 +164,7 @@ def _chunks(data: bytes) -> Iterator[memoryview]:
     at = 8
     while at + 12 <= len(data):
         length = int.from_bytes(view[at : at + 4], "big")
-        name = view[at + 4 : at + 8]
+        name = data[at + 4 : at + 8]
         if name in (b"IHDR", b"IDAT"):
             yield view[at + 8 : at + 8 + length]
         elif name == b"IEND":
