@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screener.errors import HashError
 from screener.hashing import digest
 from screener.hashing.digest import CHUNK
 from screener.hashing.hash import KINDS
@@ -159,3 +160,38 @@ def test_a_batch_of_all_kinds_by_default() -> None:
     assert digest.compute_batch([b"abc", b""]) == [digest.compute(b"abc"), digest.compute(b"")]
     assert digest.compute_batch([b"abc"]) == [digest.compute(b"abc")]
     assert digest.compute_batch([]) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("wrong", ["photo.jpg", bytearray(b"abc"), io.BytesIO(b"abc"), None])
+def test_a_batch_is_of_bytes(count: int, wrong: object) -> None:
+    """Of anything else it says which is wrong and what it is, of one content as of several."""
+    contents = [b"abc"] * (count - 1) + [wrong]
+    with pytest.raises(
+        HashError, match=f"content {count - 1} is to be bytes, not {type(wrong).__name__}"
+    ):
+        digest.compute_batch(contents)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [b"abc", "abc", None, iter([b"abc"])])
+def test_a_batch_is_a_list(wrong: object) -> None:
+    """Bytes alone are none: their numbers would be contents."""
+    with pytest.raises(HashError, match="contents are a list of bytes"):
+        digest.compute_batch(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["md5", KINDS["pdq"], None])
+def test_other_kinds_are_refused(wrong: object) -> None:
+    """What is no digest is not made of a file's bytes."""
+    for asked in ([wrong], [KINDS["md5"], wrong]):
+        with pytest.raises(HashError, match="no kind of digest"):
+            digest.compute_batch([b"a", b"b"], asked)  # type: ignore[arg-type]
+        with pytest.raises(HashError, match="no kind of digest"):
+            digest.compute_kinds(b"a", asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["photo.jpg", Path("photo.jpg"), None])
+def test_a_path_is_not_content(wrong: object) -> None:
+    """It is to be opened, which the error says by what is taken."""
+    with pytest.raises(HashError, match="bytes or a binary file, not of"):
+        digest.compute(wrong)  # type: ignore[arg-type]

@@ -224,6 +224,17 @@ def test_what_cannot_be_stored_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
+    """A pipe or a device of that name stays: a root user's /dev/null would be a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for taken in (pipe, tmp_path):
+        with pytest.raises(IndexFileError, match="is no file"):
+            write_sections(taken, "test", SECTIONS)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that fails before its end leaves the file of that name, and nothing beside it."""
     before = path.read_bytes()

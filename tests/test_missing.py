@@ -185,6 +185,13 @@ def test_a_sequential_jpeg_that_lacks_a_component_is_told():
         assert reason == (None if component == 3 else "truncated")
 
 
+@pytest.mark.parametrize("size", [(8, 8), (3, 40)])
+def test_no_narrow_jpeg_is_told(size):
+    """Of whatever grey it is: a row of one small block may be anything."""
+    for grey in range(256):
+        assert told(jpeg(Image.new("L", size, grey), quality=95))[1] is None
+
+
 KINDS = {
     "grey": (8, 0, (), np.uint8),
     "grey with alpha": (8, 4, (2,), np.uint8),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from screener.errors import MediaError
 from screener.media import png
 from screener.media.image import open as open_picture
 
@@ -100,3 +101,66 @@ def test_what_has_nothing_else_is_left_alone(scene):
     """Nothing is copied of a PNG of pixels alone, and of what is none."""
     assert png.bare(saved(scene(3, (9, 6)))) is None
     assert png.bare(b"GIF89a") is None
+
+
+def told(data: bytes) -> tuple[int, str | None]:
+    """How many frames a file has, and the reason that follows them."""
+    count = 0
+    try:
+        for _ in open_picture(data).frames():
+            count += 1
+    except MediaError as error:
+        return count, error.reason
+    return count, None
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
+def test_an_end_that_was_never_written_is_told(share):
+    """A decoder takes zeros in the last data for rows, and is content: a file of the right length
+    of which only the beginning was written looked whole.
+    """
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)
+        whole = saved(Image.fromarray(noise).resize((240, 180)))
+        written = whole[: round(share * len(whole))]
+        assert told(whole) == (1, None)
+        assert told(written.ljust(len(whole), b"\0")) == (1, "undecodable")
+
+
+def test_a_frame_with_another_checksum_is_told(scene):
+    """Behind all frames, none of which is lost for it; that of a text is nobody's."""
+    more = {"save_all": True, "append_images": [scene(4, (90, 60))]}
+    whole = saved(scene(3, (90, 60)), **more)
+    for name in (b"IDAT", b"fdAT"):
+        start = whole.index(name) - 4
+        end = start + 12 + int.from_bytes(whole[start : start + 4], "big")
+        assert told(whole[: end - 1] + bytes([whole[end - 1] ^ 1]) + whole[end:]) == (
+            2,
+            "undecodable",
+        )
+    assert told(put(whole, chunk(b"tEXt", b"Comment\0hello", sound=False))) == (2, None)
+
+
+def test_an_interlaced_animation_has_all_its_frames(scene):
+    """Each is decoded as the first is."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+
+    def packed(picture: Image.Image) -> bytes:
+        shown = np.asarray(picture)
+        parts = [shown[y::down, x::right] for x, y, right, down in [*passes, (0, 1, 1, 2)]]
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for part in parts for row in part))
+
+    def control(number: int) -> bytes:
+        return chunk(b"fcTL", struct.pack(">5I2H2B", number, 90, 60, 0, 0, 1, 10, 0, 0))
+
+    pictures = [scene(seed, (90, 60)).convert("RGB") for seed in (3, 4, 5)]
+    first, second, third = map(packed, pictures)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 90, 60, 8, 2, 0, 0, 1))
+    data += chunk(b"acTL", struct.pack(">2I", 3, 0)) + control(0) + chunk(b"IDAT", first)
+    data += control(1) + chunk(b"fdAT", struct.pack(">I", 2) + second)
+    data += control(3) + chunk(b"fdAT", struct.pack(">I", 4) + third) + chunk(b"IEND", b"")
+
+    found = [frame.pixels for frame in open_picture(data).frames()]
+    assert len(found) == 3
+    for pixels, picture in zip(found, pictures, strict=True):
+        assert np.array_equal(pixels, np.asarray(picture))

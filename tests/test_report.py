@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -86,6 +88,19 @@ def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write)
     first = (tmp_path / "b").read_bytes()
     write(results, tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == first
+
+
+@pytest.mark.parametrize("write", [report.write_html, report.write_csv])
+def test_a_pipe_keeps_its_mode(results, tmp_path, write):
+    """As a device does: a root user's /dev/null would be nobody else's any more."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        write(results, pipe)
+        assert read.result()
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o666
 
 
 def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_path):

@@ -1,5 +1,9 @@
 """A user's code that must pass a strict type checker; it is checked, never run."""
 
+import gzip
+import io
+import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +44,14 @@ def search(codes: np.ndarray, queries: np.ndarray) -> tuple[int, int]:
     offsets, rows, distances = index.search(queries, radius=31)
     index.save("codes.idx")
     return int(rows[offsets[0]]), int(distances.max()) + len(HammingIndex.open("codes.idx"))
+
+
+def screen_file_objects(engine: Screener, archive: zipfile.ZipFile) -> list[Result]:
+    """Whatever has a `read` for bytes is a file object, as uploads of web frameworks are."""
+    with (
+        open("photo.jpg", "rb") as file,
+        gzip.open("photo.jpg.gz") as packed,
+        archive.open("photo.jpg") as member,
+        tempfile.SpooledTemporaryFile() as spooled,
+    ):
+        return engine.screen_many([file, packed, member, spooled, io.BytesIO()])

@@ -83,8 +83,10 @@ def check_sort(path: str | PathLike[str], sort: Sort) -> None:
 
 
 def make_private(descriptor: int) -> None:
-    """Let only the owner of an open file read it, as far as the platform can."""
-    if hasattr(os, "fchmod"):
+    """Let only the owner of an open file read it, as far as the platform can; a device or a pipe
+    keeps the mode that others need.
+    """
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.fchmod(descriptor, 0o600)
 
 

@@ -19,7 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
-from screener.claim import Sort, check_sort
+from screener.claim import Sort, check_sort, make_private
 from screener.extras import install
 from screener.result import Verdict
 from screener.summary import Summary, archive_of, counting
@@ -108,8 +108,7 @@ def _private(path: str | PathLike[str], sort: Sort) -> TextIO:
     check_sort(path, sort)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)
+    make_private(descriptor)
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from screener import _core
+from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash, HashKind
 
 CHUNK = 1 << 20
@@ -21,7 +22,8 @@ def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
     """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
 
     The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
-    must be contiguous. Raises what reading the file raises.
+    must be contiguous. Raises what reading the file raises, and HashError for anything else, such
+    as a path.
     """
     md5, sha1, sha256 = compute_kinds(source, _ALL)
     return md5, sha1, sha256
@@ -31,9 +33,12 @@ def compute_kinds(
     source: bytes | memoryview | BinaryIO, kinds: Sequence[HashKind]
 ) -> tuple[Hash, ...]:
     """As `compute`, of the kinds of digests given, in their order."""
+    if not (isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read")):
+        raise HashError(f"digests are of bytes or a binary file, not of {type(source).__name__}")
+    _check_kinds(kinds)
     # They identify files and protect nothing, which a system that forbids MD5 allows.
     digests = [hashlib.new(kind.name, usedforsecurity=False) for kind in kinds]
-    if isinstance(source, (bytes, bytearray, memoryview)):
+    if isinstance(source, bytes | bytearray | memoryview):
         whole = memoryview(source).cast("B")
         for start in range(0, len(whole), CHUNK):
             for digest in digests:
@@ -51,8 +56,14 @@ def compute_batch(
     """The digests of several files, each held as bytes: of each the kinds given, in their order.
 
     MD5, which no instruction of a processor computes, is made of up to sixteen files at once: of
-    several it takes a fraction of what one by one does. The others are made one by one.
+    several it takes a fraction of what one by one does. The others are made one by one. HashError
+    for contents that are not all bytes, and for kinds that are no digests.
     """
+    if not isinstance(contents, Sequence) or isinstance(contents, bytes | str):
+        raise HashError(f"contents are a list of bytes, not {type(contents).__name__}")
+    for number, one in enumerate(contents):
+        if not isinstance(one, bytes):
+            raise HashError(f"content {number} is to be bytes, not {type(one).__name__}")
     if MD5 not in kinds or len(contents) < _LEAST_TOGETHER:
         return [compute_kinds(one, kinds) for one in contents]
     md5s = [Hash(MD5, value) for value in _core.md5_batch(contents)]
@@ -64,3 +75,10 @@ def compute_batch(
         rest = iter(compute_kinds(content, others))
         made.append(tuple(md5 if kind == MD5 else next(rest) for kind in kinds))
     return made
+
+
+def _check_kinds(kinds: Sequence[HashKind]) -> None:
+    for kind in kinds:
+        if not (isinstance(kind, HashKind) and kind.digest):
+            found = kind.name if isinstance(kind, HashKind) else type(kind).__name__
+            raise HashError(f"{found} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are")

@@ -129,7 +129,11 @@ class HammingIndex:
             raise IndexFileError(f"{path}: {error}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to a file that appears whole or not at all, readable by its owner."""
+        """Write the index to a file that appears whole or not at all, readable by its owner.
+
+        IndexFileError where a folder, a device or a pipe is there; OSError where it cannot be
+        written.
+        """
         tables = self._tables.sections(self.bits)
         write_sections(path, CONTENT, {"codes": self._codes, **tables})
 

@@ -120,9 +120,12 @@ def write_sections(
     """Write arrays of one or two dimensions to a file that holds `content` ("hamming", say).
 
     The file appears whole or not at all, readable by its owner only; a file of that name is
-    replaced, and processes that have it mapped keep what they have. OSError passes through.
+    replaced, and processes that have it mapped keep what they have. IndexFileError where the name
+    is that of a folder, a device or a pipe; OSError passes through.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a device would be replaced as well
+        raise IndexFileError(f"{path}: is no file, and an index is saved to one")
     arrays = {name: _storable(name, array) for name, array in sections.items()}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     to = disk.current

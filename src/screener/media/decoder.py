@@ -21,6 +21,7 @@ from screener.extras import install
 from screener.media import direct, headers, png
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
+from screener.media.strict import strict
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
@@ -80,7 +81,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
                 # Without a signature to accept, anything might be one of these.
                 refused = name if accept is not None else refused
                 continue
-            return _of_a_size(factory(BytesIO(data), ""))
+            return strict(_of_a_size(factory(BytesIO(data), "")))
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             # Pillow's own way for a plugin to say "not mine after all".
             if accept is not None and cause is None:
@@ -180,6 +181,8 @@ def load(image: ImageFile.ImageFile) -> None:
             image.im = Image.new(image.mode, size).im
     if image.format in ("JPEG", "MPO"):
         image.decodermaxblock = _AT_ONCE
+    if image.format == "PNG":
+        image.decoderconfig = ()  # Pillow adds to it with each frame of an interlaced one
     image.load()
 
 

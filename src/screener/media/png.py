@@ -16,6 +16,7 @@ from struct import Struct
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = b"acTL"
 _FRAMES = (_ANIMATION, b"fcTL", b"fdAT")
+_PIXELS = (b"IDAT", b"fdAT")
 _TOLD = (b"tRNS", b"eXIf")  # what is clear, and which way round the picture is
 _XMP = b"iTXtXML:com.adobe.xmp\0\0"  # that says which way round as well, not compressed
 _LONG = 1 << 16  # bytes of XMP: Pillow is made to read no more
@@ -114,6 +115,16 @@ def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
     except zlib.error:
         return enough
     return count if unpacking.eof else enough
+
+
+def is_damaged(data: bytes) -> bool:
+    """Whether the data of a PNG's pixels are not those that its checksums are of."""
+    view = memoryview(data)
+    return data.startswith(_SIGNATURE) and any(
+        data[start + 4 : start + 8] in _PIXELS
+        and data[end - 4 : end] != zlib.crc32(view[start + 4 : end - 4]).to_bytes(4, "big")
+        for start, end in _chunks(data)
+    )
 
 
 def _counts(data: bytes, start: int, end: int) -> bool:

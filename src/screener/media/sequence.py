@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, pixels, tiff
+from screener.media import decoder, headers, pixels, png, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -102,8 +102,8 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) 
         if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
             break
         time += _duration(image)
-    if trouble is None and _ends_early(image, data):
-        trouble = MediaError("truncated", f"{image.format}: the file ends before its frames do")
+    if trouble is None:
+        trouble = _untold(image, data)
     if trouble is not None:
         raise trouble
 
@@ -139,6 +139,15 @@ def _frame_at(
         return None
     except Exception as error:
         raise decoder.failure(error, data, f"frame {part} cannot be found") from None
+
+
+def _untold(image: Image.Image, data: bytes) -> MediaError | None:
+    """What is wrong with a file whose decoder has said nothing of it."""
+    if _ends_early(image, data):
+        return MediaError("truncated", f"{image.format}: the file ends before its frames do")
+    if image.format == "PNG" and png.is_damaged(data):
+        return MediaError("undecodable", f"{image.format}: its data and their checksums differ")
+    return None
 
 
 def _ends_early(image: Image.Image, data: bytes) -> bool:

@@ -9,7 +9,7 @@ import os
 import stat
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,16 @@ from screener.errors import MediaError
 from screener.media.open_file import HEAD, OpenFile, unreadable
 from screener.media.sniff import CONTAINERS, sniff
 
+
+class Readable(Protocol):
+    """A binary file object, of a library's own kind too: an upload, or a member of an archive."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """So many bytes, fewer if it pleases, none at its end."""
+
+
 Content = bytes | Image.Image | NDArray[Any]
-Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Content
+Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | Readable | Content
 
 
 @dataclass(frozen=True)

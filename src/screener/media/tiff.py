@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from screener.media.strict import strict
+
 _WITHIN = 330  # the tag of a directory that names directories within it
 _PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
 _BITS, _COMPRESSION, _COLOURS, _PLANES, _FORMAT, _SHARED = 258, 259, 262, 284, 339, 530
@@ -168,7 +170,7 @@ def opened(data: bytes, place: int) -> ImageFile.ImageFile:
     form = _form(data)
     if form is None or place >= 1 << 8 * form.word:
         raise SyntaxError("not a TIFF")
-    return TiffImagePlugin.TiffImageFile(_From(form, place), "")
+    return strict(TiffImagePlugin.TiffImageFile(_From(form, place), ""))
 
 
 def mend(image: Image.Image) -> None:
