@@ -613,6 +613,28 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
     assert 1.9 * len(data) < Counted.bytes < (4.1 if inside else 2.1) * len(data)
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_of_another_checksum_is_searched_and_cleared_by_nothing(
+    engine, pictures, tmp_path, way
+):
+    """Many a tool unpacks it all the same. What is in it may match, and the member of which nothing
+    does is damaged.
+    """
+    data = bytearray(zipped({"a.png": pictures[0], "c.png": pictures[2]}, way))
+    assert len(pictures[0]) < 1 << 16
+    at = -1
+    while (at := data.find(b"PK\1\2", at + 1)) >= 0:
+        data[at + 16] ^= 1
+    (tmp_path / "a.zip").write_bytes(data)
+
+    results = list(scan(engine, tmp_path / "a.zip", jobs=1))
+
+    assert told(results, tmp_path) == [
+        ("a.zip!a.png", "match", None),
+        ("a.zip!c.png", "unscreened", "undecodable"),
+    ]
+
+
 def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):
     """A member is read to its declared end or the limit, whichever comes first."""
     data = bytearray(zipped({"x": bytes(1 << 20)}))

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,7 +14,7 @@ from command import screener
 
 from screener import Policy
 from screener.calibrate import MILLION, Count, _Again, calibrate
-from screener.calibration_page import in_a_million, page
+from screener.calibration_page import claimed, in_a_million, page
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
 from screener.hashed import Hashed, hash_item
@@ -177,6 +178,17 @@ def test_the_page_shows_no_picture_hash_or_name_and_asks_for_nothing(known, beni
     assert not re.search(r"[0-9a-f]{16}", text)
     assert text.count("<svg") == 4
     assert f"in {MILLION:,}".replace("1,000,000", "a million") in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_with_the_name_of_the_page(tmp_path):
+    """A page takes long to make: whoever reads the error knows which disk lost it."""
+    full = tmp_path / "page.html"
+    full.symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left") as told, claimed(full) as put:
+        put("<!doctype html>")
+    assert told.value.filename == str(full)
 
 
 def test_a_name_cannot_break_out_of_the_page(known, benign):

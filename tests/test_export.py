@@ -160,6 +160,20 @@ def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
     assert out.read_text().count("closed1") == 3
 
 
+def test_an_export_is_not_written_into_the_list_itself(known, tmp_path):
+    """The list's lock and log are empty files, which an export may be written over elsewhere; and
+    what a purge is to erase must not lie beside it. A link to the folder is the folder.
+    """
+    (tmp_path / "link").symlink_to(known.path)
+    before = sorted(known.path.rglob("*"))
+
+    for out in (known.path / "lock", known.path / "out.csv", tmp_path / "link" / "out.csv"):
+        with pytest.raises(ListError, match="in the list's own folder"):
+            known.export(out, format="csv", audience="own")
+    assert sorted(known.path.rglob("*")) == before
+    assert (known.path / "lock").stat().st_size == 0
+
+
 def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
     """One may be named alone. Where the sources that a program picks are none, not all are written,
     but nothing.

@@ -15,10 +15,13 @@ from exchange import (
     imported,
     kinds,
     read,
+    reader_of,
     refused,
 )
 from kept import value
 
+from screener.errors import ListError
+from screener.lists.formats.paging import FOLLOWS
 from screener.lists.hashlist import HashList
 from screener.lists.records import BadRow, Category, Row, State
 
@@ -254,3 +257,53 @@ def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
         pages = "\n".join(map(json.dumps, (page, said, page)))
         refused(pages, f"no array '{key.casefold()}'", name, scheme="vics-us-2.0")
     refused(" ", f"no array '{key.casefold()}'|JSON", name, scheme="vics-us-2.0")
+
+
+NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
+
+
+@pytest.mark.parametrize(
+    ("page", "last", "more"),
+    [
+        (UPDATES, {"paging": {"cursors": {"after": "x"}}}, {"paging": {"next": NEXT}}),
+        (STOPNCII, {"nextPageToken": None}, {"hasMoreRecords": True}),
+        (TAT, {"next": None}, {"next": NEXT}),
+        (VICS20, {}, {"@odata.nextLink": NEXT}),
+    ],
+)
+def test_an_answer_that_is_not_the_last_says_so(page, last, more):
+    """Wherever in the answer it stands; of pages in a row the last one counts, and no address is
+    told. Who imports a page of several alone would have a part of the list, and not know it.
+    """
+    page = {name: said for name, said in page.items() if name not in more}
+    after, before = page | more, more | page
+    page |= last
+    for said in (after, before):
+        for text, notes in (
+            ([page], ()),
+            ([said], (FOLLOWS,)),
+            ([page, said], (FOLLOWS,)),
+            ([said, page], ()),
+        ):
+            reader = reader_of("\n".join(map(json.dumps, text)))
+            assert list(reader)
+            assert reader.notes == notes
+
+
+def test_a_full_list_that_says_that_more_of_it_follows_is_refused(tmp_path):
+    """What stands in the other pages would be withdrawn: here one of ten entries, which is so few
+    that nobody would be asked.
+    """
+    records = [
+        {**STOPNCII["hashRecords"][0], "hashValue": value(number, 32)} for number in range(1, 11)
+    ]
+    known, _ = imported(tmp_path, json.dumps(STOPNCII | {"hashRecords": records}), source="s")
+    page = tmp_path / "page.json"
+    said = STOPNCII | {"hashRecords": records[:9], "hasMoreRecords": True}
+    page.write_text(json.dumps(said))
+
+    with pytest.raises(ListError, match=r"page\.json says that another page follows"):
+        known.import_file(page, source="s", full=True)
+    assert known.refresh().generation == known.generation
+    report = known.import_file(page, source="s", full=True, accept_shrink=True)
+    assert (report.absent, report.notes) == (1, (FOLLOWS,))

@@ -367,6 +367,18 @@ def test_blank_lines_comments_and_last_delimiters_are_skipped():
     assert [row.entry for row in good(text)] == ["x", "#1"]
 
 
+def test_a_row_whose_id_begins_like_a_comment_is_not_passed_over():
+    """A last delimiter, or a column too many, makes no comment of a row with a hash, which would be
+    lost without a word; what has neither columns nor a hash is one.
+    """
+    text = f"id,md5\n#1,{MD5},\n#2,{MD5},a,note\n# the end, of list 3, of 3\n# SHA-256: {SHA256}\n"
+    rows = read(text)
+
+    assert [row.entry for row in rows if isinstance(row, Row)] == ["#1"]
+    bad = [(row.line, row.reason) for row in rows if isinstance(row, BadRow)]
+    assert bad == [(3, "wrong number of columns")]
+
+
 def test_one_column_with_a_name():
     """A header makes a single column safe, whatever its values hold."""
     assert texts(good(f"pdq\n{PDQ}\n\n{PDQ.upper()}\n")) == [[("pdq", PDQ)]] * 2

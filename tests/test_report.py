@@ -242,6 +242,31 @@ def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path
     assert report.write_html(empty, tmp_path / "e.html") == 0
 
 
+def test_a_table_passes_over_a_damaged_line_and_counts_it(results, tmp_path):
+    """A line that lacks what a row is made of costs itself, and not the rows behind it."""
+    whole = results.read_bytes()
+    report.write_csv(results, tmp_path / "whole.csv")
+    odd = json.loads(whole.splitlines()[0]) | {"input": "odd", "lists": [{}]}
+    lines = [b'{"schema":1,"verdict":"match","input":"x"}', json.dumps(odd).encode(), b"[]"]
+    results.write_bytes(b"\n".join(lines) + b"\n" + whole)
+
+    assert report.write_csv(results, tmp_path / "r.csv") == 3
+    assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("ending", ["html", "csv"])
+def test_a_full_disk_is_told_with_the_name_of_the_report(results, tmp_path, ending):
+    """Whoever reads the error knows which disk it was."""
+    full = tmp_path / f"r.{ending}"
+    full.symlink_to("/dev/full")
+
+    done = screener("report", results, "-o", full)
+
+    assert done.returncode == 2
+    assert done.stderr == f"screener: {full}: No space left on device\n"
+
+
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
 def test_a_browser_shows_it_and_complains_of_nothing(results, tmp_path):
     """The style that the policy allows by its hash is applied, and nothing was refused."""

@@ -553,6 +553,31 @@ def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, sc
         assert Summary.of(path).total == 3
 
 
+@pytest.mark.parametrize(("ordered", "cached"), [(True, False), (False, True)])
+def test_an_archive_with_a_line_is_gone_on_with_for_its_members(known, tmp_path, ordered, cached):
+    """An archive that is damaged has a line of its own. Whoever removes that of a member, to have
+    it tried again, gets that one again and no other, in whichever archive it is.
+    """
+    (tmp_path / "up").mkdir()
+    within = zipped({"c": b"1", "d": b"22"}) + b"more"
+    (tmp_path / "up" / "a.zip").write_bytes(zipped({"b.zip": within, "e": b"333"}) + b"more")
+    path = tmp_path / "r.jsonl"
+    places = ["!b.zip!c", "!b.zip!d", "!b.zip", "!e", ""]
+
+    def go_on():
+        with HashCache.open(tmp_path / "cache") if cached else nullcontext() as cache:
+            return resume(known, tmp_path / "up", path, ordered=ordered, cache=cache)
+
+    assert sorted(go_on()) == sorted(f"a.zip{place}" for place in places)
+    written = path.read_text().splitlines(keepends=True)
+    for removed in ("!b.zip!d", "!e", ""):
+        left = [one for one in written if not json.loads(one)["input"].endswith(f"a.zip{removed}")]
+        assert len(left) == len(written) - 1
+        path.write_text("".join(left))
+        assert go_on() == [f"a.zip{removed}"]
+    assert go_on() == []
+
+
 def test_what_is_gone_takes_nothing_back(tmp_path):
     """A file that matched, or did not, and is away later has a line without size and time: what was
     found counts beside it, in the run that finds it gone and in those after it. Back in another

@@ -51,13 +51,15 @@ class Item:
     """One place in the order of results: a file, a member, or an archive behind its members.
 
     `trouble` keeps a member from being read; `seconds` are those of an earlier go. `has_line`: it
-    was told by an earlier scan, and is hashed for the cache alone.
+    was told by an earlier scan, and is hashed for the cache alone. `opened_again`: an archive that
+    was told by an earlier scan, and is opened for what of its members was not.
     """
 
     target: Target
     left: Left
     holder: Item | None = None
     has_line: bool = False
+    opened_again: bool = False
     inode: int = 0
     trouble: MediaError | None = None
     worker: AnyWorker | None = None
@@ -94,7 +96,9 @@ class Item:
 class Backlog:
     """Filled from the places found, as far as needed; used by one thread.
 
-    What is `finished` is left out, unless there is a cache that does not hold it.
+    What is `finished` is left out, unless there is a cache that does not hold it. An archive is
+    not finished with its own line: one of a member may want an extra that is here now, or may have
+    been removed for the member to be tried again.
     """
 
     def __init__(
@@ -156,12 +160,9 @@ class Backlog:
             while archive.members:
                 number, member, same = archive.members.popleft()
                 target = archive.target.member(number, member, archive.name or Name(), same=same)
-                has_line = self._has_line(target.name)
-                if has_line and self._is_held(target.name):
+                item = Item(target, archive.left, holder=archive, trouble=member.trouble)
+                if not self._is_wanted(item, target.name):
                     continue
-                item = Item(
-                    target, archive.left, holder=archive, has_line=has_line, trouble=member.trouble
-                )
                 archive.untold += 1
                 self._order.insert(self._order.index(archive), item)
                 return item
@@ -186,10 +187,9 @@ class Backlog:
             path, inode = place
             taken = True
             name = None if self._finished is None else name_of(path)
-            has_line = self._has_line(name)
-            if not has_line or not self._is_held(name):
-                left = Left(limits.members, limits.unpacked)
-                window.append(Item(Target(path), left, inode=inode, has_line=has_line))
+            item = Item(Target(path), Left(limits.members, limits.unpacked), inode=inode)
+            if self._is_wanted(item, name):
+                window.append(item)
             # Names that are given, by a pipe for instance, are not waited for.
             if not inode or len(window) == _WINDOW:
                 break
@@ -197,15 +197,21 @@ class Backlog:
         self._todo += sorted(window, key=lambda item: item.inode)
         return taken
 
-    def _has_line(self, name: Name | None) -> bool:
-        return self._finished is not None and name is not None and self._finished.take(name)
-
-    def _is_held(self, name: Name | None) -> bool:
-        """Whether nothing is left to do for it but its line; so it is where there is no cache."""
-        return self._holds is None or (name is not None and self._holds(name))
+    def _is_wanted(self, item: Item, name: Name | None) -> bool:
+        """Whether anything is to be done with an item of that name; it is told for what, if it has
+        a line.
+        """
+        finished = self._finished
+        if finished is None or name is None or not finished.take(name):
+            return True
+        item.has_line = self._holds is not None and not self._holds(name)
+        item.opened_again = not item.has_line and finished.is_archive(name)
+        return item.has_line or item.opened_again
 
 
 def _released(item: Item) -> Item:
+    if item.opened_again and item.own is not None:
+        item.result = None  # it has that line
     if item.holder is not None:
         item.holder.untold -= 1
     return item

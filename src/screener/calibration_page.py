@@ -66,6 +66,9 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     try:
         yield put
+    except OSError as error:  # of a descriptor, it has no name: a full disk, say
+        error.filename = error.filename or os.fspath(path)
+        raise
     finally:
         if written:
             os.close(taken.descriptor)

@@ -13,7 +13,7 @@ import numpy as np
 from screener.errors import OutputError
 from screener.extras import EXTRAS, is_here
 from screener.media.source import Name
-from screener.newest import SEEN, Seen, decided_by, is_gone, superseded
+from screener.newest import SEEN, Seen, decided_by, hash_of_archive, is_gone, superseded
 from screener.result import SCHEMA, Reason, Result, Verdict
 from screener.screen import VERSIONS, Screener
 
@@ -30,9 +30,9 @@ class Finished:
     by the same generations of the same lists, told by their stamps, policy and pixel pipeline; and
     which did not want an extra that is here now.
 
-    Holds about 20 bytes a line, and none of what a scan adds. `verdicts`, `reasons` and `extras`
-    count those lines, without the ones that `replace` took out; `end` is where the last whole line
-    ends, in bytes, and `torn` how many bytes of half a line follow it.
+    Holds about 20 bytes a line, 8 an archive, and none of what a scan adds. `verdicts`, `reasons`
+    and `extras` count those lines, without the ones that `replace` took out; `end` is where the
+    last whole line ends, in bytes, and `torn` how many bytes of half a line follow it.
     """
 
     def __init__(self, engine: Screener) -> None:
@@ -47,6 +47,7 @@ class Finished:
         self._told = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
+        self._archives = np.empty(0, np.uint64)  # those of whose members there are lines; ascending
         # The extras that lines name and that are not here: those are done, as far as can be.
         self._lacking: tuple[str, ...] = ()
         self.verdicts: Counter[str] = Counter()
@@ -63,19 +64,22 @@ class Finished:
         not to be written to.
         """
         found = cls(engine)
-        seen, told = bytearray(), bytearray()
+        seen, told, holders = bytearray(), bytearray(), bytearray()
         try:
             with path.open("rb") as stream:
                 for number, line in enumerate(stream, start=1):
                     if not line.endswith(b"\n"):
                         found._end_torn(path, line)
                         break
-                    found._add(path, number, line, seen, told)
+                    one = found._add(path, number, line, seen, told).holders()
+                    if not holders.endswith(one):  # members mostly stand in a row
+                        holders += one
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
         found._keep(np.frombuffer(seen, SEEN), np.frombuffer(told, np.uint8))
+        found._archives = np.unique(np.frombuffer(holders, "<u8"))
         return found
 
     def __len__(self) -> int:
@@ -99,6 +103,14 @@ class Finished:
                 return True
         return False
 
+    def is_archive(self, name: Name) -> bool:
+        """Whether there is a line of a member of an input, as it is now by its time."""
+        one = np.frombuffer(
+            hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
+        )[0]
+        place = int(np.searchsorted(self._archives, one))
+        return place < len(self._archives) and bool(self._archives[place] == one)
+
     def replace(self, result: Result) -> None:
         """Take lines out of the counts that count no more, since there is this newer one."""
         if not len(self._inputs):
@@ -119,7 +131,7 @@ class Finished:
         end = int(np.searchsorted(self._inputs, one["input"], "right"))
         return slice(first, end), one["state"]
 
-    def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> None:
+    def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> Seen:
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
@@ -133,6 +145,7 @@ class Finished:
         self.end += len(line)
         seen += one.hashes()
         told.append(said if one.decided_by == self._decided_by else _OTHERS)
+        return one
 
     def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
         """Keep the lines that count, and count them."""

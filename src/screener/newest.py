@@ -74,13 +74,33 @@ class Seen:
 
     def hashes(self) -> bytes:
         """The bytes of one `SEEN`."""
-        # Numbers first, since a name may have any bytes.
-        place = f"{self.archives}{self.same}\0".encode()
         known = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
-        one = hashlib.blake2b(place + self.name, digest_size=8, person=b"input").digest()
+        one = _hash(f"{self.archives}{self.same}", self.name, b"input")
         told = known.encode("utf-8", "replace")
         state = hashlib.blake2b(told, digest_size=8, person=b"state").digest()
         return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
+
+    def holders(self) -> bytes:
+        """The archives that a member is in, the outermost first, as `hash_of_archive` has each."""
+        return b"".join(
+            hash_of_archive(
+                self.name[:length], self.archives[:level], self.same[:level], self.mtime_ns
+            )
+            for level, length in enumerate(self.archives)
+        )
+
+
+def hash_of_archive(
+    name: bytes, archives: tuple[int, ...], same: tuple[int, ...], mtime_ns: int | None
+) -> bytes:
+    """A hash of 8 bytes of an archive, by the time that it and its members have."""
+    return _hash(f"{archives}{same}{mtime_ns}", name, b"archive")
+
+
+def _hash(place: str, name: bytes, person: bytes) -> bytes:
+    # Numbers first, since a name may have any bytes.
+    data = f"{place}\0".encode() + name
+    return hashlib.blake2b(data, digest_size=8, person=person).digest()
 
 
 def name_in(facts: Mapping[str, Any]) -> bytes:

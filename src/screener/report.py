@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from html import escape
 from importlib.resources import files
@@ -48,15 +49,19 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    found = Summary.of(Path(results))
+    older = Summary.of(Path(results)).older
+    unread = 0
     with _private(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH])
-        for facts in counting(Path(results), found.older):
-            if facts is not None:
-                for match in facts.get("matches") or [{}]:
-                    writer.writerow(map(_cell, _row(facts, match)))
-    return found.unread
+        for facts in counting(Path(results), older):
+            try:
+                rows = _rows(facts)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                unread += 1
+            else:
+                writer.writerows(rows)
+    return unread
 
 
 _RESULT = (
@@ -67,6 +72,13 @@ _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
     "part", "part_kind", "time", "categories",
 )  # fmt: skip
+
+
+def _rows(facts: Mapping[str, Any] | None) -> list[list[Any]]:
+    """The rows of a line: KeyError, TypeError, ValueError or AttributeError where it is damaged."""
+    if facts is None:
+        raise ValueError("no result")
+    return [list(map(_cell, _row(facts, match))) for match in facts.get("matches") or [{}]]
 
 
 def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
@@ -101,15 +113,21 @@ def _time(mtime_ns: int | None) -> str | None:
         return None
 
 
-def _private(path: str | PathLike[str], sort: Sort) -> TextIO:
+@contextmanager
+def _private(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
     """A text file that only its owner may read, written anew; OutputError where what is there is
-    not of that sort.
+    not of that sort, OSError with its name where it cannot be written.
     """
     check_sort(path, sort)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     make_private(descriptor)
-    return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
+            yield stream
+    except OSError as error:  # of a descriptor, it has no name: a full disk, say
+        error.filename = error.filename or os.fspath(path)
+        raise
 
 
 def page_of(found: Summary, name: str) -> str:

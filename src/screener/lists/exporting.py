@@ -148,6 +148,11 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else manifest.private_key(order.sign)
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise ListError(
+            f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
+            " purge: name a file elsewhere"
+        )
     _check_replaceable(path)
     known_as = {"list": folder.stem, "list_id": generations.identity(folder)}
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")

@@ -30,7 +30,7 @@ from screener.lists import (
     quarantine,
     segments,
 )
-from screener.lists.formats import OPINIONS, Reader, open_reader, sniff
+from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, of_empty_input
@@ -146,6 +146,7 @@ def import_file(
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         leaving.callback(run.settle)
         run.take(reader, file=name)
+        _check_whole(name, reader, wishes)
         report = ImportReport(
             name,
             format,
@@ -170,6 +171,16 @@ def import_file(
         return report
     number = merging.tidied(folder)
     return report if number is None else replace(report, generation=number)
+
+
+def _check_whole(file: str, reader: Reader, wishes: Wishes) -> None:
+    """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
+    if wishes.full and not wishes.accept_shrink and paging.FOLLOWS in reader.notes:
+        raise ListError(
+            f"{file} says that another page follows, and --full that it is all its source has:"
+            " entries of the other pages would be withdrawn; import the pages without --full; if"
+            " it is whole, import it with --accept-shrink; nothing was imported"
+        )
 
 
 def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:

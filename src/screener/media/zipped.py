@@ -7,7 +7,9 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from typing import BinaryIO, cast
+import zlib
+from copy import copy
+from typing import IO, BinaryIO, cast
 
 _PIECE = 1 << 20
 _HEADER = 30  # bytes of a member's header, before its name
@@ -46,8 +48,12 @@ class ZipFile:
         return info.filename.encode("utf-8", "surrogateescape")
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
-        """A member's bytes, unpacked."""
-        return cast("BinaryIO", self._archive.open(info))
+        """A member's bytes, unpacked; behind the last, BadZipFile where the checksum is another."""
+        info = copy(info)
+        crc = info.CRC
+        # Else `zipfile` checks it, and gives none of the bytes that it reads with the last one.
+        del info.CRC
+        return cast("BinaryIO", _Summed(self._archive.open(info), crc))
 
     def has_more(self) -> bool:
         """Whether there are bytes before its first member, or behind its end other than zeros: of
@@ -66,6 +72,29 @@ class ZipFile:
             if (at := tail.rfind(b"PK\5\6")) == 0:
                 break
         return tail[max(0, at) :]
+
+
+class _Summed(io.RawIOBase):
+    """A member's bytes, of which the checksum is checked when all have been given."""
+
+    def __init__(self, stream: IO[bytes], crc: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._crc = crc
+        self._sum = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, or all; none at the end."""
+        data = self._stream.read(size)
+        self._sum = zlib.crc32(data, self._sum)
+        if not data and size and self._sum != self._crc:
+            raise zipfile.BadZipFile("another checksum")
+        return data
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+        super().close()
 
 
 class _Amended(io.RawIOBase):

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from typing import Literal
 
+from screener.lists.formats.cells import looks_like_a_value
 from screener.lists.formats.content import Lines, broken
 from screener.lists.records import BadRow
 
@@ -68,11 +69,18 @@ class CsvRows:
         cells = self._cells(number, line)
         if isinstance(cells, BadRow):
             return cells
-        if line.startswith("#") and len(cells) != self._width:
+        if line.startswith("#") and self._is_comment(cells):
             return None
         if not self._fits(cells):
             return BadRow(number, None, "wrong number of columns")
         return number, cells
+
+    def _is_comment(self, cells: list[str]) -> bool:
+        """Whether a line with the mark of a comment is one: an id may begin with it as well. It is
+        none where it has the columns of a row, or a cell behind the first that may hold a hash.
+        """
+        is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
+        return not is_row and not any(map(looks_like_a_value, cells[1:]))
 
     def _cells(self, number: int, line: str) -> list[str] | BadRow:
         if self._delimiter is None:

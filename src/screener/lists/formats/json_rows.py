@@ -9,6 +9,7 @@ from typing import Any
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
+from screener.lists.formats import paging
 from screener.lists.formats.cells import (
     LONGEST_ENTRY,
     BadCell,
@@ -133,12 +134,8 @@ class JsonRows:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the rows read so far."""
-        return self._notes()
-
-    @property
-    def root(self) -> Mapping[str, Any]:
-        """The short values that stand beside the records."""
-        return self._text.root
+        another = (paging.FOLLOWS,) if paging.follows(self._text.root) else ()
+        return (*self._notes(), *another)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each record in order; ListError where the text cannot be read to its end."""

@@ -20,6 +20,7 @@ from screener.lists.formats.content import Content, broken, encoding_of, not_tex
 
 LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
+_SAID = 1_000  # characters of a text beside the items, and members of an object
 _SPACE = re.compile(r"[ \t\r\n]*")
 # What may be in a text that no text should hold: escapes that make it, and what is undecodable.
 _SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
@@ -35,7 +36,9 @@ class Item(NamedTuple):
 
 
 class JsonText:
-    """A JSON text; `root` are the short values of the root objects that are not items."""
+    """A JSON text; `root` is what the last root object says beside its items: texts as far as
+    `_SAID` characters, and objects with what is neither array nor object in them.
+    """
 
     def __init__(self, content: Content) -> None:
         """ListError where the content is not text."""
@@ -124,6 +127,7 @@ class JsonText:
 
     def _members(self, keys: Collection[str]) -> Iterator[Item]:
         self._at += 1
+        self.root = {}
         met = False
         more = self.peek() != "}"
         while more:
@@ -135,9 +139,7 @@ class JsonText:
                 met = True
                 yield from self._elements()
             else:
-                value = self._value()
-                if not isinstance(value, (dict, list)) and len(str(value)) < 1_000:
-                    self.root.setdefault(key, value)
+                self.root.setdefault(key, _beside(self._value()))
             more = self.peek() == ","
             self._at += more
         self._take("}")
@@ -250,6 +252,14 @@ class JsonText:
         made = dict(pairs)
         self._twice |= len(made) != len(pairs)
         return made
+
+
+def _beside(value: Any) -> Any:
+    """A value that stands beside the items, made small: it may be as long as an item."""
+    if isinstance(value, dict):
+        some = list(value.items())[:_SAID]
+        return {name: _beside(one) for name, one in some if not isinstance(one, (dict, list))}
+    return value[:_SAID] if isinstance(value, str) else None if isinstance(value, list) else value
 
 
 def _whole(digits: str) -> int | str:

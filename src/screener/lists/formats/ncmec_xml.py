@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener.errors import ListError
+from screener.lists.formats import paging
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered
 from screener.lists.formats.options import Options
@@ -67,7 +68,7 @@ class NcmecXml:
         for element in self._text.elements():
             if element.name == _NEXT:
                 if element.said("next"):
-                    self.notes = ("another page of the same window follows; import it too",)
+                    self.notes = (paging.FOLLOWS,)
                 continue
             gathered = Gathered(element.line)
             yield from _read(gathered, element)
