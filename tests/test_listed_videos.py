@@ -458,7 +458,7 @@ def test_a_list_of_the_format_before_is_upgraded_and_its_videos_found(put, known
     assert back.verify().damage == ()
 
 
-def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, known, monkeypatch):
+def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, monkeypatch):
     """Only the videos that may match are read, not all that share a title."""
     title = scenes(1, seed=9)
     many = [(f"v{n}", clip(np.concatenate([title, scenes(6, seed=1000 + n)]))) for n in range(1500)]
