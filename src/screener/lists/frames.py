@@ -84,12 +84,10 @@ def copy(connection: sqlite3.Connection, old: int, fresh: int) -> None:
 def wrong(connection: sqlite3.Connection, number: int) -> int:
     """How many versions of a generation have other rows than their values call for."""
     found = 0
-    visible = "r.since <= ?1 AND (r.until IS NULL OR r.until > ?1)"
     for (record,) in connection.execute(
-        f"SELECT r.id FROM records r WHERE {visible} AND (EXISTS (SELECT 1 FROM hashes h"
-        " WHERE h.record = r.id AND h.kind = 'vpdq')"
-        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))",
-        (number,),
+        f"SELECT r.id FROM records r WHERE {of_generation(number)} AND (EXISTS (SELECT 1"
+        " FROM hashes h WHERE h.record = r.id AND h.kind = 'vpdq')"
+        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))"
     ).fetchall():
         rows = connection.execute(
             "SELECT record, value, count FROM frames WHERE record = ?", (record,)
@@ -118,8 +116,8 @@ def holders(
             for value, record, count in connection.execute(
                 "SELECT h.value, h.record, h.count FROM frames h JOIN records r ON r.id = h.record"
                 f" WHERE h.value IN ({','.join('?' * len(some))}) AND r.state <> 'withdrawn'"
-                " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)",
-                (*some, generation, generation),
+                f" AND {of_generation(generation)}",
+                some,
             )
         )
     columns = np.array(found, np.int64).reshape(-1, 3).T

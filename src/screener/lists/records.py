@@ -17,12 +17,12 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.database import of_generation
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.states import State as State
-from screener.lists.times import later, moment
+from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-LOW_INFORMATION = "low information"  # why the hash of a blank picture is not compared
+LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 
 
@@ -115,7 +115,7 @@ def why_not_searchable(item: Hash) -> str | None:
     """
     kind = item.kind
     if kind.video:
-        return None if item.codes else "low information"
+        return None if item.codes else LOW_INFORMATION
     if not kind.perceptual:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
@@ -157,8 +157,8 @@ def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
     counts as of its import.
     """
     times = [row.updated for row in withdrawals]
-    timeless = [said for said in times if said is None or moment(said) is None]
-    return max(timeless, key=lambda said: said or "") if timeless else reduce(later, times)
+    without = list(filter(timeless, times))
+    return max(without, key=lambda said: said or "") if without else reduce(later, times)
 
 
 # What a source says of one entry in several rows of a file: the state that weighs most counts. A
@@ -262,6 +262,12 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
         "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
         (version.labels, version.fingerprint, record),
     )
+
+
+def has_records(connection: sqlite3.Connection, source: str) -> bool:
+    """Whether the newest generation has a record of a source, withdrawn or not."""
+    held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
+    return connection.execute(held, (source,)).fetchone() is not None
 
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
