@@ -13,7 +13,7 @@ from screener import calibration_page, console
 from screener.calibrate import calibrate as calibrate_list
 from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
-from screener.commands.options import JSON, LIST
+from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.policy import Policy
 
 
@@ -33,14 +33,9 @@ from screener.policy import Policy
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a page with plots here, readable by you only.",
 )
-@click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with radius, floor, limits; the defaults where left out.",
-)
+@POLICY
 @click.option("--names", is_flag=True, help="Name the pictures that match under the policy.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@JOBS
 @JSON
 def calibrate(
     path: Path,

@@ -1,4 +1,4 @@
-"""The command that screens files: scan."""
+"""The commands that screen: files, and what a cache kept of them: scan, rescan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    POLICY,
     begun,
     check_apart,
     claim_audit,
@@ -30,6 +29,7 @@ from screener.commands.deciding import (
     make_engine,
     make_writer,
 )
+from screener.commands.options import FILE, JOBS, POLICY
 from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
@@ -79,7 +79,7 @@ KEEP = click.option(
 @AUDIT_KEY
 @CACHE
 @KEEP
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@JOBS
 @click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
 @click.option(
     "--engine",
@@ -169,10 +169,7 @@ def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, 
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option(
-    "--cache", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The hashes that `scan --cache` kept.",
-)  # fmt: skip
+@click.option("--cache", required=True, type=FILE, help="The hashes that `scan --cache` kept.")
 @KEEP
 @LISTS
 @OUTPUT

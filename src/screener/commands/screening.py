@@ -19,7 +19,6 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    POLICY,
     begun,
     check_apart,
     claim_audit,
@@ -27,6 +26,7 @@ from screener.commands.deciding import (
     make_engine,
     make_writer,
 )
+from screener.commands.options import POLICY
 from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, HashKind, kind_named
