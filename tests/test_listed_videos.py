@@ -27,7 +27,6 @@ from screener import (
     report,
     rescan,
 )
-from screener.console import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing.frames import Frames
@@ -36,6 +35,7 @@ from screener.lists.upgrading import upgrade
 from screener.located import Located
 from screener.media.source import Name
 from screener.result import MediaFacts
+from screener.tally import Tally
 
 FILM = clip(scenes(60, seed=1))
 OTHER = clip(scenes(40, seed=2))

@@ -15,10 +15,10 @@ from command import screener
 from rich.console import Console
 
 from screener import Hash, Reason, Screener, ScreenerError, output, report
-from screener.console import Tally
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
+from screener.tally import Tally
 
 HOSTILE = [
     "<script>alert(1)</script>.jpg",

@@ -8,12 +8,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from screener import calibration_page, console
+from screener.calibrate import Calibration
 from screener.calibrate import calibrate as calibrate_list
+from screener.calibration_page import in_a_million
 from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
+from screener.console import printable
 from screener.policy import Policy
 
 
@@ -72,8 +78,34 @@ def calibrate(
         kept = told.to_dict() | ({"matching": list(told.matching)} if names else {})
         click.echo(json.dumps(kept, ensure_ascii=False))
     else:
-        console.print_calibration(console.to_stdout(), told, names=names)
+        _print(console.to_stdout(), told, names=names)
     return 0
+
+
+def _print(console: Console, told: Calibration, *, names: bool = False) -> None:
+    """What each kind would match of ordinary pictures, at the policy's radius and around it."""
+    console.print(
+        f"{escape(printable(told.list))}: generation {told.generation}; {told.pictures:,} pictures"
+        f" compared, {told.listed:,} named by a digest, {sum(told.left_out.values()):,} left out"
+    )
+    console.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
+    columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")
+    table = Table(*columns, box=None, pad_edge=False)
+    for curve in told.curves:
+        for radius in sorted({0, curve.radius // 2, curve.radius, len(curve.false_matches) - 1}):
+            count = curve.false_matches[radius]
+            again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
+            own = "*" if radius == curve.radius else ""
+            table.add_row(
+                curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
+            )
+    console.print(table)
+    console.print("* the policy's radius")
+    if told.edited or told.not_edited:
+        failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
+        console.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
+    for name in told.matching if names else ():
+        console.print(f"matches: {escape(printable(name))}", soft_wrap=True)
 
 
 COMMANDS = (calibrate,)

@@ -79,10 +79,10 @@ def import_(
                 file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
                 strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
             )  # fmt: skip
-            console.print_import(told, str(file), report)
+            list_pages.print_import(told, str(file), report)
             known = known.refresh()
         warn_of_other_pixels(known)
-    console.print_hubs(told, known.hubs())
+    list_pages.print_hubs(told, known.hubs())
     return 0
 
 

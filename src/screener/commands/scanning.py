@@ -40,6 +40,7 @@ from screener.result import Result
 from screener.scan import check_memory, cores
 from screener.scan import scan as scan_files
 from screener.screen import Screener
+from screener.tally import Tally
 
 CACHE = click.option(
     "--cache", type=click.Path(dir_okay=False, path_type=Path),
@@ -141,7 +142,7 @@ def scan(
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
-        tally = console.Tally(finished)
+        tally = Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         stdin = sys.stdin.buffer if "-" in paths else None
@@ -198,7 +199,7 @@ def rescan(
       screener rescan --cache hashes.cache --list known.list -o matches.jsonl
     """
     told = console.to_stderr()
-    tally = console.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         check_apart(
             output=output, audit_file=audit_file, cache=cache, lists=lists,

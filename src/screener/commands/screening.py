@@ -34,6 +34,7 @@ from screener.inputs import find
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.result import Reason
+from screener.tally import Tally
 
 
 @click.command(epilog=EXIT_CODES)
@@ -58,7 +59,7 @@ def match(
     Example:
       screener hash photo.jpg | screener match --list known.list
     """
-    tally = console.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
