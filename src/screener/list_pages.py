@@ -39,7 +39,7 @@ def _counts(counts: Iterable[tuple[str, int]]) -> str:
 def print_import(console: Console, name: str, report: ImportReport) -> None:
     """What an import did, and where the bad rows are; never a value."""
     console.print(
-        f"{escape(name)}: {report.rows} rows read, {report.added} added, {report.changed} changed, "
+        f"{_safe(name)}: {report.rows} rows read, {report.added} added, {report.changed} changed, "
         f"{report.unchanged} unchanged, {report.withdrawn} withdrawn; "
         f"generation {report.generation}"
     )
@@ -85,7 +85,7 @@ def print_hubs(console: Console, hubs: Mapping[str, int]) -> None:
 
 def print_info(console: Console, info: ListInfo) -> None:
     """What a list holds, and which of its records no hash that we make can reach."""
-    console.print(f"{escape(info.name)}: generation {info.generation}, {info.age_s:.0f} s old")
+    console.print(f"{_safe(info.name)}: generation {info.generation}, {info.age_s:.0f} s old")
     table = Table("records", "", box=None, pad_edge=False)
     for state, number in info.states.items():
         table.add_row(state, str(number))
