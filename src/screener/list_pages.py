@@ -16,7 +16,7 @@ from rich.table import Table
 from screener.console import printable
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
-from screener.lists.importing import COUNTS, FULL, ImportReport
+from screener.lists.import_report import COUNTS, FULL, ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.matches import Flood
 from screener.lists.quarantine import NotCompared, SetAside
