@@ -7,7 +7,6 @@ frames for as long as it counts, as it is through its hashes, and they go when i
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +19,7 @@ from screener.hashing.frames import Frames
 from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
 from screener.lists.database import of_generation
-from screener.lists.records import Record, categories_of, opinions_at
-from screener.lists.states import State
+from screener.lists.records import COLUMNS, Record, opinions_at, record_of
 
 _AT_ONCE = 500  # asked of SQLite in one question
 
@@ -143,17 +141,11 @@ def videos(
     own = opinions_at(connection, generation)
     for number in numbers:
         row = connection.execute(
-            "SELECT source, entry, state, said, categories, labels, updated, since FROM records r"
-            f" WHERE id = ? AND {of_generation(generation)}",
+            f"SELECT {COLUMNS} FROM records r WHERE id = ? AND {of_generation(generation)}",
             (number,),
         ).fetchone()
         if row is None:
             continue
-        source, entry, state, said, categories, labels, updated, since = row
-        opinions = own.get((source, entry), ())
-        record = Record(
-            source, entry, State(state), categories_of(categories), json.loads(labels), updated,
-            None, since, State(said) if opinions else None, opinions,
-        )  # fmt: skip
+        record = record_of(row, own)
         for value in _values(connection, number):
             yield number, ListedVideo(record, value)
