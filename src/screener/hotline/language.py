@@ -198,12 +198,8 @@ def translator(language: Language) -> Translator:
         message = marked("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
     if language == "en":  # the messages themselves
-        return Translator(language, _English())
+        return Translator(language, gettext.NullTranslations())
     return Translator(language, _compiled(catalogue(language)))
-
-
-class _English(gettext.NullTranslations):
-    """The messages as they stand in the code."""
 
 
 def _compiled(found: Catalog) -> gettext.GNUTranslations:
