@@ -13,7 +13,6 @@ from screener import audit as audit_log
 from screener import console
 from screener.audit import Verification
 from screener.commands.options import FILE, JSON
-from screener.console import printable
 
 _SOME = 20  # runs that are named
 
@@ -58,10 +57,10 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     return 0 if found.closed else 3
 
 
-def _print(console: Console, name: str, found: Verification) -> None:
+def _print(out: Console, name: str, found: Verification) -> None:
     """What an audit log holds, and how far it is proved."""
-    console.print(
-        f"{escape(printable(name))}: {found.lines} lines, {found.decisions} decisions of "
+    out.print(
+        f"{escape(console.printable(name))}: {found.lines} lines, {found.decisions} decisions of "
         f"{found.runs} runs; head {found.head}"
     )
     signature = {
@@ -70,16 +69,16 @@ def _print(console: Console, name: str, found: Verification) -> None:
         "good": "signed with the key",
         "bad": "not signed with the key",
     }
-    console.print(f"  {signature[found.signature]}")
+    out.print(f"  {signature[found.signature]}")
     if found.unclosed:
         begun = ", ".join(map(str, found.unclosed[:_SOME]))
         more = f" and {len(found.unclosed) - _SOME} more" if len(found.unclosed) > _SOME else ""
-        console.print(
+        out.print(
             f"  [yellow]runs that did not end by themselves, so that lines of them may be missing:"
             f" those that begin at line {begun}{more}[/]"
         )
     if not found.closed:
-        console.print("  [yellow]not closed by its last run: its end may be missing[/]")
+        out.print("  [yellow]not closed by its last run: its end may be missing[/]")
 
 
 COMMANDS = (audit,)

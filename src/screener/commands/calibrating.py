@@ -19,7 +19,6 @@ from screener.calibration_page import in_a_million
 from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
-from screener.console import printable
 from screener.policy import Policy
 
 
@@ -82,13 +81,14 @@ def calibrate(
     return 0
 
 
-def _print(console: Console, told: Calibration, *, names: bool = False) -> None:
+def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
     """What each kind would match of ordinary pictures, at the policy's radius and around it."""
-    console.print(
-        f"{escape(printable(told.list))}: generation {told.generation}; {told.pictures:,} pictures"
-        f" compared, {told.listed:,} named by a digest, {sum(told.left_out.values()):,} left out"
+    out.print(
+        f"{escape(console.printable(told.list))}: generation {told.generation};"
+        f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"
+        f" {sum(told.left_out.values()):,} left out"
     )
-    console.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
+    out.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
     columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")
     table = Table(*columns, box=None, pad_edge=False)
     for curve in told.curves:
@@ -99,13 +99,13 @@ def _print(console: Console, told: Calibration, *, names: bool = False) -> None:
             table.add_row(
                 curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
             )
-    console.print(table)
-    console.print("* the policy's radius")
+    out.print(table)
+    out.print("* the policy's radius")
     if told.edited or told.not_edited:
         failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
-        console.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
+        out.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
     for name in told.matching if names else ():
-        console.print(f"matches: {escape(printable(name))}", soft_wrap=True)
+        out.print(f"matches: {escape(console.printable(name))}", soft_wrap=True)
 
 
 COMMANDS = (calibrate,)

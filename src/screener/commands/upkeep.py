@@ -15,7 +15,6 @@ from rich.table import Table
 from screener import console, list_pages
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
-from screener.console import printable
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.measure import Report, measure
@@ -125,7 +124,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     else:
         list_pages.print_verification(console.to_stdout(), found)
     for sentence in found.damage:
-        click.echo(f"screener: {printable(sentence)}", err=True)
+        click.echo(f"screener: {console.printable(sentence)}", err=True)
     return 2 if found.damage else 0
 
 
@@ -137,21 +136,21 @@ def upgrade(path: Path) -> int:
     return 0
 
 
-def _print_speeds(console: Console, report: Report) -> None:
+def _print_speeds(out: Console, report: Report) -> None:
     """How fast a list answers: a line for each kind, radius and number of threads."""
-    console.print(
-        f"{escape(printable(report.list))}: generation {report.generation}, {report.cores} cores, "
-        f"kernel {report.versions['kernel']}; microseconds a query"
+    out.print(
+        f"{escape(console.printable(report.list))}: generation {report.generation},"
+        f" {report.cores} cores, kernel {report.versions['kernel']}; microseconds a query"
     )
     if not report.figures:
-        console.print("the list holds nothing to search for")
+        out.print("the list holds nothing to search for")
         return
     first = ("kind", "values", "radius", "way", "p50", "p99")
     batch = ("batch", "threads", "way", "a query", "queries/s")
     table = Table(*first, *batch, box=None, pad_edge=False)
     for line in _figure_lines(report):
         table.add_row(*line)
-    console.print(table)
+    out.print(table)
 
 
 def _figure_lines(report: Report) -> Iterator[tuple[str, ...]]:
