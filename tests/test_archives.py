@@ -613,7 +613,7 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
     assert 1.9 * len(data) < Counted.bytes < (4.1 if inside else 2.1) * len(data)
 
 
-def test_a_zip_that_lies_about_sizes_is_held_to_them():
+def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):
     """A member is read to its declared end or the limit, whichever comes first."""
     data = bytearray(zipped({"x": bytes(1 << 20)}))
     packed = zlib.compress(bytes(1 << 20))
