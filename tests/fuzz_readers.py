@@ -35,7 +35,6 @@ PDQ = hashlib.sha256(b"a listed picture").hexdigest()
 SECRETS = (MD5, SHA1, SHA256, PDQ)
 
 _VICS = {"MediaID": 1, "Category": 1, "MD5": MD5, "SHA1": SHA1, "Series": "é", "MediaSize": "1"}
-_ALTERNATIVE = {"HashName": "PDQ", "HashValue": PDQ}
 _SPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 SEEDS = {
     "csv": f'id,md5,pdq,quality,category,state\nx,{MD5},{PDQ},70,A,active\n"y","{MD5}",,,,gone\n',

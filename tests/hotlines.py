@@ -1,7 +1,6 @@
 """A hotline made for a test: its folder, analysts, partners and reports, and what its list says."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -90,9 +89,3 @@ def listed(desk):
                 found[shown.source, shown.entry] = str(shown.state)
     assert sum(known.states.values()) == len(found)
     return found
-
-
-def without_times(case):
-    """What of a case does not depend on when or how often it was tried."""
-    events = tuple(replace(one, at=NOON) for one in case.events)
-    return replace(case, received=NOON, events=events, sent=tuple(s.partner for s in case.sent))

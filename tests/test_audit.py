@@ -368,7 +368,7 @@ def test_no_log_has_lines_and_no_head(tmp_path):
     again.close()
 
 
-def test_only_the_owner_reads_it_and_no_listed_hash_is_in_it(place, engine, tmp_path):
+def test_only_the_owner_reads_it_and_no_listed_hash_is_in_it(engine, tmp_path):
     """Mode 0600 for log and head, also where the file was there before; results name entries."""
     from screener import Hash
 

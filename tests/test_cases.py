@@ -275,9 +275,7 @@ def row(item, entry, state="confirmed"):
     return f"{entry},{pdq.text},,{state}"
 
 
-def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(
-    tmp_path, pictures, items
-):
+def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(tmp_path, items):
     """A match is told at intake for every list. A seed or a disputed record of a trusted list, one
     that only we confirm, and a confirmed one of a list that is not trusted are no basis. What the
     hotline then lists is the trusted list's hash, under its terms.
@@ -352,7 +350,7 @@ def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items
     assert desk.close(taken.case, state="refused", by="amina", reason="x").state == "refused"
 
 
-def test_no_flood_of_reports_ends_a_match(desk, pictures, items, monkeypatch, tmp_path):
+def test_no_flood_of_reports_ends_a_match(desk, items, monkeypatch, tmp_path):
     """A value that one source repeats over very many files is taken to stand for nothing, in that
     source: what reporters send is of another source than what two persons confirmed.
     """

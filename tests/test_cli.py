@@ -250,7 +250,7 @@ def test_match_answers_a_pipe_before_it_closes(known):
     assert process.returncode == 0
 
 
-def test_hash_tells_a_file_that_it_could_not_hash(tmp_path):
+def test_hash_tells_a_file_that_it_could_not_hash():
     """Its digests are printed, the trouble is named, the exit code is 3."""
     done = screener("hash", IMAGES / "text.jpg", IMAGES / "alley.jpg")
 

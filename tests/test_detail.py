@@ -313,7 +313,7 @@ def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
 
 
-def test_pdq_keeps_its_own_quality(plain):
+def test_pdq_keeps_its_own_quality():
     """PDQ's recorded quality is the reference's, also where the picture is not compared."""
     pixels = np.zeros((200, 200), np.uint8)
     pixels[:, 100:] = 255

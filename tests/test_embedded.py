@@ -535,11 +535,15 @@ def test_a_jpegs_end_wherever_it_falls():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=120))
-def test_any_bytes_as_an_exif_block(head, rest):
-    """The second directory of anything is numbers, or nothing; what it tells of is looked for."""
+@given(st.sampled_from([b"II*\0", b"MM\0*"]), st.booleans(), st.binary(max_size=120))
+def test_any_bytes_as_an_exif_block(head, led_to, rest):
+    """The second directory of anything is numbers, or nothing; what it tells of is looked for. Also
+    where an empty first one leads to it.
+    """
+    if led_to:
+        rest = struct.pack("<IHI" if head[:1] == b"I" else ">IHI", 8, 0, 14) + rest
     second, tags = tiff.second_directory(head + rest)
-    assert second >= 0
+    assert second == 14 if led_to else second >= 0
     assert all(isinstance(value, int) for value in tags.values())
     image = Image.new("L", (1, 1))
     image.info["exif"] = b"Exif\0\0" + head + rest

@@ -262,7 +262,7 @@ def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
     assert "known_good" in refused(*call, input=line)
 
 
-def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(made, tmp_path):
+def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(tmp_path):
     """Nor anything else; one that was there stays, and so does one that the first file filled."""
     good, wrong, new = (tmp_path / name for name in ("good.csv", "wrong.csv", "new.list"))
     good.write_text(f"id,md5\nx,{value(1)}\n")

@@ -19,7 +19,7 @@ LAYERS = [
     "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan",
     "output", "ray", "vpdq", "summary", "report", "audit_line", "audit_chain", "audit_file",
     "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page", "console",
-    "list_pages", "hotline", "commands", "cli",
+    "tally", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 

@@ -399,7 +399,7 @@ def test_a_pickle_knows_its_file_from_another(tmp_path):
     assert (pickle.loads(text).codes == codes[0]).all()
 
 
-def test_an_index_that_was_built_says_how_others_get_it(tmp_path):
+def test_an_index_that_was_built_says_how_others_get_it():
     """It has no path that a pickle could have; the error says what to do. It is its own copy."""
     index = HammingIndex.build(np.zeros((1, 8), np.uint8))
 

@@ -156,7 +156,7 @@ def test_importing_nothing_confirms_nothing(known, put):
     assert before.refresh() is before
 
 
-def test_rows_without_an_entry_id_may_be_imported_again(known, put):
+def test_rows_without_an_entry_id_may_be_imported_again(put):
     """Their ids are made from their hashes, so that the same file changes nothing."""
     text = f"pdq,md5\n{value(1, 32)},\n,{value(2)}\n{value(1, 32)},\n"
     first, second = put(text), put(text)
@@ -379,7 +379,7 @@ def test_a_generation_is_a_whole_number(known, put):
     assert known.rollback(np.int64(1), by="ann", reason="a bad file") == 3
 
 
-def test_wrong_questions_are_refused(known, put):
+def test_wrong_questions_are_refused(known):
     """A kind asked the wrong way, an unknown kind, rows of a kind that the list has not."""
     with pytest.raises(HashError, match="lookup"):
         known.search("md5", codes(value(1)), radius=0)
@@ -717,7 +717,7 @@ except Exception as error:
 """
 
 
-def test_a_list_on_read_only_media_can_be_searched(known, put, tmp_path_factory):
+def test_a_list_on_read_only_media_can_be_searched(known, put):
     """Where the folder cannot be written to, the list opens and answers, and imports refuse."""
     put(f"id,md5\nx,{value(1)}\n")
     place = Path(os.path.realpath("/tmp")) / f"screener-test-{os.getpid()}.list"

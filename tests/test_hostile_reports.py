@@ -88,7 +88,7 @@ def test_what_was_made_to_harm_the_reader_is_refused_at_once(content):
     assert time.process_time() - begin < 1
 
 
-def test_giant_lists_are_refused_before_they_are_read(desk):
+def test_giant_lists_are_refused_before_they_are_read():
     """More addresses, items or hashes than a report has; and of sizes that it has, soon."""
     base = facts_of(report_of(ITEM))
     row = base["items"][0]["hashes"][3]
@@ -186,7 +186,7 @@ def test_any_bytes_that_were_sealed_are_refused(content):
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256", "vpdq"])
 @pytest.mark.parametrize("score", [0, 50, 100])
-def test_what_has_no_score_is_refused_with_one(desk, kind, score):
+def test_what_has_no_score_is_refused_with_one(kind, score):
     """A list has no place for it: taken in, it would stop every later step."""
     (row,) = [row for row in facts_of(report_of(ITEM))["items"][0]["hashes"] if row[0] == "md5"]
     value = base64.b64encode(bytes(KINDS[kind].size or 36)).decode()
@@ -246,7 +246,7 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
     assert not desk.own_list.matchable
 
 
-def test_another_report_of_one_reference_is_refused(desk, whole):
+def test_another_report_of_one_reference_is_refused(desk):
     """Who knows a report's reference cannot put words in its place; the report itself again is
     one that was there already.
     """

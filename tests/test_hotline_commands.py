@@ -306,7 +306,7 @@ def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
     assert (code, "a new case" in told) == (0, True)
 
 
-def test_a_notice_that_cannot_be_written_is_due_still(run, desk, tmp_path):
+def test_a_notice_that_cannot_be_written_is_due_still(run, desk):
     """It is told, and written when the partner's folder can be reached again; once."""
     (taken,) = take(desk, report_of(item_of(IMAGES / "alley.jpg"), addresses=(PAGE,)))
     for by in ("amina", "badr"):

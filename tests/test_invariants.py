@@ -335,8 +335,8 @@ DIGESTS: list[tuple[str, Change, str]] = [
     ("prefixes", bump("prefixes", 0), "not the beginning of its value"),
     ("prefixes", bump("prefixes"), "not the beginning of its value"),
     ("order", put("order", 7, 2**32 - 1), "beyond the values"),
-    ("order", swapped("order", 0, -1), "ascend|not the beginning|left out"),
-    ("order", lambda a: put("order", 1, int(a["order"][0]))(a), "ascend|not the beginning"),
+    ("prefixes", swapped("order", 0, -1), "not the beginning of its value"),
+    ("order", lambda a: put("order", 1, int(a["order"][0]))(a), "rows of one prefix do not ascend"),
 ]
 
 
@@ -344,15 +344,12 @@ DIGESTS: list[tuple[str, Change, str]] = [
 def test_each_wrong_array_of_digests_is_named(
     tmp_path: Path, section: str, change: Change, what: str
 ) -> None:
-    """As for codes: the sentence names a section and what is wrong."""
+    """As for codes: the sentence names the section that shows it, and what is wrong."""
     path = tmp_path / "a.idx"
     DigestIndex.build(some_codes(2500, width=16)).save(path)
     rewritten(path, "digests", change)
-    with pytest.raises(
-        IndexFileError, match=f"{path}: section '(prefixes|order)' is wrong"
-    ) as told:
+    with pytest.raises(IndexFileError, match=f"{path}: section '{section}' is wrong: .*{what}"):
         DigestIndex.open(path).verify()
-    assert any(part in str(told.value) for part in what.split("|")), told.value
 
 
 def test_digests_out_of_order_are_found() -> None:

@@ -192,7 +192,7 @@ def test_what_is_added_does_not_make_up_for_what_goes(known, put, gone):
     assert met(known, "md5", 0, 16)[0] == "match"
 
 
-def test_entries_that_a_full_list_withdraws_by_name_count_as_well(known, put):
+def test_entries_that_a_full_list_withdraws_by_name_count_as_well(put):
     """Withdrawals in words and by silence make one number."""
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(10)))
     rows = "".join(f"e{n},{value(n)},\n" for n in range(7))
@@ -222,7 +222,7 @@ def test_entries_that_match_no_more_are_counted(known, put):
     assert [n for n in range(8) if met(known, "md5", n, 16)[0] == "match"] == [5, 6]
 
 
-def test_a_full_list_that_makes_leads_of_many_entries_is_asked_about(known, put):
+def test_a_full_list_that_makes_leads_of_many_entries_is_asked_about(put):
     """It takes matches away as one does that names them no more."""
     rows = [f"e{n},{value(n)}" for n in range(10)]
     put("id,md5,status\n" + "".join(f"{row},\n" for row in rows))
@@ -329,7 +329,7 @@ def _report(put, rows, **said):
     return put("id,md5,status,category,category_scheme\n" + rows, **said).conflicting
 
 
-def test_entries_that_say_otherwise_of_one_hash_are_counted(known, put, monkeypatch):
+def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
     """By state, or by category of one scheme; not what says the same, or is of another scheme, or
     has none, or is withdrawn. However many there are.
     """

@@ -247,3 +247,20 @@ def test_every_command_that_changes_a_list_says_so_for_an_older_one(known):
         ("export", known, "--format", "csv", "-o", known.parent / "o"), ("compact", known),
     ):  # fmt: skip
         assert f"`screener upgrade {known}`" in refused(*call)
+
+
+def test_no_name_commands_the_terminal(tmp_path):
+    """A file and a list whose names hold control characters are told without them."""
+    file, known = tmp_path / "a\x1b[31m.csv", tmp_path / "k\x1b[31m.list"
+    file.write_text(f"id,md5\nx,{value(1)}\n")
+
+    told = [
+        screener("import", file, "--into", known, "--source", "s"),
+        screener("info", known),
+        screener("bench", known, "--seconds", "0.1"),
+    ]
+
+    assert [done.returncode for done in told] == [0, 0, 0]
+    for done in told:
+        assert "\ufffd[31m" in done.stdout + done.stderr
+        assert "\x1b" not in done.stdout + done.stderr

@@ -273,7 +273,7 @@ def test_a_slip_in_a_correction_costs_one_text_and_no_notice(monkeypatch):
         language.catalogue("fr")
 
 
-def test_a_signature_is_of_the_texts_as_they_stand(monkeypatch):
+def test_a_signature_is_of_the_texts_as_they_stand():
     """Unsigned texts are unreviewed; a signature counts for one state of the file only."""
     text = language._text_of("ar")
     whole = {"by": "a reader", "on": "2026-11-25", "sha256": hashlib.sha256(text).hexdigest()}

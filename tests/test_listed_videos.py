@@ -27,7 +27,6 @@ from screener import (
     report,
     rescan,
 )
-from screener.console import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing.frames import Frames
@@ -36,6 +35,7 @@ from screener.lists.upgrading import upgrade
 from screener.located import Located
 from screener.media.source import Name
 from screener.result import MediaFacts
+from screener.tally import Tally
 
 FILM = clip(scenes(60, seed=1))
 OTHER = clip(scenes(40, seed=2))
@@ -458,7 +458,7 @@ def test_a_list_of_the_format_before_is_upgraded_and_its_videos_found(put, known
     assert back.verify().damage == ()
 
 
-def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, known, monkeypatch):
+def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, monkeypatch):
     """Only the videos that may match are read, not all that share a title."""
     title = scenes(1, seed=9)
     many = [(f"v{n}", clip(np.concatenate([title, scenes(6, seed=1000 + n)]))) for n in range(1500)]

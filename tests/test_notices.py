@@ -27,12 +27,12 @@ NAMES = sorted(
 )
 
 
-def write(folder, *, one=None, to=None, notice="N-1", hashes=HELD):
-    """Write the made-up notice into a folder."""
-    return notices.write(
-        one or case(), to or partner(folder), hotline=HOTLINE, at=WRITTEN, notice=notice,
-        hashes=hashes,
-    )  # fmt: skip
+def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=HELD):
+    """Write the made-up notice into a folder, in both steps; where it lies."""
+    whom = to or partner(folder)
+    notices.stage(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
+    delivery.give(whom.folder, notice)
+    return whom.folder / notice
 
 
 def test_a_notice_tells_a_machine_exactly_what_to_act_on(tmp_path):
@@ -188,9 +188,7 @@ def test_writing_it_again_changes_nothing(tmp_path):
     """
     folder = write(tmp_path)
     before = {one.name: (one.read_bytes(), one.stat().st_mtime_ns) for one in folder.iterdir()}
-    again = notices.write(
-        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN + timedelta(hours=9), notice="N-1"
-    )
+    again = write(tmp_path, at=WRITTEN + timedelta(hours=9), hashes=())
 
     assert again == folder
     after = {one.name: (one.read_bytes(), one.stat().st_mtime_ns) for one in folder.iterdir()}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kept import met, putting, value
 
 from screener.lists import importing
-from screener.lists.formats.writers.ncmec_xml import NAMESPACE
+from screener.lists.formats.ncmec_xml import NAMESPACE
 from screener.lists.hashlist import HashList
 from screener.lists.records import Row
 from screener.lists.rounds import rounds

@@ -82,7 +82,7 @@ def test_results_are_written_over_nothing_but_results(tmp_path, held):
         assert path.read_bytes() == b""
 
 
-def test_a_device_keeps_its_mode(tmp_path):
+def test_a_device_keeps_its_mode():
     """Only a regular file is made private: /dev/null is everybody's."""
     before = os.stat(os.devnull).st_mode
 

@@ -132,7 +132,7 @@ def test_a_dataset_of_bytes_gives_the_same_but_for_the_time(cluster, known, file
     assert pa.schema(screened.schema().base_schema) == COLUMNS
 
 
-def test_rows_without_names_or_without_anything_have_results(cluster, known, files, scene):
+def test_rows_without_names_or_without_anything_have_results(cluster, known, files):
     """Bytes that nobody named, an archive among them; nulls are `unreadable`, never left out."""
     contents = [Path(name).read_bytes() for name in files]
     table = pa.table({"data": pa.array([*contents, None], pa.binary())})

@@ -17,10 +17,10 @@ from command import screener
 from rich.console import Console
 
 from screener import Hash, Reason, Screener, ScreenerError, output, report
-from screener.console import Tally
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
+from screener.tally import Tally
 
 HOSTILE = [
     "<script>alert(1)</script>.jpg",
@@ -166,7 +166,7 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
 
 
-def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path, capsys):
+def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     """In the line, the page, the table, the progress for machines and the summary, also of a run
     before; of what no extra mends there is nothing.
     """

@@ -535,7 +535,7 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
     assert all(one in told[len(anew) :] for one in told[: len(anew)])
 
 
-def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, scene, tmp_path):
+def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tmp_path):
     """Which of them has a line is told by the line, in whatever order they were written."""
     tar, path = tmp_path / "t.tar", tmp_path / "r.jsonl"
     with tarfile.open(tar, "w") as archive:

@@ -36,7 +36,7 @@ for name in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def known(material, tmp_path_factory):
+def known(tmp_path_factory):
     """A list that holds two kinds, and matches nothing."""
     known = HashList.create(tmp_path_factory.mktemp("lists") / "known.list")
     rows = tmp_path_factory.mktemp("rows") / "known.csv"

@@ -11,8 +11,8 @@ from writing import VIDEO, as_entry, by_entry, made, read, written
 
 from screener.hashing.hash import KINDS
 from screener.lists.formats import vics
+from screener.lists.formats.ncmec_xml import NAMESPACE
 from screener.lists.formats.writers.entry import Wants
-from screener.lists.formats.writers.ncmec_xml import NAMESPACE
 from screener.lists.states import MATCHING, State
 
 FEW = settings(max_examples=120, deadline=None)

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from screener.errors import HashError, IndexFileError
-from screener.index import disk, held, segments, tiers
+from screener.index import disk, held, manifests, tiers
 from screener.index.segments import SegmentedIndex
 
 POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
@@ -210,10 +210,10 @@ def test_files_go_when_nobody_needs_them(tmp_path):
     assert mine <= names
     assert {"a note", "lock"} <= names
     assert not names & {"00000009-0123456789abcdef.idx", ".x.0123456789abcdef.tmp"}
-    manifests = sorted(name for name in names if name.endswith(".manifest"))
-    assert segments.KEPT <= len(manifests) <= segments.KEPT + 1
-    for name in manifests[-segments.KEPT :]:
-        assert segments._read(path, int(name[:8])).files <= names
+    states = sorted(name for name in names if name.endswith(".manifest"))
+    assert manifests.KEPT <= len(states) <= manifests.KEPT + 1
+    for name in states[-manifests.KEPT :]:
+        assert manifests.read(path, int(name[:8])).files <= names
     del first
     index = index.add(POOL[19:20])
     assert not mine & {one.name for one in path.iterdir()} - set(index._held)

@@ -364,7 +364,7 @@ def test_seeds_stand_in_the_timeline_too(scene, make_list):
 
     result = engine.screen(clip(shown_for(scene, seconds=[(1, 2), (2, 2)])))
 
-    assert result.verdict == Verdict.NO_MATCH or result.reason is not None
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "not_comparable")
     assert [(one.state, one.spans) for one in result.timeline] == [("seed", ((2.0, 3.0),))]
 
 
@@ -740,11 +740,11 @@ def test_an_encrypted_track_is_told_and_not_looked_at(decoder, moving):
     assert caught.value.reason == "encrypted"
 
 
-def test_an_encrypted_webm_is_told(scene):
+def test_an_encrypted_webm_is_told():
     """ContentEncryption among the track's encodings, with elements of known and unknown size."""
 
     def element(name, body):
-        return bytes.fromhex(name) + bytes([0x80 | 0x40, 0])[:0] + _size(len(body)) + body
+        return bytes.fromhex(name) + _size(len(body)) + body
 
     def _size(length):
         return (length | 1 << 28).to_bytes(4, "big")
@@ -912,6 +912,7 @@ def test_bars_that_stay_are_found_though_the_scene_is_dark_at_its_edges(scene):
 
     frames = frames_of(clip(pictures))
 
+    assert len(frames) == 4
     for frame in frames:
         shapes = [view.shape for view in frame.inner]
         assert any(abs(rows - 180) <= 2 and columns == 320 for rows, columns in shapes), shapes
@@ -927,7 +928,10 @@ def test_bars_of_a_video_that_begins_in_the_dark_are_known_from_its_start(scene)
         pictures.append(blank(size=(400, 240)))
         pictures[-1].paste(shown, (80, 0))
 
-    for frame in frames_of(clip(pictures), every=0.125, distinct=False):
+    frames = frames_of(clip(pictures), every=0.125, distinct=False)
+
+    assert len(frames) > 20
+    for frame in frames:
         assert frame.inner[0].shape == (240, 240)
 
 

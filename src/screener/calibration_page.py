@@ -36,18 +36,10 @@ text { font: 11px system-ui, sans-serif; fill: #45525f } .tick { text-anchor: en
 """
 
 
-def write(told: Calibration, path: str | PathLike[str], *, names: bool = False) -> None:
-    """Write the page, readable by its owner only; with `names` of pictures that match. Raises what
-    `claimed` raises.
-    """
-    with claimed(path) as put:
-        put(page(told, names=names))
-
-
 @contextmanager
 def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
-    """Claim a file for a page that takes long to make; what is given writes the page to it. The
-    file is as it was until then.
+    """Claim a file for a page that takes long to make; what is given writes the page to it,
+    readable by its owner only. The file is as it was until then.
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
     """
@@ -77,7 +69,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
 
 def page(told: Calibration, *, names: bool = False) -> str:
-    """The page as HTML."""
+    """The page as HTML; with `names` of pictures that match."""
     title = f"Calibration of {told.list}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     parts = [

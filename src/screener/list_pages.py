@@ -1,9 +1,11 @@
-"""What a person sees of a list's keeping: entries, quarantine, exports, the log. Never a value."""
+"""What a person sees of a list: imports, what it holds, whether it is whole, entries, quarantine,
+exports, the log. A value is shown only where it was asked for.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -14,10 +16,12 @@ from rich.table import Table
 from screener.console import printable
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
-from screener.lists.importing import COUNTS, FULL
+from screener.lists.import_report import COUNTS, FULL, ImportReport
+from screener.lists.info import ListInfo
 from screener.lists.matches import Flood
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
+from screener.lists.verifying import Verification
 
 
 def _safe(text: object) -> str:
@@ -30,6 +34,83 @@ def _when(seconds: float) -> str:
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{number} {_safe(what)}" for what, number in counts) or "nothing"
+
+
+def print_import(console: Console, name: str, report: ImportReport) -> None:
+    """What an import did, and where the bad rows are; never a value."""
+    console.print(
+        f"{_safe(name)}: {report.rows} rows read, {report.added} added, {report.changed} changed, "
+        f"{report.unchanged} unchanged, {report.withdrawn} withdrawn; "
+        f"generation {report.generation}"
+    )
+    for what, number in (
+        ("further rows of an entry, joined or put in order", report.repeated),
+        ("entries of which the file has older rows than are held, left", report.outdated),
+        ("entries that matched and match no more, withdrawn or of another state", report.stopped),
+        (
+            "entries withdrawn that the source had not listed here: nothing goes by that",
+            report.missed,
+        ),
+        ("entries that the file no longer names, withdrawn", report.absent),
+        ("digests of an empty file, dropped", report.dropped),
+        ("values with too little information, never searched", report.low_information),
+        (
+            "placeholders that stand for many files, not searched for this source",
+            report.placeholders,
+        ),
+        ("hashes of a quality below the usual floor", report.low_quality),
+        ("entries of which others say otherwise by the same hash: see `show`", report.conflicting),
+    ):
+        if number:
+            console.print(f"  {number} {what}")
+    if report.unknown_columns:
+        columns = ", ".join(report.unknown_columns)
+        console.print(f"  columns kept as labels: {_safe(columns)}")
+    if report.quarantined:
+        console.print(f"  [yellow]{sum(report.quarantined.values())} rows quarantined[/]:")
+        for line, reason in report.first_bad:
+            console.print(f"    {report.unit} {line}: {_safe(reason)}")
+    for note in report.notes:
+        console.print(f"  [yellow]{_safe(note)}[/]")
+
+
+def print_hubs(console: Console, hubs: Mapping[str, int]) -> None:
+    """Which kinds of a list have codes that are near very many others."""
+    for kind, count in hubs.items():
+        console.print(
+            f"  [yellow]{count} {kind} codes of the list are near one in fifty of its others[/], as"
+            " those of blank pictures are"
+        )
+
+
+def print_info(console: Console, info: ListInfo) -> None:
+    """What a list holds, and which of its records no hash that we make can reach."""
+    console.print(f"{_safe(info.name)}: generation {info.generation}, {info.age_s:.0f} s old")
+    table = Table("records", "", box=None, pad_edge=False)
+    for state, number in info.states.items():
+        table.add_row(state, str(number))
+    for kind, number in info.values.items():
+        what = "frames of listed videos" if kind == "vpdq" else f"{kind} values"
+        table.add_row(what, str(number))
+    for kind, number in info.reached.items():
+        if number or kind in info.values:
+            table.add_row(f"reached by {kind}", str(number))
+    table.add_row("reached by none that is computed here", str(info.by_none))
+    console.print(table)
+
+
+def print_verification(console: Console, found: Verification) -> None:
+    """What was checked of a list, kind by kind, and how many pairs were compared; never a value."""
+    held = " ".join(found.database)
+    console.print(f"{_safe(found.name)}: generation {found.generation}; {held}")
+    columns = ("kind", "files", "values", "bytes", "checks", "pairs compared", "differences")
+    table = Table(*columns, box=None, pad_edge=False)
+    for kind in found.kinds:
+        numbers = (kind.files, kind.values, kind.bytes)
+        compared = (kind.pairs, kind.differences)
+        table.add_row(kind.kind, *map(str, numbers), " ".join(kind.checks), *map(str, compared))
+    console.print(table)
+    console.print(f"{found.pairs} pairs compared with brute force, {found.differences} differences")
 
 
 def print_entry(console: Console, shown: Shown) -> None:

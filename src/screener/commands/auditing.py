@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
 
 from screener import audit as audit_log
 from screener import console
+from screener.audit import Verification
 from screener.commands.options import FILE, JSON
+
+_SOME = 20  # runs that are named
 
 
 @click.group()
@@ -44,12 +49,36 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:
-        console.print_audit(console.to_stdout(), str(file), found)
+        _print(console.to_stdout(), str(file), found)
     for sentence in found.trouble:
         click.echo(f"screener: {sentence}", err=True)
     if found.trouble:
         return 2
     return 0 if found.closed else 3
+
+
+def _print(out: Console, name: str, found: Verification) -> None:
+    """What an audit log holds, and how far it is proved."""
+    out.print(
+        f"{escape(console.printable(name))}: {found.lines} lines, {found.decisions} decisions of "
+        f"{found.runs} runs; head {found.head}"
+    )
+    signature = {
+        "none": "nobody signed it, and whoever can write to it can write it anew",
+        "unchecked": "signed, and not checked: give --key",
+        "good": "signed with the key",
+        "bad": "not signed with the key",
+    }
+    out.print(f"  {signature[found.signature]}")
+    if found.unclosed:
+        begun = ", ".join(map(str, found.unclosed[:_SOME]))
+        more = f" and {len(found.unclosed) - _SOME} more" if len(found.unclosed) > _SOME else ""
+        out.print(
+            f"  [yellow]runs that did not end by themselves, so that lines of them may be missing:"
+            f" those that begin at line {begun}{more}[/]"
+        )
+    if not found.closed:
+        out.print("  [yellow]not closed by its last run: its end may be missing[/]")
 
 
 COMMANDS = (audit,)

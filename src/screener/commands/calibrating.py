@@ -8,12 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from screener import calibration_page, console
+from screener.calibrate import Calibration
 from screener.calibrate import calibrate as calibrate_list
+from screener.calibration_page import in_a_million
 from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
-from screener.commands.options import JSON, LIST
+from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.policy import Policy
 
 
@@ -33,14 +38,9 @@ from screener.policy import Policy
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a page with plots here, readable by you only.",
 )
-@click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with radius, floor, limits; the defaults where left out.",
-)
+@POLICY
 @click.option("--names", is_flag=True, help="Name the pictures that match under the policy.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@JOBS
 @JSON
 def calibrate(
     path: Path,
@@ -77,8 +77,35 @@ def calibrate(
         kept = told.to_dict() | ({"matching": list(told.matching)} if names else {})
         click.echo(json.dumps(kept, ensure_ascii=False))
     else:
-        console.print_calibration(console.to_stdout(), told, names=names)
+        _print(console.to_stdout(), told, names=names)
     return 0
+
+
+def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
+    """What each kind would match of ordinary pictures, at the policy's radius and around it."""
+    out.print(
+        f"{escape(console.printable(told.list))}: generation {told.generation};"
+        f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"
+        f" {sum(told.left_out.values()):,} left out"
+    )
+    out.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
+    columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")
+    table = Table(*columns, box=None, pad_edge=False)
+    for curve in told.curves:
+        for radius in sorted({0, curve.radius // 2, curve.radius, len(curve.false_matches) - 1}):
+            count = curve.false_matches[radius]
+            again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
+            own = "*" if radius == curve.radius else ""
+            table.add_row(
+                curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
+            )
+    out.print(table)
+    out.print("* the policy's radius")
+    if told.edited or told.not_edited:
+        failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
+        out.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
+    for name in told.matching if names else ():
+        out.print(f"matches: {escape(console.printable(name))}", soft_wrap=True)
 
 
 COMMANDS = (calibrate,)

@@ -19,6 +19,7 @@ from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
 
 if TYPE_CHECKING:
+    from screener.hotline.case import Case
     from screener.hotline.desk import Desk
 
 _BECAME = {
@@ -271,9 +272,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
     desk = _desk(store, say)
     found = desk.reverse(reference, by=by, reason=reason)
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
-    for sent in found.sent:
-        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
-                       notice=sent.notice), err=True)  # fmt: skip
+    _tell_whom_to_tell(found, say)
     return listed(desk, say, reference)
 
 
@@ -290,10 +289,15 @@ def restart(reference: str, store: Path, by: str, reason: str, say: Translator) 
     """
     found = _desk(store, say).restart(reference, by=by, reason=reason)
     click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
-    for sent in found.sent:  # with a time to act that was wrong
+    _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
+    return 0
+
+
+def _tell_whom_to_tell(case: Case, say: Translator) -> None:
+    """Name the partners that were sent a notice, which does not hold any more."""
+    for sent in case.sent:
         click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
                        notice=sent.notice), err=True)  # fmt: skip
-    return 0
 
 
 @case.command()

@@ -15,6 +15,7 @@ import click
 from screener import audit, console, list_pages
 from screener.audit_chain import head_path
 from screener.commands.opening import open_list
+from screener.commands.options import FILE
 from screener.output import JsonLines
 from screener.policy import Policy
 from screener.result import Result
@@ -37,12 +38,6 @@ LISTS = click.option(
     type=click.Path(exists=True, path_type=Path),
     help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
 )
-POLICY = click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with radius, floor, limits; the defaults where left out.",
-)
 OUTPUT = click.option(
     "-o",
     "--output",
@@ -61,7 +56,7 @@ AUDIT = click.option(
 )
 AUDIT_KEY = click.option(
     "--audit-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="An Ed25519 private key in a PEM file, which signs the log when it is closed.",
 )
 COUNT = click.option(

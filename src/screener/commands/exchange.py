@@ -35,18 +35,14 @@ from screener.provenance import warn_of_other_pixels
     type=click.Choice(["confirmed", "disputed", "seed", "known_good"]),
     help="Of rows that would match: known_good for an exclude list, seed for leads.",
 )
-@click.option(
-    "--mapping",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file that tells what the columns of a CSV mean.",
-)
+@click.option("--mapping", type=FILE, help="A TOML file that tells what the columns of a CSV mean.")
 @click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
 @click.option("--full", is_flag=True, help="The file is all its source has: withdraw the rest.")
 @click.option("--accept-shrink", is_flag=True, help="Take a full file that leaves out many.")
 @click.option("--by", help="Who asks for it; kept in the log.")
 @click.option(
     "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="An Ed25519 public key in a PEM file: take only what its holder signed.",
 )
 @terms_options
@@ -83,10 +79,10 @@ def import_(
                 file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
                 strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
             )  # fmt: skip
-            console.print_import(told, str(file), report)
+            list_pages.print_import(told, str(file), report)
             known = known.refresh()
         warn_of_other_pixels(known)
-    console.print_hubs(told, known.hubs())
+    list_pages.print_hubs(told, known.hubs())
     return 0
 
 

@@ -1,4 +1,6 @@
-"""The commands of a hotline's operator: hotline create, status, page."""
+"""The commands of a hotline's operator: hotline create, status, page; and what the commands of
+analysts and reporters share with them: opening the hotline, and telling what goes wrong.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener import console
+from screener import console, list_pages
 from screener.errors import ListError
 from screener.lists import generations
 from screener.lists.hashlist import HashList
@@ -20,7 +20,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
     known = HashList.create(Path(folder) / f"{path.name}.list")
     report = known.import_file(path)
-    console.print_import(console.to_stderr(), str(path), report)
+    list_pages.print_import(console.to_stderr(), str(path), report)
     return HashList.open(known.path, hugepages=hugepages)
 
 

@@ -17,6 +17,15 @@ WHO = click.option("--by", required=True, help="Who decides it; kept in the log.
 WHY = click.option("--reason", required=True, help="Why, in a line; kept in the log.")
 REASON = click.option("--reason", help="Why, in a line; kept in the log.")
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+JOBS = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default."
+)
+POLICY = click.option(
+    "--policy",
+    "policy_file",
+    type=FILE,
+    help="A TOML file with radius, floor, limits; the defaults where left out.",
+)
 
 
 def terms_options(command: Any) -> Any:

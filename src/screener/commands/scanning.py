@@ -1,4 +1,4 @@
-"""The command that screens files: scan."""
+"""The commands that screen: files, and what a cache kept of them: scan, rescan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    POLICY,
     begun,
     check_apart,
     claim_audit,
@@ -30,6 +29,7 @@ from screener.commands.deciding import (
     make_engine,
     make_writer,
 )
+from screener.commands.options import FILE, JOBS, POLICY
 from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
@@ -40,6 +40,7 @@ from screener.result import Result
 from screener.scan import check_memory, cores
 from screener.scan import scan as scan_files
 from screener.screen import Screener
+from screener.tally import Tally
 
 CACHE = click.option(
     "--cache", type=click.Path(dir_okay=False, path_type=Path),
@@ -79,7 +80,7 @@ KEEP = click.option(
 @AUDIT_KEY
 @CACHE
 @KEEP
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default.")
+@JOBS
 @click.option("--unordered", is_flag=True, help="Write results as they come; files in disk order.")
 @click.option(
     "--engine",
@@ -141,7 +142,7 @@ def scan(
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
-        tally = console.Tally(finished)
+        tally = Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
         stdin = sys.stdin.buffer if "-" in paths else None
@@ -169,10 +170,7 @@ def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, 
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option(
-    "--cache", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The hashes that `scan --cache` kept.",
-)  # fmt: skip
+@click.option("--cache", required=True, type=FILE, help="The hashes that `scan --cache` kept.")
 @KEEP
 @LISTS
 @OUTPUT
@@ -201,7 +199,7 @@ def rescan(
       screener rescan --cache hashes.cache --list known.list -o matches.jsonl
     """
     told = console.to_stderr()
-    tally = console.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         check_apart(
             output=output, audit_file=audit_file, cache=cache, lists=lists,

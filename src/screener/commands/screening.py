@@ -20,7 +20,6 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    POLICY,
     begun,
     check_apart,
     claim_audit,
@@ -28,6 +27,7 @@ from screener.commands.deciding import (
     make_engine,
     make_writer,
 )
+from screener.commands.options import POLICY
 from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, HashKind, kind_named
@@ -35,6 +35,7 @@ from screener.inputs import find
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.result import Reason
+from screener.tally import Tally
 
 
 @click.command(epilog=EXIT_CODES)
@@ -59,7 +60,7 @@ def match(
     Example:
       screener hash photo.jpg | screener match --list known.list
     """
-    tally = console.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")

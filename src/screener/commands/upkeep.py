@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from screener import console
+from screener import console, list_pages
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
-from screener.measure import measure
+from screener.measure import Report, measure
 from screener.provenance import warn_of_other_pixels
 
 
@@ -31,7 +35,7 @@ def info(path: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        console.print_info(console.to_stdout(), found)
+        list_pages.print_info(console.to_stdout(), found)
     return 0
 
 
@@ -89,7 +93,7 @@ def bench(
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
-        console.print_report(console.to_stdout(), report)
+        _print_speeds(console.to_stdout(), report)
     return 0
 
 
@@ -118,7 +122,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        console.print_verification(console.to_stdout(), found)
+        list_pages.print_verification(console.to_stdout(), found)
     for sentence in found.damage:
         click.echo(f"screener: {console.printable(sentence)}", err=True)
     return 2 if found.damage else 0
@@ -130,6 +134,40 @@ def upgrade(path: Path) -> int:
     """Bring a list that an older version wrote to the format of this one."""
     click.echo("upgraded" if upgrading.upgrade(path) else "of this format already", err=True)
     return 0
+
+
+def _print_speeds(out: Console, report: Report) -> None:
+    """How fast a list answers: a line for each kind, radius and number of threads."""
+    out.print(
+        f"{escape(console.printable(report.list))}: generation {report.generation},"
+        f" {report.cores} cores, kernel {report.versions['kernel']}; microseconds a query"
+    )
+    if not report.figures:
+        out.print("the list holds nothing to search for")
+        return
+    first = ("kind", "values", "radius", "way", "p50", "p99")
+    batch = ("batch", "threads", "way", "a query", "queries/s")
+    table = Table(*first, *batch, box=None, pad_edge=False)
+    for line in _figure_lines(report):
+        table.add_row(*line)
+    out.print(table)
+
+
+def _figure_lines(report: Report) -> Iterator[tuple[str, ...]]:
+    """A line for each batch; what its kind and radius share stands in the first."""
+    for one in report.figures:
+        radius = "-" if one.radius is None else str(one.radius)
+        times = (f"{one.p50_us:,.1f}", f"{one.p99_us:,.1f}")
+        shared = (one.kind, f"{one.values:,}", radius, one.way, *times)
+        for number, batch in enumerate(one.batches):
+            yield (
+                *(shared if number == 0 else ("",) * len(shared)),
+                f"{batch.queries:,}",
+                str(batch.threads),
+                batch.way,
+                f"{batch.query_us:,.2f}",
+                f"{batch.queries_per_s:,}",
+            )
 
 
 COMMANDS = (info, verify, compact, bench, upgrade)

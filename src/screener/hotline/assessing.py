@@ -28,7 +28,6 @@ from screener.lists.states import State
 from screener.lists.terms import Terms
 
 Basis = Literal["seen", "known"]
-BASES: tuple[Basis, ...] = ("seen", "known")
 _OWN = "hotline"  # where hashes of the hotline's own making come from
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from screener.hotline import clock
-from screener.hotline.case import Case, KnownMatch
+from screener.hotline.case import Case, KnownMatch, Sent
 from screener.hotline.defang import defanged
 from screener.hotline.language import Translator
 from screener.hotline.wording import LISTED, OUTCOMES, STATES
@@ -74,19 +74,24 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
             state=say(STATES[event.state]), by=event.by, reason=event.reason,
         )  # fmt: skip
     for sent in case.sent:
-        yield say(
-            "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
-            time=say.moment(sent.at, zone),
-        )  # fmt: skip
-        if sent.refused is not None and sent.removed is None:
-            yield say("{partner} has refused to remove what {case} is of.", partner=sent.partner,
-                      case=case.reference)  # fmt: skip
-        if sent.removed is not None:
-            yield say("{partner} has removed it: {time}", partner=sent.partner,
-                      time=say.moment(sent.removed, zone))  # fmt: skip
-        elif sent.acknowledged is not None and sent.refused is None:
-            yield say("{partner} has read it: {time}", partner=sent.partner,
-                      time=say.moment(sent.acknowledged, zone))  # fmt: skip
+        yield from _notice_lines(case, sent, say, zone)
+
+
+def _notice_lines(case: Case, sent: Sent, say: Translator, zone: tzinfo) -> Iterator[str]:
+    """A notice, and what came back of it."""
+    yield say(
+        "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
+        time=say.moment(sent.at, zone),
+    )  # fmt: skip
+    if sent.refused is not None and sent.removed is None:
+        yield say("{partner} has refused to remove what {case} is of.", partner=sent.partner,
+                  case=case.reference)  # fmt: skip
+    if sent.removed is not None:
+        yield say("{partner} has removed it: {time}", partner=sent.partner,
+                  time=say.moment(sent.removed, zone))  # fmt: skip
+    elif sent.acknowledged is not None and sent.refused is None:
+        yield say("{partner} has read it: {time}", partner=sent.partner,
+                  time=say.moment(sent.acknowledged, zone))  # fmt: skip
 
 
 def known_lines(known: Iterable[KnownMatch], say: Translator) -> Iterator[str]:

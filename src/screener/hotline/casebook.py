@@ -88,56 +88,61 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         return tuple(one for (one,) in connection.execute(question, (reference,)))
 
     from_reports = " FROM reports WHERE in_case = ? AND withdrawn IS NULL"
+    languages = column(f"SELECT language{from_reports} ORDER BY number")
     countries = column(f"SELECT country{from_reports} AND country IS NOT NULL ORDER BY number")
+    addresses = column(
+        "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
+        " WHERE r.in_case = ? ORDER BY r.number, a.address"
+    )
     ours = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
     return Case(
         reference=reference,
         state=state,
         received=moment(received),
         reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
-        languages=tuple(dict.fromkeys(column(f"SELECT language{from_reports} ORDER BY number"))),
+        languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
-        addresses=tuple(
-            dict.fromkeys(
-                column(
-                    "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
-                    " WHERE r.in_case = ? ORDER BY r.number, a.address"
-                )
-            )
-        ),
+        addresses=tuple(dict.fromkeys(addresses)),
         hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({ours})", reference)),
         notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
         related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
         entries=column("SELECT entry FROM entries WHERE in_case = ? ORDER BY entry"),
-        known=tuple(
-            KnownMatch(*one)
-            for one in connection.execute(
-                "SELECT list, source, entry, state, kind, min(distance) FROM known"
-                " WHERE in_case = ? GROUP BY list, source, entry, kind"
-                " ORDER BY min(distance), list, source, entry, kind",
-                (reference,),
-            )
-        ),
+        known=_known(connection, reference),
         proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
         basis=None if basis is None else unpacked(basis),
         seen=bool(seen),
-        events=tuple(
-            Event(state, moment(at), by, unpacked(reason))
-            for state, at, by, reason in connection.execute(
-                "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id",
-                (reference,),
-            )
-        ),
-        sent=tuple(
-            Sent(notice, partner, moment(at), *map(moment_or_none, answers))
-            for notice, partner, at, *answers in connection.execute(
-                "SELECT notice, partner, at, acknowledged, removed, refused FROM sent"
-                " WHERE in_case = ?"
-                " ORDER BY at, partner",
-                (reference,),
-            )
-        ),
+        events=_events(connection, reference),
+        sent=_sent(connection, reference),
+    )
+
+
+def _known(connection: sqlite3.Connection, reference: str) -> tuple[KnownMatch, ...]:
+    rows = connection.execute(
+        "SELECT list, source, entry, state, kind, min(distance) FROM known"
+        " WHERE in_case = ? GROUP BY list, source, entry, kind"
+        " ORDER BY min(distance), list, source, entry, kind",
+        (reference,),
+    )
+    return tuple(KnownMatch(*one) for one in rows)
+
+
+def _events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]:
+    rows = connection.execute(
+        "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id", (reference,)
+    )
+    return tuple(Event(state, moment(at), by, unpacked(reason)) for state, at, by, reason in rows)
+
+
+def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
+    rows = connection.execute(
+        "SELECT notice, partner, at, acknowledged, removed, refused FROM sent"
+        " WHERE in_case = ? ORDER BY at, partner",
+        (reference,),
+    )
+    return tuple(
+        Sent(notice, partner, moment(at), *map(_moment_or_none, answers))
+        for notice, partner, at, *answers in rows
     )
 
 
@@ -213,8 +218,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def moment_or_none(text: str | None) -> datetime | None:
-    """A time that is kept, if there is one."""
+def _moment_or_none(text: str | None) -> datetime | None:
     return None if text is None else moment(text)
 
 

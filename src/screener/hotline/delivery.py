@@ -20,20 +20,11 @@ except ImportError:  # not POSIX: one writer at a time is then the caller's care
     fcntl = None  # type: ignore[assignment]
 
 
-def deliver(folder: Path, notice: str, case: str, files: Mapping[str, str]) -> Path:
-    """Write the files as the folder `notice` in the partner's folder, readable by the owner only;
-    where it lies. One that lies there already stays, if it is of the same case.
-    """
-    stage(folder, notice, case, files)
-    give(folder, notice)
-    return folder / notice
-
-
 def stage(
     folder: Path, notice: str, case: str, files: Mapping[str, str], *, first: bool = True
 ) -> None:
-    """Have the files lie ready, under a name that begins with a dot; nothing is done where the
-    partner has the notice, of the same case, already.
+    """Have the files lie ready, as a folder whose name begins with a dot, readable by the owner
+    only; nothing is done where the partner has the notice, of the same case, already.
 
     The folder is made for the `first` notice of a partner only: afterwards one that is not there is
     out of reach, and what was written in its place would reach nobody. All is on the disk when this

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # Moroccan Arabic has month names and digits of its own, which are those that its readers use.
 _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
-NAMES: Mapping[Language, str] = {"ar": "العربية", "fr": "français", "en": "English"}
 # What is said where no catalogue can be read, in all languages at once.
 _NO_BABEL = (
     "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
@@ -199,12 +198,8 @@ def translator(language: Language) -> Translator:
         message = marked("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
     if language == "en":  # the messages themselves
-        return Translator(language, _English())
+        return Translator(language, gettext.NullTranslations())
     return Translator(language, _compiled(catalogue(language)))
-
-
-class _English(gettext.NullTranslations):
-    """The messages as they stand in the code."""
 
 
 def _compiled(found: Catalog) -> gettext.GNUTranslations:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from screener.hotline import delivery, notice_pages
 from screener.hotline.case import Case
@@ -15,29 +14,19 @@ from screener.hotline.language import translator
 from screener.hotline.notice import Held, Notice, make
 from screener.hotline.partners import Hotline, Partner
 
-__all__ = ["Held", "Notice", "files_of", "make", "stage", "write"]
-
-
-def write(
-    case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
-    hashes: Sequence[Held] = (),
-) -> Path:  # fmt: skip
-    """Write a notice into the partner's folder, as a folder of its own; where it lies.
-
-    It appears whole or not at all. Where a notice of that id lies there already, of the same case,
-    it stays as it is: whoever was killed after writing writes it again without writing it twice.
-    HotlineError as for `make`, where another notice has that id, or where it cannot be written.
-    """
-    made = make(case, partner, hotline=hotline, at=at, notice=notice, hashes=hashes)
-    return delivery.deliver(partner.folder, made.id, made.case, files_of(made))
+__all__ = ["Held", "Notice", "files_of", "make", "stage"]
 
 
 def stage(
     case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
     hashes: Sequence[Held] = (), first: bool = True,
 ) -> None:  # fmt: skip
-    """Have a notice lie ready in the partner's folder, for `delivery.give`; HotlineError as for
-    `write`, and where it is not the partner's `first` and the folder is out of reach.
+    """Have a notice lie ready in the partner's folder, for `delivery.give`.
+
+    Where a notice of that id lies there already, of the same case, it stays as it is: whoever was
+    killed after writing writes it again without writing it twice. HotlineError as for `make`, where
+    another notice has that id, where it cannot be written, and where it is not the partner's
+    `first` and the folder is out of reach.
     """
     made = make(case, partner, hotline=hotline, at=at, notice=notice, hashes=hashes)
     delivery.stage(partner.folder, made.id, made.case, files_of(made), first=first)

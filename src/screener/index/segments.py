@@ -12,14 +12,10 @@ take turns. The next one sweeps what no recent manifest names and no reader hold
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import os
-import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +23,10 @@ from typing import Any, Final
 import numpy as np
 
 from screener.errors import HashError, IndexFileError
-from screener.index import disk, tiers
+from screener.index import disk, manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
-from screener.index.held import Held, one_at_a_time, remove_unheld
-from screener.index.layout import open_sections, write_sections
+from screener.index.held import Held, one_at_a_time
+from screener.index.manifests import Manifest
 from screener.index.snapshot import (
     NONE_REMOVED,
     Codes,
@@ -45,31 +41,7 @@ from screener.index.snapshot import (
 )
 from screener.index.tiers import Step
 
-logger = logging.getLogger(__name__)
-
-KEPT: Final = 3  # manifests that stay, the newest included, with all their files
 _ATTEMPTS: Final = 5
-_CONTENT: Final = "manifest"
-_MANIFEST: Final = re.compile(r"([0-9]{8,})\.manifest", re.ASCII)
-_FILE: Final = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-_OURS: Final = re.compile(
-    rf"{_MANIFEST.pattern}|{_FILE.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII
-)
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    """One state: files with their rows, oldest first, and the file of removed rows."""
-
-    generation: int
-    bits: int
-    parts: tuple[tuple[str, int], ...] = ()
-    removed: tuple[str, int] | None = None
-
-    @property
-    def files(self) -> set[str]:
-        """All names that it names."""
-        return {name for name, _ in (*self.parts, *([self.removed] if self.removed else []))}
 
 
 class SegmentedIndex:
@@ -87,7 +59,7 @@ class SegmentedIndex:
     def __init__(
         self,
         folder: Path,
-        manifest: _Manifest,
+        manifest: Manifest,
         have: Mapping[str, Held[HammingIndex]],
         hugepages: bool,
     ) -> None:
@@ -123,7 +95,7 @@ class SegmentedIndex:
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
         disk.current.make_folder(fresh)
         try:
-            _publish(fresh, _Manifest(0, int(bits)))
+            manifests.publish(fresh, Manifest(0, int(bits)))
             disk.current.rename(fresh, folder)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -147,15 +119,15 @@ class SegmentedIndex:
         cls, folder: Path, have: Mapping[str, Held[HammingIndex]], hugepages: bool
     ) -> SegmentedIndex:
         for _ in range(_ATTEMPTS):
-            number = _newest(folder)
+            number = manifests.newest(folder)
             # A writer may make it old and sweep it after we have seen its name: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, _read(folder, number), have, hugepages)
-            if _newest(folder) == number:
+                return cls(folder, manifests.read(folder, number), have, hugepages)
+            if manifests.newest(folder) == number:
                 raise IndexFileError(f"{folder} has lost a file of its newest state")
         raise IndexFileError(f"{folder} changes faster than it can be opened")
 
-    def __reduce__(self) -> tuple[Callable[..., SegmentedIndex], tuple[str, _Manifest]]:
+    def __reduce__(self) -> tuple[Callable[..., SegmentedIndex], tuple[str, Manifest]]:
         """A pickle opens the same state again; IndexFileError where its files are gone."""
         return _again, (str(self._folder), self._manifest)
 
@@ -212,7 +184,7 @@ class SegmentedIndex:
 
     def refresh(self) -> SegmentedIndex:
         """The newest state, this very object if it is that. Opens only files that are new."""
-        if _newest(self._folder) == self.generation:
+        if manifests.newest(self._folder) == self.generation:
             return self
         return SegmentedIndex._open(self._folder, self._held, self._hugepages)
 
@@ -248,17 +220,17 @@ class SegmentedIndex:
     def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
         with one_at_a_time(self._folder / "lock"):
             newest = self.refresh()
-            _sweep(self._folder, newest.generation)
+            manifests.sweep(self._folder, newest.generation)
             step = stepping(newest._snapshot)
             if step is None:
                 return newest
             manifest = _written(self._folder, newest._manifest, step)
             after = SegmentedIndex(self._folder, manifest, newest._held, self._hugepages)
-            _publish(self._folder, manifest)
+            manifests.publish(self._folder, manifest)
             return after
 
 
-def _again(folder: str, manifest: _Manifest) -> SegmentedIndex:
+def _again(folder: str, manifest: Manifest) -> SegmentedIndex:
     """The same state, opened once more where a pickle of it is read. Files have names never used
     before, so that those of another index are not taken for its own.
     """
@@ -277,70 +249,16 @@ def _open_part(path: Path, *, rows: int, bits: int, hugepages: bool) -> HammingI
     return index
 
 
-def _written(folder: Path, before: _Manifest, step: Step) -> _Manifest:
+def _written(folder: Path, before: Manifest, step: Step) -> Manifest:
     """Write the files of a step; the manifest to be published."""
     number = before.generation + 1
     parts, removed = before.parts[: step.kept], None
     if step.fresh.size:
-        path = _new_name(folder, number, "idx")
+        path = manifests.new_name(folder, number, "idx")
         HammingIndex.build(as_codes(step.fresh)).save(path)
         parts = (*parts, (path.name, step.fresh.size))
     if step.removed.size:
-        path = _new_name(folder, number, "gone")
+        path = manifests.new_name(folder, number, "gone")
         save_removed(path, step.removed)
         removed = path.name, step.removed.size
-    return _Manifest(number, before.bits, parts, removed)
-
-
-def _new_name(folder: Path, number: int, ending: str) -> Path:
-    return folder / f"{number:08d}-{secrets.token_hex(8)}.{ending}"
-
-
-def _publish(folder: Path, manifest: _Manifest) -> None:
-    """The commit: the manifest appears under its number whole and synced, or not at all."""
-    text = np.frombuffer(json.dumps(asdict(manifest)).encode(), np.uint8)
-    write_sections(folder / f"{manifest.generation:08d}.manifest", _CONTENT, {"json": text})
-
-
-def _numbers(folder: Path) -> Iterator[int]:
-    with os.scandir(folder) as names:
-        for entry in names:
-            if found := _MANIFEST.fullmatch(entry.name):
-                yield int(found[1])
-
-
-def _newest(folder: Path) -> int:
-    try:
-        return max(_numbers(folder))
-    except (ValueError, NotADirectoryError, FileNotFoundError):
-        raise IndexFileError(f"{folder} is not the folder of a segmented index") from None
-
-
-def _read(folder: Path, number: int) -> _Manifest:
-    """A manifest, every byte of it checked."""
-    path = folder / f"{number:08d}.manifest"
-    sections = open_sections(path, _CONTENT)
-    sections.verify()
-    said = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
-    removed = None if said["removed"] is None else (said["removed"][0], said["removed"][1])
-    parts = tuple((name, rows) for name, rows in said["parts"])
-    manifest = _Manifest(said["generation"], said["bits"], parts, removed)
-    if manifest.generation != number or not all(map(_FILE.fullmatch, manifest.files)):
-        raise IndexFileError(f"{path} makes no sense")
-    return manifest
-
-
-def _sweep(folder: Path, newest: int) -> None:
-    """Remove what no kept manifest names and no reader holds, among files of our own making."""
-    kept: set[str] = set()
-    for number in _numbers(folder):
-        if number > newest - KEPT:
-            try:
-                kept |= {f"{number:08d}.manifest", *_read(folder, number).files}
-            except IndexFileError as error:
-                # Nobody knows what it names, so nothing goes until it is old itself.
-                logger.warning("nothing is removed from %s: %s", folder, error)
-                return
-    for path in folder.iterdir():
-        if path.name not in kept and _OURS.fullmatch(path.name):
-            remove_unheld(path)
+    return Manifest(number, before.bits, parts, removed)

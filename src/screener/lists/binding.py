@@ -15,6 +15,7 @@ from typing import Any
 from screener.errors import ListError
 from screener.lists import terms
 from screener.lists.manifest import Manifest
+from screener.lists.records import has_records
 from screener.lists.telling import HIDDEN, may_hold_hash
 from screener.lists.terms import Terms
 
@@ -38,18 +39,13 @@ def bind(
     held = given or Terms()
     if signed is not None:
         held = terms.tightened(signed.terms, held)
-        if not full and _holds(connection, source):
+        if not full and has_records(connection, source):
             before = terms.stored(connection).get(source, Terms())
             both = terms.strictest([before, held])
             terms.keep(connection, source, replace(both, note=held.note or before.note), by=by)
             return
     if held != Terms():
         terms.store(connection, source, held, by=by)
-
-
-def _holds(connection: sqlite3.Connection, source: str) -> bool:
-    held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
-    return connection.execute(held, (source,)).fetchone() is not None
 
 
 def remembered(signed: Manifest) -> dict[str, Any]:

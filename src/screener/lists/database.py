@@ -1,12 +1,9 @@
-"""The database of a list: its schema, making one, and opening it to read or to write.
+"""The database of a list: making one, and opening it to read or to write.
 
 It is in write-ahead mode, so that readers and an import never wait for each other. That mode
 wants to write beside the database even for reading; where the folder cannot be written to
 (read-only media, another user's list) and no log is pending, the file is opened as immutable
 instead, and a read during which the file changed is done again.
-
-A row of `records` or `segments` belongs to the generations from `since` up to, not including,
-`until`: see `of_generation`.
 """
 
 from __future__ import annotations
@@ -21,96 +18,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from screener.errors import ListError
+from screener.lists import schema
+from screener.lists.schema import FORMAT
 from screener.version import __version__
 
-FORMAT = 3
 DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
 _ATTEMPTS = 5
-
-_SCHEMA = """
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE generations(
-  number INTEGER PRIMARY KEY,
-  time REAL NOT NULL,           -- when it was made, seconds since 1970
-  confirmed REAL NOT NULL,      -- when it was made, or an import last found nothing to change
-  what TEXT NOT NULL,
-  states TEXT NOT NULL,         -- JSON: how many records are in each state
-  library TEXT NOT NULL,
-  who TEXT, note TEXT);         -- who asked for it, and why
-CREATE TABLE imports(
-  id INTEGER PRIMARY KEY,
-  generation INTEGER NOT NULL, time REAL NOT NULL,
-  file TEXT NOT NULL, format TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
-  counts TEXT NOT NULL,         -- JSON
-  who TEXT);
-CREATE TABLE records(
-  id INTEGER PRIMARY KEY,
-  source TEXT NOT NULL, entry TEXT NOT NULL,
-  state TEXT NOT NULL,          -- in effect: what the source says, with our opinions
-  categories TEXT NOT NULL,     -- JSON: [[scheme, code], ...]
-  labels TEXT NOT NULL,         -- JSON: the source's other columns, unchanged
-  updated TEXT,                 -- the source's own time, as written
-  fingerprint BLOB NOT NULL,    -- of what the source says: not of source, entry and our opinions
-  import INTEGER NOT NULL,
-  since INTEGER NOT NULL, until INTEGER,
-  said TEXT NOT NULL);          -- the state by the source alone
-CREATE UNIQUE INDEX records_current ON records(source, entry) WHERE until IS NULL;
-CREATE TABLE hashes(
-  record INTEGER NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
-  quality INTEGER,              -- 0 to 100, where recorded
-  why_not TEXT,                 -- why it is not compared; NULL where it is
-  PRIMARY KEY(record, kind, value)) WITHOUT ROWID;
-CREATE TABLE segments(
-  file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
-  since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
-CREATE INDEX segments_by_until ON segments(until);
-"""
-# What format 2 has and format 1 had not. Rows of `opinions` belong to generations as records do.
-_NEW_TABLES = """
-CREATE TABLE quarantine(
-  id INTEGER PRIMARY KEY,
-  import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL,
-  row TEXT,                     -- JSON: what could be read of it; NULL where nothing could
-  released INTEGER);            -- the generation that took it in
-CREATE TABLE opinions(
-  id INTEGER PRIMARY KEY,
-  source TEXT NOT NULL, entry TEXT NOT NULL,
-  who TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, time REAL NOT NULL,
-  since INTEGER NOT NULL, until INTEGER);
-CREATE INDEX opinions_by_entry ON opinions(source, entry);
-CREATE TABLE judged(            -- values that were released, or that some source was seen to repeat
-  kind TEXT NOT NULL, value BLOB NOT NULL,
-  why_not TEXT,                 -- NULL: released
-  PRIMARY KEY(kind, value)) WITHOUT ROWID;
-CREATE TABLE terms(
-  source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
-  who TEXT, time REAL NOT NULL) WITHOUT ROWID;
-"""
-# What format 3 has and format 2 had not. Rows belong to a version of a record, as hashes do.
-_FRAMES = """
-CREATE TABLE frames(            -- of the videos of a version, those that are compared
-  record INTEGER NOT NULL,
-  value BLOB NOT NULL,          -- the PDQ of a frame
-  count INTEGER NOT NULL,       -- in how many frames
-  PRIMARY KEY(record, value)) WITHOUT ROWID;
-CREATE INDEX frames_by_value ON frames(value);
-"""
-_FROM_1 = f"""
-ALTER TABLE generations ADD COLUMN who TEXT;
-ALTER TABLE generations ADD COLUMN note TEXT;
-ALTER TABLE imports ADD COLUMN who TEXT;
-ALTER TABLE records ADD COLUMN said TEXT NOT NULL DEFAULT 'confirmed';
-UPDATE records SET said = state;
-ALTER TABLE quarantine RENAME TO old_quarantine;
-{_NEW_TABLES}
-INSERT INTO quarantine(import, line, field, reason)
-  SELECT import, line, field, reason FROM old_quarantine;
-DROP TABLE old_quarantine;
-"""
-
-_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
 _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
 T = TypeVar("T")
@@ -139,7 +54,7 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {_SCHEMA} {_INDEX}; {_NEW_TABLES} {_FRAMES} COMMIT;")
+    connection.executescript(f"BEGIN; {schema.WHOLE} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
@@ -160,9 +75,9 @@ def is_old(folder: Path) -> bool:
 
 def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     """Begin a transaction and give the database the tables of this format in it."""
-    steps = (_FROM_1, _FRAMES)[_format_of(connection, folder) - 1 :]
+    steps = schema.steps_from(_format_of(connection, folder))
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)}")
+    connection.executescript(f"BEGIN IMMEDIATE; {steps}")
     connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
@@ -187,7 +102,7 @@ def index_hashes(connection: sqlite3.Connection) -> None:
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
     connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
     connection.execute("PRAGMA threads = 1")  # one more, which sorts
-    connection.execute(_INDEX)
+    connection.execute(schema.INDEX)
 
 
 def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:

@@ -35,8 +35,6 @@ from screener.lists.states import State
 from screener.lists.terms import AUDIENCES, Terms
 from screener.version import __version__
 
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class ExportReport:
@@ -281,11 +279,8 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

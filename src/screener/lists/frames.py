@@ -7,7 +7,6 @@ frames for as long as it counts, as it is through its hashes, and they go when i
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +19,7 @@ from screener.hashing.frames import Frames
 from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
 from screener.lists.database import of_generation
-from screener.lists.records import Record, categories_of, opinions_at
-from screener.lists.states import State
+from screener.lists.records import COLUMNS, Record, opinions_at, record_of
 
 _AT_ONCE = 500  # asked of SQLite in one question
 
@@ -84,12 +82,10 @@ def copy(connection: sqlite3.Connection, old: int, fresh: int) -> None:
 def wrong(connection: sqlite3.Connection, number: int) -> int:
     """How many versions of a generation have other rows than their values call for."""
     found = 0
-    visible = "r.since <= ?1 AND (r.until IS NULL OR r.until > ?1)"
     for (record,) in connection.execute(
-        f"SELECT r.id FROM records r WHERE {visible} AND (EXISTS (SELECT 1 FROM hashes h"
-        " WHERE h.record = r.id AND h.kind = 'vpdq')"
-        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))",
-        (number,),
+        f"SELECT r.id FROM records r WHERE {of_generation(number)} AND (EXISTS (SELECT 1"
+        " FROM hashes h WHERE h.record = r.id AND h.kind = 'vpdq')"
+        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))"
     ).fetchall():
         rows = connection.execute(
             "SELECT record, value, count FROM frames WHERE record = ?", (record,)
@@ -118,8 +114,8 @@ def holders(
             for value, record, count in connection.execute(
                 "SELECT h.value, h.record, h.count FROM frames h JOIN records r ON r.id = h.record"
                 f" WHERE h.value IN ({','.join('?' * len(some))}) AND r.state <> 'withdrawn'"
-                " AND r.since <= ? AND (r.until IS NULL OR r.until > ?)",
-                (*some, generation, generation),
+                f" AND {of_generation(generation)}",
+                some,
             )
         )
     columns = np.array(found, np.int64).reshape(-1, 3).T
@@ -145,17 +141,11 @@ def videos(
     own = opinions_at(connection, generation)
     for number in numbers:
         row = connection.execute(
-            "SELECT source, entry, state, said, categories, labels, updated, since FROM records r"
-            f" WHERE id = ? AND {of_generation(generation)}",
+            f"SELECT {COLUMNS} FROM records r WHERE id = ? AND {of_generation(generation)}",
             (number,),
         ).fetchone()
         if row is None:
             continue
-        source, entry, state, said, categories, labels, updated, since = row
-        opinions = own.get((source, entry), ())
-        record = Record(
-            source, entry, State(state), categories_of(categories), json.loads(labels), updated,
-            None, since, State(said) if opinions else None, opinions,
-        )  # fmt: skip
+        record = record_of(row, own)
         for value in _values(connection, number):
             yield number, ListedVideo(record, value)

@@ -3,8 +3,7 @@
 A list is a folder: `records.sqlite` is the truth, `segments/` holds index files (`*.idx`) and the
 rows of them that no longer count (`*.gone`), both of which can be made again from it. They are
 written and synced under names never used before; the commit that names them publishes them
-together with the records. A row of `records` or `segments` belongs to the generations from `since`
-up to, not including, `until`.
+together with the records.
 """
 
 from __future__ import annotations

@@ -23,7 +23,15 @@ from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, values_of
-from screener.lists import database, frames, generations, pipelines, records, segments, verifying
+from screener.lists import (
+    database,
+    frames,
+    generations,
+    holders,
+    pipelines,
+    segments,
+    verifying,
+)
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation, Identity
 from screener.lists.hubs import hubs
@@ -147,7 +155,7 @@ class HashList(KeptList):
         if kind not in self.kinds:
             return False
         return self._ask(
-            lambda connection: records.can_match(connection, found, floor, self.generation)
+            lambda connection: holders.can_match(connection, found, floor, self.generation)
         )
 
     def search(
@@ -209,7 +217,7 @@ class HashList(KeptList):
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
-            by_value = records.holders(connection, found, values, self.generation)
+            by_value = holders.of(connection, found, values, self.generation)
             if not all(by_value.values()):
                 generations.check_purged_since(connection, self._path, self.generation)
             return by_value
@@ -225,10 +233,10 @@ class HashList(KeptList):
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def asked(connection: sqlite3.Connection) -> FrameHolders:
-            holders = frames.holders(connection, values, self.generation)
-            if len(np.unique(holders.places)) < len(set(values)):
+            found = frames.holders(connection, values, self.generation)
+            if len(np.unique(found.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
-            return holders
+            return found
 
         return self._ask(asked)
 

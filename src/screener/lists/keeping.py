@@ -35,7 +35,8 @@ from screener.lists.formats.options import options_of
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.generations import Generation
 from screener.lists.history import LogEntry
-from screener.lists.importing import ImportReport, Wishes
+from screener.lists.import_report import ImportReport
+from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
 from screener.lists.matches import CountedResult, Flood
 from screener.lists.purging import PurgeReport

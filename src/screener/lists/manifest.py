@@ -12,8 +12,9 @@ import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes of a manifest
-_CHUNK = 1 << 20
 _LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `generations.identity`; the log tells it
 
 
@@ -120,14 +120,11 @@ def _read(path: Path) -> bytes:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
-            while piece := stream.read(_CHUNK):
-                digest.update(piece)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
@@ -136,12 +133,7 @@ def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    try:
-        found = load_pem_private_key(Path(path).read_bytes(), password=None)
-    except OSError as error:
-        raise ListError(f"cannot read the private key {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise ListError(f"cannot read the private key {path}: not an Ed25519 PEM file") from None
+    found = _loaded(path, "private", partial(load_pem_private_key, password=None))
     if not isinstance(found, Ed25519PrivateKey):
         raise ListError(f"the private key {path} is not an Ed25519 one")
     return found
@@ -153,15 +145,20 @@ def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    try:
-        found = load_pem_public_key(Path(path).read_bytes())
-    except OSError as error:
-        raise ListError(f"cannot read the public key {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise ListError(f"cannot read the public key {path}: not an Ed25519 PEM file") from None
+    found = _loaded(path, "public", load_pem_public_key)
     if not isinstance(found, Ed25519PublicKey):
         raise ListError(f"the public key {path} is not an Ed25519 one")
     return found
+
+
+def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
+    """What is read of a PEM file; ListError where it cannot be."""
+    try:
+        return load(Path(path).read_bytes())
+    except OSError as error:
+        raise ListError(f"cannot read the {which} key {path}: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise ListError(f"cannot read the {which} key {path}: not an Ed25519 PEM file") from None
 
 
 def _check_library() -> None:

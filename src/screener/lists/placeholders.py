@@ -37,7 +37,7 @@ def judged(connection: sqlite3.Connection) -> dict[Value, str | None]:
 
 
 class Seen:
-    """The values of an import that stand beside a digest, kind by kind, as far as they are few."""
+    """The values of an import that stand beside others, kind by kind, as far as they are few."""
 
     def __init__(self) -> None:
         """Begin with none."""

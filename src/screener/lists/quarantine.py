@@ -1,4 +1,6 @@
-"""Quarantine: rows that an import set aside and values that are not compared; and their release."""
+"""Quarantine: rows that an import set aside, which of them can be released, and values that are not
+compared.
+"""
 
 from __future__ import annotations
 

@@ -1,29 +1,30 @@
-"""Records: what one source said of one item, how rows become them, and who holds a value."""
+"""Records: what one source said of one item, and how rows become them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import field as field_of  # where a class has a `field` of its own
 from functools import lru_cache, reduce
 from operator import lt
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import of_generation
-from screener.lists.states import MATCHING, Opinion
+from screener.lists.states import Opinion
 from screener.lists.states import State as State
-from screener.lists.times import later, moment
+from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-LOW_INFORMATION = "low information"  # why the hash of a blank picture is not compared
-_AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
+LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
+# What `record_of` makes a record of, of a version that is named `r`.
+COLUMNS = "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def why_not_searchable(item: Hash) -> str | None:
     """
     kind = item.kind
     if kind.video:
-        return None if item.codes else "low information"
+        return None if item.codes else LOW_INFORMATION
     if not kind.perceptual:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
@@ -157,8 +158,8 @@ def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
     counts as of its import.
     """
     times = [row.updated for row in withdrawals]
-    timeless = [said for said in times if said is None or moment(said) is None]
-    return max(timeless, key=lambda said: said or "") if timeless else reduce(later, times)
+    without = list(filter(timeless, times))
+    return max(without, key=lambda said: said or "") if without else reduce(later, times)
 
 
 # What a source says of one entry in several rows of a file: the state that weighs most counts. A
@@ -264,54 +265,10 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
     )
 
 
-def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
-    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
-    compared at that floor. Ends at the first one found.
-    """
-    found = connection.execute(
-        "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
-        " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
-        f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
-        f" AND {of_generation(generation)} LIMIT 1",
-        (kind.name, floor, *map(str, MATCHING)),
-    )
-    return found.fetchone() is not None
-
-
-def holders(
-    connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
-) -> dict[bytes, tuple[Record, ...]]:
-    """The records of a generation that hold each value and can be hit, by source and entry."""
-    wanted = list(dict.fromkeys(values))
-    found: dict[bytes, list[Record]] = {value: [] for value in wanted}
-    own = opinions_at(connection, generation)
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
-        for value, quality, source, entry, state, said, *rest, since in connection.execute(
-            "SELECT h.value, h.quality, r.source, r.entry, r.state, r.said, r.categories,"
-            " r.labels, r.updated, r.since FROM hashes h JOIN records r ON r.id = h.record"
-            f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
-            f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
-            " ORDER BY r.source, r.entry",
-            (kind.name, *some),
-        ):
-            categories, labels, updated = rest
-            opinions = own.get((source, entry), ())
-            found[value].append(
-                Record(
-                    source,
-                    entry,
-                    State(state),
-                    categories_of(categories),
-                    json.loads(labels),
-                    updated,
-                    quality,
-                    since,
-                    State(said) if opinions else None,
-                    opinions,
-                )
-            )
-    return {value: tuple(records) for value, records in found.items()}
+def has_records(connection: sqlite3.Connection, source: str) -> bool:
+    """Whether the newest generation has a record of a source, withdrawn or not."""
+    held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
+    return connection.execute(held, (source,)).fetchone() is not None
 
 
 def opinions_at(
@@ -333,3 +290,20 @@ def opinions_at(
 def categories_of(text: str) -> tuple[Category, ...]:
     """The categories in the form that is stored."""
     return tuple(Category(scheme, code) for scheme, code in json.loads(text))
+
+
+def record_of(
+    facts: Sequence[Any],
+    own: Mapping[tuple[str, str], tuple[Opinion, ...]],
+    *,
+    quality: int | None = None,
+) -> Record:
+    """The record that a row of the database with `COLUMNS` is of; `own` are our opinions in its
+    generation.
+    """
+    source, entry, state, said, categories, labels, updated, since = facts
+    opinions = own.get((source, entry), ())
+    return Record(
+        source, entry, State(state), categories_of(categories), json.loads(labels), updated,
+        quality, since, State(said) if opinions else None, opinions,
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 from screener.errors import ListError
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
-from screener.lists.importing import ABSENT, FULL
+from screener.lists.import_report import ABSENT, FULL
 from screener.lists.late import LateVersions
 from screener.lists.placeholders import release
 from screener.lists.quarantine import Kept

@@ -21,7 +21,7 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import frames, generations, segments, terms
 from screener.lists.database import of_generation
 from screener.lists.history import ROLLBACK, states_at
-from screener.lists.importing import FULL
+from screener.lists.import_report import FULL
 from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import (
     Row,

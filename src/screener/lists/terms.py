@@ -162,25 +162,21 @@ _BETWEEN = re.compile(r"[\s,;/|]+")
 _YES = frozenset(("yes", "true", "y", "t", "1"))
 
 
-@lru_cache(maxsize=4096)
-def _field_of(name: str) -> str | None:
-    return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
-
-
 # What a label that binds says where it cannot be kept: no level, no day and no yes.
 UNREADABLE = "unreadable"
 
 
+@lru_cache(maxsize=4096)
 def field_of(name: str) -> str | None:
     """Which of `LABELS` a label of that name is; None where it does not bind its record."""
-    return _field_of(name)
+    return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
 def fields_said(labels: Mapping[str, str]) -> int:
     """The fields of `LABELS` of which labels say something: a bit each."""
     said = 0
     for name, text in labels.items():
-        field = _field_of(name)
+        field = field_of(name)
         if field is not None and text.strip():
             said |= 1 << LABELS.index(field)
     return said
@@ -189,7 +185,7 @@ def fields_said(labels: Mapping[str, str]) -> int:
 def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
     """Those of a record's labels that bind it in the fields of these bits."""
     fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
-    return {name: text for name, text in labels.items() if _field_of(name) in fields}
+    return {name: text for name, text in labels.items() if field_of(name) in fields}
 
 
 def of_labels(labels: Mapping[str, str]) -> Terms | None:
@@ -198,7 +194,7 @@ def of_labels(labels: Mapping[str, str]) -> Terms | None:
     The narrowest of what they say counts. What cannot be read is taken for a no: a level that is
     none for RED, a day that is none for one that is past.
     """
-    said = [(field, text) for name, text in labels.items() if (field := _field_of(name))]
+    said = [(field, text) for name, text in labels.items() if (field := field_of(name))]
     return _of_texts(tuple(said)) if said else None
 
 

@@ -20,6 +20,7 @@ from screener.index.snapshot import Snapshot, Values
 from screener.lists import database, frames
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
+from screener.lists.history import states_at
 
 # What the rows of one table say of another; the schema leaves this to the code.
 _ORPHANS = {
@@ -141,14 +142,8 @@ def _check_references(folder: Path) -> None:
 
 
 def _check_states(folder: Path, generation: Generation) -> None:
-    counted = database.ask(
-        folder,
-        lambda c: c.execute(
-            "SELECT state, count(*) FROM records r"
-            f" WHERE {of_generation(generation.number)} GROUP BY 1"
-        ).fetchall(),
-    )
-    if dict(counted) != {state: n for state, n in generation.states.items() if n}:
+    counted = database.ask(folder, lambda c: states_at(c, generation.number))
+    if counted != {state: n for state, n in generation.states.items() if n}:
         raise _Damaged("the records are not as many of each state as their generation says")
 
 

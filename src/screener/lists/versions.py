@@ -24,6 +24,7 @@ from screener.lists.records import (
     LOW_INFORMATION,
     Row,
     Version,
+    has_records,
     opinions_at,
     version_of,
 )
@@ -84,11 +85,7 @@ class Versions:
             for (whose, entry), held in opinions_at(connection, number).items()
             if whose == source
         }
-        self._newcomers = None if self._holds_any() else Newcomers()
-
-    def _holds_any(self) -> bool:
-        held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
-        return self._connection.execute(held, (self._source,)).fetchone() is not None
+        self._newcomers = None if has_records(connection, source) else Newcomers()
 
     def take(self, entries: Mapping[str, Row]) -> None:
         """Store a batch: each entry once, with what the rows of the batch say of it.

@@ -6,7 +6,6 @@ import os
 import stat
 from functools import cached_property
 from os import PathLike
-from types import TracebackType
 from typing import BinaryIO
 
 from screener.errors import MediaError
@@ -103,12 +102,7 @@ class OpenFile(PathLike[str]):
     def __enter__(self) -> OpenFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

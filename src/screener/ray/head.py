@@ -14,7 +14,6 @@ import secrets
 import signal
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any
 
 import ray
@@ -80,12 +79,7 @@ class Head:
     def __enter__(self) -> Head:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -1,8 +1,9 @@
 """Exchange formats, one module each; this one tells them apart by content, never by name.
 
 A format module has a `NAME`, a `recognises` that judges the first lines of a text, the head of a
-JSON text or the root of an XML document, and what opens a reader: from the content and what the
-operator says of it, it yields a `Row` or a `BadRow` for each row. A reader holds a row at a time.
+JSON text or the root of an XML document (or the `MAGIC` that its files begin with), and what opens
+a reader: from the content and what the operator says of it, it yields a `Row` or a `BadRow` for
+each row. A reader holds a row at a time.
 """
 
 from __future__ import annotations

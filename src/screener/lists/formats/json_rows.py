@@ -16,7 +16,6 @@ from screener.lists.formats.cells import (
     cleaned,
     looks_like_a_value,
     read_hash,
-    read_quality,
 )
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_text import JsonText
@@ -41,15 +40,14 @@ class Gathered:
         self.bad: list[BadRow] = []
         self._unbound: dict[str, BadRow] = {}  # why labels that bind the record are not kept
 
-    def hash(self, kind: str, value: object, *, quality: object = None) -> None:
+    def hash(self, kind: str, value: object) -> None:
         """Take the hash in a field; none where it is empty."""
         if value is None or (isinstance(value, str) and not cleaned(value)):
             return
         try:
             if not isinstance(value, str):
                 raise BadCell("not a text")
-            detail = None if quality is None else read_quality(str(quality))
-            self.hashes.append(read_hash(KINDS[kind], value, detail))
+            self.hashes.append(read_hash(KINDS[kind], value))
         except BadCell as bad:
             self.bad.append(BadRow(self.number, kind, str(bad)))
 

@@ -1,4 +1,4 @@
-"""What PDQ's own tools print: `hash,quality,file`, or `hash=…,norm=…,delta=…,quality=…,file=…`.
+"""What PDQ's own tools print: `hash,quality,file`, or `hash=…,norm=…,delta=…,quality=…,filename=…`.
 
 Only these lines and the header `FilePath,Hash` of its web page; a value and a file's name alone do
 not say that the value is PDQ, and are read where the format is named.

@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from screener.hashing.hash import Hash
+from screener.lists.formats.ncmec_xml import NAMESPACE, SCHEME
 from screener.lists.formats.writers.entry import Entry, Tally, Wants
 from screener.lists.states import State
 
 NAME = "ncmec"
-NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
-SCHEME = "industry-classification"
 _ELEMENTS = {"md5": "md5", "sha1": "sha1", "photodna": "pdna", "pdq": "pdq"}
 _CLASSES = ("A1", "A2", "B1", "B2")
 

@@ -1,0 +1,47 @@
+"""Holders: the records that hold a hash, as one generation has them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from screener.hashing.hash import HashKind
+from screener.lists.database import of_generation
+from screener.lists.records import COLUMNS, Record, opinions_at, record_of
+from screener.lists.states import MATCHING
+
+_AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
+
+
+def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
+    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
+    compared at that floor. Ends at the first one found.
+    """
+    found = connection.execute(
+        "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
+        " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
+        f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
+        f" AND {of_generation(generation)} LIMIT 1",
+        (kind.name, floor, *map(str, MATCHING)),
+    )
+    return found.fetchone() is not None
+
+
+def of(
+    connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
+) -> dict[bytes, tuple[Record, ...]]:
+    """The records of a generation that hold each value and can be hit, by source and entry."""
+    wanted = list(dict.fromkeys(values))
+    found: dict[bytes, list[Record]] = {value: [] for value in wanted}
+    own = opinions_at(connection, generation)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        for value, quality, *facts in connection.execute(
+            f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
+            f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
+            f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
+            " ORDER BY r.source, r.entry",
+            (kind.name, *some),
+        ):
+            found[value].append(record_of(facts, own, quality=quality))
+    return {value: tuple(records) for value, records in found.items()}

@@ -1,0 +1,99 @@
+"""Schema: the tables of a list's database, and what brings those of older formats to this one.
+
+A row of `records` or `segments` belongs to the generations from `since` up to, not including,
+`until`: see `database.of_generation`.
+"""
+
+from __future__ import annotations
+
+FORMAT = 3
+
+_FIRST_TABLES = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations(
+  number INTEGER PRIMARY KEY,
+  time REAL NOT NULL,           -- when it was made, seconds since 1970
+  confirmed REAL NOT NULL,      -- when it was made, or an import last found nothing to change
+  what TEXT NOT NULL,
+  states TEXT NOT NULL,         -- JSON: how many records are in each state
+  library TEXT NOT NULL,
+  who TEXT, note TEXT);         -- who asked for it, and why
+CREATE TABLE imports(
+  id INTEGER PRIMARY KEY,
+  generation INTEGER NOT NULL, time REAL NOT NULL,
+  file TEXT NOT NULL, format TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
+  counts TEXT NOT NULL,         -- JSON
+  who TEXT);
+CREATE TABLE records(
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL, entry TEXT NOT NULL,
+  state TEXT NOT NULL,          -- in effect: what the source says, with our opinions
+  categories TEXT NOT NULL,     -- JSON: [[scheme, code], ...]
+  labels TEXT NOT NULL,         -- JSON: the source's other columns, unchanged
+  updated TEXT,                 -- the source's own time, as written
+  fingerprint BLOB NOT NULL,    -- of what the source says: not of source, entry and our opinions
+  import INTEGER NOT NULL,
+  since INTEGER NOT NULL, until INTEGER,
+  said TEXT NOT NULL);          -- the state by the source alone
+CREATE UNIQUE INDEX records_current ON records(source, entry) WHERE until IS NULL;
+CREATE TABLE hashes(
+  record INTEGER NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+  quality INTEGER,              -- 0 to 100, where recorded
+  why_not TEXT,                 -- why it is not compared; NULL where it is
+  PRIMARY KEY(record, kind, value)) WITHOUT ROWID;
+CREATE TABLE segments(
+  file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
+  since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
+CREATE INDEX segments_by_until ON segments(until);
+"""
+# What format 2 has and format 1 had not. Rows of `opinions` belong to generations as records do.
+_NEW_TABLES = """
+CREATE TABLE quarantine(
+  id INTEGER PRIMARY KEY,
+  import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL,
+  row TEXT,                     -- JSON: what could be read of it; NULL where nothing could
+  released INTEGER);            -- the generation that took it in
+CREATE TABLE opinions(
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL, entry TEXT NOT NULL,
+  who TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, time REAL NOT NULL,
+  since INTEGER NOT NULL, until INTEGER);
+CREATE INDEX opinions_by_entry ON opinions(source, entry);
+CREATE TABLE judged(            -- values that were released, or that some source was seen to repeat
+  kind TEXT NOT NULL, value BLOB NOT NULL,
+  why_not TEXT,                 -- NULL: released
+  PRIMARY KEY(kind, value)) WITHOUT ROWID;
+CREATE TABLE terms(
+  source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
+  who TEXT, time REAL NOT NULL) WITHOUT ROWID;
+"""
+# What format 3 has and format 2 had not. Rows belong to a version of a record, as hashes do.
+_FRAMES = """
+CREATE TABLE frames(            -- of the videos of a version, those that are compared
+  record INTEGER NOT NULL,
+  value BLOB NOT NULL,          -- the PDQ of a frame
+  count INTEGER NOT NULL,       -- in how many frames
+  PRIMARY KEY(record, value)) WITHOUT ROWID;
+CREATE INDEX frames_by_value ON frames(value);
+"""
+_FROM_1 = f"""
+ALTER TABLE generations ADD COLUMN who TEXT;
+ALTER TABLE generations ADD COLUMN note TEXT;
+ALTER TABLE imports ADD COLUMN who TEXT;
+ALTER TABLE records ADD COLUMN said TEXT NOT NULL DEFAULT 'confirmed';
+UPDATE records SET said = state;
+ALTER TABLE quarantine RENAME TO old_quarantine;
+{_NEW_TABLES}
+INSERT INTO quarantine(import, line, field, reason)
+  SELECT import, line, field, reason FROM old_quarantine;
+DROP TABLE old_quarantine;
+"""
+
+# An import of a list's first hashes drops it, and makes it when they are all in.
+INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
+WHOLE = f"{_FIRST_TABLES} {INDEX}; {_NEW_TABLES} {_FRAMES}"
+
+
+def steps_from(format: int) -> str:
+    """The statements that make a database of an older format one of this."""
+    return " ".join((_FROM_1, _FRAMES)[format - 1 :])

@@ -1,0 +1,125 @@
+"""Tally: the counts of a scan, and the few lines of its summary for a person at a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from screener.console import printable
+from screener.extras import install
+from screener.finished import Finished
+from screener.result import Match, Result, Verdict
+
+# Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
+# many of each.
+_ALL = 40
+_SOME = 20
+
+
+class Tally:
+    """Counts the results of a scan, those of an earlier run with them, and keeps the few lines that
+    its summary shows.
+    """
+
+    def __init__(self, finished: Finished | None = None) -> None:
+        self._before = finished
+        self._verdicts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._extras: Counter[str] = Counter()
+        self._first: list[Result] = []
+
+    def add(self, result: Result) -> None:
+        """Count one result, in the place of what an earlier run said of its input."""
+        if self._before is not None:
+            self._before.replace(result)
+        self._verdicts[result.verdict] += 1
+        if result.reason is not None:
+            self._reasons[result.reason] += 1
+        if result.extra is not None:
+            self._extras[result.extra] += 1
+        few = self.total <= _ALL
+        told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
+        if few or told:
+            self._first.append(result)
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """How many of each verdict."""
+        return self._verdicts + (Counter() if self._before is None else self._before.verdicts)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many of each reason."""
+        return self._reasons + (Counter() if self._before is None else self._before.reasons)
+
+    @property
+    def extras(self) -> Counter[str]:
+        """How many are unsupported without which extra."""
+        return self._extras + (Counter() if self._before is None else self._before.extras)
+
+    @property
+    def total(self) -> int:
+        """Results counted."""
+        return self._verdicts.total() + (0 if self._before is None else len(self._before))
+
+    @property
+    def exit_code(self) -> int:
+        """1: a match; 3: no match, but something was not screened; 0: all screened, no match."""
+        if self.verdicts[Verdict.MATCH]:
+            return 1
+        return 3 if self.verdicts[Verdict.UNSCREENED] else 0
+
+    def print(self, console: Console) -> None:
+        """The summary: a line per file where there are few, then the counts."""
+        few = self.total <= _ALL
+        shown = [one for one in self._first if few or one.verdict != Verdict.NO_MATCH]
+        if shown:
+            console.print(_result_table(shown))
+        hidden = sum(n for v, n in self.verdicts.items() if v != Verdict.NO_MATCH) - len(shown)
+        if not few and hidden > 0:
+            console.print(f"… and {hidden} more that matched or were not screened")
+        if not self.total:
+            console.print("nothing to screen was found")
+        counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
+        reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
+        console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+        for extra, number in self.extras.most_common():
+            console.print(escape(f"{number} of them need an extra: {install(extra)}"))
+
+
+def _result_table(results: Iterable[Result]) -> Table:
+    table = Table("input", "verdict", "why", box=None, pad_edge=False)
+    colours = {Verdict.MATCH: "red", Verdict.NO_MATCH: "green", Verdict.UNSCREENED: "yellow"}
+    for result in results:
+        colour = colours[result.verdict]
+        table.add_row(
+            escape(printable(result.input)), f"[{colour}]{result.verdict}[/]", _why(result)
+        )
+    return table
+
+
+def _why(result: Result) -> str:
+    if result.matches:
+        first = result.matches[0]
+        more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
+        near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
+        timed = any(one.part_kind == first.part_kind for one in result.timeline)
+        when = _when(first, moving=timed and first.radius > 0)
+        turned = "" if first.orientation == "upright" else f", {first.orientation}"
+        entry = escape(printable(f"{first.list}: {first.entry}"))
+        return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
+    return escape(f"{result.reason}: {result.detail}") if result.reason else ""
+
+
+def _when(match: Match, *, moving: bool) -> str:
+    """When a match is seen in an input; of a listed video also which seconds of it."""
+    inside = "" if match.part_kind == "frame" else f" in what is hidden there ({match.part_kind})"
+    if match.video is None:
+        return (f" at {match.time:.1f} s" if moving else "") + inside
+    (begin, end), (first, last) = match.video.input_span, match.video.listed_span
+    span = f" from {begin:.1f} to {end:.1f} s{inside}"
+    return f"{span}, which are {first:.1f} to {last:.1f} s of it"
