@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from taken_over import Engine
 
+import screener.workers
 from screener import Policy, Reason, Screener, scan, visiting
 from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
@@ -29,7 +30,7 @@ from screener.media.archive import Budget
 from screener.media.source import Name
 from screener.visiting import HEADER, Mark, Order
 from screener.worker import Errand, Worker
-from screener.workers import each
+from screener.workers import Workers, each
 
 
 @pytest.fixture
@@ -138,6 +139,67 @@ class Counting:
         """The size, or very much."""
         size = Path(target.path).stat().st_size
         return "much" * 2_000_000 if "much" in target.path else {"size": size}
+
+
+class Process:
+    """In place of a Worker: tells of one errand whenever it is read."""
+
+    def __init__(self, errands):
+        self.errands = list(range(errands))
+        self.capacity = errands
+
+    def send(self):
+        """There is nothing to send."""
+
+    def collect(self):
+        """What it has done since."""
+        return [self.errands.pop(0)] if self.errands else []
+
+    @property
+    def short(self):
+        """As a Worker's."""
+        return len(self.errands) * 4 <= self.capacity
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """Workers of processes that are no processes, and how long they waited, each time."""
+    now, waits = [1000.0], []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        now[0] += seconds
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
+    monkeypatch.setattr(screener.workers, "time", clock)
+    monkeypatch.setattr(screener.workers, "_awake", lambda busy, awaited: busy)
+
+    def made(*processes):
+        workers = Workers.__new__(Workers)
+        workers._workers, workers._collected = list(processes), now[0]
+        return workers
+
+    return made, waits
+
+
+def test_answers_are_read_while_more_are_waited_for(waiting):
+    """All that come within the time are given together; pipes are read several times in it, so that
+    no process waits for one that is full.
+    """
+    made, waits = waiting
+    workers = made(Process(40), Process(40))
+    assert len(workers.collect()) == 6
+    assert waits == pytest.approx([0.02, 0.02, 0.02])
+    assert len(workers.collect()) == 6
+
+
+def test_nothing_is_waited_for_while_a_process_runs_short(waiting):
+    """The scan is to hand out more, and the other process is not to have its answers kept."""
+    made, waits = waiting
+    few = Process(4)
+    few.errands = [1, 2]
+    assert len(made(Process(40), few).collect()) == 2
+    assert len(waits) == 1
 
 
 def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):

@@ -33,20 +33,28 @@ void places(int64_t length, int64_t (&found)[kPoints]) {
   }
 }
 
-void take_points(const Pixels& pixels, Points& points) {
+template <typename Grey>
+void take_points(const Pixels& pixels, const Grey& grey, Points& points) {
   int64_t rows[kPoints], columns[kPoints];
   places(pixels.height, rows);
   places(pixels.width, columns);
   for (int64_t& column : columns) column *= pixels.column_stride;
   for (int i = 0; i < kPoints; ++i) {
     const uint8_t* row = pixels.data + rows[i] * pixels.row_stride;
-    for (int j = 0; j < kPoints; ++j) {
-      const uint8_t* pixel = row + columns[j];
-      const int64_t next = pixels.channel_stride;
-      points[i][j] =
-          pixels.channels == 1 ? *pixel : pillow_grey(*pixel, pixel[next], pixel[2 * next]);
-    }
+    for (int j = 0; j < kPoints; ++j) points[i][j] = grey(row + columns[j]);
   }
+}
+
+void take_points(const Pixels& pixels, Points& points) {
+  if (pixels.channels == 1) {
+    take_points(pixels, [](const uint8_t* pixel) { return *pixel; }, points);
+    return;
+  }
+  const int64_t next = pixels.channel_stride;
+  const auto grey = [next](const uint8_t* pixel) {
+    return pillow_grey(pixel[0], pixel[next], pixel[2 * next]);
+  };
+  take_points(pixels, grey, points);
 }
 
 void take_means(const Points& points, Grid& grid) {
@@ -142,12 +150,19 @@ template <int kCount>
 using Amplitudes = std::array<std::array<double, kCount>, kCount>;
 template <int kCount>
 Amplitudes<kCount> amplitudes(const Grid& grid) {
+  constexpr int kMany = 16;  // sums at once, which fit into registers
   const Waves& waves = waves_of_grids();
+  double means[kSide][kSide];
+  for (int n = 0; n < kSide; ++n) std::copy_n(grid[n], kSide, means[n]);
   Amplitudes<kCount> found{};
   for (int i = 0; i < kCount; ++i) {
-    double row[kSide] = {};
-    for (int n = 0; n < kSide; ++n)
-      for (int m = 0; m < kSide; ++m) row[m] += waves.cosines[i][n] * grid[n][m];
+    double row[kSide];
+    for (int from = 0; from < kSide; from += kMany) {
+      double sums[kMany] = {};
+      for (int n = 0; n < kSide; ++n)
+        for (int m = 0; m < kMany; ++m) sums[m] += waves.cosines[i][n] * means[n][from + m];
+      std::copy_n(sums, kMany, row + from);
+    }
     for (int m = 0; m < kSide; ++m)
       for (int j = 0; j < kCount; ++j) found[i][j] += row[m] * waves.turned[m][j];
     for (int j = 0; j < kCount; ++j) found[i][j] = std::max(std::fabs(found[i][j]) - kFaint, 0.0);

@@ -57,6 +57,9 @@ class Located(NamedTuple):
         return self.track if self.part_kind == "appended" else 0
 
 
+_OF_A_FILE = tuple(Located._field_defaults.values())
+
+
 class Turned(NamedTuple):
     """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
 
@@ -159,12 +162,7 @@ class Hashes(Sequence[Located]):
 
 def packed(groups: Sequence[Located | Turned]) -> tuple[tuple[Any, ...], ...]:
     """As plain values, which a process is sent in a fifth of the time of their classes."""
-    return tuple(
-        [
-            tuple(group) if isinstance(group, Turned) else (_plain(group.hash), *group[1:])
-            for group in groups
-        ]
-    )
+    return tuple([tuple(group) if isinstance(group, Turned) else _plain(group) for group in groups])
 
 
 def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
@@ -174,14 +172,22 @@ def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
     return Hashes([_checked(Turned(*one)) if type(one[0]) is str else _alone(one) for one in plain])
 
 
-def _plain(hash: Hash) -> tuple[Any, ...]:
-    return hash.kind.name, hash.value, hash.quality, hash.pixels
+def _plain(one: Located) -> tuple[Any, ...]:
+    """Its hash's values, then those that say where it was made: of a whole file, which has a digest
+    or two, none.
+    """
+    hash = one.hash
+    facts = hash.kind.name, hash.value, hash.quality, hash.pixels
+    return (facts,) if one[1:] == _OF_A_FILE else (facts, *one[1:])
 
 
 def _alone(plain: tuple[Any, ...]) -> Located:
     facts, *rest = plain
     kind, *others = typed(_HASH, facts)
-    one = Located(Hash(kind_named(kind), *others), *rest)
+    hash = Hash(kind_named(kind), *others)
+    if not rest:
+        return Located(hash)
+    one = Located(hash, *rest)
     typed(_SCORES, (one.detail, one.doubt, one.least))
     if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
         raise ValueError("no hash of a picture")

@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 
 # A process has so many seconds of work before it, so that it never waits for the scan; and one
 # errand at least behind that under way, but not so many that a slow file keeps others waiting.
-_AHEAD_S = 0.06
-_LEAST, _MOST = 2, 128
+_AHEAD_S = 0.18
+_LEAST, _MOST = 2, 256
+_SHORT = 4  # the part of those that is left when more should come
 
 # What any system's pipe holds, in bytes.
 _PIPE = 4096
@@ -135,7 +136,16 @@ class Worker(Generic[T]):
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
-        return len(self.errands) < min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
+        return len(self.errands) < self._capacity
+
+    @property
+    def short(self) -> bool:
+        """Whether the process will soon have nothing to do."""
+        return len(self.errands) * _SHORT <= self._capacity
+
+    @property
+    def _capacity(self) -> float:
+        return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
         """Have something done with a target. A process that has something to do is told of it with
