@@ -32,6 +32,8 @@ from screener.working import AnyWorkers, Start
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
 
+_MOST_JOBS = 4096  # processes: more is a slip, and would take the machine down
+
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
@@ -137,8 +139,8 @@ def _results(
 
 def check_jobs(jobs: int | None) -> None:
     """PolicyError where that is no number of processes."""
-    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
-        raise PolicyError(f"jobs is a number of processes from 1, not {jobs!r}")
+    if jobs is not None and (not isinstance(jobs, Integral) or not 1 <= jobs <= _MOST_JOBS):
+        raise PolicyError(f"jobs is a number of processes from 1 to {_MOST_JOBS}, not {jobs!r}")
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
