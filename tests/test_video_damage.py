@@ -65,6 +65,35 @@ def test_what_stands_behind_a_place_that_cannot_be_read_is_looked_at(engine, sce
     assert result.matches[0].time == pytest.approx(2.0)
 
 
+def with_ticks(data, ticks):
+    """An MP4 whose first track counts its times in another part of a second."""
+    at = data.index(b"mdhd") + 16
+    return data[:at] + ticks.to_bytes(4, "big") + data[at + 4 :]
+
+
+@pytest.mark.parametrize("ticks", [10_240_000, 2**31 - 1])
+def test_a_clip_whose_clock_runs_too_fast_is_looked_at_all_the_same(engine, scene, ticks):
+    """Where all frames are told to be shown within milliseconds, they are shown as usual."""
+    whole = with_sound(shown_for(scene, seconds=[(5, 10), (LISTED, 10)]))
+
+    result = engine.screen(with_ticks(whole, ticks))
+
+    assert [match.entry for match in result.matches] == ["bad"]
+    # At 25 frames a second, of 10 a second before.
+    assert result.matches[0].time == pytest.approx(4.0, abs=1.0)
+
+
+@pytest.mark.parametrize("ticks", [0, 2**32 - 1])
+def test_a_clip_without_a_clock_is_not_cleared(engine, scene, ticks):
+    """FFmpeg gives its first frame and no other: nobody knows the rest."""
+    whole = with_sound(shown_for(scene, seconds=[(5, 10), (6, 10)]))
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+
+    result = engine.screen(with_ticks(whole, ticks))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
 def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
     """The length of one frame lies, so that nothing behind it can be read: nobody knows."""

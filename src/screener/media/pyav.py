@@ -125,6 +125,8 @@ class AvStream:
             self.duration = track.duration * self._tick
         elif self._container.duration:
             self.duration = self._container.duration / av.time_base
+        if self.frames and self.duration and self.frame_seconds * self.frames > 2 * self.duration:
+            self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""

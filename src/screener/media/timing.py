@@ -14,6 +14,10 @@ BACK = 1.0
 
 _STANDING = 4  # frames one after the other that do not bring time on: they begin anew as well
 
+# Seconds: no video shows frames so quickly. One whose clock says so would be over with its first
+# sample, and takes the usual time instead.
+_MOMENT, _USUAL = 0.0005, 1 / 25
+
 _LATE = 64  # steps, of which the first frame is remembered
 
 
@@ -21,7 +25,7 @@ class Clock:
     """Gives each frame its time: from the file, or one frame after the last; never running back."""
 
     def __init__(self, frame_seconds: float) -> None:
-        self._step = frame_seconds
+        self._step = frame_seconds if frame_seconds >= _MOMENT else _USUAL
         self._shift = 0.0
         self._started = False
         self._standing = 0  # frames by whose timestamps time has not gone on
@@ -36,7 +40,8 @@ class Clock:
         else:
             time = stamp + self._shift
             # Pieces of less than BACK that were joined would else all stand at one time.
-            self._standing = self._standing + 1 if self._started and time <= self.now else 0
+            stands = self._started and time < self.now + _MOMENT
+            self._standing = self._standing + 1 if stands else 0
             if time < self.now - BACK:
                 self._begin_anew(stamp, frames=1)
             elif self._standing == _STANDING:
