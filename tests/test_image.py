@@ -272,6 +272,20 @@ def test_a_cut_anywhere_is_never_a_whole_picture(case: str) -> None:
         assert len(frames) <= 1
 
 
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_frames_that_tell_no_time_follow_each_other_as_browsers_show_them(form):
+    """Ten a second: at one time they were no sequence, by which listed videos are found. Pages of a
+    file that does not move are all at 0.
+    """
+    pictures = [drawn(number) for number in range(4)]
+    options = {"save_all": True, "append_images": pictures[1:]}
+    frames, error = walked(saved(pictures[0], form, duration=0, **options))
+    assert error is None
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    pages, _ = walked(saved(pictures[0], "TIFF", **options))
+    assert [page.time for page in pages] == [0.0] * 4
+
+
 def test_a_gif_cut_between_two_frames_is_told() -> None:
     """Wherever it is cut: also where a frame has ended and none has begun, and without the trailer
     alone.

@@ -25,6 +25,8 @@ _APART = ("MPO", "TIFF")
 ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats whose frames follow one another in time."""
 
+_USUAL_S = 0.1  # for which browsers show a frame that tells no time
+
 _FEW = 4 << 20  # bytes of a frame that is kept to compare the next with
 
 
@@ -161,5 +163,8 @@ def _ends_early(image: Image.Image, data: bytes) -> bool:
 
 def _duration(image: Image.Image) -> float:
     """Seconds that the current frame is shown."""
+    if image.format not in ANIMATED:
+        return 0.0
     value = image.info.get("duration", 0)
-    return max(float(value), 0.0) / 1000 if isinstance(value, (int, float)) else 0.0
+    told = float(value) / 1000 if isinstance(value, (int, float)) else 0.0
+    return told if told > 0 else _USUAL_S
