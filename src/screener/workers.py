@@ -52,17 +52,18 @@ class Workers(Generic[T]):
             worker.send()
         done: list[Done[T]] = []
         until = self._collected + _TOGETHER_S
-        while (left := until - time.monotonic()) > 0:
+        while not self._runs_short() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _READ_S))
             done += [one for worker in self._workers if worker.errands for one in worker.collect()]
-            if any(worker.short for worker in self._workers):
-                break
         while not done and (busy := [one for one in self._workers if one.errands]):
             done = [one for worker in _awake(busy, awaited) for one in worker.collect()]
             if awaited is not None and awaited.wait(0):
                 break
         self._collected = time.monotonic()
         return done
+
+    def _runs_short(self) -> bool:
+        return any(worker.short for worker in self._workers)
 
     def __enter__(self) -> Workers[T]:
         return self
