@@ -18,8 +18,8 @@ from PIL import Image, ImageFile
 from screener.media import headers, png
 from screener.media.pixels import Pixels
 
-_SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
-_FRAME = Struct(">BHHB")  # bits, height, width, components
+SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
+FRAME = Struct(">BHHB")  # bits, height, width, components
 
 # Marks, by their second byte.
 _SEQUENTIAL, _PROGRESSIVE, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xDA, 0xD9
@@ -75,8 +75,8 @@ def jpeg_ends_early(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
     latter is asked for where what a decoder made of that row is `flat`.
     """
     at, jpeg = start + 2, None
-    while at + _SEGMENT.size < len(data):
-        lead, mark, length = _SEGMENT.unpack_from(data, at)
+    while at + SEGMENT.size < len(data):
+        lead, mark, length = SEGMENT.unpack_from(data, at)
         if lead != 0xFF or mark in _OTHER_FRAMES:
             return False
         if mark == 0xFF:  # padding
@@ -93,10 +93,10 @@ def jpeg_ends_early(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
 
 
 def _frame(data: bytes, at: int, mark: int) -> _Jpeg | None:
-    if at + 4 + _FRAME.size > len(data):
+    if at + 4 + FRAME.size > len(data):
         return None
-    _, height, width, count = _FRAME.unpack_from(data, at + 4)
-    components = tuple(data[at + 4 + _FRAME.size :][: 3 * count : 3])
+    _, height, width, count = FRAME.unpack_from(data, at + 4)
+    components = tuple(data[at + 4 + FRAME.size :][: 3 * count : 3])
     return _Jpeg(width, height, components, mark == _PROGRESSIVE)
 
 
@@ -106,7 +106,7 @@ def _lacks_scans(data: bytes, at: int, jpeg: _Jpeg) -> bool:
     """
     told = {component: set[int]() for component in jpeg.components}
     while at + 5 < len(data) and data[at + 1] != _END:
-        _, mark, length = _SEGMENT.unpack_from(data, at)
+        _, mark, length = SEGMENT.unpack_from(data, at)
         if mark == _SCAN:
             chosen, tells = _scan(data[at + 4 : at + 2 + length], jpeg)
             for component in chosen & told.keys():

@@ -9,17 +9,14 @@ would have: the same decoder makes them, asked for the same.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from screener.media import headers, missing
+from screener.media.missing import FRAME, SEGMENT
 from screener.media.pixels import Pixels
-
-_SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
-_FRAME = Struct(">BHHB")  # bits, height, width, components
 
 # Marks, by their second byte.
 _TABLES, _SCAN, _QUANTA = 0xC4, 0xDA, 0xDB
@@ -49,7 +46,7 @@ def shape_of(data: bytes) -> Shape | None:
     at, jfif, coded, frame, in_scans = 2, False, None, None, False
     try:
         while True:
-            lead, mark, length = _SEGMENT.unpack_from(data, at)
+            lead, mark, length = SEGMENT.unpack_from(data, at)
             start, at = at + 4, at + 2 + length
             if lead != 0xFF or length < 2 or at > len(data):
                 return None
@@ -84,7 +81,7 @@ def shape_of(data: bytes) -> Shape | None:
     end = headers.after_end_mark(data, at)
     if len(data) - end >= _TAIL:
         return None
-    _, height, width, count = _FRAME.unpack_from(frame)
+    _, height, width, count = FRAME.unpack_from(frame)
     in_scans = in_scans or data[start] != count
     return Shape(width, height, in_scans) if width and height else None
 
@@ -134,7 +131,7 @@ def _is_luma_first(frame: bytes, jfif: bool, coded: int | None) -> bool:
     """Whether the first component is luma at full size, by the rules of `decoder.luma_only`; or
     the only one.
     """
-    bits, _, _, count = _FRAME.unpack_from(frame)
+    bits, _, _, count = FRAME.unpack_from(frame)
     if bits != 8 or len(frame) != 6 + 3 * count:
         return False
     if count == 1:
