@@ -8,7 +8,7 @@ from drawn_videos import clip, panned
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
-from screener.media import tail
+from screener.media import embedded, tail
 
 CODECS = {"matroska": "libx264", "webm": "libvpx", "avi": "mpeg4", "asf": "wmv2", "mp4": "libx264"}
 
@@ -58,3 +58,27 @@ def test_a_video_without_a_tail_hides_nothing(clips, container):
     for size in range(0, len(data), 997):
         tail.hides_file(io.BytesIO(data[:size]))
         tail.hides_file(io.BytesIO(data[:size] + b"\xff" * 9 + data[size + 9 :]))
+
+
+def test_a_recording_whose_length_was_never_written_hides_nothing(scene, clips):
+    """An AVI that was interrupted, or written to a pipe, has a length of 0, and may hold pictures
+    that are files of their own.
+    """
+    data = clips["avi"] + picture(scene, "JPEG")
+    open_end = data[:4] + bytes(4) + data[8:]
+    assert not tail.hides_file(io.BytesIO(open_end))
+
+
+def test_a_file_behind_an_old_quicktime_film_is_known(scene, clips):
+    """Such a film begins with its index, or its pictures, without a word of what it is."""
+    data = clips["mp4"]
+    film = data[int.from_bytes(data[:4], "big") :]
+    assert film[4:8] != b"ftyp"
+    assert not tail.hides_file(io.BytesIO(film))
+    assert tail.hides_file(io.BytesIO(film + picture(scene, "PNG")))
+
+
+def test_what_cannot_be_a_beginning_costs_no_look_at_its_brands(monkeypatch):
+    """Letters that say `ftyp` again and again, each with a length that is none."""
+    monkeypatch.setattr(embedded, "sniff", None)
+    assert list(embedded.appended(b"ftyp" * 5000, 0)) == []

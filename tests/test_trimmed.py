@@ -136,3 +136,47 @@ def test_what_is_no_edit_list_leaves_nothing_out(scene, six_seconds):
         assert editlist.left_out(io.BytesIO(spoilt)) >= 0
     matroska = clip(panned(scene, 2, 10), container="matroska")
     assert editlist.left_out(io.BytesIO(matroska)) == 0
+
+
+def box(name, body):
+    """A box of an MP4."""
+    return (len(body) + 8).to_bytes(4, "big") + name + body
+
+
+FAR = {
+    "a track that begins beyond all": box(
+        b"moov",
+        b"\0\0\0\1trak" + (2**64 - 4000).to_bytes(8, "big") + b"\0\0\0\1free" + b"\x80" + bytes(7),
+    ),
+    "a head that ends before it begins": box(b"moov", b"\0\0\0\1mvhd") + (16).to_bytes(8, "big"),
+}
+
+
+@pytest.mark.parametrize("behind", FAR.values(), ids=FAR)
+def test_boxes_that_lie_about_their_length_are_read_no_further(engine, six_seconds, behind):
+    """Wherever they lead: nothing is raised, and the match stays."""
+    editlist.left_out(io.BytesIO(six_seconds + behind))
+    assert engine.screen(six_seconds + behind).verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("length", [2**32 - 1, None])
+def test_a_length_that_is_not_told_or_too_long_leaves_nothing_out(six_seconds, length):
+    """What a track holds is told by how long each of its frames lasts."""
+    at = six_seconds.index(b"mdhd") + 20
+    told = int.from_bytes(six_seconds[at : at + 4], "big")
+    longer = told + ticks(six_seconds, b"mdhd") if length is None else length
+    data = six_seconds[:at] + longer.to_bytes(4, "big") + six_seconds[at + 4 :]
+    assert editlist.left_out(io.BytesIO(data)) == 0.0
+    assert editlist.left_out(io.BytesIO(trimmed(data, 0, 1.5))) == pytest.approx(4.5, abs=0.01)
+
+
+def test_a_clip_that_is_trimmed_a_little_and_cannot_be_read_to_its_end_is_not_cleared(
+    engine, scene
+):
+    """The frames that are to come are known, less those that are left out."""
+    whole = clip(shown_for(scene, seconds=[(5, 6)]), gop=5)
+    little = trimmed(whole, 0.3, 5.7)
+    assert engine.screen(little).verdict is Verdict.NO_MATCH
+    at = little.index(b"stsz") + 16 + 4 * 20
+    broken = little[:at] + (0x7FFFFFFF).to_bytes(4, "big") + little[at + 4 :]
+    assert engine.screen(broken).verdict is Verdict.UNSCREENED

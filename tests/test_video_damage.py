@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from drawn_videos import clip, shown_for
+from drawn_videos import clip, panned, shown_for
 
 from screener import Screener, Verdict
 from screener.errors import MediaError
@@ -15,6 +15,7 @@ from screener.hashing import pdq
 from screener.media import following, video
 from screener.media.order import Order
 from screener.media.pyav import AvStream
+from screener.media.sampling import Sampling
 from screener.media.stream import Still
 from screener.media.timing import Losses
 
@@ -144,7 +145,7 @@ def test_frames_that_never_came_are_known_by_their_times():
     """Those that were wanted, and not those before the first that came, of what was joined, say."""
     order = Order(back=10)
     for stamp, wanted in ((0, True), (1, True), (2, True), (3, False), (4, True), (6, True)):
-        order.read(stamp, wanted=wanted)
+        order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
     assert (order.number(1), order.missed()) == (1, [])
@@ -152,9 +153,69 @@ def test_frames_that_never_came_are_known_by_their_times():
     assert order.missed() == []
     assert order.rest() == [6]
 
-    order.read(90, wanted=True)
-    order.read(3, wanted=True)  # another file begins
+    order.read(90, decoded=90, wanted=True)
+    order.read(3, decoded=3, wanted=True)  # another file begins
     assert order.rest() == [3]
+
+
+def reasons(data, **sampling):
+    """What is wrong with a clip, looked at so."""
+    try:
+        list(video.open(io.BytesIO(data), sampling=Sampling(**sampling)).frames())
+    except MediaError as error:
+        return error.reason
+    return None
+
+
+@pytest.mark.parametrize(("codec", "container"), [("libx264", "mpegts"), ("mpeg2video", "mpeg")])
+def test_nothing_is_missed_of_clips_that_were_joined(scene, codec, container):
+    """The second begins anew while frames of the first still come."""
+    one = clip(panned(scene, 2, 80), rate=25, codec=codec, container=container, gop=12)
+    for mode in ("seconds", "keyframes", "all"):
+        assert reasons(one + one, mode=mode) is None, mode
+
+
+@pytest.mark.parametrize("rate", [1, 10, 30])
+def test_nothing_is_missed_of_frames_that_avi_numbers_in_another_order(scene, rate):
+    """As they are decoded, while others are shown first."""
+    pictures = panned(scene, 2, 40)
+    data = clip(pictures, rate=rate, container="avi", gop=20, preset="veryfast", bf="3")
+    for settings in ({}, {"mode": "all"}, {"mode": "keyframes"}, {"against_videos": True}):
+        assert reasons(data, **settings) is None, settings
+
+
+@pytest.mark.parametrize("mode", ["seconds", "keyframes", "all"])
+def test_empty_samples_of_an_index_are_no_frames(scene, mode):
+    """Some recorders write one where nothing new is shown."""
+    data = bytearray(clip(panned(scene, 2, 40), gop=10))
+    at = data.index(b"stsz") + 12
+    assert int.from_bytes(data[at - 4 : at], "big") == 0
+    for number in range(31, 40):
+        data[at + 4 + 4 * number : at + 8 + 4 * number] = bytes(4)
+    shown = reasons(bytes(data), mode=mode)
+    assert shown is None
+
+
+def test_hidden_frames_of_vp8_are_not_missed(scene):
+    """Some frames are there for others to refer to, with a timestamp of their own."""
+    source = av.open(
+        io.BytesIO(clip(panned(scene, 2, 12), rate=1, codec="libvpx", container="webm"))
+    )
+    out = io.BytesIO()
+    with av.open(out, "w", format="webm") as file:
+        track = file.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            data = bytes(packet)
+            for later, shown in ((0, True), (1, False)) if number % 4 == 1 else ((0, True),):
+                if data:
+                    kept = data if shown else bytes([data[0] & ~0x10]) + data[1:]
+                    copy = av.Packet(kept)
+                    copy.pts = copy.dts = packet.pts + later
+                    copy.time_base, copy.stream = packet.time_base, track
+                    copy.is_keyframe = packet.is_keyframe and shown
+                    file.mux(copy)
+    for settings in ({}, {"mode": "all"}, {"against_videos": True}):
+        assert reasons(out.getvalue(), **settings) is None, settings
 
 
 def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):

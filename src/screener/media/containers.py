@@ -44,7 +44,7 @@ def ended_early(stream: BinaryIO) -> bool:
             return length != _UNKNOWN and length + 8 > size
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return any(end > size for _, _, end in elements(stream, 0, size))
-        return _is_iso(head) and any(end > size for _, _, end in boxes(stream, 0, size))
+        return is_iso(head) and any(end > size for _, _, end in boxes(stream, 0, size))
 
 
 def encrypted(stream: BinaryIO) -> bool:
@@ -52,7 +52,7 @@ def encrypted(stream: BinaryIO) -> bool:
     with kept(stream) as size:
         if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return _encrypted_matroska(stream, size)
-        return _is_iso(read(stream, 0, 12)) and any(
+        return is_iso(read(stream, 0, 12)) and any(
             entry in _PROTECTED for entry in _sample_entries(stream, size)
         )
 
@@ -62,7 +62,7 @@ def picture_tracks(stream: BinaryIO) -> int:
     with kept(stream) as size:
         if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
             return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
-        if not _is_iso(read(stream, 0, 12)):
+        if not is_iso(read(stream, 0, 12)):
             return 0
         handlers = _inside(stream, 0, size, 0, b"hdlr")
         return sum(read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
@@ -82,7 +82,8 @@ class kept:
         self._stream.seek(self._stood)
 
 
-def _is_iso(head: bytes) -> bool:
+def is_iso(head: bytes) -> bool:
+    """Whether a file that begins so is made of ISO boxes, as old QuickTime files are too."""
     return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
 
 

@@ -15,6 +15,7 @@ from screener.media.containers import boxes, kept, read
 _MOST = 10_000  # edits of a track that are read
 _NOTHING = -1  # the place in the media of an edit that shows none of it
 
+_STBL = (b"mdia", b"minf", b"stbl")  # where a track tells of its frames
 _ROUNDED = 0.05  # seconds: edits are told in ticks of their own
 
 _Span = tuple[float, float]
@@ -36,15 +37,17 @@ def _left_out(stream: BinaryIO, at: int, end: int) -> Iterator[float]:
     """The same of each track of pictures of a movie."""
     movie, _ = _clock(_within(stream, at, end, b"mvhd"))
     for name, body, after in boxes(stream, at, end):
+        after = min(after, end)
         if name != b"trak" or _within(stream, body, after, b"mdia", b"hdlr")[8:12] != b"vide":
             continue
         media, length = _clock(_within(stream, body, after, b"mdia", b"mdhd"))
         edits = _within(stream, body, after, b"edts", b"elst")
         if movie and media and len(edits) > 8:
             # Frames that are decoded in another order are shown later than they are decoded.
-            later = _within(stream, body, after, b"mdia", b"minf", b"stbl", b"ctts")[12:16]
+            later = _within(stream, body, after, *_STBL, b"ctts")[12:16]
             first = int.from_bytes(later, "big", signed=True) / media
             spans = _spans(edits, movie, media)
+            length = _lasting(_within(stream, body, after, *_STBL, b"stts"), length)
             left = length / media - _shown(spans, first, first + length / media)
             yield left if left > _ROUNDED else 0.0
 
@@ -55,7 +58,7 @@ def _within(stream: BinaryIO, at: int, end: int, *names: bytes) -> bytes:
         if name == names[0] and len(names) > 1:
             return _within(stream, body, min(after, end), *names[1:])
         if name == names[0]:
-            return read(stream, body, min(after, end, body + 8 + 20 * _MOST) - body)
+            return read(stream, body, max(0, min(after, end, body + 8 + 20 * _MOST) - body))
     return b""
 
 
@@ -66,6 +69,17 @@ def _clock(head: bytes) -> tuple[int, int]:
     at, wide = (20, 8) if head[:1] == b"\1" else (12, 4)
     ticks, length = head[at : at + 4], head[at + 4 : at + 4 + wide]
     return int.from_bytes(ticks, "big"), int.from_bytes(length, "big")
+
+
+def _lasting(times: bytes, declared: int) -> int:
+    """How many ticks the frames of a track last, by how long each does, as far as all are told;
+    what the head of the track declares may be longer, or all ones for what is not known.
+    """
+    count = int.from_bytes(times[4:8], "big")
+    runs = [int.from_bytes(times[at : at + 4], "big") for at in range(8, len(times) - 3, 4)]
+    if count * 2 != len(runs):
+        return declared
+    return min(declared, sum(a * b for a, b in zip(runs[::2], runs[1::2], strict=True)))
 
 
 def _spans(edits: bytes, movie: int, media: int) -> Iterator[_Span]:

@@ -141,6 +141,7 @@ def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
 
 def _is_begin(head: bytes) -> bool:
     """Whether a picture's or a video's file begins so, and not merely has letters in common."""
+    if head[4:8] == b"ftyp" and not 8 <= int.from_bytes(head[:4], "big") <= _HEAD:
+        return False
     mime = sniff(head)
-    plausible = head[4:8] != b"ftyp" or 8 <= int.from_bytes(head[:4], "big") <= _HEAD
-    return plausible and (mime in CONTAINERS or decodable(mime))
+    return mime in CONTAINERS or decodable(mime)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 
 class Order:
@@ -14,24 +15,33 @@ class Order:
         """Timestamps that go back by more than that begin anew, as where files were joined."""
         self._back = back
         self._read: list[tuple[int, int, bool]] = []  # a heap of the frames not yet passed:
-        # timestamp, which of the joined pieces it is of, and whether it was wanted
-        self._latest, self._piece = 0, 0
+        # which of the joined pieces it is of, timestamp, and whether it was wanted
+        self._latest: float = -math.inf  # decoded, of those read
+        self._piece = 0  # of those read
+        self._shown, self._at = 0, 0  # the same of those shown
         self._passed = 0
         self._missed: list[int] = []
         self._begun = False  # what a recording has before its first whole picture is not missed
 
-    def read(self, stamp: int | None, *, wanted: bool) -> None:
-        """A frame was read, to be decoded or not."""
+    def read(self, stamp: int | None, *, decoded: int | None = None, wanted: bool) -> None:
+        """A frame was read, to be decoded or not. `decoded` is its timestamp by the order in which
+        frames are, which goes back nowhere else than where others begin anew.
+        """
         if stamp is None:
             return
-        self._piece += stamp < self._latest - self._back
-        self._latest = stamp
-        heapq.heappush(self._read, (stamp, self._piece, wanted))
+        if decoded is not None:
+            self._piece += decoded < self._latest - self._back
+            self._latest = decoded
+        heapq.heappush(self._read, (self._piece, stamp, wanted))
 
     def number(self, stamp: int | None) -> int:
         """The number of a frame that is shown next, from 0."""
-        while stamp is not None and self._read and self._read[0][0] < stamp:
-            passed, _, wanted = heapq.heappop(self._read)
+        if stamp is not None:
+            if stamp < self._shown and not any(one[:2] == (self._at, stamp) for one in self._read):
+                self._at = min(self._at + 1, self._piece)
+            self._shown = stamp
+        while stamp is not None and self._read and self._read[0][:2] < (self._at, stamp):
+            _, passed, wanted = heapq.heappop(self._read)
             self._passed += 1
             if wanted and self._begun:
                 self._missed.append(passed)
@@ -48,5 +58,5 @@ class Order:
 
     def rest(self) -> list[int]:
         """Those of frames that were wanted and did not come to the end."""
-        last = (one for one in sorted(self._read) if one[1] == self._piece)
-        return [stamp for stamp, _, wanted in last if wanted]
+        last = (one for one in sorted(self._read) if one[0] == self._piece)
+        return [stamp for _, stamp, wanted in last if wanted]

@@ -44,6 +44,8 @@ _ATTACHED = 0x400  # FFmpeg's flag of a cover picture
 _FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 _RATE = 25.0  # where a file tells none
 _READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
+_VP8_SHOWN, _VP8_SIZE = 0x10, 5  # a bit of a frame's tag, and where in it a length begins
+_SLIGHTLY = 1.0  # seconds: what more than that has of frames, their mean rate does not tell
 _NOTHING_NEW = 16  # bytes: MPEG-4 says in fewer that a frame shows what the last one did
 
 # 8-bit formats whose first plane is luma alone, black at 16 and white at 235 unless it says
@@ -84,14 +86,14 @@ class AvStream:
         track: int = 0,
         keyframes: bool = False,
         every: Callable[[float | None], float] | None = None,
-        trimmed: bool = False,
+        trimmed: float = 0.0,
         whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
         alone. With `every`, which tells a step from the duration, frames that no other one needs
-        are left out, but the first one at or after each multiple of so many seconds is not. Where a
-        file is `trimmed`, its edit lists leave frames out; with `whole` all are given, at their
-        times in the file.
+        are left out, but the first one at or after each multiple of so many seconds is not. Edit
+        lists of the file leave out `trimmed` seconds; with `whole` these are given too, and all
+        are at their times in the file.
         """
         self._keyframes = keyframes
         self._container = _opened(file, mime, whole=whole)
@@ -107,9 +109,18 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
-        counted = self._container.format.name.startswith("mov") and (whole or not trimmed)
-        self._declared = self.frames if counted else 0  # in AVI those that are left out count too
+        left = 0.0 if whole else trimmed
+        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
         self._grid = None if every is None or keyframes else Grid(every(self.duration))
+
+    def _to_come(self, trimmed: float) -> int:
+        """How many frames of the track are to be read, by the file's index; 0 for other files than
+        MP4 and QuickTime: AVI counts what is left out.
+        """
+        if not self._container.format.name.startswith("mov"):
+            return 0
+        empty = sum(not one.size for one in self._track.index_entries)  # they show nothing new
+        return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
 
     def _read_facts(self) -> None:
         track = self._track
@@ -125,7 +136,7 @@ class AvStream:
             self.duration = track.duration * self._tick
         elif self._container.duration:
             self.duration = self._container.duration / av.time_base
-        if self.frames and self.duration and self.frame_seconds * self.frames > 2 * self.duration:
+        if self.frames > 1 and self.duration and self.frame_seconds > self.duration:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 
     def steps(self) -> Iterator[Still | Lost | None]:
@@ -160,7 +171,8 @@ class AvStream:
         """The frames that come out of the decoder with a packet; None where it fails."""
         wanted = self._is_wanted(packet)
         if packet.size and not packet.is_discard:
-            order.read(packet.pts, wanted=wanted and packet.size > _NOTHING_NEW)
+            wanted = wanted and self._is_shown(packet)
+            order.read(packet.pts, decoded=packet.dts, wanted=wanted)
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
@@ -175,6 +187,17 @@ class AvStream:
             # It is alone, and comes first: the rest of the file need not be read for it.
             frames += packet.stream.codec_context.decode(None)
         return frames
+
+    def _is_shown(self, packet: Any) -> bool:
+        """Whether a frame with a packet's own timestamp comes of it, if it can be decoded."""
+        coded = self._track.codec_context
+        if self._container.format.name == "avi" and coded.has_b_frames:
+            return False  # AVI numbers frames as they are decoded, whenever they are shown
+        if coded.name == "vp8":
+            tag = int.from_bytes(bytes(packet)[:3], "little")
+            if tag >> _VP8_SIZE and not tag & _VP8_SHOWN:
+                return False  # it is there for others to refer to
+        return bool(packet.size > _NOTHING_NEW)
 
     def _packets(self) -> Iterator[Any]:
         """The packets of the track, None for what cannot be read, behind which there may be more,

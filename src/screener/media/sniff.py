@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 # (offset, bytes found there, MIME type); the first that fits is the answer.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -177,11 +179,14 @@ def _is_transport_stream(data: bytes) -> bool:
 def _iso_type(data: bytes) -> str:
     """The type of an ISO media file: its brands say whether it holds a still or a video."""
     box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
-    brands = [data[8:12], *(data[at : at + 4] for at in range(16, box - 3, 4))]
+    major, brands = data[8:12], (data[at : at + 4] for at in range(16, box - 3, 4))
     # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.
-    if brands[0] in (b"mif1", b"msf1"):
-        brands = [*(brand for brand in brands[1:] if brand not in (b"mif1", b"msf1")), brands[0]]
-    for brand in brands:
+    if major in (b"mif1", b"msf1"):
+        brands = (brand for brand in brands if brand not in (b"mif1", b"msf1"))
+        order = chain(brands, (major,))
+    else:
+        order = chain((major,), brands)
+    for brand in order:
         if brand in _BRANDS:
             return _BRANDS[brand]
     return "video/mp4"

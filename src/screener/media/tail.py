@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.containers import MOST, SEGMENT, boxes, elements, kept, read
+from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import appended
 from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
 
-_MOST_BYTES = 64 << 20  # of a tail that are looked through
+_MOST_BYTES = 16 << 20  # of a tail that are looked through
 _MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
 _FORMS = (b"AVI ", b"AVIX")
 
@@ -49,7 +49,7 @@ def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
             if number and guid != ASF_DATA and guid not in _ASF_BEHIND:
                 return
             yield after
-    elif head[4:8] == b"ftyp":
+    elif is_iso(head):
         for number, (kind, _, after) in enumerate(boxes(stream, 0, size)):
             if number and kind == b"ftyp":
                 return
@@ -64,5 +64,7 @@ def _riffs(stream: BinaryIO) -> Iterator[int]:
         if head[:4] != b"RIFF" or head[8:] not in _FORMS:
             return
         length = int.from_bytes(head[4:8], "little")
+        if not length:
+            return  # it was written to a pipe, or not to its end: it ends with the file
         at += 8 + length + length % 2
         yield at

@@ -83,7 +83,7 @@ def _decoder(
                 track=track,
                 keyframes=sampling.mode == "keyframes",
                 every=sampling.step if some else None,
-                trimmed=editlist.left_out(stream) > 0,
+                trimmed=editlist.left_out(stream),
                 whole=whole,
             )
         if sampling.mode == "keyframes":
