@@ -109,6 +109,8 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
+        # AVI numbers frames as they are decoded, whenever they are shown.
+        self._as_decoded = self._container.format.name == "avi"
         left = 0.0 if whole else trimmed
         self._declared = self._to_come(left) if left < _SLIGHTLY else 0
         self._grid = None if every is None or keyframes else Grid(every(self.duration))
@@ -191,8 +193,8 @@ class AvStream:
     def _is_shown(self, packet: Any) -> bool:
         """Whether a frame with a packet's own timestamp comes of it, if it can be decoded."""
         coded = self._track.codec_context
-        if self._container.format.name == "avi" and coded.has_b_frames:
-            return False  # AVI numbers frames as they are decoded, whenever they are shown
+        if self._as_decoded and coded.has_b_frames:
+            return False
         if coded.name == "vp8":
             tag = int.from_bytes(bytes(packet)[:3], "little")
             if tag >> _VP8_SIZE and not tag & _VP8_SHOWN:
