@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import itertools
 from pathlib import Path
 from unittest.mock import patch
@@ -87,7 +88,8 @@ def edges(bits: int) -> list[int]:
     return sorted({0, 1, bits, *(step + d for step in steps for d in (-2, -1, 0, 1))})
 
 
-@settings(max_examples=60, deadline=None)
+# Fewer under the sanitizers, where each takes a second.
+@settings(max_examples=int(os.environ.get("SCREENER_EXAMPLES", "60")), deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32), width=st.sampled_from(WIDTHS))
 def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -> None:
     """Random codes, clusters and duplicates of any number, at any radius."""
