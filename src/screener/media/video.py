@@ -49,17 +49,24 @@ def open(
         raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
-    opened = _decoder(stream, mime, sampling)
+    left = editlist.left_out(stream) if _has_pyav() else 0.0
+    opened = _decoder(stream, mime, sampling, left)
     _check_size(opened, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
-    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, seconds))
+    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
 
 
 def _decoder(
-    stream: BinaryIO, mime: str, sampling: Sampling, track: int = 0, *, whole: bool = False
+    stream: BinaryIO,
+    mime: str,
+    sampling: Sampling,
+    left: float,
+    track: int = 0,
+    *,
+    whole: bool = False,
 ) -> Stream:
     """A track of the file opened by PyAV, or by OpenCV where that is not installed; `whole`, with
-    what its edit lists leave out.
+    the seconds that its edit lists leave out, of which there are `left`.
     """
     try:
         if _has_pyav():
@@ -73,7 +80,7 @@ def _decoder(
                 track=track,
                 keyframes=sampling.mode == "keyframes",
                 every=sampling.step if some else None,
-                trimmed=editlist.left_out(stream),
+                trimmed=left,
                 whole=whole,
             )
         if sampling.mode == "keyframes":
@@ -97,6 +104,7 @@ def _walk(
     mime: str,
     limits: Limits,
     sampling: Sampling,
+    left: float,
     seconds: float | None,
 ) -> Iterator[Frame]:
     """Sampled frames of one track after the other; then MediaError if a part of one was not looked
@@ -107,12 +115,12 @@ def _walk(
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
     shown = opened.tracks
-    for track in range(2 * shown if _is_trimmed(opened, stream, sampling) else shown):
+    for track in range(2 * shown if _is_trimmed(opened, sampling, left) else shown):
         try:
             whole = track >= shown
             if track:
                 stream.seek(0)
-                opened = _decoder(stream, mime, sampling, track % shown, whole=whole)
+                opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
                 _check_size(opened, limits)
             if whole and opened.cover:
                 continue
@@ -129,11 +137,10 @@ def _walk(
         raise trouble
 
 
-def _is_trimmed(opened: Stream, stream: BinaryIO, sampling: Sampling) -> bool:
-    """Whether so much is in the file that players do not show that some of it is to be looked at;
-    vPDQ knows of none.
+def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
+    """Whether so many seconds are in the file that players do not show that some of it is to be
+    looked at; vPDQ knows of none.
     """
-    left = editlist.left_out(stream) if _has_pyav() else 0.0
     if not left or sampling.mode == "frames":
         return False
     return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(opened.duration)
