@@ -7,12 +7,12 @@ import zlib
 
 import numpy as np
 import pytest
+from frames_of import told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from screener.errors import MediaError
-from screener.media import image, missing
+from screener.media import missing
 from screener.media import png as png_file
 
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
@@ -78,17 +78,6 @@ def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
     if colours == 3:
         chunks.insert(1, chunk(b"PLTE", bytes(range(256)) * 3))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
-
-
-def told(data):
-    """The frames of a file, and the reason that follows them."""
-    frames = []
-    try:
-        for frame in image.open(data).frames():
-            frames.append(frame.pixels)
-    except MediaError as error:
-        return frames, error.reason
-    return frames, None
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])

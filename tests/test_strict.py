@@ -4,10 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from frames_of import told
 from PIL import Image, ImageFile
-
-from screener.errors import MediaError
-from screener.media import image
 
 FORMATS = {
     "jpeg": ("JPEG", {}),
@@ -43,17 +41,6 @@ def saved(name):
     out = io.BytesIO()
     picture.save(out, form, **options, **more)
     return out.getvalue()
-
-
-def told(data):
-    """The frames of a file, and the reason that follows them."""
-    frames = []
-    try:
-        for frame in image.open(data).frames():
-            frames.append(frame.pixels)
-    except MediaError as error:
-        return frames, error.reason
-    return frames, None
 
 
 @pytest.mark.parametrize("name", FORMATS)
