@@ -16,7 +16,7 @@ import pytest
 from command import screener
 from rich.console import Console
 
-from screener import Hash, Reason, Screener, ScreenerError, output, report
+from screener import Hash, Reason, Screener, ScreenerError, output, report, spreadsheet
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
@@ -76,7 +76,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-@pytest.mark.parametrize("write", [report.write_html, report.write_csv])
+@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
 def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write):
     """A picture of a name mistyped stays; an older report of the kind is written anew."""
     picture = tmp_path / "a"
@@ -90,7 +90,7 @@ def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write)
     assert (tmp_path / "b").read_bytes() == first
 
 
-@pytest.mark.parametrize("write", [report.write_html, report.write_csv])
+@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
 def test_a_pipe_keeps_its_mode(results, tmp_path, write):
     """As a device does: a root user's /dev/null would be nobody else's any more."""
     pipe = tmp_path / "pipe"
@@ -147,7 +147,7 @@ def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
 
 def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     """Read back, it says what the lines say; a cell that would be a formula is a text."""
-    report.write_csv(results, tmp_path / "r.csv")
+    spreadsheet.write_csv(results, tmp_path / "r.csv")
 
     with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -190,7 +190,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     assert "extra" not in plain.to_dict()
 
     report.write_html(path, tmp_path / "r.html")
-    report.write_csv(path, tmp_path / "r.csv")
+    spreadsheet.write_csv(path, tmp_path / "r.csv")
     shown = Console(file=io.StringIO(), width=200)
     tally = Tally(Finished.read(path, engine))
     tally.add(replace(lacking, input="more.heic"))
@@ -215,7 +215,7 @@ def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
         out.write(replace(found, matches=(found.matches[0], hidden)))
 
     report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
-    report.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+    spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
 
     page = (tmp_path / "r.html").read_text()
     assert "part 1 (thumbnail), 0.0 s" in page
@@ -245,12 +245,12 @@ def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path
 def test_a_table_passes_over_a_damaged_line_and_counts_it(results, tmp_path):
     """A line that lacks what a row is made of costs itself, and not the rows behind it."""
     whole = results.read_bytes()
-    report.write_csv(results, tmp_path / "whole.csv")
+    spreadsheet.write_csv(results, tmp_path / "whole.csv")
     odd = json.loads(whole.splitlines()[0]) | {"input": "odd", "lists": [{}]}
     lines = [b'{"schema":1,"verdict":"match","input":"x"}', json.dumps(odd).encode(), b"[]"]
     results.write_bytes(b"\n".join(lines) + b"\n" + whole)
 
-    assert report.write_csv(results, tmp_path / "r.csv") == 3
+    assert spreadsheet.write_csv(results, tmp_path / "r.csv") == 3
     assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from os import PathLike
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from screener.errors import OutputError
 
@@ -88,6 +89,23 @@ def make_private(descriptor: int) -> None:
     """
     if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.fchmod(descriptor, 0o600)
+
+
+@contextlib.contextmanager
+def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
+    """A text file that only its owner may read, written anew; OutputError where what is there is
+    not of that sort, OSError with its name where it cannot be written.
+    """
+    check_sort(path, sort)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    make_private(descriptor)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
+            yield stream
+    except OSError as error:  # of a descriptor, it has no name: a full disk, say
+        error.filename = error.filename or os.fspath(path)
+        raise
 
 
 def _lock(descriptor: int, busy: str) -> None:

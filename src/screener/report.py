@@ -1,4 +1,4 @@
-"""Report: a file of results for people, as one HTML page or as CSV.
+"""Report: a file of results for people, as one HTML page.
 
 The page stands alone: no script, nothing that is loaded, no picture, no hash. Whatever comes from a
 file or a list is text in it.
@@ -7,23 +7,20 @@ file or a list is text in it.
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import date
 from html import escape
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from screener.claim import Sort, check_sort, make_private
+from screener.claim import Sort, private_text
 from screener.extras import install
 from screener.result import Verdict
-from screener.summary import Summary, archive_of, counting
+from screener.summary import Summary
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -38,96 +35,9 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """
     found = Summary.of(Path(results))
     page = page_of(found, Path(results).name)
-    with _private(path, Sort("<!doctype html>", "a page")) as stream:
+    with private_text(path, Sort("<!doctype html>", "a page")) as stream:
         stream.write(page)
     return found.unread
-
-
-def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
-    """Write a file of results as CSV: a row a match, and one for each result without; how many
-    lines could not be read. Of an input that was screened again the newest line counts.
-
-    A cell that a spreadsheet would take for a formula begins with an apostrophe.
-    """
-    older = Summary.of(Path(results)).older
-    unread = 0
-    with _private(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
-        writer = csv.writer(stream)
-        writer.writerow([*_RESULT, *_MATCH])
-        for facts in counting(Path(results), older):
-            try:
-                rows = _rows(facts)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                unread += 1
-            else:
-                writer.writerows(rows)
-    return unread
-
-
-_RESULT = (
-    "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",
-    "frames", "generations", "stamps", "policy", "seconds",
-)  # fmt: skip
-_MATCH = (
-    "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
-    "part", "part_kind", "time", "categories",
-)  # fmt: skip
-
-
-def _rows(facts: Mapping[str, Any] | None) -> list[list[Any]]:
-    """The rows of a line: KeyError, TypeError, ValueError or AttributeError where it is damaged."""
-    if facts is None:
-        raise ValueError("no result")
-    return [list(map(_cell, _row(facts, match))) for match in facts.get("matches") or [{}]]
-
-
-def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
-    media = facts.get("media") or {}
-    made = {
-        "archive": archive_of(facts),
-        "mtime": _time(facts.get("mtime_ns")),
-        "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
-        "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
-        **{name: media.get(name) for name in ("type", "width", "height", "frames")},
-    }
-    yield from (made.get(name, facts.get(name)) for name in _RESULT)
-    for name in _MATCH:
-        if name == "categories":
-            yield " ".join(f"{c['scheme']}:{c['code']}" for c in match.get("category", ()))
-        else:
-            yield match.get(name)
-
-
-def _cell(value: Any) -> Any:
-    text = "" if value is None else str(value).replace("\0", _SPARE)
-    formula = isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@"))
-    return f"'{text}" if formula or text.startswith(("\t", "\r", "\n")) else text
-
-
-def _time(mtime_ns: int | None) -> str | None:
-    if mtime_ns is None:
-        return None
-    try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-@contextmanager
-def _private(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
-    """A text file that only its owner may read, written anew; OutputError where what is there is
-    not of that sort, OSError with its name where it cannot be written.
-    """
-    check_sort(path, sort)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o600)
-    make_private(descriptor)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            yield stream
-    except OSError as error:  # of a descriptor, it has no name: a full disk, say
-        error.filename = error.filename or os.fspath(path)
-        raise
 
 
 def page_of(found: Summary, name: str) -> str:

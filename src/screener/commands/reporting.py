@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from screener import report as pages
+from screener import spreadsheet
 from screener.commands.hotline import HELPLINES, said, tell
 from screener.commands.mistakes import FILE, OUTPUT, Mistake, speaker
 from screener.commands.speaking import SPOKEN, Speaking, SpeakingGroup
@@ -61,7 +62,7 @@ def page(results: Path, output: Path) -> int:
     generations and policies. It holds no picture, no script and no listed hash. The table has a
     row a match, and one for each result without.
     """
-    writers = {".html": pages.write_html, ".csv": pages.write_csv}
+    writers = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
     if output.suffix.lower() not in writers:
         raise Mistake(
             marked("{file}: a name that ends with .html or .csv", file=output),
