@@ -1,8 +1,16 @@
 """The command line as a process of its own, and a list made by it, for tests."""
 
+import atexit
+import functools
 import hashlib
+import json
+import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from screener import HashList
 
@@ -10,11 +18,50 @@ CALL = (sys.executable, "-c", "from screener.cli import main; main()")
 
 
 def screener(*arguments, input=None, cwd=None):
-    """Run the command with the arguments; the finished process, its output as text."""
-    call = [*CALL, *map(str, arguments)]
-    return subprocess.run(
-        call, input=input, cwd=cwd, capture_output=True, text=True, timeout=120, errors="replace"
-    )
+    """Run the command with the arguments; the finished process, its output as text.
+
+    A process of its own, forked from one that has loaded the command: what loading takes is a large
+    part of most calls.
+    """
+    words = [*map(str, arguments)]
+    settings = {name: text for name, text in os.environ.items() if name.startswith(_AT_START)}
+    with ExitStack() as stack:
+        call, given, out, err = (
+            stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            for _ in range(4)
+        )
+        json.dump([words, os.fspath(cwd or os.getcwd()), dict(os.environ)], call)
+        given.write(input or "")
+        for stream in (call, given):
+            stream.seek(0)
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(120)
+            asked.connect(_loaded(*sorted(settings.items())))
+            socket.send_fds(asked, [b"!"], [stream.fileno() for stream in (call, given, out, err)])
+            code = int(asked.recv(16))
+        for stream in (out, err):
+            stream.seek(0)
+        return subprocess.CompletedProcess([*CALL, *words], code, out.read(), err.read())
+
+
+_AT_START = ("PYTHON", "LC_", "LANG", "SCREENER_")
+"""How the names of settings begin that a process reads while it loads."""
+
+
+@functools.cache
+def _loaded(*settings):
+    """The socket of a process that has loaded the command with these settings."""
+    folder = TemporaryDirectory()
+    path = os.path.join(folder.name, "calls")
+    start = "import loaded, sys; loaded.serve(sys.argv.pop()); loaded.main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, path], cwd=Path(__file__).parent,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    atexit.register(folder.cleanup)
+    atexit.register(process.communicate)  # which ends it, before its folder goes
+    assert process.stdout.read(1), "the command was not loaded"
+    return path
 
 
 def value(number, size=16):

@@ -299,7 +299,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.pairs = options.pairs or (1 if options.small else 10**9)
-    options.case_pairs = options.case_pairs or (20_000 if options.small else 20_000_000)
+    options.case_pairs = options.case_pairs or (10_000 if options.small else 20_000_000)
     options.width = options.width or list(WIDTHS)
     if options.only and options.round is None:
         options.round = 0

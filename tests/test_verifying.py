@@ -7,7 +7,6 @@ import json
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command import screener
 
 from screener.cli import cli
 from screener.errors import ListError
@@ -51,9 +51,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
 
 def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
     """The command `verify`, in a process of its own."""
-    code = "from screener.cli import main; main()"
-    call = [sys.executable, "-c", code, "verify", *map(str, arguments)]
-    return subprocess.run(call, capture_output=True, text=True, timeout=120)
+    return screener("verify", *arguments)
 
 
 def segment(known: HashList, kind: str, ending: str = "idx") -> Path:
