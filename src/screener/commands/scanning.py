@@ -65,7 +65,8 @@ KEEP = click.option(
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+# One that may not be read has a line that says so, as below a folder, and costs itself only.
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
 @LISTS
 @OUTPUT
 @click.option(
