@@ -119,7 +119,7 @@ def scan(
       screener scan photo.jpg --list known.list
       screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
       screener scan uploads/ --list known.list --resume results.jsonl
-      find uploads -not -type d -newer last -print0 | screener scan - --list known.list --json-progress
+      find uploads -not -type d -newer last -print0 | screener scan - --list known.list
     """
     told = console.to_stderr()
     again: Counter[str] = Counter()
