@@ -11,10 +11,9 @@ from typing import BinaryIO
 from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import appended
 from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
+from screener.media.headers import begins_in_box
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
-_BOX = 8  # bytes in which a box tells its length and its name
-_BEGINS = 64  # bytes that tell a picture's file
 _MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
 _FORMS = (b"AVI ", b"AVIX")
 _OPEN_ENDED = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}  # with no length of their own
@@ -67,16 +66,10 @@ def _boxes(stream: BinaryIO, size: int) -> Iterator[int]:
         open_end = read(stream, begin, 4) == bytes(4)
         if not named or (open_end and kind not in _OPEN_ENDED):
             return
-        if begin and (kind == b"ftyp" or _is_at(stream, begin)):
+        if begin and begins_in_box(read(stream, begin, 16)):
             return
         yield after
         begin = after
-
-
-def _is_at(stream: BinaryIO, begin: int) -> bool:
-    """Whether a picture's or a video's file begins where the head of a box would be."""
-    found = next(appended(read(stream, begin, _BOX + _BEGINS), 0), None)
-    return found is not None and found[0] < _BOX
 
 
 def _riffs(stream: BinaryIO) -> Iterator[int]:
