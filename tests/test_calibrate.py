@@ -88,6 +88,18 @@ def test_pictures_are_counted_by_the_radius_at_which_they_match(known, benign):
     assert curves["pdq"].recall == ()
 
 
+def test_a_picture_behind_a_link_to_a_folder_is_counted_once(known, benign, tmp_path):
+    """As in a scan, links in a folder are not followed; nor are they by edits. Names may come from
+    an iterator, which can be gone through once.
+    """
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "pictures").symlink_to(benign)
+    told = calibrate(known, iter([benign, folder]), edits=True)
+    assert (told.pictures, told.left_out) == (7, {"unreadable": 1, "unsupported": 1})
+    assert told.edited == 6
+
+
 def test_edits_are_counted_by_picture(known, benign):
     """With edits the edited forms are counted, by edit the pictures, and mirroring and turning are
     found at distance 0 by a classic kind.

@@ -17,7 +17,7 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.media import decoder, headers, tiff
-from screener.media.embedded import embedded
+from screener.media.embedded import appended, embedded
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 
@@ -227,6 +227,18 @@ def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, 
     assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
     wanted = pdq.compute(np.asarray(scene(31)))
     assert pdq.compute(found[1][2]).distance(wanted) <= 12
+
+
+@pytest.mark.parametrize("tail", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("host", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
+def test_a_few_bytes_between_two_files_hide_nothing(scene, drawn_file, host, tail):
+    """Whatever they are: what stands behind must not be taken for a box of the file before it."""
+    hidden = drawn_file(31, tail)
+    for filled in (b"\0", b"\n", b"\xff"):
+        for length in (*range(1, 12), 100):
+            data = drawn_file(30, host) + filled * length + hidden
+            found = [data[start:end] for start, end in appended(data, headers.behind(data, 0))]
+            assert found == [hidden], (filled, length)
 
 
 ANIMATIONS = {

@@ -23,6 +23,7 @@ from piped import piped
 from scan_with_accidents import Engine
 
 from screener import Policy, Screener, scan
+from screener.cli import cli
 from screener.inputs import arguments, count, find, places
 from screener.names import Awaited, Names
 
@@ -408,24 +409,44 @@ if os.geteuid() == 0:
     os.setuid(65534)
 hasher = Hasher(Policy(), (KINDS["md5"],))
 for path in find(sys.argv[1]):
-    print(os.path.basename(path), hasher.hash(path).trouble.reason)
+    print(os.path.basename(path), hasher.hash(path).trouble, sep=": ")
 """
 
 
 def test_what_may_not_be_read_is_named(tmp_path):
-    """A file and a folder without permissions, as somebody who is not root finds them."""
+    """A file and a folder without permissions, as somebody who is not root finds them; and that
+    nothing in the folder was looked at, nor behind a link to one.
+    """
     tmp_path = Path(tempfile.mkdtemp(dir="/tmp", prefix="screener-"))
     try:
         tmp_path.chmod(0o755)
         (tmp_path / "closed").mkdir(0)
         (tmp_path / "forbidden").touch(0)
+        (tmp_path / "link").symlink_to("/")
         call = [sys.executable, "-c", CLOSED, tmp_path]
         done = subprocess.run(call, capture_output=True, text=True, timeout=60)
     finally:
         (tmp_path / "closed").chmod(0o700)
         shutil.rmtree(tmp_path)
 
-    assert done.stdout.splitlines() == ["closed unreadable", "forbidden unreadable"], done.stderr
+    assert done.stdout.splitlines() == [
+        "closed: unreadable: a folder that cannot be listed: Permission denied",
+        "forbidden: unreadable: Permission denied",
+        "link: unreadable: a link to a folder, which is not followed",
+    ], done.stderr
+
+
+def test_a_named_file_that_may_not_be_read_costs_itself_only(make_list, tmp_path, monkeypatch):
+    """As below a folder: whatever a shell makes of a pattern, the others are screened."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    for name in "ab":
+        (tmp_path / name).touch()
+    monkeypatch.setattr("os.access", lambda path, mode: not str(path).endswith("b"))
+
+    out = tmp_path / "results.jsonl"
+    call = ["scan", str(tmp_path / "a"), str(tmp_path / "b"), "--list", str(known.path)]
+    assert cli.main([*call, "-o", str(out)], standalone_mode=False) == 3
+    assert len(out.read_text().splitlines()) == 2
 
 
 def test_files_that_vanish_under_a_scan_have_their_results(make_list, tmp_path):

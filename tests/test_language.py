@@ -192,6 +192,15 @@ def test_arabic_counts_as_its_grammar_does(n, text):
     assert translator("ar").duration(timedelta(hours=n)) == text
 
 
+def test_no_arabic_word_is_counted_by_a_number_that_it_does_not_follow():
+    """What is counted is written by the number before it: where that can be any, the message has
+    forms, or the word stands elsewhere ("at most {most} of characters").
+    """
+    for message in language.catalogue("ar"):
+        if isinstance(message.id, str):
+            assert not re.search(r"{(n|most|more)} \w+ًا", message.string), message.id
+
+
 def test_durations_are_told_in_hours_and_minutes():
     """Whole minutes, never rounded up: a clock must not say that there is time where none is."""
     say = {code: translator(code) for code in LANGUAGES}
@@ -213,6 +222,13 @@ def test_dates_are_those_of_the_country():
     assert translator("ar").moment(at, RABAT) == "26 نونبر 2026، 00:30 (UTC+01:00)"
     assert translator("fr").moment(at) == "25 novembre 2026, 23:30 (UTC)"
     assert translator("en").moment(at) == "25 November 2026, 23:30 (UTC)"
+    assert translator("fr").day(date(2026, 12, 1)) == "1er décembre 2026"
+    assert (
+        translator("fr")
+        .moment(datetime(2026, 11, 30, 23, 30, tzinfo=UTC), RABAT)
+        .startswith("1er décembre 2026, 00:30")
+    )
+    assert translator("en").day(date(2026, 12, 1)) == "1 December 2026"
     with pytest.raises(ValueError, match="zone"):
         translator("en").moment(datetime(2026, 11, 25))
 

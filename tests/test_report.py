@@ -1,6 +1,8 @@
 """Reports: what a page and a table say of a file of results, and what they can do to a reader."""
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import os
@@ -8,6 +10,8 @@ import re
 import shutil
 import stat
 import subprocess
+import warnings
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +20,7 @@ import pytest
 from command import screener
 from rich.console import Console
 
-from screener import Hash, Reason, Screener, ScreenerError, output, report, spreadsheet
+from screener import Hash, Reason, Screener, ScreenerError, output, report, scan, spreadsheet
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
@@ -202,6 +206,36 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
     assert "52 of them need an extra: pip install 'screener[heif]'" in shown.file.getvalue()
+
+
+def test_inputs_whose_names_look_the_same_are_told_apart(make_list, tmp_path):
+    """Two names that are not UTF-8, and two members of one name: page and table say which is which,
+    as their lines do.
+    """
+    engine = Screener(make_list([{"id": "one", "md5": hashlib.md5(b"bad").hexdigest()}]))
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    for raw in (b"\xe8.txt", b"\xe9.txt"):
+        Path(os.fsdecode(os.fsencode(uploads) + b"/" + raw)).write_bytes(b"bad")
+    with zipfile.ZipFile(uploads / "two.zip", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the second one's name
+        for content in (b"bad", b"good", b"bad"):
+            archive.writestr("a.txt", content)
+    with output.open_jsonl(tmp_path / "results.jsonl") as out:
+        for result in scan(engine, uploads):
+            out.write(result)
+
+    spreadsheet.write_csv(tmp_path / "results.jsonl", tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    members = [(row["same"], row["verdict"]) for row in rows if row["archive"]]
+    assert members == [("", "match"), ("1", "unscreened"), ("2", "match")]
+    names = [base64.b64decode(row["input_base64"])[-5:] for row in rows if not row["archive"]]
+    assert sorted(names) == [b"\xe8.txt", b"\xe9.txt"]
+    report.write_html(tmp_path / "results.jsonl", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("behind members of its name: 2") == 1
+    assert all(f"in base64 {row['input_base64']}" in page for row in rows if row["input_base64"])
 
 
 def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):

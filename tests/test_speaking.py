@@ -213,6 +213,29 @@ def test_a_case_is_shown_in_arabic_but_for_what_somebody_wrote(tmp_path, monkeyp
             assert words <= wrote | set(re.findall("[A-Z0-9]+", taken.case))
 
 
+def direction(line):
+    """Of the first letter of a line that is not isolated, by which the line goes; None if none."""
+    bare = re.sub("[\u2066-\u2068][^\u2069]*\u2069", "", line)
+    ways = map(unicodedata.bidirectional, bare)
+    return next((way for way in ways if way in ("L", "R", "AL")), None)
+
+
+def test_every_line_in_arabic_goes_from_right_to_left(tmp_path):
+    """Whatever it begins with: the reference of a case, or the name of the command whose error it
+    is. Else the parts of the line would stand in another order than they are read in.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=("https://x.example/1",)))
+    store = ("--store", desk.folder, "--language", "ar")
+
+    for call in (("list",), ("show", taken.case), ("show", "C-X"), ("close", "C-X", "--state",
+                 "removed", "--by", "zed", "--reason", "x")):  # fmt: skip
+        _, text = told("case", *call, *store)
+        lines = text.splitlines()
+        assert lines
+        assert [one for one in lines if direction(one) not in ("R", "AL", None)] == []
+
+
 def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, monkeypatch):
     """Their own words in it are English; a file that is not there is told in the language."""
     desk = make_desk(tmp_path / "hotline")

@@ -47,6 +47,24 @@ def test_a_file_behind_a_video_is_not_cleared(make_list, scene, clips, container
         assert result.reason in ("unsupported", "truncated", "undecodable")
 
 
+@pytest.mark.parametrize("behind", ["JPEG", "PNG", "AVIF", "WEBP", "mp4"])
+def test_a_file_behind_a_film_is_known_whatever_stands_between(scene, clips, behind):
+    """Zeros too, of which a disk has many, and which look like a box that ends with the film."""
+    hidden = picture(scene, behind) if behind.isupper() else clips[behind]
+    for filled in (b"\0", b"\1", b"\xff", b"A"):
+        for length in (*range(12), 16, 512, 4096):
+            film = clips["mp4"] + filled * length + hidden
+            assert tail.hides_file(io.BytesIO(film)), (filled, length)
+
+
+def test_a_film_whose_last_box_is_open_hides_nothing(scene, clips):
+    """Its pictures may be files of their own, and are its data all the same."""
+    data = clips["mp4"]
+    for name in (b"mdat", b"moov"):
+        film = data + bytes(4) + name + picture(scene, "JPEG")
+        assert not tail.hides_file(io.BytesIO(film))
+
+
 @pytest.mark.parametrize("container", CODECS)
 def test_a_video_without_a_tail_hides_nothing(clips, container):
     """Nor does one with zeros behind it, or letters; wherever it is cut, nothing is raised."""

@@ -8,7 +8,7 @@ are hashed by worker processes, by the same pipeline and within the same limits 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -138,15 +138,16 @@ def calibrate(
     if not kinds:
         raise ListError(f"the list {known.name} holds no kind that is computed here")
     check_memory(settled, kinds)
-    files = list(find(benign))
+    # Gone through twice, and by its own names: a link to a folder is followed where it is named.
+    named = list(benign) if isinstance(benign, Iterator) else benign
     seen = _Seen(kinds)
-    for result in scan(Screener(known, policy=settled), files, jobs=jobs):
+    for result in scan(Screener(known, policy=settled), named, jobs=jobs):
         seen.add(result)
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
     again = _Again(kinds)
     if edits:
-        for found in each(_Editing(settled, tuple(kinds)), files, jobs=jobs):
+        for found in each(_Editing(settled, tuple(kinds)), find(named), jobs=jobs):
             again.add(found)
     return Calibration(
         list=known.name,

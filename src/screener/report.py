@@ -198,7 +198,7 @@ def _matches(found: Summary) -> str:
     heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
     rows = "".join(
         "<tr>"
-        f"<td><bdi>{_text(m['input'])}</bdi>{_inside(m)}</td><td><bdi>{_text(m['entry'])}</bdi></td>"
+        f"<td><bdi>{_text(m['input'])}</bdi>{_name(m)}</td><td><bdi>{_text(m['entry'])}</bdi></td>"
         f"<td>{_text(m['source'])}</td><td>{_text(m['list'])}</td><td>{_text(m['state'])}</td>"
         f'<td>{_text(m["kind"])}</td><td class="n">{_text(m["distance"])}</td>'
         f"<td>{_text(m.get('orientation'))}, {_text(m.get('region'))}</td>"
@@ -212,10 +212,17 @@ def _matches(found: Summary) -> str:
     return f"<p>{states}</p>" + _table(heads, rows) + more
 
 
-def _inside(match: dict[str, Any]) -> str:
-    """In which archive a member is, whose name a file may have too."""
-    archive = match.get("archive")
-    return "" if archive is None else f"<br>in the archive <bdi>{_text(archive)}</bdi>"
+def _name(match: dict[str, Any]) -> str:
+    """What else tells an input from others: the bytes of a name that is not UTF-8; in which archive
+    a member is, whose name a file may have too, and behind how many of its name.
+    """
+    raw, archive, same = (match.get(name) for name in ("input_base64", "archive", "same"))
+    told = "" if raw is None else f"<br>in base64 {_text(raw)}"
+    if archive is not None:
+        told += f"<br>in the archive <bdi>{_text(archive)}</bdi>"
+    if same:
+        told += f", behind members of its name: {_text(', '.join(map(str, same)))}"
+    return told
 
 
 def _where(match: dict[str, Any]) -> str:

@@ -20,6 +20,8 @@ _MATCH = (
     "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
     "part", "part_kind", "time", "categories",
 )  # fmt: skip
+# What tells inputs apart whose names look the same.
+_NAME = ("input_base64", "same")
 
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -33,7 +35,7 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     unread = 0
     with private_text(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
         writer = csv.writer(stream)
-        writer.writerow([*_RESULT, *_MATCH])
+        writer.writerow([*_RESULT, *_MATCH, *_NAME])
         for facts in counting(Path(results), older):
             try:
                 rows = _rows(facts)
@@ -66,6 +68,8 @@ def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
             yield " ".join(f"{c['scheme']}:{c['code']}" for c in match.get("category", ()))
         else:
             yield match.get(name)
+    yield facts.get("input_base64")
+    yield " ".join(map(str, facts.get("same", ())))
 
 
 def _cell(value: Any) -> Any:

@@ -152,7 +152,8 @@ class Summary:
         kind, radius, distance = match["kind"], int(match["radius"]), int(match["distance"])
         self.distances.setdefault((kind, radius), Counter())[distance] += 1
         self.states[match["state"]] += 1
-        return {"input": str(facts["input"]), "archive": archive_of(facts), **match}
+        names = {name: facts.get(name) for name in ("input_base64", "same")}
+        return {"input": str(facts["input"]), "archive": archive_of(facts), **names, **match}
 
     def _date(self, mtime_ns: int | None) -> None:
         """Count a match on the day of its file."""

@@ -65,7 +65,7 @@ def tell(error: ScreenerError | OSError, say: Translator) -> None:
         told = say.told(error)
     else:
         told = say("something else than the hotline's own is not in order: {why}", why=error)
-    click.echo(f"screener: {told}", err=True)
+    click.echo(say.line(f"screener: {told}"), err=True)
 
 
 def opened(store: Path, say: Translator) -> Desk:

@@ -65,7 +65,8 @@ KEEP = click.option(
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+# One that may not be read has a line that says so, as below a folder, and costs itself only.
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
 @LISTS
 @OUTPUT
 @click.option(
@@ -118,7 +119,7 @@ def scan(
       screener scan photo.jpg --list known.list
       screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
       screener scan uploads/ --list known.list --resume results.jsonl
-      find uploads -newer last -print0 | screener scan - --list known.list --json-progress
+      find uploads -not -type d -newer last -print0 | screener scan - --list known.list
     """
     told = console.to_stderr()
     again: Counter[str] = Counter()

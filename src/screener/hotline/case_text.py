@@ -14,7 +14,7 @@ from screener.hotline.wording import LISTED, OUTCOMES, STATES
 
 def line_of(case: Case, say: Translator, *, now: datetime) -> str:
     """One case in one line."""
-    parts = [case.reference, say(STATES[case.state])]
+    parts = [say.exact(case.reference), say(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
         parts.append(say(OUTCOMES[case.outcome]))
     if case.proposed is not None:

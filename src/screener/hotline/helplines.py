@@ -110,9 +110,7 @@ def for_reporter(
 
 def lines(helplines: tuple[Helpline, ...], say: Translator) -> list[str]:
     """A line of text for each, as a reporter reads it; Babel names the languages."""
-    # A line begins with a name, which is seldom written as the language is.
-    mark = "\N{RIGHT-TO-LEFT MARK}" if say.rtl else ""
-    return [mark + _line(one, say) for one in helplines]
+    return [say.line(_line(one, say)) for one in helplines]
 
 
 def _line(one: Helpline, say: Translator) -> str:

@@ -38,6 +38,7 @@ _NO_CATALOGUE = (
     "the texts cannot be read / les textes sont illisibles / تتعذر قراءة النصوص:"
     " locale/{language}/LC_MESSAGES/screener.po: {why}"
 )
+_RIGHT_TO_LEFT_MARK = "\u200f"
 _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
 
 
@@ -105,6 +106,12 @@ class Translator:
             return text
         return f"{isolate}{text}{_POP_ISOLATE}"
 
+    def line(self, text: str) -> str:
+        """A line that goes as the language is written, whatever letter it begins with, by which it
+        would go elsewise.
+        """
+        return f"{_RIGHT_TO_LEFT_MARK}{text}" if self.rtl else text
+
     @property
     def rtl(self) -> bool:
         """Whether it is written from right to left."""
@@ -133,7 +140,7 @@ class Translator:
         """A day with the name of its month."""
         from babel.dates import format_date
 
-        return format_date(day, "d MMMM y", locale=_LOCALES[self.language])
+        return format_date(day, self._dated(day), locale=_LOCALES[self.language])
 
     def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
         """A day and a time to the minute in a time zone, which it names by its distance to UTC;
@@ -146,10 +153,14 @@ class Translator:
         if at.tzinfo is None:
             raise ValueError("a time of a case says its zone")
         local = at.astimezone(zone)
-        pattern = "d MMMM y، HH:mm" if self.rtl else "d MMMM y, HH:mm"
+        pattern = f"{self._dated(local)}{'،' if self.rtl else ','} HH:mm"
         text = format_datetime(local, pattern, locale=_LOCALES[self.language])
         known = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
         return text if known else f"{text} ({_offset(local)})"
+
+    def _dated(self, day: date) -> str:
+        """How Babel is to write a day: in French the first of a month is told by its rank."""
+        return "d'er' MMMM y" if self.language == "fr" and day.day == 1 else "d MMMM y"
 
     def named(self, code: str, /) -> str:
         """The name of a language, in this one; its code where it has none, or without Babel."""

@@ -13,7 +13,6 @@ from screener.hotline.defang import defanged
 from screener.hotline.language import Translator
 from screener.hotline.notice import Notice
 
-_RIGHT_TO_LEFT_MARK = "\u200f"
 # A longer value, of a video, is read by machines only.
 _LONGEST = 400
 
@@ -90,9 +89,7 @@ def text_of(notice: Notice, say: Translator) -> str:
         lines += ["", _hashes_head(notice, say)]
         lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
     lines += ["", _answer(say)]
-    # A line's direction is that of its first letter, and an address is none of the language's.
-    mark = _RIGHT_TO_LEFT_MARK if say.rtl else ""
-    told = [f"{mark if line else ''}{line}" for line in lines]
+    told = [say.line(line) if line else "" for line in lines]
     # Without marks: whoever copies it has JSON.
     return "\n".join([*told, *acknowledgement.example(notice.id), ""])
 

@@ -15,18 +15,6 @@ from PIL import Image
 from screener.media import headers, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
-# What a file that may be appended begins with, and how many bytes stand before that.
-_SIGNATURES = (
-    (b"\xff\xd8\xff", 0),
-    (b"\x89PNG\r\n\x1a\n", 0),
-    (b"GIF8", 0),
-    (b"ftyp", 4),
-    (b"\x1a\x45\xdf\xa3", 0),
-    (b"RIFF", 0),
-    (b"FLV\x01", 0),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
-    (b"OggS", 0),
-)
 _HEAD = 4096  # bytes that tell what a file is
 _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
@@ -123,7 +111,7 @@ def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
     """Where the files of pictures and videos begin and end from a place on, as behind the end of a
     picture; none where that is not known.
     """
-    places = dict.fromkeys(_SIGNATURES, -1)  # where each is found next
+    places = dict.fromkeys(headers.SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():
             if place < at:

@@ -12,6 +12,21 @@ from screener import _core
 from screener.media import tiff
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+SIGNATURES = (
+    (b"\xff\xd8\xff", 0),
+    (_PNG, 0),
+    (b"GIF8", 0),
+    (b"ftyp", 4),
+    (b"\x1a\x45\xdf\xa3", 0),
+    (b"RIFF", 0),
+    (b"FLV\x01", 0),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
+    (b"OggS", 0),
+)
+"""What a picture's or a video's file that may be appended begins with, and how many bytes stand
+before that.
+"""
+_BOX = 8  # bytes in which a box tells its length and its name
 
 
 def largest(data: bytes) -> tuple[int, int]:
@@ -226,11 +241,19 @@ def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
 
 def _boxes_end(data: bytes, start: int) -> int:
     at = start
-    for name, _, after in boxes(data, start):
-        if name == b"ftyp" and at > start:  # a file behind the file
+    for _, _, after in boxes(data, start):
+        if at > start and begins_in_box(data[at : at + 2 * _BOX]):
             return at
         at = after
     return min(at, len(data))
+
+
+def begins_in_box(head: bytes) -> bool:
+    """Whether what may be taken for a box, by its first 16 bytes, is none: a file begins where the
+    box would tell its length and its name, perhaps behind a few bytes that belong to nothing.
+    """
+    places = (head.find(sign, before) - before for sign, before in SIGNATURES)
+    return any(0 <= place < _BOX for place in places)
 
 
 def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:

@@ -32,12 +32,12 @@ class OpenFile(PathLike[str]):
             self._raw = os.fsencode(path)
             # Looked at before it is opened, since opening a device or a FIFO can have effects, and
             # again afterwards, since the name may by then stand for another file.
-            _check_regular(os.stat(self._raw).st_mode)
+            self._check_regular(os.stat(self._raw).st_mode)
             flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(self._raw, flags | getattr(os, "O_CLOEXEC", 0))
             try:
                 facts = os.fstat(self._descriptor)
-                _check_regular(facts.st_mode)
+                self._check_regular(facts.st_mode)
                 self.size, self.mtime_ns = facts.st_size, facts.st_mtime_ns
                 first = self.size + 1 if self.size <= _SMALL else HEAD
                 self._start = os.read(self._descriptor, first)
@@ -93,6 +93,11 @@ class OpenFile(PathLike[str]):
             at += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def _check_regular(self, mode: int) -> None:
+        if not stat.S_ISREG(mode):
+            what = _of_folder(self._raw) if stat.S_ISDIR(mode) else "not a regular file"
+            raise MediaError("unreadable", what)
+
     def close(self) -> None:
         """Close it, unless it was handed over."""
         if self._descriptor >= 0:
@@ -112,7 +117,14 @@ def unreadable(error: OSError | ValueError) -> MediaError:
     return MediaError("unreadable", reason or "not a name that a file can have")
 
 
-def _check_regular(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise MediaError("unreadable", what)
+def _of_folder(raw: bytes) -> str:
+    """What is told of a folder. A scan names one only where it does not list what is in it, and
+    then nobody has looked at any of that.
+    """
+    if os.path.islink(raw):
+        return "a link to a folder, which is not followed"
+    try:
+        os.scandir(raw).close()
+    except OSError as error:
+        return f"a folder that cannot be listed: {error.strerror}"
+    return "a folder"

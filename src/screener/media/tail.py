@@ -11,10 +11,12 @@ from typing import BinaryIO
 from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import appended
 from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
+from screener.media.headers import begins_in_box
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
 _MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
 _FORMS = (b"AVI ", b"AVIX")
+_OPEN_ENDED = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}  # with no length of their own
 
 # What may stand behind the packets of an ASF file: its indexes.
 _ASF_BEHIND = {
@@ -50,10 +52,24 @@ def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
                 return
             yield after
     elif is_iso(head):
-        for number, (kind, _, after) in enumerate(boxes(stream, 0, size)):
-            if number and kind == b"ftyp":
-                return
-            yield after
+        yield from _boxes(stream, size)
+
+
+def _boxes(stream: BinaryIO, size: int) -> Iterator[int]:
+    """Where each box of an ISO file ends. What is none, zeros as well as the start of a picture's
+    file, may be taken for one, and for one that ends where the file does: its name is no letters,
+    or that of no box which may lack a length; or the picture begins before a box is named.
+    """
+    begin = 0
+    for kind, _, after in boxes(stream, 0, size):
+        named = all(0x20 <= letter < 0x7F for letter in kind)
+        open_end = read(stream, begin, 4) == bytes(4)
+        if not named or (open_end and kind not in _OPEN_ENDED):
+            return
+        if begin and begins_in_box(read(stream, begin, 16)):
+            return
+        yield after
+        begin = after
 
 
 def _riffs(stream: BinaryIO) -> Iterator[int]:
