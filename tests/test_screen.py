@@ -388,6 +388,15 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
     assert engine.screen_many([]) == []
 
 
+@pytest.mark.parametrize("name", ["lists", "policy"])
+def test_lists_and_policy_of_a_screener_stay(engine, name):
+    """What it hashes, and what clears an input, follows from both when it is made: others put in
+    their place would clear what was compared with nothing.
+    """
+    with pytest.raises(AttributeError):
+        setattr(engine, name, getattr(engine, name))
+
+
 def test_an_old_list_is_refused(engine):
     """A policy's maximum age holds when a Screener is made."""
     with pytest.raises(PolicyError, match="import a newer file"):

@@ -46,8 +46,8 @@ class Screener:
     def __init__(
         self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
     ) -> None:
-        self.lists = _lists(lists)
-        self.policy = Policy() if policy is None else policy
+        self._lists = _lists(lists)
+        self._policy = Policy() if policy is None else policy
         if not isinstance(self.policy, Policy):
             raise PolicyError(
                 f"a policy is a Policy, not {type(policy).__name__}: Policy(radius={{'pdq': 31}}),"
@@ -75,6 +75,16 @@ class Screener:
             return kind.name in held
         needed = kind.name in held or (kind.name == "pdq" and video_search.KIND in held)
         return kind.perceptual and kind.computed and needed and not self.policy.digests_only
+
+    @property
+    def lists(self) -> tuple[HashList, ...]:
+        """The lists; for others, or newer ones, make another Screener, or `refresh`."""
+        return self._lists
+
+    @property
+    def policy(self) -> Policy:
+        """The policy; for another, make another Screener of the same lists."""
+        return self._policy
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:
