@@ -8,6 +8,7 @@ import os
 import pickle
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -401,6 +402,17 @@ def test_an_old_list_is_refused(engine):
     """A policy's maximum age holds when a Screener is made."""
     with pytest.raises(PolicyError, match="import a newer file"):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
+
+
+def test_a_list_that_nobody_imports_into_any_more_is_refused_at_a_refresh(engine, monkeypatch):
+    """A program that runs on is told as one that begins is, though there is nothing newer."""
+    limited = Screener(engine.lists, policy=Policy(max_list_age=50))
+    assert limited.refresh() is limited
+    later = time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    with pytest.raises(PolicyError, match="import a newer file"):
+        limited.refresh()
 
 
 def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):

@@ -179,9 +179,15 @@ class Screener:
             one.warm()
 
     def refresh(self) -> Screener:
-        """A Screener at the newest generation of every list; this one where nothing is newer."""
+        """A Screener at the newest generation of every list; this one where nothing is newer.
+
+        Raises PolicyError where one is older by now than the policy allows, also where nothing is
+        newer. This Screener answers as before.
+        """
         lists = tuple(one.refresh() for one in self.lists)
         if all(new is old for new, old in zip(lists, self.lists, strict=True)):
+            for one in lists:
+                _check_age(one, self.policy)
             return self
         return Screener(lists, policy=self.policy)
 
