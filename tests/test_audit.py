@@ -9,6 +9,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,51 @@ def test_two_writers_at_once_are_refused(engine, tmp_path):
 
     assert audit.verify(tmp_path / "log").decisions == 2
     assert not audit.verify(tmp_path / "log").trouble
+
+
+def test_threads_share_a_log(engine, tmp_path):
+    """Each line follows the one before, whoever wrote it, and the last counts them all."""
+    result = engine.match([])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with audit.open_log(tmp_path / "log", engine) as log:
+            threads = [
+                threading.Thread(target=lambda: [log.write(result) for _ in range(100)])
+                for _ in range(4)
+            ]
+            for one in threads:
+                one.start()
+            for one in threads:
+                one.join()
+    finally:
+        sys.setswitchinterval(before)
+
+    found = audit.verify(tmp_path / "log")
+    assert found.decisions == 400
+    assert not found.trouble
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_adds_no_line(engine, tmp_path):
+    """It is told so, and leaving its block ends nothing: the log is that of who opened it."""
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.write(engine.match([], input="1"))
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                with log, pytest.raises(OutputError, match="of its own in each process"):
+                    log.write(engine.match([], input="child"))
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        log.write(engine.match([], input="2"))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.runs, found.decisions, found.closed) == (1, 2, True)
+    assert not found.trouble
 
 
 @pytest.mark.parametrize(
