@@ -21,6 +21,7 @@ from keys import make_keys
 from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
 from screener.audit_line import LONGEST
 from screener.errors import OutputError
+from screener.index import disk
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = "0123456789abcdef" * 4
@@ -442,6 +443,25 @@ def test_an_interrupted_run_closes_the_log_and_says_so(engine, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [line.get("ended") for line in lines] == [None, "interrupted", None, "failed"]
     assert audit.verify(tmp_path / "log").closed
+
+
+def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkeypatch):
+    """The line that is on the disk and does not count yet is taken back; the last one follows."""
+    write = disk.current.write
+
+    def interrupted(handle, data):
+        write(handle, data)
+        if b'"decision"' in data:
+            raise KeyboardInterrupt
+
+    log = audit.open_log(tmp_path / "log", engine)
+    monkeypatch.setattr(disk.current, "write", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), log:
+        log.write(engine.match([]))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.decisions, found.closed, found.trouble) == (0, True, ())
 
 
 def test_the_commands_write_and_verify(place, tmp_path):

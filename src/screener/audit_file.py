@@ -143,13 +143,15 @@ class AuditFile:
         self._cover()
         try:
             disk.current.write(self._descriptor, data)
-        except OSError as error:
-            # A disk that is full takes half a line; what cannot be told whole is not told.
+            self._chain = self._chain.after(data)
+        except BaseException as error:
+            # A disk that is full takes half a line, and Ctrl-C may come before the line counts;
+            # what cannot be told whole is not told.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._chain.size)
-            error.filename = error.filename or str(self._path)
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(self._path)
             raise
-        self._chain = self._chain.after(data)
         self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:
