@@ -112,7 +112,11 @@ class Screener:
         ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
-        """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
+        """Look up hashes of one item that were made elsewhere; `input` names it in the Result.
+
+        Each is compared as it is: a mirrored or turned picture is found by the hashes of all its
+        orientations, `hashing.pdq.compute_orientations`, or if it is screened itself.
+        """
         return self.match_many([hashes], inputs=[input])[0]
 
     def match_many(
