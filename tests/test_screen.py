@@ -1,5 +1,6 @@
 """Screener: what makes each verdict, and that one Result comes of whatever is put in."""
 
+import gc
 import gzip
 import hashlib
 import io
@@ -195,6 +196,26 @@ def test_what_cannot_be_screened_says_why(engine, scene, make, reason):
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, reason)
     assert result.detail
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "PSD", "ICNS", None])
+def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
+    """At once, and not when Python looks for circles of references: it may be a large one."""
+    data = b"no picture of any kind" * 9
+    if form in ("PSD", "ICNS"):  # headers that Pillow refuses, each with errors of its own
+        data = {"PSD": b"8BPS", "ICNS": b"icns"}[form] + bytes(99)
+    elif form is not None:
+        out = io.BytesIO()
+        scene(9).save(out, form)
+        data = out.getvalue()[: out.tell() // 2]
+    assert engine.screen(data).verdict == Verdict.UNSCREENED
+    gc.collect()
+    gc.disable()
+    try:
+        engine.screen(data)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_limits_are_checked_and_settable(make_list, scene):

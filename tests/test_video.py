@@ -482,6 +482,20 @@ def test_frames_that_were_looked_at_are_not_held(moving):
         gc.enable()
 
 
+def test_a_video_that_is_cut_is_let_go(moving, engine_of, scene):
+    """With its frames, at once, and not when Python looks for circles of references."""
+    engine = engine_of({"shown": scene(2)})
+    cut = moving[: len(moving) * 2 // 3]
+    assert engine.screen(cut).verdict == Verdict.UNSCREENED
+    gc.collect()
+    gc.disable()
+    try:
+        engine.screen(cut)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 def test_a_mirror_that_the_file_declares_is_applied(scene, engine_of):
     """By PyAV; by OpenCV it is found as a mirrored picture."""
     data = turned_by(clip([scene(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 5), (-1, 0, 0, 1))
