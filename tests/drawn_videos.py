@@ -71,6 +71,25 @@ def turned_by(data, matrix):
     return data[:place] + values + data[place + 36 :]
 
 
+def jpegs(pictures, *, rate=10, container="mov"):
+    """A file whose frames are JPEGs with EXIF, as cameras write them."""
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[0x010F] = "a maker"
+    with av.open(out, "w", format=container) as file:
+        track = file.add_stream("mjpeg", rate=rate)
+        track.width, track.height = pictures[0].size
+        track.pix_fmt = "yuvj420p"
+        for number, picture in enumerate(pictures):
+            one = io.BytesIO()
+            picture.save(one, "JPEG", quality=95, exif=exif)
+            packet = av.Packet(one.getvalue())
+            packet.stream, packet.is_keyframe = track, True
+            packet.pts = packet.dts = number
+            packet.time_base = Fraction(1, rate)
+            file.mux(packet)
+    return out.getvalue()
+
+
 def blank(grey=0, size=(320, 240)):
     """A picture of one grey."""
     return Image.new("RGB", size, (grey,) * 3)

@@ -9,6 +9,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from keys import make_keys
 from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
 from screener.audit_line import LONGEST
 from screener.errors import OutputError
+from screener.index import disk
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = "0123456789abcdef" * 4
@@ -298,6 +300,51 @@ def test_two_writers_at_once_are_refused(engine, tmp_path):
     assert not audit.verify(tmp_path / "log").trouble
 
 
+def test_threads_share_a_log(engine, tmp_path):
+    """Each line follows the one before, whoever wrote it, and the last counts them all."""
+    result = engine.match([])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with audit.open_log(tmp_path / "log", engine) as log:
+            threads = [
+                threading.Thread(target=lambda: [log.write(result) for _ in range(100)])
+                for _ in range(4)
+            ]
+            for one in threads:
+                one.start()
+            for one in threads:
+                one.join()
+    finally:
+        sys.setswitchinterval(before)
+
+    found = audit.verify(tmp_path / "log")
+    assert found.decisions == 400
+    assert not found.trouble
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_adds_no_line(engine, tmp_path):
+    """It is told so, and leaving its block ends nothing: the log is that of who opened it."""
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.write(engine.match([], input="1"))
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                with log, pytest.raises(OutputError, match="of its own in each process"):
+                    log.write(engine.match([], input="child"))
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        log.write(engine.match([], input="2"))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.runs, found.decisions, found.closed) == (1, 2, True)
+    assert not found.trouble
+
+
 @pytest.mark.parametrize(
     "content", [b"no log", b"no log\nat all\n", b"\xff\xd8\xff\xe0 picture", b'{"schema":1}\n']
 )
@@ -396,6 +443,25 @@ def test_an_interrupted_run_closes_the_log_and_says_so(engine, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [line.get("ended") for line in lines] == [None, "interrupted", None, "failed"]
     assert audit.verify(tmp_path / "log").closed
+
+
+def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkeypatch):
+    """The line that is on the disk and does not count yet is taken back; the last one follows."""
+    write = disk.current.write
+
+    def interrupted(handle, data):
+        write(handle, data)
+        if b'"decision"' in data:
+            raise KeyboardInterrupt
+
+    log = audit.open_log(tmp_path / "log", engine)
+    monkeypatch.setattr(disk.current, "write", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), log:
+        log.write(engine.match([]))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.decisions, found.closed, found.trouble) == (0, True, ())
 
 
 def test_the_commands_write_and_verify(place, tmp_path):

@@ -1,5 +1,6 @@
 """HashList: what is searched, who holds a hit, states, generations, and what it tells."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -693,6 +694,37 @@ def test_a_list_is_carried_over_a_fork(known, put):
     done = subprocess.run(call, capture_output=True, text=True, check=False)
 
     assert done.stdout == "x 0\n", done.stderr
+
+
+FULL_DISK = """
+import resource, signal, sys
+from screener.lists.hashlist import HashList
+import numpy as np
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+one = HashList.open(sys.argv[1])
+_, rows = one.lookup("md5", np.frombuffer(bytes.fromhex(sys.argv[2]), np.uint8))
+print(one.holders("md5", rows)[0][0].entry, one.refresh() is one)
+try:
+    one.import_file(sys.argv[3])
+except Exception as error:
+    print(type(error).__name__, "nothing changed" in str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of a process")
+def test_a_list_on_a_full_disk_can_be_searched(known, put, tmp_path):
+    """A hit is told though SQLite can make no file beside the database; an import is refused."""
+    put(f"id,md5\nx,{value(1)}\n")
+    with contextlib.closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
+        connection.execute("SELECT count(*) FROM records").fetchone()  # the last one tidies up
+    assert not (known.path / "records.sqlite-shm").exists()
+    (tmp_path / "more.csv").write_text(f"id,md5\ny,{value(2)}\n")
+    call = [sys.executable, "-c", FULL_DISK, known.path, value(1), tmp_path / "more.csv"]
+
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+
+    assert done.stdout == "x True\nListError True\n", done.stderr
 
 
 READ_ONLY = """

@@ -285,6 +285,26 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
     assert known.refresh().generation == 1
 
 
+def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
+    """It leaves a file without a table: entries are shown, and a purge and what is imported behind
+    it go on, and count.
+    """
+    put(f"id,md5\na,{value(1)}\n")
+    put(f"id,md5\nb,{value(2)}\n", source="another")
+    (known.path / matches.COUNTS).touch()
+
+    (shown,) = known.refresh().show("a")
+    known.purge("demo", by="ann")
+    put(f"id,md5\nc,{value(3)}\n", source="another")
+
+    assert not shown.matched
+    assert not shown.flood
+    assert dict(known.refresh().states) == {"confirmed": 2}
+    result = Screener(known.refresh()).match([Hash.parse("md5", value(3))])
+    assert known.count_matches([result]) == []
+    assert known.refresh().show("c")[0].matched
+
+
 def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known, put):
     """Fifty times and twenty times the usual: not with less, and not if it always did."""
     entries = ["flood", "x", *(f"e{n}" for n in range(9))]

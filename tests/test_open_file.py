@@ -78,3 +78,22 @@ def test_what_is_no_regular_file_is_not_opened(path):
     with pytest.raises(MediaError, match="unreadable"):
         OpenFile(path)
     assert descriptors() == before
+
+
+def test_an_interrupt_closes_no_descriptor_twice(tmp_path, monkeypatch):
+    """A time limit that is a signal's, say: once closed, its number is that of another file."""
+    (tmp_path / "photo").write_bytes(b"pixels")
+    opened, handed_over = os.fdopen, []
+
+    def interrupted(descriptor, mode):
+        handed_over.append(opened(descriptor, mode))
+        raise KeyboardInterrupt
+
+    file = OpenFile(tmp_path / "photo")
+    monkeypatch.setattr(os, "fdopen", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), file:
+        file.stream()
+
+    with handed_over[0] as stream:
+        assert stream.read() == b"pixels"

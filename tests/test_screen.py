@@ -1,5 +1,6 @@
 """Screener: what makes each verdict, and that one Result comes of whatever is put in."""
 
+import gc
 import gzip
 import hashlib
 import io
@@ -8,6 +9,7 @@ import os
 import pickle
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,6 +196,26 @@ def test_what_cannot_be_screened_says_why(engine, scene, make, reason):
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, reason)
     assert result.detail
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "PSD", "ICNS", None])
+def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
+    """At once, and not when Python looks for circles of references: it may be a large one."""
+    data = b"no picture of any kind" * 9
+    if form in ("PSD", "ICNS"):  # headers that Pillow refuses, each with errors of its own
+        data = {"PSD": b"8BPS", "ICNS": b"icns"}[form] + bytes(99)
+    elif form is not None:
+        out = io.BytesIO()
+        scene(9).save(out, form)
+        data = out.getvalue()[: out.tell() // 2]
+    assert engine.screen(data).verdict == Verdict.UNSCREENED
+    gc.collect()
+    gc.disable()
+    try:
+        engine.screen(data)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_limits_are_checked_and_settable(make_list, scene):
@@ -388,10 +410,30 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
     assert engine.screen_many([]) == []
 
 
+@pytest.mark.parametrize("name", ["lists", "policy"])
+def test_lists_and_policy_of_a_screener_stay(engine, name):
+    """What it hashes, and what clears an input, follows from both when it is made: others put in
+    their place would clear what was compared with nothing.
+    """
+    with pytest.raises(AttributeError):
+        setattr(engine, name, getattr(engine, name))
+
+
 def test_an_old_list_is_refused(engine):
     """A policy's maximum age holds when a Screener is made."""
     with pytest.raises(PolicyError, match="import a newer file"):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
+
+
+def test_a_list_that_nobody_imports_into_any_more_is_refused_at_a_refresh(engine, monkeypatch):
+    """A program that runs on is told as one that begins is, though there is nothing newer."""
+    limited = Screener(engine.lists, policy=Policy(max_list_age=50))
+    assert limited.refresh() is limited
+    later = time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    with pytest.raises(PolicyError, match="import a newer file"):
+        limited.refresh()
 
 
 def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):

@@ -1,6 +1,7 @@
 """Videos: which frames are looked at and when, and one typed reason for whatever else is met."""
 
 import contextlib
+import gc
 import hashlib
 import io
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from drawn_videos import blank, clip, panned, shown_for, sound, turned_by
+from drawn_videos import blank, clip, jpegs, panned, shown_for, sound, turned_by
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -437,15 +438,15 @@ def test_path_bytes_and_file_object_give_the_same(decoder, tmp_path, scene, engi
     assert [seen.spans for seen in result.timeline] == [((2.0, 3.0),)]
 
 
-@pytest.mark.parametrize(
-    ("matrix", "undo"),
-    [
-        ((0, 1, -1, 0), Image.Transpose.ROTATE_90),
-        ((-1, 0, 0, -1), Image.Transpose.ROTATE_180),
-        ((0, -1, 1, 0), Image.Transpose.ROTATE_270),
-        ((1, 0, 0, 1), None),
-    ],
-)
+ROTATIONS = [
+    ((0, 1, -1, 0), Image.Transpose.ROTATE_90),
+    ((-1, 0, 0, -1), Image.Transpose.ROTATE_180),
+    ((0, -1, 1, 0), Image.Transpose.ROTATE_270),
+    ((1, 0, 0, 1), None),
+]
+
+
+@pytest.mark.parametrize(("matrix", "undo"), ROTATIONS)
 def test_rotation_that_the_file_declares_is_applied(decoder, scene, engine_of, matrix, undo):
     """The match is upright, and the size told is that shown."""
     stored = scene(2) if undo is None else scene(2).transpose(undo)
@@ -455,6 +456,44 @@ def test_rotation_that_the_file_declares_is_applied(decoder, scene, engine_of, m
 
     assert [match.orientation for match in result.matches] == ["upright"]
     assert (result.media.width, result.media.height) == (320, 240)
+
+
+@pytest.mark.parametrize(("matrix", "undo"), ROTATIONS)
+def test_frames_with_data_beside_them_that_pyav_cannot_name_are_looked_at(
+    scene, engine_of, matrix, undo
+):
+    """EXIF of frames that are JPEGs, say; they are turned all the same."""
+    stored = scene(2) if undo is None else scene(2).transpose(undo)
+    data = turned_by(jpegs([stored] * 5), matrix)
+
+    result = engine_of({"shown": scene(2)}).screen(data)
+
+    assert [match.orientation for match in result.matches] == ["upright"]
+
+
+def test_frames_that_were_looked_at_are_not_held(moving):
+    """Each goes with the last that refers to it, and waits for no search for circles."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(frames_of(moving)) > 1
+        assert not [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
+    finally:
+        gc.enable()
+
+
+def test_a_video_that_is_cut_is_let_go(moving, engine_of, scene):
+    """With its frames, at once, and not when Python looks for circles of references."""
+    engine = engine_of({"shown": scene(2)})
+    cut = moving[: len(moving) * 2 // 3]
+    assert engine.screen(cut).verdict == Verdict.UNSCREENED
+    gc.collect()
+    gc.disable()
+    try:
+        engine.screen(cut)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_mirror_that_the_file_declares_is_applied(scene, engine_of):

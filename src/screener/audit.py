@@ -10,6 +10,7 @@ gone on with. docs/audit.md says what that is worth.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from os import PathLike
@@ -25,10 +26,13 @@ _SYNC_S = 1.0
 
 
 class AuditLog:
-    """Adds lines to an audit log; a context manager. Made by `open_log`, used by one thread."""
+    """Adds lines to an audit log; a context manager. Made by `open_log`; threads may share it. A
+    process that was forked since has to open a log of its own: OutputError.
+    """
 
     def __init__(self, file: AuditFile) -> None:
         self._file = file
+        self._turn = threading.RLock()  # a signal's handler may close it within a `write`
         self._verdicts: Counter[str] = Counter()
         self._synced = time.monotonic()
         self.begun = False
@@ -50,25 +54,33 @@ class AuditLog:
 
     def write(self, result: Result) -> None:
         """Write one decision; it is the system's when this returns, and on the disk soon after."""
-        self._file.append("decision", result=result.to_dict())
-        self._verdicts[result.verdict] += 1
-        if time.monotonic() - self._synced > _SYNC_S:
-            self._file.sync()
-            self._synced = time.monotonic()
+        self._file.check_own()  # before its turn, which another thread may have had at a fork
+        with self._turn:
+            self._file.append("decision", result=result.to_dict())
+            self._verdicts[result.verdict] += 1
+            if time.monotonic() - self._synced > _SYNC_S:
+                self._file.sync()
+                self._synced = time.monotonic()
 
     def close(self, *, ended: str = "complete") -> None:
-        """Write how the run ended, and the head beside the log; nothing if it never began."""
+        """Write how the run ended, and the head beside the log; nothing if it never began, or is
+        the run of the process that this one was forked from.
+        """
+        if not self._file.is_own:
+            self._file.close()
+            return
         if not self.begun:
             self._file.give_up()
             return
-        try:
-            self._file.append(
-                "close", ended=ended, decisions=self._verdicts.total(),
-                verdicts=dict(self._verdicts),
-            )  # fmt: skip
-            self._file.write_head()
-        finally:
-            self._file.close()
+        with self._turn:
+            try:
+                self._file.append(
+                    "close", ended=ended, decisions=self._verdicts.total(),
+                    verdicts=dict(self._verdicts),
+                )  # fmt: skip
+                self._file.write_head()
+            finally:
+                self._file.close()
 
     @property
     def head(self) -> str:

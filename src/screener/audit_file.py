@@ -39,6 +39,7 @@ class AuditFile:
         self._torn = found.torn
         self._covered = found.covered
         self._key = key
+        self._process = os.getpid()
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
 
@@ -104,6 +105,21 @@ class AuditFile:
         give_up(self._path, self._claimed)
 
     @property
+    def is_own(self) -> bool:
+        """Whether this process opened it, and was not forked from the one that did."""
+        return self._process == os.getpid()
+
+    def check_own(self) -> None:
+        """OutputError where another process opened it: that one adds lines to it, and knows of none
+        that are added here.
+        """
+        if not self.is_own:
+            raise OutputError(
+                f"the audit log {self._path} was opened before this process was forked: open a log"
+                " of its own in each process"
+            )
+
+    @property
     def lines(self) -> int:
         """How many lines it has."""
         return self._chain.lines
@@ -120,19 +136,22 @@ class AuditFile:
 
     def append(self, event: str, **facts: Any) -> None:
         """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
-        too long for a line is told by its length and SHA-256.
+        too long for a line is told by its length and SHA-256. OutputError in a forked process.
         """
+        self.check_own()
         data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
         self._cover()
         try:
             disk.current.write(self._descriptor, data)
-        except OSError as error:
-            # A disk that is full takes half a line; what cannot be told whole is not told.
+            self._chain = self._chain.after(data)
+        except BaseException as error:
+            # A disk that is full takes half a line, and Ctrl-C may come before the line counts;
+            # what cannot be told whole is not told.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._chain.size)
-            error.filename = error.filename or str(self._path)
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(self._path)
             raise
-        self._chain = self._chain.after(data)
         self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:

@@ -72,6 +72,13 @@ class MediaError(ScreenerError):
         self.reason = reason
         self.detail = detail
 
+    def alone(self) -> "MediaError":
+        """The same, without the calls and errors that led to it: their variables are the input's
+        bytes and pixels, which it would hold as long as it is kept, and itself among them.
+        """
+        self.__context__ = None
+        return self.with_traceback(None)
+
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
         # It comes back from worker processes.
         return type(self), (self.reason, self.detail)

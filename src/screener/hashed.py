@@ -144,7 +144,7 @@ def hash_item(
                         hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
-        trouble = error
+        trouble = error.alone()
     except MemoryError:  # decoders tell it as trouble; this is what comes after them
         trouble = ShortOfMemory("not enough memory to hash it")
     except OSError as error:  # a video is read while it is decoded

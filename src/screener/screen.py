@@ -46,8 +46,8 @@ class Screener:
     def __init__(
         self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
     ) -> None:
-        self.lists = _lists(lists)
-        self.policy = Policy() if policy is None else policy
+        self._lists = _lists(lists)
+        self._policy = Policy() if policy is None else policy
         if not isinstance(self.policy, Policy):
             raise PolicyError(
                 f"a policy is a Policy, not {type(policy).__name__}: Policy(radius={{'pdq': 31}}),"
@@ -77,6 +77,16 @@ class Screener:
         return kind.perceptual and kind.computed and needed and not self.policy.digests_only
 
     @property
+    def lists(self) -> tuple[HashList, ...]:
+        """The lists; for others, or newer ones, make another Screener, or `refresh`."""
+        return self._lists
+
+    @property
+    def policy(self) -> Policy:
+        """The policy; for another, make another Screener of the same lists."""
+        return self._policy
+
+    @property
     def kinds(self) -> tuple[HashKind, ...]:
         """The kinds that are made of an input: those that a list holds and the policy wants."""
         return self._wanted
@@ -102,7 +112,11 @@ class Screener:
         ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
-        """Look up hashes of one item that were made elsewhere; `input` names it in the Result."""
+        """Look up hashes of one item that were made elsewhere; `input` names it in the Result.
+
+        Each is compared as it is: a mirrored or turned picture is found by the hashes of all its
+        orientations, `hashing.pdq.compute_orientations`, or if it is screened itself.
+        """
         return self.match_many([hashes], inputs=[input])[0]
 
     def match_many(
@@ -169,9 +183,15 @@ class Screener:
             one.warm()
 
     def refresh(self) -> Screener:
-        """A Screener at the newest generation of every list; this one where nothing is newer."""
+        """A Screener at the newest generation of every list; this one where nothing is newer.
+
+        Raises PolicyError where one is older by now than the policy allows, also where nothing is
+        newer. This Screener answers as before.
+        """
         lists = tuple(one.refresh() for one in self.lists)
         if all(new is old for new, old in zip(lists, self.lists, strict=True)):
+            for one in lists:
+                _check_age(one, self.policy)
             return self
         return Screener(lists, policy=self.policy)
 

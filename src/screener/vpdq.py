@@ -36,7 +36,7 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
                 VideoFrame(frame.part, round(frame.time, 3), made.quality or 0, made.value)
             )
     except MediaError as error:
-        trouble = error
+        trouble = error.alone()
     return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
 
 

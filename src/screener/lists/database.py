@@ -1,9 +1,9 @@
 """The database of a list: making one, and opening it to read or to write.
 
 It is in write-ahead mode, so that readers and an import never wait for each other. That mode
-wants to write beside the database even for reading; where the folder cannot be written to
-(read-only media, another user's list) and no log is pending, the file is opened as immutable
-instead, and a read during which the file changed is done again.
+wants to write beside the database even for reading; where that cannot be (read-only media, another
+user's list, a full disk) and no log is pending, the file is opened as immutable instead, and a read
+during which the file changed is done again.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _open_for_reading(folder: Path) -> tuple[sqlite3.Connection, bool]:
     """A connection that only reads, and whether it takes the file for immutable."""
     try:
         return _checked(connect(folder, "ro"), folder), False
-    except sqlite3.OperationalError:
-        if os.access(folder, os.W_OK) or _log_pending(folder):
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or _log_pending(folder):
             raise
     return _checked(connect(folder, "ro&immutable=1"), folder), True
 

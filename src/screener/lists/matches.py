@@ -119,9 +119,9 @@ def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
 
 def floods(folder: Path) -> list[Flood]:
     """The remarkable entries of the last day that has counts."""
-    if not (folder / COUNTS).exists():
-        return []
-    with _open(folder, "ro") as connection:
+    with _counted(folder, "ro") as connection:
+        if connection is None:
+            return []
         day = connection.execute("SELECT max(day) FROM matches").fetchone()[0]
         return [] if day is None else _floods(connection, day)
 
@@ -129,24 +129,26 @@ def floods(folder: Path) -> list[Flood]:
 def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
     """The counts of an entry, by kind and day."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    if (folder / COUNTS).exists():
-        with _open(folder, "ro") as connection:
-            for kind, day, number in connection.execute(
-                "SELECT kind, day, count FROM matches WHERE source = ? AND entry = ?"
-                " ORDER BY kind, day",
-                (source, entry),
-            ):
-                found[kind][day] = number
+    with _counted(folder, "ro") as connection:
+        if connection is None:
+            return {}
+        for kind, day, number in connection.execute(
+            "SELECT kind, day, count FROM matches WHERE source = ? AND entry = ?"
+            " ORDER BY kind, day",
+            (source, entry),
+        ):
+            found[kind][day] = number
     return dict(found)
 
 
 def forget(folder: Path, source: str) -> None:
     """Erase the counts of a source's entries."""
-    if (folder / COUNTS).exists():
-        with _open(folder, "rw") as connection:
-            with connection:
-                connection.execute("DELETE FROM matches WHERE source = ?", (source,))
-            connection.execute("VACUUM")
+    with _counted(folder, "rw") as connection:
+        if connection is None:
+            return
+        with connection:
+            connection.execute("DELETE FROM matches WHERE source = ?", (source,))
+        connection.execute("VACUUM")
 
 
 def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
@@ -173,6 +175,19 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
             if number >= TIMES * max(usual, before):
                 found.append(Flood(source, entry, kind, day, number, usual))
     return sorted(found, key=lambda flood: -flood.count)
+
+
+@contextlib.contextmanager
+def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
+    """The counts that there are, None where there are none: not even a table, where a full disk or
+    a kill ended the first counting.
+    """
+    if not (folder / COUNTS).exists():
+        yield None
+        return
+    with _open(folder, mode) as connection:
+        table = "SELECT 1 FROM sqlite_master WHERE name = 'matches'"
+        yield connection if connection.execute(table).fetchone() else None
 
 
 @contextlib.contextmanager

@@ -71,24 +71,27 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
         return image
     cause: BaseException | None = None
     refused: str | None = None
-    for name in _formats():
-        factory, accept = Image.OPEN[name]
-        try:
-            verdict = accept is None or accept(data[:16])
-            if not verdict or isinstance(verdict, str):  # a text: built without this format
-                continue
-            if _is_refused(name, factory):
-                # Without a signature to accept, anything might be one of these.
-                refused = name if accept is not None else refused
-                continue
-            return strict(_of_a_size(factory(BytesIO(data), "")))
-        except (SyntaxError, IndexError, TypeError, struct.error) as error:
-            # Pillow's own way for a plugin to say "not mine after all".
-            if accept is not None and cause is None:
-                cause = error
-        except Exception as error:
-            raise failure(error, data, "cannot be opened") from None
-    raise _unidentified(data, cause, refused)
+    try:
+        for name in _formats():
+            factory, accept = Image.OPEN[name]
+            try:
+                verdict = accept is None or accept(data[:16])
+                if not verdict or isinstance(verdict, str):  # a text: built without this format
+                    continue
+                if _is_refused(name, factory):
+                    # Without a signature to accept, anything might be one of these.
+                    refused = name if accept is not None else refused
+                    continue
+                return strict(_of_a_size(factory(BytesIO(data), "")))
+            except (SyntaxError, IndexError, TypeError, struct.error) as error:
+                # Pillow's own way for a plugin to say "not mine after all".
+                if accept is not None and cause is None:
+                    cause = error
+            except Exception as error:
+                raise failure(error, data, "cannot be opened") from None
+        raise _unidentified(data, cause, refused)
+    finally:
+        cause = None  # its calls hold what calls them: this, with the file, would stay with it
 
 
 def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:

@@ -47,8 +47,9 @@ def frames(
                 yield replace(frame, part=part - 1, part_kind=one.kind, track=told)
                 del frame
         except MediaError as error:
-            if error.reason in _UNSEEN and (one.clip or _is_picture(one.data)):
-                over = error if over is None or isinstance(error, ShortOfMemory) else over
+            unseen = error.reason in _UNSEEN and (one.clip or _is_picture(one.data))
+            if unseen and (over is None or isinstance(error, ShortOfMemory)):
+                over = error.alone()
     if over is not None:
         raise over
 

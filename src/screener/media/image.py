@@ -123,14 +123,14 @@ def _decode_all(
             yield frame
             del frame
     except MediaError as error:
-        trouble = error
+        trouble = error.alone()
     try:
         for frame in hidden.frames(image, data, limits, clips):
             yield replace(frame, part=part + frame.part)
             del frame
     except ShortOfMemory as error:
-        trouble = error  # what another process finds does not hang on it
+        trouble = error.alone()  # what another process finds does not hang on it
     except MediaError as error:
-        trouble = trouble or error
+        trouble = trouble or error.alone()
     if trouble is not None:
         raise trouble

@@ -71,9 +71,7 @@ class OpenFile(PathLike[str]):
     def stream(self) -> BinaryIO:
         """It as a file object, at its start, to be closed."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        stream = os.fdopen(self._descriptor, "rb")
-        self._descriptor = -1
-        return stream
+        return os.fdopen(self._taken(), "rb")
 
     def hold(self) -> bytes:
         """All of its bytes, as `whole` will have them. Raises OSError where it cannot be read."""
@@ -101,8 +99,14 @@ class OpenFile(PathLike[str]):
     def close(self) -> None:
         """Close it, unless it was handed over."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            os.close(self._taken())
+
+    def _taken(self) -> int:
+        """The descriptor, which is not this object's any more. Before it is somebody else's: an
+        interrupt in between leaves it open, and never closed twice, when it may be another file.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        return descriptor
 
     def __enter__(self) -> OpenFile:
         return self

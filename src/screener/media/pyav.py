@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
+from av.sidedata.sidedata import SideDataContainer
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import pixels
@@ -71,6 +72,7 @@ _TURNS = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
+_ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # the same of whole degrees, which tell no mirror
 
 
 class AvStream:
@@ -303,7 +305,13 @@ def _grey(frame: Any) -> Pixels:
 
 def _orientation(frame: Any) -> int:
     """How the file says that its frames are to be turned, as an EXIF orientation."""
-    for data in frame.side_data:
+    try:
+        # Not `frame.side_data`: it and the frame would refer to each other, and the pixels be held
+        # until Python looks for such circles.
+        beside: Any = SideDataContainer(frame)  # type: ignore[call-arg]
+    except ValueError:  # something else is beside it that PyAV has no name for, such as EXIF
+        return _ROTATED.get(frame.rotation, 1)
+    for data in beside:
         if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
             matrix = np.frombuffer(data, "<i4" if np.little_endian else ">i4", 9)
             a, b, c, d = (int(np.sign(matrix[at])) for at in (0, 1, 3, 4))

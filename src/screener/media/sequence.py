@@ -89,7 +89,7 @@ def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) 
             budget.take(image)
             found, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
         except MediaError as error:
-            wrong = error
+            wrong = error.alone()
         if count == 1:
             image.close()  # gives the decoder's memory back before anything is made of the pixels
         elif apart:
