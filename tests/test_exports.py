@@ -17,9 +17,9 @@ LAYERS = [
     "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
     "confined", "starting", "visiting", "worker", "workers", "working", "newest", "finished",
     "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan",
-    "output", "ray", "vpdq", "summary", "report", "audit_line", "audit_chain", "audit_file",
-    "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page", "console",
-    "tally", "list_pages", "hotline", "commands", "cli",
+    "output", "ray", "vpdq", "summary", "report", "spreadsheet", "audit_line", "audit_chain",
+    "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page",
+    "console", "tally", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 
