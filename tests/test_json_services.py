@@ -54,6 +54,39 @@ def test_threatexchange_no_descriptor_is_deleted():
     assert row.state is State.WITHDRAWN
 
 
+def test_threatexchange_a_descriptor_is_no_indicator_without_one():
+    """An answer to `threat_descriptors` withdraws nothing."""
+    said = {"type": "HASH_MD5", "raw_indicator": MD5, "status": "MALICIOUS"}
+
+    for one in ({"id": "6", "indicator": MD5} | said, {"id": "6", "indicator": {"id": "5"}} | said):
+        (bad,) = read({"data": [one]})
+        assert bad == BadRow(1, None, "a descriptor, not an indicator")
+
+
+@pytest.mark.parametrize("said", [{"data": DESCRIPTOR}, "MALICIOUS", ["MALICIOUS"]])
+def test_threatexchange_descriptors_that_cannot_be_read_delete_nothing(said):
+    """It is not known what they say; `should_delete` is."""
+    (bad,) = read(indicator(descriptors=said))
+
+    assert bad == BadRow(1, "descriptors", "not a list of objects")
+    assert read(indicator(descriptors=said, should_delete=True))[0].state is State.WITHDRAWN
+
+
+def test_threatexchange_a_file_without_any_descriptor_is_told():
+    """The field may not have been asked for: all that it names goes."""
+    bare, gone, live = indicator(), indicator(should_delete=True), indicator(DESCRIPTOR)
+    del bare["data"][0]["descriptors"]
+
+    def notes(*pages):
+        reader = reader_of({"data": [item for page in pages for item in page["data"]]})
+        list(reader)
+        return reader.notes
+
+    (note,) = notes(bare, gone, indicator())
+    assert "by which 2 of them count as deleted" in note
+    assert notes(bare, live) == notes(gone) == ()
+
+
 @pytest.mark.parametrize(
     ("statuses", "state"),
     [
