@@ -154,6 +154,11 @@ def test_stopncii_the_documented_sample():
     assert (gone.state, gone.labels["media"]) == (State.WITHDRAWN, "video")
 
 
+def test_stopncii_a_field_given_twice():
+    """Names are compared without case, so that it is not known which of two counts."""
+    assert read(ncii(hashstatus="Withdrawn")) == [BadRow(1, None, "a field given twice")]
+
+
 def test_stopncii_a_withdrawal_stops_the_match(tmp_path):
     """By `hashStatus`, not by the value: the same hash in a later page is withdrawn."""
     known, _ = imported(tmp_path, json.dumps(ncii()), source="s")

@@ -20,6 +20,7 @@ from exchange import (
     imported,
     kinds,
     read,
+    reader_of,
     refused,
 )
 
@@ -42,6 +43,16 @@ def test_icse_the_documented_sample(encoding, ends):
     assert first.labels["File Available"] == "false"
     assert first.categories == (Category("interpol-baseline", "true"),)
     assert (second.entry, second.state, second.categories) == ("1002", State.CONFIRMED, ())
+
+
+def test_icse_further_columns_of_a_kind_are_read():
+    """Further columns may follow; one that names a kind of hash is compared."""
+    header = ICSE.splitlines()[0]
+    reader = reader_of(f"{header};SHA-256;PDQ\n{MD5};;;7;;;;;;;;yes;{SHA256};{PDQ}\n")
+    (row,) = reader
+
+    assert kinds(row) == {"md5": MD5, "sha256": SHA256, "pdq": PDQ}
+    assert not {"SHA-256", "PDQ", "MD5"} & set(reader.unknown_columns)
 
 
 def test_icse_ragged_rows():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -155,6 +156,12 @@ def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in item.items():
         found.setdefault(name.casefold(), value)
     return found
+
+
+def given_twice(item: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether two of an object's fields are one of these, folded, which differ in case only."""
+    met = Counter(name.casefold() for name in item)
+    return any(met[name] > 1 for name in names)
 
 
 def text_of(value: object) -> str:

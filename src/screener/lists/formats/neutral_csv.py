@@ -35,6 +35,7 @@ from screener.lists.formats.cells import (
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
 from screener.lists.formats.header import Header, names_of
+from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
 from screener.lists.telling import may_hold_hash
@@ -51,11 +52,7 @@ _ROLES = {
     "category": "category",
     "categoryscheme": "category_scheme",
     "quality": "pdq_quality",
-    **{
-        form.format(name.replace("_", "")): name
-        for name in KINDS
-        for form in ("{}", "{}hash", "hash{}")
-    },
+    **BY_NAME,
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
 # Names by which others say that an entry counts no more, or does, in words that nobody told us.
@@ -82,7 +79,7 @@ def header_of(line: str) -> Header | None:
 
 def has_meaning(name: str) -> bool:
     """Whether a column of that name is more than a label."""
-    return _folded(name) in _ROLES
+    return folded(name) in _ROLES
 
 
 def _header(line: str, delimiter: Delimiter) -> Header | None:
@@ -92,7 +89,7 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLES.get(_folded(name))
+        role = _ROLES.get(folded(name))
         known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
         if key in known:
             raise ListError(
@@ -101,13 +98,6 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
             )
         known[key] = column
     return _planned(delimiter, names, roles, labels)
-
-
-_NO_SEPARATORS = str.maketrans("", "", " -_")
-
-
-def _folded(name: str) -> str:
-    return name.casefold().translate(_NO_SEPARATORS)
 
 
 def _planned(
@@ -203,7 +193,7 @@ class NeutralCsv:
                 f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
                 " or use a mapping file"
             )
-        states = [name for name in self.unknown_columns if _folded(name) in _LIKE_A_STATE]
+        states = [name for name in self.unknown_columns if folded(name) in _LIKE_A_STATE]
         if states:
             yield (
                 "columns kept as labels may take rows back, which they do not:"
