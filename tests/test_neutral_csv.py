@@ -471,6 +471,15 @@ def test_forcing_the_format_needs_the_header_all_the_same():
         read(SAMPLE, format="xlsx")
 
 
+def test_a_long_heading_with_a_number_is_no_hash():
+    """Words with spaces between them are no base64, however many there are."""
+    name = "Number of submissions in the last 30 days"
+    (row,) = good(f"id,md5,{name}\n1,{MD5},3\n")
+
+    assert row.labels == {name: "3"}
+    assert sniff(Content(io.BytesIO(f"md5,{name}\n".encode()), "file")) == "csv"
+
+
 def test_sniffing_reads_the_header():
     """The sample is recognised in every encoding."""
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):

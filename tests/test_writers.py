@@ -18,6 +18,7 @@ from screener.lists.formats.writers import WRITERS
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.records import Category, Row
 from screener.lists.states import State
+from screener.lists.terms import of_labels
 
 NAMESPACE = {"n": "https://hashsharing.ncmec.org/hashsharing/v2"}
 
@@ -62,6 +63,51 @@ def test_the_neutral_csv_reads_back_equal(rows):
     if not formulas:
         assert back == expected
     assert tally.records == len(rows) == len(back)
+
+
+_ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
+_NAMES = _ANY | st.sampled_from(
+    (
+        "",
+        " ",
+        "Note",
+        "Note ",
+        "quality",
+        "quality (label)",
+        "a\nb",
+        "=x",
+        "'x'",
+        "column 4",
+        "ab" * 16,
+    )
+)
+
+
+@given(st.dictionaries(_NAMES, _ANY | st.integers(0, 150).map("x\n".__mul__)))
+@settings(max_examples=150, deadline=None)
+def test_whatever_labels_are_called_their_entry_reads_back(labels):
+    """Others name the fields of their JSON: no name, and no text of many lines, costs the file."""
+    fine = made("md5", 2)
+    text, _ = written("csv", [entry("a", made("md5", 1), labels=labels), entry("b", fine)])
+
+    back = {row.entry: row.hashes for row in read("csv", text)}
+
+    assert back == {"a": (made("md5", 1),), "b": (fine,)}
+
+
+def test_a_label_that_no_column_can_have_or_of_too_many_lines_is_told():
+    """Names that are one to a reader share a column, and what binds the entry still does."""
+    labels = {"tlp": "GREEN", " TLP\n": "RED", "ab" * 16: "x", "note": "line\n" * 120}
+    text, tally = written("csv", [entry("a", made("md5", 1), labels=labels)])
+    (row,) = read("csv", text)
+
+    assert of_labels(row.labels).tlp == "RED"
+    assert row.labels["label"] == "x"
+    assert row.labels["note"] == "line " * 119 + "line"
+    assert tally.lost == {
+        "names of labels that no column can have",
+        "lines of labels that have too many for a row",
+    }
 
 
 @given(st.lists(_HASH, min_size=1, max_size=20))

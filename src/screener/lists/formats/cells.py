@@ -91,10 +91,12 @@ def is_hashlike(text: str) -> bool:
 
 
 def looks_like_a_value(cell: str) -> bool:
-    """Whether a cell may hold a hash, so that it must neither name a column nor be shown."""
-    text = "".join(cleaned(cell).split())
+    """Whether a cell may hold a hash, so that it must neither name a column nor be shown. Digits of
+    hex may have spaces between them; letters that have are words.
+    """
+    text = cleaned(cell)
     return bool(
-        re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", text, re.ASCII | re.IGNORECASE)
+        re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", "".join(text.split()), re.ASCII | re.IGNORECASE)
         or (re.fullmatch(r"[A-Za-z0-9+/=]{32,}", text, re.ASCII) and re.search(r"[0-9+/=]", text))
         or _SPREADSHEET.fullmatch(text)
         or _WITHIN.search(text)

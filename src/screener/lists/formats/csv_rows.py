@@ -11,7 +11,7 @@ from screener.lists.formats.content import Lines, broken
 from screener.lists.records import BadRow
 
 LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
-_MOST_LINES = 100  # that one row may span in quotes
+MOST_LINES = 100  # that one row may span in quotes
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -120,7 +120,7 @@ class CsvRows:
         yield line + "\n"
         for number, following in self._lines:
             taken.append((number, following))
-            if following is None or len(taken) >= _MOST_LINES:
+            if following is None or len(taken) >= MOST_LINES:
                 return
             yield following + "\n"
 
