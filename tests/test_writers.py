@@ -14,6 +14,7 @@ from writing import VIDEO, as_entry, entry, joined, made, read, written
 
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import TMK_BYTES, TMK_MAGIC, VideoFrame, pack_vpdq
+from screener.lists import times
 from screener.lists.formats.writers import WRITERS
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.records import Category, Row
@@ -257,6 +258,41 @@ def test_ncmec_xml_says_what_it_can_and_escapes_what_it_must():
         "sha256: no place in the format": 1,
         "known_good records: the format has no states": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "written_as"),
+    [
+        ("1764011512345", "2025-11-24T19:11:52Z"),
+        ("1764011512", "2025-11-24T19:11:52Z"),
+        ("20251124191152", "2025-11-24T19:11:52Z"),
+        ("20251124", "2025-11-24T00:00:00Z"),
+        ("0001-01-01T00:00:00+01:00", "2025-11-24T19:11:52Z"),
+    ],
+)
+def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
+    """Milliseconds read as a date are of another century, before all that a partner holds: a
+    tombstone of such a time would delete nothing.
+    """
+    gone = entry("7/a", state=State.WITHDRAWN, updated=said, made=1764011512.0)
+    text, _ = written("ncmec", [gone])
+
+    assert f"<timestamp>{written_as}</timestamp>" in text
+    (row,) = read("ncmec", text)
+    assert times.order(row.updated, "2025-11-23") == 1
+
+
+def test_vics_json_tells_of_records_that_get_no_category():
+    """To whoever reads it they are uncategorized, and match nothing."""
+    told = "that records to which the table gives no category match at all"
+    known, unknown = Category("uk-sentencing-council", "A"), Category("uk-sentencing-council", "X")
+
+    def lost(*categories):
+        return written("vics", [entry("a", made("md5", 1), categories=categories)])[1].lost
+
+    assert told in lost()
+    assert told in lost(unknown)
+    assert told not in lost(known, unknown)
 
 
 def test_vics_json_follows_its_rules():
