@@ -12,6 +12,7 @@ from exchange import (
     TAT,
     UPDATES,
     VICS20,
+    content,
     imported,
     kinds,
     read,
@@ -21,6 +22,7 @@ from exchange import (
 from kept import value
 
 from screener.errors import ListError
+from screener.lists.formats import sniff
 from screener.lists.formats.paging import FOLLOWS
 from screener.lists.hashlist import HashList
 from screener.lists.records import BadRow, Category, Row, State
@@ -297,6 +299,19 @@ def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
     refused(" ", f"no array '{key.casefold()}'|JSON", name, scheme="vics-us-2.0")
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ({"data": [], "paging": {"cursors": {"after": "x"}}}, "threatexchange"),
+        ({"count": 0, "next": None, "checkpoint": "1,2", "results": []}, "tat"),
+    ],
+)
+def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
+    """Of a daily update it is the usual one, and no error."""
+    assert sniff(content(page)) == name
+    assert read(page) == []
+
+
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
 
 
@@ -305,6 +320,8 @@ NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
     [
         (UPDATES, {"paging": {"cursors": {"after": "x"}}}, {"paging": {"next": NEXT}}),
         (STOPNCII, {"nextPageToken": None}, {"hasMoreRecords": True}),
+        (STOPNCII, {"nextPageToken": "x", "hasMoreRecords": "false"}, {"hasMoreRecords": "true"}),
+        (STOPNCII | {"hasMoreRecords": None}, {"nextPageToken": None}, {"nextPageToken": "x"}),
         (TAT, {"next": None}, {"next": NEXT}),
         (VICS20, {}, {"@odata.nextLink": NEXT}),
     ],

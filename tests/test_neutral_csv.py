@@ -437,7 +437,7 @@ REFUSED = [
     (b"<?xml version='1.0'?>", "XML"),
     (b'{"value": []}', "JSON"),
     (b"\x89PNG\r\n\x1a\n\0\0\0", "no format known|in no format"),
-    (b"\0\x01\x02\x03", "no format known|in no format"),
+    (b"\0\x01\x02\x03", "not text"),
     (b"id,name\n1,2\n", "no header|in no format"),
     ((PDQ + "\n").encode(), "what kind of hash"),
     ((MD5 + "\n" + MD5 + "\n").encode(), "what kind of hash"),
@@ -446,7 +446,7 @@ REFUSED = [
     (b"id,md5,MD5\n", "same meaning"),
     (b"id,entry_id,md5\n", "same meaning"),
     (b"id,md5,note,note\n", "same meaning"),
-    ("id,md5\n".encode("utf-32"), "in no format"),
+    ("id,md5\n".encode("utf-32"), "not text"),
 ]
 
 

@@ -1,8 +1,11 @@
 """ICSE, and what tools write: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
 
+import bz2
 import csv
+import gzip
 import hashlib
 import json
+import lzma
 import sqlite3
 
 import pytest
@@ -260,6 +263,35 @@ def test_checksums_pdq_of_real_pictures_is_not_taken_for_a_digest(material):
         values = [row["hash_hex"] for row in csv.DictReader(stream) if row["kind"] == "pdq"]
     for some in (values, values[::-1], sorted(values), values[:4]):
         refused(sums(some), "PDQ")
+
+
+def test_checksums_of_digits_only():
+    """A digest without a letter is no size, with or without one in front."""
+    digits = "0123456789012345" * 2
+    rows = read(f"{digits}  x\n{MD5}  y\n99  {digits}  z\n", format="md5sum")
+
+    assert [kinds(row)["md5"] for row in rows] == [digits, MD5, digits]
+    assert [row.labels["file"] for row in rows] == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (bz2.compress(b"md5"), "bzip2"),
+        (lzma.compress(b"md5"), "xz"),
+        (gzip.compress(b"md5"), "gzip"),
+        (b"\x28\xb5\x2f\xfd\0\0", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "7z"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "Excel"),
+        (f"id,md5\n1,{MD5}\n".encode("utf-16-le"), "not text in UTF-8 or UTF-16"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\r\n\n", "is empty"),
+    ],
+)
+def test_what_is_no_list_is_called_what_it_is(data, why):
+    """Compressed, of another program, in an encoding that does not say so, or without a word."""
+    with pytest.raises(ListError, match=why):
+        sniff(content(data))
 
 
 def test_checksums_escaped_names():
