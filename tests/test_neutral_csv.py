@@ -360,6 +360,25 @@ def test_two_stray_quotes_swallow_no_row_between_them():
     assert [row.line for row in read("\n".join(short)) if isinstance(row, Row)] == [3, 5]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["id,md5,note", 'a,{},"5 inch', "b,{},x", 'c,{},4"', "d,{},x"],
+        ["id,md5,note", '"a,{},x', 'b",{},x', "c,{},x", "d,{},x"],
+        ["id,note,md5", 'a,"x,{}', 'b,y",{}', "c,x,{}", "d,x,{}"],
+        ["id,md5,note", 'a,{},"x', "b,{},x,,", 'c,{},4"', "d,{},x"],
+    ],
+)
+def test_two_stray_quotes_that_make_a_good_row_together_swallow_none(lines):
+    """A cell of several lines that are rows by themselves is none that somebody wrote."""
+    rows = read("\n".join(line.format(MD5) for line in lines))
+
+    assert rows[0] == BadRow(2, None, "bad quoting")
+    assert [(row.line, texts([row])) for row in rows[1:]] == [
+        (number, [[("md5", MD5)]]) for number in (3, 4, 5)
+    ]
+
+
 def test_blank_lines_comments_and_last_delimiters_are_skipped():
     """An exported file's ornaments are no rows."""
     text = f"id,md5\n\n# a comment\nx,{MD5},\n   \n#1,{MD5}\n"
