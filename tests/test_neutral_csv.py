@@ -379,6 +379,29 @@ def test_two_stray_quotes_that_make_a_good_row_together_swallow_none(lines):
     ]
 
 
+def test_files_put_together_with_columns_in_another_order_are_refused():
+    """Under the second header a SHA-256 would be a PDQ. The same header again costs a line only."""
+    rows = f"1,{SHA256},{PDQ}\n", f"2,{PDQ},{SHA256}\n"
+    text = f"id,sha256,pdq\n{rows[0]}ID,PDQ hash,sha256\n{rows[1]}"
+
+    with pytest.raises(ListError, match=r"file\.csv, line 3: a header in another order") as caught:
+        read(text)
+
+    assert PDQ not in str(caught.value)
+    first, again, last = read(f"id,sha256,pdq\n{rows[0]}id,SHA256,pdq,\n{rows[0]}")
+    assert (first.entry, last.entry) == ("1", "1")
+    assert isinstance(again, BadRow)
+
+
+@pytest.mark.parametrize("row", ["1,md5,", "1,nothing,pdq", "id,md,7"])
+def test_a_word_in_the_place_of_a_hash_is_no_header(row):
+    """One name alone, or where no hash should stand, costs its row only."""
+    (bad, fine) = read(f"id,md5,note\n{row}\n2,{MD5},\n")
+
+    assert isinstance(bad, BadRow)
+    assert texts([fine]) == [[("md5", MD5)]]
+
+
 def test_blank_lines_comments_and_last_delimiters_are_skipped():
     """An exported file's ornaments are no rows."""
     text = f"id,md5\n\n# a comment\nx,{MD5},\n   \n#1,{MD5}\n"

@@ -128,6 +128,7 @@ def _planned(
         roles.get("updated"),
         () if category is None else ((category, None, roles.get("category_scheme")),),
         known=len(roles),
+        names=tuple(map(folded, names)),
     )
 
 
@@ -139,6 +140,7 @@ class NeutralCsv:
     def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where there is none."""
         lines = Lines(content)
+        self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
         try:
             self._header = self._header_in(lines, options)
@@ -212,7 +214,7 @@ class NeutralCsv:
             if said is None:
                 return BadRow(number, "state", "unknown state")
             state = said
-        hashes, bad = self._hashes(cells)
+        hashes, bad = self._hashes(number, cells)
         row = Row(
             number,
             entry or None,
@@ -236,7 +238,9 @@ class NeutralCsv:
         word = cleaned(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
-    def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
+    def _hashes(
+        self, number: int, cells: list[str]
+    ) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
         """The hashes that can be read, and the kind, field and reason of those that cannot."""
         hashes = []
         damaged: list[tuple[str, str, str]] = []
@@ -253,6 +257,12 @@ class NeutralCsv:
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
             except BadCell as bad:
+                if self._header.is_another(cells, column):
+                    raise ListError(
+                        f"{self._file}, line {number}: a header in another order, under which the"
+                        " rows that follow may stand; import the files that were put together one"
+                        " by one"
+                    ) from None
                 damaged.append((kind.name, field, str(bad)))
         return tuple(hashes), damaged
 
