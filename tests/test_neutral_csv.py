@@ -326,6 +326,17 @@ def test_category_schemes_and_times():
     assert second.updated is None
 
 
+def test_hashes_in_a_column_that_is_filled_late_are_told():
+    """As in a list whose pictures come first and whose videos have a column of their own."""
+    rows = [f"{number},{MD5},,x" for number in range(300)]
+    rows += [f"{number},,{MD5},x" for number in range(300, 302)]
+    reader = reader_of("\n".join(["id,md5,video fingerprint,note", *rows]))
+    list(reader)
+
+    (told,) = reader.notes
+    assert told.startswith("1 columns kept as labels look like hashes, and nothing is compared")
+
+
 def test_quoted_cells_run_over_lines():
     """A cell in quotes may hold delimiters, quotes and line ends; lines are still counted."""
     text = f'id,md5,note\r\nx,{MD5},"a, ""b""\r\nc"\r\ny,{MD5},\r\n'

@@ -18,7 +18,7 @@ by its id is honoured even where its hashes are damaged. `mapping.py` reads othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from screener.errors import ListError
@@ -60,7 +60,7 @@ _LIKE_A_STATE = frozenset(
     ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
      "disabled", "enabled", "active", "isactive", "inactive")
 )  # fmt: skip
-_JUDGED = 100  # rows that tell what a column of labels holds
+_JUDGED = 100  # filled cells that tell what a column of labels holds
 
 
 def recognises(lines: list[str]) -> bool:
@@ -149,6 +149,7 @@ class NeutralCsv:
         self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
         self._made: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
+        self._unjudged = set(self.unknown_columns)
         self._filled: Counter[str] = Counter()
         self._hashlike: Counter[str] = Counter()
 
@@ -168,16 +169,23 @@ class NeutralCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
-        for place, found in enumerate(self._rows):
+        for found in self._rows:
             if isinstance(found, BadRow):
                 yield found
                 continue
             row = self._row(*found)
-            if place < _JUDGED and isinstance(row, Row):
-                cells = {name: cleaned(cell) for name, cell in row.labels.items()}
-                self._filled.update(name for name, cell in cells.items() if cell)
-                self._hashlike.update(name for name, cell in cells.items() if is_hashlike(cell))
+            if isinstance(row, Row) and not self._unjudged.isdisjoint(row.labels):
+                self._judge(row.labels)
             yield row
+
+    def _judge(self, labels: Mapping[str, str]) -> None:
+        """Note which labels look like hashes, of each until it was filled often enough."""
+        for name in self._unjudged.intersection(labels):
+            cell = cleaned(labels[name])
+            self._filled[name] += bool(cell)
+            self._hashlike[name] += is_hashlike(cell)
+            if self._filled[name] == _JUDGED:
+                self._unjudged.discard(name)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -187,7 +195,11 @@ class NeutralCsv:
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
-        hashes = [name for name, n in self._hashlike.items() if 2 * n >= self._filled[name]]
+        hashes = [
+            name
+            for name in self.unknown_columns
+            if 0 < self._filled[name] <= 2 * self._hashlike[name]
+        ]
         if hashes:
             named = ", ".join(name for name in hashes if not may_hold_hash(name))
             yield (
