@@ -176,6 +176,27 @@ def test_vics_12_must_be_said_to_be_notable_or_known():
     assert (known.state, notable.state) == (State.KNOWN_GOOD, State.CONFIRMED)
 
 
+def test_vics_sets_in_a_row_are_of_one_scheme():
+    """Parts of a set may follow each other; a 3 of the UK is not a 3 of the US."""
+    medium = {"MD5": MD5, "Category": 3}
+    us, uk = (json.dumps(vics(medium, region=region)) for region in ("US", "UK"))
+
+    assert len(read(f"{us}\n{us}")) == 2
+    for text in (f"{us}\n{uk}", f"{uk}\n{us}"):
+        refused(text, "sets of different schemes")
+        assert len(read(text, scheme="vics-uk")) == 2  # whoever names it knows
+    refused(f"{us}\n" + json.dumps(vics(medium, what="Cases")), "case")
+    refused(f"{us}\n" + json.dumps(vics(medium, region="CUSTOM")), "--scheme")
+
+
+def test_vics_what_a_set_is_may_stand_behind_its_media():
+    """Further on than anybody looks beforehand: known innocent files are not listed."""
+    media = [{"MediaID": 1, "MD5": MD5, "Category": 1, "Tags": "x" * 1000} for _ in range(100)]
+    context = "http://github.com/ICMEC/ProjectVic/DataModels/1.2.xml#Media"
+
+    refused({"value": media, "odata.metadata": context}, "--state", scheme="vics-us-legacy")
+
+
 def test_vics_a_case_is_no_list():
     """The export of a case holds whatever was on a disk."""
     refused(vics({"CaseID": "x", "Media": []}, what="Cases"), "case")

@@ -81,21 +81,42 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of a hash set; ListError for a case, or where the scheme is not known."""
+    """The reader of a hash set, or of several in a row that are of one scheme; ListError for a
+    case, or where the scheme is not known.
+    """
     first = head_of(content).first
-    said = first if isinstance(first, dict) else {}
-    found = [_ADDRESS.fullmatch(text_of(said.get(name))) for name in _CONTEXTS]
+    scheme, states = _scheme_of(content.name, first if isinstance(first, dict) else {}, options)
+
+    def check(said: Mapping[str, Any]) -> None:
+        # What a set is may stand behind its media, and others may follow it.
+        if _scheme_of(content.name, said, options)[0] != scheme:
+            raise ListError(
+                f"{content.name} holds sets of different schemes, whose numbers mean different"
+                " things; import them one by one"
+            )
+
+    media = _Media(scheme, states, options.state)
+    return JsonRows(content, ("value",), media.read, notes=media.notes, check=check)
+
+
+def _scheme_of(
+    name: str, said: Mapping[str, Any], options: Options
+) -> tuple[str, Mapping[str, State]]:
+    """The scheme of a set's categories, and what they mean, by what the file `name` says of itself
+    and the operator of it; ListError where that is not known, or it is no hash set.
+    """
+    found = [_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS]
     address = next((match for match in found if match is not None), None)
     version = "" if address is None else address["version"]
     if address is not None and address["what"].casefold() == "cases":
         raise ListError(
-            f"{content.name} is the export of a case, not a hash set; it holds what was found on"
-            " someone's disk, innocent files too"
+            f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
+            " disk, innocent files too"
         )
     if version.startswith("1.2") and options.state is None:
         raise ListError(
-            f"{content.name} is VICS {version}, in which sets of known innocent files go round"
-            " too; say which it is with --state confirmed or --state known_good"
+            f"{name} is VICS {version}, in which sets of known innocent files go round too; say"
+            " which it is with --state confirmed or --state known_good"
         )
     region = (address["region"] or "").casefold() if address and version == "2.0" else ""
     scheme = options.scheme or (options.mapping and options.mapping.scheme)
@@ -105,12 +126,10 @@ def open_rows(content: Content, options: Options) -> JsonRows:
     states = SCHEMES.get(scheme or "") or (options.mapping and options.mapping.states)
     if scheme is None or (not states and options.state is None):
         raise ListError(
-            f"{content.name} does not say what its categories mean; name their scheme with"
-            f" --scheme, one of {', '.join(SCHEMES)}, or your own with a [states] table in a"
-            " mapping file"
+            f"{name} does not say what its categories mean; name their scheme with --scheme, one of"
+            f" {', '.join(SCHEMES)}, or your own with a [states] table in a mapping file"
         )
-    media = _Media(scheme, states or {}, options.state)
-    return JsonRows(content, ("value",), media.read, notes=media.notes)
+    return scheme, states or {}
 
 
 class _Media:
