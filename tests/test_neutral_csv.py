@@ -413,6 +413,23 @@ def test_a_word_in_the_place_of_a_hash_is_no_header(row):
     assert texts([fine]) == [[("md5", MD5)]]
 
 
+@pytest.mark.parametrize("entry", ["1.2E+10", '"1,23457E+11"', "1E+12"])
+def test_an_id_that_a_spreadsheet_has_rounded_joins_nothing(entry):
+    """It is the id of many rows then, and a withdrawal of one would be one of all."""
+    rows = read(f"id,md5,status\n{entry},{MD5},\n{entry},{'f' * 32},withdrawn\nx,{MD5},\n")
+
+    assert rows[:2] == [BadRow(line, "entry", "damaged by a spreadsheet") for line in (2, 3)]
+    assert rows[2].entry == "x"
+
+
+@pytest.mark.parametrize("entry", ["1E5", "1.2E10", "12E+10", "1.2E+10/a", "E+1"])
+def test_ids_with_an_e_between_digits_are_ids(entry):
+    """As those of hex digits are."""
+    (row,) = good(f"id,md5\n{entry},{MD5}\n")
+
+    assert row.entry == entry
+
+
 def test_blank_lines_comments_and_last_delimiters_are_skipped():
     """An exported file's ornaments are no rows."""
     text = f"id,md5\n\n# a comment\nx,{MD5},\n   \n#1,{MD5}\n"

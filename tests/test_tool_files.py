@@ -58,6 +58,13 @@ def test_icse_further_columns_of_a_kind_are_read():
     assert not {"SHA-256", "PDQ", "MD5"} & set(reader.unknown_columns)
 
 
+def test_icse_an_id_that_a_spreadsheet_has_rounded_joins_nothing():
+    """As in any CSV."""
+    header = ICSE.splitlines()[0]
+
+    assert read(f"{header}\n{MD5};;;1,2E+10\n") == [BadRow(2, "entry", "damaged by a spreadsheet")]
+
+
 def test_icse_ragged_rows():
     """Longer rows keep what they have over; a false baseline is not innocent."""
     header = ICSE.splitlines()[0]

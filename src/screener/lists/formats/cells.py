@@ -10,6 +10,8 @@ from screener.hashing.hash import Hash, HashKind
 LONGEST_ENTRY = 1_024  # characters of a source's own id
 SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
 _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
+# Of an id, in which a lone E may stand between digits: only as a spreadsheet writes it.
+_SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?E\+\d{1,3}", re.ASCII)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
 # A value that damage has joined to other text.
 _WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)
@@ -68,6 +70,15 @@ def _why_not_a_hash(text: str, kind: HashKind) -> str:
     if len(text) == 2 * kind.size or not _ALPHABET.fullmatch(text):
         return "bad characters"
     return "wrong length"
+
+
+def why_no_id(entry: str) -> str | None:
+    """Why a cleaned text is no id of an item, None where it is: one that a spreadsheet has rounded
+    is that of many others too, and what one of them says would be said of all.
+    """
+    if len(entry) > LONGEST_ENTRY:
+        return "field too long"
+    return "damaged by a spreadsheet" if _SPREADSHEET_ID.fullmatch(entry) else None
 
 
 def read_quality(cell: str) -> int | None:

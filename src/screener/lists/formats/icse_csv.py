@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener.errors import ListError
-from screener.lists.formats.cells import cleaned
+from screener.lists.formats.cells import cleaned, why_no_id
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, skipped
 from screener.lists.formats.header import names_of
@@ -85,6 +85,9 @@ class IcseCsv:
             else:
                 gathered.label(name, _flag(text) if folded in _FLAGS else text)
         # A row of a line format is good as a whole or set aside as a whole.
+        why = None if entry is None else why_no_id(entry)
+        if why is not None:
+            return BadRow(number, "entry", why)
         if gathered.bad:
             return gathered.bad[0]
         return gathered.rows(entry, State.CONFIRMED, categories)[0]

@@ -24,13 +24,13 @@ from typing import get_args
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
     SURROUNDINGS,
     BadCell,
     cleaned,
     is_hashlike,
     read_hash,
     read_quality,
+    why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
@@ -218,8 +218,9 @@ class NeutralCsv:
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
         entry = "" if header.entry is None else cleaned(cells[header.entry])
-        if len(entry) > LONGEST_ENTRY:
-            return BadRow(number, "entry", "field too long")
+        why = why_no_id(entry) if entry else None
+        if why is not None:
+            return BadRow(number, "entry", why)
         state = State.CONFIRMED
         if header.state is not None:
             said = self._state(cells[header.state])
