@@ -51,6 +51,22 @@ def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_
     ]  # fmt: skip
 
 
+def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
+    """They may hold withdrawals. What came before it is in the list."""
+    good, bad, later = (tmp_path / name for name in ("good.csv", "bad.csv", "later.csv"))
+    for file in (good, later):
+        file.write_text(f"id,md5\n{file.stem},{value(77)}\n")
+    bad.write_text("no list\n")
+
+    done = screener("import", good, bad, later, "--into", known, "--source", "x")
+
+    assert done.returncode == 2
+    assert "files named after it, not imported either: 1" in done.stderr
+    assert generation(known) == 3
+    last = screener("import", later, bad, "--into", known, "--source", "x")
+    assert (last.returncode, "named after it" in last.stderr) == (2, False)
+
+
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_path):
     """Each sentence names the option, the source, the audience or the file that is wrong."""
     broken, odd = tmp_path / "broken.toml", tmp_path / "odd.toml"

@@ -214,6 +214,21 @@ def test_several_sources_in_one_file_keep_their_entries_apart(known, tmp_path):
     assert back.refresh().show("open/open1")[0].source == "team"
 
 
+def test_sources_with_a_slash_keep_their_entries_apart(tmp_path):
+    """`hma` has an entry `BANK/17` and `hma/BANK` one `17`: a withdrawal of one is not of both."""
+    known = HashList.create(tmp_path / "known.list")
+    for source, row in (("hma", f"BANK/17,{value(1)},"), ("hma/BANK", f"17,{value(2)},withdrawn")):
+        (tmp_path / "in.csv").write_text(f"id,md5,status\n{row}\n")
+        known.import_file(tmp_path / "in.csv", source=source)
+
+    known.refresh().export(tmp_path / "out.csv", format="csv", audience="own")
+    back = HashList.create(tmp_path / "back.list")
+    back.import_file(tmp_path / "out.csv", source="team")
+
+    assert dict(back.refresh().states) == {"confirmed": 1, "withdrawn": 1}
+    assert back.refresh().show("hma/BANK/17")[0].source == "team"
+
+
 def test_a_single_source_comes_back_as_it_went(known, tmp_path):
     """Export and import: the same kinds, values, entries and states."""
     known.export(tmp_path / "out.csv", format="csv", sources=["open"])

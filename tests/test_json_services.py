@@ -12,6 +12,7 @@ from exchange import (
     TAT,
     UPDATES,
     VICS20,
+    content,
     imported,
     kinds,
     read,
@@ -21,6 +22,7 @@ from exchange import (
 from kept import value
 
 from screener.errors import ListError
+from screener.lists.formats import sniff
 from screener.lists.formats.paging import FOLLOWS
 from screener.lists.hashlist import HashList
 from screener.lists.records import BadRow, Category, Row, State
@@ -52,6 +54,39 @@ def test_threatexchange_no_descriptor_is_deleted():
     (row,) = read(indicator())
 
     assert row.state is State.WITHDRAWN
+
+
+def test_threatexchange_a_descriptor_is_no_indicator_without_one():
+    """An answer to `threat_descriptors` withdraws nothing."""
+    said = {"type": "HASH_MD5", "raw_indicator": MD5, "status": "MALICIOUS"}
+
+    for one in ({"id": "6", "indicator": MD5} | said, {"id": "6", "indicator": {"id": "5"}} | said):
+        (bad,) = read({"data": [one]})
+        assert bad == BadRow(1, None, "a descriptor, not an indicator")
+
+
+@pytest.mark.parametrize("said", [{"data": DESCRIPTOR}, "MALICIOUS", ["MALICIOUS"]])
+def test_threatexchange_descriptors_that_cannot_be_read_delete_nothing(said):
+    """It is not known what they say; `should_delete` is."""
+    (bad,) = read(indicator(descriptors=said))
+
+    assert bad == BadRow(1, "descriptors", "not a list of objects")
+    assert read(indicator(descriptors=said, should_delete=True))[0].state is State.WITHDRAWN
+
+
+def test_threatexchange_a_file_without_any_descriptor_is_told():
+    """The field may not have been asked for: all that it names goes."""
+    bare, gone, live = indicator(), indicator(should_delete=True), indicator(DESCRIPTOR)
+    del bare["data"][0]["descriptors"]
+
+    def notes(*pages):
+        reader = reader_of({"data": [item for page in pages for item in page["data"]]})
+        list(reader)
+        return reader.notes
+
+    (note,) = notes(bare, gone, indicator())
+    assert "by which 2 of them count as deleted" in note
+    assert notes(bare, live) == notes(gone) == ()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +154,11 @@ def test_stopncii_the_documented_sample():
     assert "Synthetic CSP" in active.labels["CSPFeedbacks"]
     assert "444444444444" not in repr(active)
     assert (gone.state, gone.labels["media"]) == (State.WITHDRAWN, "video")
+
+
+def test_stopncii_a_field_given_twice():
+    """Names are compared without case, so that it is not known which of two counts."""
+    assert read(ncii(hashstatus="Withdrawn")) == [BadRow(1, None, "a field given twice")]
 
 
 def test_stopncii_a_withdrawal_stops_the_match(tmp_path):
@@ -259,6 +299,19 @@ def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
     refused(" ", f"no array '{key.casefold()}'|JSON", name, scheme="vics-us-2.0")
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ({"data": [], "paging": {"cursors": {"after": "x"}}}, "threatexchange"),
+        ({"count": 0, "next": None, "checkpoint": "1,2", "results": []}, "tat"),
+    ],
+)
+def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
+    """Of a daily update it is the usual one, and no error."""
+    assert sniff(content(page)) == name
+    assert read(page) == []
+
+
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
 
 
@@ -267,6 +320,8 @@ NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
     [
         (UPDATES, {"paging": {"cursors": {"after": "x"}}}, {"paging": {"next": NEXT}}),
         (STOPNCII, {"nextPageToken": None}, {"hasMoreRecords": True}),
+        (STOPNCII, {"nextPageToken": "x", "hasMoreRecords": "false"}, {"hasMoreRecords": "true"}),
+        (STOPNCII | {"hasMoreRecords": None}, {"nextPageToken": None}, {"nextPageToken": "x"}),
         (TAT, {"next": None}, {"next": NEXT}),
         (VICS20, {}, {"@odata.nextLink": NEXT}),
     ],

@@ -37,6 +37,14 @@ def test_mapping_the_documented_profile(tmp_path):
     assert gone.state is State.WITHDRAWN
 
 
+def test_mapping_a_second_header_in_another_order_is_refused():
+    """Of a file that several were put together to, whatever its columns are called."""
+    said = mapping(columns={"Ref": "entry", "H1": "sha256", "H2": "pdq"})
+    text = f"Ref,H1,H2\n1,{SHA256},{PDQ}\nRef,H2,H1\n2,{PDQ},{SHA256}\n"
+
+    refused(text, "line 3: a header in another order", mapping=said)
+
+
 def test_mapping_columns_without_a_header():
     """By number from 1; the first line is data."""
     said = mapping(header=False, delimiter=";", columns={"1": "entry", "3": "sha256"})

@@ -60,6 +60,23 @@ def test_ncmec_an_empty_page_changes_nothing(material, tmp_path):
     assert (report.rows, known.generation) == (0, 0)
 
 
+def test_ncmec_what_is_no_entry_that_is_known_is_set_aside():
+    """Among the entries, where it may be one; its neighbours are imported, in a wrapper too."""
+    page = ncmec(
+        image(f"<md5>{MD5}</md5>", name="picture"),
+        image(f"<md5>{MD5}</md5>"),
+        image("", name="retractedImage"),
+    )
+    for data in (
+        page,
+        page.replace("<images>", "<all><images>").replace("</images>", "</images></all>"),
+    ):
+        bad, row, other = read(data)
+
+        assert (bad.reason, other.reason) == ("unsupported type", "unsupported type")
+        assert kinds(row) == {"md5": MD5}
+
+
 @pytest.mark.parametrize("name", ["ncmec_feedback_reasons_xml.xml", "ncmec_status_xml.xml"])
 def test_ncmec_other_answers_are_refused(material, name):
     """They hold no entries, and must not be taken for an empty page."""

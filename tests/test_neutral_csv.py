@@ -326,6 +326,17 @@ def test_category_schemes_and_times():
     assert second.updated is None
 
 
+def test_hashes_in_a_column_that_is_filled_late_are_told():
+    """As in a list whose pictures come first and whose videos have a column of their own."""
+    rows = [f"{number},{MD5},,x" for number in range(300)]
+    rows += [f"{number},,{MD5},x" for number in range(300, 302)]
+    reader = reader_of("\n".join(["id,md5,video fingerprint,note", *rows]))
+    list(reader)
+
+    (told,) = reader.notes
+    assert told.startswith("1 columns kept as labels look like hashes, and nothing is compared")
+
+
 def test_quoted_cells_run_over_lines():
     """A cell in quotes may hold delimiters, quotes and line ends; lines are still counted."""
     text = f'id,md5,note\r\nx,{MD5},"a, ""b""\r\nc"\r\ny,{MD5},\r\n'
@@ -358,6 +369,65 @@ def test_two_stray_quotes_swallow_no_row_between_them():
 
     short = ["id,md5,note", f'a,{MD5},"open', f"b,{MD5},x", f'c,{MD5},",z', f"d,{MD5},x"]
     assert [row.line for row in read("\n".join(short)) if isinstance(row, Row)] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["id,md5,note", 'a,{},"5 inch', "b,{},x", 'c,{},4"', "d,{},x"],
+        ["id,md5,note", '"a,{},x', 'b",{},x', "c,{},x", "d,{},x"],
+        ["id,note,md5", 'a,"x,{}', 'b,y",{}', "c,x,{}", "d,x,{}"],
+        ["id,md5,note", 'a,{},"x', "b,{},x,,", 'c,{},4"', "d,{},x"],
+    ],
+)
+def test_two_stray_quotes_that_make_a_good_row_together_swallow_none(lines):
+    """A cell of several lines that are rows by themselves is none that somebody wrote."""
+    rows = read("\n".join(line.format(MD5) for line in lines))
+
+    assert rows[0] == BadRow(2, None, "bad quoting")
+    assert [(row.line, texts([row])) for row in rows[1:]] == [
+        (number, [[("md5", MD5)]]) for number in (3, 4, 5)
+    ]
+
+
+def test_files_put_together_with_columns_in_another_order_are_refused():
+    """Under the second header a SHA-256 would be a PDQ. The same header again costs a line only."""
+    rows = f"1,{SHA256},{PDQ}\n", f"2,{PDQ},{SHA256}\n"
+    text = f"id,sha256,pdq\n{rows[0]}ID,PDQ hash,sha256\n{rows[1]}"
+
+    with pytest.raises(ListError, match=r"file\.csv, line 3: a header in another order") as caught:
+        read(text)
+
+    assert PDQ not in str(caught.value)
+    first, again, last = read(f"id,sha256,pdq\n{rows[0]}id,SHA256,pdq,\n{rows[0]}")
+    assert (first.entry, last.entry) == ("1", "1")
+    assert isinstance(again, BadRow)
+
+
+@pytest.mark.parametrize("row", ["1,md5,", "1,nothing,pdq", "id,md,7"])
+def test_a_word_in_the_place_of_a_hash_is_no_header(row):
+    """One name alone, or where no hash should stand, costs its row only."""
+    (bad, fine) = read(f"id,md5,note\n{row}\n2,{MD5},\n")
+
+    assert isinstance(bad, BadRow)
+    assert texts([fine]) == [[("md5", MD5)]]
+
+
+@pytest.mark.parametrize("entry", ["1.2E+10", '"1,23457E+11"', "1E+12"])
+def test_an_id_that_a_spreadsheet_has_rounded_joins_nothing(entry):
+    """It is the id of many rows then, and a withdrawal of one would be one of all."""
+    rows = read(f"id,md5,status\n{entry},{MD5},\n{entry},{'f' * 32},withdrawn\nx,{MD5},\n")
+
+    assert rows[:2] == [BadRow(line, "entry", "damaged by a spreadsheet") for line in (2, 3)]
+    assert rows[2].entry == "x"
+
+
+@pytest.mark.parametrize("entry", ["1E5", "1.2E10", "12E+10", "1.2E+10/a", "E+1"])
+def test_ids_with_an_e_between_digits_are_ids(entry):
+    """As those of hex digits are."""
+    (row,) = good(f"id,md5\n{entry},{MD5}\n")
+
+    assert row.entry == entry
 
 
 def test_blank_lines_comments_and_last_delimiters_are_skipped():
@@ -437,7 +507,7 @@ REFUSED = [
     (b"<?xml version='1.0'?>", "XML"),
     (b'{"value": []}', "JSON"),
     (b"\x89PNG\r\n\x1a\n\0\0\0", "no format known|in no format"),
-    (b"\0\x01\x02\x03", "no format known|in no format"),
+    (b"\0\x01\x02\x03", "not text"),
     (b"id,name\n1,2\n", "no header|in no format"),
     ((PDQ + "\n").encode(), "what kind of hash"),
     ((MD5 + "\n" + MD5 + "\n").encode(), "what kind of hash"),
@@ -446,7 +516,7 @@ REFUSED = [
     (b"id,md5,MD5\n", "same meaning"),
     (b"id,entry_id,md5\n", "same meaning"),
     (b"id,md5,note,note\n", "same meaning"),
-    ("id,md5\n".encode("utf-32"), "in no format"),
+    ("id,md5\n".encode("utf-32"), "not text"),
 ]
 
 
@@ -469,6 +539,15 @@ def test_forcing_the_format_needs_the_header_all_the_same():
         assert MD5 not in str(caught.value)
     with pytest.raises(ListError, match="unknown format"):
         read(SAMPLE, format="xlsx")
+
+
+def test_a_long_heading_with_a_number_is_no_hash():
+    """Words with spaces between them are no base64, however many there are."""
+    name = "Number of submissions in the last 30 days"
+    (row,) = good(f"id,md5,{name}\n1,{MD5},3\n")
+
+    assert row.labels == {name: "3"}
+    assert sniff(Content(io.BytesIO(f"md5,{name}\n".encode()), "file")) == "csv"
 
 
 def test_sniffing_reads_the_header():

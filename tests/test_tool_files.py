@@ -1,8 +1,11 @@
 """ICSE, and what tools write: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
 
+import bz2
 import csv
+import gzip
 import hashlib
 import json
+import lzma
 import sqlite3
 
 import pytest
@@ -20,6 +23,7 @@ from exchange import (
     imported,
     kinds,
     read,
+    reader_of,
     refused,
 )
 
@@ -42,6 +46,23 @@ def test_icse_the_documented_sample(encoding, ends):
     assert first.labels["File Available"] == "false"
     assert first.categories == (Category("interpol-baseline", "true"),)
     assert (second.entry, second.state, second.categories) == ("1002", State.CONFIRMED, ())
+
+
+def test_icse_further_columns_of_a_kind_are_read():
+    """Further columns may follow; one that names a kind of hash is compared."""
+    header = ICSE.splitlines()[0]
+    reader = reader_of(f"{header};SHA-256;PDQ\n{MD5};;;7;;;;;;;;yes;{SHA256};{PDQ}\n")
+    (row,) = reader
+
+    assert kinds(row) == {"md5": MD5, "sha256": SHA256, "pdq": PDQ}
+    assert not {"SHA-256", "PDQ", "MD5"} & set(reader.unknown_columns)
+
+
+def test_icse_an_id_that_a_spreadsheet_has_rounded_joins_nothing():
+    """As in any CSV."""
+    header = ICSE.splitlines()[0]
+
+    assert read(f"{header}\n{MD5};;;1,2E+10\n") == [BadRow(2, "entry", "damaged by a spreadsheet")]
 
 
 def test_icse_ragged_rows():
@@ -249,6 +270,35 @@ def test_checksums_pdq_of_real_pictures_is_not_taken_for_a_digest(material):
         values = [row["hash_hex"] for row in csv.DictReader(stream) if row["kind"] == "pdq"]
     for some in (values, values[::-1], sorted(values), values[:4]):
         refused(sums(some), "PDQ")
+
+
+def test_checksums_of_digits_only():
+    """A digest without a letter is no size, with or without one in front."""
+    digits = "0123456789012345" * 2
+    rows = read(f"{digits}  x\n{MD5}  y\n99  {digits}  z\n", format="md5sum")
+
+    assert [kinds(row)["md5"] for row in rows] == [digits, MD5, digits]
+    assert [row.labels["file"] for row in rows] == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (bz2.compress(b"md5"), "bzip2"),
+        (lzma.compress(b"md5"), "xz"),
+        (gzip.compress(b"md5"), "gzip"),
+        (b"\x28\xb5\x2f\xfd\0\0", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "7z"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "Excel"),
+        (f"id,md5\n1,{MD5}\n".encode("utf-16-le"), "not text in UTF-8 or UTF-16"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\r\n\n", "is empty"),
+    ],
+)
+def test_what_is_no_list_is_called_what_it_is(data, why):
+    """Compressed, of another program, in an encoding that does not say so, or without a word."""
+    with pytest.raises(ListError, match=why):
+        sniff(content(data))
 
 
 def test_checksums_escaped_names():

@@ -7,6 +7,7 @@ import pytest
 from exchange import (
     CONTEXT20,
     MD5,
+    PDQ,
     PHOTODNA,
     SHA1,
     VICS13,
@@ -20,7 +21,9 @@ from exchange import (
 
 from screener.lists.formats.mapping import ColumnMapping
 from screener.lists.formats.vics import SCHEMES
-from screener.lists.records import Category, State
+from screener.lists.records import BadRow, Category, State
+
+OTHER = "f" * 32
 
 
 def vics(*media, region="US", what="Media"):
@@ -103,6 +106,57 @@ def test_vics_an_entry_is_its_md5_whatever_else_is_known_of_it():
     assert MD5 not in plain.entry
 
 
+@pytest.mark.parametrize("name", ["PDQ", "pdq hash", "Hash_PDQ"])
+def test_vics_a_hash_is_read_by_its_kind_wherever_it_stands(name):
+    """As a field, in the list of alternatives, and where one stands there without a list."""
+    one = {"HashName": name, "HashValue": PDQ}
+
+    for said in ({name: PDQ}, {"AlternativeHashes": [one]}, {"AlternativeHashes": one}):
+        (row,) = read(vics({"MD5": MD5, "Category": 1} | said))
+        assert kinds(row) == {"md5": MD5, "pdq": PDQ}
+
+
+@pytest.mark.parametrize(
+    "said", [PDQ, [PDQ], {"PDQ": PDQ}, [{"Name": "PDQ", "Value": PDQ}], [{"HashName": "PDQ"}], 7]
+)
+def test_vics_alternatives_in_other_forms_are_set_aside(said):
+    """The hashes in them are not silently lost; those beside them are imported."""
+    row, bad = read(vics({"MD5": MD5, "Category": 1, "AlternativeHashes": said}))
+
+    assert kinds(row) == {"md5": MD5}
+    assert bad == BadRow(1, "AlternativeHashes", "not a name and a value")
+
+
+@pytest.mark.parametrize("said", [None, [], "", [{"HashName": "PDQ", "HashValue": None}]])
+def test_vics_alternatives_that_say_nothing(said):
+    """Null and empty are no damage."""
+    (row,) = read(vics({"MD5": MD5, "Category": 1, "AlternativeHashes": said}))
+
+    assert kinds(row) == {"md5": MD5}
+
+
+def test_vics_fields_that_differ_in_case_only_are_one_given_twice():
+    """Which of the two counts is not known; of other fields both are kept."""
+    assert read(vics({"MD5": MD5, "md5": OTHER, "Category": 1})) == [
+        BadRow(1, None, "a field given twice")
+    ]
+    (row,) = read(vics({"MD5": MD5, "Category": 1, "Note": "a", "note": "b"}))
+    assert (row.labels["Note"], row.labels["note"]) == ("a", "b")
+
+
+def test_vics_records_without_a_category_are_told():
+    """They are seeds, whatever the field holds; not where somebody says what all of them are."""
+    said = vics({"MD5": MD5}, *({"MD5": MD5, "Category": one} for one in (None, {}, [1], 1, 9)))
+    reader = reader_of(said)
+
+    assert [row.state for row in reader] == [*["seed"] * 4, "confirmed", "seed"]
+    unnamed, without = reader.notes
+    assert unnamed.startswith("1 records have a category that vics-us-2.0 does not name")
+    assert without == "4 records have no category: they are seeds, and match nothing"
+    known = reader_of(vics({"MD5": MD5}, region="CUSTOM"), state=State.KNOWN_GOOD)
+    assert ([row.state for row in known], known.notes) == (["known_good"], ())
+
+
 def test_vics_nsrl_in_its_dress_is_not_notable():
     """Innocent files as VICS with category 0."""
     assert read(vics({"MD5": MD5, "Category": 0}))[0].state is State.KNOWN_GOOD
@@ -120,6 +174,27 @@ def test_vics_12_must_be_said_to_be_notable_or_known():
     (notable,) = read(said, state=State.CONFIRMED, scheme="vics-us-legacy")
 
     assert (known.state, notable.state) == (State.KNOWN_GOOD, State.CONFIRMED)
+
+
+def test_vics_sets_in_a_row_are_of_one_scheme():
+    """Parts of a set may follow each other; a 3 of the UK is not a 3 of the US."""
+    medium = {"MD5": MD5, "Category": 3}
+    us, uk = (json.dumps(vics(medium, region=region)) for region in ("US", "UK"))
+
+    assert len(read(f"{us}\n{us}")) == 2
+    for text in (f"{us}\n{uk}", f"{uk}\n{us}"):
+        refused(text, "sets of different schemes")
+        assert len(read(text, scheme="vics-uk")) == 2  # whoever names it knows
+    refused(f"{us}\n" + json.dumps(vics(medium, what="Cases")), "case")
+    refused(f"{us}\n" + json.dumps(vics(medium, region="CUSTOM")), "--scheme")
+
+
+def test_vics_what_a_set_is_may_stand_behind_its_media():
+    """Further on than anybody looks beforehand: known innocent files are not listed."""
+    media = [{"MediaID": 1, "MD5": MD5, "Category": 1, "Tags": "x" * 1000} for _ in range(100)]
+    context = "http://github.com/ICMEC/ProjectVic/DataModels/1.2.xml#Media"
+
+    refused({"value": media, "odata.metadata": context}, "--state", scheme="vics-us-legacy")
 
 
 def test_vics_a_case_is_no_list():
@@ -197,9 +272,10 @@ def test_categories_that_the_scheme_does_not_name_are_counted():
 
     assert [row.state for row in rows] == [State.CONFIRMED] * 4 + [State.SEED] * 6
     assert {row.categories for row in rows[:3]} == {(Category("vics-us-2.0", "1"),)}
-    (note,) = reader.notes
-    assert "4 records have a category that vics-us-2.0 does not name" in note
-    assert not any(word in note for word in ("CAT", MD5))
+    unnamed, without = reader.notes
+    assert "4 records have a category that vics-us-2.0 does not name" in unnamed
+    assert without.startswith("2 records have no category")
+    assert not any(word in unnamed for word in ("CAT", MD5))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -14,10 +14,12 @@ from writing import VIDEO, as_entry, entry, joined, made, read, written
 
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import TMK_BYTES, TMK_MAGIC, VideoFrame, pack_vpdq
+from screener.lists import times
 from screener.lists.formats.writers import WRITERS
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.records import Category, Row
 from screener.lists.states import State
+from screener.lists.terms import of_labels
 
 NAMESPACE = {"n": "https://hashsharing.ncmec.org/hashsharing/v2"}
 
@@ -62,6 +64,51 @@ def test_the_neutral_csv_reads_back_equal(rows):
     if not formulas:
         assert back == expected
     assert tally.records == len(rows) == len(back)
+
+
+_ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
+_NAMES = _ANY | st.sampled_from(
+    (
+        "",
+        " ",
+        "Note",
+        "Note ",
+        "quality",
+        "quality (label)",
+        "a\nb",
+        "=x",
+        "'x'",
+        "column 4",
+        "ab" * 16,
+    )
+)
+
+
+@given(st.dictionaries(_NAMES, _ANY | st.integers(0, 150).map("x\n".__mul__)))
+@settings(max_examples=150, deadline=None)
+def test_whatever_labels_are_called_their_entry_reads_back(labels):
+    """Others name the fields of their JSON: no name, and no text of many lines, costs the file."""
+    fine = made("md5", 2)
+    text, _ = written("csv", [entry("a", made("md5", 1), labels=labels), entry("b", fine)])
+
+    back = {row.entry: row.hashes for row in read("csv", text)}
+
+    assert back == {"a": (made("md5", 1),), "b": (fine,)}
+
+
+def test_a_label_that_no_column_can_have_or_of_too_many_lines_is_told():
+    """Names that are one to a reader share a column, and what binds the entry still does."""
+    labels = {"tlp": "GREEN", " TLP\n": "RED", "ab" * 16: "x", "note": "line\n" * 120}
+    text, tally = written("csv", [entry("a", made("md5", 1), labels=labels)])
+    (row,) = read("csv", text)
+
+    assert of_labels(row.labels).tlp == "RED"
+    assert row.labels["label"] == "x"
+    assert row.labels["note"] == "line " * 119 + "line"
+    assert tally.lost == {
+        "names of labels that no column can have",
+        "lines of labels that have too many for a row",
+    }
 
 
 @given(st.lists(_HASH, min_size=1, max_size=20))
@@ -211,6 +258,41 @@ def test_ncmec_xml_says_what_it_can_and_escapes_what_it_must():
         "sha256: no place in the format": 1,
         "known_good records: the format has no states": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "written_as"),
+    [
+        ("1764011512345", "2025-11-24T19:11:52Z"),
+        ("1764011512", "2025-11-24T19:11:52Z"),
+        ("20251124191152", "2025-11-24T19:11:52Z"),
+        ("20251124", "2025-11-24T00:00:00Z"),
+        ("0001-01-01T00:00:00+01:00", "2025-11-24T19:11:52Z"),
+    ],
+)
+def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
+    """Milliseconds read as a date are of another century, before all that a partner holds: a
+    tombstone of such a time would delete nothing.
+    """
+    gone = entry("7/a", state=State.WITHDRAWN, updated=said, made=1764011512.0)
+    text, _ = written("ncmec", [gone])
+
+    assert f"<timestamp>{written_as}</timestamp>" in text
+    (row,) = read("ncmec", text)
+    assert times.order(row.updated, "2025-11-23") == 1
+
+
+def test_vics_json_tells_of_records_that_get_no_category():
+    """To whoever reads it they are uncategorized, and match nothing."""
+    told = "that records to which the table gives no category match at all"
+    known, unknown = Category("uk-sentencing-council", "A"), Category("uk-sentencing-council", "X")
+
+    def lost(*categories):
+        return written("vics", [entry("a", made("md5", 1), categories=categories)])[1].lost
+
+    assert told in lost()
+    assert told in lost(unknown)
+    assert told not in lost(known, unknown)
 
 
 def test_vics_json_follows_its_rules():

@@ -74,11 +74,20 @@ def import_(
     terms = terms_of(tlp, redistribution, expires, terms_file)
     told = console.to_stderr()
     with open_or_create(into) as known:
-        for file in files:
-            report = known.import_file(
-                file, source=source, format=format_, scheme=scheme, state=state, mapping=mapping,
-                strict=strict, full=full, accept_shrink=accept_shrink, by=by, terms=terms, key=key,
-            )  # fmt: skip
+        for place, file in enumerate(files, 1):
+            try:
+                report = known.import_file(
+                    file, source=source, format=format_, scheme=scheme, state=state, strict=strict,
+                    mapping=mapping, full=full, accept_shrink=accept_shrink, by=by, terms=terms,
+                    key=key,
+                )  # fmt: skip
+            except ListError as error:
+                rest = len(files) - place
+                if not rest:
+                    raise
+                # Withdrawals may stand in them.
+                after = f"files named after it, not imported either: {rest}"
+                raise ListError(f"{error}; {after}") from None
             list_pages.print_import(told, str(file), report)
             known = known.refresh()
         warn_of_other_pixels(known)

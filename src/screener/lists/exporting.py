@@ -72,7 +72,8 @@ class Entries:
     """The records of a generation that may go to an audience, to be gone through any number of
     times.
 
-    In a file of several sources an entry is named `source/entry`: its id is the source's own.
+    In a file of several sources an entry is named `source/entry`, since its id is the source's own.
+    The source is what stands before the first slash: one in its name is written `%2F`.
     `withheld` are the records of the last pass that their own terms keep back, by source and
     reason; `passed` how many it gave, and `narrowest` the terms that obey all of these, by source.
     """
@@ -112,7 +113,7 @@ class Entries:
                 continue
             yield Entry(
                 source,
-                entry if len(self._sources) == 1 else f"{source}/{entry}",
+                entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
                 State(state),
                 tuple(Listed(Hash(KINDS[k], v, q), why) for *_, k, v, q, why in some if k),
                 categories_of(categories),
@@ -137,6 +138,11 @@ class Entries:
             self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
         self.passed += 1
         return True
+
+
+def _plain(source: str) -> str:
+    """The name of a source without a slash, and no other source's."""
+    return source.replace("%", "%25").replace("/", "%2F")
 
 
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:

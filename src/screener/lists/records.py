@@ -197,7 +197,7 @@ class Version(NamedTuple):
 
 
 def version_of(row: Row) -> Version:
-    """The stored form: hashes in a fixed order and each once, the rest as JSON."""
+    """The stored form: hashes and categories in a fixed order and each once, the rest as JSON."""
     hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
     categories = _categories_text(row.categories)
     labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
@@ -231,7 +231,7 @@ def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
 
 @lru_cache(maxsize=1024)
 def _categories_text(categories: tuple[Category, ...]) -> str:
-    return _ENCODE(sorted([category.scheme, category.code] for category in categories))
+    return _ENCODE(sorted({(category.scheme, category.code) for category in categories}))
 
 
 def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:

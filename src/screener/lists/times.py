@@ -19,11 +19,16 @@ def moment(text: str) -> float | None:
 
     A time without an offset is taken for UTC: it compares with others of the same source.
     """
+    found = seconds(text)
+    return None if found is None or found > time.time() + _AHEAD else found
+
+
+def seconds(text: str) -> float | None:
+    """As `moment`, also of a time that is ahead."""
     try:
-        found = _read(text.strip())
+        return _read(text.strip())
     except (ValueError, OverflowError):
         return None
-    return None if found is None or found > time.time() + _AHEAD else found
 
 
 def last_day(text: str) -> date | None:

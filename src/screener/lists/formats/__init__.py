@@ -33,7 +33,7 @@ from screener.lists.formats import (
     vics,
     vpdq_file,
 )
-from screener.lists.formats.content import Content, head_lines
+from screener.lists.formats.content import Content, encoding_of, head_lines, not_text
 from screener.lists.formats.json_text import head_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.xml_text import root_of
@@ -87,6 +87,11 @@ _MAGIC = {tmk_file.MAGIC: tmk_file.NAME, nsrl.MAGIC: nsrl.NAME}
 _REFUSED = (
     (b"\x1f\x8b", "compressed (gzip); unpack it first"),
     (b"PK\x03\x04", "a zip archive (a spreadsheet is one too); unpack it, or save it as CSV"),
+    (b"BZh91AY&SY", "compressed (bzip2); unpack it first"),
+    (b"\xfd7zXZ\0", "compressed (xz); unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed (Zstandard); unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet in Excel's own form; save it as CSV"),
     (b"HASH\r\n\xff\0", "a hash set of EnCase, which is not a format read here"),
 )
 _JSON = {
@@ -119,9 +124,13 @@ def sniff(content: Content, options: Options | None = None) -> str:
         if content.head.startswith(magic):
             return name
     start = content.text_start
+    if not start:
+        raise ListError(f"{content.name} is empty: there is nothing but blank lines in it")
     for magic, what in _REFUSED:
         if start.startswith(magic):
             raise ListError(f"{content.name} is {what}")
+    if encoding_of(content.head)[0] is None:
+        raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
     if start[:1] == b"<":
         return _sniff_xml(content)
     if start[:1] in (b"{", b"["):
@@ -163,7 +172,7 @@ def _sniff_json(content: Content) -> str:
 
 def _unknown(content: Content, lines: list[str]) -> str:
     filled = [line for line in lines if line.strip() and not line.startswith("#")]
-    if filled and len(filled[0].split()) == 1 and not set(filled[0]) & set(",;\t\0\ufffd"):
+    if filled and len(filled[0].split()) == 1 and not set(filled[0]) & set(",;|\t\0\ufffd"):
         return tx_text.unnamed_column(content.name)
     return (
         f"{content.name} is in no format known here ({', '.join(FORMATS)}): no header that names"

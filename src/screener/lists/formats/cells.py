@@ -10,6 +10,8 @@ from screener.hashing.hash import Hash, HashKind
 LONGEST_ENTRY = 1_024  # characters of a source's own id
 SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
 _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
+# Of an id, in which a lone E may stand between digits: only as a spreadsheet writes it.
+_SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?E\+\d{1,3}", re.ASCII)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
 # A value that damage has joined to other text.
 _WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)
@@ -70,6 +72,15 @@ def _why_not_a_hash(text: str, kind: HashKind) -> str:
     return "wrong length"
 
 
+def why_no_id(entry: str) -> str | None:
+    """Why a cleaned text is no id of an item, None where it is: one that a spreadsheet has rounded
+    is that of many others too, and what one of them says would be said of all.
+    """
+    if len(entry) > LONGEST_ENTRY:
+        return "field too long"
+    return "damaged by a spreadsheet" if _SPREADSHEET_ID.fullmatch(entry) else None
+
+
 def read_quality(cell: str) -> int | None:
     """A detail score from 0 to 100, None where the cell is empty; raises BadCell."""
     if cell in _QUALITIES:  # as they are written as a rule
@@ -91,10 +102,12 @@ def is_hashlike(text: str) -> bool:
 
 
 def looks_like_a_value(cell: str) -> bool:
-    """Whether a cell may hold a hash, so that it must neither name a column nor be shown."""
-    text = "".join(cleaned(cell).split())
+    """Whether a cell may hold a hash, so that it must neither name a column nor be shown. Digits of
+    hex may have spaces between them; letters that have are words.
+    """
+    text = cleaned(cell)
     return bool(
-        re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", text, re.ASCII | re.IGNORECASE)
+        re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", "".join(text.split()), re.ASCII | re.IGNORECASE)
         or (re.fullmatch(r"[A-Za-z0-9+/=]{32,}", text, re.ASCII) and re.search(r"[0-9+/=]", text))
         or _SPREADSHEET.fullmatch(text)
         or _WITHIN.search(text)

@@ -11,7 +11,7 @@ from screener.lists.formats.content import Lines, broken
 from screener.lists.records import BadRow
 
 LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
-_MOST_LINES = 100  # that one row may span in quotes
+MOST_LINES = 100  # that one row may span in quotes
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -101,26 +101,36 @@ class CsvRows:
     def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
         """The cells of a row with quotes, which may run over several lines.
 
-        If they do not make a good row, only the first line is bad and the others are read
-        again: a stray quote must not swallow the rows after it.
+        If they do not make a good row, or two of them are rows by themselves, only the first line
+        is bad and the others are read again: a stray quote must not swallow the rows after it.
         """
         taken: list[tuple[int, str | None]] = []
         reader = csv.reader(self._feed(line, taken), delimiter=delimiter, strict=True)
         reason = "wrong number of columns"
         try:
             cells = next(reader)
-            if not taken or self._fits(cells):
+            lines = [line, *(text for _, text in taken if text is not None)]
+            if not taken:
                 return cells
+            if self._fits(cells):
+                if sum(self._is_row(text, delimiter) for text in lines) < 2:
+                    return cells
+                reason = "bad quoting"
         except csv.Error:
             reason = "field too long" if len(line) > LONGEST_CELL else "bad quoting"
         self._lines.put_back(taken)
         return BadRow(number, None, reason)
 
+    def _is_row(self, line: str, delimiter: Delimiter) -> bool:
+        """Whether a line is a row with a hash if its quotes mean nothing."""
+        cells = line.split(delimiter)
+        return len(cells) > 1 and self._fits(cells) and any(map(looks_like_a_value, cells))
+
     def _feed(self, line: str, taken: list[tuple[int, str | None]]) -> Iterator[str]:
         yield line + "\n"
         for number, following in self._lines:
             taken.append((number, following))
-            if following is None or len(taken) >= _MOST_LINES:
+            if following is None or len(taken) >= MOST_LINES:
                 return
             yield following + "\n"
 

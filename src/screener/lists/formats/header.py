@@ -9,6 +9,7 @@ from screener.hashing.hash import HashKind
 from screener.lists.formats.cells import cleaned, looks_like_a_value
 from screener.lists.formats.content import broken
 from screener.lists.formats.csv_rows import Delimiter, split_line
+from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.records import State
 
 STATES: Mapping[str, State] = {
@@ -36,6 +37,16 @@ class Header:
     categories: tuple[tuple[int, str | None, int | None], ...] = ()
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
     known: int = 0  # how many columns have a meaning
+    names: tuple[str, ...] = ()  # of all columns, folded; none where there is no header line
+
+    def is_another(self, cells: list[str], place: int) -> bool:
+        """Whether the cells of a row are another header than this, in a file of several that were
+        put together: that of the column at a `place`, which should hold a hash, and a further one
+        are names of columns.
+        """
+        said = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
+        named = [name != "" and (name in self.names or name in BY_NAME) for name in said]
+        return said not in ((), self.names) and named[place] and sum(named) > 1
 
 
 def names_of(line: str, delimiter: Delimiter) -> list[str] | None:

@@ -1,7 +1,8 @@
 """INTERPOL's ICSE set: a CSV with semicolons, whose rows may have more or fewer columns.
 
 Every row is notable. `Baseline` says whether the picture met the INTERPOL Baseline, and is kept
-as a category: a false one is not innocent.
+as a category: a false one is not innocent. Further columns may follow; one that names a kind of
+hash holds such hashes.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener.errors import ListError
-from screener.lists.formats.cells import cleaned
+from screener.lists.formats.cells import cleaned, why_no_id
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, skipped
 from screener.lists.formats.header import names_of
 from screener.lists.formats.json_rows import Gathered, truth_of
+from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
 
 NAME = "icse"
 SCHEME = "interpol-baseline"
-_KINDS = {"md5": "md5", "sha1": "sha1", "photodna": "photodna"}
 _FLAGS = ("is distributed", "victim identified", "offender identified", "file available")
 
 
@@ -52,8 +53,12 @@ class IcseCsv:
             raise ListError(f"{content.name}: its first line is not the header of an ICSE set")
         self._names = names
         self._rows = CsvRows(lines, delimiter=";", width=len(names), ragged=True)
-        known = {*_KINDS, "image id", "baseline"}
-        self.unknown_columns = tuple(name for name in names if name.casefold() not in known)
+        self._kinds = {name: kind for name in names if (kind := kind_of_field(name)) is not None}
+        self.unknown_columns = tuple(
+            name
+            for name in names
+            if name not in self._kinds and name.casefold() not in ("image id", "baseline")
+        )
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row in order; what a short row lacks is empty, what a long one has is kept."""
@@ -71,8 +76,8 @@ class IcseCsv:
             name = self._names[place] if place < len(self._names) else f"column {place + 1}"
             folded = name.casefold()
             text = cleaned(cell)
-            if folded in _KINDS:
-                gathered.hash(_KINDS[folded], cell)
+            if name in self._kinds:
+                gathered.hash(self._kinds[name], cell)
             elif folded == "image id":
                 entry = text or None
             elif folded == "baseline" and text:
@@ -80,6 +85,9 @@ class IcseCsv:
             else:
                 gathered.label(name, _flag(text) if folded in _FLAGS else text)
         # A row of a line format is good as a whole or set aside as a whole.
+        why = None if entry is None else why_no_id(entry)
+        if why is not None:
+            return BadRow(number, "entry", why)
         if gathered.bad:
             return gathered.bad[0]
         return gathered.rows(entry, State.CONFIRMED, categories)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -114,14 +115,16 @@ class JsonRows:
         read: Callable[[Gathered, Mapping[str, Any]], list[Row | BadRow]],
         *,
         notes: Callable[[], tuple[str, ...]] = tuple,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """`keys` are as for `JsonText.items`; a record's own are folded before `read` has it.
-        `notes` says what a user should know of the rows read so far.
+        """`keys` and `check` are as for `JsonText.items`; a record's own keys are folded before
+        `read` has it. `notes` says what a user should know of the rows read so far.
         """
         self._text = JsonText(content)
         self._keys = keys
         self._read = read
         self._notes = notes
+        self._check = check
         self._names: dict[str, None] = {}
 
     @property
@@ -137,7 +140,7 @@ class JsonRows:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each record in order; ListError where the text cannot be read to its end."""
-        for number, item, trouble in self._text.items(self._keys):
+        for number, item, trouble in self._text.items(self._keys, self._check):
             if trouble is None and not isinstance(item, dict):
                 trouble = "not an object"
             if trouble is not None:
@@ -155,6 +158,12 @@ def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in item.items():
         found.setdefault(name.casefold(), value)
     return found
+
+
+def given_twice(item: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether two of an object's fields are one of these, folded, which differ in case only."""
+    met = Counter(name.casefold() for name in item)
+    return any(met[name] > 1 for name in names)
 
 
 def text_of(value: object) -> str:

@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from screener.errors import ListError
@@ -60,12 +60,17 @@ class JsonText:
             object_pairs_hook=self._object, parse_int=_whole, parse_float=str, parse_constant=str
         ).raw_decode
 
-    def items(self, keys: Collection[str] | None) -> Iterator[Item]:
+    def items(
+        self,
+        keys: Collection[str] | None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> Iterator[Item]:
         """The elements of the arrays that stand under these keys, folded, of the root objects.
 
         Without keys: each root value, or each element where it is an array. ListError where it
         cannot be read to its end, or where a root value has no such array: it is the report of an
-        error, say, and no page of a list without items.
+        error, say, and no page of a list without items. `check` is handed the `root` of each root
+        object at its end, and raises ListError where the text cannot be read.
         """
         if keys is not None and not self.peek():
             raise self._without(keys)
@@ -76,6 +81,8 @@ class JsonText:
                 yield self._item()
             elif start == "{":
                 yield from self._members(keys)
+                if check is not None:
+                    check(self.root)
             else:
                 raise self._without(keys)
 

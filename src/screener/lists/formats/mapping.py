@@ -35,6 +35,7 @@ from screener.lists.formats.cells import cleaned
 from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, skipped
 from screener.lists.formats.header import STATES, Header, names_of
+from screener.lists.formats.kind_names import folded
 from screener.lists.records import State
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}
@@ -162,6 +163,7 @@ class ColumnMapping:
                 for place in found.get("category", ())
             ),
             self._states(),
+            names=tuple(map(folded, names)) if self.header else (),
         )
 
     def _scheme_of(self, name: str) -> str | None:

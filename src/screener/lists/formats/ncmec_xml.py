@@ -2,7 +2,8 @@
 
 An entry is known by its member and its id, which is unique within the member only. A fingerprint
 that is damaged is set aside by itself; one that is not known here, and a link to a large one, is
-kept as a label without the link, which is not to be kept. A vote against a fingerprint disputes
+kept as a label without the link, which is not to be kept. What stands among the entries and is none
+that is known here is set aside. A vote against a fingerprint disputes
 the entry, which still matches: votes delete nothing. What deletes is a tombstone.
 """
 
@@ -25,6 +26,7 @@ _ROOT = "queryResult"
 _LIVE = {"image": "image", "video": "video"}
 _DELETED = {"deletedImage": "image", "deletedVideo": "video"}
 _NEXT = "paging"
+_SECTIONS = frozenset(("images", "videos"))
 _KINDS = {
     "md5": "md5",
     "sha1": "sha1",
@@ -54,7 +56,8 @@ class NcmecXml:
                 f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
                 " of its entries"
             )
-        self._text = XmlText(content, frozenset((*_LIVE, *_DELETED, _NEXT)))
+        wanted = frozenset((*_LIVE, *_DELETED, _NEXT))
+        self._text = XmlText(content, wanted, of=_SECTIONS)
         self._names: dict[str, None] = {}
         self.notes: tuple[str, ...] = ()
 
@@ -69,6 +72,9 @@ class NcmecXml:
             if element.name == _NEXT:
                 if element.said("next"):
                     self.notes = (paging.FOLLOWS,)
+                continue
+            if element.name not in _LIVE and element.name not in _DELETED:
+                yield BadRow(element.line, None, "unsupported type")
                 continue
             gathered = Gathered(element.line)
             yield from _read(gathered, element)

@@ -18,23 +18,24 @@ by its id is honoured even where its hashes are damaged. `mapping.py` reads othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
     SURROUNDINGS,
     BadCell,
     cleaned,
     is_hashlike,
     read_hash,
     read_quality,
+    why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
 from screener.lists.formats.header import Header, names_of
+from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
 from screener.lists.telling import may_hold_hash
@@ -51,11 +52,7 @@ _ROLES = {
     "category": "category",
     "categoryscheme": "category_scheme",
     "quality": "pdq_quality",
-    **{
-        form.format(name.replace("_", "")): name
-        for name in KINDS
-        for form in ("{}", "{}hash", "hash{}")
-    },
+    **BY_NAME,
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
 # Names by which others say that an entry counts no more, or does, in words that nobody told us.
@@ -63,7 +60,7 @@ _LIKE_A_STATE = frozenset(
     ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
      "disabled", "enabled", "active", "isactive", "inactive")
 )  # fmt: skip
-_JUDGED = 100  # rows that tell what a column of labels holds
+_JUDGED = 100  # filled cells that tell what a column of labels holds
 
 
 def recognises(lines: list[str]) -> bool:
@@ -82,7 +79,7 @@ def header_of(line: str) -> Header | None:
 
 def has_meaning(name: str) -> bool:
     """Whether a column of that name is more than a label."""
-    return _folded(name) in _ROLES
+    return folded(name) in _ROLES
 
 
 def _header(line: str, delimiter: Delimiter) -> Header | None:
@@ -92,7 +89,7 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLES.get(_folded(name))
+        role = _ROLES.get(folded(name))
         known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
         if key in known:
             raise ListError(
@@ -101,13 +98,6 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
             )
         known[key] = column
     return _planned(delimiter, names, roles, labels)
-
-
-_NO_SEPARATORS = str.maketrans("", "", " -_")
-
-
-def _folded(name: str) -> str:
-    return name.casefold().translate(_NO_SEPARATORS)
 
 
 def _planned(
@@ -138,6 +128,7 @@ def _planned(
         roles.get("updated"),
         () if category is None else ((category, None, roles.get("category_scheme")),),
         known=len(roles),
+        names=tuple(map(folded, names)),
     )
 
 
@@ -149,6 +140,7 @@ class NeutralCsv:
     def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where there is none."""
         lines = Lines(content)
+        self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
         try:
             self._header = self._header_in(lines, options)
@@ -157,6 +149,7 @@ class NeutralCsv:
         self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
         self._made: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
+        self._unjudged = set(self.unknown_columns)
         self._filled: Counter[str] = Counter()
         self._hashlike: Counter[str] = Counter()
 
@@ -176,16 +169,23 @@ class NeutralCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
-        for place, found in enumerate(self._rows):
+        for found in self._rows:
             if isinstance(found, BadRow):
                 yield found
                 continue
             row = self._row(*found)
-            if place < _JUDGED and isinstance(row, Row):
-                cells = {name: cleaned(cell) for name, cell in row.labels.items()}
-                self._filled.update(name for name, cell in cells.items() if cell)
-                self._hashlike.update(name for name, cell in cells.items() if is_hashlike(cell))
+            if isinstance(row, Row) and not self._unjudged.isdisjoint(row.labels):
+                self._judge(row.labels)
             yield row
+
+    def _judge(self, labels: Mapping[str, str]) -> None:
+        """Note which labels look like hashes, of each until it was filled often enough."""
+        for name in self._unjudged.intersection(labels):
+            cell = cleaned(labels[name])
+            self._filled[name] += bool(cell)
+            self._hashlike[name] += is_hashlike(cell)
+            if self._filled[name] == _JUDGED:
+                self._unjudged.discard(name)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -195,7 +195,11 @@ class NeutralCsv:
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
-        hashes = [name for name, n in self._hashlike.items() if 2 * n >= self._filled[name]]
+        hashes = [
+            name
+            for name in self.unknown_columns
+            if 0 < self._filled[name] <= 2 * self._hashlike[name]
+        ]
         if hashes:
             named = ", ".join(name for name in hashes if not may_hold_hash(name))
             yield (
@@ -203,7 +207,7 @@ class NeutralCsv:
                 f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
                 " or use a mapping file"
             )
-        states = [name for name in self.unknown_columns if _folded(name) in _LIKE_A_STATE]
+        states = [name for name in self.unknown_columns if folded(name) in _LIKE_A_STATE]
         if states:
             yield (
                 "columns kept as labels may take rows back, which they do not:"
@@ -214,15 +218,16 @@ class NeutralCsv:
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
         entry = "" if header.entry is None else cleaned(cells[header.entry])
-        if len(entry) > LONGEST_ENTRY:
-            return BadRow(number, "entry", "field too long")
+        why = why_no_id(entry) if entry else None
+        if why is not None:
+            return BadRow(number, "entry", why)
         state = State.CONFIRMED
         if header.state is not None:
             said = self._state(cells[header.state])
             if said is None:
                 return BadRow(number, "state", "unknown state")
             state = said
-        hashes, bad = self._hashes(cells)
+        hashes, bad = self._hashes(number, cells)
         row = Row(
             number,
             entry or None,
@@ -246,7 +251,9 @@ class NeutralCsv:
         word = cleaned(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
-    def _hashes(self, cells: list[str]) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
+    def _hashes(
+        self, number: int, cells: list[str]
+    ) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
         """The hashes that can be read, and the kind, field and reason of those that cannot."""
         hashes = []
         damaged: list[tuple[str, str, str]] = []
@@ -263,6 +270,12 @@ class NeutralCsv:
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
             except BadCell as bad:
+                if self._header.is_another(cells, column):
+                    raise ListError(
+                        f"{self._file}, line {number}: a header in another order, under which the"
+                        " rows that follow may stand; import the files that were put together one"
+                        " by one"
+                    ) from None
                 damaged.append((kind.name, field, str(bad)))
         return tuple(hashes), damaged
 

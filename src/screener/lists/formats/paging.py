@@ -11,10 +11,17 @@ FOLLOWS = "another page follows; import it too"
 
 def follows(said: Mapping[str, Any]) -> bool:
     """Whether another page follows a JSON answer, by what it says beside its items, names folded:
-    StopNCII's `hasMoreRecords`, ThreatExchange's `paging`, the `next` of Tech Against Terrorism,
-    and the `nextLink` of OData, in which VICS is. An address is never kept: it may hold a secret.
+    StopNCII's `hasMoreRecords`, or its `nextPageToken` without one, ThreatExchange's `paging`, the
+    `next` of Tech Against Terrorism, and the `nextLink` of OData, in which VICS is. An address is
+    never kept: it may hold a secret.
     """
     paging = said.get("paging")
     links = [said.get(name) for name in ("next", "odata.nextlink", "@odata.nextlink")]
     links.append(paging.get("next") if isinstance(paging, Mapping) else None)
-    return said.get("hasmorerecords") is True or any(one and isinstance(one, str) for one in links)
+    more = said.get("hasmorerecords")
+    if more is None:
+        links.append(said.get("nextpagetoken"))
+    # It may be a text: a page that is taken for the last one withdraws, as a full list, the others.
+    return str(more).casefold() in ("true", "1") or any(
+        one and isinstance(one, str) for one in links
+    )

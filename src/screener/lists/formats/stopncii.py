@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from screener.lists.formats.content import Content
-from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
+from screener.lists.formats.json_rows import (
+    Gathered,
+    JsonRows,
+    fields_of,
+    given_twice,
+    text_of,
+)
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State, derived_entry
@@ -46,7 +52,9 @@ def open_rows(content: Content, options: Options) -> JsonRows:
 
 
 def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-    fields = {name.casefold(): value for name, value in item.items()}
+    if given_twice(item, _READ):
+        return [BadRow(gathered.number, None, "a field given twice")]
+    fields = fields_of(item)
     found = _TYPES.get(text_of(fields.get("signaltype")).casefold())
     if found is None:
         return [BadRow(gathered.number, "signalType", "unsupported type")]

@@ -1,9 +1,12 @@
 """ThreatExchange's answers to `threat_updates`: a `data` array of indicators with descriptors.
 
-An indicator without a descriptor is deleted, whatever it says. Its status is what its owners
-hold of it: malicious is a match, not malicious against it a dispute, anything else a lead. The
-address of the next page holds the reader's own secret and is never kept. Each descriptor has a
-`share_level`, a level of the Traffic Light Protocol by its older names: it binds the indicator.
+An indicator without a descriptor is deleted, whatever it says; where none of a file has one, the
+summary says so, for then the field may not have been asked for. A row that is itself a descriptor,
+as in an answer to `threat_descriptors`, is no indicator without one, and is set aside. Its status
+is what its owners hold of it: malicious is a match, not malicious against it a dispute, anything
+else a lead. The address of the next page holds the reader's own secret and is never kept. Each
+descriptor has a `share_level`, a level of the Traffic Light Protocol by its older names: it binds
+the indicator.
 """
 
 from __future__ import annotations
@@ -43,18 +46,55 @@ SIGNALS = {
 _READ = frozenset(
     ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
 )
+# What a descriptor says, and an indicator leaves to its descriptors.
+_OF_DESCRIPTORS = frozenset(("raw_indicator", "status", "owner", "privacy_type", "review_status"))
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is such an answer: its first item has an indicator and a type."""
+    """Whether a JSON text is such an answer: its first item has an indicator and a type, or it has
+    none and says how it is paged, as where nothing has changed.
+    """
     data = head.first.get("data") if isinstance(head.first, dict) and not head.array else None
+    if data == [] and "paging" in head.first:
+        return True
     first = data[0] if isinstance(data, list) and data else None
     return isinstance(first, dict) and {"indicator", "type"} <= set(first)
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
     """The reader of such an answer, or of several in a row."""
-    return JsonRows(content, ("data",), _read)
+    updates = _Updates()
+    return JsonRows(content, ("data",), updates.read, notes=updates.notes)
+
+
+class _Updates:
+    """The indicators of one file, and whether any of them has a descriptor."""
+
+    def __init__(self) -> None:
+        self._described = False
+        self._bare = 0  # indicators that nothing but the want of a descriptor deletes
+
+    def notes(self) -> tuple[str, ...]:
+        """What to know of a file that says nothing of what anybody holds of its indicators."""
+        if self._described or not self._bare:
+            return ()
+        return (
+            f"none of its indicators has a descriptor, by which {self._bare} of them count as"
+            " deleted; if they are not, ask the service for the field `descriptors`",
+        )
+
+    def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+        said = item.get("descriptors")
+        descriptors = list(_listed(said))
+        gone = truth_of(item.get("should_delete")) is True
+        self._described |= bool(descriptors)
+        if not descriptors and not gone:
+            if said is None and not _OF_DESCRIPTORS.isdisjoint(item):
+                return [BadRow(gathered.number, None, "a descriptor, not an indicator")]
+            if not _empty(said):
+                return [BadRow(gathered.number, "descriptors", "not a list of objects")]
+            self._bare += 1
+        return _read(gathered, item, descriptors, deleted=gone or not descriptors)
 
 
 def _share_levels(item: Mapping[str, Any]) -> set[str]:
@@ -68,12 +108,16 @@ def _share_level(said: object) -> str:
     return text_of(said).upper() if said is None or isinstance(said, str) else "RED"
 
 
-def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-    descriptors = list(_listed(item.get("descriptors")))
+def _read(
+    gathered: Gathered,
+    item: Mapping[str, Any],
+    descriptors: list[Mapping[str, Any]],
+    *,
+    deleted: bool,
+) -> list[Row | BadRow]:
     tags = sorted({tag for one in descriptors for tag in _tags(one)})
     found = _kind(text_of(item.get("type")).upper(), tags)
     entry = text_of(item.get("id")) or None
-    deleted = truth_of(item.get("should_delete")) is True or not descriptors
     if found is None and not (deleted and entry):
         return [BadRow(gathered.number, "type", "unsupported type")]
     kind, media = found or (None, None)
@@ -130,6 +174,11 @@ def _tags(descriptor: Mapping[str, Any]) -> Iterator[str]:
 def _owner(descriptor: Mapping[str, Any]) -> str:
     owner = descriptor.get("owner")
     return text_of(owner.get("id")) if isinstance(owner, dict) else ""
+
+
+def _empty(said: object) -> bool:
+    """Whether a list, which may stand under `data`, has nothing in it, or there is none."""
+    return not (said.get("data") if isinstance(said, dict) else said)
 
 
 def _listed(said: object) -> Iterator[Mapping[str, Any]]:

@@ -15,8 +15,15 @@ from typing import Any
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.formats.content import Content
-from screener.lists.formats.json_rows import Gathered, JsonRows, fields_of, text_of
+from screener.lists.formats.json_rows import (
+    Gathered,
+    JsonRows,
+    fields_of,
+    given_twice,
+    text_of,
+)
 from screener.lists.formats.json_text import JsonHead, head_of
+from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State, derived_entry
 
@@ -27,10 +34,10 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write a 1
-_HASHES = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "photodna": "photodna"}
-_ALTERNATIVE = {**_HASHES, **{name: name for name in KINDS}}
+_ORDER = {name: place for place, name in enumerate(KINDS)}  # MD5 before other digests
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
-_READ = frozenset((*_HASHES, "category", "alternativehashes", "dateupdated"))
+_READ = frozenset(("category", "alternativehashes", "dateupdated"))
+_ONCE = _READ | frozenset(KINDS)
 
 # Uncategorized, and what is not a picture of abuse, is no match; nor is what no table knows.
 SCHEMES: Mapping[str, Mapping[str, State]] = {
@@ -74,21 +81,42 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of a hash set; ListError for a case, or where the scheme is not known."""
+    """The reader of a hash set, or of several in a row that are of one scheme; ListError for a
+    case, or where the scheme is not known.
+    """
     first = head_of(content).first
-    said = first if isinstance(first, dict) else {}
-    found = [_ADDRESS.fullmatch(text_of(said.get(name))) for name in _CONTEXTS]
+    scheme, states = _scheme_of(content.name, first if isinstance(first, dict) else {}, options)
+
+    def check(said: Mapping[str, Any]) -> None:
+        # What a set is may stand behind its media, and others may follow it.
+        if _scheme_of(content.name, said, options)[0] != scheme:
+            raise ListError(
+                f"{content.name} holds sets of different schemes, whose numbers mean different"
+                " things; import them one by one"
+            )
+
+    media = _Media(scheme, states, options.state)
+    return JsonRows(content, ("value",), media.read, notes=media.notes, check=check)
+
+
+def _scheme_of(
+    name: str, said: Mapping[str, Any], options: Options
+) -> tuple[str, Mapping[str, State]]:
+    """The scheme of a set's categories, and what they mean, by what the file `name` says of itself
+    and the operator of it; ListError where that is not known, or it is no hash set.
+    """
+    found = [_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS]
     address = next((match for match in found if match is not None), None)
     version = "" if address is None else address["version"]
     if address is not None and address["what"].casefold() == "cases":
         raise ListError(
-            f"{content.name} is the export of a case, not a hash set; it holds what was found on"
-            " someone's disk, innocent files too"
+            f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
+            " disk, innocent files too"
         )
     if version.startswith("1.2") and options.state is None:
         raise ListError(
-            f"{content.name} is VICS {version}, in which sets of known innocent files go round"
-            " too; say which it is with --state confirmed or --state known_good"
+            f"{name} is VICS {version}, in which sets of known innocent files go round too; say"
+            " which it is with --state confirmed or --state known_good"
         )
     region = (address["region"] or "").casefold() if address and version == "2.0" else ""
     scheme = options.scheme or (options.mapping and options.mapping.scheme)
@@ -98,12 +126,10 @@ def open_rows(content: Content, options: Options) -> JsonRows:
     states = SCHEMES.get(scheme or "") or (options.mapping and options.mapping.states)
     if scheme is None or (not states and options.state is None):
         raise ListError(
-            f"{content.name} does not say what its categories mean; name their scheme with"
-            f" --scheme, one of {', '.join(SCHEMES)}, or your own with a [states] table in a"
-            " mapping file"
+            f"{name} does not say what its categories mean; name their scheme with --scheme, one of"
+            f" {', '.join(SCHEMES)}, or your own with a [states] table in a mapping file"
         )
-    media = _Media(scheme, states or {}, options.state)
-    return JsonRows(content, ("value",), media.read, notes=media.notes)
+    return scheme, states or {}
 
 
 class _Media:
@@ -114,43 +140,60 @@ class _Media:
         self._states = states
         self._otherwise = State.SEED if states or otherwise is None else otherwise
         self._unnamed = 0  # records of a category that the scheme does not name
+        self._without = 0  # records of none that can be read
 
     def notes(self) -> tuple[str, ...]:
-        """How many records so far are no match since their category is none of the scheme's."""
-        if not self._unnamed:
-            return ()
-        what = f"{self._unnamed} records have a category that {self._scheme} does not name"
-        return (f"{what}: they are seeds, and match nothing",)
+        """How many records so far are no match since they have no category of the scheme."""
+        counted = (
+            (self._unnamed, f"a category that {self._scheme} does not name"),
+            (self._without, "no category"),
+        )
+        return tuple(
+            f"{count} records have {what}: they are seeds, and match nothing"
+            for count, what in counted
+            if count
+        )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+        if given_twice(item, _ONCE):
+            return [BadRow(gathered.number, None, "a field given twice")]
         fields = fields_of(item)
-        for field, kind in _HASHES.items():
-            gathered.hash(kind, fields.get(field))
-        self._alternatives(gathered, fields.get("alternativehashes"))
+        hashes = {name: kind for name in item if (kind := kind_of_field(name)) is not None}
+        for name in sorted(hashes, key=lambda name: _ORDER[hashes[name]]):
+            gathered.hash(hashes[name], item[name])
+        _take_alternatives(gathered, fields.get("alternativehashes"))
         for name, value in item.items():
-            folded = name.casefold()
-            if folded not in _READ and folded not in _DROPPED:
+            if name not in hashes and name.casefold() not in _READ | _DROPPED:
                 gathered.label(name, value)
         # 0 is a category, and no reason to take it for none.
         category = fields.get("category")
         code = _code(category)
-        if code and self._states and code not in self._states:
-            self._unnamed += 1
+        if self._states and code not in self._states:
+            self._unnamed += bool(code)
+            self._without += not code
         state = self._states.get(code, self._otherwise)
         categories = () if category is None or not code else (Category(self._scheme, code),)
         digests = [item for item in gathered.hashes if item.kind.digest]
         entry = derived_entry(digests[:1]) if digests else None
         return gathered.rows(entry, state, categories, fields.get("dateupdated"))
 
-    def _alternatives(self, gathered: Gathered, said: object) -> None:
-        for one in said if isinstance(said, list) else ():
-            fields = fields_of(one) if isinstance(one, dict) else {}
-            name = text_of(fields.get("hashname"))
-            kind = _ALTERNATIVE.get(name.casefold().replace("-", "").replace(" ", "_"))
-            if kind is not None:
-                gathered.hash(kind, fields.get("hashvalue"))
-            else:
-                gathered.label(f"AlternativeHashes {name}".strip(), fields.get("hashvalue"))
+
+def _take_alternatives(gathered: Gathered, said: object) -> None:
+    """The hashes of a list of names and values, or of one; what is none of these is told."""
+    if not said:
+        return
+    for one in said if isinstance(said, list) else [said]:
+        fields = fields_of(one) if isinstance(one, dict) else {}
+        if not {"hashname", "hashvalue"} <= set(fields):
+            why = "not a name and a value"
+            gathered.bad.append(BadRow(gathered.number, "AlternativeHashes", why))
+            continue
+        name = text_of(fields["hashname"])
+        kind = kind_of_field(name)
+        if kind is not None:
+            gathered.hash(kind, fields["hashvalue"])
+        else:
+            gathered.label(f"AlternativeHashes {name}".strip(), fields["hashvalue"])
 
 
 def _code(category: object) -> str:

@@ -44,14 +44,19 @@ class Element:
 class XmlText:
     """The elements of a document that are wanted, each when it ends and then let go."""
 
-    def __init__(self, content: Content, wanted: frozenset[str]) -> None:
-        """`wanted` are local names; an element inside a wanted one belongs to it."""
+    def __init__(
+        self, content: Content, wanted: frozenset[str], *, of: frozenset[str] = frozenset()
+    ) -> None:
+        """`wanted` are local names; an element inside a wanted one belongs to it. Of the elements
+        named in `of`, all children are wanted.
+        """
         self.root: tuple[str, str] | None = None  # its namespace and its local name
         self._content = content
         self._wanted = wanted
+        self._of = of
+        self._names: list[str] = []  # of the elements that are open, from the root on
         self._open: list[Element] = []
         self._done: list[Element] = []
-        self._depth = 0
         self._kept = 0
         self._elements = 0
         # Expat joins namespace and local name with this.
@@ -86,12 +91,13 @@ class XmlText:
         space, _, name = full.rpartition("\n")
         if self.root is None:
             self.root = (space, name)
-        self._depth += 1
-        if self._depth > DEEPEST:
+        parent = self._names[-1] if self._names else ""
+        self._names.append(name)
+        if len(self._names) > DEEPEST:
             raise self._wrong("its elements are nested too deeply")
         if not self._open:
             self._elements = self._kept = 0
-        if not self._open and name not in self._wanted:
+        if not self._open and name not in self._wanted and parent not in self._of:
             return
         self._elements += 1
         self._count(sum(map(len, attributes.values())))
@@ -103,7 +109,7 @@ class XmlText:
         self._open.append(element)
 
     def _end(self, _: str) -> None:
-        self._depth -= 1
+        self._names.pop()
         if self._open:
             element = self._open.pop()
             if not self._open:

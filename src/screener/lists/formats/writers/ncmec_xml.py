@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from screener.hashing.hash import Hash
+from screener.lists import times
 from screener.lists.formats.ncmec_xml import NAMESPACE, SCHEME
 from screener.lists.formats.writers.entry import Entry, Tally, Wants
 from screener.lists.states import State
@@ -109,13 +110,12 @@ def _timestamp(entry: Entry) -> str:
 
 def _time(entry: Entry) -> str:
     """The source's own time where it is one, else when the record came; in UTC."""
+    said = times.seconds(entry.updated or "")
     try:
-        found = datetime.fromisoformat(entry.updated or "")
-    except ValueError:
+        found = datetime.fromtimestamp(entry.made if said is None else said, UTC)
+    except (ValueError, OverflowError):  # before the year 1, by its zone
         found = datetime.fromtimestamp(entry.made, UTC)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return found.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _classification(entry: Entry) -> str:

@@ -2,17 +2,20 @@
 
 A text cell that a spreadsheet would take for a formula gets an apostrophe in front, as
 spreadsheets write it themselves. The reader takes it off again, but for labels, which it keeps as
-they are; the tally says so. Hashes are never touched, but for vPDQ, whose text says less than its
-value; the tally says so too.
+they are; the tally says so. A label whose name cannot head a column, or which has more lines than
+a row may, goes under a name or as a text that reads back; the tally says that, too. Hashes are
+never touched, but for vPDQ, whose text says less than its value; the tally says so too.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists.formats.cells import cleaned, looks_like_a_value
+from screener.lists.formats.csv_rows import MOST_LINES
 from screener.lists.formats.neutral_csv import has_meaning
 from screener.lists.formats.writers.entry import Entry, Tally, Wants
 
@@ -30,17 +33,46 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     kinds, labels = _columns(entries)
     qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
     fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
-    names = {label: f"{label} (label)" if has_meaning(label) else label for label in labels}
-    rows = csv.DictWriter(out, [*fixed, *names.values()], restval="", lineterminator="\n")
-    rows.writeheader()
+    heads = {label: _head(label) for label in labels}
+    # As the reader sees them: two that are one there share a column.
+    names = list(dict.fromkeys(heads.values()))
+    rows = csv.DictWriter(out, [*fixed, *names], restval="", lineterminator="\n")
+    rows.writerow(dict(zip(fixed, fixed, strict=True)) | {name: _guarded(name) for name in names})
     for entry in entries:
         hashes = [one.hash for one in entry.hashes if tally.fits(one.hash)]
+        labelled = _labelled(entry, heads, tally)
         for row in _rows(entry, hashes):
-            labelled = {names[label]: value for label, value in entry.labels.items()}
-            if any(value.startswith(_FORMULA) for value in labelled.values()):
-                tally.lost.add("labels that look like formulas get an apostrophe in front")
-            rows.writerow(row | {k: _guarded(v) for k, v in labelled.items()})
+            rows.writerow(row | {name: _guarded(text) for name, text in labelled.items()})
         tally.wrote(entry, hashes)
+
+
+def _head(label: str) -> str:
+    """The name of a label as a column can have it: one line, that means nothing else and is no hash
+    to the reader.
+    """
+    name = cleaned(" ".join(label.splitlines()))
+    if not name or looks_like_a_value(name):
+        name = "label"
+    return f"{name} (label)" if has_meaning(name) else name
+
+
+def _labelled(entry: Entry, heads: Mapping[str, str], tally: Tally) -> dict[str, str]:
+    """The labels of an entry by the heads of their columns: a line for each where several have one.
+
+    That is how the texts of labels that bind an entry are joined elsewhere, and each counts.
+    """
+    found: dict[str, str] = {}
+    for label, text in entry.labels.items():
+        name = heads[label]
+        if name not in (label, f"{label} (label)"):
+            tally.lost.add("names of labels that no column can have")
+        found[name] = f"{found[name]}\n{text}" if name in found else text
+    if sum(len(text.splitlines()) for text in found.values()) > MOST_LINES // 2:
+        tally.lost.add("lines of labels that have too many for a row")
+        found = {name: " ".join(text.splitlines()) for name, text in found.items()}
+    if any(text.startswith(_FORMULA) for text in found.values()):
+        tally.lost.add("labels that look like formulas get an apostrophe in front")
+    return found
 
 
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:

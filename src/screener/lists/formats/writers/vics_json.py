@@ -48,6 +48,8 @@ def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
     numbers = [table[key] for c in entry.categories if (key := (c.scheme, c.code)) in table]
     if len(numbers) < len(entry.categories):
         tally.lost.add("categories that the table does not name")
+    if not numbers:
+        tally.lost.add("that records to which the table gives no category match at all")
     tally.wrote(entry, hashes)
     said = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
     when = {} if entry.updated is None else {"DateUpdated": entry.updated}
