@@ -162,7 +162,10 @@ def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def given_twice(item: Mapping[str, Any], names: Collection[str]) -> bool:
     """Whether two of an object's fields are one of these, folded, which differ in case only."""
-    met = Counter(name.casefold() for name in item)
+    said = [name.casefold() for name in item]
+    if len(set(said)) == len(said):  # as of nearly every object
+        return False
+    met = Counter(said)
     return any(met[name] > 1 for name in names)
 
 

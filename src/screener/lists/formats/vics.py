@@ -37,6 +37,7 @@ _WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write a 1
 _ORDER = {name: place for place, name in enumerate(KINDS)}  # MD5 before other digests
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
 _READ = frozenset(("category", "alternativehashes", "dateupdated"))
+_NO_LABELS = _READ | _DROPPED
 _ONCE = _READ | frozenset(KINDS)
 
 # Uncategorized, and what is not a picture of abuse, is no match; nor is what no table knows.
@@ -163,7 +164,7 @@ class _Media:
             gathered.hash(hashes[name], item[name])
         _take_alternatives(gathered, fields.get("alternativehashes"))
         for name, value in item.items():
-            if name not in hashes and name.casefold() not in _READ | _DROPPED:
+            if name not in hashes and name.casefold() not in _NO_LABELS:
                 gathered.label(name, value)
         # 0 is a category, and no reason to take it for none.
         category = fields.get("category")
