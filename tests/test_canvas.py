@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
+from frames_of import told
 from PIL import Image
 
-from screener.errors import MediaError
 from screener.media import decoder, image, pixels
 from screener.media.canvas import Canvas
 
@@ -41,13 +41,8 @@ def saved(picture, form, **options):
 
 def decoded(data):
     """The pixels as screening has them, and the reason if something was wrong."""
-    found = []
-    try:
-        for frame in image.open(data).frames():
-            found.append(frame.pixels)
-    except MediaError as error:
-        return found[0] if found else None, error.reason
-    return found[0], None
+    frames, reason = told(data)
+    return (frames[0] if frames else None), reason
 
 
 def by_pillow(data):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pdqhash
 import pytest
+from circles import none_collected
 from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
 
@@ -209,13 +210,9 @@ def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
         scene(9).save(out, form)
         data = out.getvalue()[: out.tell() // 2]
     assert engine.screen(data).verdict == Verdict.UNSCREENED
-    gc.collect()
-    gc.disable()
-    try:
+    with none_collected():
         engine.screen(data)
         assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
 def test_limits_are_checked_and_settable(make_list, scene):

@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from circles import none_collected
 from drawn_videos import blank, clip, jpegs, panned, shown_for, sound, turned_by
 from hypothesis import given
 from hypothesis import strategies as st
@@ -473,13 +474,9 @@ def test_frames_with_data_beside_them_that_pyav_cannot_name_are_looked_at(
 
 def test_frames_that_were_looked_at_are_not_held(moving):
     """Each goes with the last that refers to it, and waits for no search for circles."""
-    gc.collect()
-    gc.disable()
-    try:
+    with none_collected():
         assert len(frames_of(moving)) > 1
         assert not [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
-    finally:
-        gc.enable()
 
 
 def test_a_video_that_is_cut_is_let_go(moving, engine_of, scene):
@@ -487,13 +484,9 @@ def test_a_video_that_is_cut_is_let_go(moving, engine_of, scene):
     engine = engine_of({"shown": scene(2)})
     cut = moving[: len(moving) * 2 // 3]
     assert engine.screen(cut).verdict == Verdict.UNSCREENED
-    gc.collect()
-    gc.disable()
-    try:
+    with none_collected():
         engine.screen(cut)
         assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
 def test_a_mirror_that_the_file_declares_is_applied(scene, engine_of):
