@@ -149,6 +149,7 @@ def test_batches_of_any_number_and_lengths(count: int) -> None:
         assert batch(contents, ("md5",)) == as_hashlib(contents, ("md5",))
 
 
+@pytest.mark.thorough
 def test_a_long_file_beside_short_ones() -> None:
     """Its length is counted in more than 32 bits of bits."""
     contents = [b"a", bytes(520 << 20), b"", b"b" * 64]

@@ -78,6 +78,7 @@ def test_hard_lists(
         check(held, queries, radius, way, threads)
 
 
+@pytest.mark.thorough
 def test_more_queries_than_are_joined_at_once() -> None:
     """A batch that is cut into blocks has the answers of each query by itself, in their order."""
     rng = np.random.default_rng(1)
@@ -157,7 +158,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
-TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder = pytest.mark.thorough(AnyOrder.TestCase)
 
 
 def test_the_oracle() -> None:

@@ -228,6 +228,7 @@ def changes(name: str, raw: bytes) -> list[int]:
     return sorted(place for place in places if place < len(raw))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_any_changed_byte_is_refused_or_found(
     golden: Callable[[str], Path], tmp_path: Path, name: str
@@ -249,6 +250,7 @@ def test_any_changed_byte_is_refused_or_found(
     open_and_verify(path, content_of(name))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_cut_short_anywhere_is_refused(
     golden: Callable[[str], Path], tmp_path: Path, name: str

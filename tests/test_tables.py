@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thorough import besides
 
 from screener import _core
 from screener.errors import HashError, IndexFileError
@@ -110,7 +111,7 @@ def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -
     check(codes, queries, [radius])
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_planted_at_every_distance(width: int) -> None:
     """Codes at every distance from a query are found from that radius on, and not before."""
     rng = np.random.default_rng(width)
@@ -118,11 +119,10 @@ def test_planted_at_every_distance(width: int) -> None:
     planted = [near(rng, query, distance) for distance in range(width * 8 + 1)]
     codes = np.concatenate([rng.integers(0, 256, (3000, width), np.uint8), np.array(planted)])
     index = HammingIndex.build(codes)
-    radii = range(width * 8 + 1) if width <= 16 else edges(width * 8)
-    check(codes, query[np.newaxis], list(radii), index)
+    check(codes, query[np.newaxis], edges(width * 8), index)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_the_tightest_rings(width: int) -> None:
     """Differences dealt to the chunks so that a single start of the ring finds them, each start."""
     rng = np.random.default_rng(1)
@@ -160,7 +160,7 @@ def deal(
     return flipped(query, np.concatenate(chosen).astype(np.int64))
 
 
-@pytest.mark.parametrize("width", [8, 32])
+@pytest.mark.parametrize("width", besides(8, [8, 32]))
 def test_hot_buckets(width: int) -> None:
     """Thousands of codes that share most chunks, which make other thresholds or a scan cheaper."""
     rng = np.random.default_rng(3)
@@ -199,7 +199,7 @@ def in_one_bucket(rng: np.random.Generator, count: int) -> Codes:
     return np.packbits(bits, axis=1, bitorder="little")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_large_tables_find_the_same_in_fewer_lines(width: int) -> None:
     """Of long buckets only the lines of sketches that weigh about as much are read."""
     rng = np.random.default_rng(width)
@@ -242,7 +242,7 @@ def test_every_row_of_every_repeated_code_is_found() -> None:
     check(codes, distinct, [0])
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_a_batch_crowds_one_bucket(width: int) -> None:
     """More equal queries than are tested at once find what each finds alone.
 
@@ -293,7 +293,7 @@ def of_weights(rng: np.random.Generator, width: int, weights: npt.NDArray[np.int
 
 
 @pytest.mark.parametrize("few", [0, 100_000])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_balanced_codes_stand_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, few: int
 ) -> None:
@@ -341,7 +341,7 @@ def test_most_codes_must_be_balanced_to_stand_apart() -> None:
 
 
 @pytest.mark.parametrize("hugepages", [False, True])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_saved_and_opened(tmp_path: Path, width: int, hugepages: bool) -> None:
     """An opened index has the tables of the one that was saved, and passes its own check."""
     rng = np.random.default_rng(6)
