@@ -382,7 +382,7 @@ def main() -> None:
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
     parser.add_argument("--into", type=Path, help="write the table into benchmarks.md in there")
     arguments = parser.parse_args()
-    count, records = (80, 1000) if arguments.small else (arguments.files, arguments.records)
+    count, records = (40, 1000) if arguments.small else (arguments.files, arguments.records)
     told: list[dict[str, Any]] = []
     with workplace(arguments.folder) as folder:
         engine = Screener(listed(folder, records))
