@@ -5,13 +5,7 @@
 #include <cstdint>
 
 #include "md5_kernel.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
+#include "region_avx2.inc"
 
 namespace screener {
 namespace {
@@ -95,9 +89,5 @@ extern const Md5Kernel kMd5Avx2 = {kLanes, blocks};
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

@@ -5,14 +5,7 @@
 #include <cstdint>
 
 #include "md5_kernel.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), \
-                             apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
-#endif
+#include "region_avx512.inc"
 
 namespace screener {
 namespace {
@@ -85,9 +78,5 @@ extern const Md5Kernel kMd5Avx512 = {kLanes, blocks};
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

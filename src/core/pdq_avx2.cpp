@@ -5,13 +5,7 @@
 #include <cstdint>
 
 #include "pdq_kernel.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
+#include "region_avx2.inc"
 
 namespace screener {
 namespace {
@@ -58,16 +52,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
   }
 }
 
-void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
-  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
-}
-
-void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                 PdqRounding& rounding) {
-  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
-}
+#include "pdq_dct.inc"
 
 // Adds up terms, as small and as large as may be.
 struct TermSums {
@@ -214,9 +199,5 @@ const PdqKernel kPdqAvx2 = {pdq_grey_avx2, pdq_rgb_avx2,  pdq_turn_avx2, dct,   
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

@@ -5,14 +5,7 @@
 #include <cstdint>
 
 #include "pdq_kernel.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), \
-                             apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
-#endif
+#include "region_avx512.inc"
 
 namespace screener {
 namespace {
@@ -61,16 +54,7 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
   }
 }
 
-void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
-  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
-}
-
-void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                 PdqRounding& rounding) {
-  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
-}
+#include "pdq_dct.inc"
 
 // Adds up terms, as small and as large as may be.
 struct TermSums {
@@ -213,9 +197,5 @@ const PdqKernel kPdqAvx512 = {pdq_grey_avx512, pdq_rgb_avx512,  pdq_turn_avx512,
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

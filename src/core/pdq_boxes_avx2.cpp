@@ -9,13 +9,7 @@
 #include <cstdint>
 
 #include "pdq_kernel.h"
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#include "region_avx2.inc"
 
 namespace screener {
 namespace {
@@ -291,9 +285,5 @@ void pdq_turn_avx2(const float samples[kGrid][kTile], float rows[kTile][kGrid]) 
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

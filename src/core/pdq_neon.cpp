@@ -230,16 +230,7 @@ void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand]
   }
 }
 
-void dct(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-         const float grid[kGrid][kGrid], float coefficients[kBand][kBand]) {
-  dct_with<false>(matrix, turned, grid, coefficients, nullptr);
-}
-
-void dct_bounded(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                 const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                 PdqRounding& rounding) {
-  dct_with<true>(matrix, turned, grid, coefficients, &rounding);
-}
+#include "pdq_dct.inc"
 
 // Adds up terms, as small and as large as may be.
 struct TermSums {

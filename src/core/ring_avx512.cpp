@@ -4,16 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Opens after the last include: see scan_avx2.cpp.
-#if defined(__clang__)
-#pragma clang attribute push(                                                               \
-    __attribute__((                                                                         \
-        target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx512bitalg,popcnt"))), \
-    apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx512bitalg,popcnt")
-#endif
+#include "region_avx512.inc"
 
 namespace screener {
 namespace {
@@ -172,8 +163,12 @@ inline __attribute__((always_inline)) std::size_t list_queries(const std::uint16
 
 // A bucket within one line: with queries in the lanes and the least distance of each kept, few
 // are left to be tested on their own.
-std::size_t sieve_line(const BucketLines& bucket, const QueryRun& run, std::uint32_t* passed,
-                       std::uint32_t* hits) {
+template <>
+inline __attribute__((always_inline)) std::size_t sieve<1>(const BucketLines& bucket,
+                                                           const QueryRun& run,
+                                                           std::uint32_t* /*masks*/,
+                                                           std::uint32_t* passed,
+                                                           std::uint32_t* hits) {
   const std::uint32_t places = bucket.first & bucket.last;
   const auto from = static_cast<std::size_t>(__builtin_ctz(places));
   const std::size_t count = kLine - from - static_cast<std::size_t>(__builtin_clz(places));
@@ -205,57 +200,12 @@ std::size_t sieve_line(const BucketLines& bucket, const QueryRun& run, std::uint
   return listed;
 }
 
-std::size_t sieve_bucket(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
-                         std::uint32_t* passed, std::uint32_t* hits) {
-  switch (bucket.lines) {
-    case 1:
-      return sieve_line(bucket, run, passed, hits);
-    case 2:
-      return sieve<2>(bucket, run, masks, passed, hits);
-    case 3:
-      return sieve<3>(bucket, run, masks, passed, hits);
-    case 4:
-      return sieve<4>(bucket, run, masks, passed, hits);
-    case 5:
-      return sieve<5>(bucket, run, masks, passed, hits);
-    case 6:
-      return sieve<6>(bucket, run, masks, passed, hits);
-    case 7:
-      return sieve<7>(bucket, run, masks, passed, hits);
-    default:
-      return sieve<8>(bucket, run, masks, passed, hits);
-  }
+inline __attribute__((always_inline)) std::uint32_t bits_of(unsigned long long x) {
+  return static_cast<std::uint32_t>(_mm_popcnt_u64(x));
 }
 
-std::size_t sieve_waiting(const std::uint16_t* sketches, const Waiting* waiting, std::size_t count,
-                          std::uint32_t limit, std::uint32_t* passed) {
-  std::size_t listed = 0;
-  for (std::size_t k = 0; k < count; ++k) {
-    const std::uint32_t next = std::uint32_t{sketches[waiting[k].slot]} << 16;
-    passed[listed] = static_cast<std::uint32_t>(k);
-    listed += static_cast<std::uint32_t>(_mm_popcnt_u32(waiting[k].rest ^ next)) +
-                  (waiting[k].query >> kFlipsAt) <=
-              limit;
-  }
-  return listed;
-}
-
-void distances(const std::uint8_t* codes, const std::uint8_t* queries, std::size_t bytes,
-               const Pair* pairs, std::size_t count, std::uint16_t* distances) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint8_t* a = codes + pairs[i].row * bytes;
-    const std::uint8_t* b = queries + pairs[i].query * bytes;
-    unsigned long long sum = 0;
-    for (std::size_t at = 0; at < bytes; at += 8) {
-      unsigned long long x;
-      unsigned long long y;
-      __builtin_memcpy(&x, a + at, 8);
-      __builtin_memcpy(&y, b + at, 8);
-      sum += static_cast<unsigned long long>(_mm_popcnt_u64(x ^ y));
-    }
-    distances[i] = static_cast<std::uint16_t>(sum);
-  }
-}
+#include "ring_held_buckets.inc"
+#include "ring_loops.inc"
 
 }  // namespace
 
@@ -263,9 +213,5 @@ extern const RingKernel kRingAvx512 = {sieve_lines, sieve_bucket, sieve_waiting,
 
 }  // namespace screener
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "region_end.inc"
 #endif

@@ -45,34 +45,14 @@ inline __attribute__((always_inline)) std::size_t sieve(const Tile& tile, const 
   return passed;
 }
 
-std::size_t sieve_eight(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits) {
-  return sieve(tile, queries, radius, hits, kTileQueries);
+inline std::uint32_t bits_of(std::uint64_t x) {
+  x -= (x >> 1) & 0x5555555555555555u;
+  x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return static_cast<std::uint32_t>((x * 0x0101010101010101u) >> 56);
 }
 
-std::size_t sieve_one(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits) {
-  return sieve(tile, queries, radius, hits, 1);
-}
-
-std::size_t confirm(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits,
-                    std::size_t count) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint8_t* a = tile.codes + std::size_t{hits[i].row} * tile.words * 4;
-    const std::uint8_t* b = queries.codes + std::size_t{hits[i].query} * tile.words * 4;
-    std::uint32_t counts = 0;
-    for (std::uint32_t w = 0; w < tile.words; ++w) {
-      std::uint32_t x;
-      std::uint32_t y;
-      __builtin_memcpy(&x, a + 4 * w, 4);
-      __builtin_memcpy(&y, b + 4 * w, 4);
-      counts += byte_counts(x ^ y);
-    }
-    const std::uint32_t distance = sum_bytes(counts);
-    hits[kept] = {hits[i].query, hits[i].row, static_cast<std::uint16_t>(distance)};
-    kept += distance <= radius;
-  }
-  return kept;
-}
+#include "scan_loops.inc"
 
 }  // namespace
 
