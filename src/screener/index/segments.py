@@ -183,9 +183,17 @@ class SegmentedIndex:
         self._snapshot.verify()
 
     def refresh(self) -> SegmentedIndex:
-        """The newest state, this very object if it is that. Opens only files that are new."""
-        if manifests.newest(self._folder) == self.generation:
-            return self
+        """The newest state, this very object if it is that. Opens only files that are new.
+
+        Where another index has taken the place of the folder, one that was made anew, say, it is
+        that one's.
+        """
+        number = manifests.newest(self._folder)
+        if number == self.generation:
+            # Another index may have come as far, so that the number alone says nothing.
+            with contextlib.suppress(FileNotFoundError):  # swept meanwhile: there is a newer one
+                if manifests.read(self._folder, number) == self._manifest:
+                    return self
         return SegmentedIndex._open(self._folder, self._held, self._hugepages)
 
     def add(self, codes: Codes) -> SegmentedIndex:
@@ -220,6 +228,11 @@ class SegmentedIndex:
     def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
         with one_at_a_time(self._folder / "lock"):
             newest = self.refresh()
+            if newest.bits != self.bits:
+                raise IndexFileError(
+                    f"{self._folder} is another index by now, of {newest.bits} bits and not"
+                    f" {self.bits}: open it"
+                )
             manifests.sweep(self._folder, newest.generation)
             step = stepping(newest._snapshot)
             if step is None:
