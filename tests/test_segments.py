@@ -5,6 +5,7 @@ import itertools
 import mmap
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -166,9 +167,12 @@ def test_an_empty_index(tmp_path):
 def test_wrong_questions_are_refused(tmp_path):
     """Widths that there are not, codes of another form, rows beyond, no folder, one there is."""
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
-    with pytest.raises(HashError, match="not 65"):
-        SegmentedIndex.create(tmp_path / "j", bits=65)
-    for codes in (np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8]):
+    for bits in (65, 64.0, "64", [64], None):
+        with pytest.raises(HashError, match=f"not {re.escape(str(bits))}"):
+            SegmentedIndex.create(tmp_path / "j", bits=bits)
+    masked = np.ma.array(POOL[:2], mask=[[True] * 8, [False] * 8])
+    wrong = np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8], masked
+    for codes in wrong:
         with pytest.raises(HashError, match="codes"):
             index.add(codes)
     with pytest.raises(HashError, match="beyond"):

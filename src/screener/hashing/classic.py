@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.hashing import detail
+from screener.hashing import detail, given
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.shrink import Pixels, Size, shrunk
@@ -88,11 +88,7 @@ def _compute(
     pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
 ) -> dict[str, tuple[Hash, ...]]:
     """The hashes of each kind, in those orientations."""
-    wanted = tuple(dict.fromkeys(kinds))
-    for kind in wanted:
-        if kind not in CLASSIC:
-            known = ", ".join(one.name for one in CLASSIC)
-            raise HashError(f"{kind.name} is not made here, only {known}")
+    wanted = _wanted(kinds)
     _check(pixels)
     height, width = pixels.shape[:2]
     if not wanted:
@@ -122,14 +118,29 @@ def _compute(
     return made
 
 
+def _wanted(kinds: Any) -> tuple[HashKind, ...]:
+    """The kinds, each once; HashError where they are none, or not made here."""
+    if not isinstance(kinds, Iterable):
+        raise HashError(f"kinds are several HashKinds, as in [KINDS['phash']], not {kinds!r}")
+    wanted = tuple(dict.fromkeys(kinds))
+    for kind in wanted:
+        if not isinstance(kind, HashKind):
+            raise HashError(f"a kind is a HashKind, such as KINDS['phash'], not {kind!r}")
+        if kind not in CLASSIC:
+            known = ", ".join(one.name for one in CLASSIC)
+            raise HashError(f"{kind.name} is not made here, only {known}")
+    return wanted
+
+
 def _check(pixels: Any) -> None:
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-        found = getattr(pixels, "dtype", type(pixels).__name__)
-        raise HashError(f"pixels must be a NumPy array of uint8, not {found}")
-    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
+    if not given.is_bytes(pixels):
+        raise HashError(f"pixels must be a NumPy array of uint8, not {given.named(pixels)}")
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         raise HashError(
             f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
         )
+    if not pixels.size:
+        raise HashError(f"pixels must be one or more, not {pixels.shape}")
 
 
 def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:

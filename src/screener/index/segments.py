@@ -17,12 +17,14 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from screener.errors import HashError, IndexFileError
+from screener.hashing import given
 from screener.index import disk, manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.held import Held, one_at_a_time
@@ -87,7 +89,7 @@ class SegmentedIndex:
 
         Raises HashError for another width, FileExistsError where the path exists.
         """
-        if bits not in {8 * width for width in WIDTHS}:
+        if not isinstance(bits, Integral) or bits not in {8 * width for width in WIDTHS}:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits}")
         folder = Path(os.path.abspath(path))
         if os.path.lexists(folder):
@@ -218,9 +220,8 @@ class SegmentedIndex:
 
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
-        if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
-            found = getattr(codes, "dtype", type(codes).__name__)
-            raise HashError(f"codes are a uint8 array, not {found}")
+        if not given.is_bytes(codes):
+            raise HashError(f"codes are a uint8 array, not {given.named(codes)}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))

@@ -123,8 +123,11 @@ def from_array(array: NDArray[Any]) -> Pixels:
 
     Shapes (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
     composited on white. dtype uint8, bool, uint16 or a float, scaled as deep grey files are
-    (one scale for all channels). Anything else is a HashError.
+    (one scale for all channels). Anything else, and a masked array, is a HashError.
     """
+    if isinstance(array, np.ma.MaskedArray):
+        # Whoever masks pixels has to say what is seen instead.
+        raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
