@@ -408,6 +408,33 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
     assert engine.screen_many([]) == []
 
 
+def test_frames_in_an_array_are_several_items(engine, scene):
+    """Each is screened; in grey they have three dimensions, as one picture in colour has."""
+    pictures = [scene(number).resize((160, 120)) for number in (1, 2)]
+    for mode, verdicts in (("RGB", ["match", "no_match"]), ("L", ["match", "no_match"])):
+        frames = np.stack([np.asarray(one.convert(mode)) for one in pictures])
+        assert [one.verdict for one in engine.screen_many(frames)] == verdicts
+
+
+@pytest.mark.parametrize("form", ["name", "path", "bytes", "view", "file", "grey", "rgb", "rgba"])
+def test_one_item_is_not_taken_for_several(engine, scene, tmp_path, form):
+    """The letters of its name, its lines or its rows are no items."""
+    (tmp_path / "a.png").write_bytes(png(scene(1)))
+    with (tmp_path / "a.png").open("rb") as file:
+        alone = {
+            "name": "a.png",
+            "path": tmp_path / "a.png",
+            "bytes": png(scene(1)),
+            "view": memoryview(png(scene(1))),
+            "file": file,
+            "grey": np.asarray(scene(1).convert("L")),
+            "rgb": np.asarray(scene(1).convert("RGB")),
+            "rgba": np.asarray(scene(1).convert("RGBA")),
+        }[form]
+        with pytest.raises(TypeError, match="several items are a list of them"):
+            engine.screen_many(alone)
+
+
 @pytest.mark.parametrize("name", ["lists", "policy"])
 def test_lists_and_policy_of_a_screener_stay(engine, name):
     """What it hashes, and what clears an input, follows from both when it is made: others put in
