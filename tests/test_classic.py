@@ -168,9 +168,9 @@ def test_what_is_no_picture_is_refused(pixels):
         classic.compute(pixels, KINDS["phash"])
     with pytest.raises(HashError, match="pdq is not made here, only phash"):
         classic.compute(np.zeros((9, 9), np.uint8), KINDS["pdq"])
-    with pytest.raises(HashError, match="a kind is a HashKind, such as KINDS"):
+    with pytest.raises(HashError, match="a kind is a HashKind, KINDS"):
         classic.compute(np.zeros((9, 9), np.uint8), "phash")
-    with pytest.raises(HashError, match="kinds are several HashKinds"):
+    with pytest.raises(HashError, match="kinds are several"):
         classic.compute_orientations(np.zeros((9, 9), np.uint8), KINDS["phash"])
 
 

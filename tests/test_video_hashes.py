@@ -33,6 +33,7 @@ def test_a_vpdq_is_read_back(made):
     assert list(video.vpdq_frames(one.value)) == made
     assert Hash.parse("vpdq", one.text) == one
     assert " " not in one.text
+    assert str(one) == f"vpdq hash of {8 * len(one.value)} bits"
 
 
 @pytest.mark.parametrize(

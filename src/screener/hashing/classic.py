@@ -21,7 +21,7 @@ from PIL import Image
 
 from screener.errors import HashError
 from screener.hashing import detail, given
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.shrink import Pixels, Size, shrunk
 
@@ -88,7 +88,11 @@ def _compute(
     pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
 ) -> dict[str, tuple[Hash, ...]]:
     """The hashes of each kind, in those orientations."""
-    wanted = _wanted(kinds)
+    wanted = tuple(dict.fromkeys(checked_kinds(kinds)))
+    for kind in wanted:
+        if kind not in CLASSIC:
+            known = ", ".join(one.name for one in CLASSIC)
+            raise HashError(f"{kind.name} is not made here, only {known}")
     _check(pixels)
     height, width = pixels.shape[:2]
     if not wanted:
@@ -116,20 +120,6 @@ def _compute(
             )
         )
     return made
-
-
-def _wanted(kinds: Any) -> tuple[HashKind, ...]:
-    """The kinds, each once; HashError where they are none, or not made here."""
-    if not isinstance(kinds, Iterable):
-        raise HashError(f"kinds are several HashKinds, as in [KINDS['phash']], not {kinds!r}")
-    wanted = tuple(dict.fromkeys(kinds))
-    for kind in wanted:
-        if not isinstance(kind, HashKind):
-            raise HashError(f"a kind is a HashKind, such as KINDS['phash'], not {kind!r}")
-        if kind not in CLASSIC:
-            known = ", ".join(one.name for one in CLASSIC)
-            raise HashError(f"{kind.name} is not made here, only {known}")
-    return wanted
 
 
 def _check(pixels: Any) -> None:
