@@ -92,8 +92,8 @@ class Coverage:
             kind.name in self._can_match[one.name]
             and (kind.perceptual or self._policy.digests_only)
             and self._reach.surely_usable(group)
-            # One made elsewhere may be that of a blank picture and come without its quality. No
-            # list compares such a hash, so that finding none near it says nothing.
+            # One made elsewhere may be that of a blank picture and come without its quality. Lists
+            # do not compare such hashes, so that finding none near it says nothing.
             and (group.detail is not None or why_not_searchable(group.hash) is None)
         )
 
