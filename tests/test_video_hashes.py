@@ -69,7 +69,7 @@ def test_a_frame_that_cannot_be_is_refused(frame):
 @pytest.mark.parametrize("pdq", [b"", bytes(31), bytes(33), b"5a" * 32, bytearray(31)])
 def test_a_frame_whose_pdq_is_none_is_refused(pdq):
     """One that is too short or too long, as its hex is; it was filled up, or cut."""
-    with pytest.raises(HashError, match="wrong length|bad frame"):
+    with pytest.raises(HashError, match=r"wrong length|bad frame"):
         video.pack_vpdq([VideoFrame(0, 1.0, 50, bytes(32)), VideoFrame(1, 2.0, 50, pdq)])
 
 
