@@ -203,8 +203,9 @@ class SegmentedIndex:
 
         When it returns the change is on the disk and every reader's `refresh` sees it. Raises
         HashError for codes of another form, IndexFileError where another writer is at work for
-        long, OSError where the disk is full or broken; then nothing has changed, but that the
-        failure of the very last step, the sync of a folder, leaves open whether it has.
+        long or an index of another width has taken the folder's place, OSError where the disk is
+        full or broken; then nothing has changed, but that the failure of the very last step, the
+        sync of a folder, leaves open whether it has.
         """
         values = self._values(codes)
         return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
