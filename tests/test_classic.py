@@ -158,6 +158,7 @@ def test_views_and_strides_are_read_as_they_are(scene):
         np.zeros((4, 4), np.float32),
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((0, 4), np.uint8),
+        np.ma.zeros((4, 4), np.uint8),
         [[1, 2], [3, 4]],
     ],
 )
@@ -167,6 +168,10 @@ def test_what_is_no_picture_is_refused(pixels):
         classic.compute(pixels, KINDS["phash"])
     with pytest.raises(HashError, match="pdq is not made here, only phash"):
         classic.compute(np.zeros((9, 9), np.uint8), KINDS["pdq"])
+    with pytest.raises(HashError, match="a kind is a HashKind, KINDS"):
+        classic.compute(np.zeros((9, 9), np.uint8), "phash")
+    with pytest.raises(HashError, match="kinds are several"):
+        classic.compute_orientations(np.zeros((9, 9), np.uint8), KINDS["phash"])
 
 
 def test_a_thread_of_pixels_is_not_enlarged():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,27 @@ def test_a_failing_read_is_the_callers() -> None:
 
     with pytest.raises(OSError, match="the disk is gone"):
         texts(Broken())
+
+
+def test_a_file_without_bytes_yet_is_not_at_its_end() -> None:
+    """One that does not wait says None; the digest of what came before is that of no file."""
+
+    class Slow(io.RawIOBase):
+        pieces: ClassVar[list[bytes | None]] = [b"abc", None, b"def", b""]
+
+        def read(self, size: int = -1, /) -> bytes | None:
+            return self.pieces.pop(0)
+
+    with pytest.raises(BlockingIOError, match="does not wait"):
+        texts(Slow())
+
+
+def test_what_has_no_bytes_in_a_row_is_refused() -> None:
+    """A file that was opened as text, and a view with steps."""
+    with pytest.raises(HashError, match="opened as text"):
+        digest.compute(io.StringIO("abc"))  # type: ignore[arg-type]
+    with pytest.raises(HashError, match="one behind the other"):
+        digest.compute(memoryview(b"abcdef")[::2])
 
 
 def as_hashlib(contents: list[bytes], names: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -82,7 +82,13 @@ def test_any_memory_layout() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [np.zeros((2, 0), np.uint8), np.zeros(20, np.uint8), np.zeros((2, 20), np.int64), b"x" * 20],
+    [
+        np.zeros((2, 0), np.uint8),
+        np.zeros(20, np.uint8),
+        np.zeros((2, 20), np.int64),
+        np.ma.zeros((2, 20), np.uint8),
+        b"x" * 20,
+    ],
 )
 def test_build_refuses_other_arrays(values: object) -> None:
     """Another element type, shape or object is the caller's mistake."""

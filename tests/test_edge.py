@@ -99,3 +99,11 @@ def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_pa
         path.write_bytes(broken)
         with pytest.raises(ListError, match="no filter"):
             EdgeFilter.open(path)
+
+
+def test_a_filter_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    """The error says what is wrong: there is none, or it is a folder."""
+    with pytest.raises(ListError, match=r"cannot read .*absent\.bloom: No such file"):
+        EdgeFilter.open(tmp_path / "absent.bloom")
+    with pytest.raises(ListError, match="Is a directory"):
+        EdgeFilter.open(tmp_path)

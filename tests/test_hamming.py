@@ -263,6 +263,7 @@ def test_saved_over_an_open_index(tmp_path: Path) -> None:
         np.zeros((1, 1, 32), np.uint8),
         b"x" * 32,
         [[0] * 32],
+        np.ma.zeros((3, 32), np.uint8),
     ],
 )
 def test_build_refuses_other_arrays(codes: object) -> None:
@@ -278,6 +279,8 @@ def test_build_refuses_other_arrays(codes: object) -> None:
         np.zeros(16, np.uint8),
         np.zeros((3, 32), np.float32),
         np.zeros((), np.uint8),
+        np.ma.zeros((3, 32), np.uint8),
+        np.ma.zeros(32, np.uint8),
         None,
     ],
 )

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screener import Policy
 from screener.errors import HashError, ScreenerError
+from screener.hashed import hash_item
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 
 MD5 = "00112233445566778899aabbccddeeff"
@@ -237,6 +239,30 @@ def test_equality_is_of_kind_and_value() -> None:
     assert one != Hash(KINDS["sha256"], one.value)
     assert one != Hash(KINDS["phash256"], one.value)
     assert one != Hash(KINDS["pdq"], bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text"),
+    [
+        ("pdq", "kinds are several"),
+        (KINDS["pdq"], "kinds are several"),
+        (["5a" * 16], "a kind is a HashKind, .* not str$"),
+        ([KINDS["md5"], None], "a kind is a HashKind, .* not NoneType$"),
+        ([dataclasses.replace(KINDS["pdq"], radius=20)], "as it stands there"),
+        ([HashKind("other", 64, perceptual=True)], "as it stands there"),
+    ],
+)
+def test_what_is_no_kind_makes_no_hash_and_says_so(kinds: Any, text: str) -> None:
+    """Names, one kind alone, and a kind like one that there is: of them nothing was made."""
+    with pytest.raises(HashError, match=text):
+        hash_item(np.zeros((9, 9), np.uint8), policy=Policy(), kinds=kinds)
+
+
+def test_a_kind_that_equals_one_is_that_one() -> None:
+    """Where a kind comes from does not matter."""
+    made = HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True)
+    (first, *_) = hash_item(np.zeros((9, 9), np.uint8), policy=Policy(), kinds=[made]).hashes
+    assert first.hash.kind is KINDS["pdq"]
 
 
 @given(hashes)

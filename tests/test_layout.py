@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -186,13 +187,29 @@ def test_other_content_says_so(path: Path) -> None:
 
 
 def test_absent_files_and_folders(tmp_path: Path) -> None:
-    """What cannot be opened raises OSError as ever, a pipe is refused without waiting on it."""
+    """What cannot be opened raises OSError as ever, a device is refused."""
     with pytest.raises(FileNotFoundError):
         open_sections(tmp_path / "absent", "test")
     with pytest.raises(IsADirectoryError):
         open_sections(tmp_path, "test")
     with pytest.raises(IndexFileError, match="is not a file"):
         open_sections("/dev/null", "test")
+
+
+def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:
+    """Nobody writes into it, and whoever opens it as a file is held until somebody does."""
+    os.mkfifo(tmp_path / "pipe")
+    told: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(IndexFileError) as refused:
+            open_sections(tmp_path / "pipe", "test")
+        told.append(str(refused.value))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(10)
+    assert told == [f"{tmp_path / 'pipe'}: is not a file"]
 
 
 @pytest.mark.parametrize(

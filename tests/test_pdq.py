@@ -276,6 +276,8 @@ def test_refuses_other_arrays(dtype: str, shape: tuple[int, ...]) -> None:
             function(np.zeros(shape, np.uint8))
         with pytest.raises(HashError, match="list"):
             function([[1, 2], [3, 4]])  # type: ignore[arg-type]
+        with pytest.raises(HashError, match="masked"):
+            function(np.ma.zeros((8, 8), np.uint8))
 
 
 @pytest.mark.parametrize("shape", [(7, 90, 120), (5, 140, 130, 3), (3, 64, 64, 3), (0, 50, 50)])

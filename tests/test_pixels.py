@@ -421,8 +421,10 @@ def test_plain_arrays_are_not_copied() -> None:
         np.zeros((3, 3), np.uint32),
         np.zeros((3, 3), np.complex64),
         np.zeros((3, 3), object),
+        np.ma.zeros((3, 3), np.uint8),
+        np.ma.zeros((3, 3), np.float32),
     ],
-    ids=lambda array: f"{array.dtype}{array.shape}",
+    ids=lambda array: f"{type(array).__name__}-{array.dtype}{array.shape}",
 )
 def test_other_arrays_are_the_callers_mistake(array: NDArray[np.generic]) -> None:
     """A shape or dtype that is not pixels is a HashError, never a guess."""

@@ -162,9 +162,12 @@ def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
     assert (second.line, second.releasable) == (4, False)
     assert met(known, "md5", 2, 16)[0] == "no_match"
 
-    known.release_rows([first.id], by="ann", reason="the MD5 is sound")
+    with pytest.raises(ListError, match="no row to release"):
+        known.release_rows([], by="ann", reason="none of them")
+    known.release_rows([first.id, first.id], by="ann", reason="the MD5 is sound")
 
     assert met(known, "md5", 2, 16)[0] == "match"
+    assert known.log()[-1].note == "1 rows: the MD5 is sound"
     assert known.refresh().quarantined()[0][0].released == 2
     for wrong in (first.id, second.id, 99):
         with pytest.raises(ListError, match="cannot be released"):

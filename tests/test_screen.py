@@ -24,6 +24,7 @@ from screener import Hash, HashList, Policy, Reason, Screener, Verdict, regions
 from screener.errors import HashError, ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing import pdq
+from screener.hashing.hash import KINDS
 from screener.located import Located
 from screener.media.limits import Limits
 from screener.media.source import Name
@@ -407,6 +408,33 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
     assert engine.screen_many([]) == []
 
 
+def test_frames_in_an_array_are_several_items(engine, scene):
+    """Each is screened; in grey they have three dimensions, as one picture in colour has."""
+    pictures = [scene(number).resize((160, 120)) for number in (1, 2)]
+    for mode, verdicts in (("RGB", ["match", "no_match"]), ("L", ["match", "no_match"])):
+        frames = np.stack([np.asarray(one.convert(mode)) for one in pictures])
+        assert [one.verdict for one in engine.screen_many(frames)] == verdicts
+
+
+@pytest.mark.parametrize("form", ["name", "path", "bytes", "view", "file", "grey", "rgb", "rgba"])
+def test_one_item_is_not_taken_for_several(engine, scene, tmp_path, form):
+    """The letters of its name, its lines or its rows are no items."""
+    (tmp_path / "a.png").write_bytes(png(scene(1)))
+    with (tmp_path / "a.png").open("rb") as file:
+        alone = {
+            "name": "a.png",
+            "path": tmp_path / "a.png",
+            "bytes": png(scene(1)),
+            "view": memoryview(png(scene(1))),
+            "file": file,
+            "grey": np.asarray(scene(1).convert("L")),
+            "rgb": np.asarray(scene(1).convert("RGB")),
+            "rgba": np.asarray(scene(1).convert("RGBA")),
+        }[form]
+        with pytest.raises(TypeError, match="several items are a list of them"):
+            engine.screen_many(alone)
+
+
 @pytest.mark.parametrize("name", ["lists", "policy"])
 def test_lists_and_policy_of_a_screener_stay(engine, name):
     """What it hashes, and what clears an input, follows from both when it is made: others put in
@@ -488,6 +516,28 @@ def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
     digest = Hash.parse("md5", "5a" * 16)
     assert verdict(digest) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
     assert verdict() == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+
+
+@pytest.mark.parametrize("kind", ["pdq", "phash", "dhash256"])
+@pytest.mark.parametrize("quality", [None, 100])
+def test_the_hash_of_a_blank_picture_made_elsewhere_clears_nothing(make_list, kind, quality):
+    """Other tools give blank pictures the hash of no bits, or nearly none, and often no quality
+    with it. No list compares such a hash; what is near one is found by it all the same.
+    """
+    size = KINDS[kind].size
+    fewest = KINDS[kind].bits // 16  # bits of a hash that is compared
+    near, nearly = (((1 << bits) - 1).to_bytes(size) for bits in (fewest, fewest - 1))
+    engine = Screener(make_list([{"id": "n", kind: near.hex()}]), policy=Policy(radius={kind: 1}))
+
+    def verdict(*values):
+        made = [Hash(KINDS[kind], value, quality=quality) for value in values]
+        result = engine.match(made)
+        return result.verdict, result.reason
+
+    unknown = Verdict.UNSCREENED, Reason.TOO_LITTLE_DETAIL
+    assert verdict(bytes(size)) == verdict(b"\xff" * size) == unknown
+    assert verdict(nearly) == (Verdict.MATCH, None)
+    assert verdict(bytes(size), b"\xf0" * size) == (Verdict.NO_MATCH, None)
 
 
 def test_a_packed_upload_that_is_cut_costs_no_other_its_result(engine, scene):

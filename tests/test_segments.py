@@ -5,6 +5,7 @@ import itertools
 import mmap
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -166,9 +167,12 @@ def test_an_empty_index(tmp_path):
 def test_wrong_questions_are_refused(tmp_path):
     """Widths that there are not, codes of another form, rows beyond, no folder, one there is."""
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
-    with pytest.raises(HashError, match="not 65"):
-        SegmentedIndex.create(tmp_path / "j", bits=65)
-    for codes in (np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8]):
+    for bits in (65, 64.0, "64", [64], None):
+        with pytest.raises(HashError, match=f"not {re.escape(str(bits))}"):
+            SegmentedIndex.create(tmp_path / "j", bits=bits)
+    masked = np.ma.array(POOL[:2], mask=[[True] * 8, [False] * 8])
+    wrong = np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8], masked
+    for codes in wrong:
         with pytest.raises(HashError, match="codes"):
             index.add(codes)
     with pytest.raises(HashError, match="beyond"):
@@ -194,6 +198,45 @@ def test_a_refresh_opens_only_what_is_new(tmp_path):
 
     assert after.parts == 2
     assert after._snapshot.parts[0] is index._snapshot.parts[0]
+
+
+def replaced(path, *added):
+    """An index that was opened before its folder was replaced, and what is in its place."""
+    before = SegmentedIndex.create(path, bits=64).add(POOL[:12])
+    shutil.rmtree(path)
+    after = SegmentedIndex.create(path, bits=added[0].shape[1] * 8)
+    for codes in added:
+        after = after.add(codes)
+    return before, after
+
+
+def test_a_refresh_sees_that_another_index_is_there(tmp_path):
+    """An index made anew in the same place is found, also where it has come just as far."""
+    before, after = replaced(tmp_path / "i", POOL[12:20])
+
+    assert before.generation == after.generation
+    agrees(before.refresh(), {code.tobytes() for code in POOL[12:20]})
+    agrees(before, {code.tobytes() for code in POOL[:12]})
+
+
+def test_a_change_is_of_the_index_that_is_there(tmp_path):
+    """A change by an object of an index that was replaced loses nothing of the other one."""
+    before, after = replaced(tmp_path / "i", POOL[12:20])
+    before.add(POOL[30:31])
+
+    agrees(after.refresh(), {code.tobytes() for code in (*POOL[12:20], POOL[30])})
+    agrees(SegmentedIndex.open(tmp_path / "i"), {c.tobytes() for c in (*POOL[12:20], POOL[30])})
+
+
+@pytest.mark.parametrize("further", [0, 1])
+def test_a_change_of_an_index_of_another_width_is_refused(tmp_path, further):
+    """Codes do not go into an index whose codes are wider; nothing is written."""
+    wide = np.tile(POOL[:3], 2)
+    before, after = replaced(tmp_path / "i", *(wide[: 1 + n] for n in range(1 + further)))
+    for change in (lambda: before.add(POOL[:1]), lambda: before.remove(POOL[:1]), before.compact):
+        with pytest.raises(IndexFileError, match="of 128 bits and not 64"):
+            change()
+    assert after.refresh() is after
 
 
 def test_files_go_when_nobody_needs_them(tmp_path):

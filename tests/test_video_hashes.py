@@ -33,6 +33,7 @@ def test_a_vpdq_is_read_back(made):
     assert list(video.vpdq_frames(one.value)) == made
     assert Hash.parse("vpdq", one.text) == one
     assert " " not in one.text
+    assert str(one) == f"vpdq hash of {8 * len(one.value)} bits"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,13 @@ def test_a_frame_that_cannot_be_is_refused(frame):
     """A quality over 100, a time or number below zero, or that is none."""
     with pytest.raises(HashError):
         video.pack_vpdq([VideoFrame(*frame, bytes(32))])
+
+
+@pytest.mark.parametrize("pdq", [b"", bytes(31), bytes(33), b"5a" * 32, bytearray(31)])
+def test_a_frame_whose_pdq_is_none_is_refused(pdq):
+    """One that is too short or too long, as its hex is; it was filled up, or cut."""
+    with pytest.raises(HashError, match=r"wrong length|bad frame"):
+        video.pack_vpdq([VideoFrame(0, 1.0, 50, bytes(32)), VideoFrame(1, 2.0, 50, pdq)])
 
 
 def test_a_value_of_another_length_is_refused(monkeypatch):

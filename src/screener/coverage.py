@@ -8,6 +8,7 @@ from screener import video_search
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
+from screener.lists.records import why_not_searchable
 from screener.located import Located, Turned, groups_of
 from screener.policy import Policy
 from screener.reach import Reach
@@ -91,6 +92,9 @@ class Coverage:
             kind.name in self._can_match[one.name]
             and (kind.perceptual or self._policy.digests_only)
             and self._reach.surely_usable(group)
+            # One made elsewhere may be that of a blank picture and come without its quality. Lists
+            # do not compare such hashes, so that finding none near it says nothing.
+            and (group.detail is not None or why_not_searchable(group.hash) is None)
         )
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:

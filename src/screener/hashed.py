@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from screener import regions
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import classic, detail, digest, pdq
-from screener.hashing.hash import Hash, HashKind
+from screener.hashing.hash import Hash, HashKind, checked_kinds
 from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
 from screener.media import opening, source
 from screener.media.picture import Frame, Media, Picture
@@ -114,12 +114,12 @@ def hash_item(
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
     doubt. `digests` are those of its bytes that are wanted, where they were made before.
-    Never raises MediaError: the trouble is part of what is returned.
+    Never raises MediaError: the trouble is part of what is returned. HashError for what is no kind,
+    or one kind alone.
     """
-    exact: list[HashKind] = []
-    perceptual: list[HashKind] = []
-    for kind in kinds:
-        (exact if kind.digest else perceptual).append(kind)
+    wanted = checked_kinds(kinds)
+    exact = [kind for kind in wanted if kind.digest]
+    perceptual = [kind for kind in wanted if not kind.digest]
     name = source.name_of(item)
     hashes: list[Located | Turned] = []
     picture: Picture | None = None

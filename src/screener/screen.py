@@ -18,7 +18,7 @@ from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lookup import look_up, queries_of
-from screener.media import pixels
+from screener.media import pixels, source
 from screener.media.source import Item, Name, called
 from screener.policy import Policy
 from screener.provenance import warn_of_other_pixels
@@ -100,10 +100,14 @@ class Screener:
         return self.screen_many([item])[0]
 
     def screen_many(self, items: Iterable[Item]) -> list[Result]:
-        """Screen several items with one search for all of them; results in the same order."""
+        """Screen several items with one search for all of them; results in the same order.
+
+        An array of frames is several: (n, H, W), or (n, H, W, 3). TypeError where there is one item
+        instead, or what is none.
+        """
         surely = self.hasher
         sketching = replace(surely, sketches=True)
-        given = list(items)
+        given = source.several(items)
         # What can be read once only is hashed surely at once.
         hashed = [(surely if hasattr(one, "read") else sketching).hash(one) for one in given]
         return [

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.hashing import detail
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing import detail, given
+from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.shrink import Pixels, Size, shrunk
 
@@ -88,7 +88,7 @@ def _compute(
     pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
 ) -> dict[str, tuple[Hash, ...]]:
     """The hashes of each kind, in those orientations."""
-    wanted = tuple(dict.fromkeys(kinds))
+    wanted = tuple(dict.fromkeys(checked_kinds(kinds)))
     for kind in wanted:
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)
@@ -123,13 +123,14 @@ def _compute(
 
 
 def _check(pixels: Any) -> None:
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-        found = getattr(pixels, "dtype", type(pixels).__name__)
-        raise HashError(f"pixels must be a NumPy array of uint8, not {found}")
-    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
+    if not given.is_bytes(pixels):
+        raise HashError(f"pixels must be a NumPy array of uint8, not {given.named(pixels)}")
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         raise HashError(
             f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
         )
+    if not pixels.size:
+        raise HashError(f"pixels must be one or more, not {pixels.shape}")
 
 
 def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from screener import _core
 from screener.errors import HashError
@@ -22,8 +23,8 @@ def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
     """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
 
     The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
-    must be contiguous. Raises what reading the file raises, and HashError for anything else, such
-    as a path.
+    must be contiguous. Raises what reading the file raises, BlockingIOError where it has no bytes
+    yet, and HashError for anything else, such as a path or a file opened as text.
     """
     md5, sha1, sha256 = compute_kinds(source, _ALL)
     return md5, sha1, sha256
@@ -39,15 +40,28 @@ def compute_kinds(
     # They identify files and protect nothing, which a system that forbids MD5 allows.
     digests = [hashlib.new(kind.name, usedforsecurity=False) for kind in kinds]
     if isinstance(source, bytes | bytearray | memoryview):
-        whole = memoryview(source).cast("B")
+        whole = memoryview(source)
+        if not whole.c_contiguous:
+            raise HashError("digests are of bytes one behind the other: bytes(view) has them so")
+        whole = whole.cast("B")
         for start in range(0, len(whole), CHUNK):
             for digest in digests:
                 digest.update(whole[start : start + CHUNK])
     else:
-        while chunk := source.read(CHUNK):
+        while chunk := _chunk(source):
             for digest in digests:
                 digest.update(chunk)
     return tuple(Hash(kind, one.digest()) for kind, one in zip(kinds, digests, strict=True))
+
+
+def _chunk(source: BinaryIO) -> bytes:
+    """The next bytes of a file, none at its end alone."""
+    chunk: Any = source.read(CHUNK)
+    if chunk is None:  # which is no end
+        raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
+    if isinstance(chunk, str):
+        raise HashError("digests are of a binary file, not of one opened as text")
+    return cast("bytes", chunk)
 
 
 def compute_batch(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from types import MappingProxyType
+from typing import Any
 
 from screener.errors import HashError
 from screener.hashing import video
@@ -109,6 +110,22 @@ def kind_named(name: str) -> HashKind:
         raise HashError(f"{said}; one of: {', '.join(KINDS)}") from None
 
 
+def checked_kinds(kinds: Any) -> tuple[HashKind, ...]:
+    """Several kinds, each the very one that KINDS has; HashError where they are anything else, such
+    as names, or one kind alone.
+    """
+    if isinstance(kinds, str) or not isinstance(kinds, Iterable):
+        raise HashError(f"kinds are several: [KINDS['pdq']], and not one {type(kinds).__name__}")
+    wanted = tuple(kinds)
+    for kind in wanted:
+        # What is in the place of a kind may be a value, and is not repeated.
+        if not isinstance(kind, HashKind):
+            raise HashError(f"a kind is a HashKind, KINDS['pdq'] say, not {type(kind).__name__}")
+        if kind != KINDS.get(kind.name):
+            raise HashError("a kind is one of KINDS, as it stands there")
+    return tuple(KINDS[kind.name] for kind in wanted)
+
+
 @dataclass(frozen=True)
 class Hash:
     """A hash: equal when kind and bytes are equal, whatever its quality.
@@ -149,7 +166,7 @@ class Hash:
         return Hash, (self.kind, self.value, self.quality, self.pixels)
 
     def __str__(self) -> str:
-        return f"{self.kind.name} hash of {self.kind.bits} bits"
+        return f"{self.kind.name} hash of {8 * len(self.value)} bits"
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from screener import _core
 from screener.errors import HashError
+from screener.hashing import given
 from screener.hashing.hash import KINDS, Hash
 from screener.threads import checked as checked_threads
 
@@ -100,9 +101,8 @@ def _checked(
     pixels: Any, name: str = "pixels", *, before: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
     """An array of uint8 with the dimensions of grey or RGB, and those `before`; or HashError."""
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-        found = getattr(pixels, "dtype", type(pixels).__name__)
-        raise HashError(f"{name} must be a NumPy array of uint8, not {found}")
+    if not given.is_bytes(pixels):
+        raise HashError(f"{name} must be a NumPy array of uint8, not {given.named(pixels)}")
     ndim = pixels.ndim - len(before)
     if ndim != 2 and not (ndim == 3 and pixels.shape[-1] == 3):
         grey = ", ".join((*before, "height", "width"))

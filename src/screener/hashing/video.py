@@ -42,11 +42,18 @@ class VideoFrame(NamedTuple):
 
 def pack_vpdq(frames: Iterable[VideoFrame]) -> bytes:
     """The value made of frames; HashError where there is none or one cannot be."""
+    value = b"".join(map(_packed, frames))
+    check_vpdq(value)
+    return value
+
+
+def _packed(frame: VideoFrame) -> bytes:
     try:
-        value = b"".join(_FRAME.pack(*frame) for frame in frames)
+        value = _FRAME.pack(*frame)
     except struct.error:
         raise HashError("not a vpdq value: bad frame") from None
-    check_vpdq(value)
+    if len(frame[-1]) != PDQ_BYTES:  # which was cut, or filled up
+        raise HashError("not a vpdq value: wrong length")
     return value
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import HashError, IndexFileError
+from screener.hashing import given
 from screener.index.invariants import check_digests
 from screener.index.layout import Array, Sections, open_sections, write_sections
 
@@ -165,9 +166,8 @@ class DigestIndex:
 
 def _check_values(values: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of values with at least one byte."""
-    if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
-        found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise HashError(f"{what} are a uint8 array, not {found}")
+    if not given.is_bytes(values):
+        raise HashError(f"{what} are a uint8 array, not {given.named(values)}")
     if values.ndim != 2 or values.shape[1] == 0:
         raise HashError(f"{what} have the shape (n, size), not {values.shape}")
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from screener import _core
 from screener.errors import HashError, IndexFileError
+from screener.hashing import given
 from screener.index.invariants import check_codes
 from screener.index.layout import Identity, Sections, open_sections, write_sections
 from screener.index.tables import Tables
@@ -297,9 +298,8 @@ def _gathered(arrays: Iterable[Codes]) -> Codes:
 
 def _check_codes(codes: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of a width that there is."""
-    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
-        found = codes.dtype if isinstance(codes, np.ndarray) else type(codes).__name__
-        raise HashError(f"{what} are a uint8 array, not {found}")
+    if not given.is_bytes(codes):
+        raise HashError(f"{what} are a uint8 array, not {given.named(codes)}")
     if codes.ndim != 2 or codes.shape[1] not in WIDTHS:
         raise HashError(
             f"{what} have the shape (n, 8), (n, 16), (n, 32) or (n, 64), not {codes.shape}"

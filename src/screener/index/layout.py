@@ -162,7 +162,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
     something else or was written by a newer version; OSError where it cannot be opened.
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_opened) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")
@@ -177,6 +177,11 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
         directory = _read_directory(path, raw, status.st_size)
         mapped = mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ)
     return Sections(path, os.path.abspath(path), found, VERSION, writer, directory, mapped)
+
+
+def _opened(path: str, flags: int) -> int:
+    """A pipe by that name is opened without waiting for somebody who writes into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _storable(name: str, array: Array) -> Array:

@@ -17,12 +17,14 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from screener.errors import HashError, IndexFileError
+from screener.hashing import given
 from screener.index import disk, manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.held import Held, one_at_a_time
@@ -87,7 +89,7 @@ class SegmentedIndex:
 
         Raises HashError for another width, FileExistsError where the path exists.
         """
-        if bits not in {8 * width for width in WIDTHS}:
+        if not isinstance(bits, Integral) or bits not in {8 * width for width in WIDTHS}:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits}")
         folder = Path(os.path.abspath(path))
         if os.path.lexists(folder):
@@ -183,9 +185,17 @@ class SegmentedIndex:
         self._snapshot.verify()
 
     def refresh(self) -> SegmentedIndex:
-        """The newest state, this very object if it is that. Opens only files that are new."""
-        if manifests.newest(self._folder) == self.generation:
-            return self
+        """The newest state, this very object if it is that. Opens only files that are new.
+
+        Where another index has taken the place of the folder, one that was made anew, say, it is
+        that one's.
+        """
+        number = manifests.newest(self._folder)
+        if number == self.generation:
+            # Another index may have come as far, so that the number alone says nothing.
+            with contextlib.suppress(FileNotFoundError):  # swept meanwhile: there is a newer one
+                if manifests.read(self._folder, number) == self._manifest:
+                    return self
         return SegmentedIndex._open(self._folder, self._held, self._hugepages)
 
     def add(self, codes: Codes) -> SegmentedIndex:
@@ -193,8 +203,9 @@ class SegmentedIndex:
 
         When it returns the change is on the disk and every reader's `refresh` sees it. Raises
         HashError for codes of another form, IndexFileError where another writer is at work for
-        long, OSError where the disk is full or broken; then nothing has changed, but that the
-        failure of the very last step, the sync of a folder, leaves open whether it has.
+        long or an index of another width has taken the folder's place, OSError where the disk is
+        full or broken; then nothing has changed, but that the failure of the very last step, the
+        sync of a folder, leaves open whether it has.
         """
         values = self._values(codes)
         return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
@@ -210,9 +221,8 @@ class SegmentedIndex:
 
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
-        if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8:
-            found = getattr(codes, "dtype", type(codes).__name__)
-            raise HashError(f"codes are a uint8 array, not {found}")
+        if not given.is_bytes(codes):
+            raise HashError(f"codes are a uint8 array, not {given.named(codes)}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))
@@ -220,6 +230,11 @@ class SegmentedIndex:
     def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
         with one_at_a_time(self._folder / "lock"):
             newest = self.refresh()
+            if newest.bits != self.bits:
+                raise IndexFileError(
+                    f"{self._folder} is another index by now, of {newest.bits} bits and not"
+                    f" {self.bits}: open it"
+                )
             manifests.sweep(self._folder, newest.generation)
             step = stepping(newest._snapshot)
             if step is None:

@@ -33,7 +33,7 @@ _LONGEST_LINE = 1024
 _HEADER = struct.Struct("<dQQQQ")
 _MOST_SLICES = 64
 # What reading a file that is no filter, or no longer, can raise.
-_BROKEN = (OSError, ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
+_BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
 
 class EdgeFilter:
@@ -96,6 +96,8 @@ class EdgeFilter:
                     raise ValueError
                 stream.seek(start)
                 found = bloom.fromfile(stream)
+        except OSError as error:
+            raise ListError(f"cannot read {path}: {error.strerror}") from error
         except _BROKEN as error:
             raise ListError(f"{path} is no filter, or is damaged") from error
         return cls(found, kind_named(facts["kind"]), facts["generation"])

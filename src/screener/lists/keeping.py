@@ -233,7 +233,9 @@ class KeptList:
         )
 
     def release_rows(self, ids: Sequence[int], *, by: str, reason: str) -> int:
-        """Take in what can be read of rows set aside; the new generation's number."""
+        """Take in what can be read of rows set aside, by the numbers that `quarantined` gives; the
+        new generation's number. ListError where one cannot be, or none is named.
+        """
         return releasing.release_rows(self._path, ids, Release(by, reason))
 
     def release_value(

@@ -40,7 +40,12 @@ class Release:
 
 
 def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
-    """Take in what could be read of rows that were set aside; the generation that has them."""
+    """Take in what could be read of rows that were set aside; the generation that has them.
+    ListError, and no generation, where one cannot be, or none is named.
+    """
+    ids = tuple(dict.fromkeys(ids))
+    if not ids:
+        raise ListError("no row to release is named")
     with generations.writing(folder) as connection, ExitStack() as leaving:
         before = generations.at(connection, folder)
         number = before.number + 1

@@ -23,6 +23,9 @@ from screener.media import tiff
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
 
+CHANNELS = (1, 3, 4)
+"""Of an array of pixels with three dimensions, what the last may have."""
+
 Pixels = NDArray[np.uint8]
 _Bands = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
@@ -123,11 +126,14 @@ def from_array(array: NDArray[Any]) -> Pixels:
 
     Shapes (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
     composited on white. dtype uint8, bool, uint16 or a float, scaled as deep grey files are
-    (one scale for all channels). Anything else is a HashError.
+    (one scale for all channels). Anything else, and a masked array, is a HashError.
     """
+    if isinstance(array, np.ma.MaskedArray):
+        # Whoever masks pixels has to say what is seen instead.
+        raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):
         raise HashError(f"pixels are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
     if 0 in array.shape:
         raise HashError(f"an array without pixels: {array.shape}")

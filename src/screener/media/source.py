@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, BinaryIO, Protocol, cast
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError
+from screener.media import pixels
 from screener.media.open_file import HEAD, OpenFile, unreadable
 from screener.media.sniff import CONTAINERS, sniff
 
@@ -76,6 +78,19 @@ class Source:
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
             self.file.close()
+
+
+def several(items: Iterable[Item]) -> list[Item]:
+    """Items in a list; TypeError where there is one instead, which has parts: the letters of its
+    name, its lines or its rows would be screened.
+    """
+    alone = isinstance(items, str | PathLike | bytes | bytearray | memoryview)
+    if isinstance(items, np.ndarray):
+        alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNELS)
+    if alone or hasattr(items, "read"):
+        found = type(items).__name__
+        raise TypeError(f"several items are a list of them, and not one {found}: [item] is one")
+    return list(items)
 
 
 def name_of(item: Item) -> Name:

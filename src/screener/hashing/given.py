@@ -1,0 +1,28 @@
+"""What is given as pixels, codes or digests: whether it is an array of bytes, and what if not."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.ma import MaskedArray
+from numpy.typing import NDArray
+
+
+def is_bytes(given: Any) -> TypeGuard[NDArray[np.uint8]]:
+    """Whether it is a NumPy array of uint8, all of which counts."""
+    return isinstance(given, np.ndarray) and given.dtype == np.uint8 and not is_masked(given)
+
+
+def is_masked(given: object) -> bool:
+    """Whether it is an array with a mask. What that covers is neither to be hashed nor found, and
+    what stands there instead is for the caller to say.
+    """
+    return isinstance(given, MaskedArray)
+
+
+def named(given: object) -> str:
+    """What something else is, for people: the type of its elements, or its own."""
+    return (
+        "a masked array" if is_masked(given) else f"{getattr(given, 'dtype', type(given).__name__)}"
+    )
