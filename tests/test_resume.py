@@ -536,6 +536,22 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
     assert all(one in told[len(anew) :] for one in told[: len(anew)])
 
 
+def test_nobody_can_look_for_names_that_stand_for_each_other():
+    """The hashes by which lines are known are short: they are others in each process, so that who
+    names the files cannot have one line take the place of another.
+    """
+    made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
+    asked = f"from screener.newest import Seen; one = {made}"
+    asked += "; print((one.hashes() + one.holders()).hex())"
+    told = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    one = Seen(b"a.jpg", (5,), (0,), 1, 2, "lists")
+    own = (one.hashes() + one.holders()).hex()
+    assert [len(told), len(own)] == [48, 48]
+    assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}
+
+
 def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tmp_path):
     """Which of them has a line is told by the line, in whatever order they were written."""
     tar, path = tmp_path / "t.tar", tmp_path / "r.jsonl"
