@@ -104,15 +104,19 @@ def _summary(told: Calibration) -> str:
     left = ", ".join(f"{count} {reason}" for reason, count in told.left_out.items()) or "none"
     return (
         f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
-        f" are named by it by a digest, and others were left out: {escape(left)}."
+        f" are named by it by a digest, {told.copies:,} are copies of a file before them, and"
+        f" others were left out: {escape(left)}."
         f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
         f"{_edited(told)}"
         "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
         f" <strong>{in_a_million(told.together)}</strong>.</p>"
         '<p class="note">Bounds are those of Clopper and Pearson at 95 %. Where nothing was seen,'
         " the upper one is 3 divided by the number of pictures: more pictures lower it, nothing"
-        " else does. The figures hold for pictures like these and for this list; another list, or"
-        " this one grown, has its own. The page counts the pictures within each radius, up to the"
+        " else does. They take each picture for one that has nothing to do with the others: of many"
+        " pictures of one scene, and of copies that were saved anew, the true ones are wider. The"
+        " figures hold for pictures like these and for this list; another list, or this one grown,"
+        " has its own. Its values are told with those of seeds and known files, which match nothing"
+        " as long as they are that. The page counts the pictures within each radius, up to the"
         " policy's, and names none.</p>"
     )
 
