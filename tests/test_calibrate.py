@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -144,6 +145,21 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     told = replace(calibrate(known, tmp_path), edited=1, not_edited={"crashed": 1})
     assert "1 pictures were edited and compared with what they were" in page(told)
     assert "it failed: 1 crashed" in page(told)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux")
+def test_a_picture_that_is_too_large_for_an_edit_is_counted(make_list, scene, tmp_path):
+    """A worker has memory for it, and none for the form of twice its size: the others say nothing
+    of it, so that nobody may take them for all.
+    """
+    (tmp_path / "album").mkdir()
+    scene(20).resize((6000, 5000)).save(tmp_path / "album" / "large.jpg")
+    scene(21).save(tmp_path / "album" / "small.png")
+    known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
+    policy = Policy(memory=400 << 20)
+    told = calibrate(known, tmp_path / "album", policy=policy, edits=True)
+    assert (told.pictures, told.left_out) == (2, {})
+    assert (told.edited, told.not_edited) == (1, {"too_large": 1})
 
 
 @pytest.mark.parametrize(

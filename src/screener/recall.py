@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from screener.edits import EDITS
-from screener.errors import MediaError
+from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
 from screener.hashing.hash import Hash, HashKind
 from screener.located import Located
 from screener.media import image, source
 from screener.media.archive import Budget
+from screener.media.source import name_of
 from screener.policy import Policy
 from screener.result import Reason
 
@@ -35,13 +36,14 @@ class Editing:
 
     def do(
         self, target: Target, budget: Budget | None, way: Way
-    ) -> dict[str, dict[str, int | None]]:
+    ) -> dict[str, dict[str, int | None]] | Hashed:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
-        where its detail does not do. Empty for a file that is no whole picture.
+        where its detail does not do. Empty for a file that is no whole picture. MemoryError where
+        there is too little for an edit; what is told then is the input, for its trouble.
         """
         if way is Way.DIGESTS:
-            return {}
-        hashed = hash_item(target.path, policy=self.policy, kinds=self.kinds)
+            return Hashed(name_of(target.path))
+        hashed = self._hashed(target.path)
         own = {
             one.hash.kind.name: one.hash
             for one in self._compared(hashed)
@@ -54,10 +56,17 @@ class Editing:
             return {}
         found: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
         for name, edit in EDITS.items():
-            edited = hash_item(edit(picture), policy=self.policy, kinds=self.kinds)
+            edited = self._hashed(edit(picture))
             for kind, distance in _least(own, self._compared(edited)).items():
                 found[kind][name] = distance
         return found
+
+    def _hashed(self, item: str | Image.Image) -> Hashed:
+        """An item's hashes; MemoryError where it lacked memory, which is no edit's doing."""
+        hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
+        if isinstance(hashed.trouble, ShortOfMemory):
+            raise MemoryError
+        return hashed
 
     def _compared(self, hashed: Hashed) -> list[Located]:
         """The hashes that the policy's floors let be compared."""
