@@ -27,9 +27,14 @@ from screener.recall import Again
 
 
 def test_counts_are_told_with_no_more_digits_than_there_are():
-    """Two digits that count, with bounds; nothing seen is an upper bound and no more."""
-    assert in_a_million(Count.of(0, 300)) == "0 seen; under 9,900"
-    assert in_a_million(Count.of(3, 300)) == "10,000 (2,100 to 29,000)"
+    """Two digits that count, with bounds; nothing seen is an upper bound and no more. Bounds are
+    rounded outwards: 9,936 in a million are not under 9,900.
+    """
+    assert in_a_million(Count.of(0, 300)) == "0 seen; under 10,000"
+    assert in_a_million(Count.of(3, 300)) == "10,000 (2,000 to 29,000)"
+    assert in_a_million(Count(0, 1, 0.0, 1.0)) == "0 seen; under 1,000,000"
+    assert in_a_million(Count(3, 10, 0.1, 0.3)) == "300,000 (100,000 to 300,000)"
+    assert in_a_million(Count(1, 2 * MILLION, 2.51e-7, 9.2e-7)) == "0.5 (0.2 to 1)"
 
 
 def upright(picture, kinds):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from html import escape
 from os import PathLike
 
@@ -87,17 +88,21 @@ def page(told: Calibration, *, names: bool = False) -> str:
 
 
 def in_a_million(count: Count) -> str:
-    """A count as false matches in a million pictures, with its bounds, in words."""
-    high = _rounded(count.high * MILLION)
+    """A count as false matches in a million pictures, with its bounds, which are rounded outwards,
+    in words.
+    """
+    high = _rounded(count.high * MILLION, ROUND_CEILING)
     if not count.hits:
         return f"0 seen; under {high}"
     expected = _rounded(count.share * MILLION)
-    return f"{expected} ({_rounded(count.low * MILLION)} to {high})"
+    return f"{expected} ({_rounded(count.low * MILLION, ROUND_FLOOR)} to {high})"
 
 
-def _rounded(number: float) -> str:
-    """With two digits that count, since there are not more."""
-    return f"{float(f'{number:.2g}'):,.0f}" if number >= 1 else f"{number:.1g}"
+def _rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
+    """With two digits that count, since there are not more; with one below 1."""
+    exact = Decimal(f"{number:.9g}")  # without what floating point adds behind
+    told = float(Context(2 if number >= 1 else 1, rounding).plus(exact))
+    return f"{told:,.0f}" if told >= 1 else f"{told:g}"
 
 
 def _summary(told: Calibration) -> str:
