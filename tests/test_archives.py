@@ -410,6 +410,29 @@ def test_a_zip_file_behind_another_is_told_of(engine, pictures, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_a_tar_file_behind_another_is_told_of(engine, pictures, tmp_path, pack):
+    """The members of the first are screened, and those of the second cleared by nothing, listed as
+    they may be; packed together or each by itself. Zeros, of any number, are an end and no more.
+    """
+    first, last = tarred({"c.png": pictures[2]}), tarred({"a.png": pictures[0]})
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "1.tar").write_bytes(pack(first + last))
+    (folder / "2.tar").write_bytes(pack(first) + pack(last))
+    (folder / "3.tar").write_bytes(pack(first + bytes(100_000)))
+    (folder / "4.tar").write_bytes(pack(first + bytes(100_000) + b"!"))
+
+    found = told(scan(engine, folder, jobs=1), folder)
+
+    assert found == [
+        ("1.tar!c.png", "no_match", None), ("1.tar", "unscreened", "undecodable"),
+        ("2.tar!c.png", "no_match", None), ("2.tar", "unscreened", "undecodable"),
+        ("3.tar!c.png", "no_match", None),
+        ("4.tar!c.png", "no_match", None), ("4.tar", "unscreened", "undecodable"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("zeros", [0, 100_000])
 def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
     """Names that say they are UTF-8 and are not stay as they are, and all members are screened; so

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import sqlite3
 import stat
 import sys
 import time
 import zipfile
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -348,6 +350,20 @@ def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_pat
             monkeypatch.setattr(time, "time", lambda at=now + 86_400 + gone: at)
             cache.forget()
             assert (cache.forgotten, len(cache)) == (gone, 4 - gone)
+
+
+@pytest.mark.parametrize("more", [(), ("--json-progress",)])
+def test_a_scan_tells_what_it_forgets(known, tmp_path, more):
+    """No rescan behind it could: of what is in no cache, nothing is counted."""
+    for name in ("old.txt", "new.txt"):
+        (tmp_path / name).write_text(name)
+    before = ("--list", known.path, "--cache", tmp_path / "c", "-o", tmp_path / "r.jsonl")
+    first = screener("scan", tmp_path / "old.txt", *before, "--keep", "1", *more)
+    assert "forgotten" not in first.stderr
+    with closing(sqlite3.connect(tmp_path / "c")) as kept, kept:
+        kept.execute("UPDATE inputs SET hashed = hashed - 200000")
+    second = screener("scan", tmp_path / "new.txt", *before, *more)
+    assert "1 inputs were older than the cache keeps them and are forgotten now" in second.stderr
 
 
 def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_path, monkeypatch):

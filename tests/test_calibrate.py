@@ -5,27 +5,36 @@ import json
 import os
 import re
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from command import screener
+from drawn_videos import clip
 
 from screener import Policy
-from screener.calibrate import MILLION, Count, _Again, calibrate
+from screener.calibrate import MILLION, Count, calibrate
 from screener.calibration_page import claimed, in_a_million, page
+from screener.copies import Copies
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
+from screener.recall import Again
 
 
 def test_counts_are_told_with_no_more_digits_than_there_are():
-    """Two digits that count, with bounds; nothing seen is an upper bound and no more."""
-    assert in_a_million(Count.of(0, 300)) == "0 seen; under 9,900"
-    assert in_a_million(Count.of(3, 300)) == "10,000 (2,100 to 29,000)"
+    """Two digits that count, with bounds; nothing seen is an upper bound and no more. Bounds are
+    rounded outwards: 9,936 in a million are not under 9,900.
+    """
+    assert in_a_million(Count.of(0, 300)) == "0 seen; under 10,000"
+    assert in_a_million(Count.of(3, 300)) == "10,000 (2,000 to 29,000)"
+    assert in_a_million(Count(0, 1, 0.0, 1.0)) == "0 seen; under 1,000,000"
+    assert in_a_million(Count(3, 10, 0.1, 0.3)) == "300,000 (100,000 to 300,000)"
+    assert in_a_million(Count(1, 2 * MILLION, 2.51e-7, 9.2e-7)) == "0.5 (0.2 to 1)"
 
 
 def upright(picture, kinds):
@@ -133,7 +142,7 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     """Where a worker fails at an edit, the page and the summary say of how many, and why."""
     scene(20).save(tmp_path / "a.png")
     known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
-    again = _Again([KINDS["phash"]])
+    again = Again([KINDS["phash"]])
     again.add(Hashed(Name("a.png"), trouble=MediaError("crashed", "the decoder failed")))
     again.add({"phash": dict.fromkeys(EDITS, 2)})
     again.add({})
@@ -141,6 +150,21 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     told = replace(calibrate(known, tmp_path), edited=1, not_edited={"crashed": 1})
     assert "1 pictures were edited and compared with what they were" in page(told)
     assert "it failed: 1 crashed" in page(told)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux")
+def test_a_picture_that_is_too_large_for_an_edit_is_counted(make_list, scene, tmp_path):
+    """A worker has memory for it, and none for the form of twice its size: the others say nothing
+    of it, so that nobody may take them for all.
+    """
+    (tmp_path / "album").mkdir()
+    scene(20).resize((6000, 5000)).save(tmp_path / "album" / "large.jpg")
+    scene(21).save(tmp_path / "album" / "small.png")
+    known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
+    policy = Policy(memory=400 << 20)
+    told = calibrate(known, tmp_path / "album", policy=policy, edits=True)
+    assert (told.pictures, told.left_out) == (2, {})
+    assert (told.edited, told.not_edited) == (1, {"too_large": 1})
 
 
 @pytest.mark.parametrize(
@@ -166,6 +190,71 @@ def test_a_picture_that_the_list_names_is_no_false_match(make_list, benign, scen
     known = make_list([{"id": "one", "pdq": upright(scene(20), ["pdq"])["pdq"], "sha256": digest}])
     told = calibrate(known, [file, benign / "holiday-21.png"])
     assert (told.listed, told.pictures, told.together.hits) == (1, 1, 0)
+
+
+def test_a_picture_that_is_known_good_may_be_a_false_match(make_list, benign, scene):
+    """A list of known files that names it makes no match, and takes none away."""
+    file = benign / "holiday-20.png"
+    known = make_list(
+        [
+            {"id": "one", "pdq": upright(scene(20), ["pdq"])["pdq"], "status": "confirmed"},
+            {
+                "id": "good",
+                "md5": hashlib.md5(file.read_bytes()).hexdigest(),
+                "status": "known_good",
+            },
+        ]
+    )
+    told = calibrate(known, [file, benign / "holiday-21.png"])
+    assert (told.listed, told.pictures, told.together.hits) == (0, 2, 1)
+
+
+def test_a_kind_of_which_nothing_can_match_has_no_curve(make_list, benign, scene):
+    """That none of its seeds was matched by says nothing of a radius, and a list of seeds alone is
+    refused by a sentence that says why.
+    """
+    hashes = upright(scene(20), ["pdq", "phash"])
+    seed = {"id": "seed", "phash": hashes["phash"], "status": "seed"}
+    told = calibrate(make_list([{"id": "one", "pdq": hashes["pdq"]}, seed], name="both"), benign)
+    assert [curve.kind for curve in told.curves] == ["pdq"]
+    with pytest.raises(ListError, match="holds only seeds, known files"):
+        calibrate(make_list([seed], name="seeds"), benign)
+
+
+def test_copies_count_once(known, scene, tmp_path):
+    """Each narrows the bounds as a picture of its own would, and says nothing new: a file given
+    twice, a link, a copy. A file of as many bytes is none, and is counted.
+    """
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for seed in (20, 21):
+        scene(seed).save(folder / f"{seed}.bmp")  # all of one size
+    (folder / "copy.bmp").write_bytes((folder / "20.bmp").read_bytes())
+    os.link(folder / "21.bmp", folder / "hard.bmp")
+    (folder / "soft.bmp").symlink_to("20.bmp")
+    told = calibrate(known, [folder, folder / "21.bmp"], edits=True)
+    assert (told.pictures, told.copies, told.left_out, told.edited) == (2, 4, {}, 2)
+    assert (told.together.hits, told.together.cases) == (1, 2)
+    assert "4 are copies of a file before them" in page(told)
+
+
+def test_what_is_gone_since_is_no_copy(tmp_path):
+    """Two files of one size that can be compared no more are two; a FIFO is not waited for."""
+    copies = Copies()
+    os.mkfifo(tmp_path / "fifo")
+    names = [os.fsencode(tmp_path / name) for name in ("one", "fifo", "two")]
+    assert [copies.add(name, 7) for name in names] == [False] * 3
+    assert not copies.names
+
+
+def test_a_video_is_no_picture(make_list, scene, tmp_path):
+    """Of its many frames one matches more readily: it is left out, and counted as such."""
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "clip.mp4").write_bytes(clip([scene(20)] * 3))
+    scene(21).save(tmp_path / "album" / "picture.png")
+    known = make_list([{"id": "one", "pdq": upright(scene(20), ["pdq"])["pdq"]}])
+    told = calibrate(known, tmp_path / "album")
+    assert (told.pictures, told.left_out, told.together.hits) == (1, {"video": 1}, 0)
 
 
 def test_what_cannot_be_calibrated_is_refused(make_list, known, benign):

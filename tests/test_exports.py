@@ -18,8 +18,8 @@ LAYERS = [
     "confined", "starting", "visiting", "worker", "workers", "working", "newest", "finished",
     "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan", "rescan",
     "output", "ray", "vpdq", "summary", "report", "spreadsheet", "audit_line", "audit_chain",
-    "audit_file", "audit", "progress", "hash_lines", "measure", "calibrate", "calibration_page",
-    "console", "tally", "list_pages", "hotline", "commands", "cli",
+    "audit_file", "audit", "progress", "hash_lines", "measure", "copies", "recall", "calibrate",
+    "calibration_page", "console", "tally", "list_pages", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 

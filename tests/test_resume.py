@@ -444,6 +444,30 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
     assert "3 older lines" in page_of(found, "r")
 
 
+def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
+    """As where the results of two lists were put together: the newest line of an input says what
+    one list said, and the page, that another had a match. What matches still is not among these.
+    """
+    for seed in (1, 2, 3):
+        scene(seed).save(tmp_path / f"{seed}.png")
+    digest = {
+        seed: hashlib.md5((tmp_path / f"{seed}.png").read_bytes()).hexdigest() for seed in (1, 2)
+    }
+    one = make_list([{"id": f"a{seed}", "md5": digest[seed]} for seed in (1, 2)], name="one")
+    other = make_list([{"id": "b2", "md5": digest[2]}], name="other")
+    path = tmp_path / "r.jsonl"
+    with output.open_jsonl(path) as out:
+        for known in (one, other):
+            engine = Screener(known, policy=Policy(digests_only=True))
+            for seed in (1, 2, 3):
+                out.write(engine.screen(tmp_path / f"{seed}.png"))
+
+    found = Summary.of(path)
+
+    assert (found.verdicts, found.matched_before) == ({"match": 1, "no_match": 2}, 1)
+    assert "1 inputs match by such a line</strong>, not by their newest one" in page_of(found, "r")
+
+
 @pytest.mark.parametrize("chunk", [7, newest._CHUNK])
 def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
     """The newest state of each input, whatever the order and the number of lines; one that was
@@ -534,6 +558,22 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
         for one in (*anew, *again)
     ]
     assert all(one in told[len(anew) :] for one in told[: len(anew)])
+
+
+def test_nobody_can_look_for_names_that_stand_for_each_other():
+    """The hashes by which lines are known are short: they are others in each process, so that who
+    names the files cannot have one line take the place of another.
+    """
+    made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
+    asked = f"from screener.newest import Seen; one = {made}"
+    asked += "; print((one.hashes() + one.holders()).hex())"
+    told = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    one = Seen(b"a.jpg", (5,), (0,), 1, 2, "lists")
+    own = (one.hashes() + one.holders()).hex()
+    assert [len(told), len(own)] == [48, 48]
+    assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}
 
 
 def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tmp_path):

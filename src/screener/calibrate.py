@@ -13,20 +13,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from screener.bounds import share
+from screener.copies import Copies
 from screener.edits import EDITS
-from screener.errors import ListError, MediaError, PolicyError
-from screener.hashed import Hashed, hash_item
-from screener.hasher import Target, Way
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.errors import ListError, PolicyError
+from screener.hashing.hash import KINDS, HashKind
 from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
-from screener.located import Located
-from screener.media import image, source
-from screener.media.archive import Budget
+from screener.lists.states import State
+from screener.media.sniff import CONTAINERS
 from screener.policy import Policy
+from screener.recall import Again, Editing
 from screener.result import Reason, Result, Verdict
 from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
@@ -89,10 +87,12 @@ class Calibration:
     """What a list and a policy would give, told by ordinary pictures.
 
     `pictures` were screened to their end, `too_little_detail` among them, which cannot match;
-    `left_out` are the others, by reason. `listed` are files that the list names by a digest, and
-    so are no false matches. `together` counts pictures that match by any kind under the policy as
-    it is. `matching` are their names, which stay out of reports unless asked for. `edited` counts
-    those whose edited forms were compared, `not_edited` those that harmed a worker then, by reason.
+    `left_out` are the others, by reason, and videos as `video`. `listed` are files that the list
+    names by a digest, other than as known good, and so are no false matches; `copies` are files of
+    the bytes of a picture before, which say nothing more. `together` counts pictures that match by
+    any kind under the policy as it is. `matching` are their names, which stay out of reports unless
+    asked for. `edited` counts those whose edited forms were compared, `not_edited` those that
+    harmed a worker then, by reason.
     """
 
     list: str
@@ -101,6 +101,7 @@ class Calibration:
     pictures: int
     too_little_detail: int
     listed: int
+    copies: int
     left_out: Mapping[str, int]
     together: Count
     curves: tuple[Curve, ...]
@@ -128,15 +129,14 @@ def calibrate(
 
     `benign` are files and folders of pictures that show nothing that is listed. With `edits`
     they are edited too, each in fourteen everyday ways, to see at which radius they are found
-    again. Uses worker processes: call it under `if __name__ == "__main__":`. Raises ListError
-    where the list holds no kind that is computed here, or there is no picture.
+    again. A file counts once, however many copies of it there are, and a video not at all. Uses
+    worker processes: call it under `if __name__ == "__main__":`. Raises ListError where no kind
+    that is computed here can make a match with the list, or there is no picture.
     """
     settled = Policy() if policy is None else policy
     if settled.digests_only:
         raise PolicyError("a policy of digests only has no radius to calibrate")
-    kinds = [kind for kind in KINDS.values() if kind.perceptual and kind.name in known.kinds]
-    if not kinds:
-        raise ListError(f"the list {known.name} holds no kind that is computed here")
+    kinds = _kinds(known, settled)
     check_memory(settled, kinds)
     # Gone through twice, and by its own names: a link to a folder is followed where it is named.
     named = list(benign) if isinstance(benign, Iterator) else benign
@@ -145,9 +145,10 @@ def calibrate(
         seen.add(result)
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
-    again = _Again(kinds)
+    again = Again(kinds)
     if edits:
-        for found in each(_Editing(settled, tuple(kinds)), find(named), jobs=jobs):
+        paths = seen.copies.others(find(named))
+        for found in each(Editing(settled, tuple(kinds)), paths, jobs=jobs):
             again.add(found)
     return Calibration(
         list=known.name,
@@ -156,6 +157,7 @@ def calibrate(
         pictures=seen.pictures,
         too_little_detail=seen.bare,
         listed=seen.listed,
+        copies=seen.copies.names.total(),
         left_out=dict(sorted(seen.left_out.items())),
         together=Count.of(len(seen.matching), seen.pictures),
         curves=tuple(_curve(known, kind, settled, seen, again) for kind in kinds),
@@ -166,23 +168,48 @@ def calibrate(
     )
 
 
+def _kinds(known: HashList, policy: Policy) -> list[HashKind]:
+    """The kinds by which pictures can match, not those of which a list has seeds and known files
+    alone: of these no picture would be seen to match, whatever the radius.
+    """
+    held = [kind for kind in KINDS.values() if kind.perceptual and kind.name in known.kinds]
+    if not held:
+        raise ListError(f"the list {known.name} holds no kind that is computed here")
+    kinds = [kind for kind in held if known.can_match(kind.name, floor=policy.floor[kind.name])]
+    if not kinds:
+        raise ListError(
+            f"no picture can match with the list {known.name}: of the kinds that are computed here"
+            " it holds only seeds, known files and values below the policy's floor"
+        )
+    return kinds
+
+
 class _Seen:
     """How near the pictures came to the list, of which only counts go on."""
 
     def __init__(self, kinds: Iterable[HashKind]) -> None:
         self.pictures = self.bare = self.listed = 0
+        self.copies = Copies()
         self.left_out: Counter[str] = Counter()
         self.matching: list[str] = []
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
 
     def add(self, result: Result) -> None:
         """Count a picture."""
-        if any(KINDS[match.kind].digest for match in (*result.matches, *result.beside)):
+        hits = [one for one in (*result.matches, *result.beside) if one.state != State.KNOWN_GOOD]
+        if any(KINDS[one.kind].digest for one in hits):
             self.listed += 1
             return
         bare = result.reason is Reason.TOO_LITTLE_DETAIL
         if result.verdict is Verdict.UNSCREENED and not bare:
             self.left_out[str(result.reason)] += 1
+            return
+        # Of hundreds of frames one is nearer than a picture is, and a picture is what is counted.
+        if result.media is not None and result.media.type in CONTAINERS:
+            self.left_out["video"] += 1
+            return
+        name = result.input_bytes or (result.input or "").encode()
+        if not result.archives and result.bytes is not None and self.copies.add(name, result.bytes):
             return
         self.pictures += 1
         self.bare += bare
@@ -193,106 +220,7 @@ class _Seen:
             self.matching.append(result.input or "")
 
 
-class _Editing:
-    """What a worker does to see which edits are found again."""
-
-    tells = (dict,)
-
-    def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
-        self.policy = policy
-        self.kinds = kinds
-
-    def visit(self) -> _Editing:
-        """Nothing is kept from one picture to the next."""
-        return self
-
-    def do(
-        self, target: Target, budget: Budget | None, way: Way
-    ) -> dict[str, dict[str, int | None]]:
-        """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
-        where its detail does not do. Empty for a file that is no whole picture.
-        """
-        if way is Way.DIGESTS:
-            return {}
-        hashed = hash_item(target.path, policy=self.policy, kinds=self.kinds)
-        own = {
-            one.hash.kind.name: one.hash
-            for one in self._compared(hashed)
-            if (one.part, one.region, one.orientation) == (0, "full", "upright")
-        }
-        if hashed.trouble is not None or not own:
-            return {}
-        picture = _first_frame(target.path, self.policy)
-        if picture is None:
-            return {}
-        found: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
-        for name, edit in EDITS.items():
-            edited = hash_item(edit(picture), policy=self.policy, kinds=self.kinds)
-            for kind, distance in _least(own, self._compared(edited)).items():
-                found[kind][name] = distance
-        return found
-
-    def _compared(self, hashed: Hashed) -> list[Located]:
-        """The hashes that the policy's floors let be compared."""
-        return [
-            one
-            for one in hashed.hashes
-            if all(
-                score is None or score >= self.policy.floor[one.hash.kind.name]
-                for score in (one.hash.quality, one.detail)
-            )
-        ]
-
-
-def _least(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:
-    """The least distance of each kind's hash from those of an edited form."""
-    found: dict[str, int | None] = dict.fromkeys(own)
-    for one in edited:
-        kind = one.hash.kind.name
-        if kind in own:
-            distance, have = own[kind].distance(one.hash), found[kind]
-            found[kind] = distance if have is None else min(have, distance)
-    return found
-
-
-def _first_frame(path: str, policy: Policy) -> Image.Image | None:
-    """The picture in RGB; None where it is none, which its hashes have told already."""
-    try:
-        read = source.read(path, limit=policy.limits.bytes)
-        if not isinstance(read.content, bytes):
-            return None
-        frame = next(iter(image.open(read.content, limits=policy.limits).frames()))
-    except (MediaError, StopIteration):
-        return None
-    return Image.fromarray(np.ascontiguousarray(frame.pixels)).convert("RGB")
-
-
-class _Again:
-    """How far edited pictures lie from what they were."""
-
-    def __init__(self, kinds: Iterable[HashKind]) -> None:
-        self.found: dict[str, list[Mapping[str, int | None]]] = {kind.name: [] for kind in kinds}
-        self.pictures = 0
-        self.left_out: Counter[str] = Counter()
-
-    def add(self, found: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
-        """Take in one picture; of one by which a worker came to harm there is the trouble."""
-        if isinstance(found, Hashed):
-            self.left_out[found.trouble.reason if found.trouble else str(Reason.CRASHED)] += 1
-            return
-        self.pictures += bool(found)
-        for kind, by_edit in found.items():
-            self.found[kind].append(by_edit)
-
-    def within(self, kind: str, radius: int, edit: str) -> int:
-        """How many pictures are found again after an edit."""
-        return sum(
-            (distance := by_edit[edit]) is not None and distance <= radius
-            for by_edit in self.found[kind]
-        )
-
-
-def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: _Again) -> Curve:
+def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: Again) -> Curve:
     radii = range(policy.radius[kind.name] + 1)
     near = np.array(seen.distances[kind.name], np.int64)
     edited = len(again.found[kind.name])
@@ -318,6 +246,6 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
     )
 
 
-def _forms_found(again: _Again, kind: HashKind, radius: int) -> int:
+def _forms_found(again: Again, kind: HashKind, radius: int) -> int:
     """The edited forms found again within a radius, over all edits."""
     return sum(again.within(kind.name, radius, name) for name in EDITS)

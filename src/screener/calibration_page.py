@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from html import escape
 from os import PathLike
 
@@ -87,32 +88,40 @@ def page(told: Calibration, *, names: bool = False) -> str:
 
 
 def in_a_million(count: Count) -> str:
-    """A count as false matches in a million pictures, with its bounds, in words."""
-    high = _rounded(count.high * MILLION)
+    """A count as false matches in a million pictures, with its bounds, which are rounded outwards,
+    in words.
+    """
+    high = _rounded(count.high * MILLION, ROUND_CEILING)
     if not count.hits:
         return f"0 seen; under {high}"
     expected = _rounded(count.share * MILLION)
-    return f"{expected} ({_rounded(count.low * MILLION)} to {high})"
+    return f"{expected} ({_rounded(count.low * MILLION, ROUND_FLOOR)} to {high})"
 
 
-def _rounded(number: float) -> str:
-    """With two digits that count, since there are not more."""
-    return f"{float(f'{number:.2g}'):,.0f}" if number >= 1 else f"{number:.1g}"
+def _rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
+    """With two digits that count, since there are not more; with one below 1."""
+    exact = Decimal(f"{number:.9g}")  # without what floating point adds behind
+    told = float(Context(2 if number >= 1 else 1, rounding).plus(exact))
+    return f"{told:,.0f}" if told >= 1 else f"{told:g}"
 
 
 def _summary(told: Calibration) -> str:
     left = ", ".join(f"{count} {reason}" for reason, count in told.left_out.items()) or "none"
     return (
         f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
-        f" are named by it by a digest, and others were left out: {escape(left)}."
+        f" are named by it by a digest, {told.copies:,} are copies of a file before them, and"
+        f" others were left out: {escape(left)}."
         f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
         f"{_edited(told)}"
         "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
         f" <strong>{in_a_million(told.together)}</strong>.</p>"
         '<p class="note">Bounds are those of Clopper and Pearson at 95 %. Where nothing was seen,'
         " the upper one is 3 divided by the number of pictures: more pictures lower it, nothing"
-        " else does. The figures hold for pictures like these and for this list; another list, or"
-        " this one grown, has its own. The page counts the pictures within each radius, up to the"
+        " else does. They take each picture for one that has nothing to do with the others: of many"
+        " pictures of one scene, and of copies that were saved anew, the true ones are wider. The"
+        " figures hold for pictures like these and for this list; another list, or this one grown,"
+        " has its own. Its values are told with those of seeds and known files, which match nothing"
+        " as long as they are that. The page counts the pictures within each radius, up to the"
         " policy's, and names none.</p>"
     )
 

@@ -4,6 +4,10 @@ A line is known by two hashes: that of its input, by name and place in archives,
 state in which it was, by size, time of last change, what decided and what it could not be decoded
 for want of. A line counts if no later one of its input is of another state: an input that was given
 twice has two. A line that says no more than that nothing was there is no newer state of what was.
+
+The hashes are of 8 bytes, so that two names of one hash can be looked for: whoever names the files
+could have the line of one take the place of another's. So they are made with a key that nobody
+knows, another in each process, and are never kept.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +29,7 @@ from screener.result import Result, Verdict
 SEEN = np.dtype([("input", "<u8"), ("state", "<u8")])
 _GONE = 1
 _CHUNK = 1 << 20  # lines
+_KEY = os.urandom(16)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Seen:
         known = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
         one = _hash(f"{self.archives}{self.same}", self.name, b"input")
         told = known.encode("utf-8", "replace")
-        state = hashlib.blake2b(told, digest_size=8, person=b"state").digest()
+        state = hashlib.blake2b(told, digest_size=8, key=_KEY, person=b"state").digest()
         return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
 
     def holders(self) -> bytes:
@@ -100,7 +106,7 @@ def hash_of_archive(
 def _hash(place: str, name: bytes, person: bytes) -> bytes:
     # Numbers first, since a name may have any bytes.
     data = f"{place}\0".encode() + name
-    return hashlib.blake2b(data, digest_size=8, person=person).digest()
+    return hashlib.blake2b(data, digest_size=8, key=_KEY, person=person).digest()
 
 
 def name_in(facts: Mapping[str, Any]) -> bytes:

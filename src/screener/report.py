@@ -95,12 +95,17 @@ def _numbers(found: Summary) -> str:
         for label, number, kind in figures
     )
     unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
-    older = _older(len(found.older))
+    older = _older(len(found.older), found.matched_before)
     return f'<div class="figures">{cells}</div>{older}{unread}\n'
 
 
-def _older(number: int) -> str:
+def _older(number: int, matched: int) -> str:
     said = f"{number:,} older lines, of inputs that were screened again, do not count."
+    if matched:
+        said += (
+            f" <strong>{matched:,} inputs match by such a line</strong>, not by their newest one:"
+            " the file, the list or the policy was another then; the file of results names them."
+        )
     return f"<p>{said}</p>" if number else ""
 
 

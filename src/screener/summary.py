@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from screener.errors import OutputError
 from screener.extras import EXTRAS
 from screener.newest import SEEN, Seen, name_in, superseded
-from screener.result import SCHEMA
+from screener.result import SCHEMA, Verdict
 
 _SLOWEST = 20
 _MATCHES = 500  # that are named one by one
@@ -51,12 +51,14 @@ def counting(path: Path, older: NDArray[np.int64]) -> Iterator[dict[str, Any] | 
             yield facts
 
 
-def older_lines(path: Path) -> NDArray[np.int64]:
-    """The places of the lines of inputs that were screened again later, counted from 0. Takes 24
-    bytes a line meanwhile, and gives these places alone.
+def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
+    """The places of the lines of inputs that were screened again later, counted from 0; and how
+    many inputs match by one of these lines and by none that counts. Takes 25 bytes a line
+    meanwhile, and gives these places alone.
     """
-    seen = bytearray()
+    seen, matched = bytearray(), bytearray()
     for number, facts in enumerate(lines_of(path)):
+        matched.append(facts is not None and facts["verdict"] == Verdict.MATCH)
         try:
             if facts is None or facts["input"] is None:
                 raise ValueError
@@ -64,7 +66,12 @@ def older_lines(path: Path) -> NDArray[np.int64]:
         except (ValueError, KeyError, TypeError, AttributeError):
             # One of its own, that no other is of.
             seen += number.to_bytes(8, "little") + bytes(SEEN.itemsize - 8)
-    return superseded(np.frombuffer(seen, SEEN))
+    lines, match = np.frombuffer(seen, SEEN), np.frombuffer(matched, np.bool_)
+    older = superseded(lines)
+    counts = match.copy()
+    counts[older] = False
+    before = lines["input"][older[match[older]]]
+    return older, len(np.setdiff1d(before, lines["input"][counts]))
 
 
 def archive_of(facts: Mapping[str, Any]) -> str | None:
@@ -78,12 +85,14 @@ def archive_of(facts: Mapping[str, Any]) -> str | None:
 @dataclass
 class Summary:
     """Counts of results, of each input by its newest line: `older` are the places of the others.
-    Holds no more than these, the matches' days and some lines to be named.
+    `matched_before` counts inputs that match by one of these only. Holds no more than the places,
+    the matches' days and some lines to be named.
     """
 
     total: int = 0
     unread: int = 0
     older: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    matched_before: int = 0
     bytes: int = 0
     seconds: float = 0.0
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -105,7 +114,8 @@ class Summary:
     @classmethod
     def of(cls, path: Path) -> Summary:
         """That of a file; OutputError where it cannot be read, or none of its lines is a result."""
-        found = cls(older=older_lines(path))
+        older, matched_before = older_lines(path)
+        found = cls(older=older, matched_before=matched_before)
         for facts in counting(path, found.older):
             try:
                 if facts is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.policy import Policy
+from screener.scan import cores
 
 
 @click.command()
@@ -68,9 +68,7 @@ def calibrate(
     with ExitStack() as stack:
         put = None if output is None else stack.enter_context(calibration_page.claimed(output))
         known = open_list(stack, path)
-        told = calibrate_list(
-            known, benign, policy=policy, edits=edits, jobs=jobs or os.cpu_count() or 1
-        )
+        told = calibrate_list(known, benign, policy=policy, edits=edits, jobs=jobs or cores())
         if put is not None:
             put(calibration_page.page(told, names=names))
     if as_json:
@@ -86,7 +84,7 @@ def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
     out.print(
         f"{escape(console.printable(told.list))}: generation {told.generation};"
         f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"
-        f" {sum(told.left_out.values()):,} left out"
+        f" {told.copies:,} copies, {sum(told.left_out.values()):,} left out"
     )
     out.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
     columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")

@@ -162,6 +162,12 @@ def scan(
         tally.print(told)
         for count_of in again.values():
             told.print(f"{count_of} inputs that have a line were hashed again for the cache")
+    if kept is not None and kept.forgotten:  # of which no later call could tell
+        told.print(
+            f"[yellow]{kept.forgotten} inputs were older than the cache keeps them and are"
+            " forgotten now[/]: rescan tells nothing of them until they are scanned again with"
+            " --cache"
+        )
     return tally.exit_code
 
 

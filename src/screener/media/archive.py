@@ -266,8 +266,10 @@ class _Tar:
         return self._infos[number] if number < len(self._infos) else None
 
     def _check_end(self) -> None:
-        """Whether the list ended by the mark of an end: the library also ends it, and says nothing,
-        at a header that is damaged or missing.
+        """Whether the list ended by the mark of an end, and there are but zeros behind it: the
+        library also ends it, and says nothing, at a header that is damaged or missing, and before
+        a second tar file behind the first. All of it is read, a piece at a time, however long it
+        is: whoever wants the archive listed has a limit of time.
         """
         stream = cast("BinaryIO", self._archive.fileobj)
         stream.seek(self._archive.offset)
@@ -276,6 +278,9 @@ class _Tar:
             raise MediaError("truncated", "an archive that is cut short")
         if any(block):
             raise MediaError("undecodable", "a damaged archive (a header)")
+        while piece := stream.read(_PIECE):
+            if piece.count(0) < len(piece):
+                raise MediaError("undecodable", "a tar file with bytes behind its end")
 
     def open(self, number: int) -> BinaryIO | None:
         info = self._info(number)
