@@ -38,21 +38,7 @@ INLINE void product(const float* factors, const float* rows, int64_t step, float
   }
 }
 
-template <bool bounded>
-INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                     const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                     PdqRounding* rounding) {
-  for (int i = 0; i < kBand; ++i) {
-    alignas(64) float half[kGrid];
-    for (int j = 0; j < kGrid; j += kTile)
-      product<bounded, false>(matrix[i], grid[0] + j, kGrid, half + j,
-                              bounded ? rounding->partial[i] + j : nullptr);
-    product<bounded, true>(half, turned[0], kBand, coefficients[i],
-                           bounded ? rounding->second[i] : nullptr);
-  }
-}
-
-#include "pdq_dct.inc"
+#include "pdq_dct_by_rows.inc"
 
 // Adds up terms, as small and as large as may be.
 struct TermSums {
