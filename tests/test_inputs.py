@@ -24,6 +24,7 @@ from scan_with_accidents import Engine
 
 from screener import Policy, Screener, scan
 from screener.cli import cli
+from screener.errors import PolicyError
 from screener.inputs import arguments, count, find, places
 from screener.names import Awaited, Names
 
@@ -231,6 +232,15 @@ def test_a_name_with_line_ends_in_it_does_not_change_how_the_rest_is_read():
     odd = b"\n".join([b"x" * 250] * 15)
 
     assert list(Names(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_names_in_utf_16_are_refused(encoding):
+    """Each letter would be a name, `.` and `/` among them; a byte order mark says that they are."""
+    names = "\ufeff./a.jpg\n/b.jpg\n".encode(encoding)
+
+    with pytest.raises(PolicyError, match="UTF-8"):
+        list(Names(io.BytesIO(names)))
 
 
 @pytest.mark.parametrize("at_once", [True, False])

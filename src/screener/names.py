@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 from collections.abc import Iterator
 from os import PathLike
 from typing import BinaryIO, NamedTuple
+
+from screener.errors import PolicyError
 
 # A name that the system would open is at most so long, so that a list of names with NULs has one
 # within its first so many bytes.
@@ -35,7 +38,8 @@ class Awaited(NamedTuple):
 class Names(PathLike[str]):
     """The names on a stream, as `find … -print0` or `find …` writes them: separated by NULs where
     there is one among the first 4,096 bytes, or in what comes before a pause behind a line end;
-    else by line ends. Names that are not UTF-8 stay so. As a path, `-`.
+    else by line ends. Names that are not UTF-8 stay so; PolicyError where they begin as UTF-16
+    does, of which each letter would be a name. As a path, `-`.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -49,6 +53,8 @@ class Names(PathLike[str]):
         for piece in self._pieces():
             if not isinstance(piece, Awaited):
                 rest += piece
+                if not end:
+                    _check_encoding(rest)
                 if not end and b"\0" in rest[:_LONGEST_NAME]:
                     end = b"\0"
                 elif not end and len(rest) >= _LONGEST_NAME:
@@ -79,3 +85,9 @@ class Names(PathLike[str]):
             return Awaited(self._stream.fileno()) if hasattr(select, "poll") else None
         except (AttributeError, OSError, ValueError):
             return None
+
+
+def _check_encoding(names: bytes) -> None:
+    mark, letter = names[:2], names[2:4]
+    if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and b"\0" in letter:
+        raise PolicyError("the names to be screened are in UTF-16: give them in UTF-8")
