@@ -102,7 +102,7 @@ class AvStream:
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
-        self.tracks = len(tracks)
+        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
         ids = (int(one.id) for one in self._container.streams)
         self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]

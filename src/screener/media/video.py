@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from screener.errors import MediaError
 from screener.extras import install
-from screener.media import containers, editlist, following, tail, transport
+from screener.media import carried, containers, editlist, following, hidden, tail, transport
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
@@ -109,12 +109,14 @@ def _walk(
 ) -> Iterator[Frame]:
     """Sampled frames of one track after the other; then MediaError if a part of one was not looked
     at. Covers come last, and are thumbnails of what was shown before; but for all that there is of
-    the tracks of a trimmed file, which is hidden in it.
+    the tracks of a trimmed file, which is hidden in it, and pictures that are no tracks.
     """
     ends = math.inf if seconds is None else monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
     shown = opened.tracks
+    attached = carried.places(stream)
+    known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
     for track in range(2 * shown if _is_trimmed(opened, sampling, left) else shown):
         try:
             whole = track >= shown
@@ -122,7 +124,7 @@ def _walk(
                 stream.seek(0)
                 opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
                 _check_size(opened, limits)
-            if whole and opened.cover:
+            if opened.cover and (whole or (track and known)):
                 continue
             walk = Walk(opened, limits, sampling, ends, taken)
             kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
@@ -132,9 +134,19 @@ def _walk(
             walk.check(stream)
         except MediaError as error:
             trouble = trouble or error
+    try:
+        for frame in hidden.frames(carried.files(stream, attached, limits), limits, _carried_clip):
+            yield replace(frame, part=before + frame.part)
+    except MediaError as error:
+        trouble = trouble or error.alone()
     trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _carried_clip(_: bytes) -> Picture:
+    """A clip that a video carries could carry another, and so on."""
+    raise MediaError("unsupported", "a video that it carries is not looked at")
 
 
 def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
