@@ -90,6 +90,30 @@ def test_a_cover_picture_is_a_thumbnail(engine, scene, first):
     assert str(engine.screen(dark).reason) == "too_little_detail"
 
 
+def with_chapters(data):
+    """An MP4 of two tracks, whose `moov` comes last, with the second for pictures of chapters."""
+    told = bytes.fromhex("00000014") + b"tref" + bytes.fromhex("0000000c") + b"chap\0\0\0\2"
+    end = data.index(b"tkhd") - 4
+    end += int.from_bytes(data[end : end + 4], "big")
+    for name in (b"moov", b"trak"):
+        at = data.index(name, data.rindex(b"moov")) - 4
+        length = int.from_bytes(data[at : at + 4], "big") + len(told)
+        data = data[:at] + length.to_bytes(4, "big") + data[at + 4 :]
+    return data[:end] + told + data[end:]
+
+
+def test_every_picture_of_chapters_is_looked_at(engine, scene):
+    """FFmpeg marks them as it does a cover, of which there is one, and gives the first twice."""
+    chapters = [scene(20)] * 10 + [scene(1)] * 20 + [scene(21)] * 10
+    data = with_chapters(tracks(other(scene), chapters))
+
+    result = engine.screen(data)
+
+    assert [(match.part_kind, match.part) for match in result.matches] == [("frame", 50)]
+    assert (result.timeline[0].spans, result.media.samples) == (((1.0, 2.0),), 8)
+    assert AvStream(io.BytesIO(data), "video/mp4").covers == 0
+
+
 def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
     """What is dark in one is no reason not to be found in another; a limit holds for all of them
     together, and is told.

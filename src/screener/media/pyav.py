@@ -41,7 +41,8 @@ _DEMUXERS = {
 }
 
 _BUFFER = 1 << 17
-_ATTACHED = 0x400  # FFmpeg's flag of a cover picture
+# FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
+_ATTACHED, _TIMED = 0x400, 0x800
 _FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 _RATE = 25.0  # where a file tells none
 _READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
@@ -208,11 +209,15 @@ class AvStream:
         and at last one that empties the decoder.
         """
         read, broken = 0, False
+        first_twice = bool(int(self._track.disposition) & _TIMED)
         for reading in range(_READINGS):
             before, broken = read, False
             try:
                 for packet in self._container.demux(self._track):
                     if not packet.size:  # PyAV's own, for the end of this reading
+                        continue
+                    if first_twice and packet.pts is None:  # as a cover, and in its place
+                        first_twice = False
                         continue
                     if reading and read == before:
                         yield None
@@ -282,7 +287,7 @@ def _unreadable(error: OSError) -> MediaError:
 
 
 def _is_cover(track: Any) -> bool:
-    return bool(int(track.disposition) & _ATTACHED)
+    return int(track.disposition) & (_ATTACHED | _TIMED) == _ATTACHED
 
 
 def _luma(frame: Any) -> Pixels:
