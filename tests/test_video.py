@@ -739,6 +739,31 @@ def test_a_hole_that_ffmpeg_goes_on_behind_clears_nothing(scene, engine_of):
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def in_fragments(pictures):
+    """The boxes of a fragmented MP4: those before its fragments, and these."""
+    data = clip(pictures, movflags="frag_keyframe+empty_moov+default_base_moof")
+    first, last = data.index(b"moof") - 4, data.index(b"mfra") - 4
+    return data[:first], data[first:last]
+
+
+@pytest.mark.parametrize("seconds", [2, 0.8])
+def test_fragments_that_begin_anew_are_looked_at(monkeypatch, scene, engine_of, seconds):
+    """FFmpeg has a decoder drop what is to be shown at a time that has passed; OpenCV cannot say
+    otherwise, and that is told.
+    """
+    count = round(seconds * 10)
+    head, first = in_fragments([scene(20)] * count)
+    _, second = in_fragments([scene(1)] * count)
+    engine = engine_of({"bad": scene(1)})
+
+    result = engine.screen(head + first + second)
+
+    assert [match.part >= count for match in result.matches] == [True]
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    assert str(engine.screen(head + first + second).reason) == "unsupported"
+    assert engine.screen(head + first).verdict is Verdict.NO_MATCH
+
+
 def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):
     """Each piece counts its timestamps anew; a picture in the last of them is found."""
     piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")

@@ -57,6 +57,41 @@ def encrypted(stream: BinaryIO) -> bool:
         )
 
 
+def in_fragments(stream: BinaryIO) -> bool:
+    """Whether an ISO file is made of fragments, each of which tells when it is shown."""
+    with kept(stream) as size:
+        kinds = (kind for kind, _, _ in boxes(stream, 0, size))
+        return is_iso(read(stream, 0, 12)) and b"moof" in kinds
+
+
+def begins_anew(stream: BinaryIO) -> bool:
+    """Whether a fragment of a track is to be shown no later than the one before it, as where
+    recordings were joined.
+    """
+    latest: dict[bytes, int] = {}
+    with kept(stream) as size:
+        if not is_iso(read(stream, 0, 12)):
+            return False
+        for track, time in _fragments(stream, 0, size):
+            if time <= latest.get(track, -1):
+                return True
+            latest[track] = time
+    return False
+
+
+def _fragments(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """The number of the track of each fragment that tells its time, and that time."""
+    track = b""
+    for kind, body, after in boxes(stream, at, end):
+        if kind in (b"moof", b"traf"):
+            yield from _fragments(stream, body, min(after, end))
+        elif kind == b"tfhd":
+            track = read(stream, body + 4, 4)
+        elif kind == b"tfdt":
+            told = read(stream, body, 12)
+            yield track, int.from_bytes(told[4:] if told[:1] == b"\1" else told[4:8], "big")
+
+
 def picture_tracks(stream: BinaryIO) -> int:
     """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
     with kept(stream) as size:

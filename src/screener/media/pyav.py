@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 import av
@@ -17,7 +17,7 @@ from av.error import DecoderNotFoundError, FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import pixels
+from screener.media import containers, pixels
 from screener.media.order import Order
 from screener.media.stream import Lost, Pixels, Still
 from screener.media.timing import BACK, Grid
@@ -98,7 +98,7 @@ class AvStream:
         lists of the file leave out `trimmed` seconds; with `whole` these are given too, and all
         are at their times in the file.
         """
-        self._keyframes = keyframes
+        self._keyframes, self._file = keyframes, file
         self._container = _opened(file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
@@ -175,13 +175,13 @@ class AvStream:
     def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
         """The frames that come out of the decoder with a packet; None where it fails."""
         wanted = self._is_wanted(packet)
-        if packet.size and not packet.is_discard:
+        if packet.size and not self._is_left_out(packet):
             wanted = wanted and self._is_shown(packet)
             order.read(packet.pts, decoded=packet.dts, wanted=wanted)
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
-            frames: list[Any] = packet.decode()
+            frames: list[Any] = self._to_decode(packet).decode()
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
@@ -192,6 +192,28 @@ class AvStream:
             # It is alone, and comes first: the rest of the file need not be read for it.
             frames += packet.stream.codec_context.decode(None)
         return frames
+
+    def _is_left_out(self, packet: Any) -> bool:
+        """Whether its frame is left out by edit lists. FFmpeg marks so as well what a fragment
+        tells to be shown at times that have passed, as where recordings were joined.
+        """
+        return bool(packet.is_discard) and not self._in_fragments
+
+    @cached_property
+    def _in_fragments(self) -> bool:
+        return containers.in_fragments(self._file)
+
+    def _to_decode(self, packet: Any) -> Any:
+        """The packet, or a copy without the mark by which a decoder keeps its frame to itself."""
+        if not packet.is_discard or self._is_left_out(packet):
+            return packet
+        copy = av.Packet(bytes(packet))
+        copy.stream, copy.time_base = packet.stream, packet.time_base
+        copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+        copy.is_keyframe = packet.is_keyframe
+        for beside in packet.iter_sidedata():
+            copy.set_sidedata(beside)
+        return copy
 
     def _is_shown(self, packet: Any) -> bool:
         """Whether a frame with a packet's own timestamp comes of it, if it can be decoded."""

@@ -169,6 +169,9 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
+    if opened.ids is None and containers.begins_anew(stream):
+        what = f"fragments of a time that has passed need PyAV: {install('video')}"
+        return MediaError("unsupported", what)
     reason = following.broken(stream)
     if reason is None:
         hidden = tail.hides_file(stream)
