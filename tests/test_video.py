@@ -746,6 +746,28 @@ def in_fragments(pictures):
     return data[:first], data[first:last]
 
 
+@pytest.mark.parametrize("opencv", [False, True])
+def test_a_track_that_changes_how_it_is_coded_is_told(monkeypatch, scene, engine_of, opencv):
+    """FFmpeg passes over fragments of another kind than the first of those that are declared."""
+    if opencv:
+        monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    head, fragments = in_fragments([scene(20)] * 10)
+    at = head.index(b"stsd") - 4
+    first = at + 16
+    end = first + int.from_bytes(head[first : first + 4], "big")
+    other = head[first:end].replace(b"avc1", b"mp4v")
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        at = head.index(name) - 4
+        length = int.from_bytes(head[at : at + 4], "big") + len(other)
+        head = head[:at] + length.to_bytes(4, "big") + head[at + 4 :]
+    two = head[: first - 4] + b"\0\0\0\2" + head[first:end] + other + head[end:]
+    engine = engine_of({"bad": scene(1)})
+
+    assert str(engine.screen(two + fragments).reason) == "unsupported"
+    same = two.replace(b"mp4v", b"avc1")
+    assert engine.screen(same + fragments).verdict is Verdict.NO_MATCH
+
+
 @pytest.mark.parametrize("seconds", [2, 0.8])
 def test_fragments_that_begin_anew_are_looked_at(monkeypatch, scene, engine_of, seconds):
     """FFmpeg has a decoder drop what is to be shown at a time that has passed; OpenCV cannot say

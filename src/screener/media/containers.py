@@ -163,6 +163,19 @@ def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
             yield entry
 
 
+def coded_in_several_ways(stream: BinaryIO) -> bool:
+    """Whether a track of an ISO file has samples of more kinds than one, of which FFmpeg gives the
+    first.
+    """
+    with kept(stream) as size:
+        if not is_iso(read(stream, 0, 12)):
+            return False
+        return any(
+            len({entry for entry, _, _ in boxes(stream, start + 8, end)}) > 1
+            for start, end in _inside(stream, 0, size, 0, b"stsd")
+        )
+
+
 def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
     """A Matroska number at the start of `data` and its length; (0, 0) where there is none.
 
