@@ -166,6 +166,14 @@ def test_sound_with_a_cover_is_screened_by_it(engine, scene):
     assert engine.screen(covered(sound(), (13, other), (0, bad))).verdict is Verdict.MATCH
 
 
+def test_a_cover_of_sound_that_ffmpeg_takes_for_none(engine, scene):
+    """It may match; what it shows clears nothing. Of sound without boxes it is told."""
+    other, bad = saved(scene(22), "JPEG"), saved(scene(1), "JPEG")
+    assert engine.screen(covered(sound(), (0, bad))).verdict is Verdict.MATCH
+    assert str(engine.screen(covered(sound(), (0, other))).reason) == "no_video"
+    assert "cover" in engine.screen(b"ID3\3" + bytes(500)).detail
+
+
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_nothing_raises_on_what_is_broken(rest, cut):
     """Places lie within the file, and the stream is left where it was."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import BinaryIO
@@ -35,7 +35,8 @@ def open(
 ) -> Picture:
     """Open a video, from bytes or a seekable file; no frame is decoded yet.
 
-    Its frames are grey (H, W), upright, sampled as `sampling` says: `time` counts from the first
+    Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
+    `sampling` says: `time` counts from the first
     frame, `part` is the frame's number in the file, and `again` are the times of the samples that
     followed and looked alike. After `seconds` of wall time the walk ends with `timeout`. Raises
     MediaError: `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
@@ -50,7 +51,13 @@ def open(
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     left = editlist.left_out(stream) if _has_pyav() else 0.0
-    opened = _decoder(stream, mime, sampling, left)
+    try:
+        opened = _decoder(stream, mime, sampling, left)
+    except MediaError as error:
+        if error.reason != "no_video" or not carried.places(stream):
+            raise
+        # A cover of a type that FFmpeg does not take for one.
+        return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
     _check_size(opened, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
     return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
@@ -135,13 +142,24 @@ def _walk(
         except MediaError as error:
             trouble = trouble or error
     try:
-        for frame in hidden.frames(carried.files(stream, attached, limits), limits, _carried_clip):
+        for frame in _carried(stream, attached, limits):
             yield replace(frame, part=before + frame.part)
     except MediaError as error:
         trouble = trouble or error.alone()
     trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _carried(stream: BinaryIO, places: Sequence[carried.Place], limits: Limits) -> Iterator[Frame]:
+    """The frames of pictures that are carried beside the tracks."""
+    return hidden.frames(carried.files(stream, places, limits), limits, _carried_clip)
+
+
+def _covers_of_sound(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
+    """Those of a file without a track of pictures, then MediaError: they clear nothing."""
+    yield from _carried(stream, carried.places(stream), limits)
+    raise MediaError("no_video", "no pictures but covers among what it holds")
 
 
 def _carried_clip(_: bytes) -> Picture:
