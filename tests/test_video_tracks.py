@@ -181,6 +181,29 @@ def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, sc
     assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
 
 
+def test_a_track_that_begins_within_a_program_stream_is_told(monkeypatch, engine, scene):
+    """FFmpeg looks for tracks in some seconds at its start, and at its end; OpenCV has one."""
+    shown = clip([scene(20, (64, 48))] * 300, rate=25, codec="mpeg2video", container="mpeg")
+    other = clip([scene(1)] * 30, rate=25, codec="mpeg2video", container="mpeg")
+    other = other.replace(b"\0\0\1\xe0", b"\0\0\1\xe1")
+    filling = (b"\0\0\1\xbe\xff\xf0" + b"\xff" * 0xFFF0) * 92
+    late = shown * 4 + other + filling + shown
+
+    for chunk in (4 << 20, 100_000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(late)
+        stream.seek(5)
+        assert transport.program_tracks(stream) == {0x1E0, 0x1E1}
+        assert stream.tell() == 5
+        assert transport.program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)) == {0x1E0}
+        assert transport.program_tracks(io.BytesIO()) == set()
+    assert engine.screen(shown).reason is None
+    assert engine.screen(shown + other).verdict is Verdict.MATCH
+    assert str(engine.screen(late).reason) == "unsupported"
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    assert str(engine.screen(shown + other).reason) == "unsupported"
+
+
 def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):
     """PyAV trips over it at the end of the file, when all frames have been given."""
     data = clip(other(scene, seconds=2) + [scene(1)] * 10)

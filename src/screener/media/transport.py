@@ -1,4 +1,4 @@
-"""The tracks of pictures of an MPEG transport stream, found among its packets.
+"""The tracks of pictures of an MPEG transport or program stream, found among its packets.
 
 Such a file has no head that names its tracks: one may begin anywhere in it, as where recordings
 were joined, and FFmpeg knows those alone that it met while it opened the file.
@@ -20,26 +20,55 @@ _LARGEST = 180  # where the data of a packet may begin, to have the start of a p
 _CHUNK = 4 << 20  # bytes looked at together
 _OVER = _SIZES[-1] + 1  # and behind them, for packets that begin within
 
+_HEAD = 6  # bytes of a program stream's packet: its code, and how many follow
+_FARTHEST = _HEAD + 0xFFFF + 4  # to the code of the next
+_CODES = 0x100  # what FFmpeg adds to the number of a program stream's track
+
+
+def program_tracks(stream: BinaryIO) -> set[int]:
+    """The numbers of all tracks of pictures of a program stream, as FFmpeg counts them. All of the
+    stream is read, which stays where it was.
+    """
+    stood = stream.tell()
+    try:
+        return set().union(*(_of_program(data) for data in _chunks(stream, _FARTHEST)))
+    finally:
+        stream.seek(stood)
+
+
+def _of_program(data: NDArray[np.uint8]) -> set[int]:
+    """The tracks of a chunk's packets of pictures behind which another code stands: the bytes of
+    sound may spell one code by chance.
+    """
+    at = np.flatnonzero(data[: max(len(data) - _HEAD, 0)] == 1)
+    at = at[at >= 2]
+    at = at[(data[at - 1] == 0) & (data[at - 2] == 0) & (data[at + 1] & 0xF0 == 0xE0)]
+    after = at + 4 + (data[at + 2].astype(np.int64) << 8 | data[at + 3])
+    at, after = at[after + 4 <= len(data)], after[after + 4 <= len(data)]
+    next_code = data[after[:, np.newaxis] + np.arange(4)]
+    at = at[(next_code[:, :3] == (0, 0, 1)).all(axis=1) & (next_code[:, 3] >= 0xB9)]
+    return {_CODES + number for number in np.unique(data[at + 1]).tolist()}
+
 
 def picture_tracks(stream: BinaryIO) -> set[int]:
     """The PIDs of all tracks of pictures. All of the stream is read, which stays where it was."""
     stood = stream.tell()
     try:
-        return set().union(*_pictures(stream))
+        return set().union(*(_beginning(data) for data in _chunks(stream, _OVER)))
     finally:
         stream.seek(stood)
 
 
-def _pictures(stream: BinaryIO) -> Iterator[set[int]]:
-    """The PIDs of the packets in which data of pictures begins, chunk by chunk, wherever packets
-    begin: of a damaged file some are shifted.
+def _chunks(stream: BinaryIO, over: int) -> Iterator[NDArray[np.uint8]]:
+    """The stream chunk by chunk, each behind so many bytes of the last: wherever packets begin,
+    since of a damaged file some are shifted.
     """
     stream.seek(0)
     rest = b""
     while piece := stream.read(_CHUNK):
         data = np.frombuffer(rest + piece, np.uint8)
-        yield _beginning(data)
-        rest = data[-_OVER:].tobytes()
+        yield data
+        rest = data[-over:].tobytes()
 
 
 def _beginning(data: NDArray[np.uint8]) -> set[int]:

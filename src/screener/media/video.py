@@ -182,7 +182,7 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     """
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
-    met = transport.picture_tracks(stream) if mime == "video/mp2t" else set()
+    met = _tracks_met(stream, mime)
     if opened.ids is None and len(met) > opened.tracks:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met <= opened.ids:
@@ -197,6 +197,13 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         hidden = tail.hides_file(stream)
         return MediaError("unsupported", "another file stands behind it") if hidden else None
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
+
+
+def _tracks_met(stream: BinaryIO, mime: str) -> set[int]:
+    """The tracks of pictures of a file that has no head to name them."""
+    if mime == "video/mp2t":
+        return transport.picture_tracks(stream)
+    return transport.program_tracks(stream) if mime == "video/mpeg" else set()
 
 
 def _further_track() -> str:
