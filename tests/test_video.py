@@ -746,6 +746,26 @@ def in_fragments(pictures):
     return data[:first], data[first:last]
 
 
+def tags(data):
+    """The tags of an FLV, each with its length behind it."""
+    at, found = 13, []
+    while at < len(data):
+        end = at + 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+        found.append(data[at:end])
+        at = end
+    return found
+
+
+def test_an_flv_that_changes_how_it_is_coded_is_told(scene, engine_of):
+    """FFmpeg makes a track of its own of what is coded otherwise, and does not say so."""
+    shown = clip([scene(20, (64, 48))] * 300, codec="flv", container="flv")
+    other = tags(clip([scene(1)] * 30, container="flv"))
+    engine = engine_of({"bad": scene(1)})
+
+    assert str(engine.screen(shown + b"".join(other[1:])).reason) == "unsupported"
+    assert engine.screen(shown + b"".join(tags(shown)[1:])).reason is None
+
+
 @pytest.mark.parametrize("opencv", [False, True])
 def test_a_track_that_changes_how_it_is_coded_is_told(monkeypatch, scene, engine_of, opencv):
     """FFmpeg passes over fragments of another kind than the first of those that are declared."""

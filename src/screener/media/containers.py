@@ -28,6 +28,8 @@ _UNKNOWN = 0xFFFFFFFF  # the length of a RIFF that was written to a pipe
 
 _FLV_TAG = 11  # bytes of a tag's head
 _FLV_KINDS = (8, 9, 18)  # sound, pictures, data
+_FLV_PICTURES, _FLV_COMMAND = 9, 5  # of tags, and of pictures those which are none
+_FLV_LETTERS = 0x80  # a bit: four letters say how a picture is coded
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
 
 MOST = 1_000_000  # boxes looked at, in whatever file
@@ -164,11 +166,14 @@ def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def coded_in_several_ways(stream: BinaryIO) -> bool:
-    """Whether a track of an ISO file has samples of more kinds than one, of which FFmpeg gives the
-    first.
+    """Whether the samples of a track of an ISO file, or the pictures of an FLV, are of more kinds
+    than one, of which FFmpeg gives the first.
     """
     with kept(stream) as size:
-        if not is_iso(read(stream, 0, 12)):
+        head = read(stream, 0, 12)
+        if head[:3] == b"FLV":
+            return len(_flv_kinds(stream)) > 1
+        if not is_iso(head):
             return False
         return any(
             len({entry for entry, _, _ in boxes(stream, start + 8, end)}) > 1
@@ -225,6 +230,21 @@ def flv_end(stream: BinaryIO) -> int | None:
         length = _FLV_TAG + int.from_bytes(head[5:8], "big")
         at += 4 + length
     return at
+
+
+def _flv_kinds(stream: BinaryIO) -> set[bytes]:
+    """How the pictures of an FLV are coded: by a number, or by four letters."""
+    at, found = int.from_bytes(read(stream, 5, 4), "big") + 4, set()
+    for _ in range(MOST):
+        head = read(stream, at, _FLV_TAG + 5)
+        if len(head) < _FLV_TAG + 5:
+            break
+        first, letters = head[_FLV_TAG], head[_FLV_TAG + 1 :]
+        length = int.from_bytes(head[1:4], "big")
+        if head[0] & _FLV_KIND == _FLV_PICTURES and length and first >> 4 & 7 != _FLV_COMMAND:
+            found.add(letters if first & _FLV_LETTERS else bytes([first & 0x0F]))
+        at += _FLV_TAG + length + 4
+    return found
 
 
 def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:
