@@ -169,6 +169,33 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         assert transport.picture_tracks(io.BytesIO()) == set()
 
 
+def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monkeypatch, scene):
+    """FFmpeg has one decoder for it, which may pass over the rest without a word."""
+    size = (64, 48)
+    shown = clip(other(scene, 1, size), container="mpegts")
+    pictures = [scene(1, size)] * 30
+    coded = clip(pictures, rate=25, codec="mpeg2video", container="mpegts")
+
+    for chunk in (4 << 20, 1000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(shown + coded + shown)
+        stream.seek(5)
+        assert transport.changes_coding(stream, {256})
+        assert stream.tell() == 5
+        assert not transport.changes_coding(stream, {257})
+        assert not transport.changes_coding(io.BytesIO(shown * 3), {256})
+        assert not transport.changes_coding(io.BytesIO(b"\x47" * 3000), {256})
+
+
+def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
+    """Whatever decoded; a match still counts."""
+    monkeypatch.setattr(transport, "changes_coding", lambda *_: True)
+    shown = clip(other(scene, 2, (160, 120)), container="mpegts")
+    assert str(engine.screen(shown).reason) == "unsupported"
+    assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
+    assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
+
+
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """It knows what it met at the start and the end of a large file; a match still counts."""
     monkeypatch.setattr(transport, "picture_tracks", lambda _: {256, 512})

@@ -187,7 +187,8 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
-    if containers.coded_in_several_ways(stream):
+    changes = mime == "video/mp2t" and transport.changes_coding(stream, met)
+    if changes or containers.coded_in_several_ways(stream):
         return MediaError("unsupported", "a track changes how it is coded")
     if opened.ids is None and containers.begins_anew(stream):
         what = f"fragments of a time that has passed need PyAV: {install('video')}"
