@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from PIL import Image
 
-from screener.media import headers, tiff
+from screener.media import headers, icons, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
 _HEAD = 4096  # bytes that tell what a file is
@@ -44,7 +45,8 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
     to be tried.
     """
     # EXIF's and Photoshop's are often one.
-    for thumbnail in dict.fromkeys(_thumbnails(data, image)):
+    thumbnails = dict.fromkeys(_thumbnails(data, image))
+    for thumbnail in chain(thumbnails, icons.pictures(data)):
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
