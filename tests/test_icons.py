@@ -70,8 +70,19 @@ def test_every_picture_of_an_icns_is_looked_at(engine, scene):
 def test_small_ones_are_left_out(scene):
     """They show the same as a rule, and too little."""
     sizes = [(side, png(scene(1, (side, side)))) for side in (16, 32, 48, 64, 128)]
-    assert list(icons.pictures(ico(*sizes))) == [one for side, one in sizes if side >= 64]
-    assert list(icons.pictures(sizes[0][1])) == []
+    large = [one for side, one in sizes if side >= 64]
+    assert list(icons.pictures(ico(*sizes), (0, 0))) == large
+    assert list(icons.pictures(sizes[0][1], (0, 0))) == []
+
+
+def test_what_is_shown_is_not_given_again(scene):
+    """Of two that have its size, either may be the one that is not shown."""
+    small, large, other = (
+        png(scene(seed, (side, side))) for seed, side in ((1, 64), (1, 128), (2, 128))
+    )
+    assert list(icons.pictures(ico((64, small), (128, large)), (128, 128))) == [small]
+    both = ico((64, small), (128, large), (128, other))
+    assert list(icons.pictures(both, (128, 128))) == [small, large, other]
 
 
 def test_a_place_that_is_named_over_and_over_is_given_once(scene):
@@ -80,10 +91,10 @@ def test_a_place_that_is_named_over_and_over_is_given_once(scene):
     data = ico((128, one))
     entry = data[6:18] + struct.pack("<I", 6 + 16 * 65535)
     again = struct.pack("<HHH", 0, 1, 65535) + entry * 65535 + one
-    assert list(icons.pictures(again)) == [one]
+    assert list(icons.pictures(again, (0, 0))) == [one]
 
 
 @given(st.sampled_from([b"\0\0\1\0", b"\0\0\2\0", b"icns"]), st.binary(max_size=200))
 def test_nothing_raises_on_what_is_broken(begin, rest):
     """And nothing is given that is not there."""
-    assert all(icons.pictures(begin + rest))
+    assert all(icons.pictures(begin + rest, (0, 0)))

@@ -46,7 +46,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
     """
     # EXIF's and Photoshop's are often one.
     thumbnails = dict.fromkeys(_thumbnails(data, image))
-    for thumbnail in chain(thumbnails, icons.pictures(data)):
+    for thumbnail in chain(thumbnails, icons.pictures(data, image.size)):
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
