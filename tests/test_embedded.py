@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -386,6 +387,47 @@ def test_what_stands_behind_a_cut_picture(scene, shown, host):
             wanted = pdq.compute(np.asarray(scene(31)))
             assert pdq.compute(found[-1][2]).distance(wanted) <= 12
             assert cut == 30 or reason in ("truncated", "undecodable")
+
+
+def zipped(content, *, packed=False):
+    """A zip file of one member."""
+    out = io.BytesIO()
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(out, "w", method) as file:
+        file.writestr("é.jpg", content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
+@pytest.mark.parametrize(
+    "archive",
+    [
+        zipped(bytes(range(250)), packed=True),
+        b"Rar!\x1a\7\1\0" + bytes(100),
+        b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100),
+    ],
+)
+def test_an_archive_behind_the_end_is_told(shown, format, archive):
+    """The picture is looked at, and what is packed behind it is not."""
+    found, reason = parts(saved(shown, format) + archive)
+    assert [len(found), reason] == [1, "unsupported"]
+
+
+def test_a_picture_that_is_stored_in_an_archive_behind_the_end(shown, hidden):
+    """It stands there as it is, and is found."""
+    found, reason = parts(saved(shown, "JPEG") + zipped(saved(hidden, "PNG")))
+    assert [[one[:2] for one in found], reason] == [[(0, "frame"), (1, "appended")], "unsupported"]
+
+
+def test_letters_of_an_archive_are_none(shown):
+    """Those of a zip stand in many a clip by chance; no member's name follows."""
+    for rest in (
+        b"PK\3\4",
+        b"PK\3\4" + bytes(200),
+        b"PK\3\4" + b"\xff" * 200,
+        b"PK\5\6" + bytes(18),
+    ):
+        assert parts(saved(shown, "JPEG") + bytes(70) + rest)[1] is None
 
 
 def test_several_behind_each_other(scene, shown):

@@ -739,6 +739,73 @@ def test_a_hole_that_ffmpeg_goes_on_behind_clears_nothing(scene, engine_of):
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def in_fragments(pictures):
+    """The boxes of a fragmented MP4: those before its fragments, and these."""
+    data = clip(pictures, movflags="frag_keyframe+empty_moov+default_base_moof")
+    first, last = data.index(b"moof") - 4, data.index(b"mfra") - 4
+    return data[:first], data[first:last]
+
+
+def tags(data):
+    """The tags of an FLV, each with its length behind it."""
+    at, found = 13, []
+    while at < len(data):
+        end = at + 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+        found.append(data[at:end])
+        at = end
+    return found
+
+
+def test_an_flv_that_changes_how_it_is_coded_is_told(scene, engine_of):
+    """FFmpeg makes a track of its own of what is coded otherwise, and does not say so."""
+    shown = clip([scene(20, (64, 48))] * 300, codec="flv", container="flv")
+    other = tags(clip([scene(1)] * 30, container="flv"))
+    engine = engine_of({"bad": scene(1)})
+
+    assert str(engine.screen(shown + b"".join(other[1:])).reason) == "unsupported"
+    assert engine.screen(shown + b"".join(tags(shown)[1:])).reason is None
+
+
+@pytest.mark.parametrize("opencv", [False, True])
+def test_a_track_that_changes_how_it_is_coded_is_told(monkeypatch, scene, engine_of, opencv):
+    """FFmpeg passes over fragments of another kind than the first of those that are declared."""
+    if opencv:
+        monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    head, fragments = in_fragments([scene(20)] * 10)
+    at = head.index(b"stsd") - 4
+    first = at + 16
+    end = first + int.from_bytes(head[first : first + 4], "big")
+    other = head[first:end].replace(b"avc1", b"mp4v")
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        at = head.index(name) - 4
+        length = int.from_bytes(head[at : at + 4], "big") + len(other)
+        head = head[:at] + length.to_bytes(4, "big") + head[at + 4 :]
+    two = head[: first - 4] + b"\0\0\0\2" + head[first:end] + other + head[end:]
+    engine = engine_of({"bad": scene(1)})
+
+    assert str(engine.screen(two + fragments).reason) == "unsupported"
+    same = two.replace(b"mp4v", b"avc1")
+    assert engine.screen(same + fragments).verdict is Verdict.NO_MATCH
+
+
+@pytest.mark.parametrize("seconds", [2, 0.8])
+def test_fragments_that_begin_anew_are_looked_at(monkeypatch, scene, engine_of, seconds):
+    """FFmpeg has a decoder drop what is to be shown at a time that has passed; OpenCV cannot say
+    otherwise, and that is told.
+    """
+    count = round(seconds * 10)
+    head, first = in_fragments([scene(20)] * count)
+    _, second = in_fragments([scene(1)] * count)
+    engine = engine_of({"bad": scene(1)})
+
+    result = engine.screen(head + first + second)
+
+    assert [match.part >= count for match in result.matches] == [True]
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    assert str(engine.screen(head + first + second).reason) == "unsupported"
+    assert engine.screen(head + first).verdict is Verdict.NO_MATCH
+
+
 def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):
     """Each piece counts its timestamps anew; a picture in the last of them is found."""
     piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")

@@ -90,6 +90,30 @@ def test_a_cover_picture_is_a_thumbnail(engine, scene, first):
     assert str(engine.screen(dark).reason) == "too_little_detail"
 
 
+def with_chapters(data):
+    """An MP4 of two tracks, whose `moov` comes last, with the second for pictures of chapters."""
+    told = bytes.fromhex("00000014") + b"tref" + bytes.fromhex("0000000c") + b"chap\0\0\0\2"
+    end = data.index(b"tkhd") - 4
+    end += int.from_bytes(data[end : end + 4], "big")
+    for name in (b"moov", b"trak"):
+        at = data.index(name, data.rindex(b"moov")) - 4
+        length = int.from_bytes(data[at : at + 4], "big") + len(told)
+        data = data[:at] + length.to_bytes(4, "big") + data[at + 4 :]
+    return data[:end] + told + data[end:]
+
+
+def test_every_picture_of_chapters_is_looked_at(engine, scene):
+    """FFmpeg marks them as it does a cover, of which there is one, and gives the first twice."""
+    chapters = [scene(20)] * 10 + [scene(1)] * 20 + [scene(21)] * 10
+    data = with_chapters(tracks(other(scene), chapters))
+
+    result = engine.screen(data)
+
+    assert [(match.part_kind, match.part) for match in result.matches] == [("frame", 50)]
+    assert (result.timeline[0].spans, result.media.samples) == (((1.0, 2.0),), 8)
+    assert AvStream(io.BytesIO(data), "video/mp4").covers == 0
+
+
 def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
     """What is dark in one is no reason not to be found in another; a limit holds for all of them
     together, and is told.
@@ -145,6 +169,33 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         assert transport.picture_tracks(io.BytesIO()) == set()
 
 
+def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monkeypatch, scene):
+    """FFmpeg has one decoder for it, which may pass over the rest without a word."""
+    size = (64, 48)
+    shown = clip(other(scene, 1, size), container="mpegts")
+    pictures = [scene(1, size)] * 30
+    coded = clip(pictures, rate=25, codec="mpeg2video", container="mpegts")
+
+    for chunk in (4 << 20, 1000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(shown + coded + shown)
+        stream.seek(5)
+        assert transport.changes_coding(stream, {256})
+        assert stream.tell() == 5
+        assert not transport.changes_coding(stream, {257})
+        assert not transport.changes_coding(io.BytesIO(shown * 3), {256})
+        assert not transport.changes_coding(io.BytesIO(b"\x47" * 3000), {256})
+
+
+def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
+    """Whatever decoded; a match still counts."""
+    monkeypatch.setattr(transport, "changes_coding", lambda *_: True)
+    shown = clip(other(scene, 2, (160, 120)), container="mpegts")
+    assert str(engine.screen(shown).reason) == "unsupported"
+    assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
+    assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
+
+
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """It knows what it met at the start and the end of a large file; a match still counts."""
     monkeypatch.setattr(transport, "picture_tracks", lambda _: {256, 512})
@@ -155,6 +206,29 @@ def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, sc
     assert (result.verdict, result.reason, result.extra) == ("unscreened", "unsupported", None)
     assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
     assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
+
+
+def test_a_track_that_begins_within_a_program_stream_is_told(monkeypatch, engine, scene):
+    """FFmpeg looks for tracks in some seconds at its start, and at its end; OpenCV has one."""
+    shown = clip([scene(20, (64, 48))] * 300, rate=25, codec="mpeg2video", container="mpeg")
+    other = clip([scene(1)] * 30, rate=25, codec="mpeg2video", container="mpeg")
+    other = other.replace(b"\0\0\1\xe0", b"\0\0\1\xe1")
+    filling = (b"\0\0\1\xbe\xff\xf0" + b"\xff" * 0xFFF0) * 92
+    late = shown * 4 + other + filling + shown
+
+    for chunk in (4 << 20, 100_000):
+        monkeypatch.setattr(transport, "_CHUNK", chunk)
+        stream = io.BytesIO(late)
+        stream.seek(5)
+        assert transport.program_tracks(stream) == {0x1E0, 0x1E1}
+        assert stream.tell() == 5
+        assert transport.program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)) == {0x1E0}
+        assert transport.program_tracks(io.BytesIO()) == set()
+    assert engine.screen(shown).reason is None
+    assert engine.screen(shown + other).verdict is Verdict.MATCH
+    assert str(engine.screen(late).reason) == "unsupported"
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    assert str(engine.screen(shown + other).reason) == "unsupported"
 
 
 def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):

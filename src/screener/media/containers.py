@@ -28,6 +28,8 @@ _UNKNOWN = 0xFFFFFFFF  # the length of a RIFF that was written to a pipe
 
 _FLV_TAG = 11  # bytes of a tag's head
 _FLV_KINDS = (8, 9, 18)  # sound, pictures, data
+_FLV_PICTURES, _FLV_COMMAND = 9, 5  # of tags, and of pictures those which are none
+_FLV_LETTERS = 0x80  # a bit: four letters say how a picture is coded
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
 
 MOST = 1_000_000  # boxes looked at, in whatever file
@@ -55,6 +57,41 @@ def encrypted(stream: BinaryIO) -> bool:
         return is_iso(read(stream, 0, 12)) and any(
             entry in _PROTECTED for entry in _sample_entries(stream, size)
         )
+
+
+def in_fragments(stream: BinaryIO) -> bool:
+    """Whether an ISO file is made of fragments, each of which tells when it is shown."""
+    with kept(stream) as size:
+        kinds = (kind for kind, _, _ in boxes(stream, 0, size))
+        return is_iso(read(stream, 0, 12)) and b"moof" in kinds
+
+
+def begins_anew(stream: BinaryIO) -> bool:
+    """Whether a fragment of a track is to be shown no later than the one before it, as where
+    recordings were joined.
+    """
+    latest: dict[bytes, int] = {}
+    with kept(stream) as size:
+        if not is_iso(read(stream, 0, 12)):
+            return False
+        for track, time in _fragments(stream, 0, size):
+            if time <= latest.get(track, -1):
+                return True
+            latest[track] = time
+    return False
+
+
+def _fragments(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """The number of the track of each fragment that tells its time, and that time."""
+    track = b""
+    for kind, body, after in boxes(stream, at, end):
+        if kind in (b"moof", b"traf"):
+            yield from _fragments(stream, body, min(after, end))
+        elif kind == b"tfhd":
+            track = read(stream, body + 4, 4)
+        elif kind == b"tfdt":
+            told = read(stream, body, 12)
+            yield track, int.from_bytes(told[4:] if told[:1] == b"\1" else told[4:8], "big")
 
 
 def picture_tracks(stream: BinaryIO) -> int:
@@ -128,6 +165,22 @@ def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
             yield entry
 
 
+def coded_in_several_ways(stream: BinaryIO) -> bool:
+    """Whether the samples of a track of an ISO file, or the pictures of an FLV, are of more kinds
+    than one, of which FFmpeg gives the first.
+    """
+    with kept(stream) as size:
+        head = read(stream, 0, 12)
+        if head[:3] == b"FLV":
+            return len(_flv_kinds(stream)) > 1
+        if not is_iso(head):
+            return False
+        return any(
+            len({entry for entry, _, _ in boxes(stream, start + 8, end)}) > 1
+            for start, end in _inside(stream, 0, size, 0, b"stsd")
+        )
+
+
 def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
     """A Matroska number at the start of `data` and its length; (0, 0) where there is none.
 
@@ -177,6 +230,21 @@ def flv_end(stream: BinaryIO) -> int | None:
         length = _FLV_TAG + int.from_bytes(head[5:8], "big")
         at += 4 + length
     return at
+
+
+def _flv_kinds(stream: BinaryIO) -> set[bytes]:
+    """How the pictures of an FLV are coded: by a number, or by four letters."""
+    at, found = int.from_bytes(read(stream, 5, 4), "big") + 4, set()
+    for _ in range(MOST):
+        head = read(stream, at, _FLV_TAG + 5)
+        if len(head) < _FLV_TAG + 5:
+            break
+        first, letters = head[_FLV_TAG], head[_FLV_TAG + 1 :]
+        length = int.from_bytes(head[1:4], "big")
+        if head[0] & _FLV_KIND == _FLV_PICTURES and length and first >> 4 & 7 != _FLV_COMMAND:
+            found.add(letters if first & _FLV_LETTERS else bytes([first & 0x0F]))
+        at += _FLV_TAG + length + 4
+    return found
 
 
 def _encrypted_matroska(stream: BinaryIO, size: int) -> bool:

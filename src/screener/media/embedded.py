@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from PIL import Image
 
-from screener.media import headers, tiff
+from screener.media import headers, icons, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
 _HEAD = 4096  # bytes that tell what a file is
@@ -20,6 +21,9 @@ _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
 _COMPRESSION = 259  # a tag of a thumbnail's directory
+_ARCHIVES = (b"PK\3\4", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
+_ZIP_MEMBER = 30  # bytes of what a zip tells of a member, before the name
+_ZIP_METHODS = {*range(20), *range(93, 100)}  # of packing; the field has room for 65,536
 _DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 
@@ -37,10 +41,12 @@ class Embedded:
 def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
     """What is hidden in the file `data`, which `image` was opened from: thumbnails first.
 
-    What is given begins as a picture's or a video's file does; whether it is one has to be tried.
+    What is given begins as a picture's, a video's or an archive's file does; whether it is one has
+    to be tried.
     """
     # EXIF's and Photoshop's are often one.
-    for thumbnail in dict.fromkeys(_thumbnails(data, image)):
+    thumbnails = dict.fromkeys(_thumbnails(data, image))
+    for thumbnail in chain(thumbnails, icons.pictures(data, image.size)):
         if len(thumbnail) >= _LEAST:
             yield Embedded("thumbnail", thumbnail)
     known = set(getattr(image, "_MpoImageFile__mpoffsets", ()))  # those are frames
@@ -49,10 +55,14 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
         yield Embedded("appended", tracks, clip=True)
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
-    for start, end in appended(data, headers.behind(data, 0)):
+    behind = headers.behind(data, 0)
+    for start, end in appended(data, behind):
         if start not in known:
             clip = sniff(data[start : start + _HEAD]) in CONTAINERS
             yield Embedded("appended", data[start:end], clip)
+    archive = None if behind is None else archive_in(data, behind)
+    if archive is not None:
+        yield Embedded("appended", data[archive:])
 
 
 def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
@@ -125,6 +135,25 @@ def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
             continue
         yield start, headers.end(data, start) or len(data)
         at = headers.behind(data, start) or len(data)
+
+
+def archive_in(data: bytes, at: int) -> int | None:
+    """Where a zip, RAR or 7z file begins from a place on; pictures that are packed in one cannot be
+    found. Those letters of a zip stand in many a clip, and a member's name does not follow.
+    """
+    found = [data.find(sign, at) for sign in _ARCHIVES[1:]]
+    zipped = data.find(_ARCHIVES[0], at)
+    while zipped >= 0 and not _is_member(data[zipped : zipped + _HEAD]):
+        zipped = data.find(_ARCHIVES[0], zipped + 1)
+    return min((place for place in (zipped, *found) if place >= 0), default=None)
+
+
+def _is_member(head: bytes) -> bool:
+    """Whether what a zip tells of a member begins so."""
+    version, method, length = (int.from_bytes(head[at : at + 2], "little") for at in (4, 8, 26))
+    name = head[_ZIP_MEMBER : _ZIP_MEMBER + length]
+    sound = version & 0xFF < 100 and method in _ZIP_METHODS
+    return sound and 0 < length == len(name) and min(name) >= 0x20
 
 
 def _is_begin(head: bytes) -> bool:

@@ -261,17 +261,21 @@ def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
 
     None where it does not begin as one does.
     """
-    if data[at + 4 : at + 8] != b"ftyp":
-        return
-    while at + 8 <= len(data):
+    if data[at + 4 : at + 8] == b"ftyp":
+        yield from boxes_within(data, at, len(data))
+
+
+def boxes_within(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The same of the boxes from a place on that begin before another; the last may end behind."""
+    while at + 8 <= end:
         length, body = _big(data, at), at + 8
         if length == 1:
             length, body = _big(data, at + 8, 8), at + 16
         name = data[at + 4 : at + 8]
         if not (name.isascii() and name.decode("ascii").isprintable()):
             return
-        if length == 0:  # this box ends with the file
-            length = len(data) - at
+        if length == 0:  # this box ends with what holds it
+            length = end - at
         if length < 8:
             return
         yield name, body, at + length

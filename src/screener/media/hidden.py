@@ -1,15 +1,13 @@
-"""The pictures and clips that are hidden in a picture's file, frame by frame."""
+"""The pictures and clips that are hidden in a file, frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-
-from PIL import ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, sequence
-from screener.media.embedded import Embedded, embedded
+from screener.media.embedded import Embedded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Picture
 
@@ -22,13 +20,11 @@ broken.
 """
 
 Clips = Callable[[bytes], Picture]
-"""How a clip that is hidden in a picture's file is opened."""
+"""How a clip that is hidden in a file is opened."""
 
 
-def frames(
-    image: ImageFile.ImageFile, data: bytes, limits: Limits, clips: Clips | None
-) -> Iterator[Frame]:
-    """The frames of pictures and clips hidden in a file, as far as they decode; their parts are
+def frames(found: Iterable[Embedded], limits: Limits, clips: Clips | None) -> Iterator[Frame]:
+    """The frames of what was found hidden in a file, as far as they decode; their parts are
     counted from 0, and those that have times have tracks, counted from 1.
 
     What is broken or cut is no trouble of the file, whose own pictures may be sound. What is over
@@ -36,7 +32,7 @@ def frames(
     looked at it.
     """
     budget, over, part, track = sequence.Budget(limits, factor=1), None, 0, 0
-    for number, one in enumerate(embedded(data, image)):
+    for number, one in enumerate(found):
         if number >= _HIDDEN:
             raise MediaError("too_large", f"more than {_HIDDEN} pictures hidden in the file")
         part_before, track_before = part, track

@@ -17,6 +17,7 @@ from PIL import Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence
 from screener.media.decoded import decoded
+from screener.media.embedded import embedded
 from screener.media.hidden import Clips
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -125,7 +126,7 @@ def _decode_all(
     except MediaError as error:
         trouble = error.alone()
     try:
-        for frame in hidden.frames(image, data, limits, clips):
+        for frame in hidden.frames(embedded(data, image), limits, clips):
             yield replace(frame, part=part + frame.part)
             del frame
     except ShortOfMemory as error:

@@ -24,7 +24,7 @@ class CvStream:
 
     tracks = 1  # it knows of no more
     ids: frozenset[int] | None = None
-    cover = False
+    covers, cover = 0, False
 
     def __init__(self, file: BinaryIO) -> None:
         try:

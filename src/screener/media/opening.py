@@ -37,6 +37,6 @@ def open(
     if mime in CONTAINERS:
         return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
     if mime is not None and mime.startswith("audio/"):
-        raise MediaError("no_video", f"{mime} has no pictures")
+        raise MediaError("no_video", f"{mime} is sound; a cover that it may have is not looked at")
     clips = partial(video.open, limits=limits, sampling=sampling, seconds=seconds)
     return image.open(content, limits=limits, clips=clips)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 import av
@@ -17,7 +17,7 @@ from av.error import DecoderNotFoundError, FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import pixels
+from screener.media import containers, pixels
 from screener.media.order import Order
 from screener.media.stream import Lost, Pixels, Still
 from screener.media.timing import BACK, Grid
@@ -41,7 +41,8 @@ _DEMUXERS = {
 }
 
 _BUFFER = 1 << 17
-_ATTACHED = 0x400  # FFmpeg's flag of a cover picture
+# FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
+_ATTACHED, _TIMED = 0x400, 0x800
 _FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 _RATE = 25.0  # where a file tells none
 _READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
@@ -97,12 +98,12 @@ class AvStream:
         lists of the file leave out `trimmed` seconds; with `whole` these are given too, and all
         are at their times in the file.
         """
-        self._keyframes = keyframes
+        self._keyframes, self._file = keyframes, file
         self._container = _opened(file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
-        self.tracks = len(tracks)
+        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
         ids = (int(one.id) for one in self._container.streams)
         self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]
@@ -174,13 +175,13 @@ class AvStream:
     def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
         """The frames that come out of the decoder with a packet; None where it fails."""
         wanted = self._is_wanted(packet)
-        if packet.size and not packet.is_discard:
+        if packet.size and not self._is_left_out(packet):
             wanted = wanted and self._is_shown(packet)
             order.read(packet.pts, decoded=packet.dts, wanted=wanted)
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
-            frames: list[Any] = packet.decode()
+            frames: list[Any] = self._to_decode(packet).decode()
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
@@ -191,6 +192,28 @@ class AvStream:
             # It is alone, and comes first: the rest of the file need not be read for it.
             frames += packet.stream.codec_context.decode(None)
         return frames
+
+    def _is_left_out(self, packet: Any) -> bool:
+        """Whether its frame is left out by edit lists. FFmpeg marks so as well what a fragment
+        tells to be shown at times that have passed, as where recordings were joined.
+        """
+        return bool(packet.is_discard) and not self._in_fragments
+
+    @cached_property
+    def _in_fragments(self) -> bool:
+        return containers.in_fragments(self._file)
+
+    def _to_decode(self, packet: Any) -> Any:
+        """The packet, or a copy without the mark by which a decoder keeps its frame to itself."""
+        if not packet.is_discard or self._is_left_out(packet):
+            return packet
+        copy = av.Packet(bytes(packet))
+        copy.stream, copy.time_base = packet.stream, packet.time_base
+        copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+        copy.is_keyframe = packet.is_keyframe
+        for beside in packet.iter_sidedata():
+            copy.set_sidedata(beside)
+        return copy
 
     def _is_shown(self, packet: Any) -> bool:
         """Whether a frame with a packet's own timestamp comes of it, if it can be decoded."""
@@ -208,11 +231,15 @@ class AvStream:
         and at last one that empties the decoder.
         """
         read, broken = 0, False
+        first_twice = bool(int(self._track.disposition) & _TIMED)
         for reading in range(_READINGS):
             before, broken = read, False
             try:
                 for packet in self._container.demux(self._track):
                     if not packet.size:  # PyAV's own, for the end of this reading
+                        continue
+                    if first_twice and packet.pts is None:  # as a cover, and in its place
+                        first_twice = False
                         continue
                     if reading and read == before:
                         yield None
@@ -282,7 +309,7 @@ def _unreadable(error: OSError) -> MediaError:
 
 
 def _is_cover(track: Any) -> bool:
-    return bool(int(track.disposition) & _ATTACHED)
+    return int(track.disposition) & (_ATTACHED | _TIMED) == _ATTACHED
 
 
 def _luma(frame: Any) -> Pixels:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, pixels, png, tiff
+from screener.media import decoder, headers, items, pixels, png, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -24,6 +24,9 @@ _APART = ("MPO", "TIFF")
 
 ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats whose frames follow one another in time."""
+
+_ITEMIZED = ("AVIF", "HEIF")
+"""Formats whose pictures are items, of which a decoder may know some only."""
 
 _USUAL_S = 0.1  # for which browsers show a frame that tells no time
 
@@ -149,6 +152,11 @@ def _untold(image: Image.Image, data: bytes) -> MediaError | None:
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
         return MediaError("undecodable", f"{image.format}: its data and their checksums differ")
+    if image.format in _ITEMIZED and items.has_more(
+        data, image.format, int(getattr(image, "n_frames", 1))
+    ):
+        what = "it holds a picture that its decoder does not give"
+        return MediaError("unsupported", f"{image.format}: {what}")
     return None
 
 

@@ -39,14 +39,16 @@ class Lost:
 class Stream(Protocol):
     """A track of pictures of a video that is open.
 
-    `tracks` says how many the file has; `cover`, that this one is no more than a picture that
-    stands for the file. `width` and `height` are as shown; `frames` as declared, 0 where the file
-    does not say; `duration` and `ends` (when its pictures end, if they are declared apart) are
-    seconds; `frame_seconds` is how long a frame lasts as a rule. `ids` are the file's numbers of
-    all tracks that were known when it was opened, None where the decoder does not tell.
+    `tracks` says how many the file has, `covers` how many of them are no more than a picture that
+    stands for the file, and `cover`, that this one is. `width` and `height` are as shown; `frames`
+    as declared, 0 where the file does not say; `duration` and `ends` (when its pictures end, if
+    they are declared apart) are seconds; `frame_seconds` is how long a frame lasts as a rule. `ids`
+    are the file's numbers of all tracks that were known when it was opened, None where the decoder
+    does not tell.
     """
 
     tracks: int
+    covers: int
     cover: bool
     width: int
     height: int

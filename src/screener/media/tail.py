@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
-from screener.media.embedded import appended
+from screener.media.embedded import appended, archive_in
 from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
 from screener.media.headers import begins_in_box
 
@@ -28,12 +28,13 @@ _ASF_BEHIND = {
 
 
 def hides_file(stream: BinaryIO) -> bool:
-    """Whether a picture's or a video's file begins behind the end of a Matroska, AVI, ASF, MP4 or
-    QuickTime file. The stream is left where it was.
+    """Whether a picture's or a video's file, or an archive, begins behind the end of a Matroska,
+    AVI, ASF, MP4 or QuickTime file. The stream is left where it was.
     """
     with kept(stream) as size:
         at = max((after for after in _parts(stream, size) if after <= size), default=size)
-        return next(appended(read(stream, at, _MOST_BYTES), 0), None) is not None
+        rest = read(stream, at, _MOST_BYTES)
+        return next(appended(rest, 0), None) is not None or archive_in(rest, 0) is not None
 
 
 def _parts(stream: BinaryIO, size: int) -> Iterator[int]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import BinaryIO
 
 from screener.errors import MediaError
 from screener.extras import install
-from screener.media import containers, editlist, following, tail, transport
+from screener.media import carried, containers, editlist, following, hidden, tail, transport
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
@@ -35,7 +35,8 @@ def open(
 ) -> Picture:
     """Open a video, from bytes or a seekable file; no frame is decoded yet.
 
-    Its frames are grey (H, W), upright, sampled as `sampling` says: `time` counts from the first
+    Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
+    `sampling` says: `time` counts from the first
     frame, `part` is the frame's number in the file, and `again` are the times of the samples that
     followed and looked alike. After `seconds` of wall time the walk ends with `timeout`. Raises
     MediaError: `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
@@ -50,7 +51,13 @@ def open(
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     left = editlist.left_out(stream) if _has_pyav() else 0.0
-    opened = _decoder(stream, mime, sampling, left)
+    try:
+        opened = _decoder(stream, mime, sampling, left)
+    except MediaError as error:
+        if error.reason != "no_video" or not carried.places(stream):
+            raise
+        # A cover of a type that FFmpeg does not take for one.
+        return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
     _check_size(opened, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
     return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
@@ -109,12 +116,14 @@ def _walk(
 ) -> Iterator[Frame]:
     """Sampled frames of one track after the other; then MediaError if a part of one was not looked
     at. Covers come last, and are thumbnails of what was shown before; but for all that there is of
-    the tracks of a trimmed file, which is hidden in it.
+    the tracks of a trimmed file, which is hidden in it, and pictures that are no tracks.
     """
     ends = math.inf if seconds is None else monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
     shown = opened.tracks
+    attached = carried.places(stream)
+    known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
     for track in range(2 * shown if _is_trimmed(opened, sampling, left) else shown):
         try:
             whole = track >= shown
@@ -122,7 +131,7 @@ def _walk(
                 stream.seek(0)
                 opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
                 _check_size(opened, limits)
-            if whole and opened.cover:
+            if opened.cover and (whole or (track and known)):
                 continue
             walk = Walk(opened, limits, sampling, ends, taken)
             kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
@@ -132,9 +141,30 @@ def _walk(
             walk.check(stream)
         except MediaError as error:
             trouble = trouble or error
+    try:
+        for frame in _carried(stream, attached, limits):
+            yield replace(frame, part=before + frame.part)
+    except MediaError as error:
+        trouble = trouble or error.alone()
     trouble = trouble or _unseen(opened, stream, mime)
     if trouble is not None:
         raise trouble
+
+
+def _carried(stream: BinaryIO, places: Sequence[carried.Place], limits: Limits) -> Iterator[Frame]:
+    """The frames of pictures that are carried beside the tracks."""
+    return hidden.frames(carried.files(stream, places, limits), limits, _carried_clip)
+
+
+def _covers_of_sound(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
+    """Those of a file without a track of pictures, then MediaError: they clear nothing."""
+    yield from _carried(stream, carried.places(stream), limits)
+    raise MediaError("no_video", "no pictures but covers among what it holds")
+
+
+def _carried_clip(_: bytes) -> Picture:
+    """A clip that a video carries could carry another, and so on."""
+    raise MediaError("unsupported", "a video that it carries is not looked at")
 
 
 def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
@@ -152,16 +182,29 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     """
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
-    met = transport.picture_tracks(stream) if mime == "video/mp2t" else set()
+    met = _tracks_met(stream, mime)
     if opened.ids is None and len(met) > opened.tracks:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
+    changes = mime == "video/mp2t" and transport.changes_coding(stream, met)
+    if changes or containers.coded_in_several_ways(stream):
+        return MediaError("unsupported", "a track changes how it is coded")
+    if opened.ids is None and containers.begins_anew(stream):
+        what = f"fragments of a time that has passed need PyAV: {install('video')}"
+        return MediaError("unsupported", what)
     reason = following.broken(stream)
     if reason is None:
         hidden = tail.hides_file(stream)
         return MediaError("unsupported", "another file stands behind it") if hidden else None
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
+
+
+def _tracks_met(stream: BinaryIO, mime: str) -> set[int]:
+    """The tracks of pictures of a file that has no head to name them."""
+    if mime == "video/mp2t":
+        return transport.picture_tracks(stream)
+    return transport.program_tracks(stream) if mime == "video/mpeg" else set()
 
 
 def _further_track() -> str:

@@ -1,0 +1,92 @@
+"""The pictures of an icon file (ICO, CUR, ICNS), each as a file of its own.
+
+Pillow shows the largest, by what the file says of their sizes; systems show the one that fits, and
+every one may be another picture. Nothing here raises on broken input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from screener.media.sniff import sniff
+
+_LEAST = 64  # pixels of a side: smaller ones show the same, and too little to be compared
+_ICON, _ENTRY = b"\0\0\1\0\1\0", 16  # what an ICO of one picture begins with; bytes of an entry
+_WHOLE = ("image/png", "image/jp2")  # what stands in an icon file as a file of its own
+
+
+class _Place(NamedTuple):
+    """Where a picture is, its width and height, and whether it is a bitmap without a head."""
+
+    start: int
+    end: int
+    sides: tuple[int, int]
+    bitmap: bool
+
+
+def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
+    """The pictures of at least 64 pixels a side, as they stand in the file, but for the only one
+    that has the width and height of what is shown; none of other files.
+    """
+    found: list[_Place] = []
+    if data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
+        found = list(_of_ico(data))
+    elif data[:4] == b"icns":
+        found = list(_of_icns(data))
+    alone = [one.sides for one in found].count(shown) == 1
+    for start, end, sides, bitmap in found:
+        if min(sides) >= _LEAST and not (alone and sides == shown):
+            yield _with_head(data[start:end]) if bitmap else data[start:end]
+
+
+def _of_ico(data: bytes) -> Iterator[_Place]:
+    seen: set[tuple[int, int]] = set()  # a file may name one place over and over
+    for number in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY)):
+        entry = 6 + _ENTRY * number
+        size, start = _little(data, entry + 8), _little(data, entry + 12)
+        if (start, size) in seen or not size or start >= len(data):
+            continue
+        seen.add((start, size))
+        mime = sniff(data[start : start + 12])
+        sides = _sides_of_file(data, start, mime) if mime in _WHOLE else _sides_of(data, start)
+        yield _Place(start, start + size, sides, mime not in _WHOLE)
+
+
+def _of_icns(data: bytes) -> Iterator[_Place]:
+    at = 8
+    while at + 8 <= len(data):
+        after = at + max(_big(data, at + 4), 8)
+        mime = sniff(data[at + 8 : at + 20])
+        if mime in _WHOLE:
+            yield _Place(at + 8, after, _sides_of_file(data, at + 8, mime), bitmap=False)
+        at = after
+
+
+def _sides_of_file(data: bytes, at: int, mime: str | None) -> tuple[int, int]:
+    if mime == "image/png":
+        return _big(data, at + 16), _big(data, at + 20)
+    if data.startswith(b"\xff\x4f", at):
+        return _big(data, at + 8), _big(data, at + 12)
+    head = data.find(b"ihdr", at, at + 128)
+    return (_LEAST, _LEAST) if head < 0 else (_big(data, head + 8), _big(data, head + 4))
+
+
+def _sides_of(data: bytes, at: int) -> tuple[int, int]:
+    """Width and height of a bitmap, which tells the height of the picture and of its mask."""
+    return _little(data, at + 4), _little(data, at + 8) // 2
+
+
+def _with_head(bitmap: bytes) -> bytes:
+    """A bitmap as an ICO, which tells of it what the bitmap does."""
+    told = bytes(side if side < 256 else 0 for side in _sides_of(bitmap, 0))
+    told += bytes(2) + bitmap[12:16] + len(bitmap).to_bytes(4, "little")
+    return _ICON + told + (len(_ICON) + _ENTRY).to_bytes(4, "little") + bitmap
+
+
+def _little(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "little")
+
+
+def _big(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "big")

@@ -1,0 +1,100 @@
+"""The pictures of icon files, of which Pillow shows the largest."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener import Screener, Verdict
+from screener.hashing import pdq
+from screener.media import icons
+
+
+def png(picture):
+    """A picture as a PNG."""
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def dib(picture):
+    """A picture as an ICO holds it without compression."""
+    out = io.BytesIO()
+    picture.save(out, "ICO", bitmap_format="bmp", sizes=[picture.size])
+    return out.getvalue()[22:]
+
+
+def ico(*pictures, kind=1):
+    """An ICO of pictures: (width as the file says, content) pairs."""
+    head, body = struct.pack("<HHH", 0, kind, len(pictures)), b""
+    for width, one in pictures:
+        at = 6 + 16 * len(pictures) + len(body)
+        head += struct.pack("<BBBBHHII", width % 256, width % 256, 0, 0, 1, 32, len(one), at)
+        body += one
+    return head + body
+
+
+def icns(*pictures):
+    """An ICNS of pictures: (type, content) pairs."""
+    body = b"".join(kind + struct.pack(">I", 8 + len(one)) + one for kind, one in pictures)
+    return b"icns" + struct.pack(">I", 8 + len(body)) + body
+
+
+@pytest.fixture
+def engine(make_list, scene):
+    """A Screener whose list holds one picture, `bad`."""
+    return Screener(make_list([{"id": "bad", "pdq": pdq.compute(np.asarray(scene(1))).text}]))
+
+
+@pytest.mark.parametrize("form", [png, dib])
+@pytest.mark.parametrize("said", [128, 256, 16])
+def test_every_picture_of_an_ico_is_looked_at(engine, scene, form, said):
+    """Whatever the file says of its size."""
+    shown = (256, png(scene(2, (256, 256))))
+    result = engine.screen(ico(shown, (said, form(scene(1).resize((128, 128))))))
+    assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
+    assert engine.screen(ico(shown)).verdict is Verdict.NO_MATCH
+
+
+def test_every_picture_of_an_icns_is_looked_at(engine, scene):
+    """Also one that is smaller than what is shown."""
+    shown = (b"ic09", png(scene(2, (512, 512))))
+    result = engine.screen(icns((b"ic08", png(scene(1).resize((256, 256)))), shown))
+    assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
+    assert engine.screen(icns(shown)).verdict is Verdict.NO_MATCH
+
+
+def test_small_ones_are_left_out(scene):
+    """They show the same as a rule, and too little."""
+    sizes = [(side, png(scene(1, (side, side)))) for side in (16, 32, 48, 64, 128)]
+    large = [one for side, one in sizes if side >= 64]
+    assert list(icons.pictures(ico(*sizes), (0, 0))) == large
+    assert list(icons.pictures(sizes[0][1], (0, 0))) == []
+
+
+def test_what_is_shown_is_not_given_again(scene):
+    """Of two that have its size, either may be the one that is not shown."""
+    small, large, other = (
+        png(scene(seed, (side, side))) for seed, side in ((1, 64), (1, 128), (2, 128))
+    )
+    assert list(icons.pictures(ico((64, small), (128, large)), (128, 128))) == [small]
+    both = ico((64, small), (128, large), (128, other))
+    assert list(icons.pictures(both, (128, 128))) == [small, large, other]
+
+
+def test_a_place_that_is_named_over_and_over_is_given_once(scene):
+    """An ICO has room for 65,535 names of one place."""
+    one = png(scene(1, (128, 128)))
+    data = ico((128, one))
+    entry = data[6:18] + struct.pack("<I", 6 + 16 * 65535)
+    again = struct.pack("<HHH", 0, 1, 65535) + entry * 65535 + one
+    assert list(icons.pictures(again, (0, 0))) == [one]
+
+
+@given(st.sampled_from([b"\0\0\1\0", b"\0\0\2\0", b"icns"]), st.binary(max_size=200))
+def test_nothing_raises_on_what_is_broken(begin, rest):
+    """And nothing is given that is not there."""
+    assert all(icons.pictures(begin + rest, (0, 0)))
