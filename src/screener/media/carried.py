@@ -19,9 +19,10 @@ from screener.media.sniff import CONTAINERS, sniff
 _HEAD = 4096  # bytes that tell what a file is
 # Segment, Attachments, AttachedFile, FileData: the way to an attached file.
 _WAY = (SEGMENT, 0x1941A469, 0x61A7, 0x465C)
-_META, _ITEMS, _VALUE = b"meta", b"ilst", b"data"
+_META, _ITEMS, _ITEM, _VALUE = b"meta", b"ilst", b"item", b"data"
 _NESTED = {b"moov", b"trak", b"udta", _META, _ITEMS}
 _VALUE_HEAD = 8  # bytes of a value's type and language
+_MOST = 100  # files that are found; fewer are looked at
 
 
 class Place(NamedTuple):
@@ -37,14 +38,16 @@ def places(stream: BinaryIO) -> list[Place]:
     with kept(stream) as size:
         head = read(stream, 0, 12)
         if head[:4] == b"\x1a\x45\xdf\xa3":
-            spans = list(_attached(stream, 0, size, 0))
+            spans = _attached(stream, 0, size, 0)
         else:
-            spans = list(_values(stream, 0, size, ())) if is_iso(head) else []
+            spans = _values(stream, 0, size, ()) if is_iso(head) else iter(())
         found = []
         for start, end in spans:
             mime = sniff(read(stream, start, max(min(_HEAD, end - start), 0))) or ""
             if mime in CONTAINERS or mime.startswith(("image/", "video/")):
                 found.append(Place(start, min(end, size), mime))
+            if len(found) == _MOST:
+                break
         return found
 
 
@@ -79,10 +82,12 @@ def _values(
     """
     for kind, body, after in boxes(stream, at, end):
         after = min(after, end)
-        in_item = around[-2:-1] == (_ITEMS,)
-        if in_item and kind == _VALUE:
-            yield body + _VALUE_HEAD, after
-        elif (kind in _NESTED and kind not in around) or around[-1:] == (_ITEMS,):
+        if around[-1:] == (_ITEMS,):
+            yield from _values(stream, body, after, (*around, _ITEM))
+        elif around[-1:] == (_ITEM,):
+            if kind == _VALUE:
+                yield body + _VALUE_HEAD, after
+        elif kind in _NESTED and kind not in around:
             if kind == _META and read(stream, body + 4, 4) != b"hdlr":
                 body += 4  # its version, which QuickTime's have not
             yield from _values(stream, body, after, (*around, kind))

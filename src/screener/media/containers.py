@@ -32,6 +32,8 @@ _FLV_PICTURES, _FLV_COMMAND = 9, 5  # of tags, and of pictures those which are n
 _FLV_LETTERS = 0x80  # a bit: four letters say how a picture is coded
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
 
+_FRAGMENT = (b"moof", b"traf")  # from a file to where a fragment's time is told
+
 MOST = 1_000_000  # boxes looked at, in whatever file
 
 
@@ -74,19 +76,20 @@ def begins_anew(stream: BinaryIO) -> bool:
     with kept(stream) as size:
         if not is_iso(read(stream, 0, 12)):
             return False
-        for track, time in _fragments(stream, 0, size):
+        for track, time in _fragments(stream, 0, size, 0):
             if time <= latest.get(track, -1):
                 return True
             latest[track] = time
     return False
 
 
-def _fragments(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int]]:
+def _fragments(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[tuple[bytes, int]]:
     """The number of the track of each fragment that tells its time, and that time."""
     track = b""
     for kind, body, after in boxes(stream, at, end):
-        if kind in (b"moof", b"traf"):
-            yield from _fragments(stream, body, min(after, end))
+        if depth < len(_FRAGMENT):
+            if kind == _FRAGMENT[depth]:
+                yield from _fragments(stream, body, min(after, end), depth + 1)
         elif kind == b"tfhd":
             track = read(stream, body + 4, 4)
         elif kind == b"tfdt":

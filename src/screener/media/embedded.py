@@ -7,6 +7,7 @@ nothing here raises: what cannot be read is not there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -21,9 +22,15 @@ _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
 _COMPRESSION = 259  # a tag of a thumbnail's directory
-_ARCHIVES = (b"PK\3\4", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
-_ZIP_MEMBER = 30  # bytes of what a zip tells of a member, before the name
-_ZIP_METHODS = {*range(20), *range(93, 100)}  # of packing; the field has room for 65,536
+_ARCHIVES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
+# What a zip tells of a member, before the name: with what it can be unpacked and how it is packed,
+# of which there are few ways, how long the name is, and the name's first letter.
+_ZIP_MEMBER = re.compile(
+    rb"PK\x03\x04[\x00-\x63]...[\x00-\x13\x5d-\x63]\x00.{16}(..)..(?=[\x20-\xff])", re.DOTALL
+)
+_MOST_MEMBERS = (
+    1000  # that are tried; where there are more that are none, some may be meant as such
+)
 _DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 
@@ -141,19 +148,14 @@ def archive_in(data: bytes, at: int) -> int | None:
     """Where a zip, RAR or 7z file begins from a place on; pictures that are packed in one cannot be
     found. Those letters of a zip stand in many a clip, and a member's name does not follow.
     """
-    found = [data.find(sign, at) for sign in _ARCHIVES[1:]]
-    zipped = data.find(_ARCHIVES[0], at)
-    while zipped >= 0 and not _is_member(data[zipped : zipped + _HEAD]):
-        zipped = data.find(_ARCHIVES[0], zipped + 1)
-    return min((place for place in (zipped, *found) if place >= 0), default=None)
-
-
-def _is_member(head: bytes) -> bool:
-    """Whether what a zip tells of a member begins so."""
-    version, method, length = (int.from_bytes(head[at : at + 2], "little") for at in (4, 8, 26))
-    name = head[_ZIP_MEMBER : _ZIP_MEMBER + length]
-    sound = version & 0xFF < 100 and method in _ZIP_METHODS
-    return sound and 0 < length == len(name) and min(name) >= 0x20
+    found = [data.find(sign, at) for sign in _ARCHIVES]
+    for number, member in enumerate(_ZIP_MEMBER.finditer(data, at)):
+        length = int.from_bytes(member[1], "little")
+        name = data[member.end() : member.end() + length]
+        if number == _MOST_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
+            found.append(member.start())
+            break
+    return min((place for place in found if place >= 0), default=None)
 
 
 def _is_begin(head: bytes) -> bool:

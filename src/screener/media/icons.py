@@ -14,6 +14,7 @@ from screener.media.sniff import sniff
 _LEAST = 64  # pixels of a side: smaller ones show the same, and too little to be compared
 _ICON, _ENTRY = b"\0\0\1\0\1\0", 16  # what an ICO of one picture begins with; bytes of an entry
 _WHOLE = ("image/png", "image/jp2")  # what stands in an icon file as a file of its own
+_MOST = 1 << 12  # entries of a file that are looked at
 
 
 class _Place(NamedTuple):
@@ -42,7 +43,8 @@ def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
 
 def _of_ico(data: bytes) -> Iterator[_Place]:
     seen: set[tuple[int, int]] = set()  # a file may name one place over and over
-    for number in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY)):
+    many = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY, _MOST)
+    for number in range(many):
         entry = 6 + _ENTRY * number
         size, start = _little(data, entry + 8), _little(data, entry + 12)
         if (start, size) in seen or not size or start >= len(data):
@@ -55,7 +57,9 @@ def _of_ico(data: bytes) -> Iterator[_Place]:
 
 def _of_icns(data: bytes) -> Iterator[_Place]:
     at = 8
-    while at + 8 <= len(data):
+    for _ in range(_MOST):
+        if at + 8 > len(data):
+            break
         after = at + max(_big(data, at + 4), 8)
         mime = sniff(data[at + 8 : at + 20])
         if mime in _WHOLE:

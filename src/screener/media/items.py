@@ -2,12 +2,14 @@
 give.
 
 libheif leaves out what it does not know and what is marked as hidden, libavif all but one picture.
-Nothing here raises on broken input: what cannot be read is not declared.
+Nothing here raises on broken input: what cannot be read is not declared. Of boxes and references
+beyond all measure the first are read, so that a file of nothing else costs a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from screener.media import headers
@@ -19,6 +21,8 @@ _TONED = b"tmap"  # the first of what it is made of, in other tones, by the seco
 _MADE_OF = b"dimg"
 _BESIDE = (b"thmb", b"auxl")  # references from thumbnails, and from depth maps, alpha and the like
 _ANIMATED = b"avis"
+_WAY = (b"trak", b"mdia", b"minf", b"stbl")  # from a movie to where its chunks are told
+_MOST = 100_000  # boxes and references of a kind
 
 
 class Item(NamedTuple):
@@ -33,18 +37,16 @@ class Item(NamedTuple):
 
 def pictures(meta: bytes) -> list[Item]:
     """The pictures of the body of a box `meta`."""
-    infos, links = [], []
-    for name, start, end in headers.boxes_within(meta, 4, len(meta)):
-        if name == b"iinf":
-            infos += list(_infos(meta, start, end))
-        elif name == b"iref":
-            links += list(_links(meta, start, end))
+    boxes = list(islice(headers.boxes_within(meta, 4, len(meta)), _MOST))
+    told = (_infos(meta, start, end) for name, start, end in boxes if name == b"iinf")
+    linked = (_links(meta, start, end) for name, start, end in boxes if name == b"iref")
+    infos = list(islice(chain.from_iterable(told), _MOST))
+    links = list(islice(chain.from_iterable(linked), _MOST))
     toned = {number for number, kind, _ in infos if kind == _TONED}
-    beside = {of for kind, of, _ in links if kind in _BESIDE}
-    parts: set[int] = set()
-    for kind, of, to in links:
-        if kind == _MADE_OF:
-            parts.update(to[1:] if of in toned else to)
+    beside = {of for kind, of, _, _ in links if kind in _BESIDE}
+    parts = {
+        to for kind, of, place, to in links if kind == _MADE_OF and not (of in toned and place == 0)
+    }
     return [
         Item(number, hidden, number in parts)
         for number, kind, hidden in infos
@@ -67,8 +69,8 @@ def has_more(data: bytes, format: str | None, frames: int) -> bool:
     alone = {one.number for one in found if not one.part}
     if b"moov" in boxes and data[8:12] == _ANIMATED:  # its frames are those of the track
         first = _place(meta, _primary(meta))
-        start, end = boxes[b"moov"]
-        return len(alone) > 1 or (bool(alone) and first not in _chunks(data, start, end))
+        chunks = set(islice(_chunks(data, *boxes[b"moov"], 0), _MOST))
+        return len(alone) > 1 or (bool(alone) and first not in chunks)
     return bool(alone - {_primary(meta)})
 
 
@@ -79,7 +81,7 @@ def _number(data: bytes, at: int, size: int) -> int:
 def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
     """Of each item its number, its type, and whether it is hidden."""
     first = at + (6 if not meta[at : at + 1].strip(b"\0") else 8)
-    for name, start, _ in headers.boxes_within(meta, first, end):
+    for name, start, _ in islice(headers.boxes_within(meta, first, end), _MOST):
         if name != b"infe":
             continue
         size = {2: 2, 3: 4}.get(_number(meta, start, 1))
@@ -92,14 +94,14 @@ def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
             )
 
 
-def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, list[int]]]:
-    """Of each reference its type, from which item it goes, and to which."""
+def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Of each reference its type, from which item it goes, its place among those, and to which."""
     size = 4 if _number(meta, at, 1) else 2
-    for name, start, after in headers.boxes_within(meta, at + 4, end):
+    for name, start, after in islice(headers.boxes_within(meta, at + 4, end), _MOST):
         first = start + size + 2
-        many = min(_number(meta, start + size, 2), max(after - first, 0) // size)
-        to = [_number(meta, first + size * number, size) for number in range(many)]
-        yield name, _number(meta, start, size), to
+        for place in range(min(_number(meta, start + size, 2), max(after - first, 0) // size)):
+            to = _number(meta, first + size * place, size)
+            yield name, _number(meta, start, size), place, to
 
 
 def _primary(meta: bytes) -> int:
@@ -120,7 +122,7 @@ def _place(meta: bytes, item: int) -> int:
         index = index if version else 0
         wide = 4 if version == 2 else 2
         many, at = _number(meta, at + 6, wide), at + 6 + wide
-        for _ in range(min(many, len(meta))):
+        for _ in range(min(many, _MOST)):
             number, at = _number(meta, at, wide), at + wide + (4 if version else 2)
             begin, at = _number(meta, at, base), at + base
             extents, at = _number(meta, at, 2), at + 2
@@ -130,14 +132,13 @@ def _place(meta: bytes, item: int) -> int:
     return 0
 
 
-def _chunks(data: bytes, at: int, end: int) -> set[int]:
+def _chunks(data: bytes, at: int, end: int, depth: int) -> Iterator[int]:
     """Where the chunks of the tracks of a movie begin."""
-    found: set[int] = set()
-    for name, start, after in headers.boxes_within(data, at, end):
-        if name in (b"trak", b"mdia", b"minf", b"stbl"):
-            found |= _chunks(data, start, after)
+    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+        if depth < len(_WAY):
+            if name == _WAY[depth]:
+                yield from _chunks(data, start, after, depth + 1)
         elif name in (b"stco", b"co64"):
             size = 4 if name == b"stco" else 8
-            many = min(_number(data, start + 4, 4), (after - start) // size)
-            found.update(_number(data, start + 8 + size * n, size) for n in range(many))
-    return found
+            for number in range(min(_number(data, start + 4, 4), (after - start) // size)):
+                yield _number(data, start + 8 + size * number, size)
