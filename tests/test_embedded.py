@@ -505,15 +505,17 @@ def test_a_hidden_header_bomb_is_told_and_not_opened(monkeypatch, shown, host):
 @pytest.mark.parametrize(
     ("troubles", "said"),
     [
-        ([MediaError("unsupported", "a"), MediaError("too_large", "b")], "a"),
-        ([MediaError("undecodable", "a"), MediaError("too_large", "b")], "b"),
+        ([MediaError("unsupported", "a"), MediaError("too_large", "b")], "hidden in the file: a"),
+        ([MediaError("undecodable", "a"), MediaError("too_large", "b")], "hidden in the file: b"),
         ([MediaError("unsupported", "a"), ShortOfMemory("b"), MediaError("too_large", "c")], "b"),
     ],
 )
 def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
     monkeypatch, shown, hidden, troubles, said
 ):
-    """But for want of memory, which is told before all: where there is more, they may be seen."""
+    """As what is hidden. But for want of memory, which is told before all: where there is more,
+    they may be seen.
+    """
     left = iter(troubles)
     picture = open_picture(saved(shown, "JPEG") + saved(hidden, "PNG") * len(troubles))
     walk = picture.frames()

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_what_pillow_opens_gets_hashes(outcome, recorded, material):
 
     Where it is not, bare Pillow cannot load all of it either: what was recorded as opened there
     includes files that it was told to read on in, past their damage. Or else there is something
-    that Pillow does not come to, or fills in without a word.
+    that Pillow does not come to, such as an archive behind the picture, or fills in without a word.
     """
     lines, _ = outcome
     missed = {
@@ -135,7 +136,11 @@ def test_what_pillow_opens_gets_hashes(outcome, recorded, material):
     whole = [
         name for name, told in zip(missed, done.stdout.split(), strict=True) if told == "whole"
     ]
-    odd = [name for name in whole if not goes_on(Path(name).read_bytes())]
+    odd = [
+        name
+        for name in whole
+        if not goes_on(Path(name).read_bytes()) and not zipfile.is_zipfile(name)
+    ]
     assert [name for name in odd if not is_filled_in(Path(name).read_bytes())] == []
 
 

@@ -45,9 +45,16 @@ def frames(found: Iterable[Embedded], limits: Limits, clips: Clips | None) -> It
         except MediaError as error:
             unseen = error.reason in _UNSEEN and (one.clip or _is_picture(one.data))
             if unseen and (over is None or isinstance(error, ShortOfMemory)):
-                over = error.alone()
+                over = _hidden(error)
     if over is not None:
         raise over
+
+
+def _hidden(error: MediaError) -> MediaError:
+    """That trouble, said not to be of what the file shows."""
+    if isinstance(error, ShortOfMemory):
+        return error.alone()
+    return MediaError(error.reason, f"hidden in the file: {error.detail}")
 
 
 def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:
