@@ -28,7 +28,7 @@ from screener.hashing import pdq
 
 Pixels = NDArray[np.uint8]
 
-PICTURES = 2_000
+PICTURES = int(os.environ.get("SCREENER_PICTURES", "2000"))  # fewer under the sanitizers
 LARGEST = 20_000_000
 """Pixels of the largest picture of the reference material that is compared."""
 
