@@ -12,6 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.media.containers import kept
+
 _SIZES = (188, 192, 204)  # bytes of a packet: plain, with a time before it, with a check behind it
 _SYNC = 0x47  # their first byte
 _BEGINS, _HAS_DATA, _HAS_FIELD = 0x40, 0x10, 0x20  # flags of the second byte, and of the fourth
@@ -32,11 +34,8 @@ def program_tracks(stream: BinaryIO) -> set[int]:
     """The numbers of all tracks of pictures of a program stream, as FFmpeg counts them. All of the
     stream is read, which stays where it was.
     """
-    stood = stream.tell()
-    try:
-        return set().union(*(_of_program(data) for data in _chunks(stream, _FARTHEST)))
-    finally:
-        stream.seek(stood)
+    with kept(stream):
+        return set().union(*map(_of_program, _chunks(stream, _FARTHEST)))
 
 
 def _of_program(data: NDArray[np.uint8]) -> set[int]:
@@ -55,11 +54,8 @@ def _of_program(data: NDArray[np.uint8]) -> set[int]:
 
 def picture_tracks(stream: BinaryIO) -> set[int]:
     """The PIDs of all tracks of pictures. All of the stream is read, which stays where it was."""
-    stood = stream.tell()
-    try:
-        return set().union(*(_beginning(data) for data in _chunks(stream, _OVER)))
-    finally:
-        stream.seek(stood)
+    with kept(stream):
+        return set().union(*map(_beginning, _chunks(stream, _OVER)))
 
 
 def changes_coding(stream: BinaryIO, tracks: set[int]) -> bool:
@@ -67,11 +63,8 @@ def changes_coding(stream: BinaryIO, tracks: set[int]) -> bool:
     several ways, of which FFmpeg may give the first. All of the stream is read, which stays where
     it was.
     """
-    stood = stream.tell()
-    try:
-        told = set().union(*(_told(data) for data in _chunks(stream, _OVER)))
-    finally:
-        stream.seek(stood)
+    with kept(stream):
+        told = set().union(*map(_told, _chunks(stream, _OVER)))
     pids = [pid for pid, _ in told if pid in tracks]
     return len(pids) > len(set(pids))
 
