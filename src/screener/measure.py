@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from screener.cores import cores
 from screener.errors import HashError
 from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
-from screener.scan import cores
 from screener.screen import VERSIONS
 
 _SEED: Final = 20260103

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import Any
 
 from screener.backlog import Backlog, Item
 from screener.cache import HashCache
+from screener.cores import cores
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.folder import Place
@@ -150,13 +150,6 @@ def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
             f"memory is {policy.memory}, and the list holds classic hashes (phash and the like):"
             f" a worker that makes them needs at least {_CLASSIC_MEMORY} bytes"
         )
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Scan:

@@ -18,8 +18,8 @@ from screener.calibration_page import in_a_million
 from screener.commands.deciding import check_apart
 from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
+from screener.cores import cores
 from screener.policy import Policy
-from screener.scan import cores
 
 
 @click.command()

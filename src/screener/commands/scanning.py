@@ -30,6 +30,7 @@ from screener.commands.deciding import (
     make_writer,
 )
 from screener.commands.options import FILE, JOBS, POLICY
+from screener.cores import cores
 from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
@@ -37,7 +38,7 @@ from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resu
 from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
 from screener.result import Result
-from screener.scan import check_memory, cores
+from screener.scan import check_memory
 from screener.scan import scan as scan_files
 from screener.screen import Screener
 from screener.tally import Tally

@@ -14,6 +14,7 @@ from types import FrameType
 import ray
 
 from screener.cache import HashCache
+from screener.cores import cores
 from screener.errors import ClusterError
 from screener.finished import Finished
 from screener.inputs import FilePath, places
@@ -21,7 +22,7 @@ from screener.ray import nodes
 from screener.ray.crew import Crew
 from screener.ray.head import Head
 from screener.result import Result
-from screener.scan import Metrics, check_jobs, check_memory, cores, scan_by
+from screener.scan import Metrics, check_jobs, check_memory, scan_by
 from screener.screen import Screener
 
 _KNOCK_SECONDS = 10.0
