@@ -605,6 +605,20 @@ def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
     assert found("within.zip", unpacked=held + 3002) == (2, ["in.zip!box.zip"])
 
 
+@pytest.mark.parametrize("packing", [".gz", ".bz2", ".xz"])
+def test_bytes_behind_a_packed_tar_are_told(engine, pictures, tmp_path, packing):
+    """A picture behind it that nobody looks at: its members have their results, and the archive has
+    a line that says that there is more.
+    """
+    file = tmp_path / f"a.tar{packing}"
+    packed = PACKERS[packing](tarred({"a.png": pictures[1]}))
+    for behind, expected in ((bytes(512), []), (pictures[0], [(file.name, "undecodable")])):
+        file.write_bytes(packed + behind)
+        found = told(scan(engine, file, jobs=1), tmp_path)
+        assert found[:1] == [("a.tar" + packing + "!a.png", "no_match", None)]
+        assert [(name, reason) for name, _, reason in found[1:]] == expected
+
+
 @pytest.mark.parametrize("packing", [".gz", ".xz"])
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(

@@ -6,12 +6,9 @@ limits hold while it is read, whatever the archive says of itself.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -20,14 +17,10 @@ from typing import Any, BinaryIO, cast
 from screener.errors import MediaError
 from screener.media.limits import Limits
 from screener.media.open_file import OpenFile
+from screener.media.packed import PACKED
 from screener.media.sniff import sniff
 from screener.media.zipped import ZipFile
 
-_PACKED: dict[str, Callable[[BinaryIO], Any]] = {
-    "application/gzip": gzip.open,
-    "application/x-bzip2": bz2.open,
-    "application/x-xz": lzma.open,
-}
 _BLOCK = 512  # of a tar file; its magic is in the first
 _HEAD = 4096
 # A tar file without members is its end alone, zeros, two blocks of them or a record of the usual
@@ -96,9 +89,9 @@ def type_of(stream: BinaryIO) -> str | None:
         return "application/x-tar"
     stream.seek(0)
     found = sniff(head)
-    if found in _PACKED:
+    if found in PACKED:
         try:
-            with _PACKED[found](stream) as unpacked:
+            with PACKED[found](stream) as unpacked:
                 begin = unpacked.read(_BLOCK)
                 found = "application/x-tar" if _is_empty_tar(begin, unpacked) else sniff(begin)
         except Exception:  # whatever a damaged file makes a decompressor raise
@@ -123,7 +116,7 @@ def open_archive(file: OpenFile) -> BinaryIO | None:
     """
     found = file.mime
     empty = not any(file.head) and 2 * _BLOCK <= file.size <= _EMPTY
-    if found in _PACKED or found in ("application/zip", "application/x-tar") or empty:
+    if found in PACKED or found in ("application/zip", "application/x-tar") or empty:
         return file.stream()
     return None
 
@@ -141,10 +134,14 @@ class Archive:
         kind = type_of(stream)
         head = stream.read(_HEAD)
         stream.seek(0)
-        self.direct = kind == "application/zip" or sniff(head) not in _PACKED
+        packed = None if kind == "application/zip" else PACKED.get(sniff(head) or "")
+        self.direct = packed is None
         self._format: _Zip | _Tar
         with _damage():
-            self._format = _Zip(stream) if kind == "application/zip" else _Tar(stream)
+            if kind == "application/zip":
+                self._format = _Zip(stream)
+            else:
+                self._format = _Tar(stream if packed is None else packed(stream))
 
     def list(self, limits: Limits, budget: Budget) -> Listing:
         """Its members, as far as limits and budget allow and damage lets."""
@@ -238,7 +235,7 @@ class _Zip:
 class _Tar:
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = tarfile.open(  # noqa: SIM115 - open as long as the archive is
-            fileobj=stream, mode="r:*", errors="surrogateescape"
+            fileobj=stream, mode="r:", errors="surrogateescape"
         )
         self._infos: list[tarfile.TarInfo] = []
         self._ended = False
