@@ -14,7 +14,7 @@ import pytest
 
 from screener import HashList
 
-KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
+KILLS = int(os.environ.get("SCREENER_KILLS", "3"))
 
 
 def value(number, size=16):
