@@ -274,6 +274,12 @@ ADDRESSES = [
     ("https://x.example/a#:~:text=word", "x.example/a"),
     ("https://Straße.example/", "straße.example"),
     ("https://strasse.example/", "strasse.example"),
+    ("https://x.example/a b", "x.example/a%20b"),
+    ("https://x.example/long-\r\nname", "x.example/long-name"),
+    ("https://x.example/\u00b2", "x.example/%C2%B2"),
+    ("https://x.example/\ufefb?q=\uff11", "x.example/%EF%BB%BB?q=%EF%BC%91"),
+    ("https://Ｘ．example/\u0661", "x.example/%D9%A1"),
+    ("Ｘ．example/2", "x.example/2"),
 ]
 
 

@@ -20,6 +20,8 @@ _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@/?-._~%"
 _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
+# A browser passes over ends of lines in an address.
+_BROKEN = re.compile(r"[\t\r\n]")
 # Characters that names of hosts have had of their own since IDNA 2008.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
 # A host without a scheme, as people write it.
@@ -82,17 +84,18 @@ def normalised(address: str) -> str:
 
     Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
     apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
-    know a reader by. What follows `#` does: for many sites it is what names the page.
+    know a reader by. What follows `#` does: for many sites it is what names the page. So do a space
+    and characters that look alike, but in the host, where they name the same one.
     """
-    text = unicodedata.normalize("NFKC", "".join(address.split()))
+    text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
     text = _slashed(text)
     parts = _split(text)
-    if parts is None and "://" not in text and _HOST.match(text):
+    if parts is None and "://" not in text and _HOST.match(_alike(text)):
         parts = _split(f"https://{text}")
     if parts is None:
-        return text.casefold()
-    host = parts.netloc.rpartition("@")[2].rstrip(".").lower()
+        return "".join(_alike(text).split()).casefold()
+    host = _alike(parts.netloc.rpartition("@")[2]).rstrip(".").lower()
     name, _, port = host.rpartition(":")
     if name and port == str(_PORTS[parts.scheme.lower()]):
         host = name
@@ -105,6 +108,11 @@ def normalised(address: str) -> str:
     spot = _plain(parts.fragment.partition(":~:")[0])
     ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
     return host.removeprefix("www.") + path + ends
+
+
+def _alike(text: str) -> str:
+    """The same characters for those that look alike."""
+    return unicodedata.normalize("NFKC", text)
 
 
 def _split(address: str) -> SplitResult | None:
