@@ -323,6 +323,35 @@ def test_an_address_loses_the_name_of_who_saw_it(said, kept):
     assert checked(kept) == kept
 
 
+@pytest.mark.parametrize(
+    ("pasted", "kept"),
+    [
+        ("\u200ehttps://x.example/1\u200e", "https://x.example/1"),
+        ("\u2068 https://x.example/1\u00a0\u2069", "https://x.example/1"),
+        ("\ufeffx.example/1", "x.example/1"),
+        ("https://x.example/a\u200cb", "https://x.example/a%E2%80%8Cb"),
+        ("https://x.example/\u202egpj", "https://x.example/%E2%80%AEgpj"),
+        ("\u200fقناة\u200f @x\u200f", "قناة @x"),
+    ],
+)
+def test_an_address_is_taken_as_it_is_pasted_from_a_chat_in_arabic(pasted, kept):
+    """The signs that give it its direction there are no part of it; those that are, are written so
+    that they are seen, and ask for the same page.
+    """
+    assert checked(pasted) == kept
+    assert checked(kept) == kept
+
+
+@pytest.mark.parametrize("begins", ["data:image/jpeg;base64,", "\u200eDATA:image/png,", "data[:],"])
+@pytest.mark.parametrize("length", [10, 5000])
+def test_no_picture_goes_into_a_report_as_an_address(begins, length):
+    """What a browser calls the address of a picture may be the picture: partners would be sent it.
+    It is said what to give instead, however long it is.
+    """
+    with pytest.raises(HotlineError, match="the address of the page"):
+        checked(begins + "A" * length)
+
+
 def test_a_backslash_parts_an_address_as_it_does_in_a_browser():
     """Two addresses that open one page are one, and of the host that is opened."""
     assert normalised("https://x.example\\@other.example/") == "x.example/@other.example"
