@@ -46,7 +46,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
         languages = say(", ").join(map(say.named, case.languages))
         yield say("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
-        yield say("Address: {address}", address=defanged(address))
+        yield say("Address: {address}").format(address=say.exact(defanged(address)))
     if case.hashes:
         yield say.plural(
             "{n} hash that a reporter's computer made", "{n} hashes that reporters' computers made",
