@@ -153,7 +153,7 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     """Read back, it says what the lines say; a cell that would be a formula is a text."""
     spreadsheet.write_csv(results, tmp_path / "r.csv")
 
-    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as stream:
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     assert [row["verdict"] for row in rows] == [line["verdict"] for line in lines]
@@ -168,6 +168,18 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert rows[3]["input"].startswith("'=HYPERLINK")
     assert rows[0]["mtime"] == "2022-01-08T00:00:00Z"
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
+
+
+def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
+    """It begins with a byte order mark, without which Excel makes other letters of names in Arabic;
+    one that has none is written anew as well.
+    """
+    path = tmp_path / "r.csv"
+    spreadsheet.write_csv(results, path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
+    path.write_bytes(path.read_bytes()[3:])
+    spreadsheet.write_csv(results, path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
 
 
 def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
