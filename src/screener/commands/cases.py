@@ -30,12 +30,19 @@ _BECAME = {
 }
 
 
-def _bare(_context: click.Context, _argument: click.Parameter, reference: str) -> str:
-    """A reference without what isolates it in an Arabic text, from which it was copied."""
-    return visible(reference).strip()
+class _Bare(click.ParamType):
+    """A reference or an id without what isolates it in an Arabic text, from which it was copied."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The signs that are seen."""
+        return visible(str(value)).strip()
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", callback=_bare)
+_REFERENCE = click.argument("reference", metavar="CASE", type=_Bare())
 
 
 def _desk(store: Path, say: Translator) -> Desk:
@@ -83,10 +90,14 @@ def import_(
     desk = _desk(store, say)
     refused, cases = 0, []
     for taken in desk.take(files, by=by, key=key):
-        if taken.case is None:
-            refused += taken.became == "refused"
+        if taken.became == "refused":
+            refused += 1
             why = taken.reason or ""
             click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
+            continue
+        if taken.case is None:
+            click.echo(say("{file}: takes back a report that has not come in yet, as soon as it"
+                           " does", file=taken.file))  # fmt: skip
             continue
         cases.append(taken.case)
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
@@ -176,7 +187,8 @@ def assess(
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--partner", "partners", required=True, multiple=True, help="Whom. Repeatable.")
+@click.option("--partner", "partners", required=True, multiple=True, type=_Bare(),
+              help="Whom. Repeatable.")  # fmt: skip
 @WHO
 @WHY
 @said
