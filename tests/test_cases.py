@@ -452,6 +452,17 @@ def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
     assert len([one for one in desk.cases() if one.state == "withdrawn"]) == 1
 
 
+def test_the_days_of_a_status_are_those_of_the_hotline(desk):
+    """A report that was made and came in after midnight there came in on that day, as notices say:
+    not on the day before, on which it was not written yet.
+    """
+    mine = Secret.make()
+    late = NOON.replace(month=7, hour=23, minute=30)
+    take(desk, report_of(addresses=("page",), secret=mine), at=late)
+    told = statuses.read(desk.statuses(at=late), mine)
+    assert told.received == told.since == late.date() + timedelta(days=1)
+
+
 def test_a_reporter_cannot_take_back_what_two_persons_confirmed(desk, pictures, items, monkeypatch):
     """It may be the one who did it: the seeds go, the item stays listed and the case goes on."""
     mine = Secret.make()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,15 +52,6 @@ def _desk(store: Path, say: Translator) -> Desk:
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
-
-
-def _zone(desk: Desk) -> tzinfo:
-    """The hotline's time zone; UTC where no file says one."""
-    try:
-        zone: tzinfo = desk.partners.hotline.zone
-    except HotlineError:
-        return UTC
-    return zone
 
 
 @click.group(cls=SpeakingGroup)
@@ -130,9 +121,8 @@ def show(reference: str, store: Path, say: Translator) -> int:
     in the hotline's zone, as in its notices.
     """
     desk = _desk(store, say)
-    zone = _zone(desk)
     found = desk.case(reference)
-    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=zone):
+    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
     for concern in desk.concerns(found):
         click.echo(say.told(concern))
