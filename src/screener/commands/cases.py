@@ -35,9 +35,7 @@ class _Bare(click.ParamType):
 
     name = "text"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The signs that are seen."""
         return visible(str(value)).strip()
 

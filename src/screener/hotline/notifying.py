@@ -133,8 +133,8 @@ def _record(
     connection: sqlite3.Connection, partner: Partner, case: str, said: Acknowledgement, *, by: str,
     at: datetime,
 ) -> bool:  # fmt: skip
-    """Whether it was new. Of what a partner has done, its last word counts, by its own clock: whoever
-    puts back what it had removed has not removed it.
+    """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
+    whoever puts back what it had removed has not removed it.
     """
     when, before = casebook.stamp(said.at), casebook.find(connection, case)
     if not _set(connection, said, when):
