@@ -30,17 +30,12 @@ _BECAME = {
 }
 
 
-class _Bare(click.ParamType):
+def _bare(text: str) -> str:
     """A reference or an id without what isolates it in an Arabic text, from which it was copied."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The signs that are seen."""
-        return visible(str(value)).strip()
+    return visible(text).strip()
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", type=_Bare())
+_REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
 
 
 def _desk(store: Path, say: Translator) -> Desk:
@@ -175,8 +170,8 @@ def assess(
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--partner", "partners", required=True, multiple=True, type=_Bare(),
-              help="Whom. Repeatable.")  # fmt: skip
+@click.option("--partner", "partners", required=True, multiple=True, type=_bare,
+              metavar="TEXT", help="Whom. Repeatable.")  # fmt: skip
 @WHO
 @WHY
 @said
