@@ -154,6 +154,30 @@ def test_who_spoke_first_may_speak_again_with_the_file(desk, pictures, items, mo
     assert verdict(desk, pictures["picture"]) == "match"
 
 
+def test_who_leaves_before_a_second_person_confirms_leaves_no_case_stuck(
+    desk, pictures, items, monkeypatch
+):
+    """Nobody confirms what somebody said who may not assess any more: another person says it anew,
+    with a basis and files of their own, and a third confirms that.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    path = desk.folder / "settings.toml"
+    path.write_text(path.read_text("utf-8").replace('"amina", ', ""), "utf-8")
+
+    with pytest.raises(HotlineError, match="amina, who held .* any more: say it with a basis"):
+        desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
+    monkeypatch.setattr(
+        "screener.hotline.own_media.make_whole", lambda files: ((items["picture"],), ())
+    )
+    said = desk.assess(taken.case, by="badr", outcome="illegal", basis="seen", reason="x", at=NOON)
+    assert (said.state, said.proposed) == ("received", "badr")
+    assert verdict(desk, pictures["picture"]) != "match"
+    done = desk.assess(taken.case, by="chloé", outcome="illegal", reason="x", at=NOON)
+    assert done.state == "assessed"
+    assert verdict(desk, pictures["picture"]) == "match"
+
+
 def test_clips_are_confirmed_by_clips_of_the_same(items):
     """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
     codes = clips.scenes(40, seed=1)

@@ -55,9 +55,13 @@ class Settings:
         key = table.text("log_key", "")
         return cls(analysts, trusted, lists, path.parent / key if key else None)
 
+    def authorises(self, by: str) -> bool:
+        """Whether somebody may assess."""
+        return same(by) in map(same, self.analysts)
+
     def check_analyst(self, by: str) -> None:
         """HotlineError for somebody who may not assess."""
-        if same(by) not in map(same, self.analysts):
+        if not self.authorises(by):
             raise HotlineError(
                 marked("{by} is no authorised analyst: the settings name those who are"), by=by
             )
