@@ -245,6 +245,8 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
     code, told = run("case", "reverse", case, *who)
     assert (code, "Tell meta" in told) == (0, True)
+    reversed_ = run("case", "show", case)[1]
+    assert ("Basis:" in shown, "Basis:" in reversed_) == (True, False)
     assert run("case", "list", "--state", "received") == (0, "")
     assert case in run("case", "list", "--state", "refused")[1]
 

@@ -64,7 +64,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
         yield say("See also {case}", case=other)
     if case.outcome is not None:
         yield say("Outcome: {outcome}", outcome=say(OUTCOMES[case.outcome]))
-    if case.basis is not None:
+    if case.basis is not None and case.outcome == "illegal":  # which it is the basis of
         yield say("Basis: {basis}", basis=case.basis)
     for entry in case.entries:
         yield say("In the hotline's list: {entry}", entry=entry)
