@@ -165,7 +165,7 @@ def test_who_leaves_before_a_second_person_confirms_leaves_no_case_stuck(
     path = desk.folder / "settings.toml"
     path.write_text(path.read_text("utf-8").replace('"amina", ', ""), "utf-8")
 
-    with pytest.raises(HotlineError, match="amina, who held .* any more: say it with a basis"):
+    with pytest.raises(HotlineError, match="any more: say it with a basis"):
         desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
     monkeypatch.setattr(
         "screener.hotline.own_media.make_whole", lambda files: ((items["picture"],), ())
