@@ -149,6 +149,23 @@ def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
     assert [(int(n), int(d)) for n, d in titles] == [(1, 4 * n) for n in range(7)]
 
 
+def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path):
+    """Whoever reads the page is told how many inputs match, and not only how many rows there are;
+    and of one that it is one.
+    """
+    known = make_list([{"id": "one", "pdq": LISTED, "md5": "ab" * 16}])
+    hashes = [Hash.parse("pdq", LISTED), Hash.parse("md5", "ab" * 16)]
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        out.write(Screener(known).match(hashes, input="both"))
+    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+
+    text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
+    assert "1 input with a match. A row for each entry and kind of hash" in text
+    assert ": 2 confirmed." in text
+    assert "1 match by md5. A digest" in text
+    assert "1 file with a match, without a time." in text
+
+
 def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     """Read back, it says what the lines say; a cell that would be a formula is a text."""
     spreadsheet.write_csv(results, tmp_path / "r.csv")
