@@ -77,6 +77,28 @@ def test_the_schema_says_what_is_taken():
 
 
 @pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Équipe\u00a0: nuit", "Équipe : nuit"),
+        ("C’est fait\u202f!", "C’est fait !"),
+        ("\u200fحذفنا المحتوى\u200f", "حذفنا المحتوى"),
+        ("\u2067فريق السلامة\u2069", "فريق السلامة"),
+        ("e\u0301quipe", "équipe"),
+        ("a\u202eb", "ab"),
+        ("two\r\nlines", "two lines"),
+    ],
+)
+def test_an_answer_may_be_written_as_people_write(folder, tmp_path, written, kept):
+    """With the spaces of French and the signs of Arabic that are not seen, of which one line of
+    what is seen is kept: a removal is not lost for them.
+    """
+    (folder / "one.json").write_text(json.dumps(GOOD | {"by": written, "note": written}))
+    (one,), unread = read(tmp_path)
+    assert unread == []
+    assert (one.by, one.note) == (kept, kept)
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"schema": "other/1"}, "wrong_form"),
@@ -88,8 +110,8 @@ def test_the_schema_says_what_is_taken():
         ({"notice": {"a": 1}}, "wrong_form"),
         ({"by": ""}, "wrong_form"),
         ({"by": "x" * 201}, "wrong_form"),
-        ({"by": "a\nb"}, "wrong_form"),
-        ({"by": "a\u202eb"}, "wrong_form"),
+        ({"by": "a\0b"}, "wrong_form"),
+        ({"by": "\u200f"}, "wrong_form"),
         ({"note": 3}, "wrong_form"),
         ({"note": "x" * 2001}, "wrong_form"),
         ({"at": "yesterday"}, "wrong_form"),

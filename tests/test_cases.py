@@ -154,6 +154,30 @@ def test_who_spoke_first_may_speak_again_with_the_file(desk, pictures, items, mo
     assert verdict(desk, pictures["picture"]) == "match"
 
 
+def test_who_leaves_before_a_second_person_confirms_leaves_no_case_stuck(
+    desk, pictures, items, monkeypatch
+):
+    """Nobody confirms what somebody said who may not assess any more: another person says it anew,
+    with a basis and files of their own, and a third confirms that.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    path = desk.folder / "settings.toml"
+    path.write_text(path.read_text("utf-8").replace('"amina", ', ""), "utf-8")
+
+    with pytest.raises(HotlineError, match="any more: say it with a basis"):
+        desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
+    monkeypatch.setattr(
+        "screener.hotline.own_media.make_whole", lambda files: ((items["picture"],), ())
+    )
+    said = desk.assess(taken.case, by="badr", outcome="illegal", basis="seen", reason="x", at=NOON)
+    assert (said.state, said.proposed) == ("received", "badr")
+    assert verdict(desk, pictures["picture"]) != "match"
+    done = desk.assess(taken.case, by="chloé", outcome="illegal", reason="x", at=NOON)
+    assert done.state == "assessed"
+    assert verdict(desk, pictures["picture"]) == "match"
+
+
 def test_clips_are_confirmed_by_clips_of_the_same(items):
     """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
     codes = clips.scenes(40, seed=1)
@@ -450,6 +474,17 @@ def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
     assert (come.became, desk.case(come.case).state) == ("withdrawn", "withdrawn")
     assert take(desk, Withdrawal(bytes(32)))[0].case is None
     assert len([one for one in desk.cases() if one.state == "withdrawn"]) == 1
+
+
+def test_the_days_of_a_status_are_those_of_the_hotline(desk):
+    """A report that was made and came in after midnight there came in on that day, as notices say:
+    not on the day before, on which it was not written yet.
+    """
+    mine = Secret.make()
+    late = NOON.replace(month=7, hour=23, minute=30)
+    take(desk, report_of(addresses=("page",), secret=mine), at=late)
+    told = statuses.read(desk.statuses(at=late), mine)
+    assert told.received == told.since == late.date() + timedelta(days=1)
 
 
 def test_a_reporter_cannot_take_back_what_two_persons_confirmed(desk, pictures, items, monkeypatch):

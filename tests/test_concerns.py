@@ -10,6 +10,7 @@ from screener import HashList
 from screener.errors import HotlineError, ListError
 from screener.hotline import granted, own_media
 from screener.hotline.desk import Desk
+from screener.hotline.figures import figures
 from screener.hotline.report import Withdrawal
 from screener.hotline.secret import Secret
 from screener.lists.terms import Terms
@@ -74,6 +75,55 @@ def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes
     answer(desk, found.sent[0], "removed", 3)
     assert desk.case(taken.case).state == "removed"
     assert desk.concerns(desk.case(taken.case)) == []
+
+
+def test_the_last_word_of_a_partner_counts(tmp_path):
+    """One that puts back what it had removed has the case open again, its clock running and
+    somebody told; and what it removes after all is removed then. However often its files are read.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent[0]
+
+    def stands():
+        found = desk.case(taken.case)
+        (one,) = found.sent
+        late = bool(desk.overdue(at=NOON + timedelta(hours=25)))
+        return found.state, one.removed, one.refused, late, bool(desk.concerns(found))
+
+    def at(hour):
+        return NOON + timedelta(hours=hour)
+
+    answer(desk, sent, "removed", 1)
+    answer(desk, sent, "removed", 2)
+    assert stands() == ("removed", at(1), None, False, False)
+    answer(desk, sent, "refused", 3)
+    assert stands() == ("notified", None, at(3), True, True)
+    (figure,) = figures(desk.cases(), now=at(25)).partners.values()
+    assert (figure.removed, figure.refused, figure.share) == (0, 1, 0.0)
+    answer(desk, sent, "removed", 4)
+    assert stands() == ("removed", at(4), None, False, False)
+    assert desk.acknowledge(by="amina", at=at(5)).taken == ()
+    assert stands() == ("removed", at(4), None, False, False)
+
+
+def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path):
+    """Somebody has decided."""
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent
+    meta = next(one for one in sent if one.partner == "meta")
+    answer(desk, meta, "removed", 1)
+    desk.close(taken.case, state="removed", by="amina", reason="x", at=NOON + timedelta(hours=2))
+
+    answer(desk, meta, "refused", 3)
+
+    found = desk.case(taken.case)
+    assert found.state == "removed"
+    assert [one.partner for one in found.sent if one.refused] == ["meta"]
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "not trusted", "gone"])

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import screener
 from screener.errors import HotlineError
-from screener.hotline import language
-from screener.hotline.case import LANGUAGES
+from screener.hotline import case_text, language
+from screener.hotline.case import LANGUAGES, Case
+from screener.hotline.defang import defanged
 from screener.hotline.language import plain, preferred, translator
 from screener.hotline.sentence import marked, packed, unpacked, why
 
@@ -260,6 +261,15 @@ def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
             assert not apart or said.endswith("\u2069")
             strong = {unicodedata.bidirectional(c) for c in inner} & {"R", "AL", "AN"}
             assert apart == (code == "ar" or bool(strong))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_an_address_goes_from_left_to_right_in_what_a_case_shows(code):
+    """Also one that begins with a host in Arabic, whose parts would else change places."""
+    address = "مثال.إختبار/صفحة/12"
+    case = Case("C-A", "received", datetime(2026, 3, 1, tzinfo=UTC), ("1",), addresses=(address,))
+    lines = case_text.lines_of(case, translator(code), now=case.received)
+    assert sum(f"\u2066{defanged(address)}\u2069" in line for line in lines) == 1
 
 
 def test_braces_in_a_value_are_only_text():

@@ -149,11 +149,28 @@ def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
     assert [(int(n), int(d)) for n, d in titles] == [(1, 4 * n) for n in range(7)]
 
 
+def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path):
+    """Whoever reads the page is told how many inputs match, and not only how many rows there are;
+    and of one that it is one.
+    """
+    known = make_list([{"id": "one", "pdq": LISTED, "md5": "ab" * 16}])
+    hashes = [Hash.parse("pdq", LISTED), Hash.parse("md5", "ab" * 16)]
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        out.write(Screener(known).match(hashes, input="both"))
+    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+
+    text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
+    assert "1 input with a match. A row for each entry and kind of hash" in text
+    assert ": 2 confirmed." in text
+    assert "1 match by md5. A digest" in text
+    assert "1 file with a match, without a time." in text
+
+
 def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     """Read back, it says what the lines say; a cell that would be a formula is a text."""
     spreadsheet.write_csv(results, tmp_path / "r.csv")
 
-    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as stream:
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     assert [row["verdict"] for row in rows] == [line["verdict"] for line in lines]
@@ -168,6 +185,18 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert rows[3]["input"].startswith("'=HYPERLINK")
     assert rows[0]["mtime"] == "2022-01-08T00:00:00Z"
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
+
+
+def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
+    """It begins with a byte order mark, without which Excel makes other letters of names in Arabic;
+    one that has none is written anew as well.
+    """
+    path = tmp_path / "r.csv"
+    spreadsheet.write_csv(results, path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
+    path.write_bytes(path.read_bytes()[3:])
+    spreadsheet.write_csv(results, path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
 
 
 def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):

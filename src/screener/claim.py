@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from os import PathLike
 from typing import NamedTuple, TextIO
@@ -27,7 +28,9 @@ class Claim(NamedTuple):
 
 
 class Sort(NamedTuple):
-    """What a file that may be written anew begins with, and what it is then, in words."""
+    """What a file that may be written anew begins with, after a byte order mark or without one, and
+    what it is then, in words.
+    """
 
     begins: str
     what: str
@@ -75,8 +78,8 @@ def check_sort(path: str | PathLike[str], sort: Sort) -> None:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return
         with open(path, "rb") as stream:
-            held = stream.read(len(begins))
-        if not begins.startswith(held):
+            held = stream.read(len(BOM_UTF8) + len(begins)).removeprefix(BOM_UTF8)
+        if not begins.startswith(held[: len(begins)]):
             raise OutputError(
                 f"{path} holds something else than {sort.what}, and would be lost: name another"
                 " file, or remove that one first"

@@ -161,7 +161,8 @@ def _anchor(x: float) -> str:
 
 def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     if not radius:
-        return f"<p>{counts.total():,} matches by {_text(kind)}, which are equal or are none.</p>"
+        said = _counted(counts.total(), "match", "matches")
+        return f"<p>{said} by {_text(kind)}. A digest is equal, or it is no match.</p>"
     width = 1 / (radius + 1)
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
     step = max(1, round(radius / 8))
@@ -173,7 +174,8 @@ def _distances(counts: Counter[int], kind: str, radius: int) -> str:
 
 def _days(found: Summary) -> str:
     if not found.days:
-        return f"<p>{found.undated:,} matches without a time.</p>" if found.undated else ""
+        said = _counted(found.undated, "file", "files")
+        return f"<p>{said} with a match, without a time.</p>" if found.undated else ""
     numbers = Counter({date.fromisoformat(day).toordinal(): n for day, n in found.days.items()})
     first, last = min(numbers), max(numbers)
     days = -(-(last - first + 1) // _BINS)  # in a bin
@@ -214,7 +216,15 @@ def _matches(found: Summary) -> str:
     rest = total - len(found.matches)
     more = f"<p>… and {rest:,} more.</p>" if rest else ""
     states = ", ".join(f"{n:,} {_text(state)}" for state, n in found.states.most_common())
-    return f"<p>{states}</p>" + _table(heads, rows) + more
+    said = (
+        f"{_counted(found.verdicts['match'], 'input', 'inputs')} with a match. A row for each entry"
+        f" and kind of hash by which one matches: {states}."
+    )
+    return f"<p>{said}</p>" + _table(heads, rows) + more
+
+
+def _counted(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
 
 
 def _name(match: dict[str, Any]) -> str:

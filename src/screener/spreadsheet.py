@@ -28,12 +28,14 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write a file of results as CSV: a row a match, and one for each result without; how many
     lines could not be read. Of an input that was screened again the newest line counts.
 
-    A cell that would be taken for a formula begins with an apostrophe. OutputError where it is no
-    such file, or the table would be written over something else.
+    It is UTF-8 and begins with a byte order mark, without which Excel reads names as of another
+    encoding. A cell that would be taken for a formula begins with an apostrophe. OutputError where
+    it is no such file, or the table would be written over something else.
     """
     older = Summary.of(Path(results)).older
     unread = 0
     with private_text(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
+        stream.write("\ufeff")
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_MATCH, *_NAME])
         for facts in counting(Path(results), older):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,12 @@ _BECAME = {
 }
 
 
-def _bare(_context: click.Context, _argument: click.Parameter, reference: str) -> str:
-    """A reference without what isolates it in an Arabic text, from which it was copied."""
-    return visible(reference).strip()
+def _bare(text: str) -> str:
+    """A reference or an id without what isolates it in an Arabic text, from which it was copied."""
+    return visible(text).strip()
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", callback=_bare)
+_REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
 
 
 def _desk(store: Path, say: Translator) -> Desk:
@@ -45,15 +45,6 @@ def _desk(store: Path, say: Translator) -> Desk:
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
-
-
-def _zone(desk: Desk) -> tzinfo:
-    """The hotline's time zone; UTC where no file says one."""
-    try:
-        zone: tzinfo = desk.partners.hotline.zone
-    except HotlineError:
-        return UTC
-    return zone
 
 
 @click.group(cls=SpeakingGroup)
@@ -83,10 +74,14 @@ def import_(
     desk = _desk(store, say)
     refused, cases = 0, []
     for taken in desk.take(files, by=by, key=key):
-        if taken.case is None:
-            refused += taken.became == "refused"
+        if taken.became == "refused":
+            refused += 1
             why = taken.reason or ""
             click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
+            continue
+        if taken.case is None:
+            click.echo(say("{file}: takes back a report that has not come in yet, as soon as it"
+                           " does", file=taken.file))  # fmt: skip
             continue
         cases.append(taken.case)
         click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
@@ -119,9 +114,8 @@ def show(reference: str, store: Path, say: Translator) -> int:
     in the hotline's zone, as in its notices.
     """
     desk = _desk(store, say)
-    zone = _zone(desk)
     found = desk.case(reference)
-    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=zone):
+    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
     for concern in desk.concerns(found):
         click.echo(say.told(concern))
@@ -176,7 +170,8 @@ def assess(
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--partner", "partners", required=True, multiple=True, help="Whom. Repeatable.")
+@click.option("--partner", "partners", required=True, multiple=True, type=_bare,
+              metavar="TEXT", help="Whom. Repeatable.")  # fmt: skip
 @WHO
 @WHY
 @said

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from screener.errors import HotlineError
+from screener.hotline.language import one_line
 from screener.hotline.partners import NAME
 from screener.hotline.sentence import marked
 
@@ -109,13 +110,13 @@ def _text(found: Mapping[str, Any], name: str, longest: int) -> str:
             field=name,
             most=longest,
         )
-    if not value.isprintable():
+    if not (said := one_line(value)).isprintable() or not said:
         raise UnreadError(
             "wrong_form",
             marked("{field} is one line of characters that can be printed"),
             field=name,
         )
-    return value.strip()
+    return said
 
 
 def _own(found: Mapping[str, Any], name: str, longest: int, example: str) -> str:

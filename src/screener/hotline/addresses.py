@@ -9,6 +9,7 @@ import unicodedata
 from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
+from screener.hotline.language import visible
 from screener.hotline.report import LONGEST_ADDRESS
 from screener.hotline.sentence import marked
 
@@ -20,6 +21,8 @@ _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@/?-._~%"
 _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
+# A browser passes over ends of lines in an address.
+_BROKEN = re.compile(r"[\t\r\n]")
 # Characters that names of hosts have had of their own since IDNA 2008.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
 # A host without a scheme, as people write it.
@@ -31,15 +34,26 @@ _PARTS = re.compile(
     re.A | re.I | re.S,
 )
 _PERSONAL = re.compile(r"@|(?:mailto|xmpp|sips?|acct|im|matrix|skype):", re.A | re.I)
+_PICTURE = re.compile(r"data\[?:", re.A | re.I)
 _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
 def checked(text: str) -> str:
-    """An address as it goes into a report; HotlineError where it is none or is on this computer.
+    """An address as it goes into a report; HotlineError where it is none, is on this computer, or
+    is the picture itself.
 
-    A name and password in it are taken out, and so is what sites add to know a reader by.
+    A name and password in it are taken out, and so is what sites add to know a reader by. Of signs
+    that are not seen, those around it come of the text from which it was copied, and those inside
+    are written as a browser asks for them.
     """
-    address = unicodedata.normalize("NFC", text.strip())
+    address = _seen(unicodedata.normalize("NFC", text))
+    if _PICTURE.match(address):
+        raise HotlineError(
+            marked(
+                "this is the picture itself, and no address: give the address of the page that"
+                " shows it"
+            )
+        )
     if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
         raise HotlineError(
             marked("an address is one line of text of at most {most} characters"),
@@ -58,6 +72,23 @@ def checked(text: str) -> str:
     query = _without_following(parts["query"][1:])
     host = parts["host"].rpartition("@")[2]
     return parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["spot"]
+
+
+def _seen(text: str) -> str:
+    """An address with nothing in it that is not seen."""
+    begin, end = 0, len(text)
+    while begin < end and _is_around(text[begin]):
+        begin += 1
+    while begin < end and _is_around(text[end - 1]):
+        end -= 1
+    inside = text[begin:end]
+    if _written(visible(inside)) is None:
+        return visible(inside)
+    return "".join(quote(c) if unicodedata.category(c) == "Cf" else c for c in inside)
+
+
+def _is_around(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) == "Cf"
 
 
 def _written(address: str) -> dict[str, str] | None:
@@ -82,17 +113,18 @@ def normalised(address: str) -> str:
 
     Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
     apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
-    know a reader by. What follows `#` does: for many sites it is what names the page.
+    know a reader by. What follows `#` does: for many sites it is what names the page. So do a space
+    and characters that look alike, but in the host, where they name the same one.
     """
-    text = unicodedata.normalize("NFKC", "".join(address.split()))
+    text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
     text = _slashed(text)
     parts = _split(text)
-    if parts is None and "://" not in text and _HOST.match(text):
+    if parts is None and "://" not in text and _HOST.match(_alike(text)):
         parts = _split(f"https://{text}")
     if parts is None:
-        return text.casefold()
-    host = parts.netloc.rpartition("@")[2].rstrip(".").lower()
+        return "".join(_alike(text).split()).casefold()
+    host = _alike(parts.netloc.rpartition("@")[2]).rstrip(".").lower()
     name, _, port = host.rpartition(":")
     if name and port == str(_PORTS[parts.scheme.lower()]):
         host = name
@@ -105,6 +137,11 @@ def normalised(address: str) -> str:
     spot = _plain(parts.fragment.partition(":~:")[0])
     ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
     return host.removeprefix("www.") + path + ends
+
+
+def _alike(text: str) -> str:
+    """The same characters for those that look alike."""
+    return unicodedata.normalize("NFKC", text)
 
 
 def _split(address: str) -> SplitResult | None:

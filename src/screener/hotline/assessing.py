@@ -62,13 +62,8 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
-    if (
-        said.outcome == "illegal"
-        and row is not None
-        and said.basis
-        and same(said.by) == same(row[0])
-    ):
-        _take_back(connection, case)  # to say it anew, with another basis or other files
+    if said.outcome == "illegal" and row is not None and _begins_anew(settings, said, row[0]):
+        _take_back(connection, case)
         row = None
     if said.outcome == "not_illegal":
         _give_not_illegal(connection, case, said, proposed=row is not None)
@@ -76,6 +71,13 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
         _propose(connection, settings, case, said)
     else:
         _confirm(connection, settings, case, said, *row)
+
+
+def _begins_anew(settings: Settings, said: Opinion, first: str) -> bool:
+    """Whether an opinion takes the place of the first one: of the same person, with another basis
+    or other files, or of a person who may not assess any more, whom nobody can confirm.
+    """
+    return bool(said.basis) and (same(said.by) == same(first) or not settings.authorises(first))
 
 
 def _decided(case: Case) -> str:
@@ -149,7 +151,12 @@ def _confirm(
             by=first,
             case=case.reference,
         )
-    settings.check_analyst(first)
+    if not settings.authorises(first):
+        message = marked(
+            "{first}, who held {case} to be illegal, is no authorised analyst any more: say it with"
+            " a basis, and have another person confirm it"
+        )
+        raise HotlineError(message, first=first, case=case.reference)
     if said.basis not in (None, basis):
         raise HotlineError(
             marked("a second person confirms what the first one said, and adds nothing")

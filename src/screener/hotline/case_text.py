@@ -46,7 +46,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
         languages = say(", ").join(map(say.named, case.languages))
         yield say("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
-        yield say("Address: {address}", address=defanged(address))
+        yield say("Address: {address}").format(address=say.exact(defanged(address)))
     if case.hashes:
         yield say.plural(
             "{n} hash that a reporter's computer made", "{n} hashes that reporters' computers made",
@@ -64,7 +64,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
         yield say("See also {case}", case=other)
     if case.outcome is not None:
         yield say("Outcome: {outcome}", outcome=say(OUTCOMES[case.outcome]))
-    if case.basis is not None:
+    if case.basis is not None and case.outcome == "illegal":  # which it is the basis of
         yield say("Basis: {basis}", basis=case.basis)
     for entry in case.entries:
         yield say("In the hotline's list: {entry}", entry=entry)

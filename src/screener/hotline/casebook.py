@@ -13,7 +13,7 @@ import sqlite3
 from base64 import b32encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from screener.errors import HotlineError
@@ -151,15 +151,15 @@ def references(connection: sqlite3.Connection) -> list[str]:
     return [one for (one,) in connection.execute("SELECT reference FROM cases ORDER BY number")]
 
 
-def statuses(connection: sqlite3.Connection) -> list[tuple[bytes, Status]]:
-    """How every report stands, by the key that its reporter derives."""
+def statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, Status]]:
+    """How every report stands, by the key that its reporter derives; days are those of a zone."""
     found = []
     for key, case, received, state, withdrawn in connection.execute(
         "SELECT r.status_key, r.in_case, r.received, c.state, r.withdrawn FROM reports r"
         " JOIN cases c ON c.reference = r.in_case"
     ).fetchall():
         since = withdrawn or _since(connection, case, received)
-        days = [moment(one).date() for one in (since, received)]
+        days = [moment(one).astimezone(zone).date() for one in (since, received)]
         found.append((key, Status("withdrawn" if withdrawn else state, *days)))
     return found
 

@@ -8,7 +8,7 @@ for taken in desk.take(["inbox/a.sealed"], by="amina"):
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from os import PathLike
 from pathlib import Path
 
@@ -110,6 +110,15 @@ class Desk:
     def partners(self) -> Partners:
         """The hotline and its partners, as the file says now; HotlineError."""
         return self._store.partners
+
+    @property
+    def zone(self) -> tzinfo:
+        """The hotline's time zone; UTC where no file says one."""
+        try:
+            zone: tzinfo = self.partners.hotline.zone
+        except HotlineError:
+            return UTC
+        return zone
 
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
@@ -292,10 +301,12 @@ class Desk:
         return self.case(reference)
 
     def statuses(self, *, at: datetime | None = None) -> bytes:
-        """The status file to publish: how every report stands, for its reporter only."""
+        """The status file to publish: how every report stands, for its reporter only. Its days are
+        those of the hotline's zone, as in its notices.
+        """
         with database.reading(self._folder) as connection:
-            found = casebook.statuses(connection)
-        return statuses.write(found, day=_now(at).astimezone(UTC).date())
+            found = casebook.statuses(connection, self.zone)
+        return statuses.write(found, day=_now(at).astimezone(self.zone).date())
 
     def _engine(self) -> Screener:
         """What reports are looked up with; the hotline's own list comes first."""

@@ -34,7 +34,8 @@ Became = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 @dataclass(frozen=True)
 class Taken:
     """What became of one file: a new case, one that it joined, a report that was there already, a
-    withdrawal, or nothing (`refused`, and `reason` says why). `known` is what its hashes reach in
+    withdrawal (without a case where its report has not come in, and will be taken back when it
+    does), or nothing (`refused`, and `reason` says why). `known` is what its hashes reach in
     the lists that are looked into.
     """
 
@@ -247,7 +248,7 @@ def withdraw(
         "SELECT reference, in_case, withdrawn FROM reports WHERE proof = ?", (known_by,)
     ).fetchone()
     if row is None:
-        return Taken(file, "withdrawn", None, marked("its report has not come in"))
+        return Taken(file, "withdrawn")
     report, case, before = row
     if before is not None:
         return Taken(file, "repeated", case)

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from unicodedata import bidirectional, category
+from unicodedata import bidirectional, category, normalize
 
 from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES, Language
@@ -54,6 +54,13 @@ def visible(text: str) -> str:
     come along with what is pasted, and say nothing of what is meant.
     """
     return "".join(c for c in text if category(c) != "Cf")
+
+
+def one_line(text: str) -> str:
+    """What somebody wrote, as one line of what is seen: French has spaces of its own before signs,
+    and Arabic signs that give a text its direction.
+    """
+    return " ".join(visible(normalize("NFC", text)).split())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from screener.errors import HotlineError
 from screener.hotline import acknowledgements, casebook, database, delivery, notices
 from screener.hotline.acknowledgements import Acknowledgement, Unread
-from screener.hotline.case import Case
+from screener.hotline.case import Case, State
 from screener.hotline.notices import Held
 from screener.hotline.partners import Partner, Partners
 from screener.hotline.sentence import Sentence, marked
@@ -111,7 +111,7 @@ def acknowledge(
     connection: sqlite3.Connection, known: Partners, *, by: str, at: datetime
 ) -> Answers:
     """Record what partners have answered since: each event of a notice once. A case is removed when
-    all that were sent a notice of it say so.
+    all that were sent a notice of it say so, and is so no more when one of them takes that back.
     """
     taken: list[tuple[str, str, Acknowledgement]] = []
     unread: list[tuple[str, Unread]] = []
@@ -133,26 +133,48 @@ def _record(
     connection: sqlite3.Connection, partner: Partner, case: str, said: Acknowledgement, *, by: str,
     at: datetime,
 ) -> bool:  # fmt: skip
-    """Whether it was new."""
-    when = casebook.stamp(said.at)
-    done = connection.execute(
-        f"UPDATE sent SET {said.event} = ? WHERE notice = ? AND {said.event} IS NULL",
-        (when, said.notice),
-    ).rowcount
-    if not done:
+    """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
+    whoever puts back what it had removed has not removed it.
+    """
+    when, before = casebook.stamp(said.at), casebook.find(connection, case)
+    if not _set(connection, said, when):
         return False
     # Whoever has removed or refused it has read it.
     connection.execute(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
         (when, said.notice),
     )
-    found = casebook.find(connection, case)
-    ends = found.state == "notified" and all(one.removed is not None for one in found.sent)
+    after = casebook.find(connection, case)
+    state: State | None = None
+    if before.state == "notified" and _all_removed(after):
+        state = "removed"
+    elif before.state == "removed" and _all_removed(before) and not _all_removed(after):
+        state = "notified"
     casebook.note(
         connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
-        state="removed" if ends else None, partner=partner.id, notice=said.notice,
+        state=state, partner=partner.id, notice=said.notice,
     )  # fmt: skip
     return True
+
+
+def _set(connection: sqlite3.Connection, said: Acknowledgement, when: str) -> bool:
+    """Keep what an answer says, unless it was said before, or the partner has said otherwise since;
+    of both at one time, that it was removed.
+    """
+    kept = f"UPDATE sent SET {said.event} = :at"
+    new = f"WHERE notice = :notice AND {said.event} IS NULL"
+    if said.event == "removed":
+        done = f"{kept}, refused = NULL {new} AND coalesce(refused <= :at, TRUE)"
+    elif said.event == "refused":
+        done = f"{kept}, removed = NULL {new} AND coalesce(removed < :at, TRUE)"
+    else:
+        done = f"{kept} {new}"
+    return bool(connection.execute(done, {"at": when, "notice": said.notice}).rowcount)
+
+
+def _all_removed(case: Case) -> bool:
+    """Whether all that were sent a notice say that they have removed it."""
+    return bool(case.sent) and all(one.removed is not None for one in case.sent)
 
 
 def _reason(partner: Partner, said: Acknowledgement) -> Sentence:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language import visible
+from screener.hotline.language import one_line
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.table import Table
 
@@ -55,9 +55,13 @@ class Settings:
         key = table.text("log_key", "")
         return cls(analysts, trusted, lists, path.parent / key if key else None)
 
+    def authorises(self, by: str) -> bool:
+        """Whether somebody may assess."""
+        return same(by) in map(same, self.analysts)
+
     def check_analyst(self, by: str) -> None:
         """HotlineError for somebody who may not assess."""
-        if same(by) not in map(same, self.analysts):
+        if not self.authorises(by):
             raise HotlineError(
                 marked("{by} is no authorised analyst: the settings name those who are"), by=by
             )
@@ -72,7 +76,7 @@ def line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """One line of printable text that says something, without signs that are not seen;
     HotlineError.
     """
-    said = " ".join(visible(unicodedata.normalize("NFC", text)).split())
+    said = one_line(text)
     if not said or not said.isprintable() or len(said) > longest:
         message = marked("{what} is one line of printable text, at most {most} characters")
         raise HotlineError(message, what=what, most=longest)

@@ -1,7 +1,7 @@
 """Telltales: what in a note may tell who somebody is. Warned of, never changed, never kept.
 
-Arabic, French and English; digits of any script. It finds what is usual, and misses what is not: a
-note without a warning may still tell.
+Arabic, also that of Morocco in Latin letters, French and English; digits of any script. It finds
+what is usual, and misses what is not: a note without a warning may still tell.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ _DOT = r"(?:\.|\s*[\[({]\s*(?:dot|point)\s*[\])}]\s*|\s+(?:dot|point|نقطة|د
 _EMAIL = re.compile(
     rf"[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}[^\W\d_]{{2,}}", re.I
 )
-_PHONE = re.compile(r"(?<![\w/=.-])(?:\+|00)?\(?\d(?:[\s().\u00a0/·-]{0,3}\d){7,14}(?![\w/])")
+_PHONE = re.compile(
+    r"(?<![\w/=.-])(?:\+|00)?\(?\d(?:[\s().\u00a0/·\u2010-\u2015-]{0,3}\d){7,14}(?![\w/])"
+)
 _DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
 _ADDRESS = re.compile(r"\b(?:https?|hxxps?)://\S+", re.I)
 _WORD = r"[^\W\d_][\w'’-]*"
 _INTRODUCED = re.compile(
     r"(?:\b(?:my name is|i am called|her name is|his name is|named|je m['’]appelle|je me nomme|"
+    r"smi?y?t(?:i|ou?|ha)|ismi|"
     r"mon nom est|mon pr[ée]nom est|elle s['’]appelle|il s['’]appelle|nomm[ée]e?|signé)"
     r"|(?<!\w)(?:اسمي|إسمي|اسمه|اسمها|أدعى|يدعى|تدعى|سميتي))"
     rf"\s*:?\s+(?P<name>{_WORD}(?:\s+{_WORD})?)",
