@@ -14,8 +14,8 @@ from screener.errors import ListError
 MD5 = "00112233445566778899aabbccddeeff"
 PDQ = "0123456789abcdef" * 4
 JSON_FORMATS = ["vics", "threatexchange", "stopncii", "tat", "hma", "vpdq"]
-# The ways in which their one reader goes through a text: the elements of an array under a key, those
-# of the root, and the members of the root.
+# The ways in which their one reader goes through a text: the elements of an array under a key,
+# those of the root, and the members of the root.
 JSON_TEXTS = ["vics", "hma", "vpdq"]
 KEYS = {
     "vics": "value",
