@@ -12,6 +12,7 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "standard_streams", "errors", "extras", "claim", "bounds", "edits", "charts",
+    "html_page",
     "threads", "hashing", "media", "index", "lists", "policy", "provenance", "scenes", "alignment",
     "agreement", "result", "plain", "located", "regions", "hashed", "ahead", "hasher", "found",
     "queries", "video_search", "reach", "coverage", "lookup", "screen", "names", "guard",
