@@ -76,8 +76,7 @@ class AuditFile:
         """
         signer = None if key is None else private_key(key)
         path = Path(path)
-        busy = f"another program is writing the audit log {path}"
-        claimed = claim(path, os.O_RDWR | os.O_APPEND, busy)
+        claimed = claim(path, os.O_RDWR | os.O_APPEND)
         try:
             if not claimed.regular:
                 raise OutputError(f"{path} is no regular file, and an audit log has to stay")

@@ -44,8 +44,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
     """
-    busy = f"another program is writing to {path}"
-    taken = claim(path, os.O_WRONLY, busy, sort=Sort("<!doctype html>", "a page"))
+    taken = claim(path, os.O_WRONLY, sort=Sort("<!doctype html>", "a page"))
     written = False
 
     def put(text: str) -> None:
