@@ -1,6 +1,7 @@
 """Videos of the reference material: a verdict or reason for each, and what is found in which."""
 
 import csv
+import functools
 import json
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def engine_of(make_list, stills, **settings):
     return Screener(make_list(rows), policy=Policy(**settings))
 
 
+@functools.lru_cache(maxsize=1)  # for all edits of a clip, one after the other
 def pictures_of(path, seconds=SECONDS):
     """The frames of a clip as Pillow pictures, the long side at most 320, with their times."""
     pictures, times = [], []
