@@ -256,7 +256,7 @@ def test_a_damaged_list_is_told_without_its_values(known, run, tmp_path, monkeyp
     """Bytes changed all over the database and the index files: every command's words are clean."""
     monkeypatch.setattr(comparison, "_MOST", 64)  # queries that `verify` compares, one by one
     rng = random.Random(2)
-    for turn in range(8):
+    for turn in range(24):
         copy = shutil.copytree(known.path, tmp_path / f"copy{turn}.list")
         files = [path for path in sorted(copy.rglob("*")) if path.is_file() and path.stat().st_size]
         victim = files[turn % len(files)]
