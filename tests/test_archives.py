@@ -28,7 +28,7 @@ from screener.inputs import places
 from screener.media.archive import Archive, Budget, type_of
 from screener.media.limits import Limits
 from screener.media.source import Name
-from screener.scan import scan_by
+from screener.scan import results_of, told_by
 from screener.visiting import Answer
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
@@ -548,7 +548,7 @@ def test_a_line_tells_which_it_is_of_members_of_one_name_whoever_is_done_first(m
         [(one.input, one.same, one.matches[0].entry) for one in found]
         for found in (
             scan(Screener(known), file, jobs=1),
-            scan_by(Backwards, Screener(known), places(file), ordered=False),
+            results_of(told_by(Backwards, Screener(known), places(file), ordered=False)),
         )
     ]
 
@@ -569,7 +569,7 @@ def test_an_archive_that_is_listed_has_a_line_whatever_its_state(make_list, tmp_
     known = make_list([row, {"id": "other", "md5": "01" * 16}])
     (tmp_path / "a.zip").write_bytes(data)
 
-    results = list(scan_by(Backwards, Screener(known), places(tmp_path / "a.zip")))
+    results = list(results_of(told_by(Backwards, Screener(known), places(tmp_path / "a.zip"))))
 
     assert [one.input.removeprefix(f"{tmp_path}/") for one in results] == ["a.zip!a", "a.zip"]
     hits = (*results[1].matches, *results[1].beside)
@@ -590,7 +590,7 @@ def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
     def found(name, **limits):
         """How many members that are no archives have a result, and what is too large."""
         bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
-        results = told(scan_by(Backwards, bounded, places(tmp_path / name)), tmp_path)
+        results = told(results_of(told_by(Backwards, bounded, places(tmp_path / name))), tmp_path)
         assert {reason for *_, reason in results} <= {"unsupported", "too_large"}
         return (
             sum(reason == "unsupported" for *_, reason in results),
@@ -643,7 +643,7 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
 
     monkeypatch.setattr(hasher, "Archive", Archive)
     monkeypatch.setattr(Counted, "bytes", 0)
-    found = list(scan_by(Doing, Doubtful(known), places(file)))
+    found = list(results_of(told_by(Doing, Doubtful(known), places(file))))
 
     assert [one.verdict for one in found].count(Verdict.MATCH) == 100
     assert len(found) == 150
@@ -672,7 +672,7 @@ def test_a_member_of_another_checksum_is_searched_and_cleared_by_nothing(
     ]
 
 
-def test_a_zip_that_lies_about_sizes_is_held_to_them(tmp_path):
+def test_a_zip_that_lies_about_sizes_is_held_to_them():
     """A member is read to its declared end or the limit, whichever comes first."""
     data = bytearray(zipped({"x": bytes(1 << 20)}))
     packed = zlib.compress(bytes(1 << 20))

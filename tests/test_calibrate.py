@@ -273,8 +273,11 @@ def test_the_page_shows_no_picture_hash_or_name_and_asks_for_nothing(known, beni
     text = page(told)
     ElementTree.fromstring(text.removeprefix("<!doctype html>"))
     assert not re.search(r"<script|<img|<link|https?:|url\(|@import|data:", text)
-    assert "default-src 'none'" in text
+    assert re.search(r"default-src 'none'; style-src 'sha256-[\w+/=]{44}'; base-uri 'none';", text)
     assert "holiday" not in text
+    hostile = replace(told, matching=("a\u202egnp.png", "b\x1b.png", "<i>c"))
+    shown = page(hostile, names=True)
+    assert "<li>a\ufffdgnp.png</li><li>b\ufffd.png</li><li>&lt;i&gt;c</li>" in shown
     assert "holiday-20.png" in page(told, names=True)
     assert not re.search(r"[0-9a-f]{16}", text)
     assert text.count("<svg") == 4

@@ -232,7 +232,7 @@ def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, 
 
 @pytest.mark.parametrize("tail", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("host", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
-def test_a_few_bytes_between_two_files_hide_nothing(scene, drawn_file, host, tail):
+def test_a_few_bytes_between_two_files_hide_nothing(drawn_file, host, tail):
     """Whatever they are: what stands behind must not be taken for a box of the file before it."""
     hidden = drawn_file(31, tail)
     for filled in (b"\0", b"\n", b"\xff"):

@@ -1,10 +1,18 @@
-"""Every kind of hostile text, to every reader that may meet it, in a process with little memory
-and time: a bad row, or a refusal, with the file and the place.
+"""Every kind of hostile text, to every reader that may meet it: a bad row, or a refusal, with the
+file and the place. What may grow is read in a process with little memory and time.
 """
+
+import io
 
 import pytest
 from exchange import ICSE, MD5, PDQ
 from limited import in_child
+
+from screener.errors import ListError
+from screener.lists.formats import open_reader
+from screener.lists.formats.content import Content
+from screener.lists.formats.options import Options
+from screener.lists.records import BadRow
 
 SPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 ROOT = f'<queryResult xmlns="{SPACE}"><images>'
@@ -26,6 +34,9 @@ GOOD = {
     "tat": ('{"results": [', f'{{"id": 1, "hash_digest": "{MD5}", "algorithm": "MD5"}}'),
     "hma": ("[", f'{{"id": 1, "bank": {{"name": "B"}}, "signals": {{"pdq": "{PDQ}"}}}}'),
 }
+# The text of a file is read by one reader for all of these: of an array under a key, and of one
+# that is the whole.
+TEXTS = ("vics", "hma")
 LINES = {
     "csv": (b"id,md5\n", f"x,{MD5}\n".encode()),
     "tx": (b"", f"md5 {MD5}\n".encode()),
@@ -52,6 +63,19 @@ def told(data, format, *, times=1, middle="b''", end=b""):
     assert PDQ not in said
     assert peak < 150
     return said, rows, bad
+
+
+def told_here(data, format):
+    """As `told`, of what is too little to need a process of its own."""
+    content, said, found = Content(io.BytesIO(data), "big"), "", []
+    try:
+        for row in open_reader(content, Options("s", "vics-uk"), format=format):
+            found.append(row)
+    except ListError as error:
+        said = str(error)
+    assert MD5 not in said
+    assert PDQ not in said
+    return said, len(found), sum(isinstance(row, BadRow) for row in found)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +122,7 @@ def test_xml_with_undecodable_bytes_is_refused_with_its_line(damage):
     assert rows <= 1
 
 
-@pytest.mark.parametrize("format", GOOD)
+@pytest.mark.parametrize("format", TEXTS)
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])
 def test_json_of_a_hundred_thousand_levels_is_refused_with_its_place(format, opening):
     """Behind a good record, which is read."""
@@ -115,7 +139,7 @@ def test_json_cut_short_is_refused_with_its_place(format):
     """At the end of what there is."""
     start, good = GOOD[format]
     data = f"{start}{good},".encode()
-    said, rows, _ = told(data, format)
+    said, rows, _ = told_here(data, format)
 
     assert f"ends too early, after character {len(data)}" in said
     assert rows == 1
@@ -127,7 +151,7 @@ def test_json_with_invalid_utf8_is_one_bad_record(format):
     start, good = GOOD[format]
     end = b"]" if start == "[" else b"]}"
     data = f"{start}{good},".encode() + b'{"x": "\xff\xfe"}, ' + good.encode() + end
-    said, rows, bad = told(data, format)
+    said, rows, bad = told_here(data, format)
 
     assert (said, rows, bad) == ("", 3, 1)
 
@@ -140,7 +164,7 @@ def test_json_with_a_nul_is_refused_with_its_place(format):
         (f"{start}{good},\0".encode(), f"NUL at byte {len(start) + len(good) + 2}"),
         (f"{start}\n{good},\0]".encode(), f"character {len(start) + len(good) + 3}"),
     ):
-        said, _, _ = told(data, format)
+        said, _, _ = told_here(data, format)
         assert place in said
 
 
@@ -150,7 +174,7 @@ def test_json_with_a_mark_is_read(format):
     start, good = GOOD[format]
     end = "]" if start == "[" else "]}"
     for encoding in ("utf-8-sig", "utf-16"):
-        assert told(f"{start}{good}{end}".encode(encoding), format) == ("", 1, 0)
+        assert told_here(f"{start}{good}{end}".encode(encoding), format) == ("", 1, 0)
 
 
 @pytest.mark.parametrize("format", LINES)
@@ -158,7 +182,7 @@ def test_json_with_a_mark_is_read(format):
 def test_a_damaged_line_is_one_bad_row(format, damage):
     """Whatever stands in it; those round it are read."""
     head, good = LINES[format]
-    said, rows, bad = told(head + good + damage + good + good, format)
+    said, rows, bad = told_here(head + good + damage + good + good, format)
 
     assert (said, rows, bad) == ("", 3, 1)
 
@@ -178,4 +202,4 @@ def test_a_mark_is_no_part_of_the_first_line(format):
     """In each encoding that has one."""
     head, good = LINES[format]
     for encoding in ("utf-8-sig", "utf-16"):
-        assert told((head + good).decode().encode(encoding), format) == ("", 1, 0)
+        assert told_here((head + good).decode().encode(encoding), format) == ("", 1, 0)

@@ -290,7 +290,8 @@ def test_a_gif_cut_between_two_frames_is_told() -> None:
     """Wherever it is cut: also where a frame has ended and none has begun, which is behind a zero,
     and without the trailer alone.
     """
-    data = animation("GIF", 3)
+    first, *rest = (drawn(number, (32, 24)) for number in range(3))  # of several blocks each
+    data = saved(first, "GIF", save_all=True, append_images=rest)
     for length in range(len(data) // 4, len(data)):
         if length % 16 and data[length - 1]:
             continue

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from screener.errors import ListError
 from screener.lists.formats import csv_rows, open_reader, sniff
 from screener.lists.formats.content import LONGEST_LINE, Content
+from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
 
 MD5 = "00112233445566778899aabbccddeeff"
@@ -31,7 +32,7 @@ SYN-0003,,{SHA256},,prohibited,,,,withdrawn
 def reader_of(data, source="demo", format="csv"):
     """A reader over text or bytes."""
     raw = data if isinstance(data, bytes) else data.encode()
-    return open_reader(Content(io.BytesIO(raw), "file.csv"), source=source, format=format)
+    return open_reader(Content(io.BytesIO(raw), "file.csv"), Options(source), format=format)
 
 
 def read(data, **settings):

@@ -23,7 +23,7 @@ from screener.inputs import find, places
 from screener.media.archive import Member
 from screener.media.limits import Limits
 from screener.media.source import Name
-from screener.scan import scan_by
+from screener.scan import results_of, told_by
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 
@@ -281,7 +281,7 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     def hear(name, number, labels):
         heard.setdefault(name, []).append((number, *labels.values()))
 
-    results = list(scan_by(Timed, engine, places(names), metrics=hear))
+    results = list(results_of(told_by(Timed, engine, places(names), metrics=hear)))
 
     assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
     assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]

@@ -277,10 +277,15 @@ def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
 def test_built_alike_by_any_number_of_threads() -> None:
     """The arrays do not depend on how many threads built them."""
     codes = np.random.default_rng(5).integers(0, 4, (5000, 16), np.uint8)
-    one, many = Tables.build(codes, threads=1), Tables.build(codes, threads=5)
-    assert one.sections(128).keys() == many.sections(128).keys()
-    for name, array in one.sections(128).items():
-        np.testing.assert_array_equal(array, many.sections(128)[name])
+    assert_same_tables(Tables.build(codes, threads=1), Tables.build(codes, threads=5), 128)
+
+
+def assert_same_tables(one: Tables, other: Tables, bits: int) -> None:
+    """All of their arrays are equal."""
+    arrays, others = one.sections(bits), other.sections(bits)
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name])
 
 
 def of_weights(rng: np.random.Generator, width: int, weights: npt.NDArray[np.integer]) -> Codes:
@@ -345,12 +350,14 @@ def test_saved_and_opened(tmp_path: Path, width: int, hugepages: bool) -> None:
     """An opened index has the tables of the one that was saved, and passes its own check."""
     rng = np.random.default_rng(6)
     codes = rng.integers(0, 256, (3000, width), np.uint8)[rng.integers(0, 3000, 4000)]
-    HammingIndex.build(codes).save(tmp_path / "codes.idx")
+    built = HammingIndex.build(codes)
+    built.save(tmp_path / "codes.idx")
     opened = HammingIndex.open(tmp_path / "codes.idx", hugepages=hugepages)
     opened.verify()
     assert not opened.codes.flags.writeable
     assert opened.explain(radius=3).tables < 1
-    check(codes, codes[:5], edges(width * 8), opened)
+    assert_same_tables(built._tables, opened._tables, width * 8)
+    check(codes, codes[:5], [0, width - 1, 4 * width], opened)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, None, 10**9])

@@ -24,6 +24,7 @@ with warnings.catch_warnings():
 from screener.hashing.hash import Hash
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import Content
+from screener.lists.formats.options import Options
 from screener.lists.records import Row, State
 
 KINDS = {VideoMD5Signal: "md5", PdqSignal: "pdq", VideoSHA256Signal: "sha256"}
@@ -32,7 +33,7 @@ KINDS = {VideoMD5Signal: "md5", PdqSignal: "pdq", VideoSHA256Signal: "sha256"}
 def read(text, format=None):
     """All rows of a text."""
     data = text if isinstance(text, bytes) else text.encode()
-    return list(open_reader(Content(io.BytesIO(data), "f"), source="s", format=format))
+    return list(open_reader(Content(io.BytesIO(data), "f"), Options("s"), format=format))
 
 
 def values(signal):

@@ -11,6 +11,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import LONGEST_LINE, Content
+from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 PDQ = "0123456789abcdef" * 4
@@ -24,7 +25,7 @@ def content(data):
 
 def read(data, format="tx"):
     """All rows of a file, good and bad."""
-    return list(open_reader(content(data), source="demo", format=format))
+    return list(open_reader(content(data), Options("demo"), format=format))
 
 
 def test_the_documented_sample():

@@ -65,20 +65,19 @@ def listed(folder, *paths):
     return known.refresh()
 
 
-@pytest.mark.parametrize("start", [7.0, 7.4, 8.75])
-def test_ten_seconds_of_a_listed_clip_inside_another_are_found_with_both_spans(tmp_path, start):
+def test_ten_seconds_of_a_listed_clip_inside_another_are_found_with_both_spans(tmp_path):
     """Wherever between two whole seconds they begin, to within a second."""
     scene = list(footage(24, seed=1))
     other = list(footage(20, seed=2))
-    at = int(start * RATE)
     engine = Screener(listed(tmp_path, film(tmp_path / "scene.mp4", scene)))
-    mixed = film(tmp_path / "mixed.mp4", other[:at], scene[8 * RATE : 18 * RATE], other[at:])
-
-    (match,) = engine.screen(mixed).matches
-
-    spans = (*match.video.input_span, *match.video.listed_span)
-    assert np.abs(np.subtract(spans, (start, start + 10, 8, 18))).max() <= 1.3
     assert engine.screen(film(tmp_path / "other.mp4", other)).verdict is Verdict.NO_MATCH
+
+    for start in (7.0, 7.4, 8.75):
+        at = int(start * RATE)
+        mixed = film(tmp_path / "mixed.mp4", other[:at], scene[8 * RATE : 18 * RATE], other[at:])
+        (match,) = engine.screen(mixed).matches
+        spans = (*match.video.input_span, *match.video.listed_span)
+        assert np.abs(np.subtract(spans, (start, start + 10, 8, 18))).max() <= 1.3, start
 
 
 def shaken(seconds, *, seed):

@@ -45,21 +45,15 @@ class AuditFile:
 
     @classmethod
     def open(
-        cls,
-        path: str | PathLike[str],
-        *,
-        key: str | PathLike[str] | None = None,
-        one_key: bool = False,
+        cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
     ) -> AuditFile:
         """Begin a log, or continue one; `key` is an Ed25519 private key in a PEM file, which signs.
 
-        With `one_key` a log whose head is signed otherwise, or not, is refused: what it stands for
-        would be signed by whom it is not of, or lose its signature.
         Only the owner may read it. One that has lines and no head, does not fit its head or breaks
         its own chain is refused as it is, with OutputError; so is one that another program writes.
         Half a line that a crash left is taken away, and a line says so.
         """
-        log = cls.claim(path, key=key, one_key=one_key)
+        log = cls.claim(path, key=key)
         try:
             log.begin()
         except BaseException:
@@ -75,11 +69,14 @@ class AuditFile:
         key: str | PathLike[str] | None = None,
         one_key: bool = False,
     ) -> AuditFile:
-        """As `open`, but the log is as it was until `begin` is called: then lines may be added."""
+        """As `open`, but the log is as it was until `begin` is called: then lines may be added.
+
+        With `one_key` a log whose head is signed otherwise, or not, is refused: what it stands for
+        would be signed by whom it is not of, or lose its signature.
+        """
         signer = None if key is None else private_key(key)
         path = Path(path)
-        busy = f"another program is writing the audit log {path}"
-        claimed = claim(path, os.O_RDWR | os.O_APPEND, busy)
+        claimed = claim(path, os.O_RDWR | os.O_APPEND)
         try:
             if not claimed.regular:
                 raise OutputError(f"{path} is no regular file, and an audit log has to stay")

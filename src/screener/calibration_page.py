@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
-from html import escape
 from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.charts import Line, Scale, chart
 from screener.claim import Sort, claim, give_up, make_private
+from screener.html_page import head, text
 
 _POWERS = Scale(
     1,
@@ -44,8 +44,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
     """
-    busy = f"another program is writing to {path}"
-    taken = claim(path, os.O_WRONLY, busy, sort=Sort("<!doctype html>", "a page"))
+    taken = claim(path, os.O_WRONLY, sort=Sort("<!doctype html>", "a page"))
     written = False
 
     def put(text: str) -> None:
@@ -72,17 +71,13 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 def page(told: Calibration, *, names: bool = False) -> str:
     """The page as HTML; with `names` of pictures that match."""
     title = f"Calibration of {told.list}"
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"/>',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}, generation {told.generation}</h1>",
+        f'<!doctype html><html lang="en">{head(text(title), _STYLE)}<body>',
+        f"<h1>{text(title)}, generation {told.generation}</h1>",
         _summary(told),
         *(_section(curve) for curve in told.curves),
         _names(told) if names else "",
-        f'<p class="note">{escape(_made_by(told))}</p></body></html>\n',
+        f'<p class="note">{text(_made_by(told))}</p></body></html>\n',
     ]
     return "\n".join(parts)
 
@@ -110,7 +105,7 @@ def _summary(told: Calibration) -> str:
     return (
         f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
         f" are named by it by a digest, {told.copies:,} are copies of a file before them, and"
-        f" others were left out: {escape(left)}."
+        f" others were left out: {text(left)}."
         f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
         f"{_edited(told)}"
         "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
@@ -130,7 +125,7 @@ def _edited(told: Calibration) -> str:
     if not (told.edited or told.not_edited):
         return ""
     left = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
-    others = f"; of others that could be hashed it failed: {escape(left)}" if left else ""
+    others = f"; of others that could be hashed it failed: {text(left)}" if left else ""
     return f"<p>{told.edited:,} pictures were edited and compared with what they were{others}.</p>"
 
 
@@ -189,20 +184,20 @@ def _percent(count: Count) -> str:
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    top = "".join(f"<th>{text(cell)}</th>" for cell in head)
     body = "".join(_row(cells, own) for cells, own in rows)
-    return f"<table><caption>{escape(caption)}</caption><tr>{top}</tr>{body}</table>"
+    return f"<table><caption>{text(caption)}</caption><tr>{top}</tr>{body}</table>"
 
 
 def _row(cells: Sequence[str], own: bool) -> str:
     start = '<tr class="own">' if own else "<tr>"
-    return start + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return start + "".join(f"<td>{text(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _names(told: Calibration) -> str:
     if not told.matching:
         return ""
-    items = "".join(f"<li>{escape(name)}</li>" for name in told.matching)
+    items = "".join(f"<li>{text(name)}</li>" for name in told.matching)
     return f"<h2>Pictures that match under the policy</h2><ul>{items}</ul>"
 
 

@@ -36,12 +36,12 @@ class Sort(NamedTuple):
     what: str
 
 
-def claim(path: str | PathLike[str], flags: int, busy: str, *, sort: Sort | None = None) -> Claim:
+def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) -> Claim:
     """Be the only writer of a file, made where there is none, readable by its owner only.
 
-    `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError with
-    the sentence `busy` where another program has claimed it, or where it holds anything that is
-    not of the `sort`. A device is nobody's.
+    `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError where
+    another program has claimed it, or where it holds anything that is not of the `sort`. A device
+    is nobody's.
     """
     flags |= os.O_CREAT | _CLOEXEC
     try:
@@ -51,7 +51,7 @@ def claim(path: str | PathLike[str], flags: int, busy: str, *, sort: Sort | None
     claimed = Claim(descriptor, stat.S_ISREG(os.fstat(descriptor).st_mode), made)
     try:
         if claimed.regular:
-            _lock(descriptor, busy)
+            _lock(path, descriptor)
         if sort is not None:
             check_sort(path, sort)
     except BaseException:
@@ -111,7 +111,7 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
         raise
 
 
-def _lock(descriptor: int, busy: str) -> None:
+def _lock(path: str | PathLike[str], descriptor: int) -> None:
     try:
         import fcntl
     except ImportError:
@@ -119,4 +119,4 @@ def _lock(descriptor: int, busy: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OutputError(busy) from None
+        raise OutputError(f"another program is writing to {path}") from None

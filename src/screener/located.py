@@ -56,6 +56,13 @@ class Located(NamedTuple):
         """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
         return self.track if self.part_kind == "appended" else 0
 
+    def usable(self, floor: int) -> bool:
+        """Whether it reaches a floor by its quality and its detail, as far as they are known."""
+        quality = self.hash.quality
+        return (quality is None or quality >= floor) and (
+            self.detail is None or self.detail >= floor
+        )
+
 
 _OF_A_FILE = tuple(Located._field_defaults.values())
 

@@ -135,7 +135,7 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
     guard.leave()
-    claimed = claim(path, os.O_WRONLY, _busy(path), sort=_RESULTS)
+    claimed = claim(path, os.O_WRONLY, sort=_RESULTS)
     return JsonLines(os.fdopen(claimed.descriptor, "wb"), os.fspath(path), claimed)
 
 
@@ -152,7 +152,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
 def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
     guard.leave()
-    claimed = claim(path, os.O_RDWR | os.O_APPEND, _busy(path))
+    claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:
         if not claimed.regular:
             raise OutputError(f"{path} is no regular file, and only one can be gone on with")
@@ -162,10 +162,6 @@ def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLin
         raise
     stream = os.fdopen(claimed.descriptor, "ab")
     return ResumedJsonLines(stream, os.fspath(path), claimed, finished)
-
-
-def _busy(path: str | PathLike[str]) -> str:
-    return f"another program is writing to {path}"
 
 
 def _begun(out: _Lines) -> _Lines:

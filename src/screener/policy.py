@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from numbers import Integral, Real
@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
-from screener.hashing.hash import KINDS
+from screener.hashing.hash import KINDS, HashKind
 from screener.media.limits import Limits
 from screener.media.sampling import NUMBERS, Sampling
 
@@ -103,10 +103,7 @@ class Policy:
 
     def __reduce__(self) -> tuple[partial[Policy], tuple[()]]:
         # A mapping proxy cannot be pickled, and a policy travels to worker processes.
-        settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in ("radius", "known_good_radius", "floor"):
-            settings[name] = dict(settings[name])
-        return partial(Policy, **settings), ()
+        return partial(Policy, **self._settings()), ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,11 +113,14 @@ class Policy:
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, of types that JSON and TOML have."""
+        forms = {"limits": asdict(self.limits), "sampling": asdict(self.sampling)}
+        return self._settings() | forms
+
+    def _settings(self) -> dict[str, Any]:
+        """The fields, with mappings that are dicts."""
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])
-        settings["limits"] = asdict(self.limits)
-        settings["sampling"] = asdict(self.sampling)
         return settings
 
     @property
@@ -149,7 +149,7 @@ def _merged(
     setting: str,
     default: dict[str, int],
     given: Mapping[str, int],
-    largest: Any,
+    largest: Callable[[HashKind], int],
 ) -> dict[str, int]:
     """The defaults with the given values over them, each checked against its kind."""
     if not isinstance(given, Mapping):

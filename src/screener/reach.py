@@ -34,10 +34,7 @@ class Reach:
         kind = located.hash.kind
         if self._policy.digests_only and not kind.digest:
             return False
-        floor, quality = self._policy.floor.get(kind.name, 0), located.hash.quality
-        if quality is not None and quality < floor:
-            return False
-        return located.detail is None or located.detail >= floor
+        return located.usable(self._policy.floor.get(kind.name, 0))
 
     def surely_usable(self, located: Located) -> bool:
         """The same of a sketch, whatever its bits in doubt are."""

@@ -70,14 +70,8 @@ class Editing:
 
     def _compared(self, hashed: Hashed) -> list[Located]:
         """The hashes that the policy's floors let be compared."""
-        return [
-            one
-            for one in hashed.hashes
-            if all(
-                score is None or score >= self.policy.floor[one.hash.kind.name]
-                for score in (one.hash.quality, one.detail)
-            )
-        ]
+        floor = self.policy.floor
+        return [one for one in hashed.hashes if one.usable(floor[one.hash.kind.name])]
 
 
 def _least(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:

@@ -6,12 +6,9 @@ file or a list is text in it.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from html import escape
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -19,13 +16,13 @@ from typing import Any
 
 from screener.claim import Sort, private_text
 from screener.extras import install
+from screener.html_page import head, text
 from screener.result import Verdict
 from screener.summary import Summary
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
 _BINS = 60
-_SPARE = "\N{REPLACEMENT CHARACTER}"
 
 
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -43,8 +40,6 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 def page_of(found: Summary, name: str) -> str:
     """The page: a string of HTML."""
     style = files("screener").joinpath("report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _numbers(found),
         _section("Why inputs were not screened", _reasons(found)),
@@ -59,25 +54,15 @@ def page_of(found: Summary, name: str) -> str:
         _section("Decided by", _decided(found)),
     ]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
-        f"<title>{_text(name)}</title><style>{style}</style></head><body><main>"
-        f"<h1>{_text(name)}</h1>\n{''.join(sections)}"
-        f"<footer>screener {_text(__version__)}. No picture and no listed hash is in this page; it"
+        f'<!doctype html>\n<html lang="en">{head(text(name), style)}<body><main>'
+        f"<h1>{text(name)}</h1>\n{''.join(sections)}"
+        f"<footer>screener {text(__version__)}. No picture and no listed hash is in this page; it"
         " names inputs and entries: keep it as you keep them.</footer></main></body></html>\n"
     )
 
 
-def _text(value: object) -> str:
-    """Text that is nothing but text: escaped, without characters that turn or hide others."""
-    plain = "".join(c if c.isprintable() else _SPARE for c in str(value))
-    return escape(plain, quote=True)
-
-
 def _section(title: str, body: str) -> str:
-    return f"<section><h2>{_text(title)}</h2>\n{body or '<p>none</p>'}</section>\n"
+    return f"<section><h2>{text(title)}</h2>\n{body or '<p>none</p>'}</section>\n"
 
 
 def _numbers(found: Summary) -> str:
@@ -91,7 +76,7 @@ def _numbers(found: Summary) -> str:
         ("of workers", _duration(found.seconds), ""),
     ]
     cells = "".join(
-        f'<div class="figure {_text(kind)}"><b>{_text(number)}</b><span>{_text(label)}</span></div>'
+        f'<div class="figure {text(kind)}"><b>{text(number)}</b><span>{text(label)}</span></div>'
         for label, number, kind in figures
     )
     unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
@@ -112,7 +97,7 @@ def _older(number: int, matched: int) -> str:
 def _reasons(found: Summary) -> str:
     """A bar a reason, and what to install where that would mend some."""
     extras = "".join(
-        f"<p>{n:,} need an extra: <code>{_text(install(extra))}</code></p>"
+        f"<p>{n:,} need an extra: <code>{text(install(extra))}</code></p>"
         for extra, n in found.extras.most_common()
     )
     return _bars(found.reasons, found.total) + extras
@@ -122,7 +107,7 @@ def _bars(counts: Counter[str], total: int) -> str:
     """A bar a name, the longest first."""
     top = max(counts.values(), default=0)
     rows = "".join(
-        f'<tr><th>{_text(name)}</th><td class="n">{n:,}</td><td class="n">{100 * n / total:.1f} %'
+        f'<tr><th>{text(name)}</th><td class="n">{n:,}</td><td class="n">{100 * n / total:.1f} %'
         f'</td><td><svg viewBox="0 0 300 12" class="bar" role="img" aria-label="{n}">'
         f'<rect width="{max(1, round(300 * n / top))}" height="12"/></svg></td></tr>'
         for name, n in counts.most_common(30)
@@ -138,18 +123,18 @@ def _chart(bars: Iterable[tuple[float, float, int, str]], labels: Iterable[tuple
     rects = "".join(
         f'<rect x="{left * _WIDTH:.1f}" y="{_HEIGHT - _HEIGHT * count / top:.1f}" '
         f'width="{max(1.0, width * _WIDTH - 1):.1f}" height="{_HEIGHT * count / top:.1f}">'
-        f"<title>{_text(said)}</title></rect>"
+        f"<title>{text(said)}</title></rect>"
         for left, width, count, said in drawn
         if count
     )
     texts = "".join(
         f'<text x="{x * _WIDTH:.1f}" y="{_HEIGHT + 16}" text-anchor="{_anchor(x)}">'
-        f"{_text(label)}</text>"
+        f"{text(label)}</text>"
         for x, label in labels
     )
     return (
         f'<svg viewBox="0 -16 {_WIDTH} {_HEIGHT + 40}" class="chart" role="img" '
-        f'aria-label="{_text(title)}"><text x="0" y="-4">{top:,}</text>'
+        f'aria-label="{text(title)}"><text x="0" y="-4">{top:,}</text>'
         f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>{rects}{texts}</svg>'
     )
 
@@ -162,7 +147,7 @@ def _anchor(x: float) -> str:
 def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     if not radius:
         said = _counted(counts.total(), "match", "matches")
-        return f"<p>{said} by {_text(kind)}. A digest is equal, or it is no match.</p>"
+        return f"<p>{said} by {text(kind)}. A digest is equal, or it is no match.</p>"
     width = 1 / (radius + 1)
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
     step = max(1, round(radius / 8))
@@ -205,17 +190,17 @@ def _matches(found: Summary) -> str:
     heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
     rows = "".join(
         "<tr>"
-        f"<td><bdi>{_text(m['input'])}</bdi>{_name(m)}</td><td><bdi>{_text(m['entry'])}</bdi></td>"
-        f"<td>{_text(m['source'])}</td><td>{_text(m['list'])}</td><td>{_text(m['state'])}</td>"
-        f'<td>{_text(m["kind"])}</td><td class="n">{_text(m["distance"])}</td>'
-        f"<td>{_text(m.get('orientation'))}, {_text(m.get('region'))}</td>"
-        f"<td>{_text(_where(m))}</td></tr>"
+        f"<td><bdi>{text(m['input'])}</bdi>{_name(m)}</td><td><bdi>{text(m['entry'])}</bdi></td>"
+        f"<td>{text(m['source'])}</td><td>{text(m['list'])}</td><td>{text(m['state'])}</td>"
+        f'<td>{text(m["kind"])}</td><td class="n">{text(m["distance"])}</td>'
+        f"<td>{text(m.get('orientation'))}, {text(m.get('region'))}</td>"
+        f"<td>{text(_where(m))}</td></tr>"
         for m in found.matches
     )
     total = found.states.total()
     rest = total - len(found.matches)
     more = f"<p>… and {rest:,} more.</p>" if rest else ""
-    states = ", ".join(f"{n:,} {_text(state)}" for state, n in found.states.most_common())
+    states = ", ".join(f"{n:,} {text(state)}" for state, n in found.states.most_common())
     said = (
         f"{_counted(found.verdicts['match'], 'input', 'inputs')} with a match. A row for each entry"
         f" and kind of hash by which one matches: {states}."
@@ -232,11 +217,11 @@ def _name(match: dict[str, Any]) -> str:
     a member is, whose name a file may have too, and behind how many of its name.
     """
     raw, archive, same = (match.get(name) for name in ("input_base64", "archive", "same"))
-    told = "" if raw is None else f"<br>in base64 {_text(raw)}"
+    told = "" if raw is None else f"<br>in base64 {text(raw)}"
     if archive is not None:
-        told += f"<br>in the archive <bdi>{_text(archive)}</bdi>"
+        told += f"<br>in the archive <bdi>{text(archive)}</bdi>"
     if same:
-        told += f", behind members of its name: {_text(', '.join(map(str, same)))}"
+        told += f", behind members of its name: {text(', '.join(map(str, same)))}"
     return told
 
 
@@ -255,8 +240,8 @@ def _where(match: dict[str, Any]) -> str:
 
 def _slowest(found: Summary) -> str:
     rows = "".join(
-        f'<tr><td class="n">{seconds:.3f} s</td><td>{_text(verdict)}</td>'
-        f"<td><bdi>{_text(name)}</bdi></td></tr>"
+        f'<tr><td class="n">{seconds:.3f} s</td><td>{text(verdict)}</td>'
+        f"<td><bdi>{text(name)}</bdi></td></tr>"
         for seconds, name, verdict in found.slowest
         if seconds
     )
@@ -265,7 +250,7 @@ def _slowest(found: Summary) -> str:
 
 def _decided(found: Summary) -> str:
     rows = "".join(
-        f'<tr><th>{_text(what)}</th><td><bdi>{_text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
+        f'<tr><th>{text(what)}</th><td><bdi>{text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
         for what, counts in (
             ("list", Counter({_list(*one): n for one, n in found.lists.items()})),
             ("policy", found.policies),
@@ -282,7 +267,7 @@ def _list(name: str, generation: int, stamp: str) -> str:
 
 
 def _table(heads: Iterable[str], rows: str) -> str:
-    cells = "".join(f"<th>{_text(head)}</th>" for head in heads)
+    cells = "".join(f"<th>{text(head)}</th>" for head in heads)
     return f'<div class="wide"><table><thead><tr>{cells}</tr></thead>{rows}</table></div>'
 
 

@@ -17,7 +17,7 @@ from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.folder import Place
 from screener.hashed import Hashed
-from screener.hasher import Hasher, Opened, Way
+from screener.hasher import Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, places
@@ -67,33 +67,11 @@ def scan(
     another ScreenerError where a list breaks under the scan.
     """
     check_jobs(jobs)
-    return scan_by(
-        lambda hasher: Workers(hasher, jobs or cores()),
-        engine,
-        places(paths, by_disk=not ordered),
-        ordered=ordered,
-        finished=finished,
-        metrics=metrics,
-        cache=cache,
-    )
-
-
-def scan_by(
-    start: Start,
-    engine: Screener,
-    found: Iterator[Place | Awaited],
-    *,
-    ordered: bool = True,
-    finished: Finished | None = None,
-    metrics: Metrics | None = None,
-    cache: HashCache | None = None,
-) -> Generator[Result, None, None]:
-    """As `scan`, by the workers that `start` gives, which end with it; folders are not walked."""
-    return _results(
+    return results_of(
         told_by(
-            start,
+            lambda hasher: Workers(hasher, jobs or cores()),
             engine,
-            found,
+            places(paths, by_disk=not ordered),
             ordered=ordered,
             finished=finished,
             metrics=metrics,
@@ -112,7 +90,9 @@ def told_by(
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
 ) -> Generator[tuple[str, Result], None, None]:
-    """As `scan_by`, each Result with the path that was found: for a member, that of the archive."""
+    """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
+    Result with the path that was found: for a member, that of the archive.
+    """
     if not isinstance(engine, Screener):
         raise TypeError(
             "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
@@ -120,18 +100,15 @@ def told_by(
         )
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
-    holds = None if cache is None else partial(_holds, cache, engine.hasher)
+    holds = None if cache is None else partial(cache.holds, hasher=engine.hasher)
     backlog = Backlog(found, limits=limits, ordered=ordered, finished=finished, holds=holds)
     return _Scan(engine, backlog, metrics, cache).run(start)
 
 
-def _holds(cache: HashCache, hasher: Hasher, name: Name) -> bool:
-    return cache.holds(name, hasher)
-
-
-def _results(
+def results_of(
     told: Generator[tuple[str, Result], None, None],
 ) -> Generator[Result, None, None]:
+    """The Results alone; what tells them ends with this."""
     with closing(told):
         for _, result in told:
             yield result

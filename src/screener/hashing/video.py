@@ -110,18 +110,12 @@ def vpdq_frame(number: int | str, pdq: str, quality: int | str, time: float | st
 
     Raises ValueError, or HashError where a number is out of range.
     """
-    raw = bytes.fromhex(pdq.strip())
-    if len(raw) != 32:
-        raise HashError("not a vpdq value: wrong length")
     if isinstance(quality, bool) or isinstance(time, bool):
         raise ValueError
-    frame = VideoFrame(int(number), float(time), int(quality), raw)
+    frame = VideoFrame(int(number), float(time), int(quality), bytes.fromhex(pdq.strip()))
     if not 0 <= frame.quality <= 100 or frame.number < -1 or not 0 <= frame.time < math.inf:
         raise HashError("not a vpdq value: bad frame")
-    try:
-        _FRAME.pack(*frame)
-    except struct.error:  # a number that no video has
-        raise HashError("not a vpdq value: bad frame") from None
+    _packed(frame)  # which a number that no video has cannot be
     return frame
 
 

@@ -211,7 +211,7 @@ class Desk:
             message = marked("{file} cannot be hashed: {reason}")
             raise HotlineError(message, file=files[place], reason=UNHASHED.get(why, why))
         said = Opinion(by, outcome, reason, _now(at), basis, items)
-        with self._store.step(reference, _now(at)) as (connection, case):
+        with self._store.step(reference, said.at) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
 
@@ -221,9 +221,10 @@ class Desk:
         Where the list cannot be written, `unlisted` says so, and it matches until it can be.
         """
         by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        with self._store.step(reference, _now(at)) as (connection, case):
+        now = _now(at)
+        with self._store.step(reference, now) as (connection, case):
             notifying.drop_unwritten(connection, reference)
-            assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=_now(at))
+            assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
     def notify(
@@ -242,9 +243,10 @@ class Desk:
             lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
-        with self._store.step(reference, _now(at)) as (connection, case):
+        now = _now(at)
+        with self._store.step(reference, now) as (connection, case):
             notifying.notify(
-                connection, case, known, known.named(partner), by=by, reason=reason, at=_now(at)
+                connection, case, known, known.named(partner), by=by, reason=reason, at=now
             )
         for which, whom, wrong in self._store.pending:
             if (which, whom) == (reference, partner):
@@ -266,7 +268,8 @@ class Desk:
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
         self.settings.check_analyst(by)
-        with self._store.step(reference, _now(at)) as (connection, case):
+        now = _now(at)
+        with self._store.step(reference, now) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
                     marked("{case} has not been assessed, or is closed"), case=reference
@@ -277,7 +280,7 @@ class Desk:
                 )
             notifying.drop_unwritten(connection, reference)
             casebook.note(
-                connection, reference, "closed", at=_now(at), by=by, reason=reason, state=state
+                connection, reference, "closed", at=now, by=by, reason=reason, state=state
             )
         return self.case(reference)
 

@@ -4,13 +4,12 @@ is loaded, no link; whatever comes from a case, a partner or a file is text in i
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
 from screener.hotline.language import Translator, plain
+from screener.html_page import head
 
 
 def text(value: object) -> str:
@@ -56,15 +55,8 @@ def page(say: Translator, title: str, body: str) -> str:
     HTML.
     """
     style = files("screener.hotline").joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
         f'<!doctype html>\n<html lang="{say.language}" dir="{say.direction}">'
-        '<head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
-        '<meta name="format-detection" content="telephone=no, address=no, email=no, url=no">'
-        f"<title>{said(title)}</title><style>{style}</style></head>"
+        f"{head(said(title), style)}"
         f"<body><main>\n<h1>{said(title)}</h1>\n{body}</main></body></html>\n"
     )

@@ -106,10 +106,12 @@ def open_all(
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
     Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
-    opening = partial(_open_index, hugepages=hugepages)
     return {
         segment.file: have.get(segment.file)
-        or Held(folder / SEGMENTS / segment.file, partial(opening, segment=segment))
+        or Held(
+            folder / SEGMENTS / segment.file,
+            partial(_open_index, segment=segment, hugepages=hugepages),
+        )
         for files in generation.segments.values()
         for segment in files.parts
     }

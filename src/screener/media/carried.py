@@ -14,7 +14,7 @@ from screener.errors import MediaError
 from screener.media.containers import SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import Embedded
 from screener.media.limits import Limits
-from screener.media.sniff import CONTAINERS, sniff
+from screener.media.sniff import CONTAINERS, MATROSKA, sniff
 
 _HEAD = 4096  # bytes that tell what a file is
 # Segment, Attachments, AttachedFile, FileData: the way to an attached file.
@@ -37,7 +37,7 @@ def places(stream: BinaryIO) -> list[Place]:
     """Where the pictures and videos are that are carried. The stream is left where it was."""
     with kept(stream) as size:
         head = read(stream, 0, 12)
-        if head[:4] == b"\x1a\x45\xdf\xa3":
+        if head[:4] == MATROSKA:
             spans = _attached(stream, 0, size, 0)
         else:
             spans = _values(stream, 0, size, ()) if is_iso(head) else iter(())

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import BinaryIO
 
-from screener.media.sniff import sniff
+from screener.media.sniff import MATROSKA, sniff
 
 # Boxes of ISO files that hold the boxes looked for here.
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
@@ -46,7 +46,7 @@ def ended_early(stream: BinaryIO) -> bool:
         if head[:4] == b"RIFF":
             length = int.from_bytes(head[4:8], "little")
             return length != _UNKNOWN and length + 8 > size
-        if head[:4] == b"\x1a\x45\xdf\xa3":
+        if head[:4] == MATROSKA:
             return any(end > size for _, _, end in elements(stream, 0, size))
         return is_iso(head) and any(end > size for _, _, end in boxes(stream, 0, size))
 
@@ -54,7 +54,7 @@ def ended_early(stream: BinaryIO) -> bool:
 def encrypted(stream: BinaryIO) -> bool:
     """Whether a picture track is encrypted, so that its frames would decode to noise if at all."""
     with kept(stream) as size:
-        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+        if read(stream, 0, 4) == MATROSKA:
             return _encrypted_matroska(stream, size)
         return is_iso(read(stream, 0, 12)) and any(
             entry in _PROTECTED for entry in _sample_entries(stream, size)
@@ -100,7 +100,7 @@ def _fragments(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[tupl
 def picture_tracks(stream: BinaryIO) -> int:
     """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
     with kept(stream) as size:
-        if read(stream, 0, 4) == b"\x1a\x45\xdf\xa3":
+        if read(stream, 0, 4) == MATROSKA:
             return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
         if not is_iso(read(stream, 0, 12)):
             return 0

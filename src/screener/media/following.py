@@ -20,6 +20,7 @@ from screener.media.containers import (
     kept,
     read,
 )
+from screener.media.sniff import MATROSKA
 
 # What a Matroska segment, and a cluster in it, hold: all names that there are.
 _IN_SEGMENT = {
@@ -55,7 +56,7 @@ def broken(stream: BinaryIO) -> str | None:
             return _broken_asf(stream, size)
         if head == b"OggS":
             return _broken_ogg(stream, size)
-        if head != b"\x1a\x45\xdf\xa3":
+        if head != MATROSKA:
             return None
         for name, body, after in elements(stream, 0, size):
             if name == SEGMENT and (reason := _broken_segment(stream, body, min(after, size))):

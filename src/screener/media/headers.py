@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from screener import _core
 from screener.media import tiff
+from screener.media.sniff import MATROSKA
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = (
@@ -17,7 +18,7 @@ SIGNATURES = (
     (_PNG, 0),
     (b"GIF8", 0),
     (b"ftyp", 4),
-    (b"\x1a\x45\xdf\xa3", 0),
+    (MATROSKA, 0),
     (b"RIFF", 0),
     (b"FLV\x01", 0),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF

@@ -68,7 +68,7 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
     return Picture(Media(mime, *_shown_size(image), 1), decode)
 
 
-def _open_bytes(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
+def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
     if not data:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:

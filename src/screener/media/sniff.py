@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from itertools import chain
 
+MATROSKA = b"\x1a\x45\xdf\xa3"
+"""What a Matroska file begins with, as one of WebM does."""
+
 # (offset, bytes found there, MIME type); the first that fits is the answer.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -136,7 +139,7 @@ def sniff(data: bytes) -> str | None:
         return {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}.get(
             data[8:12]
         )
-    if data[:4] == b"\x1a\x45\xdf\xa3":
+    if data[:4] == MATROSKA:
         return "video/webm" if b"\x42\x82\x84webm" in data[:64] else "video/x-matroska"
     for offset, magic, mime in _SIGNATURES:
         if data.startswith(magic, offset):

@@ -12,9 +12,10 @@ from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, ke
 from screener.media.embedded import appended, archive_in
 from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
 from screener.media.headers import begins_in_box
+from screener.media.sniff import MATROSKA
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
-_MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
+_OF_MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
 _FORMS = (b"AVI ", b"AVIX")
 _OPEN_ENDED = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}  # with no length of their own
 
@@ -40,9 +41,9 @@ def hides_file(stream: BinaryIO) -> bool:
 def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
     """Where each part of the file ends, as far as they are its own."""
     head = read(stream, 0, 16)
-    if head[:4] == b"\x1a\x45\xdf\xa3":
+    if head[:4] == MATROSKA:
         for name, _, after in elements(stream, 0, size):
-            if name not in _MATROSKA:
+            if name not in _OF_MATROSKA:
                 return
             yield after
     elif head[:4] == b"RIFF":

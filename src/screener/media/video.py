@@ -18,7 +18,7 @@ from typing import BinaryIO
 from screener.errors import MediaError
 from screener.extras import install
 from screener.media import carried, containers, editlist, following, hidden, tail, transport
-from screener.media.limits import Limits
+from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
@@ -36,10 +36,10 @@ def open(
     """Open a video, from bytes or a seekable file; no frame is decoded yet.
 
     Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
-    `sampling` says: `time` counts from the first
-    frame, `part` is the frame's number in the file, and `again` are the times of the samples that
-    followed and looked alike. After `seconds` of wall time the walk ends with `timeout`. Raises
-    MediaError: `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
+    `sampling` says: `time` counts from the first frame, `part` is the frame's number in the file,
+    and `again` are the times of the samples that followed and are equal. After `seconds` of wall
+    time the walk ends with `timeout`. Raises MediaError: `encrypted`, `no_video`, `undecodable`,
+    `truncated`, `unsupported`, `too_large`.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     limits, sampling = limits or Limits(), sampling or Sampling()
@@ -58,7 +58,7 @@ def open(
             raise
         # A cover of a type that FFmpeg does not take for one.
         return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
-    _check_size(opened, limits)
+    check_pixels(opened.width, opened.height, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
     return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
 
@@ -130,7 +130,7 @@ def _walk(
             if track:
                 stream.seek(0)
                 opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
-                _check_size(opened, limits)
+                check_pixels(opened.width, opened.height, limits)
             if opened.cover and (whole or (track and known)):
                 continue
             walk = Walk(opened, limits, sampling, ends, taken)
@@ -214,11 +214,3 @@ def _further_track() -> str:
     if _has_pyav():
         return "a further track of pictures is declared and cannot be reached"
     return f"a further track of pictures needs PyAV: {install('video')}"
-
-
-def _check_size(opened: Stream, limits: Limits) -> None:
-    if opened.width * opened.height > limits.pixels:
-        raise MediaError(
-            "too_large",
-            f"{opened.width} x {opened.height} pixels, over the limit of {limits.pixels}",
-        )

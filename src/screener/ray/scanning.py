@@ -22,7 +22,7 @@ from screener.ray import nodes
 from screener.ray.crew import Crew
 from screener.ray.head import Head
 from screener.result import Result
-from screener.scan import Metrics, check_jobs, check_memory, scan_by
+from screener.scan import Metrics, check_jobs, results_of, told_by
 from screener.screen import Screener
 
 _KNOCK_SECONDS = 10.0
@@ -52,8 +52,7 @@ def scan(
     Raises ClusterError.
     """
     check_jobs(jobs)
-    check_memory(engine.policy, engine.kinds)
-    results = scan_by(
+    told = told_by(
         lambda hasher: Crew(hasher, jobs or nodes.cpus()),
         engine,
         places(paths, by_disk=not ordered),
@@ -62,7 +61,7 @@ def scan(
         metrics=metrics,
         cache=cache,
     )
-    return _scan(address, results)
+    return _scan(address, results_of(told))
 
 
 def _scan(

@@ -181,14 +181,8 @@ def _unknown(content: Content, lines: list[str]) -> str:
     )
 
 
-def open_reader(
-    content: Content, options: Options | None = None, *, source: str = "", format: str | None = None
-) -> Reader:
-    """The reader of a file, of the format named or else of the one sniffed; ListError.
-
-    `source` is enough where nothing else is to be said of the file.
-    """
-    options = options or Options(source)
+def open_reader(content: Content, options: Options, *, format: str | None = None) -> Reader:
+    """The reader of a file, of the format named or else of the one sniffed; ListError."""
     name = format or sniff(content, options)
     if name not in FORMATS:
         raise ListError(f"unknown format {name!r}; one of: {', '.join(FORMATS)}")

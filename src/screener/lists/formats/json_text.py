@@ -91,76 +91,65 @@ class JsonText:
         each as (name, value).
         """
         array = self.peek() == "["
-        self._take("[" if array else "{")
-        more = self.peek() != ("]" if array else "}")
-        while more:
-            name = -1 if array else str(self._value())
-            if not array:
-                self._take(":")
+        for _ in self._each("[" if array else "{", "]" if array else "}"):
+            name = -1 if array else self._name()
             number, value, trouble = self._item()
             yield Item(number, (name, value), trouble)
-            more = self.peek() == ","
-            self._at += more
-        self._take("]" if array else "}")
 
     def first_values(self, said: dict[str, Any]) -> None:
         """Put the members of the root object into `said` as they are read, the first element of
         each array only; the first element of a root array under "".
         """
         if self.peek() == "[":
-            said[""] = None if self._next_is_end() else self._value()
+            for _ in self._each("[", "]"):
+                said[""] = self._value()
+                break
             return
-        self._take("{")
-        more = self.peek() != "}"
-        while more:
-            key = str(self._value()).casefold()
-            self._take(":")
+        for _ in self._each("{", "}"):
+            key = self._name().casefold()
             if self.peek() == "[":
                 said[key] = []
-                if not self._next_is_end():
-                    said[key].append(self._value())
-                while self.peek() == ",":
-                    self._at += 1
-                    self._value()
-                self._take("]")
+                for _ in self._each("[", "]"):
+                    value = self._value()
+                    if not said[key]:
+                        said[key].append(value)
             else:
                 said[key] = self._value()
-            more = self.peek() == ","
-            self._at += more
-
-    def _next_is_end(self) -> bool:
-        self._at += 1
-        return self.peek() == "]"
 
     def _members(self, keys: Collection[str]) -> Iterator[Item]:
-        self._at += 1
         self.root = {}
         met = False
-        more = self.peek() != "}"
-        while more:
+        for _ in self._each("{", "}"):
             if self.peek() != '"':
                 raise self._wrong()
-            key = str(self._value()).casefold()
-            self._take(":")
+            key = self._name().casefold()
             if key in keys and self.peek() == "[":
                 met = True
                 yield from self._elements()
             else:
                 self.root.setdefault(key, _beside(self._value()))
-            more = self.peek() == ","
-            self._at += more
-        self._take("}")
         if not met:
             raise self._without(keys)
 
     def _elements(self) -> Iterator[Item]:
-        self._at += 1
-        more = self.peek() != "]"
-        while more:
+        for _ in self._each("[", "]"):
             yield self._item()
+
+    def _each(self, begin: str, end: str) -> Iterator[None]:
+        """Once at each of the things that stand between two marks, with commas between them."""
+        self._take(begin)
+        more = self.peek() != end
+        while more:
+            yield
             more = self.peek() == ","
             self._at += more
-        self._take("]")
+        self._take(end)
+
+    def _name(self) -> str:
+        """The name of a member of an object, and the colon behind it."""
+        name = str(self._value())
+        self._take(":")
+        return name
 
     def _item(self) -> Item:
         self._number += 1

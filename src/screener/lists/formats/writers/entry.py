@@ -70,6 +70,14 @@ class Tally:
             if item.kind.name == "vpdq":
                 self.lost.add("numbers of vpdq frames, and their times below a millisecond")
 
+    def matching(self, entry: Entry) -> bool:
+        """Whether a format without states has a place for an entry: only what is to match has one.
+        Others are counted as left out.
+        """
+        if not entry.matching:
+            self.left_out[f"{entry.state} records: the format has no states"] += 1
+        return entry.matching
+
     def fits(self, item: Hash) -> bool:
         """Whether a hash can be read back from a line; if not, it is counted as left out."""
         if item.kind.size or len(item.text) <= LONGEST_CELL:

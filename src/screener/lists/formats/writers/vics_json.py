@@ -37,8 +37,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
     """An item for each MD5 and category of an entry, its other hashes in the first."""
-    if not entry.matching:
-        tally.left_out[f"{entry.state} records: the format has no states"] += 1
+    if not tally.matching(entry):
         return []
     hashes = tally.of_kinds(entry, _KINDS)
     by_kind = {kind: [h for h in hashes if h.kind.name == kind] for kind in _KINDS}
