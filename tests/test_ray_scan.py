@@ -11,10 +11,11 @@ import sys
 import tarfile
 import time
 import zipfile
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -383,10 +384,18 @@ def test_the_command_says_what_is_wrong(known, uploads):
         assert (done.stdout, "Traceback" in done.stderr) == ("", False)
 
 
-@pytest.mark.parametrize("moment", ["at its start", "before its actors", "at work"])
-def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path, moment):
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("at its start", signal.SIGINT),
+        ("before its actors", signal.SIGINT),
+        ("at work", signal.SIGINT),
+        ("at work", signal.SIGTERM),
+    ],
+)
+def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path, moment, number):
     """Without an address the command starts one, to which nobody else has the token; Ctrl-C ends
-    all of it within two seconds, whenever it comes, with whole lines and 130.
+    all of it within two seconds, whenever it comes, with whole lines and 130; so does SIGTERM.
     """
     mark = f"SCREENER_TEST_MARK={tmp_path}"
     environment = {**os.environ, "SCREENER_TEST_MARK": str(tmp_path), "HOME": str(tmp_path)}
@@ -407,7 +416,7 @@ def test_a_ray_of_its_own_ends_with_the_scan(known, uploads, tmp_path, moment):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         begin = time.monotonic()
         _, stderr = process.communicate(timeout=30)
         took = time.monotonic() - begin
@@ -451,18 +460,33 @@ def test_a_ray_of_its_own_ends_with_the_program(known, uploads, tmp_path):
         time.sleep(0.1)
 
 
-def test_ctrl_c_waits_until_ray_is_joined():
-    """Broken off there, Ray would crash the program at its end."""
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_a_scan_waits_until_ray_is_joined(monkeypatch, number, late):
+    """Broken off there, Ray would crash the program at its end; and SIGTERM, which Ray takes, does
+    what it did before, then and afterwards.
+    """
     went_on = []
 
-    def join():
-        with scanning._interrupts_put_off():
-            signal.raise_signal(signal.SIGINT)
-            went_on.append(True)
+    def init(**settings):
+        if late:
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        signal.raise_signal(number)
+        went_on.append(True)
 
-    with pytest.raises(KeyboardInterrupt):
-        join()
-    assert went_on
+    monkeypatch.setattr(scanning.ray, "init", init)
+    monkeypatch.setattr(scanning.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(scanning, "Head", lambda cpus: nullcontext(SimpleNamespace(address="x:1")))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), scanning.joined(None):
+            pytest.fail("it was to end before")
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        # Of all that Ray does once it has taken SIGTERM, Python can only be asked to leave.
+        assert went_on or (late and number is signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -157,6 +157,61 @@ def test_rows_without_names_or_without_anything_have_results(cluster, known, fil
     assert len(rows) > 2
 
 
+def test_each_row_is_what_it_holds_whatever_stands_in_its_batch(known, files, screening):
+    """A row without bytes is the file that its path names, also where others of the batch have
+    bytes, to which Ray joins it with a null; two names of one file are two inputs.
+    """
+    listed = Path(files[0]).read_bytes()
+    rows = [{"path": files[0]}, {"bytes": listed}, {"bytes": None, "path": files[0]}]
+    given = ray.data.from_items([*rows, {"upload": 3}], override_num_blocks=1)
+    found = screen(given, lists=known, policy=POLICY).take_all()
+    assert sorted((str(row["input"]), row["reason"] or row["entry"]) for row in found) == sorted(
+        [(files[0], "one"), (files[0], "one"), ("None", "one"), ("None", "unreadable")]
+    )
+
+    folder, name = os.path.split(files[0])
+    table = pa.table(
+        {
+            "path": pa.array([name.encode(), files[0].encode()], pa.binary()),
+            "bytes": pa.array([None, None], pa.binary()),
+        }
+    )
+    told = list(screening(folder)._told(table))
+    assert [(row, one.input, one.matches[0].entry) for row, one in told] == [
+        (0, name, "one"),
+        (1, files[0], "one"),
+    ]
+
+
+@pytest.fixture
+def screening(cluster, known, monkeypatch):
+    """Makes what an actor is in this process, for callers in a folder."""
+    monkeypatch.setattr(nodes, "forget_main", lambda: None)
+
+    def make(folder):
+        listed = [nodes.Listed.of(known)]
+        return dataset.Screening(listed, nodes.facts(), POLICY, folder, "path", "bytes", ())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("bytes", ["a picture as text"], "contents are bytes, not str"),
+        ("bytes", [17], "contents are bytes, not int"),
+        ("bytes", [{"data": b"x"}], "contents are bytes, not dict"),
+        ("bytes", [[1, 2, 3]], "contents are bytes, not list"),
+        ("path", [17], "a path is text or bytes, not int"),
+    ],
+)
+def test_columns_of_other_types_are_said(screening, column, values, words):
+    """Text is no file, and not `unsupported`: the column is the wrong one."""
+    table = pa.table({"bytes": [b"x"], column: values})
+    with pytest.raises(ClusterError, match=words):
+        list(screening("/")._told(table))
+
+
 def test_names_are_as_given_whatever_folder_an_actor_is_in(cluster, known, files, monkeypatch):
     """Relative paths mean the caller's folder; names that are not UTF-8 come as bytes; a path that
     two rows have gives two results for each of its members.
@@ -242,10 +297,15 @@ def test_a_generation_is_the_one_that_was_current_at_the_call(cluster, known, fi
 
 
 def test_wrong_columns_are_said_by_name(cluster, known, files):
-    """A column that results have cannot be kept; one that is not there stops the job."""
+    """A column that results have cannot be kept; one that is not there stops the job; one that is
+    named twice is kept once."""
     given = ray.data.from_items([{"file": files[0]}])
     with pytest.raises(ClusterError, match="the column verdict cannot be kept"):
         screen(given, lists=known, keep=["verdict"])
+    with pytest.raises(ClusterError, match=r"keep is a list of columns: keep=\['file'\]"):
+        screen(given, lists=known, path="file", keep="file")
+    twice = screen(given, lists=known, path="file", keep=["file", "file"]).take_all()
+    assert twice[0]["file"] == files[0]
     with pytest.raises(Exception, match="the dataset has neither a column bytes nor path"):
         screen(given, lists=known).take_all()
     with pytest.raises(Exception, match="the dataset has no column upload to keep"):

@@ -47,14 +47,14 @@ def interrupts_held() -> Iterator[None]:
     resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        with _handlers_held():
+        with handlers_held():
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
-def _handlers_held() -> Iterator[None]:
+def handlers_held() -> Iterator[None]:
     """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
     the signal, whatever this one holds back; what is done then, is by the main thread.
     """
@@ -62,8 +62,9 @@ def _handlers_held() -> Iterator[None]:
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {one: found for one in names if callable(found := signal.getsignal(one))}
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    handlers = {one: found for one in signals if callable(found := signal.getsignal(one))}
     try:
         for one in handlers:
             signal.signal(one, lambda *signalled: came.append(signalled))

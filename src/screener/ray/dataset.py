@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike
@@ -45,7 +45,7 @@ def screen(
 ) -> Any:
     """Screen a `ray.data.Dataset`; a Dataset with one row a Result, as `scan` has them.
 
-    A row is an input: the bytes in the column `contents` where there is one, else the file that the
+    A row is an input: its bytes in the column `contents` where it has any, else the file that its
     column `path` names; with both, the path is the bytes' name, as in
     `ray.data.read_binary_files(…, include_paths=True)`. Archives have a row for each member. The
     columns are those of `rows.COLUMNS`, and those of the dataset that `keep` names:
@@ -67,7 +67,9 @@ def screen(
     opened = [one if isinstance(one, HashList) else HashList.open(one) for one in given]
     engine = Screener(opened, policy=policy)
     check_memory(engine.policy, engine.kinds)
-    kept = tuple(keep)
+    if isinstance(keep, str):
+        raise ClusterError(f"keep is a list of columns: keep=[{keep!r}]")
+    kept = tuple(dict.fromkeys(keep))
     if taken := set(kept) & {*COLUMNS.names, contents}:
         raise ClusterError(f"the column {sorted(taken)[0]} cannot be kept: results have one")
     listed = [Listed.of(one) for one in opened]
@@ -131,49 +133,50 @@ class Screening:
         return found
 
     def _told(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
-        """Each Result with the row that it is of."""
+        """Each Result with the row that it is of.
+
+        What a row is, its own values say: Ray gives null to one that lacks a column which others of
+        the batch have.
+        """
         names = set(batch.column_names)
         if missing := set(self._keep) - names:
             raise ClusterError(f"the dataset has no column {sorted(missing)[0]} to keep")
-        if self._contents in names:
-            return self._of_contents(batch, names)
-        if self._path in names:
-            return self._of_paths(batch)
-        raise ClusterError(
-            f"the dataset has neither a column {self._contents} nor {self._path}:"
-            " name what it has by contents= or path="
-        )
+        if names.isdisjoint({self._contents, self._path}):
+            raise ClusterError(
+                f"the dataset has neither a column {self._contents} nor {self._path}:"
+                " name what it has by contents= or path="
+            )
+        values = batch.column(self._contents) if self._contents in names else ()
+        paths = batch.column(self._path) if self._path in names else ()
+        named = {row: path_of(value) for row, value in enumerate(paths) if value.is_valid}
+        held = [row for row, value in enumerate(values) if value.is_valid]
+        yield from self._of_contents(values, held, named)
+        without = sorted(set(range(len(batch))) - set(held))
+        yield from self._of_paths({row: named[row] for row in without if row in named})
+        for row in without:
+            if row not in named:
+                yield row, self._nothing()
 
-    def _of_contents(self, batch: pa.Table, names: set[str]) -> Iterator[tuple[int, Result]]:
-        values = batch.column(self._contents)
-        called = batch.column(self._path).to_pylist() if self._path in names else []
-        rows = [row for row in range(len(values)) if values[row].is_valid]
+    def _of_contents(
+        self, values: Sequence[Any], rows: Sequence[int], named: Mapping[int, str]
+    ) -> Iterator[tuple[int, Result]]:
         held = Contents(values, rows)
         with closing(held):
             for path, result in self._scanned(held.paths()):
                 row = held.row(path)
                 # As of a file that was made just now, which it is: they have no time.
-                shown = renamed(result, path, called[row] if called else None)
-                yield row, replace(shown, mtime_ns=None)
-        for row in sorted(set(range(len(values))) - set(rows)):
-            yield row, self._nothing(called[row] if called else None, "no bytes in this row")
+                yield row, replace(renamed(result, path, named.get(row)), mtime_ns=None)
 
-    def _of_paths(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
+    def _of_paths(self, named: Mapping[int, str]) -> Iterator[tuple[int, Result]]:
         """A path that several rows have is screened once, and told for each."""
         rows: dict[str, list[int]] = {}
-        given: dict[str, str] = {}
-        for row, value in enumerate(batch.column(self._path)):
-            if value.is_valid:
-                name = path_of(value)
-                # Actors do not run in the caller's folder; an empty name is nowhere.
-                path = os.path.join(self._folder, name) if name else name
-                given[path] = name
-                rows.setdefault(path, []).append(row)
-            else:
-                yield row, self._nothing(None, "no path in this row")
+        for row, name in named.items():
+            # Actors do not run in the caller's folder; an empty name is nowhere.
+            path = os.path.join(self._folder, name) if name else name
+            rows.setdefault(path, []).append(row)
         for path, result in self._scanned(iter(rows)):
             for row in rows[path]:
-                yield row, renamed(result, path, given[path])
+                yield row, renamed(result, path, named[row])
 
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)
@@ -181,8 +184,9 @@ class Screening:
         with closing(told):
             yield from told
 
-    def _nothing(self, name: str | None, detail: str) -> Result:
-        return self._engine.unscreened(Name(name), Reason.UNREADABLE, detail)
+    def _nothing(self) -> Result:
+        detail = "neither bytes nor a path in this row"
+        return self._engine.unscreened(Name(), Reason.UNREADABLE, detail)
 
 
 class _KeptWorkers:

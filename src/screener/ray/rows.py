@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -92,10 +93,14 @@ class Contents:
 
 def _buffer(value: Any) -> Any:
     """The bytes of a value of a column, not copied where Arrow holds them."""
-    found = value.as_buffer() if hasattr(value, "as_buffer") else value.as_py()
-    if isinstance(found, str) or not hasattr(found, "__len__"):
-        raise ClusterError(f"contents are bytes, not {type(found).__name__}")
-    return found
+    if hasattr(value, "as_buffer") and not isinstance(value, pa.StringScalar):
+        return value.as_buffer()
+    found = value.as_py()
+    with contextlib.suppress(TypeError):
+        view = memoryview(found)
+        if view.ndim == view.itemsize == 1:
+            return view
+    raise ClusterError(f"contents are bytes, not {type(found).__name__}")
 
 
 def path_of(value: Any) -> str:

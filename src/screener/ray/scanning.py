@@ -9,10 +9,10 @@ import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from types import FrameType
 
 import ray
 
+from screener import starting
 from screener.cache import HashCache
 from screener.cores import cores
 from screener.errors import ClusterError
@@ -89,7 +89,7 @@ def joined(address: str | None) -> Iterator[None]:
         if where == "local":
             head = stack.enter_context(Head(cores()))
             # It answers at once, which of another cluster nobody knows.
-            with _interrupts_put_off():
+            with starting.handlers_held():  # joining that is broken off crashes Python at its end
                 _join(head.address)
         else:
             _knock(where)
@@ -114,23 +114,26 @@ def _knock(where: str) -> None:
 
 def _join(where: str) -> None:
     try:
-        ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
+        with _sigterm_kept():
+            ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"no Ray cluster at {where}: {nodes.last_line(error)}") from None
 
 
 @contextmanager
-def _interrupts_put_off() -> Iterator[None]:
-    """Have Ctrl-C wait until this is over: joining that is broken off crashes Python at its end."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+def _sigterm_kept() -> Iterator[None]:
+    """Have SIGTERM do what it did before. Ray takes it as it joins, and would end the program with
+    code 15 and words of its own.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or before is None:
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *told: came.append(told))
     try:
         yield
+    except SystemExit:  # by it, while Ray joined
+        if callable(before):
+            before(signal.SIGTERM, None)
+        raise
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
+        signal.signal(signal.SIGTERM, before)
