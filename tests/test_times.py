@@ -1,11 +1,14 @@
 """Times as sources write them, and which of two rows they make the older."""
 
+import io
 import time
 from datetime import UTC, datetime
 
 import pytest
 from kept import met, putting, value
+from rich.console import Console
 
+from screener.list_pages import print_import
 from screener.lists.hashlist import HashList
 from screener.lists.times import later, moment
 
@@ -116,3 +119,19 @@ def test_a_row_of_an_unset_clock_is_not_taken_for_older(tmp_path):
     assert put(f"id,md5,updated\na,{value(2)},0001-01-01T00:00:00\n").changed == 1
 
     assert met(known, "md5", 2, 16)[0] == "match"
+
+
+def test_rows_whose_time_compares_with_none_are_counted(tmp_path):
+    """Files that come out of order then undo each other: the summary and the log say so."""
+    known = HashList.create(tmp_path / "known.list")
+    put = putting(known, tmp_path)
+    times = ("05/02/2024", "2024-02-05", "", "0001-01-01", "2999-01-01")
+    rows = "".join(f"e{place},{value(place)},{said}\n" for place, said in enumerate(times))
+
+    report = put("id,md5,updated\n" + rows)
+
+    assert report.untimed == known.refresh().log()[-1].counts["untimed"] == 3
+    page = Console(file=io.StringIO(), width=200)
+    print_import(page, "file.csv", report)
+    assert "3 rows whose time is none that can be compared" in page.file.getvalue()
+    assert put("id,md5,updated\ne0,,05/02/2024\n" + rows).untimed == 3
