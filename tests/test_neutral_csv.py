@@ -147,6 +147,16 @@ def test_what_surrounds_a_value_is_forgiven(cell):
     assert texts([row]) == [[("md5", MD5)]]
 
 
+@pytest.mark.parametrize("blank", [",", ",,", " , ", ",,,,", "\u00a0", ",\u00a0", '"",""', "", " "])
+def test_a_row_of_empty_cells_is_blank(blank):
+    """As spreadsheets write many below the last one: none is counted, and a full list that ends so
+    is not refused for rows that could not be read.
+    """
+    (row,) = good(f"id,md5\n{blank}\nx,{MD5}\n{blank}\n{blank}\n")
+
+    assert row.entry == "x"
+
+
 @pytest.mark.parametrize("mark", ["\u200f{}", "{}\u200e", "\u202b{}\u202c", "{}\u00ad"])
 def test_an_id_with_marks_that_nobody_sees_is_the_id_without(mark):
     """A withdrawal that was copied from a page in Arabic reaches the entry that it names."""
