@@ -22,17 +22,16 @@ def moment(text: str) -> float | None:
     A time without an offset is taken for UTC: it compares with others of the same source.
     """
     found = seconds(text)
-    if found is None or not _EARLIEST <= found <= time.time() + _AHEAD:
-        return None
-    return found
+    return None if found is None or found > time.time() + _AHEAD else found
 
 
 def seconds(text: str) -> float | None:
-    """As `moment`, also of a time that is ahead, or of long ago."""
+    """As `moment`, also of a time that is ahead."""
     try:
-        return _read(text.strip())
+        found = _read(text.strip())
     except (ValueError, OverflowError):
         return None
+    return None if found is None or found < _EARLIEST else found
 
 
 def last_day(text: str) -> date | None:
