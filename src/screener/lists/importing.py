@@ -93,6 +93,7 @@ def import_file(
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         leaving.callback(run.settle)
         run.take(reader, file=name)
+        content.check_still()
         _check_whole(name, reader, wishes)
         report = ImportReport(
             name,
