@@ -147,6 +147,18 @@ def test_what_surrounds_a_value_is_forgiven(cell):
     assert texts([row]) == [[("md5", MD5)]]
 
 
+def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
+    """A column of a kind, which stays empty; without one it is no list, and nothing is taken back
+    until somebody knows that.
+    """
+    with pytest.raises(ListError, match=r"one of withdrawals alone.*`id,status,md5`"):
+        sniff(Content(io.BytesIO(b"id,status\nx,withdrawn\n"), "s.csv"))
+
+    (row,) = good("id,status,md5\nx,withdrawn,\n")
+
+    assert (row.entry, row.state) == ("x", State.WITHDRAWN)
+
+
 @pytest.mark.parametrize("blank", [",", ",,", " , ", ",,,,", "\u00a0", ",\u00a0", '"",""', "", " "])
 def test_a_row_of_empty_cells_is_blank(blank):
     """As spreadsheets write many below the last one: none is counted, and a full list that ends so
