@@ -15,7 +15,8 @@ import pytest
 from screener.errors import ListError
 from screener.index import held, tiers
 from screener.index.hamming import HammingIndex
-from screener.lists import database, generations
+from screener.lists import database, generations, importing
+from screener.lists.formats import open_reader
 from screener.lists.hashlist import HashList
 
 
@@ -160,6 +161,33 @@ def test_an_error_in_the_middle_changes_nothing(known, monkeypatch):
     assert len(segments(known) - files) == 1
     assert found(put(known, rows([60])), 60)
     assert len(segments(known) - files) == 2
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_file_that_is_still_being_written_changes_nothing(known, monkeypatch, full):
+    """A copy on its way, of which the first part is there: as a full list it would withdraw the
+    rest. When it is whole it is taken.
+    """
+    file = known.path.with_name("s.csv")
+    whole = rows(range(60))
+    file.write_text(whole[: whole.index("e45,")])
+    settings = {"source": "s", "full": full}
+
+    def opened(*given, **named):
+        reader = open_reader(*given, **named)
+        with file.open("a") as copied:
+            copied.write(whole[whole.index("e45,") : whole.index("e50,")])
+        return reader
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(importing, "open_reader", opened)
+        with pytest.raises(ListError, match=r"^s\.csv was written to while it was read"):
+            known.import_file(file, **settings)
+    assert known.refresh().generation == 1
+    assert found(known.refresh(), 47)
+
+    file.write_text(whole)
+    assert known.import_file(file, **settings).added == 10
 
 
 def test_an_interrupt_changes_nothing(known, monkeypatch):

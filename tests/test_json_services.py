@@ -264,6 +264,23 @@ def test_hma_disabled_content_does_not_match(until, state):
     assert read({**HMA, "disable_until_ts": until})[0].state == state
 
 
+def test_hma_content_that_is_off_for_now_is_told(tmp_path):
+    """Its time comes, and a list does not look: it would stay withdrawn without a word."""
+    known = HashList.create(tmp_path / "known.list")
+    file = tmp_path / "bank.json"
+
+    def notes(*untils):
+        items = [{**HMA, "id": n, "disable_until_ts": until} for n, until in enumerate(untils)]
+        file.write_text(json.dumps(items))
+        return known.import_file(file, source="hma").notes
+
+    assert notes(0, 1, 9999999998, 9999999999) == (
+        "2 records are disabled until a time to come: they stay withdrawn after it, until they are"
+        " imported again",
+    )
+    assert notes(0, 1, 1700000000) == ()
+
+
 def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash(tmp_path):
     """Whatever else was said of the record; one that the list never had is counted as missed."""
     record = {"signalType": "VideoMD5", "hashStatus": "Active", "caseNumbers": {}}

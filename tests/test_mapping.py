@@ -74,6 +74,7 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
         ({"column": {}}, "unknown key"),
         ({"delimiter": "|", "columns": {}}, "delimiter"),
         ({"states": {"1": "good"}}, "unknown state"),
+        ({"columns": {"Hash": "md5", "hash ": "pdq"}}, "they are one column"),
         ({"columns": {"s": {"field": "state", "gone": ["x"]}}}, "unknown state"),
     ],
 )
@@ -84,8 +85,22 @@ def test_mapping_mistakes_are_told(said, match):
 
 
 def test_mapping_a_column_that_is_gone_is_told():
-    """A renamed column must not go unread."""
-    refused(f"id,md5\nx,{MD5}\n", "every column", mapping=mapping(columns={"hash": "md5"}))
+    """A renamed column must not go unread; which one it is, is told, by whatever delimiter."""
+    columns = {"Ref": "entry", "Hash": "md5"}
+    for text in (f"ref,md5\nx,{MD5}\n", f"Ref;md5\nx;{MD5}\n"):
+        refused(
+            text,
+            "every column that the mapping names: no 'hash'$",
+            mapping=mapping(columns=columns),
+        )
+
+
+def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
+    """As little as any other text that may hold one."""
+    columns = {MD5: "md5"}
+    refused(
+        "ref,md5\nx,\n", "every column that the mapping names$", mapping=mapping(columns=columns)
+    )
 
 
 def test_mapping_of_another_format_is_told():

@@ -135,6 +135,9 @@ def test_header_names_are_forgiving(header):
         f"0X{MD5.upper()}",
         f"\u00a0{MD5}\u200b",
         f"\ufeff{MD5}",
+        f"\u200e{MD5}\u200f",
+        f"\u202b{MD5}\u202c",
+        f"\u2067{MD5}\u2069\u00ad",
         " ".join(MD5[at : at + 2] for at in range(0, 32, 2)),
     ],
 )
@@ -143,6 +146,36 @@ def test_what_surrounds_a_value_is_forgiven(cell):
     (row,) = good(f"id,md5\nx,{cell}\n")
 
     assert texts([row]) == [[("md5", MD5)]]
+
+
+def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
+    """A column of a kind, which stays empty; without one it is no list, and nothing is taken back
+    until somebody knows that.
+    """
+    with pytest.raises(ListError, match=r"one of withdrawals alone.*`id,status,md5`"):
+        sniff(Content(io.BytesIO(b"id,status\nx,withdrawn\n"), "s.csv"))
+
+    (row,) = good("id,status,md5\nx,withdrawn,\n")
+
+    assert (row.entry, row.state) == ("x", State.WITHDRAWN)
+
+
+@pytest.mark.parametrize("blank", [",", ",,", " , ", ",,,,", "\u00a0", ",\u00a0", '"",""', "", " "])
+def test_a_row_of_empty_cells_is_blank(blank):
+    """As spreadsheets write many below the last one: none is counted, and a full list that ends so
+    is not refused for rows that could not be read.
+    """
+    (row,) = good(f"id,md5\n{blank}\nx,{MD5}\n{blank}\n{blank}\n")
+
+    assert row.entry == "x"
+
+
+@pytest.mark.parametrize("mark", ["\u200f{}", "{}\u200e", "\u202b{}\u202c", "{}\u00ad"])
+def test_an_id_with_marks_that_nobody_sees_is_the_id_without(mark):
+    """A withdrawal that was copied from a page in Arabic reaches the entry that it names."""
+    (row,) = good(f"id,status,md5\n{mark.format('x')},{mark.format('withdrawn')},\n")
+
+    assert (row.entry, row.state) == ("x", State.WITHDRAWN)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +447,7 @@ def test_a_word_in_the_place_of_a_hash_is_no_header(row):
     assert texts([fine]) == [[("md5", MD5)]]
 
 
-@pytest.mark.parametrize("entry", ["1.2E+10", '"1,23457E+11"', "1E+12"])
+@pytest.mark.parametrize("entry", ["1.2E+10", '"1,23457E+11"', "1E+12", "1.2345678901234568e+16"])
 def test_an_id_that_a_spreadsheet_has_rounded_joins_nothing(entry):
     """It is the id of many rows then, and a withdrawal of one would be one of all."""
     rows = read(f"id,md5,status\n{entry},{MD5},\n{entry},{'f' * 32},withdrawn\nx,{MD5},\n")

@@ -56,7 +56,8 @@ def ncmec_element(draw):
     video, deleted = draw(st.booleans()), draw(st.booleans())
     name = "video" if video else "image"
     member, number = draw(st.integers(1, 3)), draw(XML_TEXT)
-    when = datetime.fromtimestamp(draw(st.integers(0, 2_000_000_000)), UTC)
+    # From 1990 on: what is before is no time, and is not written.
+    when = datetime.fromtimestamp(draw(st.integers(631_152_000, 2_000_000_000)), UTC)
     head = (
         f'<member id="{member}">{escaped(draw(XML_TEXT))}</member>'
         f"<timestamp>{when:%Y-%m-%dT%H:%M:%SZ}</timestamp><id>{escaped(number)}</id>"

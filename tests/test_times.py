@@ -1,11 +1,14 @@
 """Times as sources write them, and which of two rows they make the older."""
 
+import io
 import time
 from datetime import UTC, datetime
 
 import pytest
 from kept import met, putting, value
+from rich.console import Console
 
+from screener.list_pages import print_import
 from screener.lists.hashlist import HashList
 from screener.lists.times import later, moment
 
@@ -20,6 +23,8 @@ from screener.lists.times import later, moment
         ("1704110400500", "2024-01-01T12:00:00.5"),
         (" 2024-01-01T14:00:00+02:00 ", "2024-01-01T12:00:00"),
         ("2024-01-01T12:00:00Z", "2024-01-01T12:00:00"),
+        ("2024-01-01t12:00:00z", "2024-01-01T12:00:00"),
+        ("19900101", "1990-01-01"),
     ],
 )
 def test_a_time_is_read_by_the_way_it_is_written(text, said):
@@ -33,11 +38,14 @@ def test_a_time_is_read_by_the_way_it_is_written(text, said):
         "", "0", "5", "2024", "202401", "20241301", "20240230", "99999999", "170411040",
         "17041104000", "170411040000", "20240101250000", "1704110400000000", "٢٠٢٤٠١٠١",
         "1704110400.0", "-1704110400", "last week", "9" * 400, "2999-01-01", "9999999999",
-        "9999999999999", "29990101", "29990101000000",
+        "9999999999999", "29990101", "29990101000000", "0001-01-01T00:00:00", "1899-12-30",
+        "1970-01-01T00:00:00Z", "0000000000", "0000000000000", "19800101", "1989-12-31T23:59:59Z",
     ],
 )  # fmt: skip
-def test_what_is_no_time_or_lies_ahead_is_none(text):
-    """Other numbers of digits, days that there are not, and anything more than a day ahead."""
+def test_what_is_no_time_or_cannot_be_one_is_none(text):
+    """Other numbers of digits, days that there are not, anything more than a day ahead, and what
+    tools write where they know no time.
+    """
     assert moment(text) is None
 
 
@@ -75,6 +83,8 @@ def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest
         ("20240101120000", "2024-02-01T00:00:00Z"),
         ("2999-01-01", "2024-02-01"),
         ("9999999", "2024-02-01"),
+        ("2024-01-01", "0001-01-01T00:00:00"),
+        ("2024-01-01", "1970-01-01T00:00:00Z"),
     ],
 )
 def test_a_withdrawal_is_not_taken_for_older_by_the_way_its_time_is_written(
@@ -98,3 +108,30 @@ def test_two_rows_of_a_file_on_an_entry_have_the_later_moment(tmp_path):
     putting(known, tmp_path)("id,md5,updated\n" + rows)
 
     assert known.refresh().show("a")[0].updated == "1704110400"
+
+
+def test_a_row_of_an_unset_clock_is_not_taken_for_older(tmp_path):
+    """Its value is compared: what tools write where they know no time tells of no order."""
+    known = HashList.create(tmp_path / "known.list")
+    put = putting(known, tmp_path)
+    put(f"id,md5,updated\na,{value(1)},2024-01-01\n")
+
+    assert put(f"id,md5,updated\na,{value(2)},0001-01-01T00:00:00\n").changed == 1
+
+    assert met(known, "md5", 2, 16)[0] == "match"
+
+
+def test_rows_whose_time_compares_with_none_are_counted(tmp_path):
+    """Files that come out of order then undo each other: the summary and the log say so."""
+    known = HashList.create(tmp_path / "known.list")
+    put = putting(known, tmp_path)
+    times = ("05/02/2024", "2024-02-05", "", "0001-01-01", "2999-01-01")
+    rows = "".join(f"e{place},{value(place)},{said}\n" for place, said in enumerate(times))
+
+    report = put("id,md5,updated\n" + rows)
+
+    assert report.untimed == known.refresh().log()[-1].counts["untimed"] == 3
+    page = Console(file=io.StringIO(), width=200)
+    print_import(page, "file.csv", report)
+    assert "3 rows whose time is none that can be compared" in page.file.getvalue()
+    assert put("id,md5,updated\ne0,,05/02/2024\n" + rows).untimed == 3

@@ -268,6 +268,8 @@ def test_ncmec_xml_says_what_it_can_and_escapes_what_it_must():
         ("20251124191152", "2025-11-24T19:11:52Z"),
         ("20251124", "2025-11-24T00:00:00Z"),
         ("0001-01-01T00:00:00+01:00", "2025-11-24T19:11:52Z"),
+        ("0001-01-01T00:00:00", "2025-11-24T19:11:52Z"),
+        ("1970-01-01", "2025-11-24T19:11:52Z"),
     ],
 )
 def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):

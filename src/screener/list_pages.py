@@ -46,6 +46,7 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
     for what, number in (
         ("further rows of an entry, joined or put in order", report.repeated),
         ("entries of which the file has older rows than are held, left", report.outdated),
+        ("rows whose time is none that can be compared: the later import counts", report.untimed),
         ("entries that matched and match no more, withdrawn or of another state", report.stopped),
         (
             "entries withdrawn that the source had not listed here: nothing goes by that",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 FULL = "full"  # among what is kept of an import: that its file was all that its source had
 ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 COUNTS = (
-    "rows", "added", "changed", "unchanged", "repeated", "outdated", "absent", "withdrawn",
-    "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders", "conflicting",
+    "rows", "added", "changed", "unchanged", "repeated", "outdated", "untimed", "absent",
+    "withdrawn", "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders",
+    "conflicting",
 )  # fmt: skip
 
 
@@ -19,7 +20,8 @@ class ImportReport:
 
     `repeated`: further rows of the file on an entry it had already: united with what it said of it
     at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
-    the source's own time older than what the list holds, and change nothing. `absent`: entries that
+    the source's own time older than what the list holds, and change nothing. `untimed`: rows, among
+    those kept, with a time that compares with no other: see `times.moment`. `absent`: entries that
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
     entry. `missed`: entries that the file withdraws and of which the list had nothing from this
     source, neither live nor withdrawn: nothing goes by that. `stopped`: entries that matched and
@@ -60,3 +62,4 @@ class ImportReport:
     low_quality: int = 0
     notes: tuple[str, ...] = ()
     conflicting: int = 0
+    untimed: int = 0

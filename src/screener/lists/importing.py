@@ -39,6 +39,7 @@ from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 from screener.lists.terms import Terms
+from screener.lists.times import timeless
 from screener.lists.versions import Versions
 
 _BATCH = 5_000  # rows held at once
@@ -92,6 +93,7 @@ def import_file(
         run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
         leaving.callback(run.settle)
         run.take(reader, file=name)
+        content.check_still()
         _check_whole(name, reader, wishes)
         report = ImportReport(
             name,
@@ -218,7 +220,7 @@ class _Import:
     def _take(self, batch: list[Row | BadRow], where: str) -> None:
         rows: list[Row] = []
         bad = []
-        withdrawn = low = 0
+        withdrawn = low = untimed = 0
         for found in batch:
             row = found if isinstance(found, BadRow) else self._checked(found)
             if isinstance(row, BadRow):
@@ -231,11 +233,16 @@ class _Import:
             if row.labels and (version := pipelines.version_said(row.labels)) is not None:
                 self._pixels[version] += 1
             withdrawn += row.state is State.WITHDRAWN
+            untimed += row.updated is not None and timeless(row.updated)
             rows.append(row)
         in_turn = rounds(rows)
         repeated = len(rows) - sum(map(len, in_turn))
         self._counts.update(
-            rows=len(batch), low_quality=low, repeated=repeated, withdrawn=withdrawn
+            rows=len(batch),
+            low_quality=low,
+            repeated=repeated,
+            withdrawn=withdrawn,
+            untimed=untimed,
         )
         for entries in in_turn:
             self._versions.take(entries)

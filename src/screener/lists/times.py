@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 _DAY = timedelta(days=1)
 _AHEAD = 86_400.0  # seconds that a source's clock, or its zone, may be before ours
+# No list is of a time before: it is what tools write where they know none, 0001-01-01 or 1970.
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
 # Digits only, by how many: a date, a date and time, or a number of so many in a second.
 _WRITTEN = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
 _COUNTED = {10: 1, 13: 1_000}
@@ -15,7 +17,7 @@ _COUNTED = {10: 1, 13: 1_000}
 def moment(text: str) -> float | None:
     """Seconds since 1970 of a time as sources write it: ISO 8601, a date of 8 digits, a date and
     time of 14, seconds of 10, milliseconds of 13. None for anything else, which compares with no
-    time, and for what is more than a day ahead.
+    time, and for what is more than a day ahead or before 1990.
 
     A time without an offset is taken for UTC: it compares with others of the same source.
     """
@@ -26,9 +28,10 @@ def moment(text: str) -> float | None:
 def seconds(text: str) -> float | None:
     """As `moment`, also of a time that is ahead."""
     try:
-        return _read(text.strip())
+        found = _read(text.strip())
     except (ValueError, OverflowError):
         return None
+    return None if found is None or found < _EARLIEST else found
 
 
 def last_day(text: str) -> date | None:
@@ -57,7 +60,7 @@ def _read(text: str) -> float | None:
             return None
         found = datetime.strptime(text, _WRITTEN[len(text)])
     else:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text.upper())  # RFC 3339 has `z` too
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

@@ -177,7 +177,8 @@ def _unknown(content: Content, lines: list[str]) -> str:
     return (
         f"{content.name} is in no format known here ({', '.join(FORMATS)}): no header that names"
         " a kind of hash, such as `id,pdq,md5,category`, and no `pdq VALUE` lines; a mapping file"
-        " tells what the columns of another CSV mean"
+        " tells what the columns of another CSV mean; one of withdrawals alone has a column of a"
+        " kind too, which stays empty: `id,status,md5`"
     )
 
 

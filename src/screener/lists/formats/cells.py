@@ -8,10 +8,17 @@ from screener.errors import HashError
 from screener.hashing.hash import Hash, HashKind
 
 LONGEST_ENTRY = 1_024  # characters of a source's own id
-SURROUNDINGS = " \t\n\r\v\f\"'\u00a0\u200b\u200c\u200d\u2060\ufeff\u202f\u3000"
+# What nobody sees, besides: zero-width spaces, soft hyphens, and the marks that tell whether text
+# runs from right to left, which systems add to what is copied from them.
+_UNSEEN = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068"
+    "\u2069\ufeff"
+)
+SURROUNDINGS = f" \t\n\r\v\f\"'\u00a0\u202f\u3000{_UNSEEN}"
 _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
-# Of an id, in which a lone E may stand between digits: only as a spreadsheet writes it.
-_SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?E\+\d{1,3}", re.ASCII)
+# Of an id, in which a lone E may stand between digits: only as a spreadsheet writes it, or what
+# reads ids as floating-point numbers.
+_SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?[Ee]\+\d{1,3}", re.ASCII)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
 # A value that damage has joined to other text.
 _WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
+import os
 import re
+import stat
 from collections import deque
 from collections.abc import Iterator
 from os import PathLike
@@ -37,6 +39,7 @@ class Content:
         self.path = Path(named) if isinstance(named, str | PathLike) else None
         self._stream = stream
         self._digest = hashlib.sha256()
+        self._begun = _written(stream)
         self.head = self._take(HEAD)
         self._ahead = self.head
 
@@ -60,6 +63,16 @@ class Content:
         """The digest, in hex, of what was read so far."""
         return self._digest.hexdigest()
 
+    def check_still(self) -> None:
+        """ListError where the file was written to since reading it began. A copy that is still on
+        its way would be taken for all of it, and a full list withdraw what has not come yet.
+        """
+        if _written(self._stream) != self._begun:
+            raise ListError(
+                f"{self.name} was written to while it was read; import it again when it is whole;"
+                " nothing was imported"
+            )
+
     def _take(self, size: int) -> bytes:
         try:
             piece = self._stream.read(size)
@@ -67,6 +80,15 @@ class Content:
             raise ListError(f"cannot read {self.name}: {error.strerror}") from error
         self._digest.update(piece)
         return piece
+
+
+def _written(stream: BinaryIO) -> tuple[int, int] | None:
+    """The size of a file and when it was written to last; None of a pipe and of bytes in memory."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def encoding_of(head: bytes) -> tuple[str | None, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from string import whitespace
 from typing import Literal
 
 from screener.lists.formats.cells import looks_like_a_value
@@ -44,13 +45,15 @@ class CsvRows:
         self._delimiter = delimiter
         self._width = width
         self._ragged = ragged
+        # Spreadsheets end their files with rows of nothing but delimiters.
+        self._blank = f"{whitespace}{delimiter or ''}"
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
         width, delimiter = self._width, self._delimiter
         for number, line in self._lines:
             if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
-                if not line.strip():
+                if not line.strip(self._blank).strip():
                     continue
                 cells = [line] if delimiter is None else line.split(delimiter)
                 if len(cells) == width:  # the usual row, on the shortest way
@@ -69,6 +72,8 @@ class CsvRows:
         cells = self._cells(number, line)
         if isinstance(cells, BadRow):
             return cells
+        if not any(map(str.strip, cells)):
+            return None
         if line.startswith("#") and self._is_comment(cells):
             return None
         if not self._fits(cells):

@@ -40,10 +40,36 @@ def recognises(head: JsonHead) -> bool:
 
 def open_rows(content: Content, options: Options) -> JsonRows:
     """The reader of such content."""
-    return JsonRows(content, None, _read)
+    contents = _Contents()
+    return JsonRows(content, None, contents.read, notes=contents.notes)
 
 
-def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+class _Contents:
+    """The content of one file, and how much of it is off until a time that comes by itself."""
+
+    def __init__(self) -> None:
+        self._off_for_now = 0
+
+    def notes(self) -> tuple[str, ...]:
+        """That nothing here brings back what is on again."""
+        if not self._off_for_now:
+            return ()
+        return (
+            f"{self._off_for_now} records are disabled until a time to come: they stay withdrawn"
+            " after it, until they are imported again",
+        )
+
+    def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
+        try:
+            until = int(text_of(item.get("disable_until_ts")) or _ENABLED)
+        except ValueError:
+            return [BadRow(gathered.number, "disable_until_ts", "not a number")]
+        off_for_now = until > max(_ENABLED, time.time())
+        self._off_for_now += off_for_now
+        return _read(gathered, item, off=off_for_now or until == 0)
+
+
+def _read(gathered: Gathered, item: Mapping[str, Any], *, off: bool) -> list[Row | BadRow]:
     signals = item.get("signals")
     if "signals" not in item:
         signals = {name: value for name, value in item.items() if name not in _BESIDE}
@@ -65,9 +91,4 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
     gathered.label("bank", bank_name)
     number = text_of(item.get("id"))
     entry = "/".join(filter(None, (bank_name, number))) if number else None
-    try:
-        until = int(text_of(item.get("disable_until_ts")) or _ENABLED)
-    except ValueError:
-        return [BadRow(gathered.number, "disable_until_ts", "not a number")]
-    off = until == 0 or until > max(_ENABLED, time.time())
     return gathered.rows(entry, State.WITHDRAWN if off else State.CONFIRMED)

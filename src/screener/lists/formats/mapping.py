@@ -37,6 +37,7 @@ from screener.lists.formats.csv_rows import Delimiter, skipped
 from screener.lists.formats.header import STATES, Header, names_of
 from screener.lists.formats.kind_names import folded
 from screener.lists.records import State
+from screener.lists.telling import may_hold_hash
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}
 _FIELDS = {"entry", "category", "category_scheme", "state", "updated", "label", "drop", *KINDS}
@@ -96,6 +97,10 @@ class ColumnMapping:
             raise ListError("header is true or false")
         columns = _table(said, "columns")
         mapped = {_folded(name): _column(name, value) for name, value in columns.items()}
+        if len(mapped) < len(columns):
+            raise ListError(
+                "two names of columns differ in case or spaces only: they are one column"
+            )
         _check(mapped, header)
         states = {str(code): _state(word) for code, word in _table(said, "states").items()}
         return cls(
@@ -116,11 +121,17 @@ class ColumnMapping:
         if not self.header:
             lines.put_back([first])
             return self._without_names(first[1])
+        gone = set(self.columns)
         for delimiter in (self.delimiter,) if self.delimiter else get_args(Delimiter):
             names = names_of(first[1], delimiter)
-            if names is not None and set(self.columns) <= set(map(_folded, names)):
+            missing = self.columns.keys() - map(_folded, names or ())
+            if names is not None and not missing:
                 return self._planned(delimiter, names)
-        raise ListError("its header does not have every column that the mapping names")
+            gone = min(gone, missing, key=len)
+        told = ", ".join(repr(name) for name in sorted(gone) if not may_hold_hash(name))
+        raise ListError(
+            f"its header does not have every column that the mapping names{told and f': no {told}'}"
+        )
 
     def _without_names(self, line: str) -> Header:
         marks: tuple[Delimiter, ...] = get_args(Delimiter)

@@ -112,7 +112,7 @@ def _time(entry: Entry) -> str:
     said = times.seconds(entry.updated or "")
     try:
         found = datetime.fromtimestamp(entry.made if said is None else said, UTC)
-    except (ValueError, OverflowError):  # before the year 1, by its zone
+    except (ValueError, OverflowError):  # after the year 9999, by its zone
         found = datetime.fromtimestamp(entry.made, UTC)
     return found.isoformat(timespec="seconds").replace("+00:00", "Z")
 
