@@ -374,6 +374,28 @@ def test_an_interrupt_while_the_library_is_loaded_ends_with_130(tmp_path, ignore
     assert (process.returncode, told) == ((7, b"") if ignored else (130, b"interrupted\n"))
 
 
+@pytest.mark.parametrize("trouble", ["a kernel", "a library"])
+def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path, trouble):
+    """Where the machine has no such kernel, or lacks what the core or a dependency was linked to:
+    a sentence, and not Python's 1.
+    """
+    environment = dict(os.environ)
+    if trouble == "a kernel":
+        environment["SCREENER_KERNEL"] = "mmx"
+    else:
+        (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    call = [sys.executable, "-c", f"{start}; import screener_command as one; one.main()"]
+    call += ["scan", str(IMAGES / "alley.jpg"), "--list", str(known)]
+
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, env=environment)
+
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("screener: cannot be loaded: ImportError: ")
+    assert ("mmx" if trouble == "a kernel" else "libgcc_s.so.1") in line
+
+
 def test_a_reader_that_goes_away_is_no_crash(known):
     """`scan | head` ends without a traceback."""
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
