@@ -408,6 +408,45 @@ def test_a_reader_that_goes_away_is_no_crash(known):
     assert b"Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "hash {photo}", "info {known}", "info {known} --json", "verify {known}", "--version",
+        "report create --to {key} --address https://example.org/1 -o {report}",
+    ],
+)  # fmt: skip
+def test_what_was_to_be_told_is_not_lost_in_a_closed_output(known, tmp_path, arguments):
+    """Least of all a reporter's secret, without which the report cannot be followed nor withdrawn;
+    and no fault of screener is told.
+    """
+    if "{key}" in arguments:
+        assert screener("hotline", "create", tmp_path / "hotline").returncode == 0
+    places = {"key": tmp_path / "hotline/hotline.pub", "report": tmp_path / "report.sealed"}
+    call = arguments.format(known=known, photo=IMAGES / "alley.jpg", **places)
+
+    done = subprocess.run(
+        f"{sys.executable} -c '{CALL[-1]}' {call} >&-", shell=True, capture_output=True, timeout=60
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert b"screener: standard output: it is closed\n" in done.stderr
+    assert b"fault" not in done.stderr
+    assert not (tmp_path / "report.sealed").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["scan", "--help"]])
+def test_a_reader_of_the_help_that_goes_away_is_no_match(arguments):
+    """As with results: 141, and not click's 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*CALL, *arguments], stdout=writing, stderr=-1, timeout=60)
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 @pytest.mark.parametrize("gone", ["the reader", pytest.param("room", marks=FULL)])
 @pytest.mark.parametrize("call", ["scan", "match", "wrong", "no policy"])
 def test_standard_error_that_takes_nothing_is_no_match(known, tmp_path, call, gone):
