@@ -210,6 +210,15 @@ def test_output_is_utf8_whatever_the_terminal_speaks(known, tmp_path):
     assert json.loads(done.stdout)["input"] == str(picture)
 
 
+@pytest.mark.parametrize("lines", ["", "\n", "# a comment\n"])
+def test_a_match_of_no_hash_clears_nothing(known, lines):
+    """As where the `hash` before it in a pipe was called wrongly, or killed by the file."""
+    done = screener("match", "--list", known, input=lines)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "nothing to screen was found" in done.stderr
+
+
 def test_what_hash_prints_match_reads(known):
     """Hash lines piped into match give one result a file, with its name."""
     files = [IMAGES / name for name in ("harbour.jpg", "alley.jpg", "blank.png")]
@@ -234,7 +243,6 @@ def test_match_tells_a_bad_line_and_goes_on(known):
     assert done.returncode == 3
     assert [line["input"] for line in lines] == ["stdin:1", "stdin:4", "stdin:5"]
     assert [line["reason"] for line in lines] == [None, "undecodable", None]
-    assert screener("match", "--list", known, input="").returncode == 0
 
 
 def test_match_answers_a_pipe_before_it_closes(known):
