@@ -62,6 +62,9 @@ def scan(
     keeps the hashes, for `rescan`: those of an input before its Result is given. Of what is
     finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
+    `paths` may be an iterator; while it waits for a path no Result comes, and no limit of time
+    holds. `screener scan -` takes names that come slowly.
+
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
