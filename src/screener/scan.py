@@ -12,7 +12,7 @@ from numbers import Integral
 from typing import Any
 
 from screener.backlog import Backlog, Item
-from screener.cache import HashCache
+from screener.cache import HashCache, check_open
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
 from screener.folder import Place
@@ -121,6 +121,7 @@ def told_by(
             "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
             f" {type(engine).__name__}"
         )
+    check_open(cache)
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
     holds = None if cache is None else partial(_holds, cache, engine.hasher)
