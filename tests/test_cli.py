@@ -210,6 +210,15 @@ def test_output_is_utf8_whatever_the_terminal_speaks(known, tmp_path):
     assert json.loads(done.stdout)["input"] == str(picture)
 
 
+@pytest.mark.parametrize("lines", ["", "\n", "# a comment\n"])
+def test_a_match_of_no_hash_clears_nothing(known, lines):
+    """As where the `hash` before it in a pipe was called wrongly, or killed by the file."""
+    done = screener("match", "--list", known, input=lines)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "nothing to screen was found" in done.stderr
+
+
 def test_what_hash_prints_match_reads(known):
     """Hash lines piped into match give one result a file, with its name."""
     files = [IMAGES / name for name in ("harbour.jpg", "alley.jpg", "blank.png")]
@@ -234,7 +243,6 @@ def test_match_tells_a_bad_line_and_goes_on(known):
     assert done.returncode == 3
     assert [line["input"] for line in lines] == ["stdin:1", "stdin:4", "stdin:5"]
     assert [line["reason"] for line in lines] == [None, "undecodable", None]
-    assert screener("match", "--list", known, input="").returncode == 0
 
 
 def test_match_answers_a_pipe_before_it_closes(known):
@@ -374,6 +382,28 @@ def test_an_interrupt_while_the_library_is_loaded_ends_with_130(tmp_path, ignore
     assert (process.returncode, told) == ((7, b"") if ignored else (130, b"interrupted\n"))
 
 
+@pytest.mark.parametrize("trouble", ["a kernel", "a library"])
+def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path, trouble):
+    """Where the machine has no such kernel, or lacks what the core or a dependency was linked to:
+    a sentence, and not Python's 1.
+    """
+    environment = dict(os.environ)
+    if trouble == "a kernel":
+        environment["SCREENER_KERNEL"] = "mmx"
+    else:
+        (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    call = [sys.executable, "-c", f"{start}; import screener_command as one; one.main()"]
+    call += ["scan", str(IMAGES / "alley.jpg"), "--list", str(known)]
+
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, env=environment)
+
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("screener: cannot be loaded: ImportError: ")
+    assert ("mmx" if trouble == "a kernel" else "libgcc_s.so.1") in line
+
+
 def test_a_reader_that_goes_away_is_no_crash(known):
     """`scan | head` ends without a traceback."""
     call = [sys.executable, "-c", "from screener.cli import main; main()"]
@@ -384,6 +414,45 @@ def test_a_reader_that_goes_away_is_no_crash(known):
 
     assert process.returncode == 141
     assert b"Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "hash {photo}", "info {known}", "info {known} --json", "verify {known}", "--version",
+        "report create --to {key} --address https://example.org/1 -o {report}",
+    ],
+)  # fmt: skip
+def test_what_was_to_be_told_is_not_lost_in_a_closed_output(known, tmp_path, arguments):
+    """Least of all a reporter's secret, without which the report cannot be followed nor withdrawn;
+    and no fault of screener is told.
+    """
+    if "{key}" in arguments:
+        assert screener("hotline", "create", tmp_path / "hotline").returncode == 0
+    places = {"key": tmp_path / "hotline/hotline.pub", "report": tmp_path / "report.sealed"}
+    call = arguments.format(known=known, photo=IMAGES / "alley.jpg", **places)
+
+    done = subprocess.run(
+        f"{sys.executable} -c '{CALL[-1]}' {call} >&-", shell=True, capture_output=True, timeout=60
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert b"screener: standard output: it is closed\n" in done.stderr
+    assert b"fault" not in done.stderr
+    assert not (tmp_path / "report.sealed").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["scan", "--help"]])
+def test_a_reader_of_the_help_that_goes_away_is_no_match(arguments):
+    """As with results: 141, and not click's 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*CALL, *arguments], stdout=writing, stderr=-1, timeout=60)
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("gone", ["the reader", pytest.param("room", marks=FULL)])

@@ -148,6 +148,14 @@ def test_helplines_are_told_without_the_extra(run, monkeypatch):
     assert "3018 (e-Enfance) (FR)" in told
 
 
+def test_no_hotline_is_begun_without_the_extra(run, monkeypatch, tmp_path):
+    """A call that is refused leaves all as it was: no folder that is half made."""
+    monkeypatch.setitem(sys.modules, "nacl.public", None)
+    code, told = run("hotline", "create", tmp_path / "new")
+    assert (code, "screener[hotline]" in told) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path):
     """By the commands that make what reporters and the team read, until each has its day."""
     own = tmp_path / "helplines.toml"

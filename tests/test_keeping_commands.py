@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command import generation, make_list, refused, screener, value
+from command import CALL, generation, make_list, refused, screener, value
 
 from screener.cli import cli
 from screener.errors import ListError
@@ -214,6 +216,16 @@ def test_rollback_writes_a_higher_generation_and_says_which(known):
     assert "is the newest" in refused("rollback", known, "--to", 3, *who)
     assert "--by" in refused("rollback", known, "--to", 1, "--reason", "x")
     assert generation(known) == 3
+
+
+def test_purge_says_that_nobody_can_be_asked(known):
+    """Where standard input is closed, as a service may have it; nothing is erased."""
+    call = f"{sys.executable} -c '{CALL[-1]}' purge {known} --source a --by ann <&-"
+    done = subprocess.run(call, shell=True, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 2
+    assert "nobody can be asked, as standard input is closed: give --yes" in done.stderr
+    assert generation(known) == 2
 
 
 def test_purge_asks_first_and_counts_what_it_took(known):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from doubting import Doubtful
 
-from screener import Policy, Reason, Screener, Verdict, backlog, scan
+from screener import Policy, Reason, Screener, Verdict, backlog, rescan, scan
 from screener.errors import MediaError, PolicyError, WorkerError
 from screener.folder import Place
 from screener.hasher import Way
@@ -209,6 +209,16 @@ def test_a_scan_is_by_a_screener(known):
     """A list is none, and the error says how it becomes one; the call itself is refused."""
     with pytest.raises(TypeError, match=r"by a Screener, .* and not by HashList"):
         scan(known, ".")
+
+
+def test_a_cache_is_opened_first(known, tmp_path):
+    """The path that `--cache` takes is refused before anything is hashed, by `rescan` too."""
+    engine = Screener(known)
+    for path in ("hashes.cache", tmp_path / "hashes.cache"):
+        with pytest.raises(TypeError, match=r"HashCache\.open\(path\) say, and not its path"):
+            scan(engine, ".", cache=path)
+        with pytest.raises(TypeError, match=r"HashCache\.open\(path\) say, and not its path"):
+            list(rescan(engine, path))
 
 
 @pytest.mark.parametrize(("jobs", "started"), [(None, 3), (1, 1), (5, 5)])

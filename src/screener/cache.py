@@ -47,6 +47,12 @@ _INSERT = (
 )
 
 
+def check_open(cache: object) -> None:
+    """TypeError for the path of a cache, which commands take, in place of a HashCache."""
+    if isinstance(cache, str | PathLike):
+        raise TypeError("a cache is a HashCache, HashCache.open(path) say, and not its path")
+
+
 class HashCache:
     """Hashes by the name of their input, the newest of each; a context manager.
 

@@ -7,6 +7,7 @@ import io
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -34,13 +35,25 @@ class _Commands(click.Group):
     Here and not in `main`, since click would end the process with 1, which says a match.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Also prints the help and the version."""
+        with _reader_gone():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _reader_gone():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # Python must not stumble over the pipe once more when it flushes at exit.
-            sys.stdout = io.StringIO()
-            return 141
+
+
+@contextlib.contextmanager
+def _reader_gone() -> Iterator[None]:
+    """End with 141 where whoever read the output has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python must not stumble over the pipe once more when it flushes at exit.
+        sys.stdout = io.StringIO()
+        raise click.exceptions.Exit(141) from None
 
 
 @click.group(

@@ -38,9 +38,27 @@ def printable(name: str | None) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name or "-")
 
 
+class _Closed(io.TextIOBase):
+    """Standard output that was closed from the beginning: what somebody asked to be told, a secret
+    of a reporter say, must not be lost without a word.
+    """
+
+    def writable(self) -> bool:
+        """Never."""
+        return False
+
+    def write(self, _text: str) -> int:
+        """OSError, which says that it is closed."""
+        raise OSError(errno.EBADF, "it is closed", "standard output")
+
+
 def fill_standard_streams() -> None:
-    """Put nothing where a standard stream was closed, and let no name stop what is printed."""
+    """Put nothing where a standard stream was closed, and let no name stop what is printed. What is
+    written to a closed standard output fails.
+    """
     standard_streams.fill()
+    if sys.stdout is None:
+        sys.stdout = _Closed()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -130,7 +130,7 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     """As `open_jsonl`, but the file keeps what it holds until `begin` is called."""
     if path is None:
-        if sys.stdout is None:
+        if sys.stdout is None or not sys.stdout.writable():
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from screener import video_search
-from screener.cache import HashCache, made_by, serves
+from screener.cache import HashCache, check_open, made_by, serves
 from screener.cached import EVERY
 from screener.extras import is_here
 from screener.hashed import Hashed
@@ -39,9 +39,10 @@ def rescan(
     They are what a scan of the same files would give now. `every` gives those without a hit too,
     more slowly; without, `untold` counts those that are `unscreened`, by their reasons. Inputs that
     were hashed by other settings than the Screener's policy has, or without a kind that its lists
-    hold, are left out: `outdated` counts them. An input that is scanned meanwhile may have two
-    Results. The cache is not held between two Results.
+    hold, are left out: `screener.rescan.outdated` counts them. An input that is scanned meanwhile
+    may have two Results. The cache is not held between two Results.
     """
+    check_open(cache)
     done = 0
     # What a scan replaces meanwhile gets a number behind all that were there: a second round.
     for _ in range(2):

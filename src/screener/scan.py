@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import Any
 
 from screener.backlog import Backlog, Item
-from screener.cache import HashCache
+from screener.cache import HashCache, check_open
 from screener.cores import cores
 from screener.errors import MediaError, PolicyError
 from screener.finished import Finished
@@ -62,6 +62,9 @@ def scan(
     keeps the hashes, for `rescan`: those of an input before its Result is given. Of what is
     finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
+    `paths` may be an iterator; while it waits for a path no Result comes, and no limit of time
+    holds. `screener scan -` takes names that come slowly.
+
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
@@ -98,6 +101,7 @@ def told_by(
             "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
             f" {type(engine).__name__}"
         )
+    check_open(cache)
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=engine.hasher)

@@ -8,6 +8,7 @@ Before this is run, while Python itself starts, Ctrl-C is Python's to tell of.
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 
@@ -17,13 +18,25 @@ def main() -> None:
     if before is signal.default_int_handler:  # else somebody wants it otherwise
         signal.signal(signal.SIGINT, _end)
     try:
-        from screener.cli import main as run
-
+        run = _load()
         signal.signal(signal.SIGINT, before)
         run()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _load() -> Callable[[], None]:
+    """The command line; the end of the process, with 2, where it cannot be loaded: for want of a
+    library of the system, say, or by a SCREENER_KERNEL that this machine has not. Python's own exit
+    code would be 1, which says a match.
+    """
+    try:
+        from screener.cli import main as run
+    except Exception as error:
+        print(f"screener: cannot be loaded: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(2)
+    return run
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -120,15 +120,15 @@ def _check_each_is_whole(sources: list[str]) -> None:
     help="Whom it is for; own is the own team.",
 )
 @click.option("--categories", type=FILE, help="For vics: a TOML table, see below.")
-@click.option("--kind", default="sha256", show_default=True, help="For bloom: which digests.")
+@click.option("--kind", help="For bloom: which digests.  [default: sha256]")
 @click.option(
-    "--error-rate", type=float, default=0.001, show_default=True,
-    help="For bloom: the share of other digests that it takes for listed ones.",
+    "--error-rate", type=float,
+    help="For bloom: the share of other digests that it takes for listed ones.  [default: 0.001]",
 )  # fmt: skip
 @click.option("--sign", type=FILE, help="An Ed25519 private key in a PEM file.")
 def export(
     path: Path, format_: str, output: Path, sources: tuple[str, ...], audience: str,
-    categories: Path | None, kind: str, error_rate: float, sign: Path | None,
+    categories: Path | None, kind: str | None, error_rate: float | None, sign: Path | None,
 ) -> int:  # fmt: skip
     """Write a list in another format, as far as the terms of its sources allow.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -142,13 +143,17 @@ def rollback(path: Path, to: int, by: str, reason: str) -> int:
 @click.option("--source", required=True, help="Erase what this source gave.")
 @WHO
 @REASON
-@click.confirmation_option(prompt="Erase it in every generation, for good?")
-def purge(path: Path, source: str, by: str, reason: str | None) -> int:
+@click.option("--yes", is_flag=True, help="Erase it without asking.")
+def purge(path: Path, source: str, by: str, reason: str | None, yes: bool) -> int:
     """Erase what a source gave from the list's folder, for good: at the end of a contract.
 
     All versions of its records go, the index files of old generations, and every trace in the
     database and its log. Counts stay. Programs that have the list open should refresh it.
     """
+    if not yes:
+        if sys.stdin is None:
+            raise click.UsageError("nobody can be asked, as standard input is closed: give --yes")
+        click.confirm("Erase it in every generation, for good?", abort=True)
     report = HashList.open(path).purge(source, by=by, reason=reason)
     click.echo(
         f"purged {report.records} records ({report.versions} versions, {report.hashes} hashes)"

@@ -54,7 +54,8 @@ def match(
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
     output of `screener hash` can be piped in. A hash is compared as it is: the mirrored and
-    turned forms need the picture.
+    turned forms need the picture. Where no line comes the exit code is 3: what was to write them
+    may have failed. Of one that ended halfway only `set -o pipefail` tells.
 
     \b
     Example:
@@ -77,6 +78,8 @@ def match(
             write(result)
             tally.add(result)
     tally.print(console.to_stderr())
+    if not tally.total:
+        return 3  # the first command of a pipe has failed, perhaps: that clears nothing
     return tally.exit_code
 
 

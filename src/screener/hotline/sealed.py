@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from screener.errors import HotlineError
 from screener.hotline.sentence import Sentence, marked, why
@@ -54,7 +54,7 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
     """Make a key pair as `hotline.pub` and `hotline.key` in a folder; HotlineError where one of
     them exists, since reports to a key that is gone can be read by nobody.
     """
-    _nacl()
+    check_library()
     from nacl.public import PrivateKey
 
     folder = Path(folder)
@@ -72,7 +72,7 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
 
 def public_key(path: str | PathLike[str]) -> PublicKey:
     """The public key in a file; HotlineError where there is none."""
-    _nacl()
+    check_library()
     from nacl.public import PublicKey
 
     return PublicKey(_read_key(path, _PUBLIC))
@@ -80,7 +80,7 @@ def public_key(path: str | PathLike[str]) -> PublicKey:
 
 def secret_key(path: str | PathLike[str]) -> PrivateKey:
     """The secret key in a file; HotlineError where there is none."""
-    _nacl()
+    check_library()
     from nacl.public import PrivateKey
 
     return PrivateKey(_read_key(path, _SECRET))
@@ -194,11 +194,10 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
     return key
 
 
-def _nacl() -> Any:
-    """PyNaCl, which is loaded only where something is sealed or opened; HotlineError without."""
+def check_library() -> None:
+    """HotlineError without PyNaCl, which is loaded only where something is sealed or opened."""
     try:
-        import nacl.public
+        import nacl.public  # noqa: F401
     except ImportError:
         message = marked("reports need an extra: pip install 'screener[hotline]'")
         raise HotlineError(message) from None
-    return nacl.public

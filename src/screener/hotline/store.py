@@ -28,7 +28,7 @@ from screener.hotline import (
 from screener.hotline.case import Case
 from screener.hotline.lists import list_errors, open_list
 from screener.hotline.partners import Partners
-from screener.hotline.sealed import make_keys, write_new
+from screener.hotline.sealed import check_library, make_keys, write_new
 from screener.hotline.sentence import marked
 from screener.hotline.settings import Settings
 from screener.index.held import one_at_a_time
@@ -64,6 +64,7 @@ class Store:
         """Make a hotline in a folder that is new or empty, or in which the making of one was
         interrupted; HotlineError.
         """
+        check_library()
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         _check_free(folder)

@@ -164,8 +164,8 @@ class KeptList:
         audience: str = "community",
         sources: str | Sequence[str] | None = None,
         categories: Mapping[tuple[str, str], int] | None = None,
-        kind: str = "sha256",
-        error_rate: float = 0.001,
+        kind: str | None = None,
+        error_rate: float | None = None,
         key: str | PathLike[str] | None = None,
     ) -> ExportReport:
         """Write the records of this generation, and a manifest beside, as their terms allow.
@@ -173,15 +173,20 @@ class KeptList:
         `format` is csv, tx, ncmec, vics, hma or bloom; `audience` whom it is for: `own` team,
         `clients`, `community` or `public`; `sources` which source or sources, all where it is left
         out. VICS needs `categories`: which of its numbers a (scheme, code) has. A bloom filter is
-        of the digests of one `kind` and takes others for them at the `error_rate`. With a `key`, an
-        Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing is
-        written; where `sources` is empty, too.
+        of the digests of one `kind`, sha256 unless given, and takes others for them at the
+        `error_rate`, 0.001 unless given; other formats have all kinds, and no such rate. With a
+        `key`, an Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing
+        is written; where `sources` is empty, too.
         """
-        order = Order(
-            format, audience, _named(sources), Wants(categories),
-            None if key is None else Path(key),
-            edge.filling(kind, error_rate, self.generation) if format == edge.NAME else None,
-        )  # fmt: skip
+        fill = None
+        if format == edge.NAME:
+            rate = 0.001 if error_rate is None else error_rate
+            fill = edge.filling(kind or "sha256", rate, self.generation)
+        elif kind is not None or error_rate is not None:
+            # Who asked for one kind is not to hand out all of them.
+            raise ListError(f"kind and error_rate are of the format {edge.NAME}, not of {format}")
+        signer = None if key is None else Path(key)
+        order = Order(format, audience, _named(sources), Wants(categories), signer, fill)
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
