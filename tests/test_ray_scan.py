@@ -1,6 +1,7 @@
 """A scan on a Ray cluster of several nodes: what a local scan gives, whatever happens to a node."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from concurrent.futures import Future
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +29,14 @@ from screener import Policy, Screener
 from screener import scan as scan_here
 from screener.errors import ClusterError, PolicyError
 from screener.finished import Finished
+from screener.hashed import Hashed
+from screener.hasher import Target
 from screener.hashing import pdq
+from screener.media.source import Name
 
 pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it and runs these")
 
+from ray.exceptions import ActorDiedError
 from ray_cluster import CalamityEngine, UnreadyEngine
 
 from screener import ray as on_ray
@@ -164,6 +170,97 @@ def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, t
     assert results[2].bytes == (tmp_path / "parent.png").stat().st_size
     # What an actor told as it died may be lost with it, and a neighbour blamed once.
     assert 3 <= caplog.text.count("an actor of the scan was lost") < 3 + len(names)
+
+
+class Actor:
+    """An actor as a crew has it, whose calls end when a test says so."""
+
+    where = "here"
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, errands, number):
+        """As `Crew.send`."""
+        self.sent.append(crew.Call(errands, self, Future()))
+        return self.sent[-1]
+
+    def bury(self, post, error):
+        """As `Crew.bury`, of an actor that died alone."""
+        for errand in self.sent[0].errands:
+            errand.tries += 1
+
+    def tell(self, seconds):
+        """End the first call, each of whose errands took so long; the targets that it was of."""
+        call = self.sent[0]
+        names = [errand.target.path for errand in call.errands]
+        call.future.set_result([(Hashed(Name(name)), seconds) for name in names])
+        return names
+
+    def die(self):
+        """Lose all calls."""
+        for call in list(self.sent):
+            call.future.set_exception(ActorDiedError())
+
+
+def handed(worker, names):
+    """The worker has been given as many targets as it takes."""
+    while worker.free:
+        worker.take(Target(next(names)), None)
+    worker.send()
+
+
+def test_quick_files_go_out_together_and_slow_ones_alone():
+    """A call is of as many as take a tenth of a second, at most 32; each comes back once, in order;
+    where they are quick, one more is with the actor meanwhile.
+    """
+    actor, names = Actor(), (f"/{number}" for number in itertools.count())
+    worker = crew.RemoteWorker(actor, 0)
+    sizes, back = [], []
+    for seconds in [0.001] * 60 + [5.0] * 40:
+        handed(worker, names)
+        assert len(actor.sent) == 2 or seconds > 1
+        sizes.append(len(actor.tell(seconds)))
+        back += [done.errand.target.path for done in worker.collect()]
+
+    assert sizes[0] == 1
+    assert sizes[59] == 32
+    assert sizes[-1] == 1
+    assert back == [f"/{number}" for number in range(len(back))]
+
+
+def test_of_those_that_an_actor_died_of_each_goes_alone():
+    """Those that waited behind them still go together; one that it dies of three times is given up,
+    and nothing is lost or done twice.
+    """
+    actor, names = Actor(), (f"/{number}" for number in itertools.count())
+    worker = crew.RemoteWorker(actor, 0)
+    for _ in range(60):
+        handed(worker, names)
+        actor.tell(0.001)
+        worker.collect()
+    handed(worker, names)
+    first, second = ([errand.target.path for errand in call.errands] for call in actor.sent)
+    assert len(first) == len(second) == 32
+    guilty, back, crashed = first[5], [], []
+
+    actor.die()
+    assert worker.collect() == []
+    while len(back) < 64:
+        worker.send()
+        call = actor.sent[0]
+        if guilty in (path := [errand.target.path for errand in call.errands]):
+            assert path == [guilty]
+            actor.die()
+        else:
+            assert len(path) == 1 or not set(path) & set(first)
+            actor.tell(0.001)
+        done = worker.collect()
+        back += [one.errand.target.path for one in done]
+        crashed += [one.errand.target.path for one in done if one.outcome.trouble is not None]
+
+    assert sorted(back) == sorted(first + second)
+    assert crashed == [guilty]
 
 
 @pytest.mark.parametrize("politely", [True, False])

@@ -10,8 +10,10 @@ import contextlib
 import logging
 import os
 import time
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -36,10 +38,13 @@ from screener.worker import Worker
 
 _log = logging.getLogger(__name__)
 
-# One file under way and one behind it, so that an actor never waits for the scan.
+# One call under way and one behind it, so that an actor never waits for the scan.
 _IN_FLIGHT = 2
-# A file that was being hashed when an actor died, though its node lived, is given to others so
-# often before it is taken to be the cause.
+# A call costs this process more than looking up what comes of it: so many seconds of files go out
+# in one, and so many files at most.
+_TOGETHER_S, _TOGETHER = 0.1, 32
+# A file that may have been hashed when an actor died, though its node lived, is given to others so
+# often before it is taken to be the cause; from the first time on alone.
 _TRIES = 3
 _PATIENCE = 300.0  # seconds without any worker: a cluster may still be starting nodes
 _GRACE = 10.0  # seconds for the others, once there is one
@@ -47,6 +52,9 @@ _GLANCE = 0.05  # seconds between two looks for what else is awaited
 
 _CRASH = MediaError(str(Reason.CRASHED), "the worker's actor died of it")
 
+
+Order = tuple[Target, Budget | None, Way]
+"""What an actor is to do."""
 
 Told = tuple[Hashed | Opened, float]
 """What an actor tells of a target, and the seconds that its worker process took."""
@@ -65,29 +73,46 @@ class Keeper:
         node = str(ray.get_runtime_context().get_node_id())
         return node, nodes.address(), nodes.facts()
 
-    def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
-        """Hash a target, whatever it does to the worker process."""
-        self._worker.take(target, budget, way)
-        while True:
+    def do(self, orders: Sequence[Order]) -> list[Told]:
+        """Hash targets, in their order, whatever they do to the worker process."""
+        errands = [self._worker.take(*order) for order in orders]
+        self._worker.send()
+        told: dict[Any, Told] = {}
+        while len(told) < len(errands):
             wait_for([self._worker.answers], max(0.0, self._worker.seconds_left()))
-            for done in self._worker.collect():
-                return done.outcome, done.seconds
+            told |= {done.errand: (done.outcome, done.seconds) for done in self._worker.collect()}
+        return [told[errand] for errand in errands]
 
 
 @dataclass(eq=False)
 class Errand:
-    """A target that was handed to an actor; `tries` counts the actors that died of it, `unseen` how
-    often a node did not find it though it is here.
+    """A target for an actor; `tries` counts the actors that may have died of it, `unseen` how often
+    a node did not find it though it is here.
     """
 
     target: Target
     budget: Budget | None
     way: Way
-    worker: RemoteWorker
-    future: Future[Told] = field(default_factory=Future)
-    post: Post | None = None
     tries: int = 0
     unseen: int = 0
+
+    @property
+    def order(self) -> Order:
+        """What an actor is told of it."""
+        target = self.target
+        if target.path and not os.path.isabs(target.path):
+            # Actors do not run in the scan's folder.
+            target = replace(target, path=os.path.join(os.getcwd(), target.path))
+        return target, self.budget, self.way
+
+
+@dataclass(eq=False)
+class Call:
+    """Errands that were sent to an actor in one piece."""
+
+    errands: list[Errand]
+    post: Post
+    future: Future[list[Told]]
 
 
 @dataclass(frozen=True)
@@ -100,13 +125,13 @@ class Done:
 
 
 class Post:
-    """An actor as the scan sees it, with what was sent to it and is not collected, in order."""
+    """An actor as the scan sees it, with the calls of it that are not collected, in order."""
 
     def __init__(self, hasher: Hasher) -> None:
         settings = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         self.actor: Any = ray.remote(Keeper).options(**settings).remote(hasher)
         self.arrival: Future[Any] = self.actor.facts.remote().future()
-        self.sent: list[Errand] = []
+        self.sent: list[Call] = []
         self.node: str | None = None
         self.where = ""
         self.lost = False
@@ -138,11 +163,18 @@ class Post:
             one["Alive"] and one["NodeID"] == self.node for one in ray.nodes()
         )
 
-    def at_work_on(self) -> Errand | None:
-        """The first errand that has brought nothing: an actor does one after the other."""
-        for errand in self.sent:
-            if not errand.future.done() or errand.future.exception() is not None:
-                return errand
+    def call(self, errands: list[Errand]) -> Call:
+        """Have the actor do errands, behind what it was sent before."""
+        answer = self.actor.do.remote([errand.order for errand in errands])
+        call = Call(errands, self, answer.future())
+        self.sent.append(call)
+        return call
+
+    def at_work_on(self) -> Call | None:
+        """The first call that has brought nothing: an actor does one after the other."""
+        for call in self.sent:
+            if not call.future.done() or call.future.exception() is not None:
+                return call
         return None
 
     def dismiss(self) -> None:
@@ -176,7 +208,7 @@ class Crew:
 
     def free(self) -> RemoteWorker | None:
         """The least busy worker that can be handed another target, if any."""
-        least = min(self._workers, key=lambda one: len(one.errands))
+        least = min(self._workers, key=lambda one: one.errands)
         return least if least.free else None
 
     def collect(self, awaited: Awaited | None = None) -> list[Done]:
@@ -184,13 +216,15 @@ class Crew:
         before.
         """
         done: list[Done] = []
-        while not done and (busy := [one for worker in self._workers for one in worker.errands]):
+        while not done:
+            for worker in self._workers:
+                worker.send()
+            if not (busy := [call for worker in self._workers for call in worker.calls]):
+                break
             # What is awaited cannot be waited for beside them.
             pause = None if awaited is None else 0.0 if awaited.wait(0) else _GLANCE
-            wait([errand.future for errand in busy], pause, return_when=FIRST_COMPLETED)
-            for errand in busy:
-                if errand.future.done():
-                    done += errand.worker.collect(errand)
+            wait([call.future for call in busy], pause, return_when=FIRST_COMPLETED)
+            done = [one for worker in self._workers for one in worker.collect()]
             if awaited is not None and awaited.wait(0):
                 break
         return done
@@ -206,24 +240,17 @@ class Crew:
         for post in self._posts:
             post.dismiss()
 
-    def send(self, errand: Errand, number: int) -> None:
-        """Send an errand to the actor of a worker, or, until that is there, to another."""
-        post = self._ready_post(number)
-        target = errand.target
-        if target.path and not os.path.isabs(target.path):
-            # Actors do not run in the scan's folder.
-            target = replace(target, path=os.path.join(os.getcwd(), target.path))
-        errand.post = post
-        post.sent.append(errand)
-        errand.future = post.actor.do.remote(target, errand.budget, errand.way).future()
+    def send(self, errands: list[Errand], number: int) -> Call:
+        """Send errands to the actor of a worker, or, until that is there, to another."""
+        return self._ready_post(number).call(errands)
 
     def bury(self, post: Post, error: RayError) -> None:
         """Note that an actor is gone, and ask for another, which may have to wait for a CPU."""
         if post.lost:
             return
         died_of = post.at_work_on() if post.died_alone(error) else None
-        if died_of is not None:
-            died_of.tries += 1
+        for errand in died_of.errands if died_of is not None else ():
+            errand.tries += 1
         _tell_lost(error)
         post.dismiss()
 
@@ -259,46 +286,77 @@ class RemoteWorker:
     def __init__(self, crew: Crew, number: int) -> None:
         self._crew = crew
         self._number = number
-        self.errands: list[Errand] = []
+        self._pace = _TOGETHER_S  # seconds that an errand takes, of late
+        self._waiting: deque[Errand] = deque()
+        self.calls: list[Call] = []
+
+    @property
+    def errands(self) -> int:
+        """How many it has."""
+        return len(self._waiting) + sum(len(call.errands) for call in self.calls)
 
     @property
     def free(self) -> bool:
         """Whether another target can be handed over."""
-        return len(self.errands) < _IN_FLIGHT
+        return self.errands < _IN_FLIGHT * self._together
+
+    @property
+    def _together(self) -> int:
+        return max(1, min(int(_TOGETHER_S / max(self._pace, 1e-6)), _TOGETHER))
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
-        """Have a target hashed."""
-        errand = Errand(target, budget, way, self)
-        self.errands.append(errand)
-        self._crew.send(errand, self._number)
+        """Have a target hashed. One that has something to do already is told of it with what else
+        it is to do: see `send`.
+        """
+        errand = Errand(target, budget, way)
+        self._waiting.append(errand)
+        if not self.calls:
+            self.send()
         return errand
 
-    def collect(self, errand: Errand) -> list[Done]:
-        """What became of an errand whose future is done; nothing where it was given to another."""
-        post = errand.post
-        if post is None:
-            raise RuntimeError("not handed out")
-        outcome: Hashed | Opened
+    def send(self) -> None:
+        """Send what waits, as far as an actor is to have it."""
+        while self._waiting and len(self.calls) < _IN_FLIGHT:
+            self.calls.append(self._crew.send(self._next(), self._number))
+
+    def _next(self) -> list[Errand]:
+        """What goes out together: of what an actor may have died of, each alone."""
+        errands = [self._waiting.popleft()]
+        while self._waiting and len(errands) < self._together:
+            if errands[0].tries or self._waiting[0].tries:
+                break
+            errands.append(self._waiting.popleft())
+        return errands
+
+    def collect(self) -> list[Done]:
+        """What became of the errands of calls that are over."""
+        over = [call for call in self.calls if call.future.done()]
+        self.calls = [call for call in self.calls if call not in over]
+        return [done for call in over for done in self._told(call)]
+
+    def _told(self, call: Call) -> list[Done]:
+        """What became of a call that is over; its errands that are to be given to others wait."""
         try:
-            outcome, seconds = errand.future.result()
+            told = call.future.result()
         except RayTaskError as error:
             if isinstance(error.cause, WorkerError):
-                raise ClusterError(f"the node {post.where}: {error.cause}") from None
+                raise ClusterError(f"the node {call.post.where}: {error.cause}") from None
             raise  # a fault in the actor's code, as it would be here
         except RayError as error:
-            self._crew.bury(post, error)
-            post.sent.remove(errand)
-            if errand.tries < _TRIES:
-                self._crew.send(errand, self._number)
-                return []
-            outcome, seconds = Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0
-        else:
-            post.sent.remove(errand)
+            self._crew.bury(call.post, error)
+            call.post.sent.remove(call)
+            again = [one for one in call.errands if one.tries < _TRIES]
+            self._waiting.extendleft(reversed(again))
+            return [_crashed(one) for one in call.errands if one.tries >= _TRIES]
+        call.post.sent.remove(call)
+        done = []
+        for errand, (outcome, seconds) in zip(call.errands, told, strict=True):
+            self._pace += (seconds - self._pace) / 8
             if _is_missed(outcome, errand.target):
-                self._miss(errand, post)
-                return []
-        self.errands.remove(errand)
-        return [Done(errand, _as_given(outcome, errand.target.path), seconds)]
+                self._miss(errand, call.post)
+            else:
+                done.append(Done(errand, _as_given(outcome, errand.target.path), seconds))
+        return done
 
     def _miss(self, errand: Errand, post: Post) -> None:
         """Have the node look again, since the file may just have come; ClusterError if it had."""
@@ -308,7 +366,11 @@ class RemoteWorker:
                 f"the node {post.where} does not find {errand.target.path!r}, which is here: every"
                 " node needs the files at the same paths, and the right to read them"
             )
-        self._crew.send(errand, self._number)
+        self._waiting.appendleft(errand)
+
+
+def _crashed(errand: Errand) -> Done:
+    return Done(errand, Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0)
 
 
 def _is_missed(outcome: Hashed | Opened, target: Target) -> bool:
