@@ -8,13 +8,14 @@ with one job and with two, and the hashing alone, without a list, of ThreatExcha
 of `perception` and of `imagehash`, as far as they are installed. Before anything is timed, verdicts
 and hashes are compared. The rivals take turns, round by round, and the median of the rounds counts;
 a scan's first quarter, by when all workers have begun, does not. The private memory of a worker is
-that of the system (USS).
+that of the system (USS); the scan's own time is that of the processor, without its workers'.
 
     python benchmarks/scan.py [--small] [--files N] [--records N] [--folder DIR] [--receipt FILE]
-                              [--size S] [--into docs]
+                              [--size S] [--ray] [--into docs]
     python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
 
 `--size` measures one of the sizes, and takes the rows of others from the receipt that is there.
+`--ray` scans by workers on a Ray of its own as well, where that is installed.
 `--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures and
 list for another time.
 
@@ -33,7 +34,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ import numpy as np
 import receipt
 from PIL import Image
 
-from screener import Hash, HashList, Policy, Screener, scan
+from screener import Hash, HashList, Policy, Result, Screener, scan
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 
@@ -57,6 +58,7 @@ JOBS = (1, 2)
 BEGIN, END = "<!-- figures: made by benchmarks/scan.py -->\n", "<!-- end of figures -->\n"
 
 Work = Callable[[str], Any]
+Scans = Mapping[str, Callable[..., Iterable[Result]]]
 
 
 def drawn_files(folder: Path, size: tuple[int, int], count: int) -> list[str]:
@@ -150,6 +152,15 @@ def rivals() -> dict[str, Work]:
     return {name: way for name, way in ways.items() if importlib.util.find_spec(name) is not None}
 
 
+def ways_of_scanning(*, ray: bool) -> Scans:
+    """Ours, on this machine and on a Ray that begins and ends with each scan."""
+    if not ray:
+        return {"scan": scan}
+    from screener import ray as on_ray
+
+    return {"scan": scan, "scan on Ray": on_ray.scan}
+
+
 # What one way does to many files, in so many processes.
 
 
@@ -207,29 +218,34 @@ def private_memory() -> list[int]:
     return found
 
 
-def scanned(engine: Screener, files: list[str], jobs: int) -> tuple[list[str], float, int]:
-    """Verdicts in the order of the files, files a second after the first quarter, and the largest
-    worker's memory.
+def scanned(
+    engine: Screener, files: list[str], jobs: int, way: Callable[..., Iterable[Result]] = scan
+) -> tuple[list[str], float, int, float]:
+    """Verdicts in the order of the files, files a second after the first quarter, the largest
+    worker's memory, and seconds of the scan's own a file.
     """
-    verdicts, begin, largest = {}, 0.0, 0
+    verdicts, begin, own, largest = {}, 0.0, 0.0, 0
     quarter = len(files) // 4
     # As they come: in order, what waited behind a worker that began late would come all at once.
-    for number, result in enumerate(scan(engine, files, jobs=jobs, ordered=False), start=1):
+    for number, result in enumerate(way(engine, files, jobs=jobs, ordered=False), start=1):
         verdicts[result.input] = str(result.verdict)
         if number == quarter:
-            begin = time.perf_counter()
+            begin, own = time.perf_counter(), time.process_time()
         if number == max(len(files) - 40, quarter + 1):
             largest = max(private_memory(), default=0)
-    speed = (len(files) - quarter) / (time.perf_counter() - begin)
-    return [verdicts[file] for file in files], speed, largest
+    count = len(files) - quarter
+    speed = count / (time.perf_counter() - begin)
+    own = (time.process_time() - own) / count
+    return [verdicts[file] for file in files], speed, largest, own
 
 
-def compare(engine: Screener, files: list[str]) -> None:
-    """Scan and loop agree; and the rivals hash what we hash."""
+def compare(engine: Screener, files: list[str], scans: Scans) -> None:
+    """Scans and loop agree; and the rivals hash what we hash."""
     expected = [str(engine.screen(file).verdict) for file in files]
-    for jobs in JOBS:
-        if scanned(engine, files, jobs)[0] != expected:
-            raise SystemExit("the scan disagrees with the loop")
+    for way in scans.values():
+        for jobs in JOBS:
+            if scanned(engine, files, jobs, way)[0] != expected:
+                raise SystemExit("the scan disagrees with the loop")
     kinds = (KINDS["pdq"], KINDS["phash"])
     for file in files[:20]:
         made = hash_item(file, policy=Policy(), kinds=kinds).hashes
@@ -241,11 +257,14 @@ def compare(engine: Screener, files: list[str]) -> None:
                 raise SystemExit(f"{name}'s {kind} of {file} lies {away} bits from ours")
 
 
-def rows(engine: Screener, files: list[str], size: str, rounds: int) -> list[dict[str, Any]]:
+def rows(
+    engine: Screener, files: list[str], size: str, rounds: int, scans: Scans
+) -> list[dict[str, Any]]:
     """All ways by their names, the median of the rounds of each."""
-    compare(engine, files[:100])
+    compare(engine, files[:100], scans)
     told: dict[str, list[float]] = {}
     memory: dict[str, int] = {}
+    own: dict[str, list[float]] = {}
 
     def add(how: str, speed: float) -> None:
         told.setdefault(how, []).append(speed)
@@ -254,9 +273,11 @@ def rows(engine: Screener, files: list[str], size: str, rounds: int) -> list[dic
         for jobs in JOBS:
             for name, way in (("decoding alone", decode), ("decoding to RGB alone", decode_rgb)):
                 add(f"{name}, {jobs}", rate(way, files, jobs))
-            how = f"scan, {jobs}"
-            _, speed, memory[how] = scanned(engine, files, jobs)
-            add(how, speed)
+            for name, one in scans.items():
+                how = f"{name}, {jobs}"
+                _, speed, memory[how], seconds = scanned(engine, files, jobs, one)
+                add(how, speed)
+                own.setdefault(how, []).append(seconds)
             for name, way in rivals().items():
                 add(f"{name}, hashing alone, {jobs}", rate(way, files[: len(files) // 4], jobs))
         add("screen, in a loop, 1", looped(engine, files))
@@ -268,7 +289,10 @@ def rows(engine: Screener, files: list[str], size: str, rounds: int) -> list[dic
             "size": size, "bits_a_pixel": round(bits, 2), "how": name, "processes": int(processes),
             "files_per_s": round(statistics.median(speeds), 1),
         }  # fmt: skip
-        found.append(row | ({"worker_bytes": memory[how]} if how in memory else {}))
+        if how in own:
+            row["worker_bytes"] = memory[how]
+            row["own_ms"] = round(1e3 * statistics.median(own[how]), 3)
+        found.append(row)
     return found
 
 
@@ -362,6 +386,7 @@ def show(told: list[dict[str, Any]]) -> None:
         if "how" in row:
             private = row.get("worker_bytes")
             memory = f"   {private / 2**20:6.1f} MiB a worker" if private else ""
+            memory += f"   {row['own_ms']:6.3f} ms of its own a file" if "own_ms" in row else ""
             way = f"{row['how']}, {row['processes']}"
             print(f"{row['size']:10} {way:36} {row['files_per_s']:8.1f} files/s{memory}")
         elif "claim" in row:
@@ -377,6 +402,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1200)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--size", choices=list(SIZES), help="this one alone")
+    parser.add_argument("--ray", action="store_true", help="scan on a Ray of its own as well")
     parser.add_argument("--soak", type=int, metavar="FILES", help="scan so many small files once")
     parser.add_argument("--folder", type=Path, help="keep pictures and list here")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
@@ -396,7 +422,8 @@ def main() -> None:
                 if arguments.size in (None, size)
             }
             for size, files in by_size.items():
-                told += rows(engine, files, size, 1 if arguments.small else ROUNDS)
+                rounds = 1 if arguments.small else ROUNDS
+                told += rows(engine, files, size, rounds, ways_of_scanning(ray=arguments.ray))
             if arguments.size is not None:
                 told = [*rows_before(arguments.receipt, arguments.size), *told]
                 told.sort(key=lambda row: list(SIZES).index(row["size"]))
