@@ -18,7 +18,7 @@ def cores() -> int:
     bound = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         bound = len(os.sched_getaffinity(0))
-    return max(1, min(bound, math.ceil(quota(_GROUPS, _LIMITS))))
+    return max(1, math.ceil(min(bound, quota(_GROUPS, _LIMITS))))
 
 
 def quota(groups: Path, limits: Path) -> float:
