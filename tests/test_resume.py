@@ -433,7 +433,7 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
     assert "5 screened: 0 match, 3 no_match, 2 unscreened" in last.stderr
 
     screener("report", path, "-o", tmp_path / "r.csv")
-    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text("utf-8-sig").splitlines()))
     assert sorted((Path(row["input"]).name, row["verdict"]) for row in rows) == [
         ("0.jpg", "no_match"), ("1.jpg", "no_match"), ("2.jpg", "no_match"),
         ("3.jpg", "unscreened"), ("two.zip", "unscreened"),

@@ -83,10 +83,12 @@ class Content:
 
 
 def _written(stream: BinaryIO) -> tuple[int, int] | None:
-    """The size of a file and when it was written to last; None of a pipe and of bytes in memory."""
+    """The size of a file and when it was written to last; None of a pipe, of bytes in memory and of
+    what can but be read.
+    """
     try:
         status = os.fstat(stream.fileno())
-    except OSError:
+    except (OSError, AttributeError):
         return None
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
