@@ -31,7 +31,9 @@ def quota(groups: Path, limits: Path) -> float:
         return math.inf
     given = math.inf
     for line in lines:
-        _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "-", "/")
+        if line.count(":") < 2:
+            continue  # not the kernel's
+        _, controllers, path = line.split(":", 2)
         if not controllers:
             given = min(given, *map(_given_by_2, _holding(limits, path)))
         elif "cpu" in controllers.split(","):

@@ -65,7 +65,7 @@ class Keeper:
 
     def __init__(self, job: Hasher) -> None:
         nodes.forget_main()
-        # Alone: workers together are collected now and then, and here each file is waited for.
+        # Alone: workers together are collected now and then, and here each call is waited for.
         self._worker: Worker[Hashed | Opened] = Worker(job)
 
     def facts(self) -> tuple[str, str, nodes.Facts]:
