@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from thorough import besides
 
-TRIALS = 40
+TRIALS = 20
 
 
-@pytest.mark.parametrize("first", besides(1, [1, 1001]))
+@pytest.mark.parametrize("first", besides(1, [1, 1001, 2001, 3001]))
 def test_damaged_files_lead_nowhere(first: int) -> None:
     """Bytes changed, files cut short, nonsense in sections: no crash, no hang, no wrong row.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from thorough import besides
 
 from screener import _core
 from screener.hashing import classic, shrink
@@ -21,13 +22,14 @@ def transpose(pixels):
     return pixels.swapaxes(0, 1)
 
 
-def test_lines_of_every_length_are_shrunk_as_pillow_does_it():
+@pytest.mark.parametrize("first", besides(0, range(4)))
+def test_lines_of_every_length_are_shrunk_as_pillow_does_it(first):
     """Along rows and along columns, from lengths of one pixel to a hundred thousand, shrunk and
     enlarged to the sizes of every kind: noise, and black and white, which reaches the ends.
     """
     random = np.random.default_rng(3)
-    lengths = [*range(1, 700), *range(700, 9000, 97), 16384, 40000, 100003]
-    for length in lengths:
+    lengths = [100003, 16384, 40000, *range(1, 700), *range(700, 9000, 97)]
+    for length in lengths[first::4]:
         line = random.integers(0, 256, (2, length), np.uint8)
         if length % 3 == 0:
             line = (line > 127).astype(np.uint8) * 255

@@ -261,7 +261,7 @@ def test_a_batch_crowds_one_bucket(width: int) -> None:
     check(codes, queries, [3 * chunks - 1])
 
 
-@pytest.mark.parametrize("heavy", [0, 3, 7])
+@pytest.mark.parametrize("heavy", besides(3, [0, 3, 7]))
 def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
     """A query that meets too much is answered by a flat scan, alone and among others."""
     rng = np.random.default_rng(10)
@@ -412,7 +412,7 @@ def damaged(tmp_path: Path, name: str, seed: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", besides(0, range(3)))
 @pytest.mark.parametrize(
     "name",
     ["directory", "sketches", "links", "rows", "heads", "repeat-starts", "repeats", "chunks"],
