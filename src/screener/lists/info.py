@@ -110,15 +110,13 @@ def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]
 
 def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int], int]:
     """Records that can match, by each computed kind; and those that none of these reaches."""
-    held = (
-        "EXISTS (SELECT 1 FROM hashes h WHERE h.record = r.id AND h.kind = '{}'"
-        " AND h.why_not IS NULL)"
-    )
-    columns = ", ".join(f"{held.format(kind)} AS {kind}" for kind in _COMPUTED)
+    # One pass: each record's hashes lie together.
+    columns = ", ".join(f"max(h.kind = '{kind}') AS {kind}" for kind in _COMPUTED)
     sums = ", ".join(f"sum({kind})" for kind in _COMPUTED)
     counts = connection.execute(
-        f"SELECT {sums}, sum(NOT ({' OR '.join(_COMPUTED)}))"
-        f" FROM (SELECT {columns} FROM records r WHERE {of_generation(number)} AND {_CAN_MATCH})"
+        f"SELECT {sums}, sum(NOT coalesce({' OR '.join(_COMPUTED)}, 0)) FROM (SELECT {columns}"
+        " FROM records r LEFT JOIN hashes h ON h.record = r.id AND h.why_not IS NULL"
+        f" WHERE {of_generation(number)} AND {_CAN_MATCH} GROUP BY r.id)"
     ).fetchone()
     *reached, by_none = (count or 0 for count in counts)
     return dict(zip(_COMPUTED, reached, strict=True)), by_none
