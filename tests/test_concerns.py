@@ -108,8 +108,9 @@ def test_the_last_word_of_a_partner_counts(tmp_path):
     assert stands() == ("removed", at(4), None, False, False)
 
 
-def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path):
-    """Somebody has decided."""
+@pytest.mark.parametrize("late", [[], ["tiktok"]])
+def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path, late):
+    """Somebody has decided; also where other partners have said afterwards that they removed it."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     assessed(desk, taken.case, basis="seen")
@@ -119,6 +120,9 @@ def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp
     answer(desk, meta, "removed", 1)
     desk.close(taken.case, state="removed", by="amina", reason="x", at=NOON + timedelta(hours=2))
 
+    for one in sent:
+        if one.partner in late:
+            answer(desk, one, "removed", 2.5)
     answer(desk, meta, "refused", 3)
 
     found = desk.case(taken.case)
