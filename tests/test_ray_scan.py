@@ -264,6 +264,7 @@ def test_of_those_that_an_actor_died_of_each_goes_alone():
 
     assert sorted(back) == sorted(first + second)
     assert crashed == [guilty]
+    assert worker.errands == 0
 
 
 @pytest.mark.parametrize("politely", [True, False])
