@@ -87,13 +87,15 @@ def _seen(text: str) -> str:
     parts = _written(visible(inside))
     if parts is None:
         return visible(inside)
-    seen, left = "", len(parts["scheme"] + parts["host"])
+    seen: list[str] = []
+    left = len(parts["scheme"] + parts["host"])
     for character in inside:
         if unicodedata.category(character) != "Cf":
-            seen, left = seen + character, left - 1
+            seen.append(character)
+            left -= 1
         elif left < 0 or (character in _JOINERS and left < len(parts["host"])):
-            seen += quote(character)
-    return seen
+            seen.append(quote(character))
+    return "".join(seen)
 
 
 def _is_around(character: str) -> bool:
