@@ -136,7 +136,7 @@ def _record(
     """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
     whoever puts back what it had removed has not removed it.
     """
-    when, before = casebook.stamp(said.at), casebook.find(connection, case)
+    when = casebook.stamp(said.at)
     if not _set(connection, said, when):
         return False
     # Whoever has removed or refused it has read it.
@@ -144,11 +144,11 @@ def _record(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
         (when, said.notice),
     )
-    after = casebook.find(connection, case)
+    found = casebook.find(connection, case)
     state: State | None = None
-    if before.state == "notified" and _all_removed(after):
+    if found.state == "notified" and _all_removed(found):
         state = "removed"
-    elif before.state == "removed" and _ended_by_answers(before) and not _all_removed(after):
+    elif found.state == "removed" and _ended_by_answers(found) and not _all_removed(found):
         state = "notified"
     casebook.note(
         connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
