@@ -404,6 +404,17 @@ def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path
     assert ("mmx" if trouble == "a kernel" else "libgcc_s.so.1") in line
 
 
+@pytest.mark.parametrize("to", [">&-", pytest.param(">/dev/full", marks=FULL)])
+def test_a_command_that_cannot_be_loaded_is_no_match_where_nobody_can_be_told(to):
+    """And what it has to say is in no file of results."""
+    call = f"{sys.executable} -c 'import screener_command as one; one.main()' --version 2{to}"
+    environment = {**os.environ, "SCREENER_KERNEL": "mmx"}
+
+    done = subprocess.run(call, shell=True, stdout=-1, timeout=60, env=environment)
+
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_a_reader_that_goes_away_is_no_crash(known):
     """`scan | head` ends without a traceback."""
     call = [sys.executable, "-c", "from screener.cli import main; main()"]

@@ -41,10 +41,10 @@ def assessed(desk, reference, **said):
     return desk.assess(reference, by="badr", outcome="illegal", reason="x", at=NOON)
 
 
-def answer(desk, sent, event, hour):
-    """A partner's answer."""
+def answer(desk, sent, event, hour, *, ahead=0):
+    """A partner's answer, by a clock that is so many hours ahead."""
     facts = {"schema": "screener-acknowledgement/1", "notice": sent.notice, "event": event}
-    facts |= {"at": (NOON + timedelta(hours=hour)).isoformat(), "by": "duty"}
+    facts |= {"at": (NOON + timedelta(hours=hour + ahead)).isoformat(), "by": "duty"}
     folder = desk.folder / "to" / sent.partner / "acknowledgements"
     (folder / f"{event}-{hour}.json").write_text(json.dumps(facts))
     desk.acknowledge(by="amina", at=NOON + timedelta(hours=hour))
@@ -106,10 +106,16 @@ def test_the_last_word_of_a_partner_counts(tmp_path):
     assert stands() == ("removed", at(4), None, False, False)
     assert desk.acknowledge(by="amina", at=at(5)).taken == ()
     assert stands() == ("removed", at(4), None, False, False)
+    answer(desk, sent, "refused", 6, ahead=0.05)
+    answer(desk, sent, "removed", 6.01, ahead=0.05)
+    answer(desk, sent, "refused", 6.02, ahead=0.05)
+    assert stands() == ("notified", None, at(6.07), True, True)
+    assert desk.acknowledge(by="amina", at=at(7)).taken == ()
 
 
-def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path):
-    """Somebody has decided."""
+@pytest.mark.parametrize("late", [[], ["tiktok"]])
+def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path, late):
+    """Somebody has decided; also where other partners have said afterwards that they removed it."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     assessed(desk, taken.case, basis="seen")
@@ -119,6 +125,9 @@ def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp
     answer(desk, meta, "removed", 1)
     desk.close(taken.case, state="removed", by="amina", reason="x", at=NOON + timedelta(hours=2))
 
+    for one in sent:
+        if one.partner in late:
+            answer(desk, one, "removed", 2.5)
     answer(desk, meta, "refused", 3)
 
     found = desk.case(taken.case)

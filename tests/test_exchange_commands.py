@@ -83,6 +83,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_pat
         (("--format", "vics", "--categories", odd), "odd.toml"),
         (("--format", "bloom", "--kind", "pdq"), "not compared by equality"),
         (("--format", "bloom", "--kind", "sha3"), "sha3"),
+        (("--format", "bloom", "--kind", ""), "kind"),
         (("--format", "bloom", "--error-rate", "2"), "error rate"),
         (("--format", "csv", "--sign", broken), "broken.toml"),
     ):

@@ -1,5 +1,6 @@
 """The commands of reporters and of a hotline, as they are typed."""
 
+import errno
 import json
 import os
 import re
@@ -74,6 +75,25 @@ def test_a_reporter_is_told_in_their_language_to_download_nothing(
     assert "06 12 34 56 78" in told
     assert re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told)
     assert "cyberconfiance.ma" in told
+
+
+@pytest.mark.parametrize("begins", ["The report tells more", "The report is", "Your secret"])
+def test_no_report_is_left_whose_secret_was_not_told(run, desk, tmp_path, monkeypatch, begins):
+    """Wherever the disk becomes full before: it could not be followed, nor taken back."""
+    echo, said = click.echo, []
+
+    def full(text="", **settings):
+        said.append(text)
+        if text.startswith(begins):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        echo(text, **settings)
+
+    monkeypatch.setattr(click, "echo", full)
+    key, file = desk.folder / "hotline.pub", tmp_path / "r"
+    note = ("--note", "my name is Sara")
+    code, told = run("report", "create", "--to", key, "--address", PAGE, *note, "-o", file)
+    assert (code, "the disk is full" in told, file.exists()) == (2, True, False)
+    assert any(text.startswith(begins) for text in said)
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):

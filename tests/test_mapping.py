@@ -74,7 +74,7 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
         ({"column": {}}, "unknown key"),
         ({"delimiter": "|", "columns": {}}, "delimiter"),
         ({"states": {"1": "good"}}, "unknown state"),
-        ({"columns": {"Hash": "md5", "hash ": "pdq"}}, "they are one column"),
+        ({"columns": {"Hash": "md5", "hash ": "pdq"}}, "column 'hash ' is named twice"),
         ({"columns": {"s": {"field": "state", "gone": ["x"]}}}, "unknown state"),
     ],
 )

@@ -160,7 +160,10 @@ def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
     assert (row.entry, row.state) == ("x", State.WITHDRAWN)
 
 
-@pytest.mark.parametrize("blank", [",", ",,", " , ", ",,,,", "\u00a0", ",\u00a0", '"",""', "", " "])
+@pytest.mark.parametrize(
+    "blank",
+    [",", ",,", " , ", ",,,,", "\u00a0", "\u00a0,\u00a0", "\u200f,\u200e", '"",""', "", " "],
+)
 def test_a_row_of_empty_cells_is_blank(blank):
     """As spreadsheets write many below the last one: none is counted, and a full list that ends so
     is not refused for rows that could not be read.

@@ -159,7 +159,8 @@ def test_rows_without_names_or_without_anything_have_results(cluster, known, fil
 
 def test_each_row_is_what_it_holds_whatever_stands_in_its_batch(known, files, screening):
     """A row without bytes is the file that its path names, also where others of the batch have
-    bytes, to which Ray joins it with a null; two names of one file are two inputs.
+    bytes, to which Ray joins it with a null; two names of one file are two inputs. What comes out
+    is in the order of the rows, which a pipeline may keep.
     """
     listed = Path(files[0]).read_bytes()
     rows = [{"path": files[0]}, {"bytes": listed}, {"bytes": None, "path": files[0]}]
@@ -181,6 +182,10 @@ def test_each_row_is_what_it_holds_whatever_stands_in_its_batch(known, files, sc
         (0, name, "one"),
         (1, files[0], "one"),
     ]
+
+    paths = [None, files[0], "named", files[0], None]
+    table = pa.table({"path": paths, "bytes": [None, None, listed, None, listed]})
+    assert screening("/")(table)["input"].to_pylist() == paths
 
 
 @pytest.fixture

@@ -330,14 +330,19 @@ def test_an_address_loses_the_name_of_who_saw_it(said, kept):
         ("\u200ehttps://x.example/1\u200e", "https://x.example/1"),
         ("\u2068 https://x.example/1\u00a0\u2069", "https://x.example/1"),
         ("\ufeffx.example/1", "x.example/1"),
+        ("https://x.example\u200f/1", "https://x.example/1"),
+        ("https\u200e://me:secret@x.example/1?fbclid=2", "https://x.example/1"),
+        ("me:secret@x.exam\u200bple/1", "x.example/1"),
+        ("me:secret@a\u200cb.example/1", "a%E2%80%8Cb.example/1"),
         ("https://x.example/a\u200cb", "https://x.example/a%E2%80%8Cb"),
         ("https://x.example/\u202egpj", "https://x.example/%E2%80%AEgpj"),
         ("\u200fقناة\u200f @x\u200f", "قناة @x"),
     ],
 )
 def test_an_address_is_taken_as_it_is_pasted_from_a_chat_in_arabic(pasted, kept):
-    """The signs that give it its direction there are no part of it; those that are, are written so
-    that they are seen, and ask for the same page.
+    """The signs that give it its direction there are no part of it, and hide neither its host nor
+    a name and password; those that are, are written so that they are seen, and ask for the same
+    page.
     """
     assert checked(pasted) == kept
     assert checked(kept) == kept

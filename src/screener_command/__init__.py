@@ -5,6 +5,7 @@ It stands beside the library and not in it, since whatever is in a package loads
 Before this is run, while Python itself starts, Ctrl-C is Python's to tell of.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, before)
         run()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _tell("interrupted")
         sys.exit(130)
 
 
@@ -34,12 +35,20 @@ def _load() -> Callable[[], None]:
     try:
         from screener.cli import main as run
     except Exception as error:
-        print(f"screener: cannot be loaded: {type(error).__name__}: {error}", file=sys.stderr)
+        _tell(f"screener: cannot be loaded: {type(error).__name__}: {error}")
         sys.exit(2)
     return run
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
     """End at once: nothing was begun, and an exception in the midst of an import may be lost."""
-    os.write(2, b"interrupted\n")
+    _tell("interrupted")
     os._exit(130)
+
+
+def _tell(text: str) -> None:
+    """Write a line to standard error. Where that is closed or full, nothing else is to end the
+    process, or to have the line.
+    """
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode(errors="backslashreplace"))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from screener.hotline.case import Language
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
 from screener.hotline.wording import FOR_REPORTERS, UNHASHED
+
+if TYPE_CHECKING:
+    from screener.hotline.reporting import Made
 
 
 class _Report(SpeakingGroup):
@@ -172,6 +175,16 @@ def create(
         output, key=key, addresses=addresses, my_images=my_images, note=note,
         language=say.language, country=country,
     )  # fmt: skip
+    try:
+        _tell_made(made, output, my_images, say)
+    except OSError:  # whoever read it has gone, or its disk is full
+        output.unlink()  # nobody could follow it, nor take it back
+        raise
+    return 0
+
+
+def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Translator) -> None:
+    """What is not in a report, what is and may tell too much, and its secret."""
     for trouble in made.troubles:
         name = my_images[trouble.place].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
@@ -186,7 +199,6 @@ def create(
     click.echo(say("Your secret: {secret}", secret=made.secret.text))
     click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
                    " give it to you again."))  # fmt: skip
-    return 0
 
 
 @report.command(cls=_ForReporters)

@@ -25,8 +25,10 @@ _UNRESERVED = re.compile(r"[\w.~-]", re.A)
 _BROKEN = re.compile(r"[\t\r\n]")
 # Characters that names of hosts have had of their own since IDNA 2008.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
+# What is not seen and parts letters of a name, a host's too, in Persian for instance.
+_JOINERS = "\u200c\u200d"
 # A host without a scheme, as people write it.
-_HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
+_HOST = re.compile(r"(?:(?:[\w.-]|%E2%80%8[CD])+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
 # Between a scheme and a host a browser needs no slash where it knows the scheme.
 _PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
@@ -43,8 +45,8 @@ def checked(text: str) -> str:
     is the picture itself.
 
     A name and password in it are taken out, and so is what sites add to know a reader by. Of signs
-    that are not seen, those around it come of the text from which it was copied, and those inside
-    are written as a browser asks for them.
+    that are not seen, those around it come of the text from which it was copied, as do those before
+    its path, and those inside are written as a browser asks for them.
     """
     address = _seen(unicodedata.normalize("NFC", text))
     if _PICTURE.match(address):
@@ -82,9 +84,18 @@ def _seen(text: str) -> str:
     while begin < end and _is_around(text[end - 1]):
         end -= 1
     inside = text[begin:end]
-    if _written(visible(inside)) is None:
+    parts = _written(visible(inside))
+    if parts is None:
         return visible(inside)
-    return "".join(quote(c) if unicodedata.category(c) == "Cf" else c for c in inside)
+    seen: list[str] = []
+    left = len(parts["scheme"] + parts["host"])
+    for character in inside:
+        if unicodedata.category(character) != "Cf":
+            seen.append(character)
+            left -= 1
+        elif left < 0 or (character in _JOINERS and left < len(parts["host"])):
+            seen.append(quote(character))
+    return "".join(seen)
 
 
 def _is_around(character: str) -> bool:

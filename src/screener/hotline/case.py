@@ -13,7 +13,7 @@ State = Literal["received", "assessed", "notified", "removed", "refused", "withd
 Outcome = Literal["illegal", "not_illegal"]
 Language = Literal["ar", "fr", "en"]
 
-At = TypeVar("At")  # how a time is told
+At = TypeVar("At")  # how a time is told, or what tells it
 
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from screener.errors import HotlineError
 from screener.hotline import acknowledgements, casebook, database, delivery, notices
 from screener.hotline.acknowledgements import Acknowledgement, Unread
-from screener.hotline.case import Case, State
+from screener.hotline.case import Case, State, latest_run
 from screener.hotline.notices import Held
 from screener.hotline.partners import Partner, Partners
 from screener.hotline.sentence import Sentence, marked
@@ -136,7 +136,7 @@ def _record(
     """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
     whoever puts back what it had removed has not removed it.
     """
-    when, before = casebook.stamp(said.at), casebook.find(connection, case)
+    when = casebook.stamp(said.at)
     if not _set(connection, said, when):
         return False
     # Whoever has removed or refused it has read it.
@@ -144,11 +144,11 @@ def _record(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
         (when, said.notice),
     )
-    after = casebook.find(connection, case)
+    found = casebook.find(connection, case)
     state: State | None = None
-    if before.state == "notified" and _all_removed(after):
+    if found.state == "notified" and _all_removed(found):
         state = "removed"
-    elif before.state == "removed" and _all_removed(before) and not _all_removed(after):
+    elif found.state == "removed" and _ended_by_answers(found) and not _all_removed(found):
         state = "notified"
     casebook.note(
         connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
@@ -175,6 +175,12 @@ def _set(connection: sqlite3.Connection, said: Acknowledgement, when: str) -> bo
 def _all_removed(case: Case) -> bool:
     """Whether all that were sent a notice say that they have removed it."""
     return bool(case.sent) and all(one.removed is not None for one in case.sent)
+
+
+def _ended_by_answers(case: Case) -> bool:
+    """Whether answers gave a case its state, and not somebody by hand, who said why in words."""
+    began = latest_run((one.state, one) for one in case.events)
+    return began is not None and isinstance(began.reason, Sentence)
 
 
 def _reason(partner: Partner, said: Acknowledgement) -> Sentence:

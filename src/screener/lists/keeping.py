@@ -180,8 +180,9 @@ class KeptList:
         """
         fill = None
         if format == edge.NAME:
+            name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = edge.filling(kind or "sha256", rate, self.generation)
+            fill = edge.filling(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
             # Who asked for one kind is not to hand out all of them.
             raise ListError(f"kind and error_rate are of the format {edge.NAME}, not of {format}")

@@ -286,14 +286,10 @@ class RemoteWorker:
     def __init__(self, crew: Crew, number: int) -> None:
         self._crew = crew
         self._number = number
+        self.errands = 0  # that it has; counted, since all workers are asked for each file
         self._pace = _TOGETHER_S  # seconds that an errand takes, of late
         self._waiting: deque[Errand] = deque()
         self.calls: list[Call] = []
-
-    @property
-    def errands(self) -> int:
-        """How many it has."""
-        return len(self._waiting) + sum(len(call.errands) for call in self.calls)
 
     @property
     def free(self) -> bool:
@@ -310,6 +306,7 @@ class RemoteWorker:
         """
         errand = Errand(target, budget, way)
         self._waiting.append(errand)
+        self.errands += 1
         if not self.calls:
             self.send()
         return errand
@@ -332,7 +329,9 @@ class RemoteWorker:
         """What became of the errands of calls that are over."""
         over = [call for call in self.calls if call.future.done()]
         self.calls = [call for call in self.calls if call not in over]
-        return [done for call in over for done in self._told(call)]
+        done = [one for call in over for one in self._told(call)]
+        self.errands -= len(done)
+        return done
 
     def _told(self, call: Call) -> list[Done]:
         """What became of a call that is over; its errands that are to be given to others wait."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from operator import itemgetter
 from os import PathLike
 from typing import Any
 
@@ -122,10 +123,10 @@ class Screening:
         self._workers = _KeptWorkers()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The results of a batch, in order."""
+        """The results of a batch, in the order of its rows."""
         if not len(batch):
             return COLUMNS.empty_table()
-        told = list(self._told(batch))
+        told = sorted(self._told(batch), key=itemgetter(0))
         found = pa.Table.from_pylist([columns_of(result) for _, result in told], schema=COLUMNS)
         for name in self._keep:
             column = batch.column(name).take(pa.array([row for row, _ in told], pa.int64()))
@@ -133,7 +134,7 @@ class Screening:
         return found
 
     def _told(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
-        """Each Result with the row that it is of.
+        """Each Result with the row that it is of; those of one row in their order.
 
         What a row is, its own values say: Ray gives null to one that lacks a column which others of
         the batch have.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from string import whitespace
 from typing import Literal
 
-from screener.lists.formats.cells import looks_like_a_value
+from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
 from screener.lists.formats.content import Lines, broken
 from screener.lists.records import BadRow
 
@@ -46,7 +45,7 @@ class CsvRows:
         self._width = width
         self._ragged = ragged
         # Spreadsheets end their files with rows of nothing but delimiters.
-        self._blank = f"{whitespace}{delimiter or ''}"
+        self._blank = f"{SURROUNDINGS}{delimiter or ''}"
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
         """Each row that is neither blank nor a comment, in order."""
@@ -72,7 +71,7 @@ class CsvRows:
         cells = self._cells(number, line)
         if isinstance(cells, BadRow):
             return cells
-        if not any(map(str.strip, cells)):
+        if not "".join(cells).strip(SURROUNDINGS).strip():
             return None
         if line.startswith("#") and self._is_comment(cells):
             return None

@@ -96,11 +96,14 @@ class ColumnMapping:
         if not isinstance(header, bool):
             raise ListError("header is true or false")
         columns = _table(said, "columns")
-        mapped = {_folded(name): _column(name, value) for name, value in columns.items()}
-        if len(mapped) < len(columns):
-            raise ListError(
-                "two names of columns differ in case or spaces only: they are one column"
-            )
+        mapped: dict[str, Column] = {}
+        for name, value in columns.items():
+            if _folded(name) in mapped:
+                raise ListError(
+                    f"column {name!r} is named twice, in other case or with other spaces: they are"
+                    " one column"
+                )
+            mapped[_folded(name)] = _column(name, value)
         _check(mapped, header)
         states = {str(code): _state(word) for code, word in _table(said, "states").items()}
         return cls(
