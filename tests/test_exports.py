@@ -16,10 +16,11 @@ LAYERS = [
     "scenes", "alignment", "agreement", "result", "plain", "located", "regions", "hashed", "ahead",
     "hasher", "found", "queries", "video_search", "reach", "coverage", "lookup", "screen", "names",
     "guard", "confined", "starting", "visiting", "worker", "workers", "working", "newest",
-    "finished", "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog", "scan",
-    "rescan", "output", "ray", "vpdq", "summary", "report", "spreadsheet", "audit_line",
-    "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure", "copies", "recall",
-    "calibrate", "calibration_page", "console", "tally", "list_pages", "hotline", "commands", "cli",
+    "result_lines", "finished", "folder", "pattern", "inputs", "cached", "cache_file", "cache",
+    "backlog", "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "spreadsheet",
+    "audit_line", "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure",
+    "copies", "recall", "calibrate", "calibration_page", "console", "tally", "list_pages",
+    "hotline", "commands", "cli",
 ]  # fmt: skip
 
 
