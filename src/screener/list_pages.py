@@ -189,6 +189,10 @@ def print_export(console: Console, report: ExportReport) -> None:
             console.print(f"  withheld: {number} records of {_safe(source)}: {_safe(reason)}")
     for reason, number in report.left_out.items():
         console.print(f"  left out: {number} {_safe(reason)}")
+    if not report.hashes:
+        console.print(
+            "  [yellow]no hash is in it: no confirmed or disputed record may go to this audience[/]"
+        )
     if report.lost:
         console.print(f"  not said: {_safe(', '.join(report.lost))}")
 
