@@ -136,6 +136,7 @@ def test_the_status_page_tells_the_time_of_each_case_and_the_figures(language):
     for share in (1, 1 / 3, 3 / 5):
         assert " ".join(say.share(share).split()) in shown
     assert say.duration(4.5 * HOUR) in shown
+    assert f"{NOW:%Y-%m}" in shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
