@@ -22,6 +22,7 @@ from screener.hotline.partners import Hotline, Partner
 from screener.hotline.published import replace
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
+from screener.html_page import text
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -43,10 +44,10 @@ def write_html(
     the package's own where left out: the page tells which of them nobody has checked. HotlineError
     where it cannot be written, or where the file holds anything but a page.
     """
-    text = page_of(
+    made = page_of(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    replace(Path(path), text.encode(), sort=_PAGE, mode=0o600)
+    replace(Path(path), made.encode(), sort=_PAGE, mode=0o600)
 
 
 def page_of(
@@ -157,7 +158,7 @@ def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
     if some.share is not None:
         share += f" ({page.said(_part(some.in_time, some.counted, say))})"
     numbers = (some.sent, some.acknowledged, some.removed, some.refused)
-    return (*(page.text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
+    return (*(text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
 
 
 def _part(part: int, whole: int, say: Translator) -> str:
@@ -177,7 +178,7 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         rows.append(
             (
                 page.isolated(one.month),
-                *(page.text(say.number(n)) for n in numbers),
+                *(text(say.number(n)) for n in numbers),
                 page.said(in_time),
                 page.said(_median(one, say)),
             )
