@@ -27,6 +27,8 @@ from PIL import Image
 
 from screener import Policy
 from screener.bounds import share
+from screener.calibrate import MILLION, Count
+from screener.calibration_page import in_a_million
 from screener.edits import EDITS
 from screener.hashed import Located, hash_item
 from screener.hashing.hash import KINDS, HashKind
@@ -36,7 +38,6 @@ ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "At which radius do unrelated photos match, and which edits are found again?"
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 BEGIN, END = "<!-- figures: made by benchmarks/radius.py -->\n", "<!-- end of figures -->\n"
-ENTRIES = 1_000_000
 COLOURS = [f"tab:{name}" for name in (
     "blue", "orange", "green", "red", "purple", "brown", "pink", "gray", "cyan"
 )]  # fmt: skip
@@ -147,14 +148,9 @@ def recall(row: dict[str, Any], radius: int) -> tuple[int, int]:
     return hits, row["edited"] * len(row["found"])
 
 
-def shown(rate: float) -> str:
-    """A number of false matches, with as many digits as it deserves."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        f"| kind | radius | pairs that match | for one photo against {ENTRIES:,} entries"
+        f"| kind | radius | pairs that match | for one photo against {MILLION:,} entries"
         " | found again after edits |",
         "|---|---|---|---|---|",
     ]
@@ -163,9 +159,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         radii = sorted({*range(0, row["bits"] // 8 + 1, step * 2), row["radius"], row["bits"] // 5})
         for radius in radii:
             hits, pairs = row["within"][radius], row["pairs"]
-            low, high = (bound * ENTRIES for bound in share(hits, pairs))
+            rate = in_a_million(Count.of(hits, pairs))
             found, edited = recall(row, radius)
-            rate = f"{shown(low)} to {shown(high)}" if hits else f"under {shown(high)}"
             mark = "**" if radius == row["radius"] else ""
             lines.append(
                 f"| `{row['kind']}` | {mark}{radius}{mark} | {hits} of {pairs:,} | {rate}"

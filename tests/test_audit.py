@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys import make_keys
 
-from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
+from screener import HashList, Policy, Screener, ScreenerError, audit, audit_chain, audit_file
 from screener.audit_line import LONGEST
 from screener.errors import OutputError
 from screener.index import disk
@@ -243,6 +243,25 @@ def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, 
     assert [one["input"] for one in results] == [told, long[:-1000], told, "é 0"]
     assert {one["verdict"] for one in results} == {"unscreened"}
     assert results[0].keys() == results[1].keys()
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n"])
+def test_a_line_without_end_ends_the_check(place, tmp_path, monkeypatch, ending):
+    """What is longer than any line of a log is told by its number, and nothing behind it is read:
+    it may never end. Nothing is written behind it.
+    """
+    monkeypatch.setattr(audit_chain, "LONGEST", 5_000)
+    log = tmp_path / "log"
+    lines = (place / "log").read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0] + b"\0" * 15_000 + ending)
+
+    found = audit.verify(log)
+
+    (trouble,) = found.trouble
+    assert "line 2: it is longer than" in trouble
+    assert (found.lines, found.closed) == (2, False)
+    with pytest.raises(OutputError, match="line 2: it is longer than"):
+        audit_file.AuditFile.open(log)
 
 
 @pytest.mark.parametrize("closed", [0, 2])

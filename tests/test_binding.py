@@ -372,6 +372,21 @@ def test_an_import_of_an_older_version_is_compared_by_name(replayed, tmp_path, k
         back.import_file(older, source="peer", key=keys[1])
 
 
+def test_a_file_without_a_key_onto_a_source_of_signed_ones_is_noted(replayed, tmp_path, keys):
+    """It is taken, and whoever imports it is told that nobody checked who wrote it, and when; not
+    so of a source that had none, nor of another.
+    """
+    older, newer = replayed
+    back = HashList.create(tmp_path / "back.list")
+    assert back.import_file(newer, source="peer").notes == ()
+    assert back.import_file(newer, source="peer", key=keys[1]).notes == ()
+    assert back.import_file(newer, source="another").notes == ()
+
+    (note,) = back.import_file(older, source="peer").notes
+
+    assert "earlier files of this source were taken by their signature" in note
+
+
 def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path, keys):
     """Nothing is left of the source that it could undo."""
     older, newer = replayed

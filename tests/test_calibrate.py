@@ -16,7 +16,7 @@ from drawn_videos import clip
 
 from screener import Policy
 from screener.calibrate import MILLION, Count, calibrate
-from screener.calibration_page import claimed, in_a_million, page
+from screener.calibration_page import claimed, in_a_million, in_percent, page
 from screener.copies import Copies
 from screener.edits import EDITS
 from screener.errors import ListError, MediaError, PolicyError
@@ -35,6 +35,10 @@ def test_counts_are_told_with_no_more_digits_than_there_are():
     assert in_a_million(Count(0, 1, 0.0, 1.0)) == "0 seen; under 1,000,000"
     assert in_a_million(Count(3, 10, 0.1, 0.3)) == "300,000 (100,000 to 300,000)"
     assert in_a_million(Count(1, 2 * MILLION, 2.51e-7, 9.2e-7)) == "0.5 (0.2 to 1)"
+    assert in_percent(Count.of(3, 306)) == "1.0% (0.2% to 2.9%)"
+    assert in_percent(Count.of(0, 10**6)) == "0.0% (0.0% to 0.1%)"
+    assert in_percent(Count(1, 2, 0.29, 0.57)) == "50.0% (29.0% to 57.0%)"
+    assert in_percent(Count.of(300, 300)) == "100.0% (99.0% to 100.0%)"
 
 
 def upright(picture, kinds):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from screener.hotline import clock
 from screener.hotline.case import Case, Event, Sent
-from screener.hotline.figures import figures
+from screener.hotline.figures import Month, by_month, figures
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -69,8 +70,6 @@ def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
 
 def test_the_clock_is_the_same_in_every_time_zone():
     """A now in the operator's zone is the same moment."""
-    from zoneinfo import ZoneInfo
-
     now = (NOON + 24 * HOUR).astimezone(ZoneInfo("Africa/Casablanca"))
     assert clock.overdue(case(), now)
     assert not clock.overdue(case(), now - MOMENT)
@@ -196,3 +195,36 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
         if times:
             middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2 * HOUR
         assert said.median == middle
+
+
+def test_each_step_counts_in_the_month_in_which_it_was_taken():
+    """By the clocks of the hotline's zone; a case is assessed once, however often it is looked at
+    afterwards, and what is held not illegal since is not told as illegal. Counted by hand.
+    """
+    zone = ZoneInfo("Africa/Casablanca")
+    night = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)  # half past midnight there, in November
+
+    def one(*, sent=(), outcome="illegal", steps=(), reported=()):
+        events = tuple(Event(state, night + hour * HOUR, "ann", "x") for state, hour in steps)
+        return Case("C-1", "notified", night, ("r",), reported, outcome=outcome, sent=sent,
+                    events=events)  # fmt: skip
+
+    def notice(partner, removed=None):
+        return Sent("N-1", partner, night + HOUR, None, removed and night + removed * HOUR)
+
+    later = datetime(2026, 12, 9, tzinfo=UTC)
+    assessed = [("received", 0), ("assessed", 1), ("assessed", 800)]
+    cases = [
+        one(reported=(night, later), sent=(notice("a", 4), notice("b", 800), notice("c")),
+            steps=assessed),
+        one(reported=(night - HOUR,), steps=[("received", 0), ("assessed", 740)],
+            outcome="not_illegal"),
+        one(steps=[("received", 0)], outcome=None),
+    ]  # fmt: skip
+
+    assert by_month(cases, zone=zone) == (
+        Month("2026-12", 1, 0, 1, 0, 0, 1, 0, 800 * HOUR),
+        Month("2026-11", 1, 3, 1, 1, 3, 1, 1, 4 * HOUR),
+        Month("2026-10", 1, 0, 0, 0, 0, 0, 0, None),
+    )
+    assert by_month([], zone=zone) == ()

@@ -1,6 +1,7 @@
 """Exports: terms bind them, manifests describe and sign them, nothing leaks."""
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from kept import value
+from rich.console import Console
 
+from screener import list_pages
 from screener.errors import ListError
 from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
@@ -83,6 +86,27 @@ def test_where_nothing_may_go_on_nothing_is_written(known, tmp_path, format):
         known.export(tmp_path / "out", format=format, sources=["closed"], categories={})
 
     assert not [name for name in os.listdir(tmp_path) if name.startswith((".out", "out"))]
+
+
+@pytest.mark.parametrize("format", ["bloom", "ncmec", "vics"])
+def test_what_has_a_place_for_none_of_the_hashes_is_refused(make_list, tmp_path, format):
+    """Who looked up in such a file would take all for cleared: in a filter of SHA-256, which is the
+    default, of a list that has none. Where nothing is to match any more, an empty file takes the
+    place of the one before, and its summary says so.
+    """
+    one, out = make_list([{"id": "a", "phash": "0f" * 8}]), tmp_path / "out"
+    wanted = {"format": format, "audience": "own", "categories": {}}
+
+    with pytest.raises(ListError, match="none has a hash for this"):
+        one.export(out, **wanted)
+    assert not list(tmp_path.glob("*out*"))
+
+    (tmp_path / "gone.csv").write_text("id,phash,status\na,,removed\n")
+    one.import_file(tmp_path / "gone.csv", source="test")
+    report, told = one.refresh().export(out, **wanted), Console(file=io.StringIO(), width=200)
+    list_pages.print_export(told, report)
+    assert "no hash is in it" in told.file.getvalue()
+    assert out.exists()
 
 
 def test_a_source_without_terms_is_for_the_own_team_only(make_list, tmp_path):

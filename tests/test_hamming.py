@@ -294,12 +294,17 @@ def test_search_refuses_other_queries(queries: object) -> None:
             )
 
 
-@pytest.mark.parametrize("radius", [-1, 257, 2**40, 1.0, "31", None])
+@pytest.mark.parametrize("radius", [-1, 257, 2**40, 1.0, "31", None, True, False])
 def test_search_refuses_other_radii(radius: object) -> None:
-    """A radius is a whole number from 0 to the width; an index of NumPy's kind is one too."""
+    """A radius is a whole number from 0 to the width; an index of NumPy's kind is one too. What is
+    true or false is none: as 1 it would miss nearly all.
+    """
     index = HammingIndex.build(np.zeros((1, 32), np.uint8))
-    with pytest.raises(HashError):
-        index.search(np.zeros((1, 32), np.uint8), radius=radius)  # type: ignore[arg-type]
+    for queries in (np.zeros((1, 32), np.uint8), np.zeros(32, np.uint8)):
+        with pytest.raises(HashError, match="radius"):
+            index.search(queries, radius=radius)  # type: ignore[arg-type]
+    with pytest.raises(HashError, match="radius"):
+        index.explain(radius=radius)  # type: ignore[arg-type]
     assert index.search(np.zeros((1, 32), np.uint8), radius=np.int64(256))[0].tolist() == [0, 1]  # type: ignore[arg-type]
 
 

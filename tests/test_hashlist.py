@@ -348,7 +348,7 @@ def test_a_wrong_call_is_refused_whatever_the_list_holds(known, put, row):
     one, pdq, md5 = known.refresh(), codes(value(1, 32)), codes(value(1))
     assert one.search("pdq", pdq, radius=0)[0][-1] == one.lookup("md5", md5)[0][-1] == bool(row)
 
-    for radius in (-1, 257, 31.0, "31", None):
+    for radius in (-1, 257, 31.0, "31", None, True):
         with pytest.raises(HashError, match="radius"):
             one.search("pdq", pdq, radius=radius)
     for threads in (0, 1.0, None):
@@ -372,7 +372,7 @@ def test_a_generation_is_a_whole_number(known, put):
     for number in (3, 2**63, 2**70, -1, -(2**70)):
         with pytest.raises(ListError, match="has no generation"):
             HashList.open(known.path, generation=number)
-    for wrong in ("1", 1.0, b"1"):
+    for wrong in ("1", 1.0, b"1", True):
         with pytest.raises(ListError, match="a generation is a whole number, not"):
             HashList.open(known.path, generation=wrong)
         with pytest.raises(ListError, match="a generation is a whole number, not"):

@@ -19,6 +19,20 @@ from screener.lists.upgrading import upgrade
 # --- history
 
 
+def test_the_history_keeps_what_changed_and_no_more(known, put):
+    """A file that confirms all rows costs less than a kilobyte; a changed row 250 bytes or so."""
+
+    def size(note):
+        rows = "".join(f"{n},{value(n, 32)},{value(n)},{note}\n" for n in range(300))
+        put(f"id,pdq,md5,note\n{rows}")
+        return (known.path / "records.sqlite").stat().st_size
+
+    first = size("x")
+    assert [size("x") for _ in range(8)][-1] - first <= 8 * 1024
+    second = size("y")
+    assert 200 * 300 < size("z") - second < 300 * 300
+
+
 def test_a_rollback_writes_a_higher_generation_with_the_earlier_content(known, put):
     """What was added goes, what was changed is as before; what was withdrawn does not return."""
     put(f"id,md5,note\na,{value(1)},old\nb,{value(2)},\nc,{value(3)},\n")

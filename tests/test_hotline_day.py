@@ -144,6 +144,11 @@ def test_a_whole_day(place):
     found = figures.figures(desk.cases(), now=hour(28))
     assert (found.partners["meta"].share, found.partners["tiktok"].share) == (1.0, 0.0)
     assert found.all.median == timedelta(hours=16.5)
+    (month,) = figures.by_month(desk.cases(), zone=desk.zone)
+    assert (month.month, month.reports, month.cases, month.assessed, month.illegal) == (
+        f"{NOON:%Y-%m}", len(case.reports), 1, 1, 1,
+    )  # fmt: skip
+    assert (month.sent, month.removed, month.in_time, month.median) == (2, 2, 1, found.all.median)
     known = desk.partners
     for language in ("ar", "fr", "en"):
         html = status_page.page_of(

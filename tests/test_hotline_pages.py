@@ -22,8 +22,9 @@ from screener.errors import HotlineError
 from screener.hotline import helplines, notice_pages, status_page
 from screener.hotline.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.defang import defanged
-from screener.hotline.language import plain, translator, unreviewed
+from screener.hotline.language import translator, unreviewed
 from screener.hotline.notice import make
+from screener.printable import printable
 
 HOUR = timedelta(hours=1)
 NOW = RECEIVED + 20 * HOUR
@@ -136,6 +137,7 @@ def test_the_status_page_tells_the_time_of_each_case_and_the_figures(language):
     for share in (1, 1 / 3, 3 / 5):
         assert " ".join(say.share(share).split()) in shown
     assert say.duration(4.5 * HOUR) in shown
+    assert f"{NOW:%Y-%m}" in shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -216,10 +218,10 @@ def test_a_hostile_text_is_only_text(tmp_path_factory, text):
         page = notice_page(language, folder, addresses=(text,), text=text)
         check_same_page(notice_page(language, folder), page)
         found = Page(page)
-        assert plain(text) in "".join(found.text)
+        assert printable(text) in "".join(found.text)
         assert defanged(text) in "".join(found.text)
         check_same_page(status(language), status(language, text))
-        assert plain(text) in "".join(Page(status(language, text)).text)
+        assert printable(text) in "".join(Page(status(language, text)).text)
 
 
 def test_addresses_and_references_keep_their_order_in_arabic(tmp_path):

@@ -243,6 +243,24 @@ def test_names_in_utf_16_are_refused(encoding):
         list(Names(io.BytesIO(names)))
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\0"])
+def test_a_name_without_end_is_refused(end):
+    """Names that are parted otherwise than they began are not gathered as one, however many."""
+    more = 0
+
+    class Endless(io.BytesIO):
+        """Gives a name, and then one that never ends."""
+
+        def read1(self, size=-1):
+            nonlocal more
+            more += 1
+            assert more < 100
+            return b"a" + end if more == 1 else b"x" * size
+
+    with pytest.raises(PolicyError, match="line ends or NULs"):
+        list(Names(Endless()))
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("place", [4095, 4096, 50_000])
 def test_a_nul_says_how_names_are_read_only_among_the_first_bytes(place, at_once):

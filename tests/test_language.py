@@ -19,8 +19,9 @@ from screener.errors import HotlineError
 from screener.hotline import case_text, language
 from screener.hotline.case import LANGUAGES, Case
 from screener.hotline.defang import defanged
-from screener.hotline.language import plain, preferred, translator
+from screener.hotline.language import preferred, translator
 from screener.hotline.sentence import marked, packed, unpacked, why
+from screener.printable import printable
 
 PACKAGE = Path(screener.__file__).parent
 FORMS = {"ar": 6, "fr": 2}
@@ -255,7 +256,7 @@ def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
         ):
             apart = said.startswith(isolate)
             inner = said[1:-1] if apart else said
-            assert inner == plain(text)
+            assert inner == printable(text)
             assert inner.isprintable()
             assert len(inner) == len(text)
             assert not apart or said.endswith("\u2069")

@@ -66,6 +66,9 @@ def test_a_list_of_videos_is_measured_by_their_frames(make_list) -> None:
     assert figures[0].hits >= 0.5  # every second query lies near a frame
     with pytest.raises(HashError, match="beyond the 256 bits"):
         measure(known, seconds=0.05, radius=[257])
+    for wrong in (-1, 1.0, float("nan"), "31", None, True):
+        with pytest.raises(HashError, match="a radius is a whole number of bits from 0, not"):
+            measure(known, seconds=0.05, radius=[wrong])  # type: ignore[list-item]
 
 
 def test_the_cores_are_those_that_it_may_use(make_list, monkeypatch) -> None:

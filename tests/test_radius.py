@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import binom
 
 from screener.bounds import share
+from screener.calibrate import Count
+from screener.calibration_page import in_a_million
 from screener.edits import EDITS
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
@@ -54,7 +56,7 @@ def test_every_edit_gives_a_picture_of_the_scene(scene):
 
 def test_the_page_and_its_receipt_are_of_the_default_radii():
     """Every kind is in docs/radius.md with its default, and the receipt was made at it; at the
-    default no pair matched.
+    default no pair matched. Its bounds are rounded outwards, as those of a calibration are.
     """
     page = (ROOT / "docs/radius.md").read_text(encoding="utf-8")
     rows = json.loads((ROOT / "benchmarks/receipts/radius.json").read_text())["rows"]
@@ -65,6 +67,9 @@ def test_the_page_and_its_receipt_are_of_the_default_radii():
         hits = row["within"][row["radius"]]
         assert hits == 0
         assert f"| `{row['kind']}` | **{row['radius']}** | {hits} of {row['pairs']:,} |" in page
+        for radius, hits in enumerate(row["within"]):
+            line = f"| `{row['kind']}` | {radius} | {hits} of {row['pairs']:,} | "
+            assert line not in page or line + in_a_million(Count.of(hits, row["pairs"])) in page
     stated = page.split("## What was counted")[0]
     for names, radius, bits in re.findall(r"^\| (`.*?`) \| (\d+) of (\d+) \|", stated, re.M):
         for name in re.findall("`(.*?)`", names):

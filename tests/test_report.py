@@ -20,7 +20,17 @@ import pytest
 from command import screener
 from rich.console import Console
 
-from screener import Hash, Reason, Screener, ScreenerError, output, report, scan, spreadsheet
+from screener import (
+    Hash,
+    HashList,
+    Reason,
+    Screener,
+    ScreenerError,
+    output,
+    report,
+    scan,
+    spreadsheet,
+)
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
@@ -303,6 +313,37 @@ def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     assert report.write_html(empty, tmp_path / "e.html") == 0
+
+
+@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
+def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
+    """It gives its lines once, and the page that is read from it in two goes counted none."""
+    reading, writing = os.pipe()
+    os.write(writing, results.read_bytes()[:4096])
+    os.close(writing)
+    try:
+        with pytest.raises(OutputError, match="no regular file"):
+            write(f"/dev/fd/{reading}", tmp_path / "made")
+    finally:
+        os.close(reading)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_line_without_end_is_refused(results, tmp_path, monkeypatch):
+    """What is longer than any result is not read into memory, and its place is told."""
+    number = len(results.read_bytes().splitlines()) + 1
+    monkeypatch.setattr("screener.result_lines._LONGEST", 5_000)
+    with results.open("ab") as stream:
+        stream.write(b"\0" * 15_000)
+    engine = Screener(HashList.create(tmp_path / "two.list"))
+
+    for read in (
+        lambda: report.write_html(results, tmp_path / "r.html"),
+        lambda: spreadsheet.write_csv(results, tmp_path / "r.csv"),
+        lambda: output.resume_jsonl(results, engine),
+    ):
+        with pytest.raises(OutputError, match=f"line {number}: longer than 5,000 bytes"):
+            read()
 
 
 def test_a_table_passes_over_a_damaged_line_and_counts_it(results, tmp_path):

@@ -24,6 +24,10 @@ _SCHEMA = "screener-audit-head/1"
 _FIRST = "0" * 64  # what the first line holds in the place of a hash
 _BEGINS = b'{"audit":1,'
 _TOLD = 20  # troubles, at most
+_ENDLESS = (
+    f"it is longer than the {LONGEST:,} bytes that a line of a log may have, and nothing behind it"
+    " was checked: something else was written there, or this is no audit log"
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def read_head(path: Path) -> Head | None:
 @dataclass(frozen=True)
 class Step:
     """One line of a log, and the chain with it; `trouble` where it does not follow. `begins`: it
-    is the first of a run that is to end with a line of its own.
+    is the first of a run that is to end with a line of its own. `endless`: it is longer than any.
     """
 
     number: int
@@ -147,16 +151,20 @@ class Step:
     trouble: str | None = None
     torn: bool = False
     begins: bool = False
+    endless: bool = False
 
 
 def walk(stream: BinaryIO, chain: Chain) -> Iterator[Step]:
     """The lines of a log from where a stream stands, which `chain` describes; a line that does not
-    follow is told, and the next is held against it all the same.
+    follow is told, and the next is held against it all the same. One that is longer than any is the
+    last: it may have no end.
     """
     while data := stream.readline(LONGEST):
         step = _step(data, chain)
         chain = step.chain
         yield step
+        if step.endless:
+            return
 
 
 def _step(data: bytes, chain: Chain) -> Step:
@@ -165,6 +173,8 @@ def _step(data: bytes, chain: Chain) -> Step:
         if chain.lines or data.startswith(_BEGINS) or _BEGINS.startswith(data):
             return Step(number, data, after, torn=True, trouble="a line that is cut short")
         return Step(number, data, after, trouble="this is no audit log")
+    if not data.endswith(b"\n"):
+        return Step(number, data, after, trouble=_ENDLESS, endless=True)
     try:
         line = json.loads(data)
         if not isinstance(line, dict):

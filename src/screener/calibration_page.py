@@ -93,11 +93,26 @@ def in_a_million(count: Count) -> str:
     return f"{expected} ({_rounded(count.low * MILLION, ROUND_FLOOR)} to {high})"
 
 
+def in_percent(count: Count) -> str:
+    """A count as a share of the cases, with its bounds, which are rounded outwards, in words."""
+    low, high = _tenth(count.low, ROUND_FLOOR), _tenth(count.high, ROUND_CEILING)
+    return f"{count.share:.1%} ({low}% to {high}%)"
+
+
 def _rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
     """With two digits that count, since there are not more; with one below 1."""
-    exact = Decimal(f"{number:.9g}")  # without what floating point adds behind
-    told = float(Context(2 if number >= 1 else 1, rounding).plus(exact))
+    told = float(Context(2 if number >= 1 else 1, rounding).plus(_exact(number)))
     return f"{told:,.0f}" if told >= 1 else f"{told:g}"
+
+
+def _tenth(share: float, rounding: str) -> Decimal:
+    """In per cent, with one digit behind the point."""
+    return _exact(100 * share).quantize(Decimal("0.1"), rounding)
+
+
+def _exact(number: float) -> Decimal:
+    """A number without what floating point adds behind."""
+    return Decimal(f"{number:.9g}")
 
 
 def _summary(told: Calibration) -> str:
@@ -164,7 +179,7 @@ def _radii(curve: Curve) -> str:
         count = curve.false_matches[radius]
         cells = [str(radius), f"{count.hits:,} of {count.cases:,}", in_a_million(count)]
         if curve.recall:
-            cells.append(_percent(curve.recall[radius]))
+            cells.append(in_percent(curve.recall[radius]))
         rows.append((cells, radius == curve.radius))
     head = ["radius", "pictures that match", "in a million, with bounds"]
     return _table("By radius", head + ["found again"] * bool(curve.recall), rows)
@@ -173,14 +188,10 @@ def _radii(curve: Curve) -> str:
 def _edits(curve: Curve) -> str:
     if not curve.by_edit:
         return ""
-    rows = [([name, _percent(count)], False) for name, count in curve.by_edit.items()]
+    rows = [([name, in_percent(count)], False) for name, count in curve.by_edit.items()]
     cases = next(iter(curve.by_edit.values())).cases
     return _table(f"By edit, {cases:,} pictures at radius {curve.radius}",
                   ["edit", "found again, with bounds"], rows)  # fmt: skip
-
-
-def _percent(count: Count) -> str:
-    return f"{count.share:.1%} ({count.low:.1%} to {count.high:.1%})"
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]) -> str:

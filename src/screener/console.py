@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 
 from screener import standard_streams
+from screener.printable import printable as printable
 
 
 class _Console(Console):
@@ -31,11 +32,6 @@ def to_stdout() -> Console:
     """A console on standard output, for what was asked to be shown."""
     width = None if sys.stdout.isatty() else 200
     return _Console(highlight=False, width=width)
-
-
-def printable(name: str | None) -> str:
-    """A name without control characters, which could command the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name or "-")
 
 
 class _Closed(io.TextIOBase):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from screener import result_lines
 from screener.errors import OutputError
 from screener.extras import EXTRAS, is_here
 from screener.media.source import Name
@@ -66,14 +67,13 @@ class Finished:
         found = cls(engine)
         seen, told, holders = bytearray(), bytearray(), bytearray()
         try:
-            with path.open("rb") as stream:
-                for number, line in enumerate(stream, start=1):
-                    if not line.endswith(b"\n"):
-                        found._end_torn(path, line)
-                        break
-                    one = found._add(path, number, line, seen, told).holders()
-                    if not holders.endswith(one):  # members mostly stand in a row
-                        holders += one
+            for number, line in enumerate(result_lines.read(path), start=1):
+                if not line.endswith(b"\n"):
+                    found._end_torn(path, line)
+                    break
+                one = found._add(path, number, line, seen, told).holders()
+                if not holders.endswith(one):  # members mostly stand in a row
+                    holders += one
         except FileNotFoundError:
             pass
         except OSError as error:

@@ -8,15 +8,14 @@ import base64
 import hashlib
 from html import escape
 
-_SPARE = "\N{REPLACEMENT CHARACTER}"
+from screener.printable import printable
 
 
 def text(value: object) -> str:
     """A foreign value as text and nothing else, in HTML: without characters that turn or hide
     others.
     """
-    plain = "".join(c if c.isprintable() else _SPARE for c in str(value))
-    return escape(plain, quote=True)
+    return escape(printable(value), quote=True)
 
 
 def head(title: str, style: str) -> str:

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.console import printable
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
 from screener.lists.import_report import COUNTS, FULL, ImportReport
@@ -22,10 +21,11 @@ from screener.lists.matches import Flood
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
 from screener.lists.verifying import Verification
+from screener.printable import printable
 
 
 def _safe(text: object) -> str:
-    return escape(printable(str(text)))
+    return escape(printable(text))
 
 
 def _when(seconds: float) -> str:
@@ -189,6 +189,10 @@ def print_export(console: Console, report: ExportReport) -> None:
             console.print(f"  withheld: {number} records of {_safe(source)}: {_safe(reason)}")
     for reason, number in report.left_out.items():
         console.print(f"  left out: {number} {_safe(reason)}")
+    if not report.hashes:
+        console.print(
+            "  [yellow]no hash is in it: no confirmed or disputed record may go to this audience[/]"
+        )
     if report.lost:
         console.print(f"  not said: {_safe(', '.join(report.lost))}")
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
@@ -94,8 +95,9 @@ def measure(
     """
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
-    if any(bits < 0 for bits in radius):
-        raise HashError(f"a radius is 0 or more bits, not {min(radius)}")
+    for bits in radius:
+        if isinstance(bits, bool) or not isinstance(bits, Integral) or bits < 0:
+            raise HashError(f"a radius is a whole number of bits from 0, not {bits!r}")
     own = cores()
     counts = sorted(set(threads or (1, own)))
     kinds = list(map(kind_named, known.kinds))

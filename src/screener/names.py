@@ -15,6 +15,8 @@ from screener.errors import PolicyError
 # within its first so many bytes.
 _LONGEST_NAME = 4096
 _CHUNK = 1 << 16
+# Bytes without an end of a name, that are none.
+_ENDLESS = 1 << 20
 # Nobody who ends names by NULs stops for so many seconds behind a line end within his first name.
 _PAUSE_S = 0.25
 
@@ -39,7 +41,7 @@ class Names(PathLike[str]):
     """The names on a stream, as `find … -print0` or `find …` writes them: separated by NULs where
     there is one among the first 4,096 bytes, or in what comes before a pause behind a line end;
     else by line ends. Names that are not UTF-8 stay so; PolicyError where they begin as UTF-16
-    does, of which each letter would be a name. As a path, `-`.
+    does, of which each letter would be a name, and where one has no end. As a path, `-`.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -64,6 +66,7 @@ class Names(PathLike[str]):
             if end:
                 *whole, rest = rest.split(end)
                 yield from (os.fsdecode(name) for name in whole if name)
+                _check_end(rest)
             if isinstance(piece, Awaited):
                 yield piece
         yield from (os.fsdecode(name) for name in rest.split(end or b"\n") if name)
@@ -85,6 +88,14 @@ class Names(PathLike[str]):
             return Awaited(self._stream.fileno()) if hasattr(select, "poll") else None
         except (AttributeError, OSError, ValueError):
             return None
+
+
+def _check_end(name: bytes) -> None:
+    if len(name) > _ENDLESS:
+        raise PolicyError(
+            f"a name to be screened goes on for {_ENDLESS:,} bytes: end each by line ends or NULs,"
+            " and all in the same way"
+        )
 
 
 def _check_encoding(names: bytes) -> None:

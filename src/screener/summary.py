@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from screener import result_lines
 from screener.errors import OutputError
 from screener.extras import EXTRAS
 from screener.newest import SEEN, Seen, name_in, superseded
@@ -25,17 +26,16 @@ _MATCHES = 500  # that are named one by one
 
 def lines_of(path: Path) -> Iterator[dict[str, Any] | None]:
     """The result lines of a file, all of them; None for one that cannot be read, as a crash may
-    leave it.
+    leave it. OutputError as `result_lines.read`.
     """
     try:
-        with path.open("rb") as stream:
-            for line in stream:
-                try:
-                    facts = json.loads(line)
-                    known = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    known = False
-                yield facts if known else None
+        for line in result_lines.read(path):
+            try:
+                facts = json.loads(line)
+                known = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                known = False
+            yield facts if known else None
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 

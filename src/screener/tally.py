@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.console import printable
 from screener.extras import install
 from screener.finished import Finished
+from screener.printable import printable
 from screener.result import Match, Result, Verdict
 
 # Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
@@ -97,7 +97,7 @@ def _result_table(results: Iterable[Result]) -> Table:
     for result in results:
         colour = colours[result.verdict]
         table.add_row(
-            escape(printable(result.input)), f"[{colour}]{result.verdict}[/]", _why(result)
+            escape(printable(result.input or "-")), f"[{colour}]{result.verdict}[/]", _why(result)
         )
     return table
 

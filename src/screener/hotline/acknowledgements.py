@@ -20,9 +20,9 @@ from screener.hotline.acknowledgement import (
     parse,
 )
 from screener.hotline.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.language import plain
 from screener.hotline.partners import Partner
 from screener.hotline.sentence import marked, why
+from screener.printable import printable
 
 MOST = 10_000  # files of one partner that are read at once: those that came last
 _UNREADABLE = marked("it cannot be opened: {why}")
@@ -71,9 +71,9 @@ def read(
     unread: list[Unread] = []
     for name in names:
         try:
-            found.append(parse(_bytes(folder / name), plain(name), sent=sent, now=now))
+            found.append(parse(_bytes(folder / name), printable(name), sent=sent, now=now))
         except UnreadError as error:
-            unread.append(Unread(plain(name), error.reason, error))
+            unread.append(Unread(printable(name), error.reason, error))
     if more:
         message = marked(
             "the {more} oldest files have not been read, but the newest {most}: move old ones away"

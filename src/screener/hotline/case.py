@@ -71,6 +71,7 @@ class Case:
     state: State
     received: datetime  # of its first report
     reports: tuple[str, ...]  # their random references
+    reported: tuple[datetime, ...] = ()  # when each of them came in
     languages: tuple[Language, ...] = ()  # of the reporters
     countries: tuple[str, ...] = ()  # that reporters told, ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged

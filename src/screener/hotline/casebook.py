@@ -100,6 +100,9 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         state=state,
         received=moment(received),
         reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
+        reported=tuple(
+            map(moment, column("SELECT received FROM reports WHERE in_case = ? ORDER BY number"))
+        ),
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),

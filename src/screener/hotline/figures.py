@@ -1,11 +1,11 @@
-"""Figures: what a set of cases says of how fast content is removed, and by whom."""
+"""Figures: what a set of cases says of how fast content is removed, by whom, and month by month."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from screener.hotline import clock
 from screener.hotline.case import DEADLINE, Case, Sent
@@ -62,6 +62,67 @@ def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
             for name in names
         },
         all=_removals(notices, now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What was done in a month, `2026-10`, of a hotline's zone.
+
+    `reports` and `cases` came in, each case with its first report; `assessed` cases were held by
+    those who decide to be illegal or not, and `illegal` of these are held so now. `sent` notices
+    were written; `removed` were told to be removed in it, whenever they were sent, `in_time` of
+    them within 24 hours after the report came in. `median` is of the time from report to removal of
+    what was removed; None where nothing was.
+    """
+
+    month: str
+    reports: int
+    cases: int
+    assessed: int
+    illegal: int
+    sent: int
+    removed: int
+    in_time: int
+    median: timedelta | None
+
+
+def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
+    """Each step of cases in the month in which it was taken, the newest first; none of a month in
+    which there was nothing.
+    """
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    taken: defaultdict[str, list[timedelta]] = defaultdict(list)
+
+    def of(at: datetime) -> str:
+        return f"{at.astimezone(zone):%Y-%m}"
+
+    for case in cases:
+        counts[of(case.received)]["cases"] += 1
+        for at in case.reported:
+            counts[of(at)]["reports"] += 1
+        for event in case.events:
+            if event.state == "assessed":  # once a case: later steps may leave it there
+                counts[of(event.at)].update(assessed=1, illegal=case.outcome == "illegal")
+                break
+        for sent in case.sent:
+            counts[of(sent.at)]["sent"] += 1
+            removed = _removed(case, sent)
+            if removed is not None:
+                taken[of(removed)].append(removed - case.received)
+    return tuple(
+        Month(
+            month=month,
+            reports=counts[month]["reports"],
+            cases=counts[month]["cases"],
+            assessed=counts[month]["assessed"],
+            illegal=counts[month]["illegal"],
+            sent=counts[month]["sent"],
+            removed=len(taken[month]),
+            in_time=sum(time <= DEADLINE for time in taken[month]),
+            median=_median(sorted(taken[month])),
+        )
+        for month in sorted({*counts, *taken}, reverse=True)
     )
 
 

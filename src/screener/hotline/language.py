@@ -23,6 +23,7 @@ from unicodedata import bidirectional, category, normalize
 from screener.errors import HotlineError
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sentence import Sentence, marked
+from screener.printable import printable
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -40,13 +41,6 @@ _NO_CATALOGUE = (
 )
 _RIGHT_TO_LEFT_MARK = "\u200f"
 _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
-
-
-def plain(text: object) -> str:
-    """One line of foreign text without what turns, hides or moves other text: characters that
-    cannot be printed become U+FFFD.
-    """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def visible(text: str) -> str:
@@ -106,7 +100,7 @@ class Translator:
         return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
 
     def _apart(self, isolate: str, value: object) -> str:
-        text = plain(value)
+        text = printable(value)
         # A terminal shows more of these characters than a reader wants: only where they are needed.
         turns = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
         if isinstance(value, int | float) or not turns:

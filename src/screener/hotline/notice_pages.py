@@ -12,6 +12,7 @@ from screener.hotline import acknowledgement, page
 from screener.hotline.defang import defanged
 from screener.hotline.language import Translator
 from screener.hotline.notice import Notice
+from screener.html_page import text
 
 # A longer value, of a video, is read by machines only.
 _LONGEST = 400
@@ -113,7 +114,7 @@ def html_of(notice: Notice, say: Translator) -> str:
         body += f"<h2>{page.said(_hashes_head(notice, say))}</h2>\n" + _listed(
             f"{page.code(kind)} {page.code(value)}" for kind, value in _hashes(notice, say)
         )
-    example = "\n".join(page.text(one) for one in acknowledgement.example(notice.id))
+    example = "\n".join(text(one) for one in acknowledgement.example(notice.id))
     body += (
         f"<h2>{page.said(say('How to answer'))}</h2>\n<p>{page.said(_answer(say))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'

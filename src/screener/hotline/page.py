@@ -8,13 +8,8 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from screener.hotline.language import Translator, plain
-from screener.html_page import head
-
-
-def text(value: object) -> str:
-    """A foreign value as text and nothing else, in HTML."""
-    return escape(plain(value), quote=True)
+from screener.hotline.language import Translator
+from screener.html_page import head, text
 
 
 def said(message: str) -> str:

@@ -15,13 +15,14 @@ from screener.claim import Sort
 from screener.hotline import clock, page
 from screener.hotline.case import Case, Language
 from screener.hotline.clock import Standing
-from screener.hotline.figures import Figures, Removals, figures
+from screener.hotline.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import Translator, translator
 from screener.hotline.partners import Hotline, Partner
 from screener.hotline.published import replace
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
+from screener.html_page import text
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -43,10 +44,10 @@ def write_html(
     the package's own where left out: the page tells which of them nobody has checked. HotlineError
     where it cannot be written, or where the file holds anything but a page.
     """
-    text = page_of(
+    made = page_of(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    replace(Path(path), text.encode(), sort=_PAGE, mode=0o600)
+    replace(Path(path), made.encode(), sort=_PAGE, mode=0o600)
 
 
 def page_of(
@@ -65,6 +66,7 @@ def page_of(
         + _numbers(found, say)
         + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
         + _section(say("Removal by partner"), _partners(found, names, say), say)
+        + _section(say("By month"), _months(by_month(held, zone=hotline.zone), say), say)
         + _section(say("Cases that have ended"), _ended(ended, now, hotline, say), say)
         + _footer(load() if helplines is None else helplines, say)
     )
@@ -97,7 +99,7 @@ def _share(found: Removals, say: Translator) -> str:
     return "–" if found.share is None else say.share(found.share)
 
 
-def _median(found: Removals, say: Translator) -> str:
+def _median(found: Removals | Month, say: Translator) -> str:
     return "–" if found.median is None else say.duration(found.median)
 
 
@@ -154,12 +156,40 @@ def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
 def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
     share = page.said(_share(some, say))
     if some.share is not None:
-        of = say("{part} of {whole}").format(
-            part=say.number(some.in_time), whole=say.number(some.counted)
-        )
-        share += f" ({page.said(of)})"
+        share += f" ({page.said(_part(some.in_time, some.counted, say))})"
     numbers = (some.sent, some.acknowledged, some.removed, some.refused)
-    return (*(page.text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
+    return (*(text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
+
+
+def _part(part: int, whole: int, say: Translator) -> str:
+    return say("{part} of {whole}").format(part=say.number(part), whole=say.number(whole))
+
+
+def _months(months: Iterable[Month], say: Translator) -> str:
+    heads = (
+        say("Month"), say("Reports"), say("New cases"), say("Assessed"), say("Held illegal"),
+        say("Notices"), say("Removed"), say("Removed within 24 hours"),
+        say("Median time to removal"),
+    )  # fmt: skip
+    rows = []
+    for one in months:
+        numbers = (one.reports, one.cases, one.assessed, one.illegal, one.sent, one.removed)
+        in_time = _part(one.in_time, one.removed, say) if one.removed else "–"
+        rows.append(
+            (
+                page.isolated(one.month),
+                *(text(say.number(n)) for n in numbers),
+                page.said(in_time),
+                page.said(_median(one, say)),
+            )
+        )
+    if not rows:
+        return ""
+    hint = say(
+        "Each step counts in the month in which it was taken. The share and the median are of what"
+        " was removed in the month, counted from when the report was received."
+    )
+    return page.table(map(page.said, heads), rows) + f"<p>{page.said(hint)}</p>\n"
 
 
 def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:

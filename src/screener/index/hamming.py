@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from screener.index.invariants import check_codes
 from screener.index.layout import Identity, Sections, open_sections, write_sections
 from screener.index.tables import Tables
 from screener.threads import checked as checked_threads
+from screener.whole import whole
 
 WIDTHS: Final = (8, 16, 32, 64)
 CONTENT: Final = "hamming"
@@ -203,6 +203,8 @@ class HammingIndex:
         # core refuses what is not as it should be, and only then we look what that was.
         if type(queries) is not np.ndarray:  # whatever has a buffer would do for the core
             queries = _check_queries(queries, self._codes.shape[1])
+        if type(radius) is not int:  # the core takes what is true for 1
+            radius = self._check_radius(radius)
         try:
             found = self._index.search(queries, radius, threads)
         except (TypeError, ValueError):
@@ -240,12 +242,12 @@ class HammingIndex:
 
     def _check_radius(self, radius: int) -> int:
         try:
-            whole = operator.index(radius)
+            bits = whole(radius)
         except TypeError:
             raise HashError(f"a radius is a whole number of bits, not {radius!r}") from None
-        if not 0 <= whole <= self.bits:
-            raise HashError(f"radius {whole} is not within 0 to {self.bits} bits")
-        return whole
+        if not 0 <= bits <= self.bits:
+            raise HashError(f"radius {bits} is not within 0 to {self.bits} bits")
+        return bits
 
 
 def _again(path: str, identity: Identity) -> HammingIndex:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,10 @@ def check_not_older(
     imported of the source: it would bring back what its sender has withdrawn since. A list is known
     by its id, whatever its folder is called; imports of older versions kept its name alone.
     """
-    rows = connection.execute("SELECT counts FROM imports WHERE source = ?", (source,))
-    before = [kept[SIGNED] for (text,) in rows if SIGNED in (kept := json.loads(text))]
     known_as = {"id": signed.list_id, "list": _told(signed)}
     same = [
         one["generation"]
-        for one in before
+        for one in _signed_before(connection, source)
         if (key := "id" if "id" in one else "list") and one[key] == known_as[key]
     ]
     newest = max(same, default=signed.generation)
@@ -75,6 +74,25 @@ def check_not_older(
             f" generation {newest} was imported already: ask for a newer export; if the sender's"
             " list was made anew, purge the source first, or name another source"
         )
+
+
+def unsigned_notes(
+    connection: sqlite3.Connection, source: str, signed: Manifest | None
+) -> Iterator[str]:
+    """What to know where no signature was asked for, and one was of an earlier file of the source:
+    anybody may have written this one, and it may be older than what is held.
+    """
+    if signed is None and _signed_before(connection, source):
+        yield (
+            "earlier files of this source were taken by their signature, and this one without: who"
+            " wrote it, and when, was not checked; --key checks it"
+        )
+
+
+def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
+    """What is kept of the signed imports of a source."""
+    rows = connection.execute("SELECT counts FROM imports WHERE source = ?", (source,))
+    return [kept[SIGNED] for (text,) in rows if SIGNED in (kept := json.loads(text))]
 
 
 def _told(signed: Manifest) -> str:

@@ -75,7 +75,8 @@ class Entries:
     In a file of several sources an entry is named `source/entry`, since its id is the source's own.
     The source is what stands before the first slash: one in its name is written `%2F`.
     `withheld` are the records of the last pass that their own terms keep back, by source and
-    reason; `passed` how many it gave, and `narrowest` the terms that obey all of these, by source.
+    reason; `passed` how many it gave, `matching` how many of these are confirmed or disputed, and
+    `narrowest` the terms that obey all that it gave, by source.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Entries:
             labels = json.loads(text)
             if not self._passes(source, labels):
                 continue
-            yield Entry(
+            made = Entry(
                 source,
                 entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
                 State(state),
@@ -121,10 +122,12 @@ class Entries:
                 updated,
                 self._times[since],
             )
+            self.matching += made.matching
+            yield made
 
     def _begin(self) -> None:
         self.withheld: Counter[tuple[str, str]] = Counter()
-        self.passed = 0
+        self.passed = self.matching = 0
         self.narrowest = dict(self._sources)
 
     def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
@@ -218,6 +221,8 @@ def _fill(
         withheld.setdefault(source, {})[why_not] = count
     if withheld and not entries.passed:
         raise _nothing(order, withheld)
+    if entries.matching and not tally.hashes:
+        raise _no_place(order, entries.matching, tally)
     # Labels carry the terms of single records; where there are none, all go under the narrowest.
     under = allowed if order.format == neutral_csv.NAME else entries.narrowest
     report = ExportReport(
@@ -281,6 +286,15 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
     return ListError(
         f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
         " at import, by the labels of a record, or by `screener terms`"
+    )
+
+
+def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
+    """Who looks up in such a file would find nothing, and take all for cleared."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in tally.left_out.items())
+    return ListError(
+        f"of {matching} confirmed and disputed records that may go on, none has a hash for this"
+        f" {order.format} file ({reasons}); choose another format or, for bloom, another kind"
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import operator
 import re
 import secrets
 import shutil
@@ -28,6 +27,7 @@ from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing
 from screener.lists.database import SEGMENTS, check_folder, check_format, connect, of_generation
 from screener.version import __version__
+from screener.whole import whole
 
 LOCK = "lock"
 _STAMP = 8  # bytes
@@ -116,7 +116,7 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
 def _whole(number: int) -> int:
     """A number that SQLite can be asked for: it knows no NumPy, and reads a text as a number."""
     try:
-        return max(-1, min(operator.index(number), _LARGEST))
+        return max(-1, min(whole(number), _LARGEST))
     except TypeError:
         raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 

@@ -104,7 +104,11 @@ def import_file(
             unknown_columns=tuple(
                 name for name in reader.unknown_columns if not may_hold_hash(name)
             ),
-            notes=(*reader.notes, *_guessed_notes(connection, options)),
+            notes=(
+                *reader.notes,
+                *_guessed_notes(connection, options),
+                *binding.unsigned_notes(connection, source, signed),
+            ),
         )
         run.check_any_good(report)
         if wishes.full:
