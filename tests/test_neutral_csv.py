@@ -168,9 +168,21 @@ def test_a_row_of_empty_cells_is_blank(blank):
     """As spreadsheets write many below the last one: none is counted, and a full list that ends so
     is not refused for rows that could not be read.
     """
-    (row,) = good(f"id,md5\n{blank}\nx,{MD5}\n{blank}\n{blank}\n")
+    (row,) = good(f"id,md5\nx,{MD5}\n{blank}\n\n{blank}\n")
 
     assert row.entry == "x"
+
+
+@pytest.mark.parametrize("emptied", [",", " , ", ",,,,", "\u00a0,\u00a0", '"",""'])
+def test_rows_that_were_emptied_among_others_are_set_aside(emptied):
+    """The first of each run, since nobody knows what they said: as a full list, a faulty export
+    would withdraw what stood there.
+    """
+    rows = read(f"id,md5\nx,{MD5}\n{emptied}\n\n{emptied}\ny,{MD5}\n{emptied}\nz,{MD5}\n,\n")
+
+    assert [row.entry for row in rows if isinstance(row, Row)] == ["x", "y", "z"]
+    bad = [(row.line, row.reason) for row in rows if isinstance(row, BadRow)]
+    assert bad == [(3, "only delimiters"), (7, "only delimiters")]
 
 
 @pytest.mark.parametrize("mark", ["\u200f{}", "{}\u200e", "\u202b{}\u202c", "{}\u00ad"])

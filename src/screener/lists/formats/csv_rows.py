@@ -44,24 +44,37 @@ class CsvRows:
         self._delimiter = delimiter
         self._width = width
         self._ragged = ragged
-        # Spreadsheets end their files with rows of nothing but delimiters.
+        # Spreadsheets write rows of nothing but delimiters below their last: no others are blank,
+        # as a faulty export may have emptied them, and a full list withdraws what it has not.
         self._blank = f"{SURROUNDINGS}{delimiter or ''}"
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
-        """Each row that is neither blank nor a comment, in order."""
-        width, delimiter = self._width, self._delimiter
+        """Each row that is neither blank nor a comment, in order. Rows of nothing but delimiters
+        are blank behind the last row; before another one, the first of them is a BadRow.
+        """
+        emptied: int | None = None  # the first such line behind the last row
         for number, line in self._lines:
-            if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
-                if not line.strip(self._blank).strip():
-                    continue
-                cells = [line] if delimiter is None else line.split(delimiter)
-                if len(cells) == width:  # the usual row, on the shortest way
-                    reason = broken(line)
-                    yield (number, cells) if reason is None else BadRow(number, None, reason)
-                    continue
-            found = self._unusual(number, line)
-            if found is not None:
-                yield found
+            found = self._row(number, line)
+            if found is None:
+                continue
+            if not isinstance(found, BadRow) and not found[1]:
+                emptied = emptied or number
+                continue
+            if emptied is not None:
+                yield BadRow(emptied, None, "only delimiters")
+                emptied = None
+            yield found
+
+    def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
+        """What a line holds: without cells where it has nothing but delimiters."""
+        if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
+            if not line.strip(self._blank).strip():
+                return (number, []) if line.strip() else None
+            cells = [line] if self._delimiter is None else line.split(self._delimiter)
+            if len(cells) == self._width:  # the usual row, on the shortest way
+                reason = broken(line)
+                return (number, cells) if reason is None else BadRow(number, None, reason)
+        return self._unusual(number, line)
 
     def _unusual(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
         if line is None:
@@ -72,7 +85,7 @@ class CsvRows:
         if isinstance(cells, BadRow):
             return cells
         if not "".join(cells).strip(SURROUNDINGS).strip():
-            return None
+            return number, []
         if line.startswith("#") and self._is_comment(cells):
             return None
         if not self._fits(cells):
