@@ -185,7 +185,6 @@ def false_matches(
         away = np.where(owners == owner, size * 8, away)
         nearest = min(nearest, int(away.min()))
         hits |= {(at, int(owners[hit])) for hit in np.flatnonzero(away <= RADIUS[tool])}
-    low, high = robustness_page.bounds(len(hits), pairs)
     return {
         "section": "false matches",
         "tool": tool,
@@ -193,7 +192,6 @@ def false_matches(
         "radius": RADIUS[tool],
         "pairs": pairs,
         "hits": len(hits),
-        "per_million": [round(1e6 * value, 2) for value in (len(hits) / pairs, low, high)],
         "nearest": nearest,
     }
 

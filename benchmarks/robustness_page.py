@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS
 
+from screener.calibrate import Count
+from screener.calibration_page import in_a_million
+
 Row = dict[str, Any]
 BEGIN, END = "<!-- figures: made by benchmarks/robustness.py -->\n", "<!-- end of figures -->\n"
 TOOLS = ("plain PDQ", "screener", "pHash", "perception PDQ", "perception pHash")
-
-
-def bounds(hits: int, trials: int) -> tuple[float, float]:
-    """The 95 % bounds of a share, exact (Clopper and Pearson), as shares."""
-
-    def at_most(count: int, share: float) -> float:
-        """The chance of so many hits or fewer."""
-        if share <= 0:
-            return 1.0
-        logs = (
-            math.lgamma(trials + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(trials - k + 1)
-            + k * math.log(share)
-            + (trials - k) * math.log1p(-share)
-            for k in range(count + 1)
-        )
-        return math.fsum(math.exp(value) for value in logs)
-
-    low = 0.0 if hits == 0 else _root(lambda share: at_most(hits - 1, share) < 0.975)
-    high = 1.0 if hits == trials else _root(lambda share: at_most(hits, share) < 0.025)
-    return low, high
-
-
-def _root(beyond: Callable[[float], bool]) -> float:
-    """The share from which on `beyond` holds."""
-    low, high = 0.0, 1.0 - 1e-12
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (low, middle) if beyond(middle) else (middle, high)
-    return high
 
 
 def share(row: Row, tool: str) -> float:
@@ -77,10 +48,10 @@ def false_table(rows: Sequence[Row]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        rate, low, high = row["per_million"]
+        rate = in_a_million(Count.of(row["hits"], row["pairs"]))
         lines.append(
             f"| {row['tool']} | {row['queries']} | {row['radius']} | {row['pairs']:,} "
-            f"| {row['hits']} | {rate:g} ({low:g} to {high:g}) | {row['nearest']} bits |"
+            f"| {row['hits']} | {rate} | {row['nearest']} bits |"
         )
     return lines
 
