@@ -99,6 +99,15 @@ class Joining:
             return []
         return [item for item in held.hashes if item.kind.name in kinds]
 
+    def same(self, have: Stored, carried: int) -> None:
+        """Note that what the file said of an entry so far is what is held of it, and which fields
+        it leaves to that: `Version.carried`.
+        """
+        if have.record >= self._pending.first:
+            self._pending.carry(have.record, carried)
+        else:
+            self._met.same(have.record, carried)
+
     def _carried_by(self, have: Stored) -> int:
         if have.record >= self._pending.first:
             return self._pending.carried(have.record)

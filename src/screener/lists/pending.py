@@ -108,6 +108,10 @@ class Pending:
         """What a version of this import has of the version before: see `Version.carried`."""
         return self._carried[record - self.first]
 
+    def carry(self, record: int, carried: int) -> None:
+        """Note anew what a version of this import has of the version before."""
+        self._carried[record - self.first] = carried
+
     def end(self, record: int) -> None:
         """End a version of a generation before."""
         self._ended.append((self._number, record))

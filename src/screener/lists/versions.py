@@ -248,9 +248,9 @@ class Versions:
         if not fresh:
             self.counts[was] -= 1
         if version.fingerprint == have.fingerprint:
+            self._joining.same(have, version.carried)
             if not fresh:
                 self.counts["unchanged"] += 1
-                self._met.same(have.record, version.carried)
                 self._note_word(entry, have, row)
             return
         if not fresh:
