@@ -46,6 +46,10 @@ class Met:
         """Note that rows say what a version says, and what they leave to it: `Version.carried`."""
         self._marks[record] = _SAME | carried << _BITS
 
+    def said_same(self, record: int) -> bool:
+        """Whether the rows that met a version say the same, but for what is older than it."""
+        return self._marks[record] & _SAME != 0
+
     def older(self, record: int) -> None:
         """Note that a row is older than a version."""
         self._marks[record] = _OLDER

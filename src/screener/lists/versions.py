@@ -1,10 +1,12 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
-The same content changes nothing, another makes a new version of the record. A further row of the
-same file on an entry is united with what the file said of it before, at the same time or at none;
-a later one stands in its place, and an earlier one is left. Memory is bounded by the
-batch, one byte for each version there was and each new one, 24 for each replaced, and the packed
-values that changed.
+The first row of a file on an entry stands in the place of what the list held, unless it is older.
+Further rows of the file on it are united with the first, but for those of another time: a later
+one stands in its place, an earlier one is left. What says the same as before changes nothing;
+anything else makes a new version of the record.
+
+Memory is bounded by the batch, one byte for each version there was and each new one, 24 for each
+replaced, and the packed values that changed.
 """
 
 from __future__ import annotations
@@ -97,14 +99,16 @@ class Versions:
         stored = self._lookup(list(entries))
         for version, (entry, row) in zip(versions, entries.items(), strict=True):
             have = stored.get(entry)
-            if have is not None and (have.since == self._number or self._met[have.record]):
-                self.counts["repeated"] += 1
-                self._take_further(entry, have, row)
-                continue
             if have is None:
                 self.counts["added"] += 1
                 self.counts["low_information"] += _low(version)
                 self._insert(entry, version)
+                continue
+            made_now = have.since == self._number
+            if made_now or self._met[have.record]:
+                self.counts["repeated"] += 1
+            if made_now or self._met.said_same(have.record):
+                self._take_further(entry, have, row)
             else:
                 self._take_first(entry, have, row, version)
         self._pending.flush()
@@ -197,77 +201,70 @@ class Versions:
         return found
 
     def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
-        """Take the first row of the file on an entry that the list holds."""
-        if version.fingerprint != have.fingerprint:
-            version = self._joining.instead(have, row)
-        if version.fingerprint == have.fingerprint:
-            self.counts["unchanged"] += 1
-            self._met.same(have.record, version.carried)
-            self._note_word(entry, have, row)
-        elif self._ages.outdated(have, row):
-            self.counts["outdated"] += 1
-            self._met.older(have.record)
+        """Take a row on an entry that the list holds, of which the file has said nothing so far,
+        or only what is older than what the list holds.
+        """
+        only_older = self._met.only_older(have.record)
+        if version.fingerprint != have.fingerprint and self._ages.outdated(have, row):
+            if not only_older:
+                self.counts["outdated"] += 1
+                self._met.older(have.record)
             self._note_word(entry, have, row)
             if self._all_count:
                 self._older.put(entry, row)
             return
+        if only_older:
+            self.counts["outdated"] -= 1
+            if self._all_count:
+                row = self._older.beside(entry, row)
+        if only_older or version.fingerprint != have.fingerprint:
+            version = self._joining.instead(have, row)
+        self.counts["low_information"] += _low(version)
+        if version.fingerprint == have.fingerprint:
+            self.counts["unchanged"] += 1
+            self._joining.same(have, version.carried)
+            self._note_word(entry, have, row)
         else:
             self.counts["changed"] += 1
             self._replace(entry, have, version)
-        self.counts["low_information"] += _low(version)
 
     def _take_further(self, entry: str, have: Stored, row: Row) -> None:
-        """Take a further row of the file on an entry: as a page of its own would be, but united
-        with what the file said of the entry before, where no time tells which of the two came last.
+        """Take a further row on an entry, of which `have` is what the file said so far.
+
+        A later row takes its place, and an earlier one is left. They are united where they are of
+        one time, where one of them has none, and where all rows of the format count.
         """
-        fresh = have.since == self._number
-        if not fresh and self._met.only_older(have.record):
-            was = "outdated"
-            older = self._ages.outdated(have, row)
-            if older:
-                self._note_word(entry, have, row)
-                if self._all_count:
-                    self._older.put(entry, row)
-                return
-            if self._all_count:
-                row = self._older.beside(entry, row)
-            unite = False
+        way = None if self._all_count else order(row.updated, have.updated)
+        if way == -1:
+            self._note_word(entry, have, row)
+            return
+        if way == 1:
+            if row.state is not State.WITHDRAWN:
+                row = self._timeless.beside(entry, row)
+            version = self._joining.instead(have, row)
         else:
-            was = "unchanged"
-            way = None if self._all_count else order(row.updated, have.updated)
-            if way == -1:
-                self._note_word(entry, have, row)
-                return
-            unite = way != 1
             if not self._all_count:
-                row = self._with_timeless(entry, have, row, way)
-        join = self._joining.beside if unite else self._joining.instead
-        version = join(have, row)
-        counted = 0 if was == "outdated" else self._low_stored(have)
-        self.counts["low_information"] += _low(version) - counted
-        if not fresh:
-            self.counts[was] -= 1
+                self._keep_timeless(entry, have, row)
+            version = self._joining.beside(have, row)
+        self.counts["low_information"] += _low(version) - self._low_stored(have)
         if version.fingerprint == have.fingerprint:
             self._joining.same(have, version.carried)
-            if not fresh:
-                self.counts["unchanged"] += 1
-                self._note_word(entry, have, row)
+            self._note_word(entry, have, row)
             return
-        if not fresh:
+        if have.since != self._number:
+            self.counts["unchanged"] -= 1
             self.counts["changed"] += 1
-        self._replace(entry, have, version, united=unite)
+        self._replace(entry, have, version, united=way != 1)
 
-    def _with_timeless(self, entry: str, have: Stored, row: Row, way: int | None) -> Row:
-        """A further row on an entry, with the rows without a time that the file has of it, where it
-        takes the place of all that is of a time before.
+    def _keep_timeless(self, entry: str, have: Stored, row: Row) -> None:
+        """Put aside whichever has no time, of what the file said of an entry and a further row: it
+        counts as well beside what is of a later time than the other.
         """
-        if way == 1:
-            return row if row.state is State.WITHDRAWN else self._timeless.beside(entry, row)
-        if way is None and timeless(row.updated) != timeless(have.updated):
-            said = row if timeless(row.updated) else self._joining.said(have)
-            if said.state is not State.WITHDRAWN:
-                self._timeless.put(entry, said)
-        return row
+        if timeless(row.updated) == timeless(have.updated):
+            return
+        said = row if timeless(row.updated) else self._joining.said(have)
+        if said.state is not State.WITHDRAWN:
+            self._timeless.put(entry, said)
 
     def _note_word(self, entry: str, have: Stored, row: Row) -> None:
         """Keep what a row that changes nothing says, where it withdraws its entry and the list
