@@ -58,7 +58,7 @@ class PdqLines:
                 yield BadRow(number, None, "line too long")
             elif line.strip().casefold().replace('"', "") == _HEADER:
                 self._hash_last = True
-            elif line.strip() and not line.startswith("#"):
+            elif line.strip() and (self._hash_last or not line.startswith("#")):
                 yield self._row(number, line.strip())
 
     def _row(self, number: int, line: str) -> Row | BadRow:
