@@ -28,7 +28,8 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.visiting import HEADER, Mark, Order
+from screener.orders import Order, framed
+from screener.visiting import Mark
 from screener.worker import Errand, Worker
 from screener.workers import Workers, each
 
@@ -511,8 +512,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
         )
         for number in range(rng.randint(1, 40))
     ]
-    orders = [order.packed() for order in sent]
-    data = b"".join(HEADER.pack(len(order)) + order for order in orders)
+    data = b"".join(framed(order.packed()) for order in sent)
     reading, writing = os.pipe()
 
     def write():

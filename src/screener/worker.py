@@ -19,8 +19,9 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of
+from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.result import Reason
-from screener.visiting import HEADER, WORN, Answer, Job, Mark, Order, serve, write_all
+from screener.visiting import WORN, Job, Mark, serve
 
 _log = logging.getLogger(__name__)
 
@@ -163,13 +164,13 @@ class Worker(Generic[T]):
         orders: list[bytes] = []
         for errand in self.errands:
             if not errand.sent:
-                order = Order(self._number + 1, errand.target, errand.budget, errand.way).packed()
-                size = HEADER.size + len(order)
-                if under_way and under_way + size > self._room:
+                order = Order(self._number + 1, errand.target, errand.budget, errand.way)
+                message = framed(order.packed())
+                if under_way and under_way + len(message) > self._room:
                     break
                 self._number += 1
-                errand.number, errand.sent = self._number, size
-                orders += HEADER.pack(len(order)), order
+                errand.number, errand.sent = self._number, len(message)
+                orders.append(message)
             under_way += errand.sent
         if orders:
             # One that has died is found when its answers end.
@@ -248,15 +249,8 @@ class Worker(Generic[T]):
                 if len(chunk) < _CHUNK:
                     there = bool(chunk)
                     break
-        at = 0
-        while len(self._came) - at >= HEADER.size:
-            (size,) = HEADER.unpack_from(self._came, at)
-            if len(self._came) - at - HEADER.size < size:
-                break
-            at += HEADER.size
-            done += self._told(bytes(self._came[at : at + size]))
-            at += size
-        del self._came[:at]
+        for answer in take_whole(self._came):
+            done += self._told(answer)
         return there
 
     def _told(self, answer: bytes) -> list[Done[T]]:
