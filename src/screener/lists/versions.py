@@ -257,13 +257,11 @@ class Versions:
         self._replace(entry, have, version, united=way != 1)
 
     def _keep_timeless(self, entry: str, have: Stored, row: Row) -> None:
-        """Put aside whichever has no time, of what the file said of an entry and a further row: it
-        counts as well beside what is of a later time than the other.
+        """Put aside what has no time, where what the file said of an entry so far has one and a
+        further row has none, or the other way round: it counts as well beside a later row.
         """
-        if timeless(row.updated) == timeless(have.updated):
-            return
-        said = row if timeless(row.updated) else self._joining.said(have)
-        if said.state is not State.WITHDRAWN:
+        if timeless(row.updated) != timeless(have.updated):
+            said = row if timeless(row.updated) else self._joining.said(have)
             self._timeless.put(entry, said)
 
     def _note_word(self, entry: str, have: Stored, row: Row) -> None:
