@@ -1,7 +1,7 @@
-"""Visiting: what a worker process does: errand after errand, each told of as soon as it is over.
+"""Visiting: what a worker process does: errand after errand, each answered as soon as it is over.
 
-Whatever a file does to the process, the other side knows which it was: the mark stands in memory
-that outlives it.
+Whatever a file does to the process, the scan knows which file it was: the process notes the errand
+that it is at in memory that outlives it, the mark.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class Foreseeing(Protocol):
     """A job at work that does several targets quicker if it is told of them before."""
 
     def foresee(self, targets: Iterable[Target]) -> None:
-        """Prepare for targets that come next. What is done with one, between asking for it and for
-        the next, is its own: harm as well as time. Raises nothing for what is wrong with one.
+        """Prepare for targets that come next. What happens between asking for one and for the next
+        is put down to the first of the two, harm as well as time. Raises nothing for what is wrong
+        with one.
         """
 
 
@@ -90,12 +91,12 @@ class Mark:
         self._cells[2] = 1.0
 
     def begin(self, number: int, before: float = 0.0) -> None:
-        """In the process: an errand begins, or goes on of which so many seconds are over."""
+        """In the process: an errand begins, on which so many seconds were spent already."""
         self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
         self._cells[0], self._cells[1] = number, time.monotonic() - before
 
     def rest(self) -> None:
-        """In the process: the errand is over, and is told of as soon as there is room."""
+        """In the process: the errand is over, though its answer may still wait for room."""
         self._cells[1] = 0.0
 
     @property
@@ -136,7 +137,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
             if answer is None:
                 os._exit(WORN)
             fresh = False
-            # Before it is told: for that, it may have to wait until somebody listens.
+            # First, since the answer may have to wait for room in the pipe.
             mark.rest()
             write_all(answers.fileno(), framed(answer))
 
@@ -164,9 +165,8 @@ def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[
 def _answered(
     visit: Visiting[Any], order: Order, memory: int, before: float, *, fresh: bool
 ) -> bytes | None:
-    """Do what is ordered and pickle the answer, with `before`, the seconds that were spent on it
-    already; memory beyond the limit is the target's trouble, in a process that is `fresh`. None in
-    one that is not.
+    """The packed answer to an order, on which `before` seconds were spent already. That it needs
+    more memory than the limit allows is its own trouble in a `fresh` process, and None in another.
     """
     begin = time.monotonic() - before
     error = None

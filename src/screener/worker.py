@@ -25,23 +25,23 @@ from screener.visiting import WORN, Job, Mark, serve
 
 _log = logging.getLogger(__name__)
 
-# A process has so many seconds of work before it, so that it never waits for the scan; and one
-# errand at least behind that under way, but not so many that a slow file keeps others waiting.
+# What a process has queued: work for so many seconds, so that it never waits for the scan; at least
+# one errand behind the one under way; and no more than so many, which a slow file keeps waiting.
 _AHEAD_S = 0.18
 _LEAST, _MOST = 2, 256
-_SHORT = 4  # the part of those that is left when more should come
+_SHORT = 4  # the queue runs short when one part in so many of it is left
 
-# What any system's pipe holds, in bytes.
-_PIPE = 4096
+_PIPE = 4096  # bytes that a pipe holds on any system
 _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# A process can be killed between two errands, or before its first. It is replaced, so often before
-# the next errand is taken to be the cause; or, if it was never ready, before there is no scan.
+# A process may be killed while no errand is under way. When that has happened so often before the
+# same errand, the errand is taken to be the cause; and when so many processes one after the other
+# have ended before they were ready, the scan is given up.
 _TRIES = 3
 
-# Who comes so many seconds after an errand's time has ended did not look when it did.
+# A scan that looks so many seconds after an errand's time was over had itself been stopped.
 _AWAY_S = 1.0
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
@@ -149,8 +149,8 @@ class Worker(Generic[T]):
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
-        """Have something done with a target. A process that has something to do is told of it with
-        what else it is to do: see `send`.
+        """Queue a target. A process that is idle is told at once, one at work by the next `send`,
+        so that several orders go out in one piece.
         """
         errand = Errand(target, budget, self, way)
         self.errands.append(errand)
@@ -173,12 +173,12 @@ class Worker(Generic[T]):
                 orders.append(message)
             under_way += errand.sent
         if orders:
-            # One that has died is found when its answers end.
+            # A process that has died is noticed by its answers, which end.
             with suppress(OSError):
                 write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
-        """How long the errand under way may still take; that of a next one where there is none."""
+        """How long the errand under way may still take; all that one may, where none is."""
         since = self._mark.since
         if since == 0.0:
             return self._seconds
@@ -187,8 +187,8 @@ class Worker(Generic[T]):
         return begun + self._seconds - time.monotonic()
 
     def _is_late(self, number: int) -> bool:
-        """Whether the errand of a number, the one under way, has had its time. It has it once more
-        where nobody looked when it ended: the scan was stopped, and its processes may have been.
+        """Whether the errand of that number is under way and has had its time. Where the scan had
+        been stopped meanwhile, and its processes perhaps with it, it has its time once more.
         """
         left = self.seconds_left()
         if left > 0 or self._mark.number != number:
@@ -228,8 +228,8 @@ class Worker(Generic[T]):
         return done
 
     def _check_ready(self, code: int | None) -> None:
-        """WorkerError where the process that has ended was not ready, and others will not be: the
-        first ended by itself, or so many one after the other, of what is not known.
+        """WorkerError where a process has ended before it was ready, and the next would as well:
+        the very first exited by itself, or `_TRIES` have ended one after the other.
         """
         if self._mark.arrived:
             self._was_ready, self._never_ready = True, 0
@@ -254,7 +254,7 @@ class Worker(Generic[T]):
         return there
 
     def _told(self, answer: bytes) -> list[Done[T]]:
-        """What became of the first errand, which is what is answered first."""
+        """What an answer says of the first errand: a process answers them in order."""
         if not self.errands:
             return []
         errand = self.errands.popleft()
@@ -278,11 +278,11 @@ class Worker(Generic[T]):
         return [Done(errand, outcome, told.seconds)]
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
-        """Replace the process, which has ended by what the errand of a number did to it, if that is
-        under way.
+        """Replace the process, which has ended. The errand of that number, the one under way, did
+        it that harm; where none was, after `_TRIES` deaths, the one that is next.
         """
         done: list[Done[T]] = []
-        # Not always the first: some are read before their turn.
+        # Not always the first: files are read before their turn, and may do harm by that.
         cause = next((one for one in self.errands if one.sent and one.number == number), None)
         if cause is None and self.errands and self._mark.arrived:
             first = self.errands[0]
@@ -328,8 +328,8 @@ class Worker(Generic[T]):
 
 
 def _room(pipe: int) -> int:
-    """Bytes that may be under way to a process, so that telling it to do something never waits for
-    what it is doing.
+    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
+    process is doing.
     """
     try:
         import fcntl
