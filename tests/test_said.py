@@ -6,6 +6,8 @@ The model knows neither batches nor a database: it takes the rows of one entry, 
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import NamedTuple
 
 import pytest
@@ -16,111 +18,119 @@ from kept import putting, value
 from screener.lists import importing
 from screener.lists.hashlist import HashList
 
-TIMES = ["2020-01-01", "2020-01-02", "2020-01-03"]
+SOON = (datetime.now(UTC) + timedelta(hours=2)).isoformat()  # after every import here
+DATED = ["2020-01-01", "2020-01-02", "2020-01-03", SOON]
 WEIGHT = ["seed", "confirmed", "withdrawn"]  # the state that counts of rows that stand together
+BLANK = 3  # the value whose rows have a hash of a blank picture too
 
 
 class Said(NamedTuple):
-    """What one row says of an entry, or several together; no time is an empty one."""
+    """What one row says of an entry, or several together."""
 
     state: str
     time: str
     values: frozenset[int]
     levels: tuple[str, ...]
 
+    @property
+    def dated(self):
+        """Whether its time is one, and not empty or a word."""
+        return self.time in DATED
+
 
 def together(rows):
-    """What rows say that stand beside each other. A withdrawal is of its own time, and of the
-    import's where it has none.
-    """
-    withdrawn = [row.time for row in rows if row.state == "withdrawn"]
+    """What rows say that stand beside each other. A withdrawal has its own time, or none."""
+    withdrawn = [row for row in rows if row.state == "withdrawn"]
+    timeless = [row for row in withdrawn if not row.dated]
+    latest = max(timeless or withdrawn or rows, key=lambda row: (row.dated, row.time))
     return Said(
         max((row.state for row in rows), key=WEIGHT.index),
-        "" if "" in withdrawn else max(withdrawn or [row.time for row in rows]),
+        latest.time,
         frozenset().union(*(row.values for row in rows)),
         tuple(dict.fromkeys(level for row in rows for level in row.levels)),
     )
 
 
 def is_older(row, held):
-    """Whether a row is older than what the list held before the file. All times here are before
-    any import; at one time, a withdrawal stands.
+    """Whether a row is older than what the list held before the file: at one time, a withdrawal
+    stands, and one without a time is of the time of its import.
     """
-    if row.time and held.state == "withdrawn" != row.state:
-        return not held.time or row.time <= held.time
-    return bool(row.time) and row.time < held.time
+    if not row.dated:
+        return False
+    if held.state == "withdrawn" != row.state:
+        return row.time <= held.time if held.dated else row.time != SOON
+    return held.dated and row.time < held.time
 
 
-def after(held, rows, *, opinions):
+def after(held, rows, *, opinions=False):
     """What a list says of an entry after a file with those rows on it; as `held` if all are older.
 
-    Rows on the entry count from the first that is not older. Of opinions, all do then; else those
-    of the latest time, and those of none.
+    Of opinions, all rows count then. Else rows count from the first that is not older: those of the
+    latest time, and those of none. A level that binds stays until a row says another.
     """
-    older = [held is not None and is_older(row, held) for row in rows]
-    if all(older):
+    current = [row for row in rows if held is None or not is_older(row, held)]
+    if not current:
         return held
+    levels = held.levels if held else ()
     if opinions:
-        standing, levels = rows, held and held.levels
+        standing = rows
     else:
-        standing, levels = [], held and held.levels
-        first = older.index(False)
-        for place, row in enumerate(rows):
-            if place < first:
-                continue
-            now = together(standing) if standing else None
-            if now is None or row.time == now.time or not (row.time and now.time):
+        first, *further = rows[rows.index(current[0]) :]
+        standing, seen = [first], [first]
+        for row in further:
+            now = together(standing)
+            if not (row.dated and now.dated) or row.time == now.time:
                 standing = [*standing, row]
             elif row.time > now.time:
                 levels = now.levels or levels
-                untimed = [one for one in rows[:place] if not one.time and one.state != "withdrawn"]
-                standing = [row] if row.state == "withdrawn" else [*untimed, row]
+                listed = [one for one in seen if not one.dated and one.state != "withdrawn"]
+                standing = [row] if row.state == "withdrawn" else [*listed, row]
+            seen.append(row)
     said = together(standing)
-    return said._replace(levels=said.levels or levels or ())
+    return said._replace(levels=said.levels or levels)
 
 
 def csv_of(rows):
     """A CSV of entries and what rows say of them."""
-    text = "id,md5,status,updated,tlp\n"
+    text = "id,md5,pdq,status,updated,tlp\n"
     for entry, said in rows:
         (number,) = said.values
+        blank = "0" * 64 if number == BLANK else ""
         status = "" if said.state == "confirmed" else said.state
-        text += f"{entry},{value(number)},{status},{said.time},{''.join(said.levels)}\n"
+        text += f"{entry},{value(number)},{blank},{status},{said.time},{''.join(said.levels)}\n"
     return text
 
 
 def told(known):
     """What a list says of each entry."""
-    numbers = {bytes.fromhex(value(number)): number for number in (1, 2, 3)}
+    numbers = {bytes.fromhex(value(number)): number for number in (1, 2, BLANK)}
     found = {}
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
-        for entry, state, time, labels, value_ in connection.execute(
+        for entry, state, time, labels, md5 in connection.execute(
             "SELECT entry, said, coalesce(updated, ''), labels->>'tlp', value FROM records"
-            " JOIN hashes ON record = records.id WHERE until IS NULL"
+            " JOIN hashes ON record = records.id WHERE until IS NULL AND kind = 'md5'"
         ):
             levels = tuple(labels.split("\n")) if labels else ()
             have = found.get(entry, Said(state, time, frozenset(), levels))
-            found[entry] = Said(state, time, have.values | {numbers[value_]}, levels)
+            found[entry] = Said(state, time, have.values | {numbers[md5]}, levels)
     return found
 
 
 SAID = st.builds(
     Said,
     st.sampled_from(WEIGHT),
-    st.sampled_from(["", *TIMES]),
-    st.sampled_from([1, 2, 3]).map(lambda number: frozenset([number])),
+    st.sampled_from(["", "", *DATED, "last week"]),
+    st.sampled_from([1, 2, BLANK]).map(lambda number: frozenset([number])),
     st.sampled_from([(), (), ("RED",), ("GREEN",)]),
 )
 FILE = st.lists(st.tuples(st.sampled_from("abcdefgh"), SAID), min_size=8, max_size=24)
-
-
 HELD, *LEFT = (
     ("a", Said("confirmed", time, frozenset([number]), levels))
     for time, number, levels in (
-        (TIMES[0], 1, ("RED",)),
-        (TIMES[1], 2, ()),
-        (TIMES[1], 2, ("RED",)),
-        (TIMES[1], 2, ("GREEN",)),
+        (DATED[0], 1, ("RED",)),
+        (DATED[1], 2, ()),
+        (DATED[1], 2, ("RED",)),
+        (DATED[1], 2, ("GREEN",)),
     )
 )
 
@@ -141,19 +151,54 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
         patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
         for rows in files:
             before = dict(held)
-            counts = Counter(repeated=len(rows))
-            for entry in dict.fromkeys(entry for entry, _ in rows):
+            counts = Counter()
+            for entry in {entry for entry, _ in rows}:
                 said = [said for of, said in rows if of == entry]
                 held[entry] = after(before.get(entry), said, opinions=opinions)
-                counts["repeated"] -= 1
+                counts["repeated"] += len(said) - 1
                 if entry not in before:
                     counts["added"] += 1
                 elif all(is_older(one, before[entry]) for one in said):
                     counts["outdated"] += 1
+                    continue
                 else:
                     counts["unchanged" if held[entry] == before[entry] else "changed"] += 1
+                counts["low_information"] += BLANK in held[entry].values
 
             report = put(csv_of(rows))
 
             assert told(known) == held
             assert {name: getattr(report, name) for name in counts} == counts
+
+
+# --- what the model promises; these open no list
+
+
+@given(
+    st.lists(SAID, min_size=1, max_size=7).flatmap(
+        lambda rows: st.tuples(st.just(rows), st.permutations(rows))
+    )
+)
+def test_no_order_of_the_rows_of_a_file_loses_what_has_no_time(orders):
+    """What is new to a list is withdrawn, or listed with all hashes of the latest time and of none,
+    in whichever order a file names them.
+    """
+    one, other = (after(None, rows) for rows in orders)
+
+    assert one.state == other.state
+    if one.state != "withdrawn":
+        assert (one.time, one.values) == (other.time, other.values)
+
+
+@given(
+    st.lists(SAID.filter(lambda said: said.dated), unique_by=lambda said: said.time, min_size=1),
+    st.integers(0, 4),
+)
+def test_rows_of_one_file_count_as_pages_in_their_order_would(rows, first):
+    """An entry revised within a file, or withdrawn and listed again, is what its latest row says:
+    rows of different times in a file, some in one before it, and each in a page of its own.
+    """
+    pages = reduce(after, ([row] for row in rows), None)
+    files = reduce(after, filter(None, (rows[:first], rows[first:])), None)
+
+    assert files == pages
