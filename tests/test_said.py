@@ -124,20 +124,24 @@ SAID = st.builds(
     st.sampled_from([(), (), ("RED",), ("GREEN",)]),
 )
 FILE = st.lists(st.tuples(st.sampled_from("abcdefgh"), SAID), min_size=8, max_size=24)
-HELD, *LEFT = (
-    ("a", Said("confirmed", time, frozenset([number]), levels))
-    for time, number, levels in (
-        (DATED[0], 1, ("RED",)),
-        (DATED[1], 2, ()),
-        (DATED[1], 2, ("RED",)),
-        (DATED[1], 2, ("GREEN",)),
-    )
-)
+
+
+def a(number, day=0, *levels, state="confirmed"):
+    """A row on the entry `a`."""
+    return "a", Said(state, DATED[day], frozenset([number]), levels)
+
+
+GONE = "withdrawn"
 
 
 @settings(max_examples=25)
 @given(st.lists(FILE, min_size=2, max_size=3), st.sampled_from([1, 3, 5000]), st.booleans())
-@example([[HELD], LEFT], 1, False)  # what the list left to the file, the file then says itself
+# What the list left to the file, the file then says itself.
+@example([[a(1, 0, "RED")], [a(2, 1), a(2, 1, "RED"), a(2, 1, "GREEN")]], 1, False)
+# The first row is not what is held, and both together are.
+@example([[a(1), a(2)], [a(1), a(2)]], 1, False)
+# At one time a listing does not take a withdrawal back, and is not united with another.
+@example([[a(1, state=GONE)], [a(2), a(BLANK, state=GONE)]], 5000, False)
 def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     tmp_path_factory, files, size, opinions
 ):
