@@ -32,7 +32,7 @@ from screener.lists.records import (
 )
 from screener.lists.segments import Changes
 from screener.lists.states import MATCHING, State, effective
-from screener.lists.stored import COLUMNS, Ages, Met, Stored
+from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order, timeless
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
@@ -79,9 +79,9 @@ class Versions:
         self._timeless = Aside(connection, "timeless_rows")
         self._ages = Ages(connection, import_id, full=full)
         self._pending = Pending(connection, source, number=number, import_id=import_id)
-        self._met = Met(self._pending.first)
+        self._met = self._pending.met
         self._judging = Judging(connection, source, self.settle)
-        self._joining = Joining(connection, self._pending, self._met, self._judging)
+        self._joining = Joining(connection, self._met, self._judging)
         self._opinions = {
             entry: [opinion.state for opinion in held]
             for (whose, entry), held in opinions_at(connection, number).items()
@@ -104,10 +104,9 @@ class Versions:
                 self.counts["low_information"] += _low(version)
                 self._insert(entry, version)
                 continue
-            made_now = have.since == self._number
-            if made_now or self._met[have.record]:
+            if self._met[have.record]:
                 self.counts["repeated"] += 1
-            if made_now or self._met.said_same(have.record):
+            if self._met.said_same(have.record):
                 self._take_further(entry, have, row)
             else:
                 self._take_first(entry, have, row, version)
@@ -222,7 +221,7 @@ class Versions:
         self.counts["low_information"] += _low(version)
         if version.fingerprint == have.fingerprint:
             self.counts["unchanged"] += 1
-            self._joining.same(have, version.carried)
+            self._met.same(have.record, version.carried)
             self._note_word(entry, have, row)
         else:
             self.counts["changed"] += 1
@@ -248,7 +247,7 @@ class Versions:
             version = self._joining.beside(have, row)
         self.counts["low_information"] += _low(version) - self._low_stored(have)
         if version.fingerprint == have.fingerprint:
-            self._joining.same(have, version.carried)
+            self._met.same(have.record, version.carried)
             self._note_word(entry, have, row)
             return
         if have.since != self._number:
