@@ -57,11 +57,11 @@ class Versions:
         states: Mapping[str, int],
         changes: Changes | None = None,
         full: bool = False,
-        opinions: bool = False,
+        all_count: bool = False,
     ) -> None:
         """Begin with the states of the generation before, and what else changes in this one.
 
-        `full`: the file is all that its source has, now. `opinions`: its rows on one entry stand
+        `full`: the file is all that its source has, now. `all_count`: its rows on one entry stand
         beside each other, whatever their times.
         """
         self.counts: Counter[str] = Counter()
@@ -72,8 +72,8 @@ class Versions:
         self._source = source
         self._number = number
         self._import = import_id
-        self._all_count = opinions
-        # Opinions that are older than what is held count with one that is not.
+        self._all_count = all_count
+        # Rows that are older than what is held, where all count: they do with one that is not.
         self._older = Aside(connection, "older_rows")
         # Rows without a time stay beside whichever turns out to be of the latest time.
         self._timeless = Aside(connection, "timeless_rows")
@@ -82,7 +82,7 @@ class Versions:
         self._met = self._pending.met
         self._judging = Judging(connection, source, self.settle)
         self._joining = Joining(connection, self._met, self._judging)
-        self._opinions = {
+        self._own_states = {
             entry: [opinion.state for opinion in held]
             for (whose, entry), held in opinions_at(connection, number).items()
             if whose == source
@@ -306,7 +306,7 @@ class Versions:
         return {Hash(KINDS[kind], value) for kind, value, why_not in stored if why_not is None}
 
     def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
-        own = self._opinions.get(entry) if self._opinions else None
+        own = self._own_states.get(entry) if self._own_states else None
         state = effective(version.state, own) if own else version.state
         self.states[state] += 1
         self._judging.see(version.hashes)
