@@ -3,6 +3,7 @@
 The model knows neither batches nor a database: it takes the rows of one entry, in their order.
 """
 
+import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -22,6 +23,7 @@ SOON = (datetime.now(UTC) + timedelta(hours=2)).isoformat()  # after every impor
 DATED = ["2020-01-01", "2020-01-02", "2020-01-03", SOON]
 WEIGHT = ["seed", "confirmed", "withdrawn"]  # the state that counts of rows that stand together
 BLANK = 3  # the value whose rows have a hash of a blank picture too
+BINDING = ("tlp", "redistribution")
 
 
 class Said(NamedTuple):
@@ -30,7 +32,7 @@ class Said(NamedTuple):
     state: str
     time: str
     values: frozenset[int]
-    levels: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]  # those that bind the entry, line by line
 
     @property
     def dated(self):
@@ -47,7 +49,11 @@ def together(rows):
         max((row.state for row in rows), key=WEIGHT.index),
         latest.time,
         frozenset().union(*(row.values for row in rows)),
-        tuple(dict.fromkeys(level for row in rows for level in row.levels)),
+        {
+            name: lines
+            for name in BINDING
+            if (lines := tuple(dict.fromkeys(x for row in rows for x in row.labels.get(name, ()))))
+        },
     )
 
 
@@ -66,12 +72,12 @@ def after(held, rows, *, opinions=False):
     """What a list says of an entry after a file with those rows on it; as `held` if all are older.
 
     Of opinions, all rows count then. Else rows count from the first that is not older: those of the
-    latest time, and those of none. A level that binds stays until a row says another.
+    latest time, and those of none. A label that binds stays until a row says another.
     """
     current = [row for row in rows if held is None or not is_older(row, held)]
     if not current:
         return held
-    levels = held.levels if held else ()
+    left = held.labels if held else {}
     if opinions:
         standing = rows
     else:
@@ -82,22 +88,23 @@ def after(held, rows, *, opinions=False):
             if not (row.dated and now.dated) or row.time == now.time:
                 standing = [*standing, row]
             elif row.time > now.time:
-                levels = now.levels or levels
+                left = {**left, **now.labels}
                 listed = [one for one in seen if not one.dated and one.state != "withdrawn"]
                 standing = [row] if row.state == "withdrawn" else [*listed, row]
             seen.append(row)
     said = together(standing)
-    return said._replace(levels=said.levels or levels)
+    return said._replace(labels={**left, **said.labels})
 
 
 def csv_of(rows):
     """A CSV of entries and what rows say of them."""
-    text = "id,md5,pdq,status,updated,tlp\n"
+    text = "id,md5,pdq,status,updated,tlp,redistribution\n"
     for entry, said in rows:
         (number,) = said.values
         blank = "0" * 64 if number == BLANK else ""
         status = "" if said.state == "confirmed" else said.state
-        text += f"{entry},{value(number)},{blank},{status},{said.time},{''.join(said.levels)}\n"
+        binding = ",".join("".join(said.labels.get(name, "")) for name in BINDING)
+        text += f"{entry},{value(number)},{blank},{status},{said.time},{binding}\n"
     return text
 
 
@@ -107,28 +114,30 @@ def told(known):
     found = {}
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
         for entry, state, time, labels, md5 in connection.execute(
-            "SELECT entry, said, coalesce(updated, ''), labels->>'tlp', value FROM records"
+            "SELECT entry, said, coalesce(updated, ''), labels, value FROM records"
             " JOIN hashes ON record = records.id WHERE until IS NULL AND kind = 'md5'"
         ):
-            levels = tuple(labels.split("\n")) if labels else ()
-            have = found.get(entry, Said(state, time, frozenset(), levels))
-            found[entry] = Said(state, time, have.values | {numbers[md5]}, levels)
+            labels = {name: tuple(text.split("\n")) for name, text in json.loads(labels).items()}
+            have = found.get(entry, Said(state, time, frozenset(), labels))
+            found[entry] = Said(state, time, have.values | {numbers[md5]}, labels)
     return found
 
 
+RED, GREEN, NO = {"tlp": ("RED",)}, {"tlp": ("GREEN",)}, {"redistribution": ("no",)}
 SAID = st.builds(
     Said,
     st.sampled_from(WEIGHT),
     st.sampled_from(["", "", *DATED, "last week"]),
     st.sampled_from([1, 2, BLANK]).map(lambda number: frozenset([number])),
-    st.sampled_from([(), (), ("RED",), ("GREEN",)]),
+    st.sampled_from([{}, {}, RED, GREEN, NO, {**GREEN, **NO}]),
 )
 FILE = st.lists(st.tuples(st.sampled_from("abcdefgh"), SAID), min_size=8, max_size=24)
 
 
-def a(number, day=0, *levels, state="confirmed"):
-    """A row on the entry `a`."""
-    return "a", Said(state, DATED[day], frozenset([number]), levels)
+def a(number, day=0, labels=None, state="confirmed"):
+    """A row on the entry `a`, of one of the days or of none."""
+    time = "" if day is None else DATED[day]
+    return "a", Said(state, time, frozenset([number]), labels or {})
 
 
 GONE = "withdrawn"
@@ -137,7 +146,9 @@ GONE = "withdrawn"
 @settings(max_examples=25)
 @given(st.lists(FILE, min_size=2, max_size=3), st.sampled_from([1, 3, 5000]), st.booleans())
 # What the list left to the file, the file then says itself.
-@example([[a(1, 0, "RED")], [a(2, 1), a(2, 1, "RED"), a(2, 1, "GREEN")]], 1, False)
+@example([[a(1, 0, RED)], [a(2, 1), a(2, 1, RED), a(2, 1, GREEN)]], 1, False)
+# And what it did not say itself does not come back with a row that has no time.
+@example([[a(1, 0, RED)], [a(2, None), a(BLANK, 1), a(1, 2, GREEN)]], 1, False)
 # The first row is not what is held, and both together are.
 @example([[a(1), a(2)], [a(1), a(2)]], 1, False)
 # At one time a listing does not take a withdrawal back, and is not united with another.
