@@ -21,7 +21,8 @@ from screener.errors import MediaError
 from screener.hasher import Hasher, Target, Way
 from screener.hashing.hash import KINDS
 from screener.media.archive import Budget
-from screener.visiting import Mark, Order
+from screener.orders import Order, framed
+from screener.visiting import Mark
 from screener.workers import Workers
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
@@ -240,8 +241,7 @@ def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypat
     (orders, told), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = Way.DIGESTS if number == 20 else Way.USUAL
-        order = Order(number, Target(str(number)), None, way).packed()
-        os.write(told, visiting.HEADER.pack(len(order)) + order)
+        os.write(told, framed(Order(number, Target(str(number)), None, way).packed()))
     os.close(told)
     mark = Mark(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:

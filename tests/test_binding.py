@@ -8,9 +8,8 @@ from datetime import date
 
 import hypothesis
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from kept import putting, value
+from kept import value
 
 from screener.errors import ListError
 from screener.lists import importing, manifest
@@ -605,47 +604,3 @@ def test_trap_a_newer_row_without_a_column_of_its_terms_does_not_free_its_record
     assert known.refresh().show("a")[0].terms["tlp"] == "GREEN"
     put(f"id,md5,redistribution\na,{value(1)},yes\n")
     assert value(1) in _text_of_export(known, tmp_path)
-
-
-@settings(max_examples=25, deadline=None)
-@hypothesis.example(
-    rows=[
-        (1, "", "", "", ""),
-        (1, "", "", "RED", ""),
-        (1, "withdrawn", "", "RED", ""),
-        (1, "withdrawn", "", "GREEN", ""),
-    ],
-    held="",
-)
-@hypothesis.given(
-    rows=st.lists(
-        st.tuples(
-            st.sampled_from([1, 2]),
-            st.sampled_from(["", "withdrawn"]),
-            st.sampled_from(["", "2020-01-01", "2020-01-02"]),
-            st.sampled_from(["", "RED", "GREEN"]),
-            st.sampled_from(["", "no"]),
-        ),
-        min_size=1,
-        max_size=5,
-    ),
-    held=st.sampled_from(["", "RED", "GREEN"]),
-)
-def test_what_binds_an_entry_does_not_depend_on_how_its_rows_fall_into_batches(
-    tmp_path_factory, rows, held
-):
-    """Rows that say something of it and rows that do not, in one batch or each in its own."""
-    place = tmp_path_factory.mktemp("terms")
-    head = "id,md5,status,updated,tlp,redistribution\n"
-    seen = []
-    for size in (5000, 1):
-        one = HashList.create(place / f"{size}.list")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(importing, "_BATCH", size)
-            putting(one, place)(f"{head}a,{value(1)},,2020-01-01,{held},\n")
-            lines = "".join(f"a,{value(n)},{','.join(rest)}\n" for n, *rest in rows)
-            report = putting(one, place)(head + lines)
-        (shown,) = one.refresh().show("a", values=True)
-        seen.append((report, dict(shown.labels), shown.terms, dict(one.refresh().states)))
-
-    assert seen[0] == seen[1]

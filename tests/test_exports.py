@@ -15,7 +15,7 @@ LAYERS = [
     "edits", "charts", "html_page", "threads", "cores", "hashing", "media", "index", "lists",
     "policy", "provenance", "scenes", "alignment", "agreement", "result", "plain", "located",
     "regions", "hashed", "ahead", "hasher", "found", "queries", "video_search", "reach", "coverage",
-    "lookup", "screen", "names", "guard", "confined", "starting", "visiting", "worker", "workers",
+    "lookup", "screen", "names", "guard", "confined", "starting", "orders", "visiting", "worker", "workers",
     "working", "newest", "result_lines", "finished", "folder", "pattern", "inputs", "cached",
     "cache_file", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq", "summary",
     "report", "spreadsheet", "audit_line", "audit_chain", "audit_file", "audit", "progress",

@@ -9,7 +9,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import conflicts, matches, pending, versions
+from screener.lists import conflicts, match_counts, pending, versions
 from screener.lists.states import State, effective
 
 # --- opinions
@@ -274,14 +274,14 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
     put(f"id,pdq\na,{value(1, 32)}\n")
     engine = Screener(known.refresh())
     results = [engine.match([Hash.parse("pdq", value(1, 32))] * 2) for _ in range(3)]
-    assert not (known.path / matches.COUNTS).exists()
+    assert not (known.path / match_counts.COUNTS).exists()
 
     assert known.count_matches(results) == []
 
     (shown,) = known.refresh().show("a")
     assert list(shown.matched) == ["pdq"]
     assert sum(shown.matched["pdq"].values()) == 3
-    assert stat.S_IMODE(os.stat(known.path / matches.COUNTS).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(known.path / match_counts.COUNTS).st_mode) == 0o600
     assert known.refresh().generation == 1
 
 
@@ -291,7 +291,7 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
     """
     put(f"id,md5\na,{value(1)}\n")
     put(f"id,md5\nb,{value(2)}\n", source="another")
-    (known.path / matches.COUNTS).touch()
+    (known.path / match_counts.COUNTS).touch()
 
     (shown,) = known.refresh().show("a")
     known.purge("demo", by="ann")
@@ -311,7 +311,7 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
     put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
     others = [("demo", f"e{n}", "pdq") for n in range(9)] * 2
     flood = [("demo", "flood", "pdq")]
-    count = matches.count
+    count = match_counts.count
 
     assert count(known.path, others + flood * 49, day="2030-01-01") == []
     (found,) = count(known.path, flood, day="2030-01-01")

@@ -1,15 +1,13 @@
 """Which of the things that a source said of an entry stands: within a file, and between files.
 
-The oracles: rows with times of their own make of a list what a page for each would; and how the
-rows of a file fall into batches changes nothing, not the counts either.
+What test_said.py has no model of: damaged values, opinions of VICS, withdrawals that reach nothing.
 """
 
 import json
-import random
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import combinations, permutations
+from itertools import permutations
 
 import pytest
 from exchange import MD5, VICS13, imported
@@ -47,114 +45,6 @@ def lines(rows):
         blank = "0" * 64 if number == 3 else ""
         text += f"{entry},{'' if number is None else value(number)},{blank},{state},{time}\n"
     return text
-
-
-ROWS = st.lists(
-    st.tuples(
-        st.sampled_from("ab"),
-        st.sampled_from([1, 2, 3]),
-        st.sampled_from(["", "seed", "withdrawn"]),
-        st.sampled_from(["", *TIMES[:3], "last week"]),
-    ),
-    min_size=1,
-    max_size=7,
-)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(ROWS, min_size=1, max_size=3), st.booleans())
-def test_trap_rows_of_an_entry_batches_apart_make_what_they_would_together(
-    tmp_path_factory, files, opinions
-):
-    """Whatever their times: the same list, and the same counts, for every size of batch; also where
-    the rows of a format stand beside each other.
-    """
-    place = tmp_path_factory.mktemp("order")
-    seen = []
-    for size in (5000, 1, 2):
-        one = HashList.create(place / f"{size}.list")
-        put = putting(one, place)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(importing, "_BATCH", size)
-            patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
-            seen.append(([put(lines(rows)) for rows in files], told(one)))
-
-    for reports, said in seen[1:]:
-        assert reports == seen[0][0]
-        assert said == seen[0][1]
-    for report in seen[0][0]:
-        kept = report.added + report.changed + report.unchanged + report.outdated
-        assert report.rows == kept + report.repeated
-
-
-def latest(rows):
-    """What rows of number, state and time say of one entry, in no order: those of the latest time
-    and those without one, together, where no withdrawal is among them; None where one is.
-    """
-    newest = max((time for *_, time in rows), default="")
-    stand = [(number, state) for number, state, time in rows if time in ("", newest)]
-    if any(state == "withdrawn" for _, state in stand):
-        return None
-    return {number for number, _ in stand}
-
-
-@pytest.mark.parametrize("size", [1, 7, 5000])
-def test_trap_no_order_of_the_rows_of_a_file_loses_what_has_no_time(tmp_path, monkeypatch, size):
-    """A hash that the source gives without a time may be its latest: a row with a later time than
-    the one that it came to be joined with does not take it away, wherever any of them stands.
-    """
-    monkeypatch.setattr(importing, "_BATCH", size)
-    rng = random.Random(1)
-    rows = {
-        f"e{entry}": [
-            (10 * entry + n, rng.choice(["", "", "withdrawn"]), rng.choice(["", *TIMES[:3]]))
-            for n in range(rng.randint(1, 5))
-        ]
-        for entry in range(300)
-    }
-    every = [(entry, *row) for entry, some in rows.items() for row in some]
-    for turn in range(2):
-        one = HashList.create(tmp_path / f"{turn}.list")
-        rng.shuffle(every)
-        putting(one, tmp_path)(lines(every))
-        found = {
-            entry: None if said == "withdrawn" else {v for _, v, _ in hashes}
-            for entry, said, *_, hashes in told(one)
-        }
-        wanted = {entry: latest(some) for entry, some in rows.items()}
-        assert found == {
-            entry: some and {value(n).upper() for n in some} for entry, some in wanted.items()
-        }
-        assert sum(some is None for some in wanted.values()) in range(50, 250)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([1, 2, 3]),
-            st.sampled_from(["", "seed", "withdrawn"]),
-            st.sampled_from(TIMES),
-        ),
-        unique_by=lambda row: row[2],
-        min_size=1,
-    ),
-    st.integers(0, 5),
-)
-def test_trap_rows_of_one_file_count_as_pages_in_their_order_would(tmp_path_factory, rows, first):
-    """An entry revised within a file, or withdrawn and listed again, is what its latest row says:
-    rows of different times in a file, some in one before it, and each in a page of its own.
-    """
-    place = tmp_path_factory.mktemp("pages")
-    rows = [("a", *row) for row in rows]
-    pages, file = (HashList.create(place / f"{name}.list") for name in ("pages", "file"))
-    for row in rows:
-        putting(pages, place)(lines([row]))
-    for some in (rows[:first], rows[first:]):
-        if some:
-            putting(file, place)(lines(some))
-
-    assert told(file) == told(pages)
 
 
 MEMBERS = st.lists(
@@ -233,19 +123,6 @@ def test_trap_a_damaged_value_beside_a_sound_one_leaves_what_was_held(
     assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["match", "match"]
 
 
-def test_a_row_older_than_the_list_does_not_tie_the_next_one_to_it(known, put, monkeypatch):
-    """Of two rows batches apart, the first older and the second newer than what is held, the newer
-    one stands alone: nothing of what it takes the place of is united with it.
-    """
-    put(lines([("a", 1, "", TIMES[1])]))
-    monkeypatch.setattr(importing, "_BATCH", 1)
-
-    report = put(lines([("a", 2, "", TIMES[0]), ("b", 9, "", ""), ("a", 3, "", TIMES[2])]))
-
-    assert (report.changed, report.outdated, report.repeated) == (1, 0, 1)
-    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 3)] == ["no_match", "no_match", "match"]
-
-
 @pytest.mark.parametrize("size", [1, 5000])
 def test_opinions_of_a_vics_file_stand_beside_each_other_whatever_their_dates(
     tmp_path, monkeypatch, size
@@ -278,57 +155,6 @@ def test_an_opinion_left_for_its_age_does_not_leave_the_later_one_alone(tmp_path
     assert dict(known.refresh().states) == {"confirmed": 1}
 
 
-OPINIONS_OF_VICS = [
-    (1, "2019-01-01"),
-    (0, "2021-01-01"),
-    (2, ""),
-    (5, "2018-01-01"),
-    (1, "2020-01-01"),
-]
-
-
-@pytest.mark.parametrize("held", [0, 1, 5, "withdrawn"])
-@pytest.mark.parametrize(("count", "size"), [(3, 1), (2, 5000)])
-def test_trap_the_order_of_opinions_does_not_decide_which_of_them_count(
-    tmp_path, monkeypatch, held, count, size
-):
-    """Rows of a VICS file, some of which are older than what is held: all of them count together,
-    or where all are older none. Those of an entry that a full list withdrew too.
-    """
-    monkeypatch.setattr(importing, "_BATCH", size)
-    scheme = {"source": "v", "scheme": "vics-us-legacy"}
-    others = [{"MD5": value(20 + n), "Category": 1} for n in range(9)]
-    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-
-    def put_items(known, items, **settings_):
-        (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": items}))
-        return known.import_file(tmp_path / "a.file", **scheme, **settings_)
-
-    picked = OPINIONS_OF_VICS[:3] if held == "withdrawn" else OPINIONS_OF_VICS
-    for some in combinations(picked, count):
-        seen = set()
-        for order in permutations(some):
-            known = HashList.create(tmp_path / f"{len(list(tmp_path.iterdir()))}.list")
-            first = {"MD5": MD5, "Category": 1 if held == "withdrawn" else held}
-            put_items(known, [*others, first | {"DateUpdated": "2020-01-01"}])
-            if held == "withdrawn":
-                put_items(known, others, full=True)
-            items = [
-                {"MD5": MD5, "Category": category}
-                | (
-                    {"DateUpdated": soon if held == "withdrawn" and not category else time}
-                    if time
-                    else {}
-                )
-                for category, time in order
-            ]
-            report = put_items(known, [*items, others[0]])
-            (entry,) = [one for one in told(known) if MD5.upper() in str(one)] or [None]
-            seen.add(str((entry and (entry[1], sorted(json.loads(entry[2])), entry[4]),
-                          report.changed, report.outdated, report.unchanged)))  # fmt: skip
-        assert len(seen) == 1, (some, seen)
-
-
 def test_trap_an_older_opinion_that_a_picture_is_illegal_counts_beside_a_newer_lead(tmp_path):
     """In either order, where the list holds a lead, and where it holds a withdrawal."""
     old, new = {"MD5": MD5, "Category": 1}, {"MD5": MD5, "Category": 0}
@@ -354,24 +180,6 @@ def test_rounds_hold_each_entry_once_and_lose_no_row():
     assert seen == {entry: [TIMES[n] for n in (0, 1, 2, 0, 1)] for entry in "ab"}
     assert Counter(len(one) for one in found) == {2: 5}
     assert sum(len(row.labels) for one in found for row in one.values()) == 20
-
-
-@pytest.mark.parametrize("size", [1, 5000])
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_row_without_a_time_is_joined_with_those_of_the_latest(
-    known, put, monkeypatch, size, place
-):
-    """Wherever it stands; and a listing after a withdrawal has it too."""
-    monkeypatch.setattr(importing, "_BATCH", size)
-    for source, first in (("listed", ""), ("withdrawn", "withdrawn")):
-        rows = [("a", 1, first, TIMES[0]), ("a", 2, "", TIMES[1])]
-        rows.insert(place, ("a", 3, "", ""))
-
-        put(lines(rows), source=source)
-
-        found = [met(known, "md5", n, 16) for n in (1, 2, 3)]
-        assert [verdict for verdict, *_ in found] == ["no_match", "match", "match"]
-        known.purge(source)
 
 
 # --- withdrawals without a time

@@ -1,4 +1,4 @@
-"""SegmentedIndex: any order of changes equals a set and brute force; kills, readers, damage."""
+"""SegmentedIndex: kills, readers, damage; test_states.py has it go through changes in any order."""
 
 import copy
 import itertools
@@ -15,15 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
 
 from screener.errors import HashError, IndexFileError
 from screener.index import disk, held, manifests, tiers
@@ -32,7 +23,6 @@ from screener.index.segments import SegmentedIndex
 POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
 POOL[20:] = POOL[:20]
 POOL[20:, 3] ^= 0x11  # each of the first twenty has a neighbour two bits off
-CHOICES = st.lists(st.integers(0, 39), max_size=12)
 
 
 def brute(model, queries, radius):
@@ -70,88 +60,9 @@ def agrees(index, model):
 
 @pytest.fixture(autouse=True)
 def small_tiers(monkeypatch):
-    """Tiers small enough that a few codes fill several parts."""
-    shrink(monkeypatch)
-
-
-def shrink(patch):
-    """Set the sizes of tiers so that a handful of codes reaches every branch."""
+    """Tiers so small that a handful of codes reaches every branch."""
     for name, number in (("FACTOR", 2), ("SMALLEST", 1), ("AT_ONCE", 12), ("MOST", 4)):
-        patch.setattr(tiers, name, number)
-
-
-class Changes(RuleBasedStateMachine):
-    """Adds, removals, merges, refreshes and reopening in any order, against a plain set."""
-
-    place = None
-
-    @initialize()
-    def create(self):
-        """Begin with an empty index."""
-        Changes.made = getattr(Changes, "made", 0) + 1
-        self.index = SegmentedIndex.create(Changes.place / str(Changes.made), bits=64)
-        self.path = Changes.place / str(Changes.made)
-        self.model = set()
-        self.others = []  # readers of older states, and what they must still answer
-
-    @rule(choice=CHOICES)
-    def add(self, choice):
-        """Some new, some repeated, some there already, some removed before."""
-        self.index = self.index.add(POOL[choice])
-        self.model |= {POOL[one].tobytes() for one in choice}
-
-    @rule(choice=CHOICES)
-    def remove(self, choice):
-        """Some that are there and some that are not."""
-        self.index = self.index.remove(POOL[choice])
-        self.model -= {POOL[one].tobytes() for one in choice}
-
-    @rule()
-    def compact(self):
-        """One part, nothing removed left, and the same set."""
-        self.index = self.index.compact()
-        assert self.index.parts <= 1
-        assert not self.index._snapshot.removed.size
-
-    @rule()
-    def reopen(self):
-        """From the disk alone."""
-        self.index = SegmentedIndex.open(self.path)
-
-    @rule()
-    def keep_a_reader(self):
-        """Somebody holds on to this state."""
-        self.others = [*self.others[-1:], (self.index, set(self.model))]
-
-    @rule()
-    def refresh_a_reader(self):
-        """An old reader comes up to date."""
-        if self.others:
-            agrees(self.others[0][0].refresh(), self.model)
-
-    @rule()
-    def change_through_an_old_reader(self):
-        """It works on the newest state, not on its own."""
-        if self.others:
-            self.index = self.others[0][0].add(POOL[:1])
-            self.model.add(POOL[0].tobytes())
-
-    @invariant()
-    def equals_the_model(self):
-        """The newest state, and each that somebody still reads."""
-        if hasattr(self, "index"):
-            agrees(self.index, self.model)
-            assert self.index.parts <= tiers.MOST
-            for index, model in self.others:
-                agrees(index, model)
-
-
-def test_any_order_of_changes_equals_a_set(tmp_path):
-    """The stateful test above, run on folders of this test's own."""
-    Changes.place = tmp_path
-    run_state_machine_as_test(
-        Changes, settings=settings(max_examples=40, stateful_step_count=20, deadline=None)
-    )
+        monkeypatch.setattr(tiers, name, number)
 
 
 def test_an_empty_index(tmp_path):

@@ -19,15 +19,16 @@ from hypothesis.stateful import (
 from screener import HashList, SegmentedIndex
 from screener.index import tables, tiers
 
-ALL = 24  # values in a pool
-CHOICES = st.lists(st.integers(0, ALL - 1), min_size=1, max_size=3)
+ALL = 24  # values in a pool of a list
+MANY = 40  # in that of an index: enough for more parts than there may be
+CHOICES = st.lists(st.integers(0, MANY - 1), max_size=12)
 
 
-def pool(bits, seed):
+def pool(bits, seed, count=ALL):
     """Balanced codes of which the second half are neighbours, three bits off, of the first."""
-    codes = np.random.default_rng(seed).integers(0, 256, (ALL, bits // 8), dtype=np.uint8)
-    codes[ALL // 2 :] = codes[: ALL // 2]
-    codes[ALL // 2 :, 1] ^= 0x07
+    codes = np.random.default_rng(seed).integers(0, 256, (count, bits // 8), dtype=np.uint8)
+    codes[count // 2 :] = codes[: count // 2]
+    codes[count // 2 :, 1] ^= 0x07
     return codes
 
 
@@ -60,11 +61,11 @@ class IndexStates(RuleBasedStateMachine):
         """Begin with the base."""
         IndexStates.made += 1
         self.path = self.place / str(IndexStates.made)
-        self.pool = pool(self.bits, self.bits)
+        self.pool = pool(self.bits, self.bits, MANY)
         shape = (self.base, self.bits // 8)
         base = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
         # Enough that one removed row is not yet a quarter, which would be merged away at once.
-        base = np.concatenate([base, self.pool[: ALL // 2]])
+        base = np.concatenate([base, self.pool[:12]])
         self.index = SegmentedIndex.create(self.path, bits=self.bits).add(base)
         self.model = {code.tobytes() for code in base}
         self.reader = self.index, set(self.model)
@@ -83,8 +84,10 @@ class IndexStates(RuleBasedStateMachine):
 
     @rule()
     def compact(self):
-        """Everything in one part."""
+        """Everything in one part, and nothing removed in it."""
         self.index = self.index.compact()
+        assert self.index.parts <= 1
+        assert not self.index._snapshot.removed.size
 
     @rule(hugepages=st.booleans())
     def reopen(self, hugepages):
@@ -96,9 +99,16 @@ class IndexStates(RuleBasedStateMachine):
         """Somebody who has it open comes up to date."""
         self.reader = self.reader[0].refresh(), set(self.model)
 
+    @rule()
+    def change_through_the_reader(self):
+        """It works on the newest state, not on its own."""
+        self.index = self.reader[0].add(self.pool[:1])
+        self.model.add(self.pool[0].tobytes())
+
     @invariant()
     def equals_the_model(self):
         """The newest state and the reader's, whole, and by searches of every kind of radius."""
+        assert self.index.parts <= tiers.MOST
         for index, model in ((self.index, self.model), self.reader):
             index.verify()
             codes = as_array(model, self.bits // 8)

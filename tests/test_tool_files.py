@@ -104,11 +104,12 @@ def test_pdq_lines_of_every_tool(line, quality, file):
     assert row.labels.get("file") == file
 
 
-def test_pdq_lines_of_the_web_page():
-    """A header, and the hash last."""
-    (row,) = read(f'FilePath,Hash\n"a,b.jpg",{PDQ}\n', format="pdq-lines")
+@pytest.mark.parametrize(("cell", "file"), [('"a,b.jpg"', "a,b.jpg"), ("#1.jpg", "#1.jpg")])
+def test_pdq_lines_of_the_web_page(cell, file):
+    """A header, and the hash last; a file's name may begin as a comment does."""
+    (row,) = read(f"FilePath,Hash\n{cell},{PDQ}\n", format="pdq-lines")
 
-    assert (kinds(row), row.labels) == ({"pdq": PDQ}, {"file": "a,b.jpg"})
+    assert (kinds(row), row.labels) == ({"pdq": PDQ}, {"file": file})
 
 
 def test_pdq_lines_without_detail_are_no_error():

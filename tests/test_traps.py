@@ -90,10 +90,9 @@ ELSEWHERE = {
     ".trap_an_old_page_cannot_bring_back_what_was_withdrawn_without_a_time",
     "a withdrawal without an id": "order"
     ".trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told",
-    "rows of an entry far apart": "order"
-    ".trap_rows_of_an_entry_batches_apart_make_what_they_would_together",
-    "two pages in one file": "order.trap_rows_of_one_file_count_as_pages_in_their_order_would",
-    "a row without a time": "order.trap_no_order_of_the_rows_of_a_file_loses_what_has_no_time",
+    "rows of an entry far apart": "said.an_import_makes_of_each_entry_what_all_of_its_rows_say",
+    "two pages in one file": "said.rows_of_one_file_count_as_pages_in_their_order_would",
+    "a row without a time": "said.no_order_of_the_rows_of_a_file_loses_what_has_no_time",
     "back over a withdrawal that was said again": "history"
     ".trap_a_withdrawal_that_is_said_again_after_a_rollback",
     "back over a withdrawal that was overtaken": "history"

@@ -28,7 +28,8 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.visiting import HEADER, Mark, Order
+from screener.orders import Order, framed
+from screener.visiting import Mark
 from screener.worker import Errand, Worker
 from screener.workers import Workers, each
 
@@ -113,15 +114,15 @@ def test_what_fits_does_not_depend_on_what_was_before():
     fresh one; what needs more than a fresh one has is `too_large`. Nothing else is lost, or done
     twice over.
     """
-    paths = ["much", "hoard", "a", "hoard", "much", "b", "too", "hoard", "swallowed", "c", "too"]
-    for _ in range(2):
-        told = list(each(Hoarding(), paths, jobs=1))
+    paths = ["much", "hoard", "a", "hoard", "much", "b", "too"]
+    paths += ["hoard", "hoard", "swallowed", "c", "too"]
+    told = list(each(Hoarding(), paths, jobs=1))
 
-        for path, one in zip(paths, told, strict=True):
-            if path == "too":
-                assert one.trouble.reason == Reason.TOO_LARGE
-            else:
-                assert one == path
+    for path, one in zip(paths, told, strict=True):
+        if path == "too":
+            assert one.trouble.reason == Reason.TOO_LARGE
+        else:
+            assert one == path
 
 
 class Counting:
@@ -511,8 +512,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
         )
         for number in range(rng.randint(1, 40))
     ]
-    orders = [order.packed() for order in sent]
-    data = b"".join(HEADER.pack(len(order)) + order for order in orders)
+    data = b"".join(framed(order.packed()) for order in sent)
     reading, writing = os.pipe()
 
     def write():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import string
 import struct
 import zlib
 from xml.etree import ElementTree
@@ -24,7 +25,13 @@ from screener.lists.terms import of_labels
 NAMESPACE = {"n": "https://hashsharing.ncmec.org/hashsharing/v2"}
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=12)
-_WORD = st.from_regex(r"[A-Za-z0-9=+@_][A-Za-z0-9 =+@_.,;-]{0,10}[A-Za-z0-9]", fullmatch=True)
+_LETTERS = string.ascii_letters + string.digits
+_WORD = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(_LETTERS + "=+@_"),
+    st.text(_LETTERS + " =+@_.,;-", max_size=10),
+    st.sampled_from(_LETTERS),
+)
 _HASH = st.builds(
     lambda kind, number, quality: made(kind, number, quality if KINDS[kind].perceptual else None),
     st.sampled_from([name for name in KINDS if name not in VIDEO]),

@@ -218,8 +218,9 @@ class _Aligned:
         """Whether frames that agree are so many scenes; or each is nearest to its own, by much,
         within few bits or, more loosely, within the radius.
         """
+        seen = seen_of(self.coarse.only(where), self.fine.only(self.nearest[where]), self.radius)
         return (
-            self._scenes(where) >= scenes
+            seen >= scenes
             or self._keeps_time(where, SAME_PICTURE, scenes, _MUCH_NEARER)
             or self._keeps_time(where, self.radius, scenes, NEARER)
         )
@@ -241,9 +242,6 @@ class _Aligned:
                 bits_away = distances(self.coarse.codes[place], self.fine.codes[away])
                 others.append(int(bits_away.min()))
         return len(own) >= SCENES and nearer * float(np.median(own)) < float(np.median(others))
-
-    def _scenes(self, where: Ints) -> int:
-        return seen_of(self.coarse.only(where), self.fine.only(self.nearest[where]), self.radius)
 
 
 def _best_of_each(places: Ints, near: npt.NDArray[np.uint16]) -> Ints:

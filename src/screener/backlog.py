@@ -18,9 +18,9 @@ from screener.names import Awaited
 from screener.result import Result
 from screener.working import AnyWorker
 
-# So many files of folders are taken at a time, to be opened in the order in which they lie on the
-# disk; and so many results may wait behind a slow file, so that the order of the input costs little
-# time and bounded memory.
+# Files of folders are taken so many at a time, and each lot is opened in the order in which it lies
+# on the disk. So many results may wait behind a slow file: to keep the order of the input costs
+# little time, and bounded memory.
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
 
@@ -198,8 +198,8 @@ class Backlog:
         return taken
 
     def _is_wanted(self, item: Item, name: Name | None) -> bool:
-        """Whether anything is to be done with an item of that name; it is told for what, if it has
-        a line.
+        """Whether anything is to be done with an item of that name. Where an earlier scan gave it
+        a line, the item says what for: `has_line` or `opened_again`.
         """
         finished = self._finished
         if finished is None or name is None or not finished.take(name):

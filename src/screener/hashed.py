@@ -34,7 +34,7 @@ _MEDIA = ((str, NONE), int, int, int, (int, float, NONE), int)
 _REST = ((float, NONE), bool)
 
 _MOVED = 10
-"""Bits: a frame in between others that is no further from the last one is not hashed."""
+"""Bits of PDQ: a frame in between that is no further than that from the last one is not hashed."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def hash_item(
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
-    doubt. `digests` are those of its bytes that are wanted, where they were made before.
+    doubt. `digests` are the ones wanted of its bytes, where they were made before.
     Never raises MediaError: the trouble is part of what is returned. HashError for what is no kind,
     or one kind alone.
     """
@@ -155,8 +155,8 @@ def hash_item(
 
 
 class _Moved:
-    """Of a video's frames in between the ones to look at, those that differ from the last one that
-    was hashed. All others are to be hashed.
+    """Which frames of a video are hashed: all that are sampled, and of those in between the ones
+    that have moved since the last one that was hashed.
     """
 
     def __init__(self) -> None:

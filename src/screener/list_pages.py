@@ -17,7 +17,7 @@ from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
 from screener.lists.import_report import COUNTS, FULL, ImportReport
 from screener.lists.info import ListInfo
-from screener.lists.matches import Flood
+from screener.lists.match_counts import Flood
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
 from screener.lists.verifying import Verification

@@ -11,19 +11,19 @@ from typing import BinaryIO, NamedTuple
 
 from screener.errors import PolicyError
 
-# A name that the system would open is at most so long, so that a list of names with NULs has one
-# within its first so many bytes.
+# No system opens a longer name, in bytes: names that are ended by NULs have one before that.
 _LONGEST_NAME = 4096
 _CHUNK = 1 << 16
 # Bytes without an end of a name, that are none.
 _ENDLESS = 1 << 20
-# Nobody who ends names by NULs stops for so many seconds behind a line end within his first name.
+# After so many seconds without more behind a line end, names are taken to be ended by those: who
+# ends them by NULs does not stop so long amid the first.
 _PAUSE_S = 0.25
 
 
 class Awaited(NamedTuple):
-    """Nothing for now: more has to come from a descriptor first; with None, it takes a while to
-    find, and there is to be time for others in between.
+    """In place of an input that is not there yet. It has to come from a descriptor that has nothing
+    for now; with None it is being looked for, and there is to be time for others in between.
     """
 
     descriptor: int | None = None

@@ -236,7 +236,7 @@ class _Scan:
             self._cache.add(hashed, self._hasher)
 
     def _hash_surely(self, item: Item, seconds: float) -> None:
-        """Have an item hashed once more, of which a sketch does not do."""
+        """Have an item hashed once more, without bits in doubt: they would decide its result."""
         if item.worker is None:
             raise RuntimeError("not handed out")
         item.seconds = seconds

@@ -1,48 +1,40 @@
-"""Visiting: what a worker process does: errand after errand, each told of as soon as it is over.
+"""Visiting: what a worker process does: errand after errand, each answered as soon as it is over.
 
-Whatever a file does to the process, the other side knows which it was: the mark stands in memory
-that outlives it.
+Whatever a file does to the process, the scan knows which file it was: the process notes the errand
+that it is at in memory that outlives it, the mark.
 """
 
 from __future__ import annotations
 
 import gc
-import io
 import math
 import os
 import pickle
-import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from screener.confined import confine
 from screener.errors import ShortOfMemory
-from screener.hashed import Hashed, arrived
-from screener.hasher import Opened, Target, Way, opened
+from screener.hashed import Hashed
+from screener.hasher import Target, Way
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
-from screener.plain import typed
+from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.policy import Policy
-
-HEADER = struct.Struct("<Q")
-"""Stands before each order and each answer: how many bytes it has."""
 
 WORN = 17
 """The exit code of a process that lacked memory for a file, and had done others before: a fresh one
 is to try that file, so that what comes of it does not depend on what those left behind.
 """
 
-_PROTOCOL = pickle.HIGHEST_PROTOCOL
 _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
-
-_LONGEST_NAME = 100  # of an exception, which is logged and written down
 
 Told = TypeVar("Told", covariant=True)
 
@@ -59,8 +51,9 @@ class Foreseeing(Protocol):
     """A job at work that does several targets quicker if it is told of them before."""
 
     def foresee(self, targets: Iterable[Target]) -> None:
-        """Prepare for targets that come next. What is done with one, between asking for it and for
-        the next, is its own: harm as well as time. Raises nothing for what is wrong with one.
+        """Prepare for targets that come next. What happens between asking for one and for the next
+        is put down to the first of the two, harm as well as time. Raises nothing for what is wrong
+        with one.
         """
 
 
@@ -83,82 +76,6 @@ class Job(Protocol[Told]):
         """The job at work, in a process that is set up for it."""
 
 
-class Order(NamedTuple):
-    """What a process is told to do; `target` without the name of a member, which may be long."""
-
-    number: int
-    target: Target
-    budget: Budget | None
-    way: Way
-
-    def packed(self) -> bytes:
-        """As bytes that are quickly made and read: of what it holds, without its classes."""
-        path, inner, budget = self.target.path, self.target.inner, self.budget
-        left = None if budget is None else (budget.members, budget.bytes)
-        facts = (self.number, path, inner, left, self.way.value)
-        return pickle.dumps(facts, _PROTOCOL)
-
-    @classmethod
-    def unpacked(cls, data: bytes | memoryview) -> Order:
-        """What `packed` made."""
-        number, path, inner, left, way = pickle.loads(data)
-        budget = None if left is None else Budget(*left)
-        return cls(number, Target(path, inner), budget, Way(way))
-
-
-class Answer(NamedTuple):
-    """What a process tells of an errand, and the seconds that it took; `error` is the type of an
-    exception that nobody expected, and then there is no outcome.
-    """
-
-    number: int
-    outcome: Any
-    seconds: float
-    error: str | None = None
-
-    def packed(self) -> bytes:
-        """As bytes, of plain values alone: the class of an outcome goes by its name."""
-        outcome = self.outcome
-        if isinstance(outcome, Hashed | Opened):
-            outcome = type(outcome).__name__, outcome.plain()
-        else:
-            outcome = "", (outcome,)
-        return pickle.dumps((self.number, outcome, self.seconds, self.error), _PROTOCOL)
-
-    @classmethod
-    def unpacked(cls, data: bytes) -> Answer:
-        """What `packed` made. Raises whatever there is to raise where it is no such: it may come of
-        a process in which a decoder was made to run code of a file's, which is to run none here,
-        and to make nothing but what is checked.
-        """
-        number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
-        number, seconds = typed((int, float), (number, seconds))
-        if error is not None and not (error.isidentifier() and len(error) <= _LONGEST_NAME):
-            raise ValueError("no name of an exception")
-        return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
-
-
-class _Plain(pickle.Unpickler):
-    """Reads plain values: numbers, texts, bytes, and tuples, lists, sets and dicts of them."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """UnpicklingError: there are none."""
-        raise pickle.UnpicklingError(f"an answer holds {module}.{name}")
-
-
-def _itself(plain: Any) -> Any:
-    """What another job tells, which is plain itself."""
-    return plain
-
-
-# How an outcome is made again of what was sent, by the name of its class.
-_MADE: dict[str, Callable[..., Any]] = {
-    Hashed.__name__: arrived,
-    Opened.__name__: opened,
-    "": _itself,
-}
-
-
 class Mark:
     """Which errand a process is at, and since when, in memory that it shares with the scan.
 
@@ -174,12 +91,12 @@ class Mark:
         self._cells[2] = 1.0
 
     def begin(self, number: int, before: float = 0.0) -> None:
-        """In the process: an errand begins, or goes on of which so many seconds are over."""
+        """In the process: an errand begins, on which so many seconds were spent already."""
         self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
         self._cells[0], self._cells[1] = number, time.monotonic() - before
 
     def rest(self) -> None:
-        """In the process: the errand is over, and is told of as soon as there is room."""
+        """In the process: the errand is over, though its answer may still wait for room."""
         self._cells[1] = 0.0
 
     @property
@@ -220,10 +137,9 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
             if answer is None:
                 os._exit(WORN)
             fresh = False
-            told = HEADER.pack(len(answer)) + answer
-            # Before it is told: for that, it may have to wait until somebody listens.
+            # First, since the answer may have to wait for room in the pipe.
             mark.rest()
-            write_all(answers.fileno(), told)
+            write_all(answers.fileno(), framed(answer))
 
 
 def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, float]:
@@ -249,9 +165,8 @@ def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[
 def _answered(
     visit: Visiting[Any], order: Order, memory: int, before: float, *, fresh: bool
 ) -> bytes | None:
-    """Do what is ordered and pickle the answer, with `before`, the seconds that were spent on it
-    already; memory beyond the limit is the target's trouble, in a process that is `fresh`. None in
-    one that is not.
+    """The packed answer to an order, on which `before` seconds were spent already. That it needs
+    more memory than the limit allows is its own trouble in a `fresh` process, and None in another.
     """
     begin = time.monotonic() - before
     error = None
@@ -284,20 +199,6 @@ def _orders(descriptor: int) -> Iterator[list[Order]]:
     came = bytearray()
     while piece := os.read(descriptor, _PIECE):
         came += piece
-        at, group = 0, []
-        while len(came) - at >= HEADER.size:
-            (size,) = HEADER.unpack_from(came, at)
-            if len(came) - at - HEADER.size < size:
-                break
-            at += HEADER.size + size
-            group.append(Order.unpacked(bytes(came[at - size : at])))
-        del came[:at]
+        group = [Order.unpacked(message) for message in take_whole(came)]
         for first in range(0, len(group), _TOGETHER):
             yield group[first : first + _TOGETHER]
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

@@ -19,28 +19,29 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of
+from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.result import Reason
-from screener.visiting import HEADER, WORN, Answer, Job, Mark, Order, serve, write_all
+from screener.visiting import WORN, Job, Mark, serve
 
 _log = logging.getLogger(__name__)
 
-# A process has so many seconds of work before it, so that it never waits for the scan; and one
-# errand at least behind that under way, but not so many that a slow file keeps others waiting.
+# What a process has queued: work for so many seconds, so that it never waits for the scan; at least
+# one errand behind the one under way; and no more than so many, which a slow file keeps waiting.
 _AHEAD_S = 0.18
 _LEAST, _MOST = 2, 256
-_SHORT = 4  # the part of those that is left when more should come
+_SHORT = 4  # the queue runs short when one part in so many of it is left
 
-# What any system's pipe holds, in bytes.
-_PIPE = 4096
+_PIPE = 4096  # bytes that a pipe holds on any system
 _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# A process can be killed between two errands, or before its first. It is replaced, so often before
-# the next errand is taken to be the cause; or, if it was never ready, before there is no scan.
+# A process may be killed while no errand is under way. When that has happened so often before the
+# same errand, the errand is taken to be the cause; and when so many processes one after the other
+# have ended before they were ready, the scan is given up.
 _TRIES = 3
 
-# Who comes so many seconds after an errand's time has ended did not look when it did.
+# A scan that looks so many seconds after an errand's time was over had itself been stopped.
 _AWAY_S = 1.0
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
@@ -148,8 +149,8 @@ class Worker(Generic[T]):
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
-        """Have something done with a target. A process that has something to do is told of it with
-        what else it is to do: see `send`.
+        """Queue a target. A process that is idle is told at once, one at work by the next `send`,
+        so that several orders go out in one piece.
         """
         errand = Errand(target, budget, self, way)
         self.errands.append(errand)
@@ -163,21 +164,21 @@ class Worker(Generic[T]):
         orders: list[bytes] = []
         for errand in self.errands:
             if not errand.sent:
-                order = Order(self._number + 1, errand.target, errand.budget, errand.way).packed()
-                size = HEADER.size + len(order)
-                if under_way and under_way + size > self._room:
+                order = Order(self._number + 1, errand.target, errand.budget, errand.way)
+                message = framed(order.packed())
+                if under_way and under_way + len(message) > self._room:
                     break
                 self._number += 1
-                errand.number, errand.sent = self._number, size
-                orders += HEADER.pack(len(order)), order
+                errand.number, errand.sent = self._number, len(message)
+                orders.append(message)
             under_way += errand.sent
         if orders:
-            # One that has died is found when its answers end.
+            # A process that has died is noticed by its answers, which end.
             with suppress(OSError):
                 write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
-        """How long the errand under way may still take; that of a next one where there is none."""
+        """How long the errand under way may still take; all that one may, where none is."""
         since = self._mark.since
         if since == 0.0:
             return self._seconds
@@ -186,8 +187,8 @@ class Worker(Generic[T]):
         return begun + self._seconds - time.monotonic()
 
     def _is_late(self, number: int) -> bool:
-        """Whether the errand of a number, the one under way, has had its time. It has it once more
-        where nobody looked when it ended: the scan was stopped, and its processes may have been.
+        """Whether the errand of that number is under way and has had its time. Where the scan had
+        been stopped meanwhile, and its processes perhaps with it, it has its time once more.
         """
         left = self.seconds_left()
         if left > 0 or self._mark.number != number:
@@ -227,8 +228,8 @@ class Worker(Generic[T]):
         return done
 
     def _check_ready(self, code: int | None) -> None:
-        """WorkerError where the process that has ended was not ready, and others will not be: the
-        first ended by itself, or so many one after the other, of what is not known.
+        """WorkerError where a process has ended before it was ready, and the next would as well:
+        the very first exited by itself, or `_TRIES` have ended one after the other.
         """
         if self._mark.arrived:
             self._was_ready, self._never_ready = True, 0
@@ -248,19 +249,12 @@ class Worker(Generic[T]):
                 if len(chunk) < _CHUNK:
                     there = bool(chunk)
                     break
-        at = 0
-        while len(self._came) - at >= HEADER.size:
-            (size,) = HEADER.unpack_from(self._came, at)
-            if len(self._came) - at - HEADER.size < size:
-                break
-            at += HEADER.size
-            done += self._told(bytes(self._came[at : at + size]))
-            at += size
-        del self._came[:at]
+        for answer in take_whole(self._came):
+            done += self._told(answer)
         return there
 
     def _told(self, answer: bytes) -> list[Done[T]]:
-        """What became of the first errand, which is what is answered first."""
+        """What an answer says of the first errand: a process answers them in order."""
         if not self.errands:
             return []
         errand = self.errands.popleft()
@@ -284,11 +278,11 @@ class Worker(Generic[T]):
         return [Done(errand, outcome, told.seconds)]
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
-        """Replace the process, which has ended by what the errand of a number did to it, if that is
-        under way.
+        """Replace the process, which has ended. The errand of that number, the one under way, did
+        it that harm; where none was, after `_TRIES` deaths, the one that is next.
         """
         done: list[Done[T]] = []
-        # Not always the first: some are read before their turn.
+        # Not always the first: files are read before their turn, and may do harm by that.
         cause = next((one for one in self.errands if one.sent and one.number == number), None)
         if cause is None and self.errands and self._mark.arrived:
             first = self.errands[0]
@@ -334,8 +328,8 @@ class Worker(Generic[T]):
 
 
 def _room(pipe: int) -> int:
-    """Bytes that may be under way to a process, so that telling it to do something never waits for
-    what it is doing.
+    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
+    process is doing.
     """
     try:
         import fcntl

@@ -14,8 +14,8 @@ from screener.names import Awaited
 from screener.visiting import Job
 from screener.worker import Done, Errand, Worker
 
-# Answers that come one by one cost twice what they cost together: so long is waited for more, and
-# meanwhile they are read so often that the pipes have room for others.
+# Answers that are looked up one by one cost twice what they cost together. So they are gathered for
+# so long, and meanwhile the pipes are read so often that no process waits for room in one.
 _TOGETHER_S, _READ_S = 0.06, 0.02
 
 # Files that may be done behind a slow one.

@@ -78,13 +78,9 @@ def _draw(snapshot: Snapshot, rng: np.random.Generator, count: int) -> Codes:
     rows = np.setdiff1d(
         rng.integers(0, max(1, sum(map(len, snapshot.parts))), 4 * count), snapshot.removed
     )
-    return (
-        snapshot.codes(rng.choice(rows, count)) if len(snapshot) and rows.size else _none(snapshot)
-    )
-
-
-def _none(snapshot: Snapshot) -> Codes:
-    return np.empty((0, snapshot.size), np.uint8)
+    if not len(snapshot) or not rows.size:
+        return np.empty((0, snapshot.size), np.uint8)
+    return snapshot.codes(rng.choice(rows, count))
 
 
 def _flip(query: Codes, bits: npt.NDArray[np.integer[Any]]) -> None:

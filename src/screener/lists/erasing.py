@@ -18,7 +18,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.index import disk
-from screener.lists import matches
+from screener.lists import match_counts
 from screener.lists.database import DATABASE, SEGMENTS, WAIT_SECONDS
 
 _DUE = "erase"
@@ -56,7 +56,7 @@ def _erase(connection: sqlite3.Connection, folder: Path, source: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 disk.current.remove(path)
     disk.current.sync_folder(folder / SEGMENTS)
-    matches.forget(folder, source)
+    match_counts.forget(folder, source)
     connection.execute("VACUUM")
     _empty_the_log(connection, folder)
     connection.execute("DELETE FROM meta WHERE name = ?", (_DUE,))

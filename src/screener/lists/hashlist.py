@@ -35,7 +35,7 @@ from screener.lists import (
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation, Identity
 from screener.lists.hubs import hubs
-from screener.lists.keeping import KeptList
+from screener.lists.kept_list import KeptList
 from screener.lists.records import Record
 from screener.lists.verifying import Verification
 

@@ -90,7 +90,7 @@ def import_file(
             by=wishes.by,
             full=wishes.full,
         )
-        run = _Import(connection, folder, source, wishes, opinions=format in OPINIONS)
+        run = _Import(connection, folder, source, wishes, all_count=format in OPINIONS)
         leaving.callback(run.settle)
         run.take(reader, file=name)
         content.check_still()
@@ -181,7 +181,7 @@ class _Import:
         source: str,
         wishes: Wishes,
         *,
-        opinions: bool,
+        all_count: bool,
     ) -> None:
         self._source = source
         self._wishes = wishes
@@ -197,7 +197,7 @@ class _Import:
             import_id=self._id,
             states=self._before.states,
             full=wishes.full,
-            opinions=opinions,
+            all_count=all_count,
         )
         # The index of a list's first hashes is built at once, when they are known: adding to it
         # value by value would read and write all of it again and again.

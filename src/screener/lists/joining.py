@@ -13,7 +13,6 @@ from collections.abc import Container
 from screener.hashing.hash import Hash
 from screener.lists import terms
 from screener.lists.judging import Judging
-from screener.lists.pending import Pending
 from screener.lists.records import Row, Version, stored_labels, stored_row, united, version_of
 from screener.lists.states import State
 from screener.lists.stored import Met, Stored
@@ -24,12 +23,9 @@ class Joining:
     the place of another.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, pending: Pending, met: Met, judging: Judging
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, met: Met, judging: Judging) -> None:
         """Begin before the first row."""
         self._connection = connection
-        self._pending = pending
         self._met = met
         self._judging = judging
         self._fresh, self._bases = array("q"), array("q")  # see `base_of`
@@ -76,7 +72,7 @@ class Joining:
     def said(self, have: Stored) -> Row:
         """What the file said of an entry so far, without the labels that it left to it."""
         held = stored_row(self._connection, have.record)
-        left = terms.of_fields(held.labels, self._carried_by(have))
+        left = terms.of_fields(held.labels, self._met.carried(have.record))
         labels = {name: text for name, text in held.labels.items() if name not in left}
         return held._replace(labels=labels)
 
@@ -84,7 +80,7 @@ class Joining:
         """What is held of an entry and a row on it, together. Labels that this import left to it
         make way for what the row says of the same.
         """
-        held, carried = stored_row(self._connection, have.record), self._carried_by(have)
+        held, carried = stored_row(self._connection, have.record), self._met.carried(have.record)
         if carried:
             said = terms.fields_said(row.labels)
             away = terms.of_fields(held.labels, carried & said)
@@ -98,8 +94,3 @@ class Joining:
         if held.state is State.WITHDRAWN:
             return []
         return [item for item in held.hashes if item.kind.name in kinds]
-
-    def _carried_by(self, have: Stored) -> int:
-        if have.record >= self._pending.first:
-            return self._pending.carried(have.record)
-        return self._met.carried(have.record)

@@ -1,6 +1,6 @@
 """Pending: new versions of one import on their way into the database, and the ends of old ones.
 
-Memory is bounded by the batch, a byte for each new version and 8 for each that ended or was passed.
+Memory is bounded by the batch, and 8 bytes for each version that ended or was passed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from screener.lists import frames
 from screener.lists.inserts import Inserts
 from screener.lists.records import Version
 from screener.lists.states import MATCHING, State
+from screener.lists.stored import Met
 
 _AT_ONCE = 500  # versions asked of SQLite in one question
 _WINDOW = 5_000  # versions that are removed at once
@@ -26,7 +27,8 @@ _EQUAL_WORD = (
 class Pending:
     """What one import writes of the records of a source, towards generation `number`.
 
-    `next` is the number that the next new version will have, `first` that of the first.
+    `next` is the number that the next new version will have, `first` that of the first; `met` has
+    all of them.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Pending:
         self._import = import_id
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self.first = self.next = (newest or 0) + 1
-        self._carried = bytearray()  # of each new version: see `Version.carried`
+        self.met = Met(self.first)
         self._remade = False
         self._replaced = array("q")  # versions of generations before that this import ended
         self._passed = array("q")  # versions of this import in whose place a later one came
@@ -83,7 +85,7 @@ class Pending:
     def _write(self, entry: str, version: Version, state: State, *, until: int | None) -> int:
         record = self.next
         self.next += 1
-        self._carried.append(version.carried)
+        self.met.made(version.carried)
         self._records.append(
             (
                 record,
@@ -103,10 +105,6 @@ class Pending:
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
         return record
-
-    def carried(self, record: int) -> int:
-        """What a version of this import has of the version before: see `Version.carried`."""
-        return self._carried[record - self.first]
 
     def end(self, record: int) -> None:
         """End a version of a generation before."""

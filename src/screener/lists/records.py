@@ -132,7 +132,7 @@ def united(first: Row, second: Row) -> Row:
     """
     withdrawals = [row for row in (first, second) if row.state is State.WITHDRAWN]
     return first._replace(
-        state=_united_state(first.state, second.state),
+        state=max(first.state, second.state, key=_WEIGHT.index),
         hashes=(*first.hashes, *second.hashes),
         categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
         labels=united_labels(first.labels, second.labels),
@@ -166,10 +166,6 @@ def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
 # withdrawal is honoured whatever else is said; a state that makes no match never outweighs, nor
 # two of them together make, one that does.
 _WEIGHT = (State.KNOWN_GOOD, State.SEED, State.CONFIRMED, State.DISPUTED, State.WITHDRAWN)
-
-
-def _united_state(first: State, second: State) -> State:
-    return max(first, second, key=_WEIGHT.index)
 
 
 class Version(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import matches, terms
+from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
 from screener.lists.records import Category, categories_of, opinions_at
 from screener.lists.states import Opinion
@@ -96,7 +96,7 @@ def show(
     if not rows:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     own, kept = opinions_at(connection, number), terms.stored(connection)
-    remarkable = {(one.source, one.entry) for one in matches.floods(folder)}
+    remarkable = {(one.source, one.entry) for one in match_counts.floods(folder)}
     shown = []
     for record, whose, state, said, categories, text, updated in rows:
         labels = json.loads(text)
@@ -116,7 +116,7 @@ def show(
                 bound.to_dict(),
                 _hashes(connection, record, number, values),
                 _versions(connection, whose, entry),
-                matches.of_entry(folder, whose, entry),
+                match_counts.of_entry(folder, whose, entry),
                 (whose, entry) in remarkable,
             )
         )

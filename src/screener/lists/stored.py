@@ -1,4 +1,4 @@
-"""What a list holds of an entry, what rows of a file met it, and which of the two is the older."""
+"""What a list holds of an entry, what the rows of a file say of it, and which is the older."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from screener.lists.records import Row
 from screener.lists.states import State
 from screener.lists.times import moment
 
-# What the rows of a file that met a version of a generation before were, so far.
-_SAME = 1  # they say what it says, together; the bits above `_BITS` are what they leave to it
-_OLDER = 2  # older than it
+# What the rows of a file have said of a version so far.
+_SAME = 1  # together what it says; the bits from `_BITS` on are the fields that they leave to it
+_OLDER = 2  # only what is older than it
 _BITS = 2
 
 
@@ -32,19 +32,29 @@ COLUMNS = "entry, id, state, said, updated, fingerprint, since, import"  # the e
 
 
 class Met:
-    """What the rows of one file that met the versions before it were: a byte for each version."""
+    """What the rows of one file have said of versions, by their numbers: of those that they found,
+    and of those that they made. A byte for each.
+    """
 
     def __init__(self, versions: int) -> None:
-        """For versions whose numbers are below that one."""
+        """For versions whose numbers are below that one; `made` adds the others."""
         self._marks = bytearray(versions)
 
     def __getitem__(self, record: int) -> bool:
-        """Whether a row met a version of a generation before."""
+        """Whether a row met a version."""
         return self._marks[record] != 0
+
+    def made(self, carried: int) -> None:
+        """Note that rows made the next version, and what they leave to the one before it."""
+        self._marks.append(_SAME | carried << _BITS)
 
     def same(self, record: int, carried: int) -> None:
         """Note that rows say what a version says, and what they leave to it: `Version.carried`."""
         self._marks[record] = _SAME | carried << _BITS
+
+    def said_same(self, record: int) -> bool:
+        """Whether the rows that met a version say what it says, but for older ones."""
+        return self._marks[record] & _SAME != 0
 
     def older(self, record: int) -> None:
         """Note that a row is older than a version."""
@@ -55,7 +65,7 @@ class Met:
         return self._marks[record] == _OLDER
 
     def carried(self, record: int) -> int:
-        """What rows leave to a version that they say the same as."""
+        """What rows that say what a version says leave to the list: `Version.carried`."""
         return self._marks[record] >> _BITS
 
     def unmet_in(self, start: int, stop: int) -> bool:

@@ -1,10 +1,12 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
-The same content changes nothing, another makes a new version of the record. A further row of the
-same file on an entry is united with what the file said of it before, at the same time or at none;
-a later one stands in its place, and an earlier one is left. Memory is bounded by the
-batch, one byte for each version there was and each new one, 24 for each replaced, and the packed
-values that changed.
+The first row of a file on an entry stands in the place of what the list held, unless it is older.
+Further rows of the file on it are united with the first, but for those of another time: a later
+one stands in its place, an earlier one is left. What says the same as before changes nothing;
+anything else makes a new version of the record.
+
+Memory is bounded by the batch, one byte for each version there was and each new one, 24 for each
+replaced, and the packed values that changed.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from screener.lists.records import (
 )
 from screener.lists.segments import Changes
 from screener.lists.states import MATCHING, State, effective
-from screener.lists.stored import COLUMNS, Ages, Met, Stored
+from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order, timeless
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
@@ -55,11 +57,11 @@ class Versions:
         states: Mapping[str, int],
         changes: Changes | None = None,
         full: bool = False,
-        opinions: bool = False,
+        all_count: bool = False,
     ) -> None:
         """Begin with the states of the generation before, and what else changes in this one.
 
-        `full`: the file is all that its source has, now. `opinions`: its rows on one entry stand
+        `full`: the file is all that its source has, now. `all_count`: its rows on one entry stand
         beside each other, whatever their times.
         """
         self.counts: Counter[str] = Counter()
@@ -70,17 +72,17 @@ class Versions:
         self._source = source
         self._number = number
         self._import = import_id
-        self._all_count = opinions
-        # Opinions that are older than what is held count with one that is not.
+        self._all_count = all_count
+        # Rows that are older than what is held, where all count: they do with one that is not.
         self._older = Aside(connection, "older_rows")
         # Rows without a time stay beside whichever turns out to be of the latest time.
         self._timeless = Aside(connection, "timeless_rows")
         self._ages = Ages(connection, import_id, full=full)
         self._pending = Pending(connection, source, number=number, import_id=import_id)
-        self._met = Met(self._pending.first)
+        self._met = self._pending.met
         self._judging = Judging(connection, source, self.settle)
-        self._joining = Joining(connection, self._pending, self._met, self._judging)
-        self._opinions = {
+        self._joining = Joining(connection, self._met, self._judging)
+        self._own_states = {
             entry: [opinion.state for opinion in held]
             for (whose, entry), held in opinions_at(connection, number).items()
             if whose == source
@@ -97,14 +99,15 @@ class Versions:
         stored = self._lookup(list(entries))
         for version, (entry, row) in zip(versions, entries.items(), strict=True):
             have = stored.get(entry)
-            if have is not None and (have.since == self._number or self._met[have.record]):
-                self.counts["repeated"] += 1
-                self._take_further(entry, have, row)
-                continue
             if have is None:
                 self.counts["added"] += 1
                 self.counts["low_information"] += _low(version)
                 self._insert(entry, version)
+                continue
+            if self._met[have.record]:
+                self.counts["repeated"] += 1
+            if self._met.said_same(have.record):
+                self._take_further(entry, have, row)
             else:
                 self._take_first(entry, have, row, version)
         self._pending.flush()
@@ -197,77 +200,68 @@ class Versions:
         return found
 
     def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
-        """Take the first row of the file on an entry that the list holds."""
-        if version.fingerprint != have.fingerprint:
-            version = self._joining.instead(have, row)
-        if version.fingerprint == have.fingerprint:
-            self.counts["unchanged"] += 1
-            self._met.same(have.record, version.carried)
-            self._note_word(entry, have, row)
-        elif self._ages.outdated(have, row):
-            self.counts["outdated"] += 1
-            self._met.older(have.record)
+        """Take a row on an entry that the list holds, of which the file has said nothing so far,
+        or only what is older than what the list holds.
+        """
+        only_older = self._met.only_older(have.record)
+        if version.fingerprint != have.fingerprint and self._ages.outdated(have, row):
+            if not only_older:
+                self.counts["outdated"] += 1
+                self._met.older(have.record)
             self._note_word(entry, have, row)
             if self._all_count:
                 self._older.put(entry, row)
             return
+        if only_older:
+            self.counts["outdated"] -= 1
+            if self._all_count:
+                row = self._older.beside(entry, row)
+        if only_older or version.fingerprint != have.fingerprint:
+            version = self._joining.instead(have, row)
+        self.counts["low_information"] += _low(version)
+        if version.fingerprint == have.fingerprint:
+            self.counts["unchanged"] += 1
+            self._met.same(have.record, version.carried)
+            self._note_word(entry, have, row)
         else:
             self.counts["changed"] += 1
             self._replace(entry, have, version)
-        self.counts["low_information"] += _low(version)
 
     def _take_further(self, entry: str, have: Stored, row: Row) -> None:
-        """Take a further row of the file on an entry: as a page of its own would be, but united
-        with what the file said of the entry before, where no time tells which of the two came last.
-        """
-        fresh = have.since == self._number
-        if not fresh and self._met.only_older(have.record):
-            was = "outdated"
-            older = self._ages.outdated(have, row)
-            if older:
-                self._note_word(entry, have, row)
-                if self._all_count:
-                    self._older.put(entry, row)
-                return
-            if self._all_count:
-                row = self._older.beside(entry, row)
-            unite = False
-        else:
-            was = "unchanged"
-            way = None if self._all_count else order(row.updated, have.updated)
-            if way == -1:
-                self._note_word(entry, have, row)
-                return
-            unite = way != 1
-            if not self._all_count:
-                row = self._with_timeless(entry, have, row, way)
-        join = self._joining.beside if unite else self._joining.instead
-        version = join(have, row)
-        counted = 0 if was == "outdated" else self._low_stored(have)
-        self.counts["low_information"] += _low(version) - counted
-        if not fresh:
-            self.counts[was] -= 1
-        if version.fingerprint == have.fingerprint:
-            if not fresh:
-                self.counts["unchanged"] += 1
-                self._met.same(have.record, version.carried)
-                self._note_word(entry, have, row)
-            return
-        if not fresh:
-            self.counts["changed"] += 1
-        self._replace(entry, have, version, united=unite)
+        """Take a further row on an entry, of which `have` is what the file said so far.
 
-    def _with_timeless(self, entry: str, have: Stored, row: Row, way: int | None) -> Row:
-        """A further row on an entry, with the rows without a time that the file has of it, where it
-        takes the place of all that is of a time before.
+        A later row takes its place, and an earlier one is left. They are united where they are of
+        one time, where one of them has none, and where all rows of the format count.
         """
+        way = None if self._all_count else order(row.updated, have.updated)
+        if way == -1:
+            self._note_word(entry, have, row)
+            return
         if way == 1:
-            return row if row.state is State.WITHDRAWN else self._timeless.beside(entry, row)
-        if way is None and timeless(row.updated) != timeless(have.updated):
+            if row.state is not State.WITHDRAWN:
+                row = self._timeless.beside(entry, row)
+            version = self._joining.instead(have, row)
+        else:
+            if not self._all_count:
+                self._keep_timeless(entry, have, row)
+            version = self._joining.beside(have, row)
+        self.counts["low_information"] += _low(version) - self._low_stored(have)
+        if version.fingerprint == have.fingerprint:
+            self._met.same(have.record, version.carried)
+            self._note_word(entry, have, row)
+            return
+        if have.since != self._number:
+            self.counts["unchanged"] -= 1
+            self.counts["changed"] += 1
+        self._replace(entry, have, version, united=way != 1)
+
+    def _keep_timeless(self, entry: str, have: Stored, row: Row) -> None:
+        """Put aside what has no time, where what the file said of an entry so far has one and a
+        further row has none, or the other way round: it counts as well beside a later row.
+        """
+        if timeless(row.updated) != timeless(have.updated):
             said = row if timeless(row.updated) else self._joining.said(have)
-            if said.state is not State.WITHDRAWN:
-                self._timeless.put(entry, said)
-        return row
+            self._timeless.put(entry, said)
 
     def _note_word(self, entry: str, have: Stored, row: Row) -> None:
         """Keep what a row that changes nothing says, where it withdraws its entry and the list
@@ -312,7 +306,7 @@ class Versions:
         return {Hash(KINDS[kind], value) for kind, value, why_not in stored if why_not is None}
 
     def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
-        own = self._opinions.get(entry) if self._opinions else None
+        own = self._own_states.get(entry) if self._own_states else None
         state = effective(version.state, own) if own else version.state
         self.states[state] += 1
         self._judging.see(version.hashes)

@@ -28,9 +28,8 @@ _ARCHIVES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
 _ZIP_MEMBER = re.compile(
     rb"PK\x03\x04[\x00-\x63]...[\x00-\x13\x5d-\x63]\x00.{16}(..)..(?=[\x20-\xff])", re.DOTALL
 )
-_MOST_MEMBERS = (
-    1000  # that are tried; where there are more that are none, some may be meant as such
-)
+# So many that look like members are tried; where more of them are none, some may be meant as such.
+_MOST_MEMBERS = 1000
 _DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 

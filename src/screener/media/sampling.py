@@ -19,16 +19,18 @@ class Sampling:
     """Which frames of a video are looked at; `docs/video.md` says what each finds and costs.
 
     `mode`: `seconds` takes the first frame and then one every `every` seconds; `keyframes` decodes
-    and takes only the frames that stand by themselves; `all` takes every frame; `frames` takes each
-    so many frames as make `every` seconds at the file's average rate, as vPDQ does. `videos`:
-    the seconds instead of `every` where a list holds videos (`against_videos`, which a Screener
-    sets): their frames lie anywhere between ours, and what moves agrees with nothing half a second
-    later. Of a long video it is more, so that it comes to no more than 10,000 frames. Frames in
-    between that differ are taken too, of a video so short that they are no more than 3,000; and
-    those that vPDQ takes at its own setting. `scenes`:
-    also take each frame that looks unlike the last one taken, so that a short flash is seen; every
-    frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours whose
-    pixels are equal once. `usable`: the least share of the frames taken that must show enough
+    and takes only the frames that stand by themselves; `all` takes every frame; `frames` counts
+    them, as vPDQ does: it takes one of as many as make `every` seconds at the file's average rate.
+
+    `videos`: the seconds in place of `every` where a list holds videos (`against_videos`, which a
+    Screener sets), since the frames of those lie anywhere between ours, and what moves agrees with
+    nothing half a second later. A long video is sampled less often, for no more than 10,000 frames
+    in all. Frames in between that differ are taken too, where the video is so short that there are
+    no more than 3,000 of them; and so are those that vPDQ takes at its own setting.
+
+    `scenes`: also take each frame that looks unlike the last one taken, so that a short flash is
+    seen; every frame is decoded for it, which `keyframes` does not do. `distinct`: hash neighbours
+    whose pixels are equal once. `usable`: the least share of the frames taken that must show enough
     detail to be compared; below it, a video without a match is `too_little_detail`.
     """
 

@@ -37,9 +37,10 @@ Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | 
 class Name:
     """What an input is called, and the facts of its file where it is one.
 
-    Of a member, `archives` are the lengths, in bytes, of the names of the archives that it is in,
-    the outermost first, each of which its own name begins with; a file may have the same name and
-    has none. `same` says for each of them how many members of one name came before.
+    A member of an archive is called `outer!inner!member`. Its `archives` are the lengths, in bytes,
+    of what of that names the archives that it is in, the outermost first: `outer`, `outer!inner`.
+    They tell it from a file that is called so. `same`: at each of these levels, how many members
+    of the same name came before.
     """
 
     text: str | None = None
@@ -81,8 +82,8 @@ class Source:
 
 
 def several(items: Iterable[Item]) -> list[Item]:
-    """Items in a list; TypeError where there is one instead, which has parts: the letters of its
-    name, its lines or its rows would be screened.
+    """The items as a list. TypeError for one item alone, of which the letters, lines or rows would
+    be screened.
     """
     alone = isinstance(items, str | PathLike | bytes | bytearray | memoryview)
     if isinstance(items, np.ndarray):
@@ -211,8 +212,8 @@ class _Lent(io.RawIOBase):
 
 
 def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
-    """A file object that holds a video and stands at its start, as a file that may be closed: as
-    that of a path, it is not held. Of all others, what was read of them and cannot be read again.
+    """A file object that stands at its start and holds a video, as a file that may be closed: a
+    video is not held in memory. Of any other None, and what was read of it and cannot be again.
     """
     try:
         if not stream.seekable() or stream.tell() != 0:

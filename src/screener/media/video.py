@@ -72,8 +72,8 @@ def _decoder(
     *,
     whole: bool = False,
 ) -> Stream:
-    """A track of the file opened by PyAV, or by OpenCV where that is not installed; `whole`, with
-    the seconds that its edit lists leave out, of which there are `left`.
+    """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
+    leave `left` seconds out of the file; a `whole` track has them as well.
     """
     try:
         if _has_pyav():
@@ -114,9 +114,10 @@ def _walk(
     left: float,
     seconds: float | None,
 ) -> Iterator[Frame]:
-    """Sampled frames of one track after the other; then MediaError if a part of one was not looked
-    at. Covers come last, and are thumbnails of what was shown before; but for all that there is of
-    the tracks of a trimmed file, which is hidden in it, and pictures that are no tracks.
+    """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
+    edit lists trim are walked over once more, whole, since what those leave out is hidden in the
+    file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
+    of anything was not looked at.
     """
     ends = math.inf if seconds is None else monotonic() + seconds
     trouble: MediaError | None = None
@@ -168,8 +169,8 @@ def _carried_clip(_: bytes) -> Picture:
 
 
 def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
-    """Whether so many seconds are in the file that players do not show that some of it is to be
-    looked at; vPDQ knows of none.
+    """Whether of the `left` seconds that players do not show some are to be looked at: a sample
+    may fall into them. vPDQ, as `frames` samples, knows no edit lists.
     """
     if not left or sampling.mode == "frames":
         return False
@@ -177,8 +178,8 @@ def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
-    """What the decoder has not seen of a file of which all tracks were walked over, and said
-    nothing of.
+    """What the decoder passed over in silence, now that all tracks of a file were walked over; None
+    where it saw everything.
     """
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())

@@ -40,11 +40,11 @@ _log = logging.getLogger(__name__)
 
 # One call under way and one behind it, so that an actor never waits for the scan.
 _IN_FLIGHT = 2
-# A call costs this process more than looking up what comes of it: so many seconds of files go out
-# in one, and so many files at most.
+# One call takes files for so many seconds, and no more than so many files: calling costs this
+# process more than looking up what comes of it.
 _TOGETHER_S, _TOGETHER = 0.1, 32
-# A file that may have been hashed when an actor died, though its node lived, is given to others so
-# often before it is taken to be the cause; from the first time on alone.
+# A file is taken to be the cause when so many actors have died while they may have been hashing it,
+# though their nodes lived. After the first it goes out alone.
 _TRIES = 3
 _PATIENCE = 300.0  # seconds without any worker: a cluster may still be starting nodes
 _GRACE = 10.0  # seconds for the others, once there is one
@@ -65,7 +65,7 @@ class Keeper:
 
     def __init__(self, job: Hasher) -> None:
         nodes.forget_main()
-        # Alone: workers together are collected now and then, and here each call is waited for.
+        # Not `Workers`, which let answers gather for a moment: each call here is waited for.
         self._worker: Worker[Hashed | Opened] = Worker(job)
 
     def facts(self) -> tuple[str, str, nodes.Facts]:
@@ -86,8 +86,8 @@ class Keeper:
 
 @dataclass(eq=False)
 class Errand:
-    """A target for an actor; `tries` counts the actors that may have died of it, `unseen` how often
-    a node did not find it though it is here.
+    """A target for an actor. `tries`: how many actors may have died of it. `unseen`: how often a
+    node did not find it, though it is here.
     """
 
     target: Target
@@ -125,7 +125,7 @@ class Done:
 
 
 class Post:
-    """An actor as the scan sees it, with the calls of it that are not collected, in order."""
+    """The place of one actor; `sent` are the calls to it that are not collected yet, in order."""
 
     def __init__(self, hasher: Hasher) -> None:
         settings = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
@@ -221,7 +221,7 @@ class Crew:
                 worker.send()
             if not (busy := [call for worker in self._workers for call in worker.calls]):
                 break
-            # What is awaited cannot be waited for beside them.
+            # No one call waits for both: so the calls are waited for in short turns.
             pause = None if awaited is None else 0.0 if awaited.wait(0) else _GLANCE
             wait([call.future for call in busy], pause, return_when=FIRST_COMPLETED)
             done = [one for worker in self._workers for one in worker.collect()]
@@ -241,7 +241,7 @@ class Crew:
             post.dismiss()
 
     def send(self, errands: list[Errand], number: int) -> Call:
-        """Send errands to the actor of a worker, or, until that is there, to another."""
+        """Send errands to the actor of a worker, or to another while that is not ready."""
         return self._ready_post(number).call(errands)
 
     def bury(self, post: Post, error: RayError) -> None:
@@ -255,7 +255,7 @@ class Crew:
         post.dismiss()
 
     def _ready_post(self, number: int) -> Post:
-        """The post of a worker, or the least busy one while that is still to come."""
+        """The post of a worker, or the least busy of the others while that is not ready."""
         self._renew()
         own = self._posts[number]
         if own.is_ready():
@@ -281,7 +281,7 @@ class Crew:
 
 
 class RemoteWorker:
-    """A worker of a scan, as `workers.Worker` is one, that is an actor somewhere."""
+    """A worker of a scan, as `worker.Worker` is one, whose errands an actor somewhere does."""
 
     def __init__(self, crew: Crew, number: int) -> None:
         self._crew = crew
@@ -301,8 +301,8 @@ class RemoteWorker:
         return max(1, min(int(_TOGETHER_S / max(self._pace, 1e-6)), _TOGETHER))
 
     def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
-        """Have a target hashed. One that has something to do already is told of it with what else
-        it is to do: see `send`.
+        """Queue a target: it is sent at once where nothing is under way, else by the next `send`,
+        so that several go in one call.
         """
         errand = Errand(target, budget, way)
         self._waiting.append(errand)
@@ -312,12 +312,12 @@ class RemoteWorker:
         return errand
 
     def send(self) -> None:
-        """Send what waits, as far as an actor is to have it."""
+        """Send what waits, until as many calls are under way as may be."""
         while self._waiting and len(self.calls) < _IN_FLIGHT:
             self.calls.append(self._crew.send(self._next(), self._number))
 
     def _next(self) -> list[Errand]:
-        """What goes out together: of what an actor may have died of, each alone."""
+        """The errands of the next call; one alone, where an actor may have died of it."""
         errands = [self._waiting.popleft()]
         while self._waiting and len(errands) < self._together:
             if errands[0].tries or self._waiting[0].tries:
@@ -334,7 +334,7 @@ class RemoteWorker:
         return done
 
     def _told(self, call: Call) -> list[Done]:
-        """What became of a call that is over; its errands that are to be given to others wait."""
+        """What became of a call that is over; errands that are to be tried again wait once more."""
         try:
             told = call.future.result()
         except RayTaskError as error:

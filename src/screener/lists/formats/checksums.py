@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.filled_lines import filled_lines, first_filled
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAMES = {"md5sum": "md5", "sha1sum": "sha1", "sha256sum": "sha256"}
 BSD = "bsd-sums"
-_JUDGED = 100
 _FEW = 4  # different values, below which nobody can tell PDQ from SHA-256 by their bits
 _HALF_SET = 1 / 3  # of the values, above which they are PDQ: by chance one in twenty is half set
 _GNU = re.compile(r"\\?(?:\d+ +)?(?P<hash>[0-9a-f]{32,64}) [ *](?P<name>.+)", re.I | re.A | re.S)
@@ -33,13 +33,13 @@ _BSD_KINDS = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha2256": "sha2
 
 def recognises_bsd(lines: list[str]) -> bool:
     """Whether most of the first lines are BSD's."""
-    filled = _filled(lines)
+    filled = first_filled(lines)
     return bool(filled) and 2 * sum(bool(_BSD.fullmatch(line)) for line in filled) > len(filled)
 
 
 def gnu_format(lines: list[str]) -> str | None:
     """Which tool wrote the first lines, all of one length of digest; None where none did."""
-    filled = _filled(lines)
+    filled = first_filled(lines)
     found = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
     if not found or 2 * len(found) < len(filled) or len({len(value) for value in found}) > 1:
         return None
@@ -67,10 +67,6 @@ def _half_set(value: str) -> bool:
     return int(value, 16).bit_count() == 2 * len(value)
 
 
-def _filled(lines: list[str]) -> list[str]:
-    return [one for line in lines[:_JUDGED] if (one := line.strip()) and not one.startswith("#")]
-
-
 def opener(name: str) -> Callable[[Content, Options], Checksums]:
     """What opens a file of the tool of that name."""
     return lambda content, options: Checksums(content, NAMES.get(name))
@@ -90,16 +86,11 @@ class Checksums:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each line that is neither blank nor a comment, in order."""
-        for number, line in self._lines:
-            if line is None:
-                yield BadRow(number, None, "line too long")
-            elif line.strip() and not line.lstrip().startswith("#"):
-                yield self._row(number, line.strip(" \t"))
+        for found in filled_lines(self._lines):
+            yield found if isinstance(found, BadRow) else self._row(*found)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
-        reason = broken(line)
-        if reason is not None:
-            return BadRow(number, None, reason)
+        line = line.strip(" \t")
         match = _BSD.fullmatch(line)
         kind = self._kind
         if match is not None:

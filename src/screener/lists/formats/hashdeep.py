@@ -11,6 +11,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.formats.cells import BadCell, cleaned, looks_like_a_value, read_hash
 from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.filled_lines import filled_lines
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
@@ -49,19 +50,13 @@ class Hashdeep:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each line that is neither blank nor a comment, in order."""
-        for number, line in self._lines:
-            if line is None:
-                yield BadRow(number, None, "line too long")
-            elif line.strip() and not line.startswith("#"):
-                yield self._row(number, line)
+        for found in filled_lines(self._lines):
+            yield found if isinstance(found, BadRow) else self._row(*found)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
-        reason = broken(line)
         cells = line.split(",", len(self._names) - 1)
-        if reason is None and len(cells) < len(self._names):
-            reason = "wrong number of columns"
-        if reason is not None:
-            return BadRow(number, None, reason)
+        if len(cells) < len(self._names):
+            return BadRow(number, None, "wrong number of columns")
         hashes = []
         labels = {}
         for name, cell in zip(self._names, cells, strict=True):

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import BadCell, cleaned, read_hash, read_quality
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import split_line
+from screener.lists.formats.filled_lines import filled_lines, half_are
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAME = "pdq-lines"
-_JUDGED = 100
 _VALUE = r"(?P<hash>[0-9a-f]{64})"
 _PLAIN = re.compile(rf"{_VALUE},(?P<quality>\d{{1,3}}),(?P<file>.*)", re.I | re.A | re.S)
 _NAMED = re.compile(
@@ -29,9 +29,7 @@ _HEADER = "filepath,hash"
 
 def recognises(lines: list[str]) -> bool:
     """Whether half of the first lines are such a tool's, with a quality that can be one."""
-    filled = [one for line in lines[:_JUDGED] if (one := line.strip()) and one[0] != "#"]
-    known = sum(_is_known(line) for line in filled)
-    return known > 0 and 2 * known >= len(filled)
+    return half_are(lines, _is_known)
 
 
 def _is_known(line: str) -> bool:
@@ -53,18 +51,17 @@ class PdqLines:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each line that is neither blank nor a comment, in order."""
-        for number, line in self._lines:
-            if line is None:
-                yield BadRow(number, None, "line too long")
-            elif line.strip().casefold().replace('"', "") == _HEADER:
+        for found in filled_lines(self._lines, comments=False):
+            if isinstance(found, BadRow):
+                yield found
+                continue
+            number, line = found[0], found[1].strip()
+            if line.casefold().replace('"', "") == _HEADER:
                 self._hash_last = True
-            elif line.strip() and not line.startswith("#"):
-                yield self._row(number, line.strip())
+            elif self._hash_last or not line.startswith("#"):
+                yield self._row(number, line)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
-        reason = broken(line)
-        if reason is not None:
-            return BadRow(number, None, reason)
         try:
             item, name = self._parts(line)
         except BadCell as bad:

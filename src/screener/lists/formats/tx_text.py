@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.content import Content, Lines
+from screener.lists.formats.filled_lines import filled_lines, half_are
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAME = "tx"
 _FURTHER = "more than a type and a value"
-_JUDGED = 100  # lines that sniffing looks at
 _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
     **{name: (kind, {}) for name, kind in KINDS.items()},
     "video_md5": (KINDS["md5"], {"media": "video"}),
@@ -27,13 +27,8 @@ _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: half of them name a known type.
-
-    Not all, since some may be damaged or of other types; not just one, since prose may have it.
-    """
-    filled = [line for line in map(_stripped, lines[:_JUDGED]) if line]
-    known = sum(_type_of(line) in _TYPES for line in filled)
-    return known > 0 and 2 * known >= len(filled)
+    """Whether the first lines of a text are of this format: half of them name a known type."""
+    return half_are(lines, lambda line: " " in line and _split(line)[0] in _TYPES)
 
 
 class TxText:
@@ -50,17 +45,16 @@ class TxText:
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each line that is neither blank nor a comment; ListError if the first is a bare value."""
         first = True
-        for number, line in Lines(self._content):
-            if line is None:
-                yield BadRow(number, None, "line too long")
-                continue
-            text = _stripped(line)
-            if not text:
-                continue
-            if first and " " not in text and broken(text) is None:
-                raise ListError(unnamed_column(self._content.name))
+        for found in filled_lines(Lines(self._content)):
+            if isinstance(found, BadRow):
+                yield found
+            else:
+                number, line = found
+                text = line.strip(" \t")
+                if first and " " not in text:
+                    raise ListError(unnamed_column(self._content.name))
+                yield _row(number, text)
             first = False
-            yield _row(number, text)
 
 
 def unnamed_column(name: str) -> str:
@@ -72,23 +66,15 @@ def unnamed_column(name: str) -> str:
     )
 
 
-def _stripped(line: str) -> str:
-    """The line without what surrounds it; nothing of a comment."""
-    text = line.strip(" \t")
-    return "" if text.startswith("#") else text
-
-
-def _type_of(line: str) -> str:
-    head, separator, _ = line.partition(" ")
-    return cleaned(head).casefold() if separator else ""
+def _split(line: str) -> tuple[str, str]:
+    """The type of a line, folded, and its value."""
+    head, _, cell = line.partition(" ")
+    return cleaned(head).casefold(), cell
 
 
 def _row(number: int, text: str) -> Row | BadRow:
-    reason = broken(text)
-    if reason is not None:
-        return BadRow(number, None, reason)
-    head, _, cell = text.partition(" ")
-    found = _TYPES.get(cleaned(head).casefold())
+    name, cell = _split(text)
+    found = _TYPES.get(name)
     if found is None:
         return BadRow(number, "type", "unsupported type")
     kind, labels = found

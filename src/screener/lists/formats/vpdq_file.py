@@ -15,12 +15,13 @@ from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame
 from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.filled_lines import half_are
 from screener.lists.formats.json_text import JsonHead, JsonText
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Row, State
 
 NAME = "vpdq"
-_JUDGED = 100
+_JUDGED = 100  # frames of JSON
 _PDQ = "[0-9a-f]{64}"
 _TIME = r"\s*\d+(?:\.\d*)?(?:e[+-]?\d+)?\s*"
 _LAYOUTS = (
@@ -32,9 +33,7 @@ _PACKED = re.compile(rf"{_PDQ},\d+,{_TIME}", re.I | re.A)
 
 def recognises(lines: list[str]) -> bool:
     """Whether half of the first lines are of one of the two layouts of lines."""
-    filled = [one for line in lines[:_JUDGED] if (one := line.strip())]
-    known = sum(any(layout.fullmatch(line) for layout in _LAYOUTS) for line in filled)
-    return known > 0 and 2 * known >= len(filled)
+    return half_are(lines, lambda line: any(layout.fullmatch(line) for layout in _LAYOUTS))
 
 
 def recognises_json(head: JsonHead) -> bool:

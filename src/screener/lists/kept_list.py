@@ -20,7 +20,7 @@ from screener.lists import (
     history,
     importing,
     info,
-    matches,
+    match_counts,
     merging,
     opinions,
     purging,
@@ -38,7 +38,7 @@ from screener.lists.history import LogEntry
 from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
-from screener.lists.matches import CountedResult, Flood
+from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.purging import PurgeReport
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.releasing import Release
@@ -223,11 +223,11 @@ class KeptList:
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count which entries of this list the results met; those that matched far too often."""
-        return matches.count(self._path, matches.hits(results, self.name))
+        return match_counts.count(self._path, match_counts.hits(results, self.name))
 
     def check_counting(self) -> None:
         """ListError where `count_matches` could not write; before a long scan, say."""
-        matches.check(self._path)
+        match_counts.check(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""
