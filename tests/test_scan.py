@@ -63,6 +63,8 @@ def test_crashes_hangs_and_memory_cost_exactly_their_file(known, scene, tmp_path
         "memory": "too_large",
     }
     assert {r["verdict"] for r in results if r["reason"] is None} == {"no_match"}
+    # As long as it took, so that a report names it among the slowest.
+    assert [r["input"] for r in results if r["seconds"] >= 2] == [str(folder / "hang.png")]
 
 
 def test_nothing_but_crashes_still_ends(known, tmp_path):

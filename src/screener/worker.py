@@ -64,6 +64,7 @@ class Errand(Generic[T]):
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
+    spent: float = 0.0  # seconds that processes were at it which it harmed
     harm: MediaError | None = None
     renewed: bool = False  # a fresh process was started for it
 
@@ -262,7 +263,7 @@ class Worker(Generic[T]):
             told = Answer.unpacked(answer)
             if told.error is None and not isinstance(told.outcome, self._tells):
                 raise TypeError("nothing that this job tells")
-            self._pace += (told.seconds - self._pace) / 8
+            self._keep_pace(told.seconds)
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
             told = Answer(errand.number, None, 0.0, type(error).__name__)
@@ -275,7 +276,13 @@ class Worker(Generic[T]):
         outcome = told.outcome
         if errand.harm is not None and isinstance(outcome, Hashed):
             outcome = replace(outcome, trouble=errand.harm)
-        return [Done(errand, outcome, told.seconds)]
+        return [Done(errand, outcome, errand.spent + told.seconds)]
+
+    def _keep_pace(self, seconds: float) -> None:
+        """Note how long an errand took, one that harmed the process as well: behind one that runs
+        out of its time others may, and so only few are to wait there.
+        """
+        self._pace += (seconds - self._pace) / 8
 
     def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
         """Replace the process, which has ended. The errand of that number, the one under way, did
@@ -289,6 +296,8 @@ class Worker(Generic[T]):
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
         if cause is not None:
+            cause.spent = self._seconds - self.seconds_left()
+            self._keep_pace(cause.spent)
             self.errands.remove(cause)
             done = self._harmed(cause, harm)
         self._close()
@@ -304,7 +313,7 @@ class Worker(Generic[T]):
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
-        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), 0.0)]
+        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), errand.spent)]
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
