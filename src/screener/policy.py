@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from screener import toml_file
 from screener.errors import PolicyError
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS, HashKind
@@ -136,8 +135,8 @@ class Policy:
         Raises PolicyError naming the file and the setting.
         """
         try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            settings = toml_file.read(path)
+        except (OSError, ValueError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {error}") from error
         try:
             return cls(**_checked_settings(settings))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 
 import click
 
-from screener import console, list_pages
+from screener import console, list_pages, toml_file
 from screener.commands.opening import open_or_create
 from screener.commands.options import BY, FILE, LIST, terms_of, terms_options
 from screener.errors import ListError
@@ -156,9 +155,9 @@ def export(
 
 def _table(path: Path) -> dict[tuple[str, str], int]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        found = toml_file.read(path)
         table = {(s, str(code)): n for s, codes in found.items() for code, n in codes.items()}
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error
     if not all(type(number) is int for number in table.values()):
         raise ListError(f"{path}: a category's number is a whole number")

@@ -5,12 +5,12 @@ the file and the field, in words that can be translated.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from screener import toml_file
 from screener.errors import HotlineError
 from screener.hotline.sentence import marked, why
 
@@ -30,12 +30,12 @@ class Table:
     def load(cls, path: Path) -> Table:
         """A whole TOML file; HotlineError where it cannot be read."""
         try:
-            return cls(str(path), "", tomllib.loads(path.read_text(encoding="utf-8-sig")))
+            return cls(str(path), "", toml_file.read(path))
         except OSError as error:
             reason = why(error)
         except UnicodeDecodeError:
             reason = marked("it is not written in UTF-8")
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             reason = _no_toml(str(error))
         raise HotlineError(marked("{file} cannot be read: {why}"), file=path, why=reason)
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
+from screener import toml_file
 from screener.errors import ListError
 from screener.lists.telling import may_hold_hash
 from screener.lists.times import last_day
@@ -70,10 +69,10 @@ class Terms:
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListError names file and trouble."""
         try:
-            found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+            found = toml_file.read(path)
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except ValueError as error:
             # A key of the file may hold a hash, and Python's words may repeat it.
             why = "it is no TOML" if may_hold_hash(str(error)) else str(error)
             raise ListError(f"cannot read the terms {path}: {why}") from None

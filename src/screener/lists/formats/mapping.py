@@ -21,13 +21,13 @@ must be there, lest a renamed one should go unread.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
+from screener import toml_file
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import terms
@@ -73,10 +73,10 @@ class ColumnMapping:
     def load(cls, path: Path) -> ColumnMapping:
         """Read a mapping file; ListError says what is wrong in it."""
         try:
-            said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            said = toml_file.read(path)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ListError(f"{path.name} is not TOML: {error}") from None
         try:
             return cls.from_dict(said)
