@@ -119,6 +119,7 @@ WRONG = [
     {"language": "de"}, {"language": ["ar"]}, {"country": "Morocco"}, {"country": "m1"},
     {"status_key": ""}, {"status_key": "AAAA"}, {"status_key": "é" * 44}, {"proof": 7},
     {"addresses": "https://x.example"}, {"addresses": [1]}, {"addresses": ["a" * 2049]},
+    {"addresses": ["https://x.example/1", "\u200edata:image/png;base64,iVBORw0KGgo="]},
     {"note": "n" * 4001}, {"note": ["n"]}, {"note": "\ud800"}, {"items": {}}, {"items": [1]},
     {"items": [{}]}, {"schema": "screener-report/2"},
 ]  # fmt: skip

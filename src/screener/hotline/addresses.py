@@ -10,8 +10,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
 from screener.hotline.language import visible
-from screener.hotline.report import LONGEST_ADDRESS
 from screener.hotline.sentence import marked
+
+LONGEST_ADDRESS = 2_048  # characters
+THE_PICTURE = marked(
+    "this is the picture itself, and no address: give the address of the page that shows it"
+)
 
 # What sites add to say where a reader came from: it names the reader, not the page.
 _FOLLOWING = re.compile(
@@ -40,6 +44,11 @@ _PICTURE = re.compile(r"data\[?:", re.A | re.I)
 _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
+def is_picture(address: str) -> bool:
+    """Whether it is no address of a picture, but the picture itself."""
+    return _PICTURE.match(_seen(address)) is not None
+
+
 def checked(text: str) -> str:
     """An address as it goes into a report; HotlineError where it is none, is on this computer, or
     is the picture itself.
@@ -49,13 +58,8 @@ def checked(text: str) -> str:
     its path, and those inside are written as a browser asks for them.
     """
     address = _seen(unicodedata.normalize("NFC", text))
-    if _PICTURE.match(address):
-        raise HotlineError(
-            marked(
-                "this is the picture itself, and no address: give the address of the page that"
-                " shows it"
-            )
-        )
+    if is_picture(address):
+        raise HotlineError(THE_PICTURE)
     if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
         raise HotlineError(
             marked("an address is one line of text of at most {most} characters"),

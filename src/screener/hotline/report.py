@@ -18,6 +18,7 @@ from typing import Any
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
+from screener.hotline.addresses import LONGEST_ADDRESS, THE_PICTURE, is_picture
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sealed import Unsealable
 from screener.hotline.sentence import marked
@@ -30,7 +31,6 @@ MOST_ITEMS = 50
 MOST_HASHES = 20_000  # of all items together
 MOST_UPRIGHT = 2_000  # of those that the hotline's list takes in as seeds
 MOST_TIMES = 100_000  # further times of their frames
-LONGEST_ADDRESS = 2_048  # characters
 LONGEST_NOTE = 4_000
 REGIONS = ("full", "trimmed", "enlarged")
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -150,6 +150,8 @@ def _report(facts: Mapping[str, Any]) -> Report:
         _string({"address": one}, "address", LONGEST_ADDRESS)
         for one in _list(facts, "addresses", MOST_ADDRESSES)
     ]
+    if any(map(is_picture, addresses)):
+        raise Unsealable(THE_PICTURE)  # which would go on into the case and its notices
     items = _list(facts, "items", MOST_ITEMS)
     counts = [len(_list(_table(one), "hashes", MOST_HASHES)) for one in items]
     if sum(counts) > MOST_HASHES:
