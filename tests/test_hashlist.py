@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept import value
 
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS
@@ -27,20 +28,9 @@ from screener.lists.records import Category, Record
 NO_BYTES = hashlib.md5(b"").hexdigest()
 
 
-def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
-
-
 def codes(*texts):
     """Hex texts as queries."""
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), -1)
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
 
 
 @pytest.fixture
