@@ -12,14 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from kept import value
 
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS
@@ -31,20 +28,9 @@ from screener.lists.records import Category, Record
 NO_BYTES = hashlib.md5(b"").hexdigest()
 
 
-def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
-
-
 def codes(*texts):
     """Hex texts as queries."""
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), -1)
-
-
-@pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
 
 
 @pytest.fixture
@@ -769,86 +755,6 @@ def test_a_list_on_read_only_media_can_be_searched(known, put):
         place.rename(known.path)
     assert done.stdout.splitlines() == ["x 1 True", "ListError True"], done.stderr
     assert names == {"lock", "records.sqlite", "segments"}
-
-
-STEPS = st.lists(
-    st.lists(
-        st.tuples(
-            st.sampled_from("abc"),  # entry
-            st.sampled_from(["", *(value(n) for n in range(4))]),
-            st.sampled_from(["", *(value(n, 32) for n in range(3))]),
-            st.sampled_from(["active", "seed", "withdrawn"]),
-        ),
-        min_size=1,
-        max_size=5,
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
-def model_import(model, rows):
-    """What a file makes of the records, in plain dicts: entry to (state, values)."""
-    said = {}
-    for entry, md5, pdq, state in rows:
-        values = {pair for pair in (("md5", md5), ("pdq", pdq)) if pair[1]}
-        if values or state == "withdrawn":
-            states, have = said.setdefault(entry, (set(), set()))
-            states.add(state)
-            have |= values
-    order = ("withdrawn", "active", "seed")
-    united = {e: (next(s for s in order if s in states), v) for e, (states, v) in said.items()}
-    return model | united
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS, st.sampled_from([1, 2, 5000]), st.sampled_from([1, 4096]))
-def test_any_run_of_imports_equals_the_model(tmp_path_factory, steps, batch, smallest):
-    """After each import the values found and their holders are those of a few dicts."""
-    place = tmp_path_factory.mktemp("model")
-    one, model, patch = HashList.create(place / "m.list"), {}, pytest.MonkeyPatch()
-    patch.setattr("screener.lists.importing._BATCH", batch)
-    patch.setattr(tiers, "SMALLEST", smallest)  # with 1, several files a kind and removed rows
-    patch.setattr(tiers, "FACTOR", 1)
-    for rows in steps:
-        (place / "s.csv").write_text(
-            "id,md5,pdq,status\n" + "".join(",".join(row) + "\n" for row in rows)
-        )
-        before, generation = model, one.generation
-        if not any(md5 or pdq or state == "withdrawn" for _, md5, pdq, state in rows):
-            with pytest.raises(ListError, match="none of its"):
-                one.import_file(place / "s.csv")
-            continue
-        model = model_import(model, rows)
-        one.import_file(place / "s.csv")
-        one = one.refresh()
-        if len(rows) == 3:  # now and then
-            one.compact()
-            generation += one.refresh().generation > one.generation
-            one = one.refresh()
-        held = Counter()
-        for entry, (state, values) in model.items():
-            if state != "withdrawn":
-                held.update({(kind, text, entry): 1 for kind, text in values})
-        found = Counter(
-            (kind, text, entry)
-            for kind, size in (("md5", 16), ("pdq", 32))
-            for text in (value(n, size) for n in range(4))
-            for _, entry, _ in hits(one, kind, text)
-        )
-        assert found == held
-        for kind, size in (("md5", 16), ("pdq", 32)):
-            for text in (value(n, size) for n in range(4)):
-                ask = one.lookup if kind == "md5" else partial(one.search, radius=0)
-                rows_found = ask(kind, codes(text))[1]
-                assert len(rows_found) == any(k == kind and t == text for k, t, _ in held)
-        expected = {kind: len({t for k, t, _ in held if k == kind}) for kind in ("md5", "pdq")}
-        assert one.kinds == {kind: count for kind, count in expected.items() if count}
-        states = Counter(state for state, _ in model.values())
-        words = {"active": "confirmed"}
-        assert one.info().states == {words.get(s, s): count for s, count in states.items()}
-        assert (one.generation == generation) == (model == before)
-    patch.undo()
 
 
 @pytest.mark.slow

@@ -63,12 +63,6 @@ def decide(engine, located, *, type="video/mp4"):
 
 
 @pytest.fixture
-def known(tmp_path):
-    """An empty list."""
-    return HashList.create(tmp_path / "known.list")
-
-
-@pytest.fixture
 def put(known, tmp_path):
     """Imports entries, each with its frames, state, and other columns; gives the newest list."""
 

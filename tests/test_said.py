@@ -1,6 +1,6 @@
 """What the rows of a file make of an entry, by a model that holds every row and counts again.
 
-The model knows neither batches nor a database: it takes the rows of one entry, in their order.
+The model knows neither batches nor a database nor an index: it takes the rows of an entry in turn.
 """
 
 import json
@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kept import putting, value
 
+from screener.index import tiers
 from screener.lists import importing
 from screener.lists.hashlist import HashList
 
@@ -101,16 +103,18 @@ def csv_of(rows):
     text = "id,md5,pdq,status,updated,tlp,redistribution\n"
     for entry, said in rows:
         (number,) = said.values
-        blank = "0" * 64 if number == BLANK else ""
+        pdq = "0" * 64 if number == BLANK else value(number, 32)
         status = "" if said.state == "confirmed" else said.state
         binding = ",".join("".join(said.labels.get(name, "")) for name in BINDING)
-        text += f"{entry},{value(number)},{blank},{status},{said.time},{binding}\n"
+        text += f"{entry},{value(number)},{pdq},{status},{said.time},{binding}\n"
     return text
+
+
+NUMBERS = {bytes.fromhex(value(number)): number for number in (1, 2, BLANK)}
 
 
 def told(known):
     """What a list says of each entry."""
-    numbers = {bytes.fromhex(value(number)): number for number in (1, 2, BLANK)}
     found = {}
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
         for entry, state, time, labels, md5 in connection.execute(
@@ -119,7 +123,7 @@ def told(known):
         ):
             labels = {name: tuple(text.split("\n")) for name, text in json.loads(labels).items()}
             have = found.get(entry, Said(state, time, frozenset(), labels))
-            found[entry] = Said(state, time, have.values | {numbers[md5]}, labels)
+            found[entry] = Said(state, time, have.values | {NUMBERS[md5]}, labels)
     return found
 
 
@@ -164,6 +168,8 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importing, "_BATCH", size)
         patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
+        patch.setattr(tiers, "SMALLEST", 1)  # several index files, with removed rows
+        patch.setattr(tiers, "FACTOR", 1)
         for rows in files:
             before = dict(held)
             counts = Counter()
@@ -183,7 +189,26 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
             report = put(csv_of(rows))
 
             assert told(known) == held
+            _check_index(known, held)
+            assert (known.generation == known.refresh().generation) == (held == before)
+            known = known.refresh()
             assert {name: getattr(report, name) for name in counts} == counts
+
+
+def _check_index(known, held):
+    """The newest generation counts and finds what stands, and nothing that is withdrawn."""
+    one = known.refresh()
+    live = {entry: said.values for entry, said in held.items() if said.state != GONE}
+    listed = set().union(*live.values())
+    kinds = {"md5": len(listed), "pdq": len(listed - {BLANK})}
+    assert one.kinds == {kind: count for kind, count in kinds.items() if count}
+    assert one.states == Counter(said.state for said in held.values())
+    codes = np.frombuffer(b"".join(NUMBERS), np.uint8).reshape(-1, 16)
+    offsets, rows = one.lookup("md5", codes)
+    holders = one.holders("md5", rows)
+    for at, number in enumerate(NUMBERS.values()):
+        found = [record.entry for some in holders[offsets[at] : offsets[at + 1]] for record in some]
+        assert sorted(found) == sorted(entry for entry in live if number in live[entry])
 
 
 # --- what the model promises; these open no list

@@ -57,8 +57,8 @@ class Pending:
         self._hashes: list[tuple[object, ...]] = []
         self._frames: list[frames.FrameRow] = []
 
-    def insert(self, entry: str, version: Version, state: State) -> int:
-        """Write a new version, in effect in that state; its number."""
+    def insert(self, entry: str, version: Version, state: State) -> None:
+        """Write a new version, in effect in that state."""
         self._withdraws |= version.state is State.WITHDRAWN
         record = self._write(entry, version, state, until=None)
         videos = [
@@ -68,7 +68,6 @@ class Pending:
         ]
         if videos:
             self._frames += frames.rows_of(record, videos)
-        return record
 
     def word(self, entry: str, version: Version) -> None:
         """Keep a withdrawal that changes nothing now, as a version of no generation.

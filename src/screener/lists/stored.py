@@ -60,10 +60,6 @@ class Met:
         """Note that a row is older than a version."""
         self._marks[record] = _OLDER
 
-    def only_older(self, record: int) -> bool:
-        """Whether all rows that met a version are older than it."""
-        return self._marks[record] == _OLDER
-
     def carried(self, record: int) -> int:
         """What rows that say what a version says leave to the list: `Version.carried`."""
         return self._marks[record] >> _BITS

@@ -203,7 +203,7 @@ class Versions:
         """Take a row on an entry that the list holds, of which the file has said nothing so far,
         or only what is older than what the list holds.
         """
-        only_older = self._met.only_older(have.record)
+        only_older = self._met[have.record]  # since no row has said the same
         if version.fingerprint != have.fingerprint and self._ages.outdated(have, row):
             if not only_older:
                 self.counts["outdated"] += 1
@@ -283,6 +283,10 @@ class Versions:
         return int(count)
 
     def _replace(self, entry: str, have: Stored, version: Version, *, united: bool = False) -> None:
+        """Put a new version in the place of what is held. That ends, if it is of a generation
+        before; what the file itself said is taken away where it is `united` with more, and else
+        passed over.
+        """
         self.states[have.state] -= 1
         base: int | None = have.record
         if have.since != self._number:
