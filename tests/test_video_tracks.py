@@ -252,4 +252,4 @@ def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scen
     monkeypatch.setattr(AvStream, "steps", with_another)
     result = engine.screen(data)
 
-    assert (result.verdict, result.media.samples) == (Verdict.MATCH, 3)
+    assert (result.verdict, result.media.samples) == (Verdict.MATCH, 6)

@@ -88,15 +88,14 @@ class AvStream:
         *,
         track: int = 0,
         keyframes: bool = False,
-        every: Callable[[float | None], float] | None = None,
+        grid: Callable[[float | None], Grid] | None = None,
         trimmed: float = 0.0,
         whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `every`, which tells a step from the duration, frames that no other one needs
-        are left out, but the first one at or after each multiple of so many seconds is not. Edit
-        lists of the file leave out `trimmed` seconds; with `whole` these are given too, and all
-        are at their times in the file.
+        alone. With `grid`, which makes of the duration what tells when frames are sampled, those
+        are left out that are not, and that no other one needs. Edit lists of the file leave out
+        `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
         """
         self._keyframes, self._file = keyframes, file
         self._container = _opened(file, mime, whole=whole)
@@ -116,7 +115,7 @@ class AvStream:
         self._as_decoded = self._container.format.name == "avi"
         left = 0.0 if whole else trimmed
         self._declared = self._to_come(left) if left < _SLIGHTLY else 0
-        self._grid = None if every is None or keyframes else Grid(every(self.duration))
+        self._grid = None if grid is None or keyframes else grid(self.duration)
 
     def _to_come(self, trimmed: float) -> int:
         """How many frames of the track are to be read, by the file's index; 0 for other files than

@@ -86,7 +86,7 @@ def _decoder(
                 mime,
                 track=track,
                 keyframes=sampling.mode == "keyframes",
-                every=sampling.step if some else None,
+                grid=sampling.grid if some else None,
                 trimmed=left,
                 whole=whole,
             )
