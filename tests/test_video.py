@@ -165,6 +165,29 @@ def test_frames_that_vpdq_takes_are_taken_where_two_a_second_are():
     assert not Sampling(every=0.5).as_vpdq(60)
 
 
+@pytest.mark.parametrize(
+    ("codec", "container", "options"),
+    [("libvpx", "webm", {"live": "1"}), ("mpeg2video", "mpeg2video", {})],
+)
+def test_a_clip_that_does_not_tell_its_length_is_looked_at_as_others_are(
+    scene, codec, container, options
+):
+    """As browsers record it, and as a bare stream: nothing of what moves is passed over for it."""
+    pictures = panned(scene, 5, 50, size=(160, 120))
+    data = clip(pictures, rate=25, codec=codec, container=container, **options)
+
+    opened = video.open(data, sampling=Sampling(against_videos=True))
+
+    assert opened.media.duration == pytest.approx(2.0, abs=0.05)
+    assert len(list(opened.frames())) == len(pictures)
+
+
+def test_a_video_of_which_nobody_knows_the_length_is_looked_at_as_a_short_one():
+    """As often as any where a list holds videos."""
+    assert Sampling(against_videos=True).step(None) == 0.125
+    assert Sampling().step(None) == 1.0
+
+
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
     """Ten frames in the first second, then three in nine: what is shown at each step's start, or
     next after it, is taken; what is shown for long is taken once.

@@ -5,6 +5,7 @@ The luma plane of the decoded frame is the picture, so that nothing is converted
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
@@ -79,6 +80,7 @@ _ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # the same of whole degrees, which 
 class AvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
+    duration: float | None
     ends: float | None = None  # whatever is lost on the way is told, unless nothing follows it
 
     def __init__(
@@ -98,7 +100,20 @@ class AvStream:
         `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
         """
         self._keyframes, self._file = keyframes, file
-        self._container = _opened(file, mime, whole=whole)
+        self._open(mime, track, whole=whole)
+        if self.duration is None and not self.cover:
+            length = self._length()
+            file.seek(0)
+            self._open(mime, track, whole=whole)
+            self.duration = length
+        # AVI numbers frames as they are decoded, whenever they are shown.
+        self._as_decoded = self._container.format.name == "avi"
+        left = 0.0 if whole else trimmed
+        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
+        self._grid = None if grid is None or keyframes else grid(self.duration)
+
+    def _open(self, mime: str, track: int, *, whole: bool) -> None:
+        self._container = _opened(self._file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -111,11 +126,19 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
-        # AVI numbers frames as they are decoded, whenever they are shown.
-        self._as_decoded = self._container.format.name == "avi"
-        left = 0.0 if whole else trimmed
-        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
-        self._grid = None if grid is None or keyframes else grid(self.duration)
+
+    def _length(self) -> float | None:
+        """Seconds of a track whose file does not tell them, as recorders do not that write while
+        they record: all of it is read, and nothing decoded.
+        """
+        last = 0.0
+        with contextlib.suppress(FFmpegError, OSError, IndexError), self._container:
+            for count, packet in enumerate(self._container.demux(self._track)):
+                if packet.size:
+                    time = self._seconds(packet.pts)
+                    begins = count * self.frame_seconds if time is None else time
+                    last = max(last, begins + self.frame_seconds)
+        return last or None
 
     def _to_come(self, trimmed: float) -> int:
         """How many frames of the track are to be read, by the file's index; 0 for other files than
@@ -135,11 +158,12 @@ class AvStream:
         base = track.time_base
         self._tick = float(base) if base else None
         self._start = track.start_time
-        self.duration: float | None = None
-        if track.duration and self._tick:
-            self.duration = track.duration * self._tick
-        elif self._container.duration:
-            self.duration = self._container.duration / av.time_base
+        self.duration = None
+        lasts, all_lasts = track.duration or 0, self._container.duration or 0
+        if lasts > 0 and self._tick:
+            self.duration = lasts * self._tick
+        elif all_lasts > 0:
+            self.duration = all_lasts / av.time_base
         if self.frames > 1 and self.duration and self.frame_seconds > self.duration:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 

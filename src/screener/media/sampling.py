@@ -46,9 +46,9 @@ class Sampling:
 
     def step(self, duration: float | None) -> float:
         """Seconds from one frame to the next, of a video so long, as far as that is known."""
-        if not self.against_videos or duration is None:
+        if not self.against_videos:
             return self.every
-        return min(self.every, max(self.videos, duration / _FOR_VIDEOS))
+        return min(self.every, max(self.videos, (duration or 0) / _FOR_VIDEOS))
 
     def grid(self, duration: float | None) -> Grid:
         """When frames are taken of a video so long: one a step, and of one that has fewer than
