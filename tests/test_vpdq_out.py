@@ -111,6 +111,25 @@ def stream(text):
     return io.BytesIO(text.encode())
 
 
+@pytest.mark.parametrize("lines", [(), ("--lines",)])
+def test_a_clip_too_short_for_a_match_is_told(tmp_path, scene, lines):
+    """A vPDQ with frames of one moment matches no copy, not even the file itself, and would be
+    listed for nothing: people are told, and told what to do. Nothing is told of one that matches.
+    """
+    path = tmp_path / "short.mp4"
+    path.write_bytes(clip(panned(scene, 5, 9)))
+
+    once, often = (
+        CliRunner().invoke(cli, ["hash", str(path), "--kinds", "vpdq", "--every", every, *lines])
+        for every in ("1", "0")
+    )
+
+    assert (once.exit_code, often.exit_code) == (0, 0)
+    assert "matches nothing" in once.stderr
+    assert "--every 0" in once.stderr
+    assert often.stderr == ""
+
+
 def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):
     """A picture is told to have none; with other kinds these are printed. Two files are refused."""
     picture = tmp_path / "a.png"

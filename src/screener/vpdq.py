@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from screener.errors import MediaError
 from screener.hashing import pdq
+from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq
 from screener.media import opening, source
@@ -38,6 +41,16 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     except MediaError as error:
         trouble = error.alone()
     return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
+
+
+def too_short(made: Hash) -> str | None:
+    """Why a listed video with this vPDQ would match nothing, in a sentence; None where it can."""
+    if len(np.unique(Frames.of_value(made.value).usable().times)) > 1:
+        return None
+    return (
+        "no two of its frames show enough detail: a listed video with one such frame, or none,"
+        " matches nothing; --every 0 takes every frame"
+    )
 
 
 def _frames(item: Item, every: float) -> Iterator[Frame]:
