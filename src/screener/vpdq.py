@@ -19,6 +19,8 @@ from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item
 
+_MAY_LACK_ONE = 5  # frames of a listed video, of which 80 % are to be found
+
 
 def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
     """The vPDQ of a video as far as it decodes, and what went wrong; None of what there is not.
@@ -44,13 +46,18 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
 
 
 def too_short(made: Hash) -> str | None:
-    """Why a listed video with this vPDQ would match nothing, in a sentence; None where it can."""
-    if len(np.unique(Frames.of_value(made.value).usable().times)) > 1:
-        return None
-    return (
-        "no two of its frames show enough detail: a listed video with one such frame, or none,"
-        " matches nothing; --every 0 takes every frame"
-    )
+    """Why a listed video with this vPDQ would match few copies or none, in a sentence; None where
+    it has so many usable frames that a copy may lack one.
+    """
+    usable = len(np.unique(Frames.of_value(made.value).usable().times))
+    if usable < 2:
+        return "a listed video with no more than one frame that shows enough detail matches nothing"
+    if usable < _MAY_LACK_ONE:
+        return (
+            f"a listed video with {usable} frames that show enough detail matches no copy that"
+            " lacks one of them, as where a moment was cut off"
+        )
+    return None
 
 
 def _frames(item: Item, every: float) -> Iterator[Frame]:

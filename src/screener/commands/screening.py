@@ -153,11 +153,14 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
 
 
 def _vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
-    """The vPDQ of a video and what went wrong; people are told where no copy of it would match."""
+    """The vPDQ of a video and what went wrong; people are told where few copies of it would match,
+    and what to do.
+    """
     made, trouble = vpdq.compute(path, every=every)
     why = None if made is None else vpdq.too_short(made)
     if why is not None:
-        click.echo(f"{console.printable(path)}: {why}", err=True)
+        more = "; --every 0 takes every frame" if every else ""
+        click.echo(f"{console.printable(path)}: {why}{more}", err=True)
     return made, trouble
 
 
