@@ -183,12 +183,11 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
     met = _tracks_met(stream, mime)
-    if opened.ids is None and len(met) > opened.tracks:
+    if opened.ids is None and len(met.ids) > opened.tracks:
         return MediaError("unsupported", _further_track())
-    if opened.ids is not None and not met <= opened.ids:
+    if opened.ids is not None and not met.ids <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
-    changes = mime == "video/mp2t" and transport.changes_coding(stream, met)
-    if changes or containers.coded_in_several_ways(stream):
+    if met.changes or containers.coded_in_several_ways(stream):
         return MediaError("unsupported", "a track changes how it is coded")
     if opened.ids is None and containers.begins_anew(stream):
         what = f"fragments of a time that has passed need PyAV: {install('video')}"
@@ -200,11 +199,11 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
 
 
-def _tracks_met(stream: BinaryIO, mime: str) -> set[int]:
+def _tracks_met(stream: BinaryIO, mime: str) -> transport.Tracks:
     """The tracks of pictures of a file that has no head to name them."""
     if mime == "video/mp2t":
         return transport.picture_tracks(stream)
-    return transport.program_tracks(stream) if mime == "video/mpeg" else set()
+    return transport.program_tracks(stream) if mime == "video/mpeg" else transport.Tracks()
 
 
 def _further_track() -> str:
