@@ -97,6 +97,19 @@ def test_a_clip_without_a_clock_is_not_cleared(engine, scene, ticks):
         assert (other.verdict, other.reason) == (Verdict.UNSCREENED, "too_large")
 
 
+@pytest.mark.parametrize(("table", "at", "size"), [(b"ctts", 30, 4), (b"stts", 18, 1)])
+def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, table, at, size):
+    """By them FFmpeg takes most frames for such as its edit list leaves out, as most files have
+    one: what it leaves out is looked at.
+    """
+    whole = clip([scene(5)] * 30 + [scene(LISTED)] * 30, preset="veryfast")
+    place = whole.index(table) + at
+
+    result = engine.screen(whole[:place] + b"\xff" * size + whole[place + size :])
+
+    assert [match.entry for match in result.matches] == ["bad"]
+
+
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
 def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
     """The length of one frame lies, so that nothing behind it can be read: nobody knows."""

@@ -68,10 +68,7 @@ def _clock(head: bytes) -> tuple[int, int]:
     """
     at, wide = (20, 8) if head[:1] == b"\1" else (12, 4)
     ticks, length = head[at : at + 4], head[at + 4 : at + 4 + wide]
-    second = int.from_bytes(ticks, "big", signed=True)
-    if ticks and second <= 0:
-        second = 1  # which FFmpeg makes of it, and leaves out frames by it
-    return second, int.from_bytes(length, "big")
+    return int.from_bytes(ticks, "big"), int.from_bytes(length, "big")
 
 
 def _lasting(times: bytes, declared: int) -> int:

@@ -108,7 +108,8 @@ class AvStream:
             self.duration = length
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._as_decoded = self._container.format.name == "avi"
-        left = 0.0 if whole else trimmed
+        self.left = self._left_out()
+        left = 0.0 if whole else max(trimmed, self.left)
         self._declared = self._to_come(left) if left < _SLIGHTLY else 0
         self._grid = None if grid is None or keyframes else grid(self.duration)
 
@@ -140,11 +141,23 @@ class AvStream:
                     last = max(last, begins + self.frame_seconds)
         return last or None
 
-    def _to_come(self, trimmed: float) -> int:
-        """How many frames of the track are to be read, by the file's index; 0 for other files than
-        MP4 and QuickTime: AVI counts what is left out.
+    def _left_out(self) -> float:
+        """Seconds of the frames that FFmpeg leaves out of an MP4 or QuickTime file by its edits,
+        each as long as frames are on average: where times are damaged nearly all of them, whatever
+        the edit lists say.
         """
-        if not self._container.format.name.startswith("mov"):
+        if not self._is_indexed():
+            return 0.0
+        given = sum(not one.is_discard for one in self._track.index_entries)
+        return max(self.frames - given, 0) * self.frame_seconds
+
+    def _is_indexed(self) -> bool:
+        """Whether the file tells of all frames at once; AVI does, and counts what is left out."""
+        return bool(self._container.format.name.startswith("mov"))
+
+    def _to_come(self, trimmed: float) -> int:
+        """How many frames of the track are to be read, by the file's index; 0 where it has none."""
+        if not self._is_indexed():
             return 0
         empty = sum(not one.size for one in self._track.index_entries)  # they show nothing new
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)

@@ -124,13 +124,17 @@ def _walk(
     shown = opened.tracks
     attached = carried.places(stream)
     known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
-    for track in range(2 * shown if _is_trimmed(opened, sampling, left) else shown):
+    duration = opened.duration
+    for track in range(2 * shown):
         try:
             whole = track >= shown
+            if whole and not _is_trimmed(duration, sampling, left):
+                break
             if track:
                 stream.seek(0)
                 opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
                 check_pixels(opened.width, opened.height, limits)
+            left = max(left, opened.left)
             if opened.cover and (whole or (track and known)):
                 continue
             walk = Walk(opened, limits, sampling, ends, taken)
@@ -167,13 +171,13 @@ def _carried_clip(_: bytes) -> Picture:
     raise MediaError("unsupported", "a video that it carries is not looked at")
 
 
-def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
+def _is_trimmed(duration: float | None, sampling: Sampling, left: float) -> bool:
     """Whether so many seconds are in the file that players do not show that some of it is to be
     looked at; vPDQ knows of none.
     """
     if not left or sampling.mode == "frames":
         return False
-    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(opened.duration)
+    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(duration)
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
