@@ -182,12 +182,6 @@ def test_a_clip_that_does_not_tell_its_length_is_looked_at_as_others_are(
     assert len(list(opened.frames())) == len(pictures)
 
 
-def test_a_video_of_which_nobody_knows_the_length_is_looked_at_as_a_short_one():
-    """As often as any where a list holds videos."""
-    assert Sampling(against_videos=True).step(None) == 0.125
-    assert Sampling().step(None) == 1.0
-
-
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
     """Ten frames in the first second, then three in nine: what is shown at each step's start, or
     next after it, is taken; what is shown for long is taken once.
