@@ -852,6 +852,32 @@ def test_fragments_that_begin_anew_are_looked_at(monkeypatch, scene, engine_of, 
     assert engine.screen(head + first).verdict is Verdict.NO_MATCH
 
 
+def test_a_walk_that_ends_among_frames_of_a_time_that_has_passed_ends(tmp_path, scene):
+    """Also where the decoder's threads are still at them: each would wait for the other, and for
+    good.
+    """
+    head, fragments = in_fragments([scene(20)] * 21)
+    path = tmp_path / "joined.mp4"
+    path.write_bytes(head + fragments * 2)
+    code = """
+import sys
+from screener.hashed import hash_item
+from screener.hashing.pdq import PDQ
+from screener.media.limits import Limits
+from screener.policy import Policy
+
+for _ in range(5):
+    found = hash_item(sys.argv[1], policy=Policy(limits=Limits(duration=2)), kinds=[PDQ])
+    print(found.trouble.reason)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout.split() == ["too_large"] * 5
+
+
 def test_every_one_of_clips_of_less_than_a_second_that_were_joined_is_looked_at(scene, engine_of):
     """Each piece counts its timestamps anew; a picture in the last of them is found."""
     piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")

@@ -240,10 +240,15 @@ class AvStream:
         return containers.in_fragments(self._file)
 
     def _to_decode(self, packet: Any) -> Any:
-        """The packet, or a copy without the mark by which a decoder keeps its frame to itself."""
+        """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
+
+        The copy has memory of FFmpeg's: what was Python's, a thread of the decoder could only let
+        go of with Python's lock, which whoever ends that thread holds.
+        """
         if not packet.is_discard or self._is_left_out(packet):
             return packet
-        copy = av.Packet(bytes(packet))
+        copy = av.Packet(packet.size)
+        copy.update(packet)
         copy.stream, copy.time_base = packet.stream, packet.time_base
         copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
         copy.is_keyframe = packet.is_keyframe
