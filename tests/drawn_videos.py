@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 TICKS = 1000  # a second, in the time base of the clips
-_MUXERS = {"movflags", "mpegts_start_pid"}  # options that are those of the container
+_MUXERS = {"live", "movflags", "mpegts_start_pid"}  # options that are those of the container
 
 
 def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop=None, **options):

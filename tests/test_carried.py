@@ -99,7 +99,7 @@ def test_what_is_attached_is_looked_at_whatever_its_type_says(
 
     (match,) = result.matches
     assert (match.part_kind, match.part, match.distance <= 6) == ("thumbnail", len(shown), True)
-    assert (result.timeline, result.media.samples) == ((), 2)
+    assert (result.timeline, result.media.samples) == ((), 4)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import clip, near, scenes, value_of
+from drawn_videos import clip as encoded
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
@@ -284,6 +285,17 @@ def test_what_a_list_of_videos_clears(put):
         blank = decide(engine, upright(frames))
         assert (blank.verdict, blank.reason) == (Verdict.UNSCREENED, Reason.TOO_LITTLE_DETAIL)
         assert Screener(engine.lists).match([vpdq(frames)]).verdict is Verdict.UNSCREENED
+
+
+def test_a_video_of_one_frame_is_told_that_it_takes_two(put, scene):
+    """That its one frame shows enough detail explains nothing."""
+    engine = Screener(put(("film", FILM)))
+
+    result = engine.screen(encoded([scene(1)]))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.TOO_LITTLE_DETAIL)
+    assert "1 of 1" in result.detail
+    assert "it takes two" in result.detail
 
 
 def test_a_list_of_pictures_and_videos_clears_a_still_by_its_pictures(put):

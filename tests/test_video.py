@@ -117,10 +117,39 @@ def test_both_decoders_give_the_same_grey(moving, monkeypatch):
         assert near(one.pixels, other.pixels) <= 6
 
 
-@pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.5, 3), (100.0, 1), (0.1, 40)])
+@pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.0, 4), (1.5, 6), (100.0, 4), (0.1, 40)])
 def test_the_step_is_a_setting(moving, every, times):
-    """So many frames of four seconds; never one less than at the start."""
-    assert len(frames_of(moving, every=every, distinct=False)) == times
+    """So many frames of four seconds; never fewer than four, each multiple of a step among them."""
+    frames = frames_of(moving, every=every, distinct=False)
+
+    assert len(frames) == times
+    assert {frame.time for frame in frames} >= {0.0, every} - {100.0}
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.9, 1.4])
+def test_a_clip_is_not_judged_by_its_first_frame_alone(decoder, scene, engine_of, seconds):
+    """Which may be a title, or black: what is shown for a quarter of it is found, by either
+    decoder, as soon as there are four frames.
+    """
+    count = round(seconds * 10)
+    pictures = [scene(1)] * count
+    pictures[-(count // 4) - 1 : -1] = [scene(2)] * (count // 4)
+
+    frames = frames_of(clip(pictures), distinct=False)
+    result = engine_of({"shown": scene(2)}).screen(clip(pictures))
+
+    assert 4 <= len(frames) <= 7
+    assert [match.entry for match in result.matches] == ["shown"]
+
+
+def test_a_clip_that_goes_on_for_longer_than_it_says_is_looked_at_once_a_step():
+    """Behind the first four steps, which a clip that was short would not have."""
+    grids = Sampling().grid(0.008), Sampling(every=0.5).grid(1.0)
+
+    taken = [[at for at in range(1000) if grid.takes(at / 100)] for grid in grids]
+
+    assert taken[0] == [*range(400), *range(400, 1000, 100)]
+    assert taken[1] == [*range(0, 200, 25), *range(200, 1000, 50)]
 
 
 def test_frames_that_vpdq_takes_are_taken_where_two_a_second_are():
@@ -134,6 +163,23 @@ def test_frames_that_vpdq_takes_are_taken_where_two_a_second_are():
     assert not Sampling(**against).as_vpdq(5001)
     assert not Sampling(against_videos=True, videos=0.6).as_vpdq(60)
     assert not Sampling(every=0.5).as_vpdq(60)
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "options"),
+    [("libvpx", "webm", {"live": "1"}), ("mpeg2video", "mpeg2video", {})],
+)
+def test_a_clip_that_does_not_tell_its_length_is_looked_at_as_others_are(
+    scene, codec, container, options
+):
+    """As browsers record it, and as a bare stream: nothing of what moves is passed over for it."""
+    pictures = panned(scene, 5, 50, size=(160, 120))
+    data = clip(pictures, rate=25, codec=codec, container=container, **options)
+
+    opened = video.open(data, sampling=Sampling(against_videos=True))
+
+    assert opened.media.duration == pytest.approx(2.0, abs=0.05)
+    assert len(list(opened.frames())) == len(pictures)
 
 
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
@@ -371,10 +417,10 @@ def test_seeds_stand_in_the_timeline_too(scene, make_list):
 
 
 def test_a_video_shorter_than_a_step_has_a_timeline(scene, engine_of):
-    """Of the one frame that is looked at."""
+    """Of the frames that there are."""
     (seen,) = engine_of({"shown": scene(2)}).screen(clip([scene(2)] * 3)).timeline
 
-    assert (seen.frames, seen.spans, seen.part_kind) == (1, ((0.0, 0.0),), "frame")
+    assert (seen.frames, seen.spans, seen.part_kind) == (3, ((0.0, 0.2),), "frame")
 
 
 def test_a_still_has_no_timeline(scene, engine_of):
@@ -806,7 +852,33 @@ def test_fragments_that_begin_anew_are_looked_at(monkeypatch, scene, engine_of, 
     assert engine.screen(head + first).verdict is Verdict.NO_MATCH
 
 
-def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second(scene, engine_of):
+def test_a_walk_that_ends_among_frames_of_a_time_that_has_passed_ends(tmp_path, scene):
+    """Also where the decoder's threads are still at them: each would wait for the other, and for
+    good.
+    """
+    head, fragments = in_fragments([scene(20)] * 21)
+    path = tmp_path / "joined.mp4"
+    path.write_bytes(head + fragments * 2)
+    code = """
+import sys
+from screener.hashed import hash_item
+from screener.hashing.pdq import PDQ
+from screener.media.limits import Limits
+from screener.policy import Policy
+
+for _ in range(5):
+    found = hash_item(sys.argv[1], policy=Policy(limits=Limits(duration=2)), kinds=[PDQ])
+    print(found.trouble.reason)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout.split() == ["too_large"] * 5
+
+
+def test_every_one_of_clips_of_less_than_a_second_that_were_joined_is_looked_at(scene, engine_of):
     """Each piece counts its timestamps anew; a picture in the last of them is found."""
     piece = clip([scene(20, (200, 150))] * 9, container="mpegts", bf="2")
     last = clip([scene(1, (200, 150))] * 9, container="mpegts")
@@ -814,7 +886,7 @@ def test_clips_of_less_than_a_second_that_were_joined_are_looked_at_one_a_second
     result = engine_of({"bad": scene(1, (200, 150))}).screen(piece * 4 + last)
 
     assert [match.entry for match in result.matches] == ["bad"]
-    assert result.media.samples == 5
+    assert result.media.samples == 17  # four times as often for four seconds, as it says 0.9
     assert result.matches[0].time == pytest.approx(4.0, abs=0.31)
 
 
@@ -1162,7 +1234,7 @@ def test_a_picture_whose_edges_are_as_dark_as_the_bars_is_found(scene, engine_of
     whole = blank(size=frame)
     whole.paste(picture, ((frame[0] - 320) // 2, (frame[1] - 180) // 2))
 
-    (shown,) = frames_of(clip([whole] * 10))
+    shown, *_ = frames_of(clip([whole] * 10))
     result = engine_of({"shown": picture}).screen(clip([whole] * 10))
 
     assert view in [one.shape for one in shown.inner]
@@ -1227,7 +1299,7 @@ def test_a_copy_at_half_the_size_is_found_though_it_is_tiny(scene, engine_of):
     picture = Image.fromarray(np.clip(flat + grain, 0, 255).astype(np.uint8))
     small = clip([picture.resize((160, 90), Image.Resampling.BICUBIC)] * 3)
 
-    (frame,) = frames_of(small)
+    frame, *_ = frames_of(small)
     result = engine_of({"shown": picture}).screen(small)
 
     assert near(frame.pixels, picture) > 31
@@ -1237,18 +1309,19 @@ def test_a_copy_at_half_the_size_is_found_though_it_is_tiny(scene, engine_of):
 @given(
     st.lists(st.floats(0, 20), min_size=1, max_size=60, unique=True),
     st.floats(0.1, 3.0),
+    st.integers(1, 40),
     st.integers(0, 5),
     st.randoms(use_true_random=False),
 )
-def test_a_frame_that_is_sampled_is_never_left_undecoded(times, every, reach, random):
-    """Whatever the order of decoding, and the step: what the walk takes, the decoder was told to
-    keep.
+def test_a_frame_that_is_sampled_is_never_left_undecoded(times, every, parts, reach, random):
+    """Whatever the order of decoding, the step and its parts: what the walk takes, the decoder was
+    told to keep.
     """
     order = sorted(times)
     for at in range(len(order)):
         other = min(at + random.randint(0, reach), len(order) - 1)
         order[at], order[other] = order[other], order[at]
-    asked, taken = Grid(every), Grid(every)
+    asked, taken = Grid(every, parts), Grid(every, parts)
 
     needed = {time for time in order if asked.needs(time)}
 
@@ -1269,7 +1342,7 @@ def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene)
         assert frame.time == frames[frame.part].time
         assert np.array_equal(frame.pixels, frames[frame.part].pixels)
     with io.BytesIO(data) as file:
-        steps = AvStream(file, "video/mp4", every=lambda _: 1.0).steps()
+        steps = AvStream(file, "video/mp4", grid=lambda _: Grid(1.0)).steps()
         assert sum(isinstance(step, Still) for step in steps) < 50
 
 

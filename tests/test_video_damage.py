@@ -86,13 +86,28 @@ def test_a_clip_whose_clock_runs_too_fast_is_looked_at_all_the_same(engine, scen
 
 @pytest.mark.parametrize("ticks", [0, 2**32 - 1])
 def test_a_clip_without_a_clock_is_not_cleared(engine, scene, ticks):
-    """FFmpeg gives its first frame and no other: nobody knows the rest."""
-    whole = with_sound(shown_for(scene, seconds=[(5, 10), (6, 10)]))
-    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+    """A tick is a second to FFmpeg, which gives by the edit list the first frame and no other: the
+    rest is looked at as what is left out, as far as a video may last.
+    """
+    for made in (with_sound, clip):
+        listed = engine.screen(with_ticks(made([scene(5)] * 10 + [scene(LISTED)] * 5), ticks))
+        other = engine.screen(with_ticks(made([scene(5)] * 30), ticks))
 
-    result = engine.screen(with_ticks(whole, ticks))
+        assert [match.part_kind for match in listed.matches] == ["appended"]
+        assert (other.verdict, other.reason) == (Verdict.UNSCREENED, "too_large")
 
-    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+@pytest.mark.parametrize(("table", "at", "size"), [(b"ctts", 30, 4), (b"stts", 18, 1)])
+def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, table, at, size):
+    """By them FFmpeg takes most frames for such as its edit list leaves out, as most files have
+    one: what it leaves out is looked at.
+    """
+    whole = clip([scene(5)] * 30 + [scene(LISTED)] * 30, preset="veryfast")
+    place = whole.index(table) + at
+
+    result = engine.screen(whole[:place] + b"\xff" * size + whole[place + size :])
+
+    assert [match.entry for match in result.matches] == ["bad"]
 
 
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])

@@ -24,7 +24,6 @@ SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 REASONS = {
     "androidx-media/mp4__sample_malformed_free_box.mp4": "undecodable",
     "androidx-media/mp4__sample_audio_only.mp4": "no_video",
-    "androidx-media/ts__sample_h264.ts": "too_little_detail",  # its one frame is black
     "androidx-media/mp4__silent-black-10s.mp4": "too_little_detail",
     "androidx-media/drm__sample_fragmented_clearkey.mp4": "encrypted",
     "decord/unordered.mov": "too_little_detail",

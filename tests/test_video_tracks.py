@@ -162,11 +162,11 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         monkeypatch.setattr(transport, "_CHUNK", chunk)
         stream = io.BytesIO(joined)
         stream.seek(5)
-        assert transport.picture_tracks(stream) == {256, 512}
+        assert transport.picture_tracks(stream).ids == {256, 512}
         assert stream.tell() == 5
-        assert transport.picture_tracks(io.BytesIO(spread)) == {256}
-        assert transport.picture_tracks(io.BytesIO(b"\x47" * 3000)) == set()
-        assert transport.picture_tracks(io.BytesIO()) == set()
+        assert transport.picture_tracks(io.BytesIO(spread)).ids == {256}
+        assert transport.picture_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
+        assert transport.picture_tracks(io.BytesIO()) == (set(), False)
 
 
 def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monkeypatch, scene):
@@ -175,21 +175,26 @@ def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monk
     shown = clip(other(scene, 1, size), container="mpegts")
     pictures = [scene(1, size)] * 30
     coded = clip(pictures, rate=25, codec="mpeg2video", container="mpegts")
+    tables = b"".join(data[at : at + 188] for data in (
+        clip(pictures, container="mpegts", mpegts_start_pid="512"),
+        clip(pictures, rate=25, codec="mpeg2video", container="mpegts", mpegts_start_pid="512"),
+    ) for at in range(0, len(data), 188) if data[at + 1 : at + 3] == b"\x50\0")  # fmt: skip
+    assert tables
 
     for chunk in (4 << 20, 1000):
         monkeypatch.setattr(transport, "_CHUNK", chunk)
         stream = io.BytesIO(shown + coded + shown)
         stream.seek(5)
-        assert transport.changes_coding(stream, {256})
+        assert transport.picture_tracks(stream) == ({256}, True)
         assert stream.tell() == 5
-        assert not transport.changes_coding(stream, {257})
-        assert not transport.changes_coding(io.BytesIO(shown * 3), {256})
-        assert not transport.changes_coding(io.BytesIO(b"\x47" * 3000), {256})
+        assert transport.picture_tracks(io.BytesIO(shown * 3)) == ({256}, False)
+        assert transport.picture_tracks(io.BytesIO(tables + shown)) == ({256}, False)
+        assert transport.picture_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
 
 
 def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
     """Whatever decoded; a match still counts."""
-    monkeypatch.setattr(transport, "changes_coding", lambda *_: True)
+    monkeypatch.setattr(transport, "picture_tracks", lambda _: transport.Tracks({256}, True))
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
     assert str(engine.screen(shown).reason) == "unsupported"
     assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
@@ -198,7 +203,7 @@ def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
 
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """It knows what it met at the start and the end of a large file; a match still counts."""
-    monkeypatch.setattr(transport, "picture_tracks", lambda _: {256, 512})
+    monkeypatch.setattr(transport, "picture_tracks", lambda _: transport.Tracks({256, 512}))
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
 
     result = engine.screen(shown)
@@ -220,10 +225,10 @@ def test_a_track_that_begins_within_a_program_stream_is_told(monkeypatch, engine
         monkeypatch.setattr(transport, "_CHUNK", chunk)
         stream = io.BytesIO(late)
         stream.seek(5)
-        assert transport.program_tracks(stream) == {0x1E0, 0x1E1}
+        assert transport.program_tracks(stream).ids == {0x1E0, 0x1E1}
         assert stream.tell() == 5
-        assert transport.program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)) == {0x1E0}
-        assert transport.program_tracks(io.BytesIO()) == set()
+        assert transport.program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)).ids == {0x1E0}
+        assert transport.program_tracks(io.BytesIO()) == (set(), False)
     assert engine.screen(shown).reason is None
     assert engine.screen(shown + other).verdict is Verdict.MATCH
     assert str(engine.screen(late).reason) == "unsupported"
@@ -252,4 +257,4 @@ def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scen
     monkeypatch.setattr(AvStream, "steps", with_another)
     result = engine.screen(data)
 
-    assert (result.verdict, result.media.samples) == (Verdict.MATCH, 3)
+    assert (result.verdict, result.media.samples) == (Verdict.MATCH, 6)

@@ -111,6 +111,24 @@ def stream(text):
     return io.BytesIO(text.encode())
 
 
+@pytest.mark.parametrize("lines", [(), ("--lines",)])
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [("1", "matches nothing"), ("0.3", "with 3 frames"), ("0.2", None), ("0", None)],
+)
+def test_a_clip_too_short_for_its_copies_is_told(tmp_path, scene, lines, every, said):
+    """A vPDQ with frames of one moment matches no copy, not even the file itself, and one with
+    fewer than five no copy that lacks one: people are told, and told what to do.
+    """
+    path = tmp_path / "short.mp4"
+    path.write_bytes(clip(panned(scene, 5, 9)))
+
+    done = CliRunner().invoke(cli, ["hash", str(path), "--kinds", "vpdq", "--every", every, *lines])
+
+    assert done.exit_code == 0
+    assert (said in done.stderr and "--every 0 " in done.stderr) if said else not done.stderr
+
+
 def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):
     """A picture is told to have none; with other kinds these are printed. Two files are refused."""
     picture = tmp_path / "a.png"

@@ -110,7 +110,8 @@ class Coverage:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
             usable = len(_moments(located for located in shared if self._reach.usable(located)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
-            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared"
+            more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
+            return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
         what = "no digest" if self._policy.digests_only else "no perceptual kind"
         return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
 

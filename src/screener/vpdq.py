@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from screener.errors import MediaError
 from screener.hashing import pdq
+from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq
 from screener.media import opening, source
@@ -15,6 +18,8 @@ from screener.media.picture import Frame
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item
+
+_MAY_LACK_ONE = 5  # frames of a listed video, of which 80 % are to be found
 
 
 def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
@@ -38,6 +43,21 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     except MediaError as error:
         trouble = error.alone()
     return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
+
+
+def too_short(made: Hash) -> str | None:
+    """Why a listed video with this vPDQ would match few copies or none, in a sentence; None where
+    it has so many usable frames that a copy may lack one.
+    """
+    usable = len(np.unique(Frames.of_value(made.value).usable().times))
+    if usable < 2:
+        return "a listed video with no more than one frame that shows enough detail matches nothing"
+    if usable < _MAY_LACK_ONE:
+        return (
+            f"a listed video with {usable} frames that show enough detail matches no copy that"
+            " lacks one of them, as where a moment was cut off"
+        )
+    return None
 
 
 def _frames(item: Item, every: float) -> Iterator[Frame]:

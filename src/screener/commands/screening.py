@@ -28,9 +28,10 @@ from screener.commands.deciding import (
     make_writer,
 )
 from screener.commands.options import POLICY
+from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import video
-from screener.hashing.hash import KINDS, HashKind, kind_named
+from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.inputs import find
 from screener.output import claim_jsonl
 from screener.policy import Policy
@@ -124,7 +125,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
             and one.region != "enlarged"
         ]
         if any(kind.video for kind in wanted):
-            made, trouble = vpdq.compute(path, every=every)
+            made, trouble = _vpdq(path, every)
             found += [] if made is None else [made]
             if alone or (trouble is not None and trouble.reason != "no_video"):
                 hashed = replace(hashed, trouble=hashed.trouble or trouble)
@@ -142,13 +143,25 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     paths = list(itertools.islice(find(files), 2))
     if len(paths) != 1:
         raise click.UsageError("the layout of vpdq holds one video: name one, or ask for --lines")
-    made, trouble = vpdq.compute(paths[0], every=every)
+    made, trouble = _vpdq(paths[0], every)
     if made is not None:
         for line in video.vpdq_lines(made.value):
             click.echo(line)
     if trouble is not None:
         click.echo(f"{console.printable(paths[0])}: {trouble}", err=True)
     return 0 if trouble is None else 3
+
+
+def _vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
+    """The vPDQ of a video and what went wrong; people are told where few copies of it would match,
+    and what to do.
+    """
+    made, trouble = vpdq.compute(path, every=every)
+    why = None if made is None else vpdq.too_short(made)
+    if why is not None:
+        more = "; --every 0 takes every frame" if every else ""
+        click.echo(f"{console.printable(path)}: {why}{more}", err=True)
+    return made, trouble
 
 
 def _computed(names: str) -> tuple[HashKind, ...]:

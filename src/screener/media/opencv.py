@@ -25,6 +25,7 @@ class CvStream:
     tracks = 1  # it knows of no more
     ids: frozenset[int] | None = None
     covers, cover = 0, False
+    left = 0.0  # it does not tell
 
     def __init__(self, file: BinaryIO) -> None:
         try:

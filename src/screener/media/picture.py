@@ -17,7 +17,7 @@ class Media:
     came from no file). `width` and `height` are as shown, EXIF orientation applied. `frames`
     counts pages or animation frames as the file declares them; where it declares none (GIF,
     TIFF) they are counted, but no further than one past the limit. `duration` is in seconds, of a
-    video that declares it.
+    video that declares it, or of which it could be read.
     """
 
     type: str | None

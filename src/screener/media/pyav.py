@@ -5,6 +5,7 @@ The luma plane of the decoded frame is the picture, so that nothing is converted
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
@@ -79,6 +80,7 @@ _ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # the same of whole degrees, which 
 class AvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
+    duration: float | None
     ends: float | None = None  # whatever is lost on the way is told, unless nothing follows it
 
     def __init__(
@@ -88,18 +90,31 @@ class AvStream:
         *,
         track: int = 0,
         keyframes: bool = False,
-        every: Callable[[float | None], float] | None = None,
+        grid: Callable[[float | None], Grid] | None = None,
         trimmed: float = 0.0,
         whole: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `every`, which tells a step from the duration, frames that no other one needs
-        are left out, but the first one at or after each multiple of so many seconds is not. Edit
-        lists of the file leave out `trimmed` seconds; with `whole` these are given too, and all
-        are at their times in the file.
+        alone. With `grid`, which makes of the duration what tells when frames are sampled, those
+        are left out that are not, and that no other one needs. Edit lists of the file leave out
+        `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
         """
         self._keyframes, self._file = keyframes, file
-        self._container = _opened(file, mime, whole=whole)
+        self._open(mime, track, whole=whole)
+        if self.duration is None and not self.cover:
+            length = self._length()
+            file.seek(0)
+            self._open(mime, track, whole=whole)
+            self.duration = length
+        # AVI numbers frames as they are decoded, whenever they are shown.
+        self._as_decoded = self._container.format.name == "avi"
+        self.left = self._left_out()
+        left = 0.0 if whole else max(trimmed, self.left)
+        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
+        self._grid = None if grid is None or keyframes else grid(self.duration)
+
+    def _open(self, mime: str, track: int, *, whole: bool) -> None:
+        self._container = _opened(self._file, mime, whole=whole)
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -112,17 +127,37 @@ class AvStream:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         self._track.thread_type = "AUTO"
         self._read_facts()
-        # AVI numbers frames as they are decoded, whenever they are shown.
-        self._as_decoded = self._container.format.name == "avi"
-        left = 0.0 if whole else trimmed
-        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
-        self._grid = None if every is None or keyframes else Grid(every(self.duration))
+
+    def _length(self) -> float | None:
+        """Seconds of a track whose file does not tell them, as recorders do not that write while
+        they record: all of it is read, and nothing decoded.
+        """
+        last = 0.0
+        with contextlib.suppress(FFmpegError, OSError, IndexError), self._container:
+            for count, packet in enumerate(self._container.demux(self._track)):
+                if packet.size:
+                    time = self._seconds(packet.pts)
+                    begins = count * self.frame_seconds if time is None else time
+                    last = max(last, begins + self.frame_seconds)
+        return last or None
+
+    def _left_out(self) -> float:
+        """Seconds of the frames that FFmpeg leaves out of an MP4 or QuickTime file by its edits,
+        each as long as frames are on average: where times are damaged nearly all of them, whatever
+        the edit lists say.
+        """
+        if not self._is_indexed():
+            return 0.0
+        given = sum(not one.is_discard for one in self._track.index_entries)
+        return max(self.frames - given, 0) * self.frame_seconds
+
+    def _is_indexed(self) -> bool:
+        """Whether the file tells of all frames at once; AVI does, and counts what is left out."""
+        return bool(self._container.format.name.startswith("mov"))
 
     def _to_come(self, trimmed: float) -> int:
-        """How many frames of the track are to be read, by the file's index; 0 for other files than
-        MP4 and QuickTime: AVI counts what is left out.
-        """
-        if not self._container.format.name.startswith("mov"):
+        """How many frames of the track are to be read, by the file's index; 0 where it has none."""
+        if not self._is_indexed():
             return 0
         empty = sum(not one.size for one in self._track.index_entries)  # they show nothing new
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
@@ -136,11 +171,12 @@ class AvStream:
         base = track.time_base
         self._tick = float(base) if base else None
         self._start = track.start_time
-        self.duration: float | None = None
-        if track.duration and self._tick:
-            self.duration = track.duration * self._tick
-        elif self._container.duration:
-            self.duration = self._container.duration / av.time_base
+        self.duration = None
+        lasts, all_lasts = track.duration or 0, self._container.duration or 0
+        if lasts > 0 and self._tick:
+            self.duration = lasts * self._tick
+        elif all_lasts > 0:
+            self.duration = all_lasts / av.time_base
         if self.frames > 1 and self.duration and self.frame_seconds > self.duration:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 
@@ -204,10 +240,15 @@ class AvStream:
         return containers.in_fragments(self._file)
 
     def _to_decode(self, packet: Any) -> Any:
-        """The packet, or a copy without the mark by which a decoder keeps its frame to itself."""
+        """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
+
+        The copy has memory of FFmpeg's: what was Python's, a thread of the decoder could only let
+        go of with Python's lock, which whoever ends that thread holds.
+        """
         if not packet.is_discard or self._is_left_out(packet):
             return packet
-        copy = av.Packet(bytes(packet))
+        copy = av.Packet(packet.size)
+        copy.update(packet)
         copy.stream, copy.time_base = packet.stream, packet.time_base
         copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
         copy.is_keyframe = packet.is_keyframe

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Final
 
+from screener.media.timing import EARLY, SHORT, Grid
+
 MODES: Final = ("seconds", "keyframes", "all", "frames")
 NUMBERS: Final = ("every", "videos", "usable")
 _FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
 _BETWEEN: Final = 3_000  # frames in between of what moves, at most: they cost time
+_MOST_PARTS: Final = 1 << 30  # of a step: more than any frames are in it
 _AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ takes are not added
 
 
@@ -18,7 +21,8 @@ _AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ tak
 class Sampling:
     """Which frames of a video are looked at; `docs/video.md` says what each finds and costs.
 
-    `mode`: `seconds` takes the first frame and then one every `every` seconds; `keyframes` decodes
+    `mode`: `seconds` takes the first frame and then one every `every` seconds, and of a video of
+    less than four times that so many in between that they are four at least; `keyframes` decodes
     and takes only the frames that stand by themselves; `all` takes every frame; `frames` counts
     them, as vPDQ does: it takes one of as many as make `every` seconds at the file's average rate.
 
@@ -44,9 +48,18 @@ class Sampling:
 
     def step(self, duration: float | None) -> float:
         """Seconds from one frame to the next, of a video so long, as far as that is known."""
-        if not self.against_videos or duration is None:
+        if not self.against_videos:
             return self.every
-        return min(self.every, max(self.videos, duration / _FOR_VIDEOS))
+        return min(self.every, max(self.videos, (duration or 0) / _FOR_VIDEOS))
+
+    def grid(self, duration: float | None) -> Grid:
+        """When frames are taken of a video so long: one a step, and of one that has fewer than
+        `SHORT` steps, in as many parts of each as make so many frames.
+        """
+        step = self.step(duration)
+        if duration is None:
+            return Grid(step)
+        return Grid(step, math.ceil(min(SHORT * step / (duration + EARLY), _MOST_PARTS)))
 
     def between(self, duration: float | None) -> float | None:
         """Seconds from one frame to the next in between those, of a video so long: such a frame is

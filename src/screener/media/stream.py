@@ -42,7 +42,8 @@ class Stream(Protocol):
     `tracks` says how many the file has, `covers` how many of them are no more than a picture that
     stands for the file, and `cover`, that this one is. `width` and `height` are as shown; `frames`
     as declared, 0 where the file does not say; `duration` and `ends` (when its pictures end, if
-    they are declared apart) are seconds; `frame_seconds` is how long a frame lasts as a rule. `ids`
+    they are declared apart) are seconds; `frame_seconds` is how long a frame lasts as a rule, and
+    `left` how long those that are left out by edit lists last by it. `ids`
     are the file's numbers of all tracks that were known when it was opened, None where the decoder
     does not tell.
     """
@@ -56,6 +57,7 @@ class Stream(Protocol):
     duration: float | None
     ends: float | None
     frame_seconds: float
+    left: float
     ids: frozenset[int] | None
 
     def steps(self) -> Iterator[Still | Lost | None]:

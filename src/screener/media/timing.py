@@ -18,6 +18,11 @@ _STANDING = 4  # frames one after the other that do not bring time on: they begi
 # sample, and takes the usual time instead.
 _MOMENT, _USUAL = 0.0005, 1 / 25
 
+SHORT = 4
+"""Frames that are sampled of a video at the least, and the steps in which it has as many anyway: of
+one frame of a clip, which may be black or a title, nothing would follow.
+"""
+
 _LATE = 64  # steps, of which the first frame is remembered
 
 
@@ -66,12 +71,17 @@ class Clock:
 
 
 class Grid:
-    """When frames are sampled: the first one at or after each multiple of a step."""
+    """When frames are sampled: the first one at or after each multiple of a step.
 
-    def __init__(self, every: float) -> None:
-        self._every = every
+    In the first `SHORT` steps it is each multiple of one of so many `parts` of a step: a clip that
+    says that it is short may yet go on.
+    """
+
+    def __init__(self, every: float, parts: int = 1) -> None:
+        self._every, self._part = every, every / parts
+        self._fine = SHORT * every
         self._due = 0.0
-        self._first: dict[int, float] = {}  # the earliest time met in each step, of late ones
+        self._first: dict[float, float] = {}  # the earliest time met in each step, of late ones
         self._latest = 0.0
         self._orderly = True
 
@@ -79,7 +89,8 @@ class Grid:
         """Whether the next frame, in the order shown, is one to sample."""
         if time < self._due - EARLY:
             return False
-        self._due = (self._step(time) + 1) * self._every
+        number, step = self._step(time)
+        self._due = (number + 1) * step
         return True
 
     def needs(self, time: float, *, key: bool = False) -> bool:
@@ -90,15 +101,18 @@ class Grid:
         back = 0.0 if key else BACK
         self._orderly = self._orderly and time >= self._latest - back
         self._latest = max(self._latest, time)
-        step = self._step(time)
-        first = self._first.setdefault(step, time)
-        self._first[step] = min(first, time)
-        for old in [one for one in self._first if one < step - _LATE]:
+        number, step = self._step(time)
+        start = number * step
+        first = self._first.setdefault(start, time)
+        self._first[start] = min(first, time)
+        for old in [one for one in self._first if one < start - _LATE * step]:
             del self._first[old]
         return not self._orderly or time <= first
 
-    def _step(self, time: float) -> int:
-        return int((time + EARLY) // self._every)
+    def _step(self, time: float) -> tuple[float, float]:
+        """The number of the step that a time is in, and how long it is."""
+        step = self._part if time + EARLY < self._fine else self._every
+        return (time + EARLY) // step, step
 
 
 class Losses:

@@ -6,8 +6,8 @@ were joined, and FFmpeg knows those alone that it met while it opened the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Set
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,21 @@ _FARTHEST = _HEAD + 0xFFFF + 4  # to the code of the next
 _CODES = 0x100  # what FFmpeg adds to the number of a program stream's track
 
 
-def program_tracks(stream: BinaryIO) -> set[int]:
-    """The numbers of all tracks of pictures of a program stream, as FFmpeg counts them. All of the
-    stream is read, which stays where it was.
+class Tracks(NamedTuple):
+    """Tracks of pictures that were met in a stream: their numbers, and whether its tables tell of
+    one of them that it is coded in several ways, of which FFmpeg may give the first.
+    """
+
+    ids: Set[int] = frozenset()
+    changes: bool = False
+
+
+def program_tracks(stream: BinaryIO) -> Tracks:
+    """All tracks of pictures of a program stream, as FFmpeg counts them. All of it is read, once,
+    and it stays where it was.
     """
     with kept(stream):
-        return set().union(*map(_of_program, _chunks(stream, _FARTHEST)))
+        return Tracks(set().union(*map(_of_program, _chunks(stream, _FARTHEST))))
 
 
 def _of_program(data: NDArray[np.uint8]) -> set[int]:
@@ -52,21 +61,18 @@ def _of_program(data: NDArray[np.uint8]) -> set[int]:
     return {_CODES + number for number in np.unique(data[at + 1]).tolist()}
 
 
-def picture_tracks(stream: BinaryIO) -> set[int]:
-    """The PIDs of all tracks of pictures. All of the stream is read, which stays where it was."""
-    with kept(stream):
-        return set().union(*map(_beginning, _chunks(stream, _OVER)))
-
-
-def changes_coding(stream: BinaryIO, tracks: set[int]) -> bool:
-    """Whether the tables of a transport stream tell of one of those tracks that it is coded in
-    several ways, of which FFmpeg may give the first. All of the stream is read, which stays where
-    it was.
+def picture_tracks(stream: BinaryIO) -> Tracks:
+    """All tracks of pictures of a transport stream, by their PIDs. All of it is read, once, and it
+    stays where it was.
     """
+    met, told = set[int](), set[tuple[int, int]]()
     with kept(stream):
-        told = set().union(*map(_told, _chunks(stream, _OVER)))
-    pids = [pid for pid, _ in told if pid in tracks]
-    return len(pids) > len(set(pids))
+        for data in _chunks(stream, _OVER):
+            at, starts = _begun(data)
+            met |= _beginning(data, at, starts)
+            told |= _told(data, at, starts)
+    pids = [pid for pid, _ in told if pid in met]
+    return Tracks(met, changes=len(pids) > len(set(pids)))
 
 
 def _chunks(stream: BinaryIO, over: int) -> Iterator[NDArray[np.uint8]]:
@@ -93,18 +99,22 @@ def _begun(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return at[starts <= _LARGEST], starts[starts <= _LARGEST]
 
 
-def _beginning(data: NDArray[np.uint8]) -> set[int]:
-    """The PIDs of a chunk in which data of pictures begin."""
-    at, starts = _begun(data)
+def _beginning(
+    data: NDArray[np.uint8], at: NDArray[np.int64], starts: NDArray[np.int64]
+) -> set[int]:
+    """The PIDs of those packets of a chunk in which data of pictures begin."""
     code = data[(at + starts)[:, np.newaxis] + np.arange(4)]
     at = at[(code[:, :3] == (0, 0, 1)).all(axis=1) & (code[:, 3] & 0xF0 == 0xE0)]
     pids = (data[at + 1].astype(np.int64) & 0x1F) << 8 | data[at + 2]
     return set(np.unique(pids).tolist())
 
 
-def _told(data: NDArray[np.uint8]) -> set[tuple[int, int]]:
-    """What the tables of programs of a chunk tell of tracks: the PID, and how it is coded."""
-    at, starts = _begun(data)
+def _told(
+    data: NDArray[np.uint8], at: NDArray[np.int64], starts: NDArray[np.int64]
+) -> set[tuple[int, int]]:
+    """What those packets of a chunk that are tables of programs tell of tracks: the PID, and how it
+    is coded.
+    """
     tables = (data[at + starts] == 0) & (data[at + starts + 1] == _PROGRAM)
     found = set()
     for packet, start in zip(at[tables].tolist(), (at + starts)[tables].tolist(), strict=True):

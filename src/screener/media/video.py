@@ -86,7 +86,7 @@ def _decoder(
                 mime,
                 track=track,
                 keyframes=sampling.mode == "keyframes",
-                every=sampling.step if some else None,
+                grid=sampling.grid if some else None,
                 trimmed=left,
                 whole=whole,
             )
@@ -125,13 +125,17 @@ def _walk(
     shown = opened.tracks
     attached = carried.places(stream)
     known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
-    for track in range(2 * shown if _is_trimmed(opened, sampling, left) else shown):
+    duration = opened.duration
+    for track in range(2 * shown):
         try:
             whole = track >= shown
+            if whole and not _is_trimmed(duration, sampling, left):
+                break
             if track:
                 stream.seek(0)
                 opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
                 check_pixels(opened.width, opened.height, limits)
+            left = max(left, opened.left)
             if opened.cover and (whole or (track and known)):
                 continue
             walk = Walk(opened, limits, sampling, ends, taken)
@@ -168,13 +172,13 @@ def _carried_clip(_: bytes) -> Picture:
     raise MediaError("unsupported", "a video that it carries is not looked at")
 
 
-def _is_trimmed(opened: Stream, sampling: Sampling, left: float) -> bool:
+def _is_trimmed(duration: float | None, sampling: Sampling, left: float) -> bool:
     """Whether of the `left` seconds that players do not show some are to be looked at: a sample
     may fall into them. vPDQ, as `frames` samples, knows no edit lists.
     """
     if not left or sampling.mode == "frames":
         return False
-    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(opened.duration)
+    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(duration)
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
@@ -184,12 +188,11 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
     met = _tracks_met(stream, mime)
-    if opened.ids is None and len(met) > opened.tracks:
+    if opened.ids is None and len(met.ids) > opened.tracks:
         return MediaError("unsupported", _further_track())
-    if opened.ids is not None and not met <= opened.ids:
+    if opened.ids is not None and not met.ids <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
-    changes = mime == "video/mp2t" and transport.changes_coding(stream, met)
-    if changes or containers.coded_in_several_ways(stream):
+    if met.changes or containers.coded_in_several_ways(stream):
         return MediaError("unsupported", "a track changes how it is coded")
     if opened.ids is None and containers.begins_anew(stream):
         what = f"fragments of a time that has passed need PyAV: {install('video')}"
@@ -201,11 +204,11 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
 
 
-def _tracks_met(stream: BinaryIO, mime: str) -> set[int]:
+def _tracks_met(stream: BinaryIO, mime: str) -> transport.Tracks:
     """The tracks of pictures of a file that has no head to name them."""
     if mime == "video/mp2t":
         return transport.picture_tracks(stream)
-    return transport.program_tracks(stream) if mime == "video/mpeg" else set()
+    return transport.program_tracks(stream) if mime == "video/mpeg" else transport.Tracks()
 
 
 def _further_track() -> str:

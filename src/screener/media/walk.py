@@ -60,8 +60,8 @@ class Walk:
         self._clock = Clock(step)
         # Cut short, as vPDQ does.
         self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
-        self._grid = Grid(self._every)
         by_time = sampling.mode == "seconds"
+        self._grid = sampling.grid(opened.duration)
         self._second = max(1, int(1 / step + 1e-9))
         self._as_vpdq = by_time and sampling.as_vpdq(opened.duration)
         finer = sampling.between(opened.duration) if by_time else None
