@@ -15,7 +15,7 @@ from pathlib import Path
 from screener.errors import OutputError
 
 _APPLICATION = 0x53435248
-_FORMAT = 3
+_FORMAT = 4  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
 
@@ -174,7 +174,7 @@ def _check_header(path: Path, *, create: bool) -> None:
         raise OutputError(f"{path} is no cache of hashes; nothing was written to it")
     if version < _FORMAT:
         raise OutputError(
-            f"{path} is a cache of an earlier version, which may lack inputs: delete it, and scan"
+            f"{path} is a cache of an earlier version, which may lack inputs, or frames of them: delete it, and scan"
             " again with --cache"
         )
     if version > _FORMAT:

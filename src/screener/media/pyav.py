@@ -74,6 +74,8 @@ _TURNS = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
+_LONG = 1 << 20  # packets: half a day and more; what is longer still is looked at as if it were not
+
 _ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # the same of whole degrees, which tell no mirror
 
 
@@ -134,7 +136,8 @@ class AvStream:
         """
         last = 0.0
         with contextlib.suppress(FFmpegError, OSError, IndexError), self._container:
-            for count, packet in enumerate(self._container.demux(self._track)):
+            packets = self._container.demux(self._track)
+            for count, packet in zip(range(_LONG), packets, strict=False):
                 if packet.size:
                     time = self._seconds(packet.pts)
                     begins = count * self.frame_seconds if time is None else time
