@@ -4,7 +4,7 @@ must not be fooled by: titles, dark frames, single pictures.
 
 import numpy as np
 import pytest
-from clips import clip, near, scenes
+from clips import clip, moved, near, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -438,14 +438,6 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
 
     query[10:20] = near(one[:10], 6, seed=3)
     assert compare(clip(query), listed).rule is Rule.ALIKE
-
-
-def moved(*bits):
-    """Codes that differ from one code in these bits, each by its list of them."""
-    table = np.tile(np.unpackbits(scenes(1, seed=7), axis=1), (len(bits), 1))
-    for row, places in enumerate(bits):
-        table[row, list(places)] ^= 1
-    return np.packbits(table, axis=1)
 
 
 @pytest.mark.parametrize(
