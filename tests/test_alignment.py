@@ -155,6 +155,27 @@ def test_a_frame_agrees_within_a_step_of_its_time(step, away, rule):
     assert compare(listed, query).rule in (rule, Rule.WHOLE)
 
 
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize(("away", "rule"), [(0.9, Rule.RUN), (2.1, None)])
+def test_a_frame_may_lie_a_step_before_the_first_or_behind_the_last(backward, away, rule):
+    """With it the run lasts five seconds; further off, it agrees with nothing at its time."""
+    film, shown = scenes(40, seed=1), scenes(40, seed=2)
+    shown[:5] = film[:5]
+    times = np.arange(40.0)
+    early = times.copy()
+    early[0] -= away
+    if backward:
+        times, early = -times, -early
+
+    sides = [
+        Frames.ordered(early, np.full(40, 100), shown),
+        Frames.ordered(times, [100] * 40, film),
+    ]
+
+    told = compare(*sides)
+    assert (told and told.rule) == rule
+
+
 @pytest.mark.parametrize("pieces", [(4, 4), (5, 3)])
 def test_the_longest_run_is_told_of_eight_likely_offsets(pieces):
     """Of which seven have more pairs that agree, in pieces that are no run or a shorter one."""
@@ -390,6 +411,14 @@ def test_most_frames_have_to_be_nearer_to_their_own():
 
     assert compare(clip(query, quality=60), clip(listed, quality=60)).rule is Rule.ALIKE
     assert compare(clip(listed, quality=60), clip(listed, quality=60)).rule is Rule.WHOLE
+
+
+@pytest.mark.parametrize("bits", [12, 32])
+def test_frames_that_come_again_are_not_nearer_to_their_own(bits):
+    """Two pictures by turns, as of a light that blinks: each frame is as near to any second one."""
+    blinking = clip(np.tile(moved((), range(bits)), (10, 1)), quality=60)
+
+    assert compare(blinking, blinking).rule is Rule.ALIKE
 
 
 @pytest.mark.parametrize(("count", "rule"), [(2, None), (3, Rule.RUN)])
