@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from keys import make_keys
 
 from screener import HashList, Policy, Screener, ScreenerError, audit, audit_file
-from screener.audit_chain import Chain, head_of, head_path
+from screener.audit_chain import Chain, head_of, head_path, read_head
 from screener.audit_line import LONGEST
 from screener.errors import OutputError
 from screener.index import disk
@@ -206,6 +206,69 @@ def test_a_line_that_does_not_follow_is_told_alone(tmp_path, wrong, place, said)
 
     assert told.startswith(f"line {place + 1}: ")
     assert said in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sound"),
+    [
+        ({}, True),
+        ({"start": 0, "bytes": 1}, True),
+        ({"start": 7, "bytes": 7 + LONGEST}, True),
+        ({"lines": 0, "bytes": 0, "start": 0, "sha256": "0" * 64}, True),
+        ({"start": 7, "bytes": 8 + LONGEST}, False),
+        ({"start": 7, "bytes": 7}, False),
+        ({"start": -1}, False),
+        ({"lines": 0, "bytes": 0, "start": 0}, False),
+        ({"lines": 2.0}, False),
+        ({"lines": True}, False),
+        ({"bytes": "9"}, False),
+        ({"start": None}, False),
+        ({"sha256": 5}, False),
+        ({"schema": "screener-audit-head/2"}, False),
+    ],
+)
+def test_a_head_that_can_be_of_no_log_is_refused(tmp_path, wrong, sound):
+    """Whose numbers are none, or are of a line that could not be read."""
+    facts = json.loads(head_of(Chain(2, 9, 5, "f" * 64))) | wrong
+    (tmp_path / "head").write_text(json.dumps(facts))
+
+    if sound:
+        found = read_head(tmp_path / "head").chain
+        told = {"lines": found.lines, "bytes": found.size, "start": found.start}
+        assert told | {"sha256": found.prev, "schema": facts["schema"]} == facts
+        return
+    with pytest.raises(OutputError, match="no head of an audit log"):
+        read_head(tmp_path / "head")
+
+
+@pytest.mark.parametrize(
+    ("heads", "follows", "closed"),
+    [
+        (None, True, False),
+        ([], False, False),
+        ([BEGUN], True, False),
+        ([BEGUN, SAID, CLOSED], True, True),
+        ([BEGUN, SAID, SAID], False, False),
+        ([BEGUN, SAID, CLOSED, BEGUN], False, False),
+        ([OPEN], False, False),
+    ],
+)
+def test_a_head_is_of_a_line_that_the_log_has(tmp_path, heads, follows, closed):
+    """Of its last if nothing is missing at its end. One of no line does not stay beside a log of
+    more lines than the first, and one that is kept elsewhere is of a line as well.
+    """
+    log = tmp_path / "log"
+    chained(log, heads or [])
+    head, kept = head_path(log).read_text(), json.loads(head_path(log).read_text())["sha256"]
+    chained(log, [BEGUN, SAID, CLOSED])
+    head_path(log).unlink() if heads is None else head_path(log).write_text(head)
+
+    found = audit.verify(log)
+    assert (not found.trouble, found.closed) == (follows, closed)
+
+    chained(log, [BEGUN, SAID, CLOSED])
+    found = audit.verify(log, head=kept)
+    assert (not found.trouble, found.closed) == (bool(heads) and follows, True)
 
 
 EDITS = st.one_of(
