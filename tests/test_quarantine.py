@@ -262,6 +262,21 @@ def test_trap_a_released_row_lists_what_its_own_full_list_withdrew_for_want_of_i
     assert not known.refresh().verify().damage
 
 
+def test_trap_a_row_released_after_another_of_its_entry_goes_beside_it(known, put):
+    """Of one file, one decided on after the other: the second takes nothing back, though a full
+    list withdrew the entry for want of both.
+    """
+    head, rest = "id,md5,pdq\n", "".join(f"e{n},{value(n)},\n" for n in range(1, 10))
+    put(f"{head}e0,{value(0)},\n{rest}")
+    put(f"{head}e0,{value(20)},x\ne0,{value(21)},x\n{rest}", full=True, accept_shrink=True)
+
+    for row in known.refresh().quarantined()[0]:
+        known.release_rows([row.id], by="ann", reason="sound but for a cell")
+
+    met_now = [n for n in (0, 20, 21) if met(known, "md5", n, 16)[0] == "match"]
+    assert met_now == [20, 21]
+
+
 @pytest.mark.parametrize(
     ("held", "row", "found"),
     [
