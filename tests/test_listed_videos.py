@@ -119,14 +119,20 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
 
 
 def test_known_videos_have_a_radius_of_their_own(put):
-    """A frame agrees within it, though those of a match agree within fewer bits, or more."""
+    """A frame agrees within it, though those of a match agree within fewer bits, or more; in one
+    list too.
+    """
     one = put(("film", FILM, "known_good"))
+    both = put(("another", FILM, "confirmed"))
     query = vpdq(clip(near(FILM.codes, 12, seed=4)))
 
     for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
         policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
         result = Screener(one, policy=policy).match([query])
         assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+        result = Screener(both, policy=policy).match([query])
+        assert [m.entry for m in result.beside if m.kind == "vpdq"] == told
+        assert [m.entry for m in result.matches] == ([] if told else ["another"])
 
 
 def test_frames_that_were_hashed_without_a_quality_are_compared(put):
