@@ -244,6 +244,48 @@ def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
     assert (mixed.verdict, mixed.matches, mixed.beside) == (Verdict.NO_MATCH, (), ())
 
 
+# Ways in which frames agree with the film, the one that is told before all others first.
+WAYS = (
+    clip(FILM.codes),
+    clip(near(FILM.codes, 4, seed=6)),
+    clip(near(FILM.codes[:55], 2, seed=6)),
+    clip(np.concatenate([FILM.codes[10:30], scenes(40, seed=11)])),
+    clip(np.concatenate([near(FILM.codes[10:30], 4, seed=6), scenes(40, seed=11)])),
+    clip(np.repeat(FILM.codes[:1], 60, axis=0)),
+)
+
+
+@pytest.mark.parametrize("better", range(len(WAYS) - 1))
+def test_the_way_in_which_a_video_agrees_best_is_told(put, better):
+    """The rule before the share of the listed frames that are found, and that before the distance:
+    whichever way of cutting a frame is compared first.
+    """
+    engine = Screener(put(("film", FILM)))
+    first = upright(WAYS[better], region="full")
+    second = upright(WAYS[better + 1], region="trimmed")
+
+    told = []
+    for ways in ((first, second), (second, first), (first,)):
+        result = decide(engine, [one for way in ways for one in way])
+        told.append([m for m in (*result.matches, *result.beside) if m.kind == "vpdq"])
+        assert result.verdict is Verdict.MATCH
+
+    assert told[0] == told[1] == told[2]
+    assert [(m.entry, m.region, m.said, m.opinions) for m in told[0]] == [
+        ("film", "full", None, ())
+    ]
+
+
+def test_a_listed_video_of_two_pictures_is_found_among_much_else(put):
+    """Four in five of its frames are enough, of however little of the input they are."""
+    photo = scenes(1, seed=51)
+    one = put(("still", clip(np.concatenate([np.repeat(photo, 8, axis=0), scenes(2, seed=5)]))))
+
+    assert found(one, clip(np.concatenate([np.repeat(photo, 3, axis=0), scenes(57, seed=6)]))) == [
+        ("still", "whole")
+    ]
+
+
 def test_states_hold_for_videos_too(put):
     """Seeds and known files stand beside; a disputed one matches and says so."""
     one = put(
