@@ -263,7 +263,7 @@ class Versions:
         """
         if way == 1:
             return row if row.state is State.WITHDRAWN else self._timeless.beside(entry, row)
-        if way is None and timeless(row.updated) != timeless(have.updated):
+        if timeless(row.updated) != timeless(have.updated):
             said = row if timeless(row.updated) else self._joining.said(have)
             if said.state is not State.WITHDRAWN:
                 self._timeless.put(entry, said)
