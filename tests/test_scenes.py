@@ -99,3 +99,6 @@ def test_frames_that_agree_are_so_many_scenes_as_the_side_that_has_fewer():
     assert [seen_of(two, other, 31) for other in (one, two, three)] == [1, 2, 2]
     assert [seen_of(other, two, 31) for other in (one, two, three)] == [1, 2, 2]
     assert seen_of(three, three, 31) == 3
+    for bits, count in ((62, 1), (63, 2)):
+        both = clip(moved((), range(bits)), quality=60)
+        assert seen_of(both, both, 31) == count
