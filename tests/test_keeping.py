@@ -1,7 +1,9 @@
 """Keeping a list: opinions, allow lists, full lists and old pages, counts of matches."""
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 from kept import met, value
@@ -303,6 +305,25 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
     result = Screener(known.refresh()).match([Hash.parse("md5", value(3))])
     assert known.count_matches([result]) == []
     assert known.refresh().show("c")[0].matched
+
+
+@pytest.mark.parametrize("counted", ["no database", "CREATE TABLE matches(day TEXT)"])
+def test_counts_that_cannot_be_read_are_an_error(known, put, counted):
+    """And no counts that are none: nobody would know that nothing is counted any more."""
+    put(f"id,md5\na,{value(1)}\n")
+    if counted.startswith("CREATE"):
+        with closing(sqlite3.connect(known.path / matches.COUNTS)) as connection:
+            connection.execute(counted)
+    else:
+        (known.path / matches.COUNTS).write_text(counted * 100)
+
+    for asked in (
+        lambda: matches.count(known.path, [("demo", "a", "md5")]),
+        lambda: matches.of_entry(known.path, "demo", "a"),
+        lambda: matches.forget(known.path, "demo"),
+    ):
+        with pytest.raises(ListError, match="cannot count matches in"):
+            asked()
 
 
 def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known, put):
