@@ -23,6 +23,14 @@ def near(codes, bits, *, seed):
     return codes ^ np.packbits(flips.astype(np.uint8), axis=1)
 
 
+def moved(*bits):
+    """Codes that differ from one code in these bits, each by its list of them."""
+    table = np.tile(np.unpackbits(scenes(1, seed=7), axis=1), (len(bits), 1))
+    for row, places in enumerate(bits):
+        table[row, list(places)] ^= 1
+    return np.packbits(table, axis=1)
+
+
 def clip(codes, *, step=1.0, start=0.0, quality=100):
     """Frames with these codes, a step apart."""
     count = len(codes)

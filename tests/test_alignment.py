@@ -4,7 +4,7 @@ must not be fooled by: titles, dark frames, single pictures.
 
 import numpy as np
 import pytest
-from clips import clip, near, scenes
+from clips import clip, moved, near, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +153,27 @@ def test_a_frame_agrees_within_a_step_of_its_time(step, away, rule):
 
     assert compare(query, listed).rule is rule
     assert compare(listed, query).rule in (rule, Rule.WHOLE)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize(("away", "rule"), [(0.9, Rule.RUN), (2.1, None)])
+def test_a_frame_may_lie_a_step_before_the_first_or_behind_the_last(backward, away, rule):
+    """With it the run lasts five seconds; further off, it agrees with nothing at its time."""
+    film, shown = scenes(40, seed=1), scenes(40, seed=2)
+    shown[:5] = film[:5]
+    times = np.arange(40.0)
+    early = times.copy()
+    early[0] -= away
+    if backward:
+        times, early = -times, -early
+
+    sides = [
+        Frames.ordered(early, np.full(40, 100), shown),
+        Frames.ordered(times, [100] * 40, film),
+    ]
+
+    told = compare(*sides)
+    assert (told and told.rule) == rule
 
 
 @pytest.mark.parametrize("pieces", [(4, 4), (5, 3)])
@@ -392,6 +413,14 @@ def test_most_frames_have_to_be_nearer_to_their_own():
     assert compare(clip(listed, quality=60), clip(listed, quality=60)).rule is Rule.WHOLE
 
 
+@pytest.mark.parametrize("bits", [12, 32])
+def test_frames_that_come_again_are_not_nearer_to_their_own(bits):
+    """Two pictures by turns, as of a light that blinks: each frame is as near to any second one."""
+    blinking = clip(np.tile(moved((), range(bits)), (10, 1)), quality=60)
+
+    assert compare(blinking, blinking).rule is Rule.ALIKE
+
+
 @pytest.mark.parametrize(("count", "rule"), [(2, None), (3, Rule.RUN)])
 def test_a_run_shows_three_scenes(count, rule):
     """Two, as of a title and a notice behind it, are in many videos."""
@@ -438,14 +467,6 @@ def test_footage_that_hardly_moves_is_found_where_it_agrees_within_few_bits():
 
     query[10:20] = near(one[:10], 6, seed=3)
     assert compare(clip(query), listed).rule is Rule.ALIKE
-
-
-def moved(*bits):
-    """Codes that differ from one code in these bits, each by its list of them."""
-    table = np.tile(np.unpackbits(scenes(1, seed=7), axis=1), (len(bits), 1))
-    for row, places in enumerate(bits):
-        table[row, list(places)] ^= 1
-    return np.packbits(table, axis=1)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from keys import make_keys
 
 from screener import HashList, Policy, Screener, ScreenerError, audit, audit_chain, audit_file
+from screener.audit_chain import Chain, head_of, head_path, read_head
 from screener.audit_line import LONGEST
 from screener.errors import OutputError
 from screener.index import disk
@@ -125,6 +126,149 @@ def test_an_untouched_log_is_found_whole(place):
     other = audit.verify(place / "log", key=place / "other.pub.pem")
     assert other.signature == "bad"
     assert len(other.trouble) == 1
+
+
+BEGUN, OPEN, SAID, CLOSED = (
+    {"event": "open", "policy": {}},
+    {"event": "open"},
+    {"event": "decision"},
+    {"event": "close"},
+)
+CASE, AGAIN = {"event": "case"}, {"event": "recovered"}
+
+
+def chained(path, lines):
+    """A log of these lines, each with what makes it follow where it does not say otherwise, and its
+    head.
+    """
+    chain, out = Chain(), b""
+    for facts in lines:
+        follows = {"audit": 1, "line": chain.lines + 1, "prev": chain.prev}
+        line = json.dumps(follows | facts).encode() + b"\n"
+        chain, out = chain.after(line), out + line
+    path.write_bytes(out)
+    head_path(path).write_text(head_of(chain))
+
+
+@pytest.mark.parametrize(
+    ("lines", "unclosed", "closed"),
+    [
+        ([BEGUN, SAID, CLOSED], (), True),
+        ([BEGUN, SAID], (1,), False),
+        ([BEGUN], (1,), False),
+        ([BEGUN, SAID, BEGUN, SAID, CLOSED], (1,), True),
+        ([BEGUN, CLOSED, BEGUN, AGAIN], (3,), False),
+        ([BEGUN, BEGUN, CLOSED, CLOSED], (1,), True),
+        ([BEGUN, BEGUN, BEGUN], (1, 2, 3), False),
+        ([OPEN, CASE, CASE], (), True),
+        ([OPEN, CASE, BEGUN, SAID, CLOSED, OPEN, CASE], (), True),
+        ([BEGUN, SAID, OPEN, CASE], (1,), True),
+        ([BEGUN, OPEN, CLOSED], (1,), True),
+    ],
+)
+def test_runs_that_did_not_end_are_told_by_their_first_lines(tmp_path, lines, unclosed, closed):
+    """A scan's, which end with a line of their own, and of which that line may be missing; not
+    those of a hotline, which have none.
+    """
+    chained(tmp_path / "log", lines)
+
+    found = audit.verify(tmp_path / "log")
+
+    events = [line["event"] for line in lines]
+    assert (found.trouble, found.unclosed, found.closed) == ((), unclosed, closed)
+    assert (found.lines, found.runs) == (len(lines), events.count("open"))
+    assert found.decisions == events.count("decision")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place", "said"),
+    [
+        ({"audit": 2}, 1, "another version"),
+        ({"audit": None}, 0, "another version"),
+        ({"event": "other"}, 1, "cannot stand here"),
+        ({"event": None}, 2, "cannot stand here"),
+        ({"event": "decision"}, 0, "cannot stand here"),
+        ({"event": "close"}, 0, "cannot stand here"),
+        ({"line": 3}, 1, "its number"),
+        ({"line": 0}, 0, "its number"),
+        ({"prev": "0" * 64}, 2, "does not follow"),
+        ({"prev": "1" * 64}, 0, "does not follow"),
+        ({"prev": None}, 1, "does not follow"),
+    ],
+)
+def test_a_line_that_does_not_follow_is_told_alone(tmp_path, wrong, place, said):
+    """By its number and why; the lines behind it follow it, and are held to it."""
+    lines = [BEGUN, SAID, SAID, CLOSED]
+    lines[place] = lines[place] | wrong
+    chained(tmp_path / "log", lines)
+
+    (told,) = audit.verify(tmp_path / "log").trouble
+
+    assert told.startswith(f"line {place + 1}: ")
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sound"),
+    [
+        ({}, True),
+        ({"start": 0, "bytes": 1}, True),
+        ({"start": 7, "bytes": 7 + LONGEST}, True),
+        ({"lines": 0, "bytes": 0, "start": 0, "sha256": "0" * 64}, True),
+        ({"start": 7, "bytes": 8 + LONGEST}, False),
+        ({"start": 7, "bytes": 7}, False),
+        ({"start": -1}, False),
+        ({"lines": 0, "bytes": 0, "start": 0}, False),
+        ({"lines": 2.0}, False),
+        ({"lines": True}, False),
+        ({"bytes": "9"}, False),
+        ({"start": None}, False),
+        ({"sha256": 5}, False),
+        ({"schema": "screener-audit-head/2"}, False),
+    ],
+)
+def test_a_head_that_can_be_of_no_log_is_refused(tmp_path, wrong, sound):
+    """Whose numbers are none, or are of a line that could not be read."""
+    facts = json.loads(head_of(Chain(2, 9, 5, "f" * 64))) | wrong
+    (tmp_path / "head").write_text(json.dumps(facts))
+
+    if sound:
+        found = read_head(tmp_path / "head").chain
+        told = {"lines": found.lines, "bytes": found.size, "start": found.start}
+        assert told | {"sha256": found.prev, "schema": facts["schema"]} == facts
+        return
+    with pytest.raises(OutputError, match="no head of an audit log"):
+        read_head(tmp_path / "head")
+
+
+@pytest.mark.parametrize(
+    ("heads", "follows", "closed"),
+    [
+        (None, True, False),
+        ([], False, False),
+        ([BEGUN], True, False),
+        ([BEGUN, SAID, CLOSED], True, True),
+        ([BEGUN, SAID, SAID], False, False),
+        ([BEGUN, SAID, CLOSED, BEGUN], False, False),
+        ([OPEN], False, False),
+    ],
+)
+def test_a_head_is_of_a_line_that_the_log_has(tmp_path, heads, follows, closed):
+    """Of its last if nothing is missing at its end. One of no line does not stay beside a log of
+    more lines than the first, and one that is kept elsewhere is of a line as well.
+    """
+    log = tmp_path / "log"
+    chained(log, heads or [])
+    head, kept = head_path(log).read_text(), json.loads(head_path(log).read_text())["sha256"]
+    chained(log, [BEGUN, SAID, CLOSED])
+    head_path(log).unlink() if heads is None else head_path(log).write_text(head)
+
+    found = audit.verify(log)
+    assert (not found.trouble, found.closed) == (follows, closed)
+
+    chained(log, [BEGUN, SAID, CLOSED])
+    found = audit.verify(log, head=kept)
+    assert (not found.trouble, found.closed) == (bool(heads) and follows, True)
 
 
 EDITS = st.one_of(

@@ -18,6 +18,7 @@ from command import screener
 from PIL import Image
 
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
+from screener.cached import COLUMNS, columns
 from screener.errors import MediaError, OutputError
 from screener.hashed import Hashed
 from screener.hashing import pdq
@@ -284,6 +285,56 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
         assert (one.trouble and (one.trouble.reason, one.trouble.detail)) == (
             wanted.trouble and (wanted.trouble.reason, wanted.trouble.detail)
         )
+
+
+def scored(kind, quality, detail=None, part_kind="frame"):
+    """A hash of these scores."""
+    hash = Hash(KINDS[kind], bytes(KINDS[kind].size), quality)
+    return Located(hash, detail=detail, part_kind=part_kind)
+
+
+STILL = MediaFacts("image/png", 4, 3, 1)
+CUT = MediaError("truncated", "the data end")
+DIGEST = Located(Hash(KINDS["md5"], bytes(16)))
+
+
+@pytest.mark.parametrize(
+    ("item", "clear"),
+    [
+        (Hashed(Name(), (scored("pdq", 70, 60), scored("phash", 80)), STILL), 60),
+        (Hashed(Name(), (scored("pdq", 60, 70), scored("phash", 80)), STILL), 60),
+        (Hashed(Name(), (scored("pdq", 90), scored("phash", 80)), STILL), 80),
+        # The best of the ways in which it was turned and cut, of each kind.
+        (Hashed(Name(), (scored("pdq", 9), scored("pdq", 70), scored("phash", 80)), STILL), 70),
+        (Hashed(Name(), (scored("pdq", 70), scored("pdq", 9), scored("phash", 80)), STILL), 70),
+        # Of each kind that there may be; of digests nothing hangs on.
+        (Hashed(Name(), (scored("pdq", 70), DIGEST), STILL), -1),
+        (Hashed(Name(), (DIGEST,), STILL), -1),
+        (Hashed(Name(), (scored("pdq", None), scored("phash", None)), None), 255),
+        # What is not shown clears nothing.
+        (Hashed(Name(), (scored("pdq", 9), scored("phash", 80),
+                         scored("pdq", 70, part_kind="thumbnail")), STILL), 9),
+        # What moves, and what gave trouble, is looked at whole; an archive is its members.
+        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=2)), -1),
+        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=0)), -1),
+        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)),
+                replace(STILL, type="video/mp4")), -1),
+        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), STILL, CUT), -1),
+        (Hashed(Name(), (DIGEST,), archive=True), 256),
+        (Hashed(Name(), (DIGEST,), trouble=CUT, archive=True), -1),
+    ],
+)  # fmt: skip
+def test_the_floor_up_to_which_an_input_is_surely_screened(item, clear):
+    """A rescan counts as screened, without looking, what reaches a policy's floor by it."""
+    kinds = [KINDS[name] for name in ("md5", "pdq", "phash")]
+
+    assert columns(item, kinds)[COLUMNS.index("clear")] == clear
+
+
+def test_where_nothing_is_compared_but_digests_each_is_sure():
+    """There is no floor; but for what has no hash."""
+    for item, clear in ((Hashed(Name(), (DIGEST,), STILL), 255), (Hashed(Name()), -1)):
+        assert columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
 
 
 @pytest.mark.parametrize(("chunk", "decided"), [(1, 1), (3, 2), (10, 4), (11, 256)])

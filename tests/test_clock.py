@@ -14,6 +14,7 @@ from screener.hotline.figures import Month, by_month, figures
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)
 
 
@@ -66,6 +67,22 @@ def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
         assert clock.standing(one, NOON + hours * HOUR) == "ended"
         assert not clock.overdue(one, NOON + hours * HOUR)
         assert not clock.warned(one, NOON + hours * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        (-HOUR, False),
+        (-MOMENT, False),
+        (5 * MINUTE, False),
+        (5 * MINUTE + MOMENT, True),
+        (400 * HOUR, True),
+    ],
+)
+def test_a_case_is_to_come_where_it_came_in_by_more_than_clocks_differ(ahead, told):
+    """Beyond five minutes, and only while its clock runs: else its 24 hours would have no end."""
+    assert clock.to_come(case(received=NOON + ahead), NOON) is told
+    assert not clock.to_come(case("removed", received=NOON + ahead), NOON)
 
 
 def test_the_clock_is_the_same_in_every_time_zone():

@@ -1,7 +1,9 @@
 """Keeping a list: opinions, allow lists, full lists and old pages, counts of matches."""
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 from kept import met, value
@@ -305,6 +307,25 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
     assert known.refresh().show("c")[0].matched
 
 
+@pytest.mark.parametrize("counted", ["no database", "CREATE TABLE matches(day TEXT)"])
+def test_counts_that_cannot_be_read_are_an_error(known, put, counted):
+    """And no counts that are none: nobody would know that nothing is counted any more."""
+    put(f"id,md5\na,{value(1)}\n")
+    if counted.startswith("CREATE"):
+        with closing(sqlite3.connect(known.path / matches.COUNTS)) as connection:
+            connection.execute(counted)
+    else:
+        (known.path / matches.COUNTS).write_text(counted * 100)
+
+    for asked in (
+        lambda: matches.count(known.path, [("demo", "a", "md5")]),
+        lambda: matches.of_entry(known.path, "demo", "a"),
+        lambda: matches.forget(known.path, "demo"),
+    ):
+        with pytest.raises(ListError, match="cannot count matches in"):
+            asked()
+
+
 def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known, put):
     """Fifty times and twenty times the usual: not with less, and not if it always did."""
     entries = ["flood", "x", *(f"e{n}" for n in range(9))]
@@ -320,6 +341,54 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
     # A kind of its own is judged by itself, and what is usual for the entry is no surprise.
     assert count(known.path, [("demo", "x", "md5")] * 40, day="2030-01-02") == []
     assert count(known.path, others + flood * 60, day="2030-01-02") == []
+
+
+@pytest.mark.parametrize(
+    ("others", "before", "least"),
+    [
+        ((), (), 50),
+        ((2, 2), (), 50),
+        ((3, 3), (), 60),
+        ((1, 3, 40), (), 60),
+        ((1, 3, 5, 40), (), 80),
+        ((), (3,), 60),
+        ((), (2, 8), 100),
+        ((4,), (3,), 80),
+        ((3,), (4,), 80),
+    ],
+)
+def test_what_is_far_more_is_told_to_one_match(known, put, others, before, least):
+    """Twenty times the median of the others and what it had on average: neither its own count, nor
+    those of another kind, an earlier day of the others, or a later day, are part of it.
+    """
+    entries = ["flood", "b", *(f"e{n}" for n in range(len(others)))]
+    put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
+    flood = ("demo", "flood", "pdq")
+    for day, number in enumerate(before, start=1):
+        matches.count(known.path, [flood] * number, day=f"2030-01-0{day}")
+    matches.count(known.path, [("demo", "b", "pdq")] * 7, day="2030-01-08")
+    matches.count(known.path, [flood] * 45, day="2030-01-10")
+    hits = [("demo", f"e{n}", "pdq") for n, number in enumerate(others) for _ in range(number)]
+    another_kind = [("demo", "b", "md5")] * 40
+
+    day = "2030-01-09"
+    assert matches.count(known.path, [*hits, *another_kind, *[flood] * (least - 1)], day=day) == []
+    (found,) = matches.count(known.path, [flood], day=day)
+    assert (found.entry, found.kind, found.day, found.count) == ("flood", "pdq", day, least)
+
+
+def test_what_matched_most_is_flagged_first(known, put):
+    """Of the last day. An entry that another source calls the same is another one, also before."""
+    for source in ("one", "two"):
+        put(f"id,pdq\na,{value(1, 32)}\n", source=source)
+    one, two, other = ("one", "a", "pdq"), ("two", "a", "md5"), ("two", "a", "pdq")
+    assert matches.count(known.path, [other] * 40, day="2030-01-01") == []
+
+    found = matches.count(known.path, [one] * 60 + [two] * 70 + [other] * 3, day="2030-01-02")
+
+    told = [(flood.source, flood.kind, flood.count, flood.usual) for flood in found]
+    assert told == [("two", "md5", 70, 0.0), ("one", "pdq", 60, 3.0)]
+    assert matches.floods(known.path) == found
 
 
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):

@@ -114,14 +114,20 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
 
 
 def test_known_videos_have_a_radius_of_their_own(put):
-    """A frame agrees within it, though those of a match agree within fewer bits, or more."""
+    """A frame agrees within it, though those of a match agree within fewer bits, or more; in one
+    list too.
+    """
     one = put(("film", FILM, "known_good"))
+    both = put(("another", FILM, "confirmed"))
     query = vpdq(clip(near(FILM.codes, 12, seed=4)))
 
     for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
         policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
         result = Screener(one, policy=policy).match([query])
         assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+        result = Screener(both, policy=policy).match([query])
+        assert [m.entry for m in result.beside if m.kind == "vpdq"] == told
+        assert [m.entry for m in result.matches] == ([] if told else ["another"])
 
 
 def test_frames_that_were_hashed_without_a_quality_are_compared(put):
@@ -231,6 +237,48 @@ def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
     )
     mixed = decide(engine, turned(np.arange(60) % 3))
     assert (mixed.verdict, mixed.matches, mixed.beside) == (Verdict.NO_MATCH, (), ())
+
+
+# Ways in which frames agree with the film, the one that is told before all others first.
+WAYS = (
+    clip(FILM.codes),
+    clip(near(FILM.codes, 4, seed=6)),
+    clip(near(FILM.codes[:55], 2, seed=6)),
+    clip(np.concatenate([FILM.codes[10:30], scenes(40, seed=11)])),
+    clip(np.concatenate([near(FILM.codes[10:30], 4, seed=6), scenes(40, seed=11)])),
+    clip(np.repeat(FILM.codes[:1], 60, axis=0)),
+)
+
+
+@pytest.mark.parametrize("better", range(len(WAYS) - 1))
+def test_the_way_in_which_a_video_agrees_best_is_told(put, better):
+    """The rule before the share of the listed frames that are found, and that before the distance:
+    whichever way of cutting a frame is compared first.
+    """
+    engine = Screener(put(("film", FILM)))
+    first = upright(WAYS[better], region="full")
+    second = upright(WAYS[better + 1], region="trimmed")
+
+    told = []
+    for ways in ((first, second), (second, first), (first,)):
+        result = decide(engine, [one for way in ways for one in way])
+        told.append([m for m in (*result.matches, *result.beside) if m.kind == "vpdq"])
+        assert result.verdict is Verdict.MATCH
+
+    assert told[0] == told[1] == told[2]
+    assert [(m.entry, m.region, m.said, m.opinions) for m in told[0]] == [
+        ("film", "full", None, ())
+    ]
+
+
+def test_a_listed_video_of_two_pictures_is_found_among_much_else(put):
+    """Four in five of its frames are enough, of however little of the input they are."""
+    photo = scenes(1, seed=51)
+    one = put(("still", clip(np.concatenate([np.repeat(photo, 8, axis=0), scenes(2, seed=5)]))))
+
+    assert found(one, clip(np.concatenate([np.repeat(photo, 3, axis=0), scenes(57, seed=6)]))) == [
+        ("still", "whole")
+    ]
 
 
 def test_states_hold_for_videos_too(put):

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from clips import clip, scenes, value_of
 
-from screener import Hash
+from screener import Hash, Policy
 from screener.errors import MediaError
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
+from screener.lookup import queries_of
 from screener.media import pixels
 from screener.media.source import Name
 from screener.queries import Queries
@@ -142,6 +144,42 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
         )
+
+
+@pytest.mark.parametrize("digests_only", [False, True])
+@pytest.mark.parametrize("floor", [0, 30, 60, 90])
+def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, digests_only):
+    """Each hash of a picture that reaches the floor, and no other, though but one of eight does;
+    digests always, and nothing else where the policy says so; a video's value among no pictures'.
+    """
+    rng = random.Random(6)
+    policy = Policy(floor={"pdq": floor}, digests_only=digests_only)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    video = Located(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
+    items = [(digest, turned(rng), turned(rng)), (), (turned(rng), digest), (video,)]
+
+    def asked(of):
+        """The hashes that are searched by kind, with their items."""
+        found = {}
+        for queries in queries_of([Hashed(Name(), Hashes(one)) for one in of], policy):
+            numbers = np.concatenate([batch.numbers for batch in queries.batches])
+            found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
+        return found
+
+    alone = [
+        tuple(x for one in item for x in (one.each() if isinstance(one, Turned) else (one,)))
+        for item in items
+    ]
+    usable = [
+        (number, one)
+        for number, item in enumerate(alone)
+        for one in item
+        if one.hash.kind is PDQ and min(one.hash.quality, one.detail) >= floor
+    ]
+    assert len(usable) == 24 if floor == 0 else len(usable) < 24
+    compared = {"pdq": usable} if usable and not digests_only else {}
+    wanted = {"md5": [(0, digest), (2, digest)]} | compared
+    assert asked(items) == asked(alone) == wanted
 
 
 def test_an_input_travels_as_it_is():

@@ -23,6 +23,8 @@ def test_the_defaults_are_the_authors_of_pdq():
     assert (policy.radius["pdq"], policy.floor["pdq"]) == (31, 50)
     assert set(policy.radius) == set(policy.floor)
     assert policy.limits.pixels == 150_000_000
+    assert (policy.seconds, policy.memory, policy.max_list_age) == (60.0, 1 << 30, None)
+    assert policy.digests_only is False
 
 
 def test_a_frame_a_second_is_the_default_of_sampling():
@@ -50,16 +52,20 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"radius": {"pdq": 31.0}}, "whole number"),
         ({"radius": {"md5": 1}}, "'md5'"),
         ({"radius": 31}, "maps kinds"),
-        ({"floor": {"pdq": 101}}, "0 to 100"),
+        ({"floor": {"pdq": 101}}, "floor: pdq takes .* 0 to 100"),
         ({"limits": Limits(pixels=0)}, "limits.pixels"),
         ({"seconds": 0}, "seconds"),
         ({"seconds": math.inf}, "seconds"),
         ({"seconds": math.nan}, "seconds"),
+        ({"seconds": True}, "seconds"),
+        ({"seconds": "60"}, "seconds"),
+        ({"seconds": None}, "seconds"),
         ({"seconds": 1_000_001}, "1000000 at most"),
         ({"memory": 1 << 63}, "bytes at most"),
         ({"max_list_age": math.inf}, "max_list_age"),
         ({"max_list_age": 10**400}, "max_list_age"),
         ({"limits": Limits(bytes=math.inf)}, "limits.bytes"),
+        ({"sampling": Sampling(usable=1.1)}, "sampling: usable"),
         ({"memory": -1}, "memory"),
         ({"memory": 1e9}, "whole number of bytes"),
         ({"memory": 100 << 20}, "at least"),
@@ -86,6 +92,8 @@ def test_the_ends_of_each_range_are_taken():
     for memory in (128 << 20, 1 << 62):
         assert Policy(memory=memory).memory == memory
     assert Policy(seconds=1_000_000).seconds == 1e6
+    # Of a size that a float would round.
+    assert Policy(limits=Limits(bytes=(1 << 53) + 1)).limits.bytes == (1 << 53) + 1
     for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
         with pytest.raises(PolicyError):
             Policy(**wrong)
@@ -181,12 +189,23 @@ def test_a_policy_travels_to_other_processes():
 def test_a_policy_file_says_the_same_as_python(tmp_path):
     """Tables and keys of TOML are the fields."""
     file = tmp_path / "policy.toml"
-    file.write_text("seconds = 5\ndigests_only = true\n[radius]\npdq = 20\n[limits]\nframes = 3\n")
+    file.write_text(
+        "seconds = 5\ndigests_only = true\nmax_list_age = 60\nmemory = 536870912\n"
+        "[radius]\npdq = 20\n[known_good_radius]\npdq = 8\n[floor]\npdq = 60\n"
+        "[limits]\nframes = 3\n[sampling]\nevery = 2\nscenes = true\n"
+    )
 
-    loaded = Policy.load(file)
-
-    expected = Policy(seconds=5, digests_only=True, radius={"pdq": 20}, limits=Limits(frames=3))
-    assert loaded == expected
+    assert Policy.load(file) == Policy(
+        seconds=5,
+        digests_only=True,
+        max_list_age=60,
+        memory=1 << 29,
+        radius={"pdq": 20},
+        known_good_radius={"pdq": 8},
+        floor={"pdq": 60},
+        limits=Limits(frames=3),
+        sampling=Sampling(every=2, scenes=True),
+    )
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def test_a_rollback_takes_the_release_of_a_blank_value_with_it(known, put):
 
 
 def test_a_blank_picture_can_be_released(known, put):
-    """A low-information code is not compared until somebody says so."""
+    """A low-information code is not compared until somebody says so, and then in later entries
+    too.
+    """
     put(f"id,pdq,md5\na,{'0' * 62}ff,{value(1)}\n")
     assert known.refresh().quarantined()[1][0].reason == "low information"
 
@@ -151,6 +153,9 @@ def test_a_blank_picture_can_be_released(known, put):
         known.release_value("a", "pdq", by="ann", reason="again")
     with pytest.raises(ListError, match="who decided"):
         known.release_value("a", "pdq", by="", reason="x")
+    put(f"id,pdq,sha1\nb,{'0' * 62}ff,{value(2, 20)}\n")
+    result = Screener(known.refresh()).match([Hash.parse("pdq", "0" * 62 + "ff")])
+    assert [match.entry for match in result.matches] == ["a", "b"]
 
 
 def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
@@ -262,6 +267,21 @@ def test_trap_a_released_row_lists_what_its_own_full_list_withdrew_for_want_of_i
     assert not known.refresh().verify().damage
 
 
+def test_trap_a_row_released_after_another_of_its_entry_goes_beside_it(known, put):
+    """Of one file, one decided on after the other: the second takes nothing back, though a full
+    list withdrew the entry for want of both.
+    """
+    head, rest = "id,md5,pdq\n", "".join(f"e{n},{value(n)},\n" for n in range(1, 10))
+    put(f"{head}e0,{value(0)},\n{rest}")
+    put(f"{head}e0,{value(20)},x\ne0,{value(21)},x\n{rest}", full=True, accept_shrink=True)
+
+    for row in known.refresh().quarantined()[0]:
+        known.release_rows([row.id], by="ann", reason="sound but for a cell")
+
+    met_now = [n for n in (0, 20, 21) if met(known, "md5", n, 16)[0] == "match"]
+    assert met_now == [20, 21]
+
+
 @pytest.mark.parametrize(
     ("held", "row", "found"),
     [
@@ -317,6 +337,31 @@ def test_trap_several_released_rows_of_an_entry_count_in_their_order(known, put)
     put(f"{head}d,{value(7)},x,,\nd,,,withdrawn,\nz,{value(9)},,,\n", full=True, accept_shrink=True)
     with pytest.raises(ListError, match="withdrawn its entry"):
         _release_all(known)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_trap_a_withdrawal_beside_a_row_set_aside_stands(known, put, full):
+    """What its file says of an entry that was listed before is no silence, whole or not."""
+    head = "id,md5,pdq,status\n"
+    put(f"{head}a,{value(1)},,\nz,{value(9)},,\n")
+    put(f"{head}a,{value(2)},x,\na,,,withdrawn\nz,{value(9)},,\n", full=full, accept_shrink=True)
+
+    with pytest.raises(ListError, match="withdrawn its entry"):
+        _release_all(known)
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 9)] == ["no_match", "no_match", "match"]
+
+
+def test_trap_a_released_row_that_is_older_than_what_its_full_list_withdrew(known, put):
+    """For want of it, which its silence was not: what was held is of a later time, and is back."""
+    head = "id,md5,pdq,updated\n"
+    put(f"{head}a,{value(1)},,2020-01-02\nz,{value(9)},,\n")
+    put(f"{head}a,{value(2)},x,2020-01-01\nz,{value(9)},,\n", full=True, accept_shrink=True)
+    assert met(known, "md5", 1, 16)[0] == "no_match"
+
+    _release_all(known)
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2, 9)] == ["match", "no_match", "match"]
 
 
 def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):

@@ -1,12 +1,16 @@
 """Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
 
+import base64
 import io
+import json
 import os
 import random
 import re
 import stat
 import string
 from datetime import UTC, date, datetime
+from itertools import cycle
+from typing import get_args
 
 import pytest
 from drawn_videos import clip, panned
@@ -19,6 +23,7 @@ from screener.errors import HotlineError
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
+from screener.hotline.case import State
 from screener.hotline.report import Report, Withdrawal, decode
 from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status
@@ -238,8 +243,8 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
     """
     mine = [Secret.make() for _ in range(70)]
     told = [
-        (one.status_key, Status("notified", date(2026, 3, day % 28 + 1), DAY))
-        for day, one in enumerate(mine)
+        (one.status_key, Status(state, date(2026, 3, day % 28 + 1), DAY))
+        for day, (one, state) in enumerate(zip(mine, cycle(get_args(State)), strict=False))
     ]
 
     first, second = statuses.write(told, day=DAY), statuses.write(told[:65], day=DAY)
@@ -250,12 +255,36 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
     assert statuses.read(second, mine[-1]) is None
     lines = [set(file.splitlines()[5:-2]) for file in (first, second)]
     assert lines[0].isdisjoint(lines[1])
-    assert [len(one) for one in lines] == [128, 128]
-    assert len({len(line.rstrip(b",")) for one in lines for line in one}) == 1
     assert all(one.status_key not in first and one.value not in first for one in mine)
-    for damaged in (b"", b"{}", b"[" * 9999, first[:-20], first.replace(b'"screener-st', b'"')):
+    for damaged in (
+        b"", b"{}", b"[" * 9999, first[:-20], first.replace(b'"screener-st', b'"'),
+        first.replace(b'"salt": "', b'"salt": "!'),
+        b'{"schema": "screener-status/1", "salt": "", "entries": []}',
+        statuses.write([(mine[0].status_key, Status("lost", DAY, DAY))], day=DAY),
+    ):  # fmt: skip
         with pytest.raises(HotlineError):
             statuses.read(damaged, mine[0])
+
+
+@pytest.mark.parametrize(
+    ("told", "entries"), [(0, 64), (1, 64), (64, 64), (65, 128), (128, 128), (129, 256)]
+)
+def test_an_entry_of_a_report_looks_like_one_that_stands_for_nothing(told, entries):
+    """Of the same bytes, whatever the state; in the order of their names, which mean nothing; and
+    so many that their number tells no more than the power of two above it.
+    """
+    states = cycle(get_args(State))
+    pairs = [(Secret.make().status_key, Status(next(states), DAY, DAY)) for _ in range(told)]
+
+    facts = json.loads(statuses.write(pairs, day=DAY))
+
+    assert (facts["schema"], facts["day"]) == ("screener-status/1", DAY.isoformat())
+    names = [base64.b64decode(name) for name in facts["entries"]]
+    assert names == sorted(names)
+    assert len(names) == entries
+    contents = [base64.b64decode(content) for content in facts["entries"].values()]
+    assert {len(one) for one in names} == {16}
+    assert {len(one) for one in contents} == {136}
 
 
 ADDRESSES = [

@@ -70,7 +70,7 @@ def test_a_list_of_one_entry_matches(engine, scene):
         "upright",
     )
     assert (result.media.type, result.media.width, result.media.height) == ("image/png", 320, 240)
-    assert result.reason is None
+    assert (result.reason, match.said, match.opinions) == (None, None, ())
 
 
 def test_another_picture_does_not_match(engine, scene):

@@ -7,10 +7,12 @@ import pytest
 from doubting import Doubtful
 from PIL import Image
 
-from screener import Policy, Screener, Verdict, scan
-from screener.hashed import hash_item
+from screener import Hash, Policy, Screener, Verdict, scan
+from screener.hashed import Hashed, hash_item
 from screener.hashing import detail, pdq
 from screener.hashing.hash import KINDS
+from screener.located import Located
+from screener.media.source import Name
 
 
 def flipped(value, bits, rng):
@@ -93,6 +95,34 @@ def test_only_what_is_near_is_hashed_again(make_list, pictures):
     assert near.settle(sketches[:24]) == [None] * 24
     with pytest.raises(RuntimeError):
         near.decide(sketches)
+
+
+def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list):
+    """To one bit: beyond the radius by more than are in doubt. Whatever else is looked up with it,
+    and of whichever doubts.
+    """
+    rng = random.Random(7)
+    listed = rng.randbytes(32)
+    engine = Screener(make_list([{"id": "one", "pdq": listed.hex()}]))
+
+    def item(away, doubt):
+        hash = Hash(KINDS["pdq"], bytes.fromhex(flipped(listed, away, rng)), quality=100)
+        return Hashed(Name(), (Located(hash, detail=100, doubt=doubt, least=100),))
+
+    def verdicts(*items):
+        return [one and one.verdict for one in engine.settle(items)]
+
+    far = [item(120, doubt) for doubt in (0, 2, 5)]
+    clear, match = Verdict.NO_MATCH, Verdict.MATCH
+    assert verdicts(*far) == [clear, clear, clear]
+    for doubt in (1, 2, 4, 7):
+        assert verdicts(item(31 + doubt, doubt)) == [None]
+        assert verdicts(item(32 + doubt, doubt)) == [clear]
+        near = item(0, doubt), item(31 + doubt, doubt), item(32 + doubt, doubt), item(31, 0)
+        wanted = [None, None, clear, match]
+        assert verdicts(*far, *near) == [clear, clear, clear, *wanted]
+        assert verdicts(*near, *far) == [*wanted, clear, clear, clear]
+        assert verdicts(*far, *near[:2]) == [clear, clear, clear, None, None]
 
 
 def test_the_score_of_a_sketch_is_bounded():

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from screener.list_pages import print_import
 from screener.lists.hashlist import HashList
-from screener.lists.times import later, moment
+from screener.lists.times import later, moment, order, same
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,7 @@ def test_a_clock_that_is_a_little_fast_is_believed():
         ("999999999", "1704110400", "1704110400"),
         ("2024-01-01T23:00:00-05:00", "2024-01-02T03:30:00Z", "2024-01-01T23:00:00-05:00"),
         ("20240201", "1704110400", "20240201"),
+        ("20240201", "2024-02-01", "20240201"),
         ("2999-01-01", "2024-01-01", "2024-01-01"),
         ("x", "y", "y"),
         (None, "x", "x"),
@@ -72,6 +73,29 @@ def test_a_clock_that_is_a_little_fast_is_believed():
 def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest):
     """Not the greater text."""
     assert later(one, other) == later(other, one) == latest
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "way", "one_moment"),
+    [
+        ("20240101", "2024-01-02", -1, False),
+        ("1704067199", "2024-01-01", -1, False),
+        ("20240101", "1704067200000", 0, True),
+        ("2024-01-01T00:00:00-05:00", "2024-01-01T05:00:00Z", 0, True),
+        ("2024-01-01", "2024-01-01", 0, True),
+        ("2024-01-01", "x", None, False),
+        ("2024-01-01", None, None, False),
+        ("x", "y", None, True),
+        ("x", "x", None, True),
+        ("2999-01-01", None, None, True),
+        (None, None, None, True),
+    ],
+)
+def test_times_compare_as_moments_and_not_at_all_with_what_is_none(one, other, way, one_moment):
+    """Either way round; two that are none are the same, and neither is before the other."""
+    assert order(one, other) == way
+    assert order(other, one) == (None if way is None else -way)
+    assert same(one, other) is same(other, one) is one_moment
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,29 @@ def test_a_seam_of_three_lines_is_a_step(scene):
         assert not found or len(picture) - 3 <= len(views[0]) <= len(picture)
 
 
+@pytest.mark.parametrize("channel", range(3))
+def test_a_picture_of_one_colour_is_told_from_its_bars(scene, channel):
+    """Red, green and blue: what is lit in one of them alone is no part of the dark."""
+    made = np.zeros((300, 380, 3), np.uint8)
+    made[30:270, 30:350, channel] = np.asarray(scene(20).convert("L"))
+    assert np.array_equal(trimmed(made)[0], made[30:270, 30:350])
+
+
+@pytest.mark.parametrize(("first", "second", "bar"), [(4, 26, 41), (5, 26, 40), (5, 25, 42)])
+def test_a_faint_line_at_the_seam(first, second, bar):
+    """More than four levels off it is no line of the bar, but what a JPEG has spread there: if all
+    such lines are eight times fainter than the picture, the first one given has none of them.
+    """
+    made = np.tile(np.array([180, 220], np.uint8), (240, 160))
+    made[0], made[1] = first, second
+    made = np.pad(made, ((40, 0), (0, 0)))
+
+    views = [len(view) for view in trimmed(made)]
+
+    assert views[0] == 280 - bar
+    assert views[-1] in (views[0], 238)
+
+
 def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
     """A picture before a white wall, between black bars: the wall at its sides stays with it in
     the first picture given.
@@ -214,6 +237,15 @@ def test_writing_beside_a_picture_that_takes_little_of_a_line(scene):
         both = made.copy()
         both[top : top + 30, 300:700:2] = 255
         assert any(np.array_equal(view, picture) for view in trimmed(both)), top
+
+
+def test_the_taller_of_two_pictures_is_taken_out_of_their_frame(scene):
+    """Though the look inwards ends within it, from the side on which the other one stands."""
+    picture = np.asarray(scene(20).convert("L"))
+    made = np.zeros((500, 800), np.uint8)
+    made[200:440, 200:520] = picture
+    made[60:170, 300:500:2] = 255
+    assert any(np.array_equal(view, picture) for view in trimmed(made))
 
 
 def test_writing_alone_is_no_picture():

@@ -174,8 +174,8 @@ def _check_header(path: Path, *, create: bool) -> None:
         raise OutputError(f"{path} is no cache of hashes; nothing was written to it")
     if version < _FORMAT:
         raise OutputError(
-            f"{path} is a cache of an earlier version, which may lack inputs, or frames of them: delete it, and scan"
-            " again with --cache"
+            f"{path} is a cache of an earlier version, which may lack inputs or frames: delete it,"
+            " and scan again with --cache"
         )
     if version > _FORMAT:
         raise OutputError(f"{path} is a cache of a newer version of screener: use that")

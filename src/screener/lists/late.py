@@ -49,10 +49,10 @@ class LateVersions(Versions):
         """What becomes of an entry by a row that comes in late: that it is of a later time, or of a
         later import, or else of the same, and no more than the first of these that is known.
         """
-        way = order(row.updated, have.updated)
-        if way == -1 or self._ages.outdated(have, row):
+        if self._ages.outdated(have, row):
             held = stored_row(self._connection, have.record)
             return self._judging.judge(version_of(held))
+        way = order(row.updated, have.updated)
         if way == 1 or (way is None and have.import_id != self._import):
             return self._joining.instead(have, row)
         return self._joining.united(have, row)

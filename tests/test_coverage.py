@@ -1,0 +1,74 @@
+"""What an input is cleared by: a share of the frames of a video, or a hash of anything else."""
+
+import pytest
+
+from screener import Hash, Policy, Screener
+from screener.hashed import Hashed
+from screener.hashing.hash import KINDS
+from screener.located import Located
+from screener.media.sampling import Sampling
+from screener.media.source import Name
+from screener.result import MediaFacts
+
+LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+USABLE = Policy(sampling=Sampling(usable=0.2))
+VIDEO, ANIMATED = "video/mp4", "image/gif"
+
+
+def frame(time, *, kind="pdq", quality=100, **where):
+    """A hash of a frame at a time, far from what is listed."""
+    value = bytes.fromhex(OTHER)[: KINDS[kind].size]
+    return Located(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
+
+
+@pytest.mark.parametrize(
+    ("frames", "type", "samples", "reason"),
+    [
+        ([], VIDEO, 1, "not_comparable"),
+        ([frame(0.0)], VIDEO, 1, None),
+        ([frame(0.0)], VIDEO, 5, None),
+        ([frame(0.0)], VIDEO, 6, "too_little_detail"),
+        ([frame(0.0), frame(1.0)], VIDEO, 10, None),
+        ([frame(0.0), frame(1.0)], VIDEO, 11, "too_little_detail"),
+        # A frame counts once, in whatever ways it was turned and cut; again where it comes again.
+        ([frame(0.0), frame(0.0, orientation="rotate90")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0, again=(1.0,))], VIDEO, 10, None),
+        ([frame(0.0), frame(0.0, track=1)], VIDEO, 10, None),
+        # It shows enough, is of a kind that the list has, and is one that is shown.
+        ([frame(0.0), frame(1.0, quality=49)], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0), frame(1.0, kind="phash")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0), frame(1.0, part_kind="appended")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0, kind="phash")], ANIMATED, 1, "not_comparable"),
+        ([frame(0.0, part_kind="thumbnail")], ANIMATED, 1, "too_little_detail"),
+        # Of all else one is enough.
+        ([frame(0.0)], ANIMATED, 99, None),
+        ([frame(0.0, quality=49), frame(1.0, kind="phash"), frame(2.0)], ANIMATED, 99, None),
+        ([frame(0.0, quality=49), frame(1.0, quality=49)], ANIMATED, 1, "too_little_detail"),
+    ],
+)
+def test_a_video_is_cleared_by_a_share_of_its_frames(make_list, frames, type, samples, reason):
+    """A fifth of those that were looked at here, and one at the least."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]), policy=USABLE)
+    item = Hashed(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
+
+    (result,) = engine.decide([item])
+
+    assert result.verdict == ("no_match" if reason is None else "unscreened")
+    assert result.reason == reason
+
+
+def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
+    """One that is not compared with one of them is not cleared; a list of known files alone asks
+    for nothing beside another.
+    """
+    pictures = make_list([{"id": "one", "pdq": LISTED}], name="pictures")
+    others = make_list([{"id": "one", "phash": LISTED[:16]}], name="others")
+    known = make_list([{"id": "one", "phash": LISTED[:16], "status": "known_good"}], name="known")
+    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+
+    def verdict(*lists):
+        return Screener(lists).decide([item])[0].verdict
+
+    assert verdict(pictures) == verdict(pictures, known) == verdict(known, pictures) == "no_match"
+    assert verdict(pictures, others) == verdict(others, pictures) == "unscreened"
+    assert verdict(known) == verdict(others) == "unscreened"
