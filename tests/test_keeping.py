@@ -312,15 +312,15 @@ def test_counts_that_cannot_be_read_are_an_error(known, put, counted):
     """And no counts that are none: nobody would know that nothing is counted any more."""
     put(f"id,md5\na,{value(1)}\n")
     if counted.startswith("CREATE"):
-        with closing(sqlite3.connect(known.path / matches.COUNTS)) as connection:
+        with closing(sqlite3.connect(known.path / match_counts.COUNTS)) as connection:
             connection.execute(counted)
     else:
-        (known.path / matches.COUNTS).write_text(counted * 100)
+        (known.path / match_counts.COUNTS).write_text(counted * 100)
 
     for asked in (
-        lambda: matches.count(known.path, [("demo", "a", "md5")]),
-        lambda: matches.of_entry(known.path, "demo", "a"),
-        lambda: matches.forget(known.path, "demo"),
+        lambda: match_counts.count(known.path, [("demo", "a", "md5")]),
+        lambda: match_counts.of_entry(known.path, "demo", "a"),
+        lambda: match_counts.forget(known.path, "demo"),
     ):
         with pytest.raises(ListError, match="cannot count matches in"):
             asked()
@@ -365,15 +365,16 @@ def test_what_is_far_more_is_told_to_one_match(known, put, others, before, least
     put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
     flood = ("demo", "flood", "pdq")
     for day, number in enumerate(before, start=1):
-        matches.count(known.path, [flood] * number, day=f"2030-01-0{day}")
-    matches.count(known.path, [("demo", "b", "pdq")] * 7, day="2030-01-08")
-    matches.count(known.path, [flood] * 45, day="2030-01-10")
+        match_counts.count(known.path, [flood] * number, day=f"2030-01-0{day}")
+    match_counts.count(known.path, [("demo", "b", "pdq")] * 7, day="2030-01-08")
+    match_counts.count(known.path, [flood] * 45, day="2030-01-10")
     hits = [("demo", f"e{n}", "pdq") for n, number in enumerate(others) for _ in range(number)]
     another_kind = [("demo", "b", "md5")] * 40
 
     day = "2030-01-09"
-    assert matches.count(known.path, [*hits, *another_kind, *[flood] * (least - 1)], day=day) == []
-    (found,) = matches.count(known.path, [flood], day=day)
+    before = [*hits, *another_kind, *[flood] * (least - 1)]
+    assert match_counts.count(known.path, before, day=day) == []
+    (found,) = match_counts.count(known.path, [flood], day=day)
     assert (found.entry, found.kind, found.day, found.count) == ("flood", "pdq", day, least)
 
 
@@ -382,13 +383,13 @@ def test_what_matched_most_is_flagged_first(known, put):
     for source in ("one", "two"):
         put(f"id,pdq\na,{value(1, 32)}\n", source=source)
     one, two, other = ("one", "a", "pdq"), ("two", "a", "md5"), ("two", "a", "pdq")
-    assert matches.count(known.path, [other] * 40, day="2030-01-01") == []
+    assert match_counts.count(known.path, [other] * 40, day="2030-01-01") == []
 
-    found = matches.count(known.path, [one] * 60 + [two] * 70 + [other] * 3, day="2030-01-02")
+    found = match_counts.count(known.path, [one] * 60 + [two] * 70 + [other] * 3, day="2030-01-02")
 
     told = [(flood.source, flood.kind, flood.count, flood.usual) for flood in found]
     assert told == [("two", "md5", 70, 0.0), ("one", "pdq", 60, 3.0)]
-    assert matches.floods(known.path) == found
+    assert match_counts.floods(known.path) == found
 
 
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):

