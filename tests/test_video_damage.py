@@ -144,6 +144,23 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
+    """It is looked at more often than once a second, and what is lost of it counts by that: of a
+    clip of a second nearly all may be damaged.
+    """
+    data = bytearray(clip([scene(20 + at // 2) for at in range(8)], rate=10, gop=1))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    with av.open(io.BytesIO(data)) as file:
+        packets = [bytes(one) for one in file.demux(video=0) if one.size]
+    for packet in packets[2:]:
+        at = data.index(packet)
+        data[at : at + len(packet)] = bytes(len(packet))
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 def test_a_loss_of_exactly_a_step_counts():
     """What is shown for a step would be found, so it is missed; in the middle and at the end."""
     middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
