@@ -110,6 +110,16 @@ def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, tabl
     assert [match.entry for match in result.matches] == ["bad"]
 
 
+@pytest.mark.parametrize("mode", ["seconds", "frames", "all"])
+def test_frames_that_an_index_has_no_more_are_missed(scene, mode):
+    """However frames are chosen: of so many that are told, as many as are left clear nothing."""
+    data = bytearray(clip(panned(scene, 5, 40), gop=5))
+    count = data.index(b"stsz") + 12
+    data[count : count + 4] = (10).to_bytes(4, "big")
+
+    assert reasons(bytes(data), mode=mode) == "undecodable"
+
+
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
 def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
     """The length of one frame lies, so that nothing behind it can be read: nobody knows."""

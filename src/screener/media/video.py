@@ -89,6 +89,7 @@ def _decoder(
                 grid=sampling.grid if some else None,
                 trimmed=left,
                 whole=whole,
+                once=sampling.mode == "frames",
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
