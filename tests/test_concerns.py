@@ -113,6 +113,24 @@ def test_the_last_word_of_a_partner_counts(tmp_path):
     assert desk.acknowledge(by="amina", at=at(7)).taken == ()
 
 
+def test_the_last_word_of_a_partner_counts_whose_clock_is_behind(tmp_path):
+    """Minutes before the notice by it, it has removed something, and put it back; no figure is
+    below zero for it.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent[0]
+
+    answer(desk, sent, "removed", 0.01, ahead=-0.05)
+    removed = figures(desk.cases(), now=NOON).all
+    answer(desk, sent, "refused", 0.02, ahead=-0.05)
+
+    assert (removed.in_time, removed.median) == (1, timedelta(0))
+    found = desk.case(taken.case)
+    assert (found.state, found.sent[0].removed) == ("notified", None)
+
+
 @pytest.mark.parametrize("late", [[], ["tiktok"]])
 def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path, late):
     """Somebody has decided; also where other partners have said afterwards that they removed it."""

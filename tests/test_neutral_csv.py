@@ -174,11 +174,13 @@ def test_a_row_of_empty_cells_is_blank(blank):
 
 
 @pytest.mark.parametrize("emptied", [",", " , ", ",,,,", "\u00a0,\u00a0", '"",""'])
-def test_rows_that_were_emptied_among_others_are_set_aside(emptied):
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_rows_that_were_emptied_among_others_are_set_aside(emptied, delimiter):
     """The first of each run, since nobody knows what they said: as a full list, a faulty export
-    would withdraw what stood there.
+    would withdraw what stood there. A tab is a delimiter there, and no space of a blank line.
     """
-    rows = read(f"id,md5\nx,{MD5}\n{emptied}\n\n{emptied}\ny,{MD5}\n{emptied}\nz,{MD5}\n,\n")
+    text = f"id,md5\nx,{MD5}\n{emptied}\n\n{emptied}\ny,{MD5}\n{emptied}\nz,{MD5}\n,\n"
+    rows = read(text.replace(",", delimiter))
 
     assert [row.entry for row in rows if isinstance(row, Row)] == ["x", "y", "z"]
     bad = [(row.line, row.reason) for row in rows if isinstance(row, BadRow)]

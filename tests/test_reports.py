@@ -363,6 +363,8 @@ def test_an_address_loses_the_name_of_who_saw_it(said, kept):
         ("https\u200e://me:secret@x.example/1?fbclid=2", "https://x.example/1"),
         ("me:secret@x.exam\u200bple/1", "x.example/1"),
         ("me:secret@a\u200cb.example/1", "a%E2%80%8Cb.example/1"),
+        ("me:secret@x.exam\u200cple/1?fbclid=2", "x.exam%E2%80%8Cple/1"),
+        ("me:secret@x.example\u200d/1", "x.example%E2%80%8D/1"),
         ("https://x.example/a\u200cb", "https://x.example/a%E2%80%8Cb"),
         ("https://x.example/\u202egpj", "https://x.example/%E2%80%AEgpj"),
         ("\u200fقناة\u200f @x\u200f", "قناة @x"),

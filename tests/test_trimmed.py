@@ -98,17 +98,20 @@ def test_a_vpdq_is_of_what_is_shown(six_seconds):
 
 
 @pytest.mark.parametrize(
-    ("sampling", "seen"),
-    [({"every": 5.0}, False), ({"every": 4.0}, True), ({"mode": "keyframes"}, True)],
+    ("left", "sampling", "seen"),
+    [(0.4, {}, False), (0.6, {}, True), (0.6, {"every": 0.7}, False), (0.4, {"mode": "all"}, True)],
 )
 def test_so_little_that_no_frame_of_it_is_due_is_not_looked_for(
-    make_list, scene, six_seconds, sampling, seen
+    make_list, scene, left, sampling, seen
 ):
-    """What is cut off is shorter than the step."""
+    """What is cut off is shorter than it is from one frame that is looked at to the next, which is
+    half a second in a clip of two, or what the policy says of one with so many frames anyway.
+    """
     listed = pdq.compute(np.asarray(scene(9, (320, 240)))).text
     known = make_list([{"id": "bad", "pdq": listed, "status": "active"}])
     engine = Screener(known, policy=Policy(sampling=Sampling(**sampling)))
-    assert bool(engine.screen(trimmed(six_seconds, 0, 1.5)).matches) == seen
+    data = trimmed(clip(shown_for(scene, seconds=[(5, 3), (9, left)]), gop=5), 0, 3)
+    assert bool(engine.screen(data).matches) == seen
 
 
 @pytest.mark.parametrize(("start", "seconds", "left"), [(0, 6, 0), (0, 2, 4), (5, 0, 5), (2, 9, 2)])

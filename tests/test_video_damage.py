@@ -110,6 +110,16 @@ def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, tabl
     assert [match.entry for match in result.matches] == ["bad"]
 
 
+@pytest.mark.parametrize("mode", ["seconds", "frames", "all"])
+def test_frames_that_an_index_has_no_more_are_missed(scene, mode):
+    """However frames are chosen: of so many that are told, as many as are left clear nothing."""
+    data = bytearray(clip(panned(scene, 5, 40), gop=5))
+    count = data.index(b"stsz") + 12
+    data[count : count + 4] = (10).to_bytes(4, "big")
+
+    assert reasons(bytes(data), mode=mode) == "undecodable"
+
+
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
 def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
     """The length of one frame lies, so that nothing behind it can be read: nobody knows."""
@@ -138,6 +148,23 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
         packet = [bytes(one) for one in file.demux(video=0) if one.size][lost]
     at = data.index(packet)
     data[at : at + len(packet)] = bytes(len(packet))
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
+    """It is looked at more often than once a second, and what is lost of it counts by that: of a
+    clip of a second nearly all may be damaged.
+    """
+    data = bytearray(clip([scene(20 + at // 2) for at in range(8)], rate=10, gop=1))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    with av.open(io.BytesIO(data)) as file:
+        packets = [bytes(one) for one in file.demux(video=0) if one.size]
+    for packet in packets[2:]:
+        at = data.index(packet)
+        data[at : at + len(packet)] = bytes(len(packet))
 
     result = engine.screen(bytes(data))
 

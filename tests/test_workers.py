@@ -28,7 +28,7 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.orders import Order, framed
+from screener.orders import Answer, Order, framed
 from screener.visiting import Mark
 from screener.worker import Errand, Worker
 from screener.workers import Workers, each
@@ -333,6 +333,32 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         assert math.isfinite(worker.seconds_left())
         assert told[:2] == [[], []]
         assert told[2][0].outcome.trouble == harm
+        assert 0 <= told[2][0].seconds <= Counting.policy.seconds
+
+
+@pytest.mark.parametrize("first", ["died", "failed"])
+@pytest.mark.parametrize("second", ["died", "failed", "done"])
+def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, first, second):
+    """Also where its digests alone harm another process, or our own code fails at it."""
+    for name in ("_close", "_start", "send"):
+        monkeypatch.setattr(Worker, name, lambda self: None)
+    worker = Worker(Counting())
+    worker._makes_digests = True
+    worker._mark = Mark(multiprocessing.get_context("spawn"))
+    worker.errands.append(Errand(Target("a"), None, worker, number=1))
+    told = []
+    for how in (first, second):
+        (errand,) = worker.errands
+        errand.sent = 1
+        worker._mark._cells[:2] = 1, 100.0
+        clock.value = 104.0
+        if how == "died":
+            told += worker._bury(1, MediaError("crashed", ""))
+        else:
+            error = "ValueError" if how == "failed" else None
+            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, error).packed())
+
+    assert [one.seconds for one in told] == [8.0]
 
 
 class NeverReady(Counting):

@@ -10,14 +10,14 @@ _LONGEST = 1 << 22  # characters; a device may have no end
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """All that it says. OSError where it cannot be read, UnicodeDecodeError where it is not written
-    in UTF-8, and TOMLDecodeError where it is no TOML, or more than anybody writes.
+    """All that it says. OSError where it cannot be read; ValueError where it is no TOML, or more
+    than anybody writes, which is UnicodeDecodeError where it is not written in UTF-8.
     """
     with open(path, encoding="utf-8-sig") as stream:
         text = stream.read(_LONGEST + 1)
     if len(text) > _LONGEST:
-        raise tomllib.TOMLDecodeError(f"it is longer than {_LONGEST:,} characters")
+        raise ValueError(f"it is longer than {_LONGEST:,} characters")
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise tomllib.TOMLDecodeError("it is nested too deeply") from None
+        raise ValueError("it is nested too deeply") from None

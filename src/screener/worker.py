@@ -64,7 +64,7 @@ class Errand(Generic[T]):
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
-    spent: float = 0.0  # seconds that processes were at it which it harmed
+    spent: float = 0.0  # seconds that processes were at it so far
     harm: MediaError | None = None
     renewed: bool = False  # a fresh process was started for it
 
@@ -269,6 +269,7 @@ class Worker(Generic[T]):
             told = Answer(errand.number, None, 0.0, type(error).__name__)
         if told.number != errand.number:
             told = told._replace(error="another's answer")
+        errand.spent += told.seconds
         if told.error is not None:
             _log.warning("a worker could not do an errand: %s", told.error)
             detail = f"the decoder failed ({told.error})"
@@ -276,7 +277,7 @@ class Worker(Generic[T]):
         outcome = told.outcome
         if errand.harm is not None and isinstance(outcome, Hashed):
             outcome = replace(outcome, trouble=errand.harm)
-        return [Done(errand, outcome, errand.spent + told.seconds)]
+        return [Done(errand, outcome, errand.spent)]
 
     def _keep_pace(self, seconds: float) -> None:
         """Note how long an errand took, one that harmed the process as well: behind one that runs
@@ -296,8 +297,10 @@ class Worker(Generic[T]):
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
         if cause is not None:
-            cause.spent = self._seconds - self.seconds_left()
-            self._keep_pace(cause.spent)
+            # A file that has taken over its process can say anything of when it began.
+            spent = min(max(self._seconds - self.seconds_left(), 0.0), self._seconds)
+            cause.spent += spent
+            self._keep_pace(spent)
             self.errands.remove(cause)
             done = self._harmed(cause, harm)
         self._close()

@@ -78,8 +78,8 @@ def parse(
         raise UnreadError(
             "wrong_time", marked("at lies before the notice was written, or in the future")
         )
-    # A time that is ahead stays: what the partner says next lies behind it by the same clock.
-    return Acknowledgement(notice, event, max(at, sent[notice]), by, note, file)
+    # Its own time stays: what the partner says next lies behind it by the same clock.
+    return Acknowledgement(notice, event, at, by, note, file)
 
 
 def _object(data: bytes) -> dict[str, Any]:

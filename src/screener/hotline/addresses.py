@@ -31,8 +31,9 @@ _BROKEN = re.compile(r"[\t\r\n]")
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
 # What is not seen and parts letters of a name, a host's too, in Persian for instance.
 _JOINERS = "\u200c\u200d"
+_JOINED = re.compile(r"%E2%80%8[CD]", re.I)
 # A host without a scheme, as people write it.
-_HOST = re.compile(r"(?:(?:[\w.-]|%E2%80%8[CD])+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
+_HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
 # Between a scheme and a host a browser needs no slash where it knows the scheme.
 _PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
@@ -117,10 +118,15 @@ def _written(address: str) -> dict[str, str] | None:
     if parts["scheme"]:
         return parts if parts["host"] else None
     name, at, host = parts["host"].rpartition("@")
-    if not _HOST.match(host.replace("[.]", ".")) or _PERSONAL.match(name):
+    if not _is_host(host.replace("[.]", ".")) or _PERSONAL.match(name):
         return None
     whole = parts["path"] + parts["query"] + parts["spot"]
     return parts if not at or ":" in name or whole else None
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text begins with a host, wherever it has joiners as a browser asks for them."""
+    return _HOST.match(_JOINED.sub("", text)) is not None
 
 
 def normalised(address: str) -> str:
@@ -135,7 +141,7 @@ def normalised(address: str) -> str:
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
     text = _slashed(text)
     parts = _split(text)
-    if parts is None and "://" not in text and _HOST.match(_alike(text)):
+    if parts is None and "://" not in text and _is_host(_alike(text)):
         parts = _split(f"https://{text}")
     if parts is None:
         return "".join(_alike(text).split()).casefold()

@@ -107,9 +107,9 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
                 break
         for sent in case.sent:
             counts[of(sent.at)]["sent"] += 1
-            removed = _removed(case, sent)
-            if removed is not None:
-                taken[of(removed)].append(removed - case.received)
+            removed, time = _removed(case, sent), _taken(case, sent)
+            if removed is not None and time is not None:
+                taken[of(removed)].append(time)
     return tuple(
         Month(
             month=month,
@@ -152,9 +152,11 @@ def _median(times: list[timedelta]) -> timedelta | None:
 
 
 def _taken(case: Case, sent: Sent) -> timedelta | None:
-    """From report to removal; None where the partner has not removed it."""
+    """From report to removal; None where the partner has not removed it. Its clock may be a little
+    behind ours.
+    """
     removed = _removed(case, sent)
-    return None if removed is None else removed - case.received
+    return None if removed is None else max(removed - case.received, timedelta(0))
 
 
 def _removed(case: Case, sent: Sent) -> datetime | None:

@@ -95,11 +95,13 @@ class AvStream:
         grid: Callable[[float | None], Grid] | None = None,
         trimmed: float = 0.0,
         whole: bool = False,
+        once: bool = False,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
         alone. With `grid`, which makes of the duration what tells when frames are sampled, those
         are left out that are not, and that no other one needs. Edit lists of the file leave out
         `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
+        Nobody looks for them if a file is walked over but `once`: all else left out is lost then.
         """
         self._keyframes, self._file = keyframes, file
         self._open(mime, track, whole=whole)
@@ -111,7 +113,7 @@ class AvStream:
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
-        left = 0.0 if whole else max(trimmed, self.left)
+        left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
         self._declared = self._to_come(left) if left < _SLIGHTLY else 0
         self._grid = None if grid is None or keyframes else grid(self.duration)
 

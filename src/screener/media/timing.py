@@ -78,7 +78,9 @@ class Grid:
     """
 
     def __init__(self, every: float, parts: int = 1) -> None:
-        self._every, self._part = every, every / parts
+        self._every = every
+        self.part = every / parts
+        """Seconds: the least there is between two samples."""
         self._fine = SHORT * every
         self._due = 0.0
         self._first: dict[float, float] = {}  # the earliest time met in each step, of late ones
@@ -111,7 +113,7 @@ class Grid:
 
     def _step(self, time: float) -> tuple[float, float]:
         """The number of the step that a time is in, and how long it is."""
-        step = self._part if time + EARLY < self._fine else self._every
+        step = self.part if time + EARLY < self._fine else self._every
         return (time + EARLY) // step, step
 
 

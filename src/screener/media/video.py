@@ -89,6 +89,7 @@ def _decoder(
                 grid=sampling.grid if some else None,
                 trimmed=left,
                 whole=whole,
+                once=sampling.mode == "frames",
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
@@ -178,7 +179,7 @@ def _is_trimmed(duration: float | None, sampling: Sampling, left: float) -> bool
     """
     if not left or sampling.mode == "frames":
         return False
-    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.step(duration)
+    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.grid(duration).part
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:

@@ -48,7 +48,8 @@ class Walk:
         self._every = (
             sampling.step(opened.duration) if sampling.mode == "seconds" else sampling.every
         )
-        allowed = self._every if sampling.mode in ("seconds", "frames") else 0.0
+        self._grid = sampling.grid(opened.duration)
+        allowed = {"seconds": self._grid.part, "frames": self._every}.get(sampling.mode, 0.0)
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed, step)
         self.decoded = self.passed = 0  # frames, and those passed without decoding as well
@@ -61,7 +62,6 @@ class Walk:
         # Cut short, as vPDQ does.
         self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
         by_time = sampling.mode == "seconds"
-        self._grid = sampling.grid(opened.duration)
         self._second = max(1, int(1 / step + 1e-9))
         self._as_vpdq = by_time and sampling.as_vpdq(opened.duration)
         finer = sampling.between(opened.duration) if by_time else None

@@ -69,7 +69,7 @@ class CsvRows:
         """What a line holds: without cells where it has nothing but delimiters."""
         if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
             if not line.strip(self._blank).strip():
-                return (number, []) if line.strip() else None
+                return None if self._is_blank(line) else (number, [])
             cells = [line] if self._delimiter is None else line.split(self._delimiter)
             if len(cells) == self._width:  # the usual row, on the shortest way
                 reason = broken(line)
@@ -79,7 +79,7 @@ class CsvRows:
     def _unusual(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
         if line is None:
             return BadRow(number, None, "line too long")
-        if not line.strip():
+        if self._is_blank(line):
             return None
         cells = self._cells(number, line)
         if isinstance(cells, BadRow):
@@ -91,6 +91,10 @@ class CsvRows:
         if not self._fits(cells):
             return BadRow(number, None, "wrong number of columns")
         return number, cells
+
+    def _is_blank(self, line: str) -> bool:
+        """Whether a line has no cells: white space alone, unless that delimits some, as tabs do."""
+        return not line.strip() and (self._delimiter is None or self._delimiter not in line)
 
     def _is_comment(self, cells: list[str]) -> bool:
         """Whether a line with the mark of a comment is one: an id may begin with it as well. It is
