@@ -187,12 +187,14 @@ class AvStream:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
         order = Order(BACK / self._tick if self._tick else math.inf)
         sound = True  # until the next key frame all frames depend on the last one
+        behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
-                    yield Lost(None if packet is None else self._seconds(packet.pts))
+                    yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
+                behind = self._behind(packet, behind)
                 for frame in frames:
                     if frame.key_frame:
                         sound = not frame.is_corrupt
@@ -210,6 +212,16 @@ class AvStream:
             raise _unreadable(error) from None
         finally:
             self._container.close()
+
+    def _behind(self, packet: Any, before: float | None) -> float | None:
+        """When the frame would be shown that follows all that have been read, which may be still in
+        the decoder: `before` is what it was without the packet.
+        """
+        time = self._seconds(packet.pts)
+        if time is None:
+            return before
+        time += self.frame_seconds
+        return time if before is None or time < before - BACK else max(time, before)
 
     def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
         """The frames that come out of the decoder with a packet; None where it fails."""
