@@ -65,6 +65,7 @@ def damaged(data, number, name, at, value):
         (4, b"mfhd", 2, b"\xff\xff"),
         (3, b"moof", 0, bytes(4)),
         (3, b"moof", 1, bytes(4)),
+        (3, b"moof", 3, b"\x14"),  # behind which no box is
     ],
 )
 def test_a_fragment_that_is_dropped_clears_nothing(engine, whole, number, name, at, value):

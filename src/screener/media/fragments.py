@@ -29,7 +29,7 @@ _RUN_HEAD, _OF_SAMPLE, _OWN_SIZE = (0x1, 0x4), (0x100, 0x200, 0x400, 0x800), 0x2
 class Fragments(NamedTuple):
     """What fragments declare: `samples` of each track, by its number in the file, without those
     of no bytes; `unlike` where media data stand behind the first fragment that none declares, all
-    there are in the file are less than is declared, or a fragment is in a box where none belongs.
+    there are in the file are less than is declared, or a fragment is where none belongs.
     """
 
     samples: Counter[int]
@@ -42,7 +42,7 @@ def declared(stream: BinaryIO) -> Fragments:
     """
     sizes: dict[int, int] = {}  # of each sample of a track that has none of its own
     samples: Counter[int] = Counter()
-    track = default = told = held = before = 0
+    track = default = told = held = before = ends = 0
     begun = hidden = False
     with kept(stream) as size:
         if not is_iso(read(stream, 0, 12)):
@@ -50,6 +50,7 @@ def declared(stream: BinaryIO) -> Fragments:
         found = _boxes(stream, size)
         for within, kind, body, after in islice(found, MOST):
             begun = begun or kind == b"moof"
+            ends = ends if within else after
             if kind == b"trex":
                 what = read(stream, body, 20)
                 sizes[_number(what[4:8])] = _number(what[16:20])
@@ -71,6 +72,7 @@ def declared(stream: BinaryIO) -> Fragments:
                 hidden = hidden or _holds_fragment(stream, body, after)
         if not (begun or hidden) or next(found, None) is not None:
             return Fragments(Counter(), unlike=False)
+        hidden = hidden or _holds_fragment(stream, ends, size)  # where the next box is none
         return Fragments(samples, unlike=hidden or not held <= told <= before + held)
 
 
@@ -118,7 +120,7 @@ def _run(told: bytes, default: int) -> tuple[int, int]:
 
 
 def _holds_fragment(stream: BinaryIO, body: int, after: int) -> bool:
-    """Whether a fragment is in a box where none belongs, as where a name or a length is damaged."""
+    """Whether a fragment is there, where none belongs, as where a name or a length is damaged."""
     last = b""
     for at in range(body, after, _PIECE):
         piece = last + read(stream, at, min(_PIECE, after - at))
