@@ -66,6 +66,19 @@ def test_what_stands_behind_a_place_that_cannot_be_read_is_looked_at(engine, sce
     assert result.matches[0].time == pytest.approx(2.0)
 
 
+def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine, scene):
+    """More than a second is missing, between frames that are read before it and shown after that
+    is known.
+    """
+    data = with_sound(shown_for(scene, seconds=[(5, 3), (8, 3)]))
+    for number in range(20, 32):
+        data = with_entry(data, b"stco", number, 0x7FFFFFFF)
+
+    result = engine.screen(data)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 def with_ticks(data, ticks):
     """An MP4 whose first track counts its times in another part of a second."""
     at = data.index(b"mdhd") + 16

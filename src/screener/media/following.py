@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media import fragments
 from screener.media.containers import (
     CLUSTER,
     MOST,
@@ -41,10 +42,11 @@ _OGG_HEAD, _OGG_TABLE, _OGG_LAST = 27, 255, 4
 
 
 def broken(stream: BinaryIO) -> str | None:
-    """A reason, where the parts of a Matroska, AVI, FLV, ASF or Ogg file do not follow one another
-    to its end: `undecodable` where some have been overwritten, which FFmpeg goes on behind, or ends
-    at, and says nothing; `truncated` where one reaches beyond the file, which `ended_early` does
-    not tell of ASF, of Ogg, nor of a Matroska file of unknown length.
+    """A reason, where the parts of a Matroska, AVI, FLV, ASF or Ogg file, or the fragments of an
+    MP4, do not follow one another to its end: `undecodable` where some have been overwritten, which
+    FFmpeg goes on behind, or ends at, and says nothing; `truncated` where one reaches beyond the
+    file, which `ended_early` does not tell of ASF, of Ogg, nor of a Matroska file whose length is
+    not known.
     """
     with kept(stream) as size:
         head = read(stream, 0, 4)
@@ -57,7 +59,7 @@ def broken(stream: BinaryIO) -> str | None:
         if head == b"OggS":
             return _broken_ogg(stream, size)
         if head != MATROSKA:
-            return None
+            return "undecodable" if fragments.declared(stream).unlike else None
         for name, body, after in elements(stream, 0, size):
             if name == SEGMENT and (reason := _broken_segment(stream, body, min(after, size))):
                 return reason

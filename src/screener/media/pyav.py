@@ -18,7 +18,7 @@ from av.error import DecoderNotFoundError, FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, pixels
+from screener.media import containers, fragments, pixels
 from screener.media.order import Order
 from screener.media.stream import Lost, Pixels, Still
 from screener.media.timing import BACK, Grid
@@ -114,7 +114,9 @@ class AvStream:
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
         left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
-        self._declared = self._to_come(left) if left < _SLIGHTLY else 0
+        self._declared = self._in_index(left) if left < _SLIGHTLY else 0
+        if self._is_indexed():
+            self._declared += fragments.declared(file).samples[int(self._track.id)]
         self._grid = None if grid is None or keyframes else grid(self.duration)
 
     def _open(self, mime: str, track: int, *, whole: bool) -> None:
@@ -151,7 +153,7 @@ class AvStream:
         each as long as frames are on average: where times are damaged nearly all of them, whatever
         the edit lists say.
         """
-        if not self._is_indexed():
+        if not self._is_indexed() or not self.frames:
             return 0.0
         given = sum(not one.is_discard for one in self._track.index_entries)
         return max(self.frames - given, 0) * self.frame_seconds
@@ -160,9 +162,9 @@ class AvStream:
         """Whether the file tells of all frames at once; AVI does, and counts what is left out."""
         return bool(self._container.format.name.startswith("mov"))
 
-    def _to_come(self, trimmed: float) -> int:
+    def _in_index(self, trimmed: float) -> int:
         """How many frames of the track are to be read, by the file's index; 0 where it has none."""
-        if not self._is_indexed():
+        if not self._is_indexed() or not self.frames:
             return 0
         empty = sum(not one.size for one in self._track.index_entries)  # they show nothing new
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
@@ -189,12 +191,14 @@ class AvStream:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
         order = Order(BACK / self._tick if self._tick else math.inf)
         sound = True  # until the next key frame all frames depend on the last one
+        behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
-                    yield Lost(None if packet is None else self._seconds(packet.pts))
+                    yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
+                behind = self._behind(packet, behind)
                 for frame in frames:
                     if frame.key_frame:
                         sound = not frame.is_corrupt
@@ -212,6 +216,16 @@ class AvStream:
             raise _unreadable(error) from None
         finally:
             self._container.close()
+
+    def _behind(self, packet: Any, before: float | None) -> float | None:
+        """When the frame would be shown that follows all that have been read, which may be still in
+        the decoder: `before` is what it was without the packet.
+        """
+        time = self._seconds(packet.pts)
+        if time is None:
+            return before
+        time += self.frame_seconds
+        return time if before is None or time < before - BACK else max(time, before)
 
     def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
         """The frames that come out of the decoder with a packet; None where it fails."""
@@ -303,6 +317,8 @@ class AvStream:
                 break
         else:
             self.ends = self.duration or (math.inf if broken else None)
+            if self._is_indexed() and len(self._track.index_entries) < self._declared:
+                self.ends = math.inf  # whole fragments are missing, and nobody knows which
         last = av.Packet()
         last.stream = self._track
         yield last
