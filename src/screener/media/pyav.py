@@ -1,7 +1,4 @@
-"""A video decoded by PyAV: from memory or a file object, with the timestamps of the file.
-
-The luma plane of the decoded frame is the picture, so that nothing is converted.
-"""
+"""A video decoded by PyAV: from memory or a file object, with the timestamps of the file."""
 
 from __future__ import annotations
 
@@ -12,15 +9,13 @@ from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
-from av.sidedata.sidedata import SideDataContainer
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, fragments, pixels
+from screener.media import containers, fragments, luma
 from screener.media.order import Order
-from screener.media.stream import Lost, Pixels, Still
+from screener.media.stream import Lost, Still
 from screener.media.timing import BACK, Grid
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
@@ -44,39 +39,13 @@ _DEMUXERS = {
 _BUFFER = 1 << 17
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
-_FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 _RATE = 25.0  # where a file tells none
 _READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
 _VP8_SHOWN, _VP8_SIZE = 0x10, 5  # a bit of a frame's tag, and where in it a length begins
 _SLIGHTLY = 1.0  # seconds: what more than that has of frames, their mean rate does not tell
 _NOTHING_NEW = 16  # bytes: MPEG-4 says in fewer that a frame shows what the last one did
 
-# 8-bit formats whose first plane is luma alone, black at 16 and white at 235 unless it says
-# otherwise, or 0 and 255.
-_LUMA = {"nv12", "nv21", "nv16", "nv24"} | {
-    f"yuv{a}{s}p" for a in ("", "a") for s in ("420", "422", "444", "440", "411", "410")
-}
-_FULL_LUMA = {"gray"} | {f"yuvj{s}p" for s in ("420", "422", "444", "440", "411")}
-
-# From the black and white of video to 0 and 255; as bytes, since `translate` is the fastest table.
-_STRETCHED = (
-    np.clip(np.rint((np.arange(256.0) - 16) * 255 / 219), 0, 255).astype(np.uint8).tobytes()
-)
-
-# Of a display matrix: which way the file's x and y run, and the EXIF orientation that it means.
-_TURNS = {
-    (1, 0, 0, 1): 1,
-    (-1, 0, 0, 1): 2,
-    (-1, 0, 0, -1): 3,
-    (1, 0, 0, -1): 4,
-    (0, 1, 1, 0): 5,
-    (0, 1, -1, 0): 6,
-    (0, -1, -1, 0): 7,
-    (0, -1, 1, 0): 8,
-}
 _LONG = 1 << 20  # packets: half a day and more; what is longer still is looked at as if it were not
-
-_ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # the same of whole degrees, which tell no mirror
 
 
 class AvStream:
@@ -205,7 +174,13 @@ class AvStream:
                     number = order.number(frame.pts)
                     yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
-                    yield Still(number, time, partial(_grey, frame), partial(_luma, frame), sound)
+                    yield Still(
+                        number,
+                        time,
+                        partial(luma.upright, frame),
+                        partial(luma.stored, frame),
+                        sound,
+                    )
                 if self.cover and frames:
                     return
                 yield None
@@ -372,37 +347,3 @@ def _unreadable(error: OSError) -> MediaError:
 
 def _is_cover(track: Any) -> bool:
     return int(track.disposition) & (_ATTACHED | _TIMED) == _ATTACHED
-
-
-def _luma(frame: Any) -> Pixels:
-    """The luma as it is stored, a view of the frame where that is possible."""
-    name = frame.format.name
-    if name not in _LUMA and name not in _FULL_LUMA:
-        frame = frame.reformat(format="gray")
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: frame.height, : frame.width]
-
-
-def _grey(frame: Any) -> Pixels:
-    luma = _luma(frame)
-    if frame.format.name in _LUMA and frame.color_range != _FULL_RANGE:
-        stretched = luma.tobytes().translate(_STRETCHED)
-        luma = np.frombuffer(stretched, np.uint8).reshape(luma.shape)
-    return pixels.turned(luma, _orientation(frame))
-
-
-def _orientation(frame: Any) -> int:
-    """How the file says that its frames are to be turned, as an EXIF orientation."""
-    try:
-        # Not `frame.side_data`: it and the frame would refer to each other, and the pixels be held
-        # until Python looks for such circles.
-        beside: Any = SideDataContainer(frame)  # type: ignore[call-arg]
-    except ValueError:  # something else is beside it that PyAV has no name for, such as EXIF
-        return _ROTATED.get(frame.rotation, 1)
-    for data in beside:
-        if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
-            matrix = np.frombuffer(data, "<i4" if np.little_endian else ">i4", 9)
-            a, b, c, d = (int(np.sign(matrix[at])) for at in (0, 1, 3, 4))
-            return _TURNS.get((a, b, c, d), 1)
-    return 1
