@@ -59,7 +59,7 @@ def checked(text: str) -> str:
     its path, and those inside are written as a browser asks for them.
     """
     address = _seen(unicodedata.normalize("NFC", text))
-    if is_picture(address):
+    if _PICTURE.match(address):
         raise HotlineError(THE_PICTURE)
     if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
         raise HotlineError(

@@ -94,15 +94,16 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
         " WHERE r.in_case = ? ORDER BY r.number, a.address"
     )
+    came = connection.execute(
+        "SELECT reference, received FROM reports WHERE in_case = ? ORDER BY number", (reference,)
+    ).fetchall()
     ours = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
     return Case(
         reference=reference,
         state=state,
         received=moment(received),
-        reports=column("SELECT reference FROM reports WHERE in_case = ? ORDER BY number"),
-        reported=tuple(
-            map(moment, column("SELECT received FROM reports WHERE in_case = ? ORDER BY number"))
-        ),
+        reports=tuple(one for one, _ in came),
+        reported=tuple(moment(at) for _, at in came),
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),

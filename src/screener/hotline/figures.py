@@ -107,9 +107,9 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
                 break
         for sent in case.sent:
             counts[of(sent.at)]["sent"] += 1
-            removed, time = _removed(case, sent), _taken(case, sent)
-            if removed is not None and time is not None:
-                taken[of(removed)].append(time)
+            removed = _removed(case, sent)
+            if removed is not None:
+                taken[of(removed)].append(_since_report(case, removed))
     return tuple(
         Month(
             month=month,
@@ -152,11 +152,14 @@ def _median(times: list[timedelta]) -> timedelta | None:
 
 
 def _taken(case: Case, sent: Sent) -> timedelta | None:
-    """From report to removal; None where the partner has not removed it. Its clock may be a little
-    behind ours.
-    """
+    """From report to removal; None where the partner has not removed it."""
     removed = _removed(case, sent)
-    return None if removed is None else max(removed - case.received, timedelta(0))
+    return None if removed is None else _since_report(case, removed)
+
+
+def _since_report(case: Case, removed: datetime) -> timedelta:
+    """How long a removal took; a partner's clock may be a little behind ours."""
+    return max(removed - case.received, timedelta(0))
 
 
 def _removed(case: Case, sent: Sent) -> datetime | None:
