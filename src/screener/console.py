@@ -11,7 +11,7 @@ import sys
 from rich.console import Console
 
 from screener import standard_streams
-from screener.printable import printable as printable
+from screener.printable import printable
 
 
 class _Console(Console):

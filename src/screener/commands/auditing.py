@@ -13,6 +13,7 @@ from screener import audit as audit_log
 from screener import console
 from screener.audit import Verification
 from screener.commands.options import FILE, JSON
+from screener.printable import printable
 
 _SOME = 20  # runs that are named
 
@@ -60,7 +61,7 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
 def _print(out: Console, name: str, found: Verification) -> None:
     """What an audit log holds, and how far it is proved."""
     out.print(
-        f"{escape(console.printable(name))}: {found.lines} lines, {found.decisions} decisions of "
+        f"{escape(printable(name))}: {found.lines} lines, {found.decisions} decisions of "
         f"{found.runs} runs; head {found.head}"
     )
     signature = {

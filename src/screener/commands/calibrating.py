@@ -20,6 +20,7 @@ from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.cores import cores
 from screener.policy import Policy
+from screener.printable import printable
 
 
 @click.command()
@@ -82,7 +83,7 @@ def calibrate(
 def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
     """What each kind would match of ordinary pictures, at the policy's radius and around it."""
     out.print(
-        f"{escape(console.printable(told.list))}: generation {told.generation};"
+        f"{escape(printable(told.list))}: generation {told.generation};"
         f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"
         f" {told.copies:,} copies, {sum(told.left_out.values()):,} left out"
     )
@@ -103,7 +104,7 @@ def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
         failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
         out.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
     for name in told.matching if names else ():
-        out.print(f"matches: {escape(console.printable(name))}", soft_wrap=True)
+        out.print(f"matches: {escape(printable(name))}", soft_wrap=True)
 
 
 COMMANDS = (calibrate,)

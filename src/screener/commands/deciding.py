@@ -18,6 +18,7 @@ from screener.commands.opening import open_list
 from screener.commands.options import FILE
 from screener.output import JsonLines
 from screener.policy import Policy
+from screener.printable import printable
 from screener.result import Result
 from screener.screen import Screener
 
@@ -94,7 +95,7 @@ def check_apart(
         for other, its in all_of[number + 1 :]:
             if path is not None and its is not None and _same_file(path, its):
                 raise click.UsageError(
-                    f"{option} and {other} are one file, {console.printable(str(path))}: what is"
+                    f"{option} and {other} are one file, {printable(str(path))}: what is"
                     " written for the one would destroy the other"
                 )
 
@@ -168,7 +169,7 @@ def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
         if not log.begun:
             return
         signed = "signed" if log.signed else "not signed: give --audit-key"
-        click.echo(f"audit log {console.printable(str(path))}: head {log.head}, {signed}", err=True)
+        click.echo(f"audit log {printable(str(path))}: head {log.head}, {signed}", err=True)
 
     return end
 

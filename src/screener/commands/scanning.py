@@ -35,6 +35,7 @@ from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
+from screener.printable import printable
 from screener.rescan import outdated
 from screener.rescan import rescan as match_cache
 from screener.result import Result
@@ -281,7 +282,7 @@ def _claimed(
     out = claim_resumed(resume, engine)
     finished = out.finished
     torn = f"; half a line of {finished.torn} bytes is taken away" if finished.torn else ""
-    click.echo(f"{console.printable(str(resume))}: {len(finished)} results count{torn}", err=True)
+    click.echo(f"{printable(str(resume))}: {len(finished)} results count{torn}", err=True)
     return out
 
 

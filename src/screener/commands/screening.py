@@ -35,6 +35,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.inputs import find
 from screener.output import claim_jsonl
 from screener.policy import Policy
+from screener.printable import printable
 from screener.result import Reason
 from screener.tally import Tally
 
@@ -134,7 +135,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
         if hashed.trouble is not None:
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
-            click.echo(f"{console.printable(path)}: {hashed.trouble}", err=True)
+            click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
     return 3 if failed else 0
 
 
@@ -148,7 +149,7 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
         for line in video.vpdq_lines(made.value):
             click.echo(line)
     if trouble is not None:
-        click.echo(f"{console.printable(paths[0])}: {trouble}", err=True)
+        click.echo(f"{printable(paths[0])}: {trouble}", err=True)
     return 0 if trouble is None else 3
 
 
@@ -160,7 +161,7 @@ def _vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
     why = None if made is None else vpdq.too_short(made)
     if why is not None:
         more = "; --every 0 takes every frame" if every else ""
-        click.echo(f"{console.printable(path)}: {why}{more}", err=True)
+        click.echo(f"{printable(path)}: {why}{more}", err=True)
     return made, trouble
 
 

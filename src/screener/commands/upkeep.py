@@ -18,6 +18,7 @@ from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.measure import Report, measure
+from screener.printable import printable
 from screener.provenance import warn_of_other_pixels
 
 
@@ -124,7 +125,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     else:
         list_pages.print_verification(console.to_stdout(), found)
     for sentence in found.damage:
-        click.echo(f"screener: {console.printable(sentence)}", err=True)
+        click.echo(f"screener: {printable(sentence)}", err=True)
     return 2 if found.damage else 0
 
 
@@ -139,7 +140,7 @@ def upgrade(path: Path) -> int:
 def _print_speeds(out: Console, report: Report) -> None:
     """How fast a list answers: a line for each kind, radius and number of threads."""
     out.print(
-        f"{escape(console.printable(report.list))}: generation {report.generation},"
+        f"{escape(printable(report.list))}: generation {report.generation},"
         f" {report.cores} cores, kernel {report.versions['kernel']}; microseconds a query"
     )
     if not report.figures:
