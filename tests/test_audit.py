@@ -486,6 +486,22 @@ def test_threads_share_a_log(engine, tmp_path):
     assert not found.trouble
 
 
+def test_a_closed_log_touches_no_file_any_more(engine, tmp_path):
+    """Its descriptor is another file's by then: closing it again, as where a block is left in which
+    it was closed, does nothing, and a decision is refused.
+    """
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.close()
+        with (tmp_path / "other").open("wb", buffering=0) as other:
+            with pytest.raises(OutputError, match="closed"):
+                log.write(engine.match([], input="late"))
+            log.close()
+            other.write(b"its own")
+
+    assert (tmp_path / "other").read_bytes() == b"its own"
+    assert audit.verify(tmp_path / "log").closed
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_adds_no_line(engine, tmp_path):
     """It is told so, and leaving its block ends nothing: the log is that of who opened it."""

@@ -64,15 +64,17 @@ class AuditLog:
 
     def close(self, *, ended: str = "complete") -> None:
         """Write how the run ended, and the head beside the log; nothing if it never began, or is
-        the run of the process that this one was forked from.
+        closed already, or is the run of the process that this one was forked from.
         """
         if not self._file.is_own:
             self._file.close()
             return
-        if not self.begun:
-            self._file.give_up()
-            return
         with self._turn:
+            if self._file.closed:
+                return
+            if not self.begun:
+                self._file.give_up()
+                return
             try:
                 self._file.append(
                     "close", ended=ended, decisions=self._verdicts.total(),

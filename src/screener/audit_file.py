@@ -40,6 +40,8 @@ class AuditFile:
         self._covered = found.covered
         self._key = key
         self._process = os.getpid()
+        self.closed = False
+        """Whether others may write to it, and nothing can be added any more."""
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
 
@@ -98,8 +100,10 @@ class AuditFile:
             self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
     def give_up(self) -> None:
-        """Let others write to it, as it was when it was claimed."""
-        give_up(self._path, self._claimed)
+        """Let others write to it, as it was when it was claimed; nothing once it is closed."""
+        if not self.closed:
+            self.closed = True
+            give_up(self._path, self._claimed)
 
     @property
     def is_own(self) -> bool:
@@ -133,9 +137,12 @@ class AuditFile:
 
     def append(self, event: str, **facts: Any) -> None:
         """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
-        too long for a line is told by its length and SHA-256. OutputError in a forked process.
+        too long for a line is told by its length and SHA-256. OutputError in a forked process, and
+        once it is closed.
         """
         self.check_own()
+        if self.closed:  # its descriptor may be that of another file by now
+            raise OutputError(f"the audit log {self._path} is closed")
         data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
         self._cover()
         try:
@@ -207,8 +214,10 @@ class AuditFile:
         disk.current.sync_folder(path.parent)
 
     def close(self) -> None:
-        """Let others write to it."""
-        os.close(self._descriptor)
+        """Let others write to it; nothing once it is closed."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._descriptor)
 
 
 _CHUNK = 1 << 16
