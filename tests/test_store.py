@@ -78,7 +78,7 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
             (store.database, "create"), (store.completing, "write_log"),
-            (store.completing, "write_list"), (store.completing, "write_notices"),
+            (store.completing, "write_list"), (store.notifying, "hand_out"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
         with pytest.raises(Cut):
@@ -195,7 +195,7 @@ def fetched(desk, monkeypatch, *, before):
     """
     to, away = desk.folder / "to/meta", desk.folder.parent / "away"
     away.mkdir(exist_ok=True)
-    mark = store.completing._mark
+    mark = store.notifying._mark
 
     def stop(folder, notice, column):
         if column == before:
@@ -203,7 +203,7 @@ def fetched(desk, monkeypatch, *, before):
         mark(folder, notice, column)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.completing, "_mark", stop)
+        patched.setattr(store.notifying, "_mark", stop)
         with pytest.raises(Cut):
             desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
     for _ in range(2):

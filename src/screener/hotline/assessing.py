@@ -7,10 +7,8 @@ that the hotline made itself, or that the trusted list holds: never what a repor
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,12 +16,11 @@ from typing import Literal
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline import casebook, likeness
-from screener.hotline.case import Case, KnownMatch, Outcome
+from screener.hotline.case import Case, Held, KnownMatch, Outcome
 from screener.hotline.lists import open_list
 from screener.hotline.report import Item
 from screener.hotline.sentence import Sentence, marked, packed
 from screener.hotline.settings import Settings, same
-from screener.lists.records import of_empty_input
 from screener.lists.states import State
 from screener.lists.terms import Terms
 
@@ -43,15 +40,6 @@ class Opinion:
     at: datetime
     basis: Basis | None = None
     items: tuple[Item, ...] = ()
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A hash that a trusted list holds of a confirmed record, and the terms of who gave it."""
-
-    hash: Hash = field(repr=False)
-    origin: str
-    terms: Terms
 
 
 def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
@@ -118,8 +106,8 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
     )
     for number, item in enumerate(said.items):
-        rows = [(one, _OWN, None) for one in item.upright]
-        _hold(connection, case.reference, rows, item=number)
+        own = [Held(one, _OWN) for one in item.upright]
+        casebook.hold(connection, case.reference, own, item=number)
     what = marked(
         "held illegal by a first person: {basis}; {hashed}",
         basis=_told(said.basis), hashed=_hashed(said),
@@ -164,8 +152,7 @@ def _confirm(
     _check_items(connection, case, said)
     if basis == "known":
         listed = _check_known(case, settings)
-        rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
-        _hold(connection, case.reference, rows)
+        casebook.hold(connection, case.reference, listed)
         told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
     else:
         told = _told(basis)
@@ -239,21 +226,6 @@ def _note(
     )  # fmt: skip
 
 
-def _hold(
-    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]], *,
-    item: int = 0,
-) -> None:  # fmt: skip
-    """Keep hashes of the hotline's own or of a trusted list; its own say more than a list's."""
-    connection.executemany(
-        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (case, item, origin, one.kind.name, one.value, one.quality, terms)
-            for one, origin, terms in rows
-            if not of_empty_input(one)
-        ],
-    )
-
-
 def _told(basis: Basis) -> Sentence:
     return {
         "seen": marked("seen by an analyst"),
@@ -261,7 +233,7 @@ def _told(basis: Basis) -> Sentence:
     }[basis]
 
 
-def confirmed_by(case: Case, settings: Settings) -> list[Listed]:
+def confirmed_by(case: Case, settings: Settings) -> list[Held]:
     """What trusted lists hold now of the records that the case reached at intake and that are
     confirmed.
     """
@@ -274,7 +246,7 @@ def confirmed_by(case: Case, settings: Settings) -> list[Listed]:
     ]
 
 
-def _check_known(case: Case, settings: Settings) -> list[Listed]:
+def _check_known(case: Case, settings: Settings) -> list[Held]:
     """What trusted lists confirm now; HotlineError where that is nothing."""
     listed = confirmed_by(case, settings)
     if not listed:
@@ -288,7 +260,7 @@ def _check_known(case: Case, settings: Settings) -> list[Listed]:
     return listed
 
 
-def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
+def _listed(folder: Path, match: KnownMatch) -> list[Held]:
     trusted = open_list(folder)
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True)
@@ -300,7 +272,7 @@ def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
     origin = f"{trusted.name}: {shown.source}/{shown.entry}"
     terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
     return [
-        Listed(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        Held(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
         for one in shown.hashes
         if one.value is not None and one.why_not is None
     ]

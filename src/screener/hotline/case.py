@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from screener.hashing.hash import Hash
+from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
 Outcome = Literal["illegal", "not_illegal"]
@@ -45,6 +46,18 @@ class KnownMatch:
     state: str
     kind: str
     distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hash that the hotline made of an item itself, or that a trusted list holds of it: where it
+    is from, and the terms of who gave it. None: it is the hotline's own, and goes as far as the
+    hotline says when it is asked.
+    """
+
+    hash: Hash = field(repr=False)
+    origin: str
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
-from screener.hotline.notifying import Handing
 from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
 from screener.lists import database as lists
@@ -40,7 +39,6 @@ LOG = "cases.audit"
 LIST = "hotline.list"
 _FRESH = ".entries-"  # files that go with the import of what they hold
 Unlisted = tuple[str, str]  # a record that cannot be listed, and why
-Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
@@ -85,7 +83,8 @@ class _Due:
     entry: str
     state: State
     by: str
-    hashes: tuple[tuple[Hash, str | None], ...]  # each with the terms that bind it, as JSON
+    hashes: tuple[Hash, ...]
+    terms: frozenset[Terms]  # of trusted lists, which bind it too
 
 
 def write_list(folder: Path, own: Terms) -> list[Unlisted]:
@@ -159,15 +158,17 @@ def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
     ).fetchall()
     due = []
     for entry, case, report, state, by in rows:
-        hashes: Sequence[tuple[Hash, str | None]] = ()
+        hashes: list[Hash] = []
+        terms: set[Terms] = set()
         if state == State.WITHDRAWN:
             pass
         elif reported:
-            found = casebook.hashes_of(connection, "reported WHERE report = ?", report)
-            hashes = [(one, None) for one in found]
+            hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
         else:
-            hashes = [(one.hash, one.terms) for one in casebook.held(connection, case)]
-        due.append(_Due(entry, State(state), by, tuple(hashes)))
+            for one in casebook.held(connection, case):
+                hashes.append(one.hash)
+                terms |= set() if one.terms is None else {one.terms}
+        due.append(_Due(entry, State(state), by, tuple(hashes), frozenset(terms)))
     return due
 
 
@@ -211,8 +212,8 @@ def _keep_searched(known: HashList, source: str, due: _Due) -> None:
 def _row(source: str, due: _Due) -> Entry:
     """A record as it is imported; the narrowest terms of its hashes are its labels."""
     labels: dict[str, set[str]] = {}
-    for text in {text for _, text in due.hashes if text is not None}:
-        said = json.loads(text)
+    for terms in due.terms:
+        said = terms.to_dict()
         # A source that does not say that it may go on does not let it.
         said.setdefault("tlp", "AMBER+STRICT")
         for name in LABELS:
@@ -221,43 +222,9 @@ def _row(source: str, due: _Due) -> Entry:
                 told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
                 labels.setdefault(name, set()).add(told)
     return Entry(
-        source, due.entry, due.state, tuple(Listed(one, None) for one, _ in due.hashes), (),
+        source, due.entry, due.state, tuple(Listed(one, None) for one in due.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
-
-
-def write_notices(folder: Path, handing: Callable[[], Handing]) -> list[Unwritten]:
-    """Hand out notices that partners were not given yet; those that could not be.
-
-    The mark between the two steps, which no partner can reach, has a notice that was fetched at
-    once, before anybody noted that it was given, not be given again.
-    """
-    with database.reading(folder) as connection:
-        due = connection.execute(
-            "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
-        ).fetchall()
-    failed: list[Unwritten] = []
-    for notice, case, partner, staged in due:
-        try:
-            hand = handing()
-            if not staged:
-                hand.stage(case, partner)
-                _mark(folder, notice, "staged")
-            given = hand.give(case, partner)
-        except ScreenerError as error:  # one that is out of reach keeps no other from its notice
-            failed.append((case, partner, error))
-            continue
-        if given:
-            _mark(folder, notice, "written")
-        else:  # it was taken back before the partner was given it
-            with database.writing(folder) as connection:
-                connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
-    return failed
-
-
-def _mark(folder: Path, notice: str, column: str) -> None:
-    with database.writing(folder) as connection:
-        connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
 def sweep(folder: Path) -> None:

@@ -73,7 +73,7 @@ class Desk:
         return self._folder
 
     @property
-    def pending(self) -> list[completing.Unwritten]:
+    def pending(self) -> list[notifying.Unwritten]:
         """Notices that could not be written and are due still: of which case, to whom, and why."""
         return self._store.pending
 

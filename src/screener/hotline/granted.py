@@ -58,8 +58,8 @@ def _granted(
         with database.reading(folder) as connection:
             case = casebook.find(connection, reference)
         for one in assessing.confirmed_by(case, settings):
-            found.setdefault((reference, one.origin), []).append(one.terms)
-    return {key: json.dumps(strictest(several).to_dict()) for key, several in found.items()}
+            found.setdefault((reference, one.origin), []).append(one.terms or Terms())
+    return {key: casebook.packed_terms(strictest(several)) for key, several in found.items()}
 
 
 def _said(settings: Settings) -> Mapping[Path, object]:

@@ -35,8 +35,6 @@ from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 
-SETTINGS = "settings.toml"
-PARTNERS = "partners.toml"
 _LOCK = "lock"
 _WAIT_SECONDS = 30.0
 
@@ -51,7 +49,7 @@ class Store:
         """Not for callers: use `create` or `open`."""
         self.folder = folder
         # Notices that could not be written and are due still: of which case, to whom, and why.
-        self.pending: list[completing.Unwritten] = []
+        self.pending: list[notifying.Unwritten] = []
         # Records that cannot be listed, and why.
         self.unlisted: list[completing.Unlisted] = []
         # Why the list does not say how far the hotline's own hashes may go now, if it does not.
@@ -100,12 +98,12 @@ class Store:
     @property
     def settings(self) -> Settings:
         """What the operator decided, as the file says now."""
-        return Settings.load(self.folder / SETTINGS)
+        return Settings.load(self.folder / settings.FILE)
 
     @property
     def partners(self) -> Partners:
         """The hotline and its partners, as the file says now; HotlineError."""
-        return partners.load(self.folder / PARTNERS)
+        return partners.load(self.folder / partners.FILE)
 
     @contextlib.contextmanager
     def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
@@ -168,16 +166,14 @@ class Store:
             raise HotlineError(message, file=path, why=str(error)) from error
 
     def _write_rest(self) -> None:
-        known = self.partners if (self.folder / PARTNERS).exists() else None
+        known = self.partners if (self.folder / partners.FILE).exists() else None
         path = self.folder / completing.LIST
         own = Terms() if known is None else known.hotline.terms
         granted.follow(self.folder, self.settings)
         with list_errors(path):
             self.unlisted = completing.write_list(self.folder, own)
         self.unbound = completing.write_terms(self.folder, own)
-        self.pending = completing.write_notices(
-            self.folder, lambda: notifying.Handing(self.folder, self.partners)
-        )
+        self.pending = notifying.hand_out(self.folder)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -210,7 +206,7 @@ def _make(folder: Path) -> None:
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):
         path.unlink(missing_ok=True)
     make_keys(folder)
-    for name, text in ((SETTINGS, settings.TEMPLATE), (PARTNERS, partners.TEMPLATE)):
+    for name, text in ((settings.FILE, settings.TEMPLATE), (partners.FILE, partners.TEMPLATE)):
         if not (folder / name).exists():
             write_new(folder / name, text.encode())
     HashList.create(folder / completing.LIST)
