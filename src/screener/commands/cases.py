@@ -47,6 +47,11 @@ def _desk(store: Path, say: Translator) -> Desk:
     return desk
 
 
+def _tell(case: Case, say: Translator) -> None:
+    """How a case stands after a step, in a line."""
+    click.echo(case_text.line_of(case, say, now=datetime.now(UTC)))
+
+
 @click.group(cls=SpeakingGroup)
 @SPOKEN
 def case() -> None:
@@ -163,7 +168,7 @@ def assess(
         if basis == "known" and found.addresses:
             click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
                            " told, look at them and say it again as seen."), err=True)  # fmt: skip
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     return listed(desk, say, reference)
 
 
@@ -248,7 +253,7 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
     now: close it when you are told so.
     """
     found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     return 0
 
 
@@ -266,7 +271,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
     """
     desk = _desk(store, say)
     found = desk.reverse(reference, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     _tell_whom_to_tell(found, say)
     return listed(desk, say, reference)
 
@@ -283,7 +288,7 @@ def restart(reference: str, store: Path, by: str, reason: str, say: Translator) 
     Only of one that came in at a time that is still to come.
     """
     found = _desk(store, say).restart(reference, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
     return 0
 
@@ -315,7 +320,7 @@ def overdue(store: Path, say: Translator) -> int:
 
     now = datetime.now(UTC)
     desk = _desk(store, say)
-    due = desk.overdue()
+    due = desk.overdue(at=now)
     for one in due:
         click.echo(case_text.line_of(one, say, now=now))
     undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]

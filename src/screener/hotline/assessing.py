@@ -19,7 +19,7 @@ from screener.hotline import casebook, likeness
 from screener.hotline.case import Case, Held, KnownMatch, Outcome
 from screener.hotline.lists import open_list
 from screener.hotline.report import Item
-from screener.hotline.sentence import Sentence, marked, packed
+from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings, same
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -90,7 +90,7 @@ def _give_not_illegal(
     if proposed:
         _note(connection, case, said, marked("held not illegal, against an opinion before"))
         return
-    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.set_outcome(connection, case.reference, "not_illegal")
     casebook.end_entries(connection, case.reference, said.by)
     _note(connection, case, said, marked("not illegal"), assessed=True)
 
@@ -157,12 +157,8 @@ def _confirm(
     else:
         told = _told(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
-    values: dict[str, str | int | None] = {
-        "outcome": "illegal",
-        "basis": packed(told),
-        "seen": int(basis == "seen"),
-    }
-    casebook.set_values(connection, case.reference, values)
+    casebook.set_outcome(connection, case.reference, "illegal")
+    casebook.set_basis(connection, case.reference, told, seen=basis == "seen")
     held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
     if connection.execute(held, (case.reference,)).fetchone() is not None:
         casebook.list_entry(
@@ -198,16 +194,14 @@ def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> N
 
 
 def reverse(
-    connection: sqlite3.Connection, settings: Settings, case: Case, *, by: str, reason: str,
-    at: datetime,
-) -> None:  # fmt: skip
+    connection: sqlite3.Connection, case: Case, *, by: str, reason: str, at: datetime
+) -> None:
     """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
-    settings.check_analyst(by)
     if case.outcome != "illegal":
         raise HotlineError(
             marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
-    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.set_outcome(connection, case.reference, "not_illegal")
     casebook.end_entries(connection, case.reference, by)
     casebook.note(
         connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"

@@ -11,13 +11,13 @@ import json
 import secrets
 import sqlite3
 from base64 import b32encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.case import Case, Event, Held, KnownMatch, Sent, State, latest_run
+from screener.hotline.case import Case, Event, Held, KnownMatch, Outcome, Sent, State, latest_run
 from screener.hotline.sentence import marked, packed, unpacked
 from screener.hotline.statuses import Status
 from screener.lists.records import of_empty_input
@@ -201,13 +201,15 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
-def set_values(
-    connection: sqlite3.Connection, reference: str, values: Mapping[str, str | int | None]
-) -> None:
-    """Set columns of a case; their names are ours."""
-    columns = ", ".join(f"{name} = ?" for name in values)
+def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome) -> None:
+    """Have a case be of this outcome."""
+    connection.execute("UPDATE cases SET outcome = ? WHERE reference = ?", (outcome, reference))
+
+
+def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, seen: bool) -> None:
+    """Have a case say on what it was held illegal, and whether that was seen."""
     connection.execute(
-        f"UPDATE cases SET {columns} WHERE reference = ?", (*values.values(), reference)
+        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?", (packed(basis), seen, reference)
     )
 
 

@@ -203,14 +203,13 @@ class Desk:
         what is matched. Both analysts give them; those of the second are not listed, and have to
         show what the first one's did. Who spoke first may speak again, with a basis.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        self.settings.check_analyst(by)
+        by, reason, _ = self._decision(by, reason, at)
         items, troubles = own_media.make_whole(files)
         if troubles:
             place, why = troubles[0].place, troubles[0].reason.reason
             message = marked("{file} cannot be hashed: {reason}")
             raise HotlineError(message, file=files[place], reason=UNHASHED.get(why, why))
-        said = Opinion(by, outcome, reason, _now(at), basis, items)
+        said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, said.at) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
@@ -220,11 +219,10 @@ class Desk:
 
         Where the list cannot be written, `unlisted` says so, and it matches until it can be.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        now = _now(at)
+        by, reason, now = self._decision(by, reason, at)
         with self._store.step(reference, now) as (connection, case):
             notifying.drop_unwritten(connection, reference)
-            assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=now)
+            assessing.reverse(connection, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
     def notify(
@@ -235,15 +233,13 @@ class Desk:
         It is recorded first; where it cannot be written, ScreenerError says so, and it is written
         when the hotline is next opened.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason, now = self._decision(by, reason, at)
         known = self.partners
-        self.settings.check_analyst(by)
         found = self.case(reference)
         with database.reading(self._folder) as connection:
             lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
-        now = _now(at)
         with self._store.step(reference, now) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=now
@@ -264,11 +260,9 @@ class Desk:
         self, reference: str, *, state: State, by: str, reason: str, at: datetime | None = None
     ) -> Case:
         """End a case: `removed`, or `refused` where nothing was or could be removed."""
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason, now = self._decision(by, reason, at)
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
-        self.settings.check_analyst(by)
-        now = _now(at)
         with self._store.step(reference, now) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
@@ -288,9 +282,7 @@ class Desk:
         """Have the 24 hours of a case begin now, that came in at a time that is still to come, by a
         clock that was ahead. No other case is given more time.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        self.settings.check_analyst(by)
-        now = _now(at)
+        by, reason, now = self._decision(by, reason, at)
         with self._store.at_work(), self._store.writing() as connection:
             case = casebook.find(connection, reference)
             if not (clock.runs(case) and case.received > now):
@@ -307,9 +299,18 @@ class Desk:
         """The status file to publish: how every report stands, for its reporter only. Its days are
         those of the hotline's zone, as in its notices.
         """
+        zone = self.zone
         with database.reading(self._folder) as connection:
-            found = casebook.statuses(connection, self.zone)
-        return statuses.write(found, day=_now(at).astimezone(self.zone).date())
+            found = casebook.statuses(connection, zone)
+        return statuses.write(found, day=_now(at).astimezone(zone).date())
+
+    def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
+        """Who decides something, why and when, as it is recorded; HotlineError for somebody who is
+        no authorised analyst, and where one of the three is of no use.
+        """
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        self.settings.check_analyst(by)
+        return by, reason, _now(at)
 
     def _engine(self) -> Screener:
         """What reports are looked up with; the hotline's own list comes first."""
