@@ -30,7 +30,8 @@ class _Report(SpeakingGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The name of the command about results may be left out."""
-        named = 2 if args[:1] == ["--language"] else int(bool(args) and "--language=" in args[0])
+        first = args[0] if args else ""
+        named = 2 if first == "--language" else int(first.startswith("--language="))
         language, rest = args[:named], args[named:]
         if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
             rest = ["page", *rest]
