@@ -116,7 +116,7 @@ def _same_file(path: Path, other: Path) -> bool:
 def claim_audit(
     stack: ExitStack, audit_file: Path | None, key: Path | None
 ) -> audit.AuditLog | None:
-    """The audit log that was asked for, as it was until `begun` begins it."""
+    """The audit log that was asked for, as it was until the first result is there."""
     if audit_file is None:
         if key is not None:
             raise click.UsageError("--audit-key signs an audit log: name one by --audit")
@@ -126,8 +126,25 @@ def claim_audit(
     return log
 
 
-def begun(
-    results: Iterable[Result], out: JsonLines, log: audit.AuditLog | None, engine: Screener
+def recorded(
+    results: Iterable[Result], stack: ExitStack, engine: Screener, *, out: JsonLines,
+    log: audit.AuditLog | None, count: bool,
+) -> Iterator[Result]:  # fmt: skip
+    """The results, each once it is written: to the audit log first, so that none is told that is
+    not in it. With `count` their matches are counted when the run is over, also by an interruption.
+    """
+    kept = _to_be_counted(stack, engine) if count else None
+    for result in _begun(results, engine, out, log):
+        if log is not None:
+            log.write(result)
+        out.write(result)
+        if kept is not None and (result.matches or result.beside):
+            kept.append(result)
+        yield result
+
+
+def _begun(
+    results: Iterable[Result], engine: Screener, out: JsonLines, log: audit.AuditLog | None
 ) -> Iterator[Result]:
     """The results as they are. What they are written to is begun when the first is there: whatever
     refuses a call until then leaves every file as it was. An interruption is no refusal.
@@ -150,15 +167,18 @@ def begun(
         yield from coming
 
 
-def make_writer(out: JsonLines, log: audit.AuditLog | None) -> Callable[[Result], None]:
-    """What writes a result: to the audit log first, so that none is told that is not in it."""
+def _to_be_counted(stack: ExitStack, engine: Screener) -> list[Result]:
+    """Where results are put whose matches are counted when the run is over."""
+    for one in engine.lists:
+        one.check_counting()  # at its end a long scan would have to be called a failure
+    kept: list[Result] = []
 
-    def write(result: Result) -> None:
-        if log is not None:
-            log.write(result)
-        out.write(result)
+    def tell() -> None:
+        for one in engine.lists:
+            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
 
-    return write
+    stack.callback(tell)
+    return kept
 
 
 def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
@@ -172,30 +192,3 @@ def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
         click.echo(f"audit log {printable(str(path))}: head {log.head}, {signed}", err=True)
 
     return end
-
-
-def counted(
-    stack: ExitStack, results: Iterable[Result], engine: Screener, count: bool
-) -> Iterator[Result]:
-    """The results as they are; where asked to, their matches are counted when the run is over,
-    also by an interruption.
-    """
-    if not count:
-        return iter(results)
-    for one in engine.lists:
-        one.check_counting()  # at its end a long scan would have to be called a failure
-    kept: list[Result] = []
-
-    def tell() -> None:
-        for one in engine.lists:
-            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
-
-    stack.callback(tell)
-    return _kept(results, kept)
-
-
-def _kept(results: Iterable[Result], kept: list[Result]) -> Iterator[Result]:
-    for result in results:
-        if result.matches or result.beside:
-            kept.append(result)
-        yield result

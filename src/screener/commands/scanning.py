@@ -22,12 +22,10 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    begun,
     check_apart,
     claim_audit,
-    counted,
     make_engine,
-    make_writer,
+    recorded,
 )
 from screener.commands.options import FILE, JOBS, POLICY
 from screener.cores import cores
@@ -43,6 +41,8 @@ from screener.scan import check_memory
 from screener.scan import scan as scan_files
 from screener.screen import Screener
 from screener.tally import Tally
+
+_AGAIN = "hashed_again"  # of the metrics of a scan
 
 CACHE = click.option(
     "--cache", type=click.Path(dir_okay=False, path_type=Path),
@@ -123,16 +123,16 @@ def scan(
       screener scan uploads/ --list known.list --resume results.jsonl
       find uploads -not -type d -newer last -print0 | screener scan - --list known.list
     """
+    if keep is not None and cache is None:
+        raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
+    if address is not None and where != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
+    scan_them = scan_files if where == "local" else _on_ray(address)
+    if "-" in paths and sys.stdin is None:
+        raise click.UsageError("standard input is closed, and the names come from there")
     told = console.to_stderr()
     again: Counter[str] = Counter()
     with ExitStack() as stack:
-        if keep is not None and cache is None:
-            raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
-        if address is not None and where != "ray":
-            raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
-        scan_them = scan_files if where == "local" else _on_ray(address)
-        if "-" in paths and sys.stdin is None:
-            raise click.UsageError("standard input is closed, and the names come from there")
         check_apart(
             output=output, resume=resume, audit_file=audit_file, cache=cache, lists=lists,
             policy_file=policy_file, audit_key=audit_key,
@@ -143,7 +143,6 @@ def scan(
         log = claim_audit(stack, audit_file, audit_key)
         # The last that may be refused: it changes what it opens.
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
-        write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
@@ -156,14 +155,13 @@ def scan(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept, metrics=partial(_count_again, again),
         )))  # fmt: skip
-        for result in counted(stack, begun(results, out, log, engine), engine, count):
-            write(result)
+        for result in recorded(results, stack, engine, out=out, log=log, count=count):
             tally.add(result)
             show.add(result)
     if not json_progress:
         tally.print(told)
-        for count_of in again.values():
-            told.print(f"{count_of} inputs that have a line were hashed again for the cache")
+        if again[_AGAIN]:
+            told.print(f"{again[_AGAIN]} inputs that have a line were hashed again for the cache")
     if kept is not None and kept.forgotten:  # of which no later call could tell
         told.print(
             f"[yellow]{kept.forgotten} inputs were older than the cache keeps them and are"
@@ -174,7 +172,8 @@ def scan(
 
 
 def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:
-    if name == "hashed_again":
+    """Of all that a scan tells of itself, count what people are told."""
+    if name == _AGAIN:
         again[name] += int(number)
 
 
@@ -218,11 +217,9 @@ def rescan(
         out = stack.enter_context(claim_jsonl(output))
         log = claim_audit(stack, audit_file, audit_key)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
-        write = make_writer(out, log)
         untold: Counter[str] = Counter()
         found = match_cache(engine, kept, every=every, threads=cores(), untold=untold)
-        for result in counted(stack, begun(found, out, log, engine), engine, count):
-            write(result)
+        for result in recorded(found, stack, engine, out=out, log=log, count=count):
             tally.add(result)
         notes, lacking = _contents(kept, engine, untold)
     if tally.total:

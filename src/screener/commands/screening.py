@@ -20,12 +20,10 @@ from screener.commands.deciding import (
     EXIT_CODES,
     LISTS,
     OUTPUT,
-    begun,
     check_apart,
     claim_audit,
-    counted,
     make_engine,
-    make_writer,
+    recorded,
 )
 from screener.commands.options import POLICY
 from screener.errors import MediaError
@@ -74,10 +72,8 @@ def match(
         engine = make_engine(stack, lists, policy_file, digests_only)
         out = stack.enter_context(claim_jsonl(output))
         log = claim_audit(stack, audit_file, audit_key)
-        write = make_writer(out, log)
-        found = begun(hash_lines.match(engine, sys.stdin.buffer), out, log, engine)
-        for result in counted(stack, found, engine, count):
-            write(result)
+        found = hash_lines.match(engine, sys.stdin.buffer)
+        for result in recorded(found, stack, engine, out=out, log=log, count=count):
             tally.add(result)
     tally.print(console.to_stderr())
     if not tally.total:
