@@ -16,8 +16,8 @@ from collections import Counter
 from os import PathLike
 from types import TracebackType
 
-from screener.audit_chain import Verification, verify
 from screener.audit_file import AuditFile
+from screener.audit_verifying import Verification, verify
 from screener.result import Result
 from screener.screen import VERSIONS, Screener
 

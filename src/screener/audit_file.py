@@ -250,8 +250,9 @@ def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
 
 
 class _Found(NamedTuple):
-    """Where a log stands that is to be gone on with; how many of its lines no head covers, half a
-    line behind them, and whether its head is of a line.
+    """Where a log that is to be gone on with stands: `unheaded` of its lines are behind its head,
+    as of a run that was killed; `torn` is half a line behind these; `covered` says whether its head
+    is of a line.
     """
 
     chain: Chain
