@@ -133,22 +133,8 @@ def _confirm(
     connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion, first: str,
     basis: Basis,
 ) -> None:  # fmt: skip
-    if same(said.by) == same(first):
-        raise HotlineError(
-            marked("{by} holds {case} to be illegal already: a second person has to confirm"),
-            by=first,
-            case=case.reference,
-        )
-    if not settings.authorises(first):
-        message = marked(
-            "{first}, who held {case} to be illegal, is no authorised analyst any more: say it with"
-            " a basis, and have another person confirm it"
-        )
-        raise HotlineError(message, first=first, case=case.reference)
-    if said.basis not in (None, basis):
-        raise HotlineError(
-            marked("a second person confirms what the first one said, and adds nothing")
-        )
+    """Have the case be illegal, as the first person said on a basis."""
+    _check_second(settings, case, said, first, basis)
     _check_items(connection, case, said)
     if basis == "known":
         listed = _check_known(case, settings)
@@ -169,6 +155,26 @@ def _confirm(
         basis=told, first=first, hashed=_hashed(said),
     )  # fmt: skip
     _note(connection, case, said, what, assessed=True)
+
+
+def _check_second(settings: Settings, case: Case, said: Opinion, first: str, basis: Basis) -> None:
+    """HotlineError unless who speaks is a second person, who says what the first one did."""
+    if same(said.by) == same(first):
+        raise HotlineError(
+            marked("{by} holds {case} to be illegal already: a second person has to confirm"),
+            by=first,
+            case=case.reference,
+        )
+    if not settings.authorises(first):
+        message = marked(
+            "{first}, who held {case} to be illegal, is no authorised analyst any more: say it with"
+            " a basis, and have another person confirm it"
+        )
+        raise HotlineError(message, first=first, case=case.reference)
+    if said.basis not in (None, basis):
+        raise HotlineError(
+            marked("a second person confirms what the first one said, and adds nothing")
+        )
 
 
 def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:

@@ -14,7 +14,7 @@ State = Literal["received", "assessed", "notified", "removed", "refused", "withd
 Outcome = Literal["illegal", "not_illegal"]
 Language = Literal["ar", "fr", "en"]
 
-At = TypeVar("At")  # how a time is told, or what tells it
+At = TypeVar("At")  # the time of a step, or the step itself
 
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
@@ -113,7 +113,9 @@ class Case:
 
 
 def latest_run(steps: Iterable[tuple[State, At]]) -> At | None:
-    """When the last of some states in their order was taken; None of no state."""
+    """Of steps in their order, each with the state that it left: the time of the one by which the
+    present state was taken, however many later ones left it as it was. None without a step.
+    """
     since, before = None, None
     for state, at in steps:
         if state != before:

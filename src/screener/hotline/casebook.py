@@ -186,7 +186,9 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
 
 
 def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
-    """Have all that a case says to be still to come be of `at`. The log keeps what it was told."""
+    """Move each time of a case that lies behind `at` to `at`: a clock that was ahead told them. The
+    log keeps what it was told.
+    """
     now = stamp(at)
     for table, of, columns in (
         ("cases", "reference", ("received",)),

@@ -15,7 +15,7 @@ from screener import vpdq
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
-from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.hash import KINDS
 from screener.hotline.report import REGIONS, Item
 from screener.located import Located
 from screener.media.archive import Budget
@@ -45,9 +45,9 @@ class _Making:
     """What the worker does; it is sent to it once."""
 
     tells: ClassVar = ()
+    kinds: ClassVar = _STILL
 
     policy: Policy
-    kinds: tuple[HashKind, ...] = _STILL
 
     def visit(self) -> _Making:
         return self
