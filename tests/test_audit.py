@@ -643,6 +643,27 @@ def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkey
     assert (found.decisions, found.closed, found.trouble) == (0, True, ())
 
 
+@pytest.mark.parametrize("place_of", ["before", "after"])
+def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
+    engine, tmp_path, monkeypatch, place_of
+):
+    """What a signal interrupts goes on afterwards: the line that is under way is written first."""
+    write, log = disk.current.write, audit.open_log(tmp_path / "log", engine)
+
+    def interrupted(handle, data):
+        write(handle, b"" if place_of == "before" else data)
+        if b'"decision"' in data:
+            log.close()
+        write(handle, data if place_of == "before" else b"")
+
+    monkeypatch.setattr(disk.current, "write", interrupted)
+    with log:
+        log.write(engine.match([]))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.trouble, found.decisions, found.closed) == ((), 1, True)
+
+
 def test_the_commands_write_and_verify(place, tmp_path):
     """scan and match add to one log and tell its head; verify ends with 0, and 2 after an edit."""
     log, images = tmp_path / "log", ROOT / "fixtures" / "images"
