@@ -37,14 +37,12 @@ _FORGOTTEN = 2_000
 # Settings of a policy that say how hashes are compared, and not how they are made.
 _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
 
-# All that there are, since the key of the codes begins with the kind.
+# All that there are: the key of the codes begins with the kind, and a question that names none
+# would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
-_WAYS = len(cached.COLUMNS) + 4
-_INSERT = (
-    f"INSERT INTO inputs (name, place, hashed, making, {', '.join(cached.COLUMNS)})"
-    f" VALUES ({', '.join('?' * _WAYS)})"
-)
+_COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
+_INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 def check_open(cache: object) -> None:

@@ -49,7 +49,7 @@ class JsonLines:
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-        line = (to_line(result) + "\n").encode("utf-8", "replace")
+        line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:
             self._stream.write(line)
             self._stream.flush()
@@ -100,11 +100,6 @@ class JsonLines:
         except OutputError:
             if error is None:  # else that is what is told
                 raise
-
-
-def to_line(result: Result) -> str:
-    """One result as a line of JSON, without the line's end."""
-    return result.to_json()
 
 
 class ResumedJsonLines(JsonLines):
