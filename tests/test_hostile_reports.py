@@ -216,11 +216,11 @@ def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp
 
     assert [one.became for one in took] == ["new", "new"]
     again = Desk.open(desk.folder)
-    assert again.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.behind.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
     assert again.own_list.states["seed"] == 1
     broken[0] = "none"
     again = Desk.open(desk.folder)
-    assert again.unlisted == []
+    assert again.behind.unlisted == []
     assert again.own_list.states["seed"] == 2
 
 

@@ -378,8 +378,8 @@ def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
             now = RECEIVED + timedelta(hours=hours)
             found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
             assert found == []
-            assert left.reason == "not_filled_in"
-            assert why in left.detail
+            assert left.error.reason == "not_filled_in"
+            assert why in str(left.error)
     answer.write_text(timed.replace("…", "Sam"))
     (found,), unread = read(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)

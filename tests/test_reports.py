@@ -70,7 +70,7 @@ def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, key
     }  # fmt: skip
     assert len({one.orientation for one in item.hashes}) == 8
     assert (item.type, item.moving) == ("image/jpeg", False)
-    assert [(one.place, one.reason.reason) for one in made.troubles] == [(1, "unsupported")]
+    assert [(one.place, one.error.reason) for one in made.troubles] == [(1, "unsupported")]
     for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
         assert told not in content
 

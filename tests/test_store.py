@@ -172,7 +172,7 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     key.unlink()
 
     again = Desk.open(desk.folder)
-    assert again.unlogged is None
+    assert again.behind.unlogged is None
     assert again.case(taken.case).addresses == (PAGE,)
     assert again.overdue(at=NOON + timedelta(hours=25))
     with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
@@ -181,9 +181,9 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
 
     with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
         store.casebook.log(connection, "left", at="x", by="x")
-    assert "audit.pem" in str(Desk.open(desk.folder).unlogged)
+    assert "audit.pem" in str(Desk.open(desk.folder).behind.unlogged)
     key.write_bytes(made)
-    assert Desk.open(desk.folder).unlogged is None
+    assert Desk.open(desk.folder).behind.unlogged is None
     lines = (desk.folder / "cases.audit").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == "left"
     assert audit.verify(desk.folder / "cases.audit").closed
@@ -239,11 +239,11 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
-    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(case, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(case, "meta")]
 
     to.rmdir()
     shutil.move(desk.folder / "elsewhere", to)
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list(to.glob("N-*"))) == 1
 
 
@@ -264,11 +264,11 @@ def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatc
     with pytest.raises(HotlineError, match="mount"):
         desk.notify(second, "meta", by="amina", reason="x", at=NOON)
 
-    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(second, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(second, "meta")]
     assert list(to.iterdir()) == []
     to.rmdir()
     away.rename(to)
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list((to / "meta").glob("N-*"))) == 2
 
 
@@ -305,10 +305,10 @@ def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item
     for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
         partners.unlink() if known is None else partners.write_text(known)
         again = Desk.open(desk.folder)
-        assert [one[:2] for one in again.pending] == [(case, "meta")]
+        assert [one[:2] for one in again.behind.pending] == [(case, "meta")]
         assert again.case(case).state == "notified"
     partners.write_text(text, "utf-8")
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
@@ -346,7 +346,7 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 
     again = Desk.open(desk.folder)
 
-    assert again.unbound is None
+    assert again.behind.unbound is None
     assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
     assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
     wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
@@ -370,8 +370,8 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         waited.clear()
         again = Desk.open(desk.folder)
     assert waited == [2]
-    assert len(again.unlisted) == 2
-    assert Desk.open(desk.folder).unlisted == []
+    assert len(again.behind.unlisted) == 2
+    assert Desk.open(desk.folder).behind.unlisted == []
 
 
 def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
@@ -392,10 +392,10 @@ def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
     path = desk.folder / "hotline.list"
     path.rename(desk.folder / "elsewhere")
     again = Desk.open(desk.folder)
-    assert again.unbound is not None
+    assert again.behind.unbound is not None
     assert again.case(case).outcome == "illegal"
     (desk.folder / "elsewhere").rename(path)
-    assert Desk.open(desk.folder).unbound is None
+    assert Desk.open(desk.folder).behind.unbound is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):

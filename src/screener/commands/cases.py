@@ -199,7 +199,7 @@ def notify(
 
 def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
     """That a notice is recorded all the same, if it is."""
-    for case_of, whom, wrong in desk.pending:
+    for case_of, whom, wrong in desk.behind.pending:
         if (case_of, whom) == (reference, partner):
             message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=wrong)

@@ -19,7 +19,7 @@ from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import Language
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
-from screener.hotline.wording import FOR_REPORTERS, UNHASHED
+from screener.hotline.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
     from screener.hotline.reporting import Made
@@ -189,8 +189,7 @@ def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Trans
     for trouble in made.troubles:
         name = my_images[trouble.place].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
-                       reason=UNHASHED.get(trouble.reason.reason, trouble.reason.reason)),
-                   err=True)  # fmt: skip
+                       reason=trouble.why), err=True)  # fmt: skip
     if made.telltales:
         click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
                        " and make another:"), err=True)  # fmt: skip

@@ -12,12 +12,11 @@ from datetime import UTC, datetime, tzinfo
 from os import PathLike
 from pathlib import Path
 
-from screener.errors import HotlineError, ScreenerError
+from screener.errors import HotlineError
 from screener.hotline import (
     assessing,
     casebook,
     clock,
-    completing,
     concerns,
     database,
     intake,
@@ -36,8 +35,7 @@ from screener.hotline.report import Withdrawal, decode
 from screener.hotline.sealed import Unsealable, read_file, secret_key, unseal
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings
-from screener.hotline.store import Store
-from screener.hotline.wording import UNHASHED
+from screener.hotline.store import Behind, Store
 from screener.lists.hashlist import HashList
 from screener.screen import Screener
 
@@ -73,28 +71,9 @@ class Desk:
         return self._folder
 
     @property
-    def pending(self) -> list[notifying.Unwritten]:
-        """Notices that could not be written and are due still: of which case, to whom, and why."""
-        return self._store.pending
-
-    @property
-    def unlisted(self) -> list[completing.Unlisted]:
-        """Records that could not be written to the hotline's list, and why: after a step, what the
-        casebook says of them and the list does not say yet. The next step or opening tries again.
-        """
-        return self._store.unlisted
-
-    @property
-    def unbound(self) -> ScreenerError | None:
-        """Why the hotline's list does not say how far its own hashes may go, as `tlp` says now, if
-        it does not: an export goes by what it said before.
-        """
-        return self._store.unbound
-
-    @property
-    def unlogged(self) -> HotlineError | None:
-        """Why the log was behind when the folder was opened, if it was."""
-        return self._store.unlogged
+    def behind(self) -> Behind:
+        """What is recorded and could not be brought about, as of the last step or the opening."""
+        return self._store.behind
 
     @property
     def own_list(self) -> HashList:
@@ -206,9 +185,9 @@ class Desk:
         by, reason, _ = self._decision(by, reason, at)
         items, troubles = own_media.make_whole(files)
         if troubles:
-            place, why = troubles[0].place, troubles[0].reason.reason
+            first = troubles[0]
             message = marked("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=files[place], reason=UNHASHED.get(why, why))
+            raise HotlineError(message, file=files[first.place], reason=first.why)
         said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, said.at) as (connection, case):
             assessing.give(connection, self.settings, case, said)
@@ -217,7 +196,7 @@ class Desk:
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused.
 
-        Where the list cannot be written, `unlisted` says so, and it matches until it can be.
+        Where the list cannot be written, `behind.unlisted` says so, and it matches until it can be.
         """
         by, reason, now = self._decision(by, reason, at)
         with self._store.step(reference, now) as (connection, case):
@@ -244,7 +223,7 @@ class Desk:
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=now
             )
-        for which, whom, wrong in self._store.pending:
+        for which, whom, wrong in self.behind.pending:
             if (which, whom) == (reference, partner):
                 raise wrong
         return self.case(reference)

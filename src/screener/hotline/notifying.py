@@ -11,7 +11,8 @@ from pathlib import Path
 
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import acknowledgements, casebook, database, delivery, partners
-from screener.hotline.acknowledgements import Acknowledgement, Unread
+from screener.hotline.acknowledgement import Acknowledgement
+from screener.hotline.acknowledgements import Unread
 from screener.hotline.case import Case, State, latest_run
 from screener.hotline.notice import make
 from screener.hotline.notice_files import files_of

@@ -32,7 +32,6 @@ from screener.hotline.sealed import public_key, seal, write_new
 from screener.hotline.secret import Secret, proof
 from screener.hotline.sentence import marked
 from screener.hotline.telltales import Telltale
-from screener.hotline.wording import UNHASHED
 
 FilePath = str | PathLike[str]
 
@@ -75,13 +74,10 @@ def create(
     items, troubles = own_media.make(my_images)
     if sum(len(item.hashes) for item in items) > MOST_HASHES:
         raise HotlineError(marked("this is more than one report holds: make several of it"))
-    if not kept and not items and troubles:
-        raise HotlineError(
-            marked("{file} cannot be hashed: {reason}"),
-            file=Path(my_images[troubles[0].place]).name,
-            reason=UNHASHED.get(troubles[0].reason.reason, troubles[0].reason.reason),
-        )  # fmt: skip
     if not kept and not items:
+        if troubles:
+            file, why = Path(my_images[troubles[0].place]).name, troubles[0].why
+            raise HotlineError(marked("{file} cannot be hashed: {reason}"), file=file, reason=why)
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()
     report = Report(

@@ -8,7 +8,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from screener.hotline import (
     signing,
 )
 from screener.hotline.case import Case
+from screener.hotline.completing import Unlisted
 from screener.hotline.lists import list_errors, open_list
+from screener.hotline.notifying import Unwritten
 from screener.hotline.partners import Partners
 from screener.hotline.sealed import check_library, make_keys, write_new
 from screener.hotline.sentence import marked
@@ -39,6 +42,23 @@ _LOCK = "lock"
 _WAIT_SECONDS = 30.0
 
 
+@dataclass(frozen=True)
+class Behind:
+    """What the casebook says and could not be brought about outside of it, and why. The next step
+    or opening tries again.
+
+    `pending` are notices that are not written yet: of which case, to whom, and why. `unlisted` are
+    records that the hotline's list does not have as the casebook says. `unbound` is why that list
+    does not say how far its own hashes may go, as `tlp` says now: an export goes by what it said
+    before. `unlogged` is why the log was behind at the opening; all else was not tried then.
+    """
+
+    pending: Sequence[Unwritten] = ()
+    unlisted: Sequence[Unlisted] = ()
+    unbound: ScreenerError | None = None
+    unlogged: HotlineError | None = None
+
+
 class Store:
     """A hotline's folder: its casebook, its list, its log, its keys; readable by its owner only.
 
@@ -48,14 +68,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Not for callers: use `create` or `open`."""
         self.folder = folder
-        # Notices that could not be written and are due still: of which case, to whom, and why.
-        self.pending: list[notifying.Unwritten] = []
-        # Records that cannot be listed, and why.
-        self.unlisted: list[completing.Unlisted] = []
-        # Why the list does not say how far the hotline's own hashes may go now, if it does not.
-        self.unbound: ScreenerError | None = None
-        # Why the log is behind, if it is.
-        self.unlogged: HotlineError | None = None
+        self.behind = Behind()
 
     @classmethod
     def create(cls, folder: Path) -> Store:
@@ -79,15 +92,17 @@ class Store:
     def open(cls, folder: Path) -> Store:
         """Open a hotline's folder, and complete what was interrupted; HotlineError.
 
-        What cannot be completed for want of the log's key, or of a partner's folder, is told by
-        `unlogged` and `pending`, and prevents no reading.
+        What cannot be completed, for want of the log's key or of a partner's folder say, is told by
+        `behind`, and prevents no reading.
         """
         database.check(folder)
         store = cls(folder)
         with store._alone():
-            store.unlogged = store._write_log()
-            if store.unlogged is None:
+            trouble = store._write_log()
+            if trouble is None:
                 store._write_rest()
+            else:
+                store.behind = Behind(unlogged=trouble)
         return store
 
     @property
@@ -171,9 +186,9 @@ class Store:
         own = Terms() if known is None else known.hotline.terms
         granted.follow(self.folder, self.settings)
         with list_errors(path):
-            self.unlisted = completing.write_list(self.folder, own)
-        self.unbound = completing.write_terms(self.folder, own)
-        self.pending = notifying.hand_out(self.folder)
+            unlisted = completing.write_list(self.folder, own)
+        unbound = completing.write_terms(self.folder, own)
+        self.behind = Behind(notifying.hand_out(self.folder), unlisted, unbound)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
