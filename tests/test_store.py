@@ -14,7 +14,7 @@ from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 from screener import audit
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
-from screener.hotline import completing, own_media, store
+from screener.hotline import own_list, own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.index.held import one_at_a_time
@@ -77,8 +77,8 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
     with monkeypatch.context() as patched:
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
-            (store.database, "create"), (store.completing, "write_log"),
-            (store.completing, "write_list"), (store.notifying, "hand_out"),
+            (store.database, "create"), (store.case_log, "write"),
+            (store.own_list, "write"), (store.notifying, "hand_out"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
         with pytest.raises(Cut):
@@ -360,9 +360,9 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, monkeypatch):
     """While a large import runs, a hotline is not held up for as long as it has reports."""
     monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
-    waited, made = [], completing._import
+    waited, made = [], own_list._import
     monkeypatch.setattr(
-        completing, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+        own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
     with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):

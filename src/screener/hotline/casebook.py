@@ -1,8 +1,8 @@
 """Casebook: the database of a hotline, in which all that is known of its cases stands.
 
-It is the truth. What follows from it outside (lines of the log, records of the hotline's list,
-notices in the folders of partners) is written after its commit, from what it says, and again on the
-next opening where that was interrupted: see `completing`.
+It is the truth. What follows from it outside is written after its commit, from what it says, and
+again on the next opening where that was interrupted: lines of the log (`case_log`), records of the
+hotline's list (`own_list`), and notices in the folders of partners (`notifying`).
 """
 
 from __future__ import annotations

@@ -14,22 +14,21 @@ from datetime import datetime
 from pathlib import Path
 
 from screener.audit_chain import head_path
-from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, OutputError, ScreenerError
+from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hotline import (
+    case_log,
     casebook,
-    completing,
     database,
     granted,
     notifying,
+    own_list,
     partners,
     settings,
-    signing,
 )
 from screener.hotline.case import Case
-from screener.hotline.completing import Unlisted
 from screener.hotline.lists import list_errors, open_list
 from screener.hotline.notifying import Unwritten
+from screener.hotline.own_list import Unlisted
 from screener.hotline.partners import Partners
 from screener.hotline.sealed import check_library, make_keys, write_new
 from screener.hotline.sentence import marked
@@ -98,7 +97,7 @@ class Store:
         database.check(folder)
         store = cls(folder)
         with store._alone():
-            trouble = store._write_log()
+            trouble = case_log.write(folder, store.settings.log_key)
             if trouble is None:
                 store._write_rest()
             else:
@@ -108,7 +107,7 @@ class Store:
     @property
     def own_list(self) -> HashList:
         """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
-        return open_list(self.folder / completing.LIST)
+        return open_list(self.folder / own_list.FOLDER)
 
     @property
     def settings(self) -> Settings:
@@ -142,7 +141,7 @@ class Store:
         """
         database.check(self.folder)
         with self._alone():
-            trouble = signing.trouble_of(self.settings.log_key, self.folder / completing.LOG)
+            trouble = case_log.trouble_of(self.settings.log_key, self.folder / case_log.FILE)
             if trouble is not None:
                 raise trouble
             self.complete()
@@ -157,37 +156,19 @@ class Store:
 
     def complete(self) -> None:
         """Bring all that is outside of the casebook to what it says; by the one at work."""
-        trouble = self._write_log()
+        trouble = case_log.write(self.folder, self.settings.log_key)
         if trouble is not None:
             raise trouble
         self._write_rest()
 
-    def _write_log(self) -> HotlineError | None:
-        """Write the lines that the log lacks; why they cannot be signed, if it lacks some."""
-        key, path = self.settings.log_key, self.folder / completing.LOG
-        trouble = signing.trouble_of(key, path)
-        try:
-            log = AuditFile.open(path, key=None if trouble else key)
-            try:
-                if trouble is None:
-                    if key is not None and not signing.is_signed(path):
-                        log.write_head()  # before a step, so that what is killed has begun to sign
-                    completing.write_log(self.folder, log)
-                return trouble if completing.is_behind(self.folder, log) else None
-            finally:
-                log.close()
-        except OutputError as error:
-            message = marked("the log {file} cannot be continued: {why}")
-            raise HotlineError(message, file=path, why=str(error)) from error
-
     def _write_rest(self) -> None:
         known = self.partners if (self.folder / partners.FILE).exists() else None
-        path = self.folder / completing.LIST
+        path = self.folder / own_list.FOLDER
         own = Terms() if known is None else known.hotline.terms
         granted.follow(self.folder, self.settings)
         with list_errors(path):
-            unlisted = completing.write_list(self.folder, own)
-        unbound = completing.write_terms(self.folder, own)
+            unlisted = own_list.write(self.folder, own)
+        unbound = own_list.write_terms(self.folder, own)
         self.behind = Behind(notifying.hand_out(self.folder), unlisted, unbound)
 
     @contextlib.contextmanager
@@ -198,7 +179,7 @@ class Store:
             except IndexFileError:
                 message = marked("somebody else is at work in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
-            completing.sweep(self.folder)
+            own_list.sweep(self.folder)
             yield
 
 
@@ -216,13 +197,13 @@ def _make(folder: Path) -> None:
     """Make what a hotline has. What is there is of a making that was interrupted: nobody has used
     it, but for what somebody may have written into the files to fill in.
     """
-    shutil.rmtree(folder / completing.LIST, ignore_errors=True)
-    log = folder / completing.LOG
+    shutil.rmtree(folder / own_list.FOLDER, ignore_errors=True)
+    log = folder / case_log.FILE
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):
         path.unlink(missing_ok=True)
     make_keys(folder)
     for name, text in ((settings.FILE, settings.TEMPLATE), (partners.FILE, partners.TEMPLATE)):
         if not (folder / name).exists():
             write_new(folder / name, text.encode())
-    HashList.create(folder / completing.LIST)
+    HashList.create(folder / own_list.FOLDER)
     database.create(folder)

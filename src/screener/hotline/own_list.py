@@ -1,14 +1,12 @@
-"""Completing: what follows outside from what the casebook says, written after its commit.
-
-Each part can be done again without harm, and is, on the next opening, where it was interrupted: a
-line of the log is known by its number, a record of the list by its entry, a notice by its id.
+"""Own list: the hotline's list of hashes, written after the commit of the casebook from what that
+says: seeds of reports, and what two persons confirmed. A record is known by its entry, so that it
+can be written again without harm.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import secrets
 import sqlite3
@@ -16,12 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, ScreenerError
+from screener.errors import IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
-from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
 from screener.lists import database as lists
 from screener.lists import generations
@@ -32,48 +28,12 @@ from screener.lists.hashlist import HashList
 from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
-from screener.version import __version__
 
-EVENT = "case"  # of a line of the log
-LOG = "cases.audit"
-LIST = "hotline.list"
+FOLDER = "hotline.list"
 _FRESH = ".entries-"  # files that go with the import of what they hold
 Unlisted = tuple[str, str]  # a record that cannot be listed, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
-
-
-def is_behind(folder: Path, log: AuditFile) -> bool:
-    """Whether the log lacks lines, or its head."""
-    with database.reading(folder) as connection:
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
-    return not log.lines or not log.headed or _last(folder, log) < newest
-
-
-def _last(folder: Path, log: AuditFile) -> int:
-    """The number of the newest line that the log has of the casebook's; HotlineError."""
-    last = log.last(EVENT)
-    done = 0 if last is None else last.get("seq")
-    if type(done) is not int:
-        raise HotlineError(marked("{file} is not the log of this hotline"), file=folder / LOG)
-    return done
-
-
-def write_log(folder: Path, log: AuditFile) -> None:
-    """Append the lines that the log lacks, and its head; HotlineError."""
-    if not log.lines:
-        log.append("open", hotline=1, versions={"screener": __version__})
-    done = _last(folder, log)
-    with database.reading(folder) as connection:
-        rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
-        for seq, facts in rows:
-            log.append(EVENT, seq=seq, **json.loads(facts))
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
-    if done > newest:
-        message = marked("{file} says more than the casebook: one of the two was put back")
-        raise HotlineError(message, file=folder / LOG)
-    if not log.headed:
-        log.write_head()
 
 
 @dataclass(frozen=True)
@@ -87,7 +47,7 @@ class _Due:
     terms: frozenset[Terms]  # of trusted lists, which bind it too
 
 
-def write_list(folder: Path, own: Terms) -> list[Unlisted]:
+def write(folder: Path, own: Terms) -> list[Unlisted]:
     """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes.
 
     What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
@@ -98,7 +58,7 @@ def write_list(folder: Path, own: Terms) -> list[Unlisted]:
             due = _due(connection, source)
         if not due:
             continue
-        HashList.open(folder / LIST)  # one that is broken is not for want of a record
+        HashList.open(folder / FOLDER)  # one that is broken is not for want of a record
         written, wrong = _import_each(folder, source, due, terms)
         failed += wrong
         with database.writing(folder) as connection:
@@ -112,7 +72,7 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """Have the hotline's list say how far the hotline's own hashes may go now, also where nothing
     new is listed; why it cannot. What else somebody has set of them there stays.
     """
-    path = folder / LIST
+    path = folder / FOLDER
     try:
         if lists.ask(path, lists_terms.stored).get(HELD, Terms()).tlp != own.tlp:
             with generations.transaction(path) as connection:
@@ -133,7 +93,7 @@ def _import_each(
     try:
         _import(folder, source, due, terms)
     except (ScreenerError, ValueError) as error:
-        if len(due) == 1 or _in_use(folder / LIST):
+        if len(due) == 1 or _in_use(folder / FOLDER):
             why = error if isinstance(error, ScreenerError) else type(error).__name__
             return [], [(one.entry, str(why)) for one in due]
         each = [_import_each(folder, source, [one], terms) for one in due]
@@ -180,10 +140,10 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
-        HashList.open(folder / LIST).import_file(
+        HashList.open(folder / FOLDER).import_file(
             fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
         )
-        known = HashList.open(folder / LIST)
+        known = HashList.open(folder / FOLDER)
         for one in due:
             if one.state is not State.WITHDRAWN:
                 _keep_searched(known, source, one)
