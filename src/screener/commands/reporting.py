@@ -23,13 +23,16 @@ from screener.hotline.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
     from screener.hotline.reporting import Made
+    from screener.hotline.secret import Secret
 
 
 class _Report(SpeakingGroup):
-    """A group whose commands are told by their names; whatever else follows is about results."""
+    """The group `report`, of which one command needs no name: what is none of another command is a
+    file of results, so that `report RESULTS` is `report page RESULTS`.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The name of the command about results may be left out."""
+        """As of any group, with the name put in where it was left out."""
         first = args[0] if args else ""
         named = 2 if first == "--language" else int(first.startswith("--language="))
         language, rest = args[:named], args[named:]
@@ -94,10 +97,10 @@ _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the 
 
 
 class _ForReporters(Speaking):
-    """A command that tells helplines also in its help, and after what is no such command."""
+    """A command whose help ends with helplines, and which tells them of a mistyped call too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any command; after a mistake come helplines."""
+        """As of any command; of a mistake the helplines come first, and what was wrong last."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
@@ -178,7 +181,7 @@ def create(
     )  # fmt: skip
     try:
         _tell_made(made, output, my_images, say)
-    except OSError:  # whoever read it has gone, or its disk is full
+    except BaseException:  # whoever read it has gone, its disk is full, or they have given up
         output.unlink()  # nobody could follow it, nor take it back
         raise
     return 0
@@ -241,7 +244,7 @@ def withdraw(
     return 0
 
 
-def _ask_secret(say: Translator) -> Any:
+def _ask_secret(say: Translator) -> Secret:
     """The secret, which is not shown as it is typed, nor kept by the shell."""
     from screener.hotline.secret import Secret
 
