@@ -217,15 +217,18 @@ def test_times_of_a_case_are_those_of_its_notices(run, desk):
 
 
 def test_a_page_of_results_is_made_as_before(run, tmp_path):
-    """`report RESULTS -o …` in any order of its arguments, and by its name."""
-    results = tmp_path / "results.jsonl"
+    """`report RESULTS -o …` in any order of its arguments, and by its name; results may be called
+    what in its midst looks like an option.
+    """
+    results, odd = tmp_path / "results.jsonl", tmp_path / "a--language=fr.jsonl"
     results.write_text("")
+    odd.write_text("")
     for call in (
         (results, "-o", tmp_path / "a.html"), ("-o", tmp_path / "b.html", results),
-        ("page", results, "-o", tmp_path / "c.html"),
+        ("page", results, "-o", tmp_path / "c.html"), (odd, "-o", tmp_path / "d.html"),
     ):  # fmt: skip
         assert run("report", *call) == (0, "")
-    assert len(list(tmp_path.glob("*.html"))) == 3
+    assert len(list(tmp_path.glob("*.html"))) == 4
     assert "create" in run("report", "--help")[1]
 
 

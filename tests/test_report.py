@@ -17,7 +17,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from command import screener
 from rich.console import Console
 
@@ -32,7 +31,6 @@ from screener import (
     scan,
     spreadsheet,
 )
-from screener.cli import cli
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
@@ -151,14 +149,6 @@ def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_pa
     assert "ab" * 8 not in text
     assert stat.S_IMODE((tmp_path / "r.html").stat().st_mode) == 0o600
     assert "<bdi>&lt;i&gt;one" in text
-
-
-def test_results_of_any_name_are_reported(results, tmp_path):
-    """Also where the name looks like an option in its midst, which is for commands of a hotline."""
-    odd = results.rename(tmp_path / "a--language=fr.jsonl")
-    done = CliRunner().invoke(cli, ["report", str(odd), "-o", str(tmp_path / "r.html")])
-
-    assert (done.exit_code, done.output) == (0, "")
 
 
 def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
