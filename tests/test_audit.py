@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -575,6 +576,23 @@ def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, 
             assert (told and told["number"]) == (wanted[-1] if wanted else None)
     assert log.last("recovered") is None
     log.close()
+
+
+@pytest.mark.parametrize("wrong", [b"x", b"[]", b"{}", b"[" * 50_000])
+def test_a_line_that_is_none_is_not_looked_past(tmp_path, wrong):
+    """What was written over a line in the midst may stand where the one that is asked for stood."""
+    with closing(audit_file.AuditFile.open(tmp_path / "log")) as log:
+        for event in ("open", "case", "case", "recovered"):
+            log.append(event, text="x" * len(wrong))
+        log.write_head()
+    lines = (tmp_path / "log").read_bytes().split(b"\n")
+    lines[2] = wrong.ljust(len(lines[2]))
+    (tmp_path / "log").write_bytes(b"\n".join(lines))
+
+    with closing(audit_file.AuditFile.open(tmp_path / "log")) as log:
+        assert log.last("recovered") is not None
+        with pytest.raises(OutputError, match="as evidence"):
+            log.last("case")
 
 
 def test_no_log_has_lines_and_no_head(tmp_path):

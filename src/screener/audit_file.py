@@ -159,7 +159,9 @@ class AuditFile:
         self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:
-        """The last line of that event, read from the end; None where there is none."""
+        """The last line of that event, read from the end; None where there is none. OutputError
+        where a line on the way is none of a log.
+        """
         with self._path.open("rb") as stream:
             end = self._chain.size
             rest = b""
@@ -168,11 +170,19 @@ class AuditFile:
                 stream.seek(start)
                 first, *whole = (stream.read(end - start) + rest).split(b"\n")
                 rest, end = (first, start) if start else (b"", 0)
-                for line in reversed(whole if start else [first, *whole]):
-                    found = json.loads(line) if line else {}
-                    if found.get("event") == event:
-                        return dict(found)
+                for line in filter(None, reversed(whole if start else [first, *whole])):
+                    found = self._read(line)
+                    if found["event"] == event:
+                        return found
         return None
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(line)
+            found["event"]  # which it has, or it is none
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise OutputError(f"{self._path} has a line that is none of a log; {_LEFT}") from None
+        return found
 
     @property
     def headed(self) -> bool:
