@@ -14,7 +14,6 @@ import threading
 import time
 from collections import Counter
 from os import PathLike
-from types import TracebackType
 
 from screener.audit_file import AuditFile
 from screener.audit_verifying import Verification, verify
@@ -113,12 +112,7 @@ class AuditLog:
     def __enter__(self) -> AuditLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
             return

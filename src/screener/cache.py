@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -248,16 +247,11 @@ class HashCache:
     def __enter__(self) -> HashCache:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.forget()
         except OutputError:
-            if error is None:  # else the error that is under way says more
+            if kind is None:  # else the error that is under way says more
                 raise
         finally:
             self._file.close()

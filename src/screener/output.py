@@ -7,7 +7,6 @@ import os
 import sys
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from screener import guard
@@ -89,16 +88,11 @@ class JsonLines:
     def __enter__(self) -> JsonLines:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.close()
         except OutputError:
-            if error is None:  # else that is what is told
+            if kind is None:  # else that is what is told
                 raise
 
 

@@ -53,7 +53,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         """Not for callers: use `create` or `open`."""
         self._store = store
-        self._folder = store.folder
+        self.folder = store.folder
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
@@ -64,11 +64,6 @@ class Desk:
     def open(cls, folder: FilePath) -> Desk:
         """Open a hotline's folder, and complete what was interrupted; HotlineError."""
         return cls(Store.open(Path(folder)))
-
-    @property
-    def folder(self) -> Path:
-        """Where it is."""
-        return self._folder
 
     @property
     def behind(self) -> Behind:
@@ -101,12 +96,12 @@ class Desk:
 
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             return casebook.find(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
         """All cases, or those in some states, in the order in which they came."""
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             found = [casebook.find(connection, one) for one in casebook.references(connection)]
         return [one for one in found if not states or one.state in states]
 
@@ -121,7 +116,7 @@ class Desk:
         by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
         not confirm it any more.
         """
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             held = casebook.held(connection, case.reference)
         return concerns.of(case, held, self.settings, now=_now(at))
 
@@ -139,7 +134,7 @@ class Desk:
         the hotline's secret key, where it is not kept in its folder.
         """
         by, now = settings.person(by), _now(at)
-        mine = secret_key(self._folder / "hotline.key" if key is None else key)
+        mine = secret_key(self.folder / "hotline.key" if key is None else key)
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._store.at_work():
@@ -215,7 +210,7 @@ class Desk:
         by, reason, now = self._decision(by, reason, at)
         known = self.partners
         found = self.case(reference)
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
@@ -279,7 +274,7 @@ class Desk:
         those of the hotline's zone, as in its notices.
         """
         zone = self.zone
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             found = casebook.statuses(connection, zone)
         return statuses.write(found, day=_now(at).astimezone(zone).date())
 
