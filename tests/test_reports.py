@@ -25,10 +25,12 @@ from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
 from screener.hotline.case import State
-from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal, decode
+from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal, decode, encode
+from screener.hotline.sealed import Unsealable
 from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status
 from screener.located import Located
+from screener.media.sniff import CONTAINERS
 
 DAY = date(2026, 3, 14)
 
@@ -478,11 +480,25 @@ def test_a_note_that_is_hard_to_search_is_searched_soon(letter):
     assert os.times().user - begin < 2
 
 
+def test_a_clip_in_any_container_can_be_reported():
+    """Also one whose type says application, or audio, as those of Ogg and of songs with a cover do;
+    what is no type of a file is refused.
+    """
+    shown = (Located(Hash.parse("pdq", "0" * 64, quality=100)),)
+    for kind in (*CONTAINERS, None):
+        report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(kind, True, shown),))
+        assert decode(encode(report)) == report
+    for wrong in ("text/html", "video", "video/<b>"):
+        report = Report(
+            "0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(wrong, True, shown),)
+        )
+        with pytest.raises(Unsealable):
+            decode(encode(report))
+
+
 def test_what_was_sealed_reads_back_equal(keys):
     """A report and a withdrawal."""
     public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
     report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
-    from screener.hotline.report import encode
-
     for said in (report, Withdrawal(b"3" * 32)):
         assert decode(sealed.unseal(sealed.seal(encode(said), public), secret)) == said
