@@ -14,7 +14,7 @@ from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import KnownMatch
-from screener.hotline.report import Item, Report, Withdrawal, encode
+from screener.hotline.report import LONGEST_VIDEO, Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
 from screener.hotline.sentence import marked
 from screener.lists.records import of_empty_input
@@ -26,7 +26,6 @@ from screener.screen import Screener
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed
 OPEN: Final = ("received", "assessed", "notified")
-_LONGEST_VIDEO: Final = 500_000  # characters of a vPDQ's text that a list takes
 
 Became = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 
@@ -211,7 +210,7 @@ def _store(
         (report.reference, one.kind.name, one.value, one.quality)
         for item in report.items
         for one in item.upright
-        if not of_empty_input(one) and not (one.kind.video and len(one.text) > _LONGEST_VIDEO)
+        if not of_empty_input(one) and not (one.kind.video and len(one.text) > LONGEST_VIDEO)
     ]
     connection.executemany("INSERT OR IGNORE INTO reported VALUES (?, ?, ?, ?)", hashes)
     return int(number)
