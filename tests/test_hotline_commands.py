@@ -108,15 +108,18 @@ def test_no_report_is_left_whose_secret_was_not_told(
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
-    """The secret comes from standard input, so that no shell keeps it; a slip in it is told."""
+    """The secret comes from standard input, so that no shell keeps it, in whatever encoding an
+    editor has kept it; a slip in it is told.
+    """
     key = desk.folder / "hotline.pub"
     _, told = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
                   tmp_path / "r")  # fmt: skip
     secret = re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told).group()
     assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
     assert run("hotline", "status", "-o", tmp_path / "s")[0] == 0
-    code, told = run("report", "status", tmp_path / "s", input=f"{secret.lower()}\n")
-    assert (code, "has arrived" in told) == (0, True)
+    for typed in (f"{secret.lower()}\n", f"{secret}\r\n".encode("utf-16")):
+        code, told = run("report", "status", tmp_path / "s", input=typed)
+        assert (code, "has arrived" in told) == (0, True)
     slip = ("B" if secret[0] == "A" else "A") + secret[1:]
     code, told = run("report", "status", tmp_path / "s", input=f"{slip}\n")
     assert (code, "look for a slip" in told) == (2, True)

@@ -248,8 +248,10 @@ def _ask_secret(say: Translator) -> Secret:
     """The secret, which is not shown as it is typed, nor kept by the shell."""
     from screener.hotline.secret import Secret
 
-    if sys.stdin is None or not sys.stdin.isatty():
-        return Secret.parse("" if sys.stdin is None else sys.stdin.readline(1000))
+    if sys.stdin is None:
+        return Secret.parse("")
+    if not sys.stdin.isatty():  # of what an editor of Windows puts between letters, none counts
+        return Secret.parse(sys.stdin.buffer.readline(1000).decode("utf-8", "replace"))
     return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
 
 
