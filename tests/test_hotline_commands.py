@@ -487,9 +487,10 @@ def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(r
 
 
 def test_a_reference_is_read_as_it_is_copied_from_an_arabic_text(run, desk):
-    """Where it stands between characters that nobody sees."""
+    """Where it stands between characters that nobody sees. One that is not even text is none."""
     case = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))[0].case
     assert run("case", "show", f"\u2068{case}\u2069 ")[0] == 0
+    assert run("case", "show", f"{case}\udcff") == (2, f"screener: there is no case {case}\ufffd\n")
 
 
 def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):

@@ -17,6 +17,7 @@ from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator, visible
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
+from screener.printable import printable
 
 if TYPE_CHECKING:
     from screener.hotline.case import Case
@@ -31,8 +32,10 @@ _BECAME = {
 
 
 def _bare(text: str) -> str:
-    """A reference or an id without what isolates it in an Arabic text, from which it was copied."""
-    return visible(text).strip()
+    """A reference or an id without what isolates it in an Arabic text, from which it was copied,
+    and with nothing that is no text.
+    """
+    return printable(visible(text).strip())
 
 
 _REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
