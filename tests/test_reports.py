@@ -21,9 +21,7 @@ from PIL import Image, ImageOps
 
 from screener import Hash
 from screener.errors import HotlineError
-from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
 from screener.hotline.case import State
@@ -31,7 +29,6 @@ from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal, decode
 from screener.hotline.sealed import Unsealable
 from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status
-from screener.lists.formats.writers.entry import Tally
 from screener.located import Located
 from screener.media.sniff import CONTAINERS
 
@@ -99,24 +96,6 @@ def test_a_clip_of_oneself_gives_hashes_of_its_frames_and_of_the_whole(tmp_path,
     for one in (one for one in frames if one.orientation == "flip_horizontal"):
         others = [o for o in theirs.hashes if (o.orientation, o.time) == ("upright", one.time)]
         assert min(one.hash.distance(o.hash) for o in others if o.hash.kind.perceptual) <= 31
-
-
-def test_of_a_clip_of_hours_as_many_frames_are_kept_as_a_list_takes(tmp_path, draw, monkeypatch):
-    """Evenly over all of it: a list leaves out a value that is too long for a line, and nothing of
-    the clip would match but the very file.
-    """
-    frames = [VideoFrame(-1, float(second), 90, bytes(32)) for second in range(4 * 3600)]
-    long = Hash(KINDS["vpdq"], pack_vpdq(frames))
-    monkeypatch.setattr(own_media.vpdq, "compute", lambda _: (long, None))
-
-    (tmp_path / "mine.mp4").write_bytes(clip(panned(draw.scene, 3, 4)))
-
-    item = item_of(tmp_path / "mine.mp4")
-
-    (kept,) = (one.hash for one in item.hashes if one.hash.kind.video)
-    assert Tally().fits(kept)
-    assert not Tally().fits(long)
-    assert [one.time for one in vpdq_frames(kept.value)] == list(range(0, 4 * 3600, 3))
 
 
 def test_addresses_suffice_and_look_no_different(tmp_path, keys, in_process):

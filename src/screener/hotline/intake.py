@@ -14,7 +14,7 @@ from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import KnownMatch
-from screener.hotline.report import LONGEST_VIDEO, Item, Report, Withdrawal, encode
+from screener.hotline.report import Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
 from screener.hotline.sentence import marked
 from screener.lists.records import of_empty_input
@@ -210,7 +210,7 @@ def _store(
         (report.reference, one.kind.name, one.value, one.quality)
         for item in report.items
         for one in item.upright
-        if not of_empty_input(one) and not (one.kind.video and len(one.text) > LONGEST_VIDEO)
+        if not of_empty_input(one)
     ]
     connection.executemany("INSERT OR IGNORE INTO reported VALUES (?, ?, ?, ?)", hashes)
     return int(number)

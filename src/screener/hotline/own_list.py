@@ -12,10 +12,12 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from screener.errors import IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
+from screener.hashing.video import pack_vpdq, vpdq_frames
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.index.held import one_at_a_time
@@ -30,6 +32,7 @@ from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
 
 FOLDER = "hotline.list"
+_LONGEST_VIDEO = 500_000  # characters of a value; a cell of the list's format takes some more
 _FRESH = ".entries-"  # files that go with the import of what they hold
 Unlisted = tuple[str, str]  # a record that cannot be listed, and why
 # What nobody has checked goes to nobody.
@@ -169,6 +172,16 @@ def _keep_searched(known: HashList, source: str, due: _Due) -> None:
             )
 
 
+def _fitting(one: Hash) -> Hash:
+    """A hash as a line of the list has a place for it: of a video of hours every so many frames,
+    evenly over all of it. One that is too long would be left out, and nothing of the video match.
+    """
+    if not one.kind.video:
+        return one
+    step = -(-len(one.text) // _LONGEST_VIDEO)
+    return Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+
+
 def _row(source: str, due: _Due) -> Entry:
     """A record as it is imported; the narrowest terms of its hashes are its labels."""
     labels: dict[str, set[str]] = {}
@@ -182,7 +195,7 @@ def _row(source: str, due: _Due) -> Entry:
                 told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
                 labels.setdefault(name, set()).add(told)
     return Entry(
-        source, due.entry, due.state, tuple(Listed(one, None) for one in due.hashes), (),
+        source, due.entry, due.state, tuple(Listed(_fitting(one), None) for one in due.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
 

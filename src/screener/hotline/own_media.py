@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from os import PathLike
 from typing import ClassVar
 
@@ -16,9 +15,8 @@ from screener import vpdq
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
-from screener.hashing.hash import KINDS, Hash
-from screener.hashing.video import pack_vpdq, vpdq_frames
-from screener.hotline.report import LONGEST_VIDEO, REGIONS, Item
+from screener.hashing.hash import KINDS
+from screener.hotline.report import REGIONS, Item
 from screener.hotline.wording import UNHASHED
 from screener.located import Located
 from screener.media.archive import Budget
@@ -73,13 +71,7 @@ class _Making:
         made, _ = vpdq.compute(target.path)
         if made is None:
             return hashed
-        return replace(hashed, hashes=(*hashed.hashes, Located(_listable(made))))
-
-
-def _listable(made: Hash) -> Hash:
-    """A vPDQ that the hotline's list takes: of a clip of hours each second frame, or third."""
-    step = -(-len(made.text) // LONGEST_VIDEO)
-    return Hash(made.kind, pack_vpdq(islice(vpdq_frames(made.value), 0, None, step)))
+        return replace(hashed, hashes=(*hashed.hashes, Located(made)))
 
 
 def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:

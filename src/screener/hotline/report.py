@@ -32,7 +32,6 @@ MOST_HASHES = 20_000  # of all items together
 MOST_UPRIGHT = 2_000  # of those that the hotline's list takes in as seeds
 MOST_TIMES = 100_000  # further times of their frames
 LONGEST_NOTE = 4_000
-LONGEST_VIDEO = 500_000  # characters of a vPDQ's text that the hotline's list takes
 REGIONS = ("full", "trimmed", "enlarged")
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
