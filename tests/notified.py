@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from screener import Hash
-from screener.hotline.case import Case, Event
-from screener.hotline.notice import Held
+from screener.hotline.case import Case, Event, Held
 from screener.hotline.partners import Hotline, Partner
 from screener.lists.terms import Terms
 
@@ -17,8 +16,8 @@ HOTLINE = Hotline(
 )  # fmt: skip
 PDQ, MD5, SHA1 = "0123456789abcdef" * 4, "ab" * 16, "cd" * 20
 HELD = (
-    Held(Hash.parse("pdq", PDQ), Terms(tlp="AMBER")),
-    Held(Hash.parse("md5", MD5), Terms(tlp="GREEN")),
+    Held(Hash.parse("pdq", PDQ), "a list", Terms(tlp="AMBER")),
+    Held(Hash.parse("md5", MD5), "a list", Terms(tlp="GREEN")),
 )
 
 

@@ -130,11 +130,11 @@ def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
-    assert translator("en").told(unread[0].error) == unread[0].detail
-    assert translator("ar").told(unread[0].error) != unread[0].detail
+    assert translator("en").told(unread[0].error) == str(unread[0].error)
+    assert translator("ar").told(unread[0].error) != str(unread[0].error)
     assert [one.file for one in found] == ["good.json"]
-    assert [(one.file, one.reason) for one in unread] == [("bad.json", reason)]
-    assert "passwd" not in unread[0].detail
+    assert [(one.file, one.error.reason) for one in unread] == [("bad.json", reason)]
+    assert "passwd" not in str(unread[0].error)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_damaged_and_hostile_files_are_told_apart(folder, tmp_path, data, reason
     found, unread = read(tmp_path)
 
     assert found == []
-    assert [one.reason for one in unread] == [reason]
+    assert [one.error.reason for one in unread] == [reason]
 
 
 def test_only_plain_files_are_opened(folder, tmp_path):
@@ -175,7 +175,7 @@ def test_only_plain_files_are_opened(folder, tmp_path):
     found, unread = read(tmp_path)
 
     assert found == []
-    reasons = {one.file: one.reason for one in unread}
+    reasons = {one.file: one.error.reason for one in unread}
     assert [reasons[name] for name in ("link.json", "folder.json", "pipe.json")] == [
         "not_a_file"
     ] * 3
@@ -191,7 +191,7 @@ def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch
     found, unread = read(tmp_path)
 
     assert len(found) == 3
-    assert [(one.reason, one.detail) for one in unread] == [
+    assert [(one.error.reason, str(one.error)) for one in unread] == [
         (
             "too_many",
             "the 2 oldest files have not been read, but the newest 3: move old ones away",
@@ -216,7 +216,7 @@ def test_what_comes_last_is_read_whatever_its_name_and_its_date(folder, tmp_path
 
     assert "N-2" in [one.notice for one in found]
     assert len(found) == 3
-    assert [one.reason for one in unread] == ["too_many"]
+    assert [one.error.reason for one in unread] == ["too_many"]
 
 
 def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):
@@ -234,7 +234,7 @@ def test_a_folder_that_is_not_there_says_nothing(tmp_path):
     """Before the first notice; after it, it is out of reach, and that is told."""
     assert read(tmp_path / "none", sent={}) == ([], [])
     found, (told,) = read(tmp_path / "none")
-    assert (found, told.file, told.reason) == ([], "acknowledgements", "unreadable")
+    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @pytest.mark.parametrize("made", ["a file", "a link to itself"])
@@ -246,7 +246,7 @@ def test_a_folder_that_is_none_is_told_like_a_file_that_is_no_answer(tmp_path, m
     else:
         path.symlink_to(path)
     found, (told,) = read(tmp_path)
-    assert (found, told.file, told.reason) == ([], "acknowledgements", "unreadable")
+    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @given(st.one_of(st.binary(max_size=200), st.builds(

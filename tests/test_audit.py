@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -486,6 +487,22 @@ def test_threads_share_a_log(engine, tmp_path):
     assert not found.trouble
 
 
+def test_a_closed_log_touches_no_file_any_more(engine, tmp_path):
+    """Its descriptor is another file's by then: closing it again, as where a block is left in which
+    it was closed, does nothing, and a decision is refused.
+    """
+    with audit.open_log(tmp_path / "log", engine) as log:
+        log.close()
+        with (tmp_path / "other").open("wb", buffering=0) as other:
+            with pytest.raises(OutputError, match="closed"):
+                log.write(engine.match([], input="late"))
+            log.close()
+            other.write(b"its own")
+
+    assert (tmp_path / "other").read_bytes() == b"its own"
+    assert audit.verify(tmp_path / "log").closed
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_adds_no_line(engine, tmp_path):
     """It is told so, and leaving its block ends nothing: the log is that of who opened it."""
@@ -561,6 +578,23 @@ def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, 
     log.close()
 
 
+@pytest.mark.parametrize("wrong", [b"x", b"[]", b"{}", b"[" * 50_000])
+def test_a_line_that_is_none_is_not_looked_past(tmp_path, wrong):
+    """What was written over a line in the midst may stand where the one that is asked for stood."""
+    with closing(audit_file.AuditFile.open(tmp_path / "log")) as log:
+        for event in ("open", "case", "case", "recovered"):
+            log.append(event, text="x" * len(wrong))
+        log.write_head()
+    lines = (tmp_path / "log").read_bytes().split(b"\n")
+    lines[2] = wrong.ljust(len(lines[2]))
+    (tmp_path / "log").write_bytes(b"\n".join(lines))
+
+    with closing(audit_file.AuditFile.open(tmp_path / "log")) as log:
+        assert log.last("recovered") is not None
+        with pytest.raises(OutputError, match="as evidence"):
+            log.last("case")
+
+
 def test_no_log_has_lines_and_no_head(tmp_path):
     """The head is there with the first line, of a run that was killed behind it."""
     log = audit_file.AuditFile.open(tmp_path / "log")
@@ -625,6 +659,27 @@ def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkey
 
     found = audit.verify(tmp_path / "log")
     assert (found.decisions, found.closed, found.trouble) == (0, True, ())
+
+
+@pytest.mark.parametrize("place_of", ["before", "after"])
+def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
+    engine, tmp_path, monkeypatch, place_of
+):
+    """What a signal interrupts goes on afterwards: the line that is under way is written first."""
+    write, log = disk.current.write, audit.open_log(tmp_path / "log", engine)
+
+    def interrupted(handle, data):
+        write(handle, b"" if place_of == "before" else data)
+        if b'"decision"' in data:
+            log.close()
+        write(handle, data if place_of == "before" else b"")
+
+    monkeypatch.setattr(disk.current, "write", interrupted)
+    with log:
+        log.write(engine.match([]))
+
+    found = audit.verify(tmp_path / "log")
+    assert (found.trouble, found.decisions, found.closed) == ((), 1, True)
 
 
 def test_the_commands_write_and_verify(place, tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
 from screener.hotline import likeness, statuses
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
@@ -427,6 +428,24 @@ def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
 
     assert [one.became for one in took] == ["new", "joined", "new", "joined"]
     assert [took[1].case, took[3].case] == [took[0].case] * 2
+
+
+def test_a_video_of_hours_is_listed_by_fewer_frames_and_not_without_any(desk, monkeypatch):
+    """Evenly over all of it, as many as a line of the list has a place for: by the digests alone
+    nothing of it would match but the very file.
+    """
+    frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
+    hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
+    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    (taken,) = take(desk, report_of(item))
+
+    illegal(desk, taken.case, monkeypatch, item)
+
+    for entry in (f"{taken.case}/report-1", f"{taken.case}/item"):
+        (shown,) = desk.own_list.show(entry, values=True)
+        (text,) = (one.value for one in shown.hashes if one.kind == "vpdq")
+        times = [one.time for one in vpdq_frames(Hash.parse("vpdq", text).value)]
+        assert times == list(range(0, 9_000, 2))
 
 
 def test_a_reversal_ends_matches_at_once_and_for_good(desk, pictures, items, monkeypatch):

@@ -19,9 +19,9 @@ LAYERS = [
     "starting", "orders", "visiting", "worker", "workers", "working", "newest", "result_lines",
     "finished", "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog",
     "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "spreadsheet", "audit_line",
-    "audit_chain", "audit_file", "audit", "progress", "hash_lines", "measure", "copies",
-    "recall", "calibrate", "calibration_page", "console", "tally", "list_pages", "hotline",
-    "commands", "cli",
+    "audit_chain", "audit_file", "audit_verifying", "audit", "progress", "hash_lines", "measure",
+    "copies", "recall", "calibrate", "calibration_page", "console", "tally", "list_pages",
+    "hotline", "commands", "cli",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.hashing.hash import KINDS
-from screener.hotline import completing, sealed
+from screener.hotline import own_list, sealed
 from screener.hotline.desk import Desk
 from screener.hotline.report import MOST_HASHES, Report, decode, encode
 from screener.hotline.sealed import Unsealable
@@ -202,7 +202,7 @@ def test_what_has_no_score_is_refused_with_one(kind, score):
 
 def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp_path, monkeypatch):
     """Whatever is wrong with it: it is told on each opening, and listed once it can be."""
-    desk, made, broken = make_desk(tmp_path / "hotline"), completing._row, []
+    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._row, []
 
     def row(source, due):
         if not broken:
@@ -211,16 +211,16 @@ def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp
             raise ValueError("of no use")
         return made(source, due)
 
-    monkeypatch.setattr(completing, "_row", row)
+    monkeypatch.setattr(own_list, "_row", row)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
     assert [one.became for one in took] == ["new", "new"]
     again = Desk.open(desk.folder)
-    assert again.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.behind.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
     assert again.own_list.states["seed"] == 1
     broken[0] = "none"
     again = Desk.open(desk.folder)
-    assert again.unlisted == []
+    assert again.behind.unlisted == []
     assert again.own_list.states["seed"] == 2
 
 

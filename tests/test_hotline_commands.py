@@ -78,34 +78,48 @@ def test_a_reporter_is_told_in_their_language_to_download_nothing(
 
 
 @pytest.mark.parametrize("begins", ["The report tells more", "The report is", "Your secret"])
-def test_no_report_is_left_whose_secret_was_not_told(run, desk, tmp_path, monkeypatch, begins):
-    """Wherever the disk becomes full before: it could not be followed, nor taken back."""
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (click.Abort(), "interrupted"),
+    ],
+)
+def test_no_report_is_left_whose_secret_was_not_told(
+    run, desk, tmp_path, monkeypatch, begins, error, words
+):
+    """Wherever the disk becomes full before, or somebody presses Ctrl-C: it could not be followed,
+    nor taken back.
+    """
     echo, said = click.echo, []
 
-    def full(text="", **settings):
+    def stopped(text="", **settings):
         said.append(text)
         if text.startswith(begins):
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise error
         echo(text, **settings)
 
-    monkeypatch.setattr(click, "echo", full)
+    monkeypatch.setattr(click, "echo", stopped)
     key, file = desk.folder / "hotline.pub", tmp_path / "r"
     note = ("--note", "my name is Sara")
     code, told = run("report", "create", "--to", key, "--address", PAGE, *note, "-o", file)
-    assert (code, "the disk is full" in told, file.exists()) == (2, True, False)
+    assert (code != 0, words in told, file.exists()) == (True, True, False)
     assert any(text.startswith(begins) for text in said)
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
-    """The secret comes from standard input, so that no shell keeps it; a slip in it is told."""
+    """The secret comes from standard input, so that no shell keeps it, in whatever encoding an
+    editor has kept it; a slip in it is told.
+    """
     key = desk.folder / "hotline.pub"
     _, told = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
                   tmp_path / "r")  # fmt: skip
     secret = re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told).group()
     assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
     assert run("hotline", "status", "-o", tmp_path / "s")[0] == 0
-    code, told = run("report", "status", tmp_path / "s", input=f"{secret.lower()}\n")
-    assert (code, "has arrived" in told) == (0, True)
+    for typed in (f"{secret.lower()}\n", f"{secret}\r\n".encode("utf-16")):
+        code, told = run("report", "status", tmp_path / "s", input=typed)
+        assert (code, "has arrived" in told) == (0, True)
     slip = ("B" if secret[0] == "A" else "A") + secret[1:]
     code, told = run("report", "status", tmp_path / "s", input=f"{slip}\n")
     assert (code, "look for a slip" in told) == (2, True)
@@ -206,15 +220,18 @@ def test_times_of_a_case_are_those_of_its_notices(run, desk):
 
 
 def test_a_page_of_results_is_made_as_before(run, tmp_path):
-    """`report RESULTS -o …` in any order of its arguments, and by its name."""
-    results = tmp_path / "results.jsonl"
+    """`report RESULTS -o …` in any order of its arguments, and by its name; results may be called
+    what in its midst looks like an option.
+    """
+    results, odd = tmp_path / "results.jsonl", tmp_path / "a--language=fr.jsonl"
     results.write_text("")
+    odd.write_text("")
     for call in (
         (results, "-o", tmp_path / "a.html"), ("-o", tmp_path / "b.html", results),
-        ("page", results, "-o", tmp_path / "c.html"),
+        ("page", results, "-o", tmp_path / "c.html"), (odd, "-o", tmp_path / "d.html"),
     ):  # fmt: skip
         assert run("report", *call) == (0, "")
-    assert len(list(tmp_path.glob("*.html"))) == 3
+    assert len(list(tmp_path.glob("*.html"))) == 4
     assert "create" in run("report", "--help")[1]
 
 
@@ -470,9 +487,10 @@ def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(r
 
 
 def test_a_reference_is_read_as_it_is_copied_from_an_arabic_text(run, desk):
-    """Where it stands between characters that nobody sees."""
+    """Where it stands between characters that nobody sees. One that is not even text is none."""
     case = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))[0].case
     assert run("case", "show", f"\u2068{case}\u2069 ")[0] == 0
+    assert run("case", "show", f"{case}\udcff") == (2, f"screener: there is no case {case}\ufffd\n")
 
 
 def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):

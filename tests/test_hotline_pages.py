@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from notified import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 
 from screener.errors import HotlineError
-from screener.hotline import helplines, notice_pages, status_page
+from screener.hotline import helplines, notice_files, status_page
 from screener.hotline.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.defang import defanged
 from screener.hotline.language import translator, unreviewed
@@ -83,7 +83,7 @@ def notice_page(language, folder, *, addresses=("https://a.example/",), text="x"
     to = replace(partner(folder), name=text)
     one = case(addresses=tuple(addresses))
     made = make(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=HELD)
-    return notice_pages.html_of(made, translator(language))
+    return notice_files.html_of(made, translator(language))
 
 
 def cases(text="meta"):

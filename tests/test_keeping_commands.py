@@ -276,3 +276,26 @@ def test_no_name_commands_the_terminal(tmp_path):
     for done in told:
         assert "\ufffd[31m" in done.stdout + done.stderr
         assert "\x1b" not in done.stdout + done.stderr
+
+
+# --- all of them
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("show", "LIST", "a\udcff"),
+        ("show", "LIST", "a1", "--source", "\udcff"),
+        ("opinion", "LIST", "\udcff", "--state", "disputed", "--by", "a", "--reason", "x"),
+        ("quarantine", "LIST", "--release-entry", "\udcff", "--kind", "pdq", "--by", "a"),
+        ("purge", "LIST", "--source", "\udcff", "--by", "a", "--yes"),
+        ("terms", "LIST", "--source", "\udcff", "--tlp", "RED"),
+        ("import", "LIST/../a.csv", "--into", "LIST", "--by", "\udcff"),
+    ],
+)
+def test_what_is_typed_in_another_encoding_is_a_mistake(made, call):
+    """And no fault of ours: no list can hold it."""
+    (made.parent / "a.csv").touch()
+    done = CliRunner().invoke(cli, [one.replace("LIST", str(made)) for one in call])
+
+    assert (done.exit_code, "no text in UTF-8" in done.output) == (2, True)

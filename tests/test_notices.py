@@ -16,9 +16,11 @@ from notified import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, par
 
 from screener import Hash
 from screener.errors import HotlineError
-from screener.hotline import delivery, notices
+from screener.hotline import delivery
+from screener.hotline.case import Held
 from screener.hotline.defang import defanged
-from screener.hotline.notice import Held, make
+from screener.hotline.notice import make
+from screener.hotline.notice_files import files_of
 from screener.lists.terms import Terms
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +32,8 @@ NAMES = sorted(
 def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=HELD):
     """Write the made-up notice into a folder, in both steps; where it lies."""
     whom = to or partner(folder)
-    notices.stage(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
+    made = make(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
+    delivery.stage(whom.folder, notice, made.case, files_of(made))
     delivery.give(whom.folder, notice)
     return whom.folder / notice
 
@@ -130,7 +133,7 @@ def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
     """A hash goes to a partner only as far as who gave it allows; the rest of the notice goes, and
     what was withheld is told to the hotline and not to the partner.
     """
-    held = [Held(Hash.parse("pdq", PDQ), terms)]
+    held = [Held(Hash.parse("pdq", PDQ), "a list", terms)]
     to = partner(tmp_path, audience=audience)
     made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=held)
 
@@ -145,7 +148,7 @@ def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
 
 def test_only_kinds_that_the_partner_takes_are_sent(tmp_path):
     """Of two kinds, one; a hash that two sources gave goes once, under the narrower terms."""
-    twice = [Held(HELD[0].hash, Terms(tlp="CLEAR")), *HELD]
+    twice = [Held(HELD[0].hash, "a list", Terms(tlp="CLEAR")), *HELD]
     to = partner(tmp_path, kinds=("pdq",))
     made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
 
@@ -176,7 +179,7 @@ def test_an_id_is_a_plain_name(tmp_path, notice):
 
 def test_a_notice_that_says_nothing_is_not_written(tmp_path):
     """Neither an address nor a hash that may go: an error that names the partner, and no hash."""
-    held = [Held(Hash.parse("pdq", PDQ), Terms())]
+    held = [Held(Hash.parse("pdq", PDQ), "a list", Terms())]
     with pytest.raises(HotlineError, match="may go to meta") as caught:
         write(tmp_path, one=case(addresses=()), hashes=held)
     assert PDQ not in str(caught.value)
@@ -328,7 +331,7 @@ def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
     value = [f"{n:064x},100,{n}.0" for n in range(1, 90)]
     video = Hash.parse("vpdq", json.dumps(value))
     to = partner(tmp_path, kinds=("vpdq",))
-    folder = write(tmp_path, to=to, hashes=[Held(video, Terms(tlp="AMBER"))])
+    folder = write(tmp_path, to=to, hashes=[Held(video, "a list", Terms(tlp="AMBER"))])
 
     for language, said in (("ar", "انظروا"), ("fr", "voir notice.json"), ("en", "see notice.json")):
         for ending in ("txt", "html"):
@@ -375,8 +378,8 @@ def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
             now = RECEIVED + timedelta(hours=hours)
             found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
             assert found == []
-            assert left.reason == "not_filled_in"
-            assert why in left.detail
+            assert left.error.reason == "not_filled_in"
+            assert why in str(left.error)
     answer.write_text(timed.replace("…", "Sam"))
     (found,), unread = read(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)

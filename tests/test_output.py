@@ -47,7 +47,7 @@ def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
             seconds=draw.choice([None, 0.0, 1e-06, 2.5]),
         )  # fmt: skip
 
-        line = output.to_line(result)
+        line = result.to_json()
 
         assert line == json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
 

@@ -43,6 +43,7 @@ from ray_cluster import CalamityEngine, UnreadyEngine
 from screener import ray as on_ray
 from screener.ray import crew, nodes, scanning
 from screener.ray.head import Head
+from screener.ray.post import Call
 
 
 def told(results):
@@ -184,7 +185,7 @@ class Actor:
 
     def send(self, errands, number):
         """As `Crew.send`."""
-        self.sent.append(crew.Call(errands, self, Future()))
+        self.sent.append(Call(errands, self, Future()))
         return self.sent[-1]
 
     def bury(self, post, error):

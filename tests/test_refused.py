@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from command import screener
 
 from screener import HashCache, HashList, Screener, ScreenerError, audit, output
 from screener.cli import cli
-from screener.commands.deciding import begun
+from screener.commands.deciding import recorded
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "fixtures" / "images" / "alley.jpg"
@@ -164,7 +165,7 @@ def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, e
             output.claim_jsonl(place / name) as out,
             audit.claim_log(place / log_name) as log,
         ):
-            list(begun(failing(), out, log, engine))
+            list(recorded(failing(), ExitStack(), engine, out=out, log=log, count=False))
 
     assert held(place) == before
 
@@ -182,7 +183,7 @@ def test_an_interrupt_before_the_first_result_is_a_run(place):
         output.claim_jsonl(place / "keep.jsonl") as out,
         audit.claim_log(place / "log") as log,
     ):
-        list(begun(interrupted(), out, log, engine))
+        list(recorded(interrupted(), ExitStack(), engine, out=out, log=log, count=False))
 
     assert (place / "keep.jsonl").read_bytes() == b""
     last = json.loads((place / "log").read_text().splitlines()[-1])

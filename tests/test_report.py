@@ -315,6 +315,35 @@ def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path
     assert report.write_html(empty, tmp_path / "e.html") == 0
 
 
+def test_a_damaged_line_counts_for_nothing(results, tmp_path):
+    """Of a line that is no result in one place nothing is on the page, nor does it prevent it."""
+    whole = results.read_bytes()
+    report.write_html(results, tmp_path / "whole.html")
+    line = json.loads(whole.splitlines()[0])
+    (match,) = line["matches"]
+    without = {name: value for name, value in line.items() if name != "mtime_ns"}
+    odd = [
+        without, line | {"policy": []}, line | {"reason": []}, line | {"media": 5},
+        line | {"bytes": 10**400},
+        line | {"lists": [{}]}, line | {"same": 5},
+    ]  # fmt: skip
+    for wrong in (
+        {"list": None}, {"source": None}, {"entry": None}, {"state": []}, {"kind": []},
+        {"radius": -1}, {"radius": 10**9}, {"distance": -1}, {"distance": 32}, {"distance": "x"},
+        {"video": {"input_span": 5, "listed_span": [0, 1]}}, {"video": 5},
+    ):  # fmt: skip
+        odd.append(line | {"matches": [match, match | wrong]})
+    odd.append(line | {"matches": [match, {}]})
+    lines = [json.dumps(one | {"input": f"odd {n}"}) + "\n" for n, one in enumerate(odd)]
+    results.write_bytes(whole + "".join(lines).encode())
+
+    assert report.write_html(results, tmp_path / "r.html") == len(odd)
+    page = (tmp_path / "r.html").read_text()
+    note = f"<p>{len(odd)} lines could not be read.</p>"
+    assert note in page
+    assert page.replace(note, "") == (tmp_path / "whole.html").read_text()
+
+
 @pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
 def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
     """It gives its lines once, and the page that is read from it in two goes counted none."""

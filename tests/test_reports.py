@@ -19,14 +19,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from screener import Hash
 from screener.errors import HotlineError
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
 from screener.hotline.case import State
-from screener.hotline.report import Report, Withdrawal, decode
+from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal, decode, encode
+from screener.hotline.sealed import Unsealable
 from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status
+from screener.located import Located
+from screener.media.sniff import CONTAINERS
 
 DAY = date(2026, 3, 14)
 
@@ -70,7 +74,7 @@ def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, key
     }  # fmt: skip
     assert len({one.orientation for one in item.hashes}) == 8
     assert (item.type, item.moving) == ("image/jpeg", False)
-    assert [(one.place, one.reason.reason) for one in made.troubles] == [(1, "unsupported")]
+    assert [(one.place, one.error.reason) for one in made.troubles] == [(1, "unsupported")]
     for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
         assert told not in content
 
@@ -187,6 +191,30 @@ def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, nam
     assert not re.search(rb"\d\d:\d\d", content)
     values = b"".join(one.hash.value for item in report.items for one in item.hashes)
     assert not any(pixels[at : at + 8] in values for at in spots)
+
+
+def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeypatch):
+    """Of several clips that hardly move it would have more times than one holds: whoever made it is
+    told, and not the hotline alone, which can tell nobody.
+    """
+    times = tuple(map(float, range(MOST_TIMES)))
+    shown = [Hash.parse("pdq", f"{number:064x}", quality=100) for number in range(2)]
+    clips = [Item("video/mp4", True, (Located(one, again=times),)) for one in shown]
+    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(clips[: len(paths)]), ()))
+
+    with pytest.raises(HotlineError, match="make several"):
+        reporting.create(tmp_path / "r", key=keys.public, my_images=["a", "b"])
+    assert os.listdir(tmp_path) == []
+    reporting.create(tmp_path / "r", key=keys.public, my_images=["a"])
+    assert opened(tmp_path / "r", keys)[1].items == (clips[0],)
+
+
+def test_a_note_that_is_not_all_text_is_sent_with_what_is(tmp_path, keys):
+    """A terminal of another encoding hands over bytes, of which Python makes what no file holds."""
+    given = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}
+    reporting.create(tmp_path / "r", **given)
+
+    assert opened(tmp_path / "r", keys)[1].note == "caf\ufffd, \ufffd"
 
 
 def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_process):
@@ -452,11 +480,25 @@ def test_a_note_that_is_hard_to_search_is_searched_soon(letter):
     assert os.times().user - begin < 2
 
 
+def test_a_clip_in_any_container_can_be_reported():
+    """Also one whose type says application, or audio, as those of Ogg and of songs with a cover do;
+    what is no type of a file is refused.
+    """
+    shown = (Located(Hash.parse("pdq", "0" * 64, quality=100)),)
+    for kind in (*CONTAINERS, None):
+        report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(kind, True, shown),))
+        assert decode(encode(report)) == report
+    for wrong in ("text/html", "video", "video/<b>"):
+        report = Report(
+            "0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(wrong, True, shown),)
+        )
+        with pytest.raises(Unsealable):
+            decode(encode(report))
+
+
 def test_what_was_sealed_reads_back_equal(keys):
     """A report and a withdrawal."""
     public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
     report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
-    from screener.hotline.report import encode
-
     for said in (report, Withdrawal(b"3" * 32)):
         assert decode(sealed.unseal(sealed.seal(encode(said), public), secret)) == said

@@ -14,7 +14,7 @@ from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 from screener import audit
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
-from screener.hotline import completing, own_media, store
+from screener.hotline import own_list, own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.index.held import one_at_a_time
@@ -77,8 +77,8 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
     with monkeypatch.context() as patched:
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
-            (store.database, "create"), (store.completing, "write_log"),
-            (store.completing, "write_list"), (store.completing, "write_notices"),
+            (store.database, "create"), (store.case_log, "write"),
+            (store.own_list, "write"), (store.notifying, "hand_out"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
         with pytest.raises(Cut):
@@ -172,7 +172,7 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     key.unlink()
 
     again = Desk.open(desk.folder)
-    assert again.unlogged is None
+    assert again.behind.unlogged is None
     assert again.case(taken.case).addresses == (PAGE,)
     assert again.overdue(at=NOON + timedelta(hours=25))
     with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
@@ -181,9 +181,9 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
 
     with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
         store.casebook.log(connection, "left", at="x", by="x")
-    assert "audit.pem" in str(Desk.open(desk.folder).unlogged)
+    assert "audit.pem" in str(Desk.open(desk.folder).behind.unlogged)
     key.write_bytes(made)
-    assert Desk.open(desk.folder).unlogged is None
+    assert Desk.open(desk.folder).behind.unlogged is None
     lines = (desk.folder / "cases.audit").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == "left"
     assert audit.verify(desk.folder / "cases.audit").closed
@@ -195,7 +195,7 @@ def fetched(desk, monkeypatch, *, before):
     """
     to, away = desk.folder / "to/meta", desk.folder.parent / "away"
     away.mkdir(exist_ok=True)
-    mark = store.completing._mark
+    mark = store.notifying._mark
 
     def stop(folder, notice, column):
         if column == before:
@@ -203,7 +203,7 @@ def fetched(desk, monkeypatch, *, before):
         mark(folder, notice, column)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.completing, "_mark", stop)
+        patched.setattr(store.notifying, "_mark", stop)
         with pytest.raises(Cut):
             desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
     for _ in range(2):
@@ -239,11 +239,11 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
-    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(case, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(case, "meta")]
 
     to.rmdir()
     shutil.move(desk.folder / "elsewhere", to)
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list(to.glob("N-*"))) == 1
 
 
@@ -264,11 +264,11 @@ def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatc
     with pytest.raises(HotlineError, match="mount"):
         desk.notify(second, "meta", by="amina", reason="x", at=NOON)
 
-    assert [one[:2] for one in Desk.open(desk.folder).pending] == [(second, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(second, "meta")]
     assert list(to.iterdir()) == []
     to.rmdir()
     away.rename(to)
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list((to / "meta").glob("N-*"))) == 2
 
 
@@ -305,10 +305,10 @@ def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item
     for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
         partners.unlink() if known is None else partners.write_text(known)
         again = Desk.open(desk.folder)
-        assert [one[:2] for one in again.pending] == [(case, "meta")]
+        assert [one[:2] for one in again.behind.pending] == [(case, "meta")]
         assert again.case(case).state == "notified"
     partners.write_text(text, "utf-8")
-    assert Desk.open(desk.folder).pending == []
+    assert Desk.open(desk.folder).behind.pending == []
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
@@ -346,7 +346,7 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 
     again = Desk.open(desk.folder)
 
-    assert again.unbound is None
+    assert again.behind.unbound is None
     assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
     assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
     wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
@@ -360,9 +360,9 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, monkeypatch):
     """While a large import runs, a hotline is not held up for as long as it has reports."""
     monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
-    waited, made = [], completing._import
+    waited, made = [], own_list._import
     monkeypatch.setattr(
-        completing, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+        own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
     with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
@@ -370,8 +370,8 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         waited.clear()
         again = Desk.open(desk.folder)
     assert waited == [2]
-    assert len(again.unlisted) == 2
-    assert Desk.open(desk.folder).unlisted == []
+    assert len(again.behind.unlisted) == 2
+    assert Desk.open(desk.folder).behind.unlisted == []
 
 
 def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
@@ -392,10 +392,10 @@ def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
     path = desk.folder / "hotline.list"
     path.rename(desk.folder / "elsewhere")
     again = Desk.open(desk.folder)
-    assert again.unbound is not None
+    assert again.behind.unbound is not None
     assert again.case(case).outcome == "illegal"
     (desk.folder / "elsewhere").rename(path)
-    assert Desk.open(desk.folder).unbound is None
+    assert Desk.open(desk.folder).behind.unbound is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):

@@ -14,10 +14,9 @@ import threading
 import time
 from collections import Counter
 from os import PathLike
-from types import TracebackType
 
-from screener.audit_chain import Verification, verify
 from screener.audit_file import AuditFile
+from screener.audit_verifying import Verification, verify
 from screener.result import Result
 from screener.screen import VERSIONS, Screener
 
@@ -32,7 +31,10 @@ class AuditLog:
 
     def __init__(self, file: AuditFile) -> None:
         self._file = file
-        self._turn = threading.RLock()  # a signal's handler may close it within a `write`
+        self._turn = threading.RLock()
+        # A signal's handler may close it within a `write` of its own thread, which is ended first.
+        self._at_a_line = False
+        self._to_end: str | None = None
         self._verdicts: Counter[str] = Counter()
         self._synced = time.monotonic()
         self.begun = False
@@ -56,31 +58,44 @@ class AuditLog:
         """Write one decision; it is the system's when this returns, and on the disk soon after."""
         self._file.check_own()  # before its turn, which another thread may have had at a fork
         with self._turn:
-            self._file.append("decision", result=result.to_dict())
-            self._verdicts[result.verdict] += 1
-            if time.monotonic() - self._synced > _SYNC_S:
-                self._file.sync()
-                self._synced = time.monotonic()
+            self._at_a_line = True
+            try:
+                self._file.append("decision", result=result.to_dict())
+                self._verdicts[result.verdict] += 1
+                if time.monotonic() - self._synced > _SYNC_S:
+                    self._file.sync()
+                    self._synced = time.monotonic()
+            finally:
+                self._at_a_line = False
+                if self._to_end is not None:
+                    self._end(self._to_end)
 
     def close(self, *, ended: str = "complete") -> None:
         """Write how the run ended, and the head beside the log; nothing if it never began, or is
-        the run of the process that this one was forked from.
+        closed already, or is the run of the process that this one was forked from.
         """
         if not self._file.is_own:
             self._file.close()
             return
-        if not self.begun:
-            self._file.give_up()
-            return
         with self._turn:
-            try:
-                self._file.append(
-                    "close", ended=ended, decisions=self._verdicts.total(),
-                    verdicts=dict(self._verdicts),
-                )  # fmt: skip
-                self._file.write_head()
-            finally:
-                self._file.close()
+            if self._at_a_line:
+                self._to_end = ended
+            elif not self.begun:
+                self._file.give_up()
+            elif not self._file.closed:
+                self._end(ended)
+
+    def _end(self, ended: str) -> None:
+        self._at_a_line = True
+        try:
+            self._file.append(
+                "close", ended=ended, decisions=self._verdicts.total(),
+                verdicts=dict(self._verdicts),
+            )  # fmt: skip
+            self._file.write_head()
+        finally:
+            self._file.close()
+            self._at_a_line = False
 
     @property
     def head(self) -> str:
@@ -97,12 +112,7 @@ class AuditLog:
     def __enter__(self) -> AuditLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
             return

@@ -40,6 +40,8 @@ class AuditFile:
         self._covered = found.covered
         self._key = key
         self._process = os.getpid()
+        self.closed = False
+        """Whether others may write to it, and nothing can be added any more."""
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
 
@@ -98,8 +100,10 @@ class AuditFile:
             self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
     def give_up(self) -> None:
-        """Let others write to it, as it was when it was claimed."""
-        give_up(self._path, self._claimed)
+        """Let others write to it, as it was when it was claimed; nothing once it is closed."""
+        if not self.closed:
+            self.closed = True
+            give_up(self._path, self._claimed)
 
     @property
     def is_own(self) -> bool:
@@ -133,9 +137,12 @@ class AuditFile:
 
     def append(self, event: str, **facts: Any) -> None:
         """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
-        too long for a line is told by its length and SHA-256. OutputError in a forked process.
+        too long for a line is told by its length and SHA-256. OutputError in a forked process, and
+        once it is closed.
         """
         self.check_own()
+        if self.closed:  # its descriptor may be that of another file by now
+            raise OutputError(f"the audit log {self._path} is closed")
         data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
         self._cover()
         try:
@@ -152,7 +159,9 @@ class AuditFile:
         self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:
-        """The last line of that event, read from the end; None where there is none."""
+        """The last line of that event, read from the end; None where there is none. OutputError
+        where a line on the way is none of a log.
+        """
         with self._path.open("rb") as stream:
             end = self._chain.size
             rest = b""
@@ -161,11 +170,19 @@ class AuditFile:
                 stream.seek(start)
                 first, *whole = (stream.read(end - start) + rest).split(b"\n")
                 rest, end = (first, start) if start else (b"", 0)
-                for line in reversed(whole if start else [first, *whole]):
-                    found = json.loads(line) if line else {}
-                    if found.get("event") == event:
-                        return dict(found)
+                for line in filter(None, reversed(whole if start else [first, *whole])):
+                    found = self._read(line)
+                    if found["event"] == event:
+                        return found
         return None
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(line)
+            found["event"]  # which it has, or it is none
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise OutputError(f"{self._path} has a line that is none of a log; {_LEFT}") from None
+        return found
 
     @property
     def headed(self) -> bool:
@@ -207,8 +224,10 @@ class AuditFile:
         disk.current.sync_folder(path.parent)
 
     def close(self) -> None:
-        """Let others write to it."""
-        os.close(self._descriptor)
+        """Let others write to it; nothing once it is closed."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._descriptor)
 
 
 _CHUNK = 1 << 16
@@ -241,8 +260,9 @@ def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
 
 
 class _Found(NamedTuple):
-    """Where a log stands that is to be gone on with; how many of its lines no head covers, half a
-    line behind them, and whether its head is of a line.
+    """Where a log that is to be gone on with stands: `unheaded` of its lines are behind its head,
+    as of a run that was killed; `torn` is half a line behind these; `covered` says whether its head
+    is of a line.
     """
 
     chain: Chain

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -37,14 +36,12 @@ _FORGOTTEN = 2_000
 # Settings of a policy that say how hashes are compared, and not how they are made.
 _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
 
-# All that there are, since the key of the codes begins with the kind.
+# All that there are: the key of the codes begins with the kind, and a question that names none
+# would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
-_WAYS = len(cached.COLUMNS) + 4
-_INSERT = (
-    f"INSERT INTO inputs (name, place, hashed, making, {', '.join(cached.COLUMNS)})"
-    f" VALUES ({', '.join('?' * _WAYS)})"
-)
+_COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
+_INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 def check_open(cache: object) -> None:
@@ -250,16 +247,11 @@ class HashCache:
     def __enter__(self) -> HashCache:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.forget()
         except OutputError:
-            if error is None:  # else the error that is under way says more
+            if kind is None:  # else the error that is under way says more
                 raise
         finally:
             self._file.close()

@@ -22,11 +22,12 @@ COLUMNS = (
 
 _WHOLE = 1 << 63
 
-# Floors below all that there are, above them, and that of an archive, whose members are screened.
+# What `_clear` says of an input that no floor is sure to leave screened, of one that each leaves
+# so, and of an archive, which is never unscreened for want of detail: its members are.
 _NEVER, _ALWAYS, _ARCHIVE = -1, 255, 256
 
 EVERY = _ARCHIVE
-"""A floor that nothing is sure to reach but an archive."""
+"""In the place of a floor: every input but archives may be `unscreened`."""
 
 
 def key_of(name: Name) -> tuple[bytes, str]:

@@ -7,7 +7,6 @@ import os
 import sys
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from screener import guard
@@ -49,7 +48,7 @@ class JsonLines:
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
-        line = (to_line(result) + "\n").encode("utf-8", "replace")
+        line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:
             self._stream.write(line)
             self._stream.flush()
@@ -89,22 +88,12 @@ class JsonLines:
     def __enter__(self) -> JsonLines:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.close()
         except OutputError:
-            if error is None:  # else that is what is told
+            if kind is None:  # else that is what is told
                 raise
-
-
-def to_line(result: Result) -> str:
-    """One result as a line of JSON, without the line's end."""
-    return result.to_json()
 
 
 class ResumedJsonLines(JsonLines):

@@ -12,13 +12,12 @@ from datetime import date
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from screener.claim import Sort, private_text
 from screener.extras import install
 from screener.html_page import head, text
 from screener.result import Verdict
-from screener.summary import Summary
+from screener.summary import Named, Summary
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -190,11 +189,10 @@ def _matches(found: Summary) -> str:
     heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
     rows = "".join(
         "<tr>"
-        f"<td><bdi>{text(m['input'])}</bdi>{_name(m)}</td><td><bdi>{text(m['entry'])}</bdi></td>"
-        f"<td>{text(m['source'])}</td><td>{text(m['list'])}</td><td>{text(m['state'])}</td>"
-        f'<td>{text(m["kind"])}</td><td class="n">{text(m["distance"])}</td>'
-        f"<td>{text(m.get('orientation'))}, {text(m.get('region'))}</td>"
-        f"<td>{text(_where(m))}</td></tr>"
+        f"<td><bdi>{text(m.input)}</bdi>{_name(m)}</td><td><bdi>{text(m.entry)}</bdi></td>"
+        f"<td>{text(m.source)}</td><td>{text(m.list)}</td><td>{text(m.state)}</td>"
+        f'<td>{text(m.kind)}</td><td class="n">{m.distance}</td>'
+        f"<td>{text(m.orientation)}, {text(m.region)}</td><td>{text(_where(m))}</td></tr>"
         for m in found.matches
     )
     total = found.states.total()
@@ -212,29 +210,27 @@ def _counted(n: int, one: str, many: str) -> str:
     return f"{n:,} {one if n == 1 else many}"
 
 
-def _name(match: dict[str, Any]) -> str:
+def _name(match: Named) -> str:
     """What else tells an input from others: the bytes of a name that is not UTF-8; in which archive
     a member is, whose name a file may have too, and behind how many of its name.
     """
-    raw, archive, same = (match.get(name) for name in ("input_base64", "archive", "same"))
+    raw, archive = match.input_base64, match.archive
     told = "" if raw is None else f"<br>in base64 {text(raw)}"
     if archive is not None:
         told += f"<br>in the archive <bdi>{text(archive)}</bdi>"
-    if same:
-        told += f", behind members of its name: {text(', '.join(map(str, same)))}"
+    if match.same:
+        told += f", behind members of its name: {', '.join(map(str, match.same))}"
     return told
 
 
-def _where(match: dict[str, Any]) -> str:
+def _where(match: Named) -> str:
     """The part and time of a match, and what kind of part it is where no viewer shows it; of a
     listed video the seconds of both.
     """
-    video, kind = match.get("video"), match.get("part_kind", "frame")
-    hidden = "" if kind == "frame" else f" ({kind})"
-    if not isinstance(video, dict):
-        return f"part {match.get('part')}{hidden}, {match.get('time')} s"
-    spans = (video.get("input_span"), video.get("listed_span"))
-    here, there = (" to ".join(map(str, one or ())) for one in spans)
+    hidden = "" if match.part_kind == "frame" else f" ({match.part_kind})"
+    if match.spans is None:
+        return f"part {match.part}{hidden}, {match.time} s"
+    here, there = (" to ".join(map(str, span)) for span in match.spans)
     return f"{here} s{hidden}, which are {there} s of it"
 
 

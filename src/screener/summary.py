@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from screener import result_lines
 from screener.errors import OutputError
 from screener.extras import EXTRAS
+from screener.hashing.hash import KINDS
 from screener.newest import SEEN, Seen, name_in, superseded
 from screener.result import SCHEMA, Verdict
 
 _SLOWEST = 20
 _MATCHES = 500  # that are named one by one
+_LARGEST = 1 << 63  # bytes, which no file has
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any] | None]:
@@ -82,6 +84,61 @@ def archive_of(facts: Mapping[str, Any]) -> str | None:
     return name_in(facts)[: archives[0]].decode("utf-8", "replace")
 
 
+@dataclass(frozen=True)
+class Named:
+    """A match that the page names, with what tells its input from others. `spans` are, of a listed
+    video, the seconds of the input and those of the video.
+    """
+
+    input: str
+    input_base64: str | None
+    archive: str | None
+    same: tuple[int, ...]
+    list: str
+    source: str
+    entry: str
+    state: str
+    kind: str
+    distance: int
+    radius: int
+    orientation: str
+    region: str
+    part: int
+    part_kind: str
+    time: float
+    spans: tuple[tuple[float, ...], tuple[float, ...]] | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], match: Mapping[str, Any]) -> Named:
+        """That of a match in a line; KeyError, TypeError, ValueError or AttributeError where one of
+        the two is damaged.
+        """
+        kind, radius, distance = KINDS[match["kind"]], int(match["radius"]), int(match["distance"])
+        if not 0 <= distance <= radius <= 8 * kind.code_size:
+            raise ValueError
+        video = match.get("video")
+        spans = video and (tuple(video["input_span"]), tuple(video["listed_span"]))
+        return cls(
+            input=str(facts["input"]),
+            input_base64=facts.get("input_base64"),
+            archive=archive_of(facts),
+            same=tuple(map(int, facts.get("same") or ())),
+            list=_text(match, "list"),
+            source=_text(match, "source"),
+            entry=_text(match, "entry"),
+            state=_text(match, "state"),
+            kind=kind.name,
+            distance=distance,
+            radius=radius,
+            orientation=_text(match, "orientation"),
+            region=_text(match, "region"),
+            part=int(match["part"]),
+            part_kind=match.get("part_kind", "frame"),
+            time=float(match["time"]),
+            spans=spans or None,
+        )
+
+
 @dataclass
 class Summary:
     """Counts of results, of each input by its newest line: `older` are the places of the others.
@@ -108,7 +165,7 @@ class Summary:
     lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
-    matches: list[dict[str, Any]] = field(default_factory=list)
+    matches: list[Named] = field(default_factory=list)
     slow: list[tuple[float, int, str, str]] = field(default_factory=list)
 
     @classmethod
@@ -133,43 +190,59 @@ class Summary:
         return [(s, name, verdict) for s, _, name, verdict in sorted(self.slow, reverse=True)]
 
     def _add(self, facts: dict[str, Any]) -> None:
-        verdict, reason, matches = facts["verdict"], facts["reason"], facts["matches"]
-        named = [self._match(facts, match) for match in matches]
+        """Count a line. All of it is read before any of it is counted."""
+        matches = [Named.of(facts, match) for match in facts["matches"]]
         media, seconds = facts["media"] or {}, float(facts.get("seconds") or 0)
+        size = int(facts["bytes"] or 0)
         lists = [
-            (one["name"], int(one["generation"]), one.get("stamp") or "") for one in facts["lists"]
+            (str(one["name"]), int(one["generation"]), str(one.get("stamp") or ""))
+            for one in facts["lists"]
         ]
-        self.policies[facts["policy"]] += 1
-        self.versions[", ".join(f"{k} {v}" for k, v in facts["versions"].items())] += 1
-        self.lists.update(lists)
+        policy = _text(facts, "policy")
+        reason = None if facts["reason"] is None else _text(facts, "reason")
+        versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
+        kind, extra = str(media.get("type") or "unknown"), facts.get("extra")
+        day = _day(facts["mtime_ns"]) if matches else None
+        if size >= _LARGEST:
+            raise ValueError
         self.total += 1
-        self.bytes += int(facts["bytes"] or 0)
+        self.bytes += size
         self.seconds += seconds
-        self.verdicts[verdict] += 1
-        self.types[media.get("type") or "unknown"] += 1
+        self.verdicts[facts["verdict"]] += 1
+        self.types[kind] += 1
+        self.policies[policy] += 1
+        self.versions[versions] += 1
+        self.lists.update(lists)
         if reason is not None:
             self.reasons[reason] += 1
-        if facts.get("extra") in EXTRAS:
-            self.extras[facts["extra"]] += 1
-        if matches:
-            self._date(facts["mtime_ns"])
-        self.matches += named[: max(0, _MATCHES - len(self.matches))]
-        heapq.heappush(self.slow, (seconds, -self.total, str(facts["input"]), verdict))
+        if extra in EXTRAS:
+            self.extras[extra] += 1
+        if day is not None:
+            self.days[day] += 1
+        elif matches:
+            self.undated += 1
+        for one in matches:
+            self.distances.setdefault((one.kind, one.radius), Counter())[one.distance] += 1
+            self.states[one.state] += 1
+        self.matches += matches[: max(0, _MATCHES - len(self.matches))]
+        heapq.heappush(self.slow, (seconds, -self.total, str(facts["input"]), facts["verdict"]))
         if len(self.slow) > _SLOWEST:
             heapq.heappop(self.slow)
 
-    def _match(self, facts: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
-        kind, radius, distance = match["kind"], int(match["radius"]), int(match["distance"])
-        self.distances.setdefault((kind, radius), Counter())[distance] += 1
-        self.states[match["state"]] += 1
-        names = {name: facts.get(name) for name in ("input_base64", "same")}
-        return {"input": str(facts["input"]), "archive": archive_of(facts), **names, **match}
 
-    def _date(self, mtime_ns: int | None) -> None:
-        """Count a match on the day of its file."""
-        try:
-            if mtime_ns is None:
-                raise ValueError
-            self.days[datetime.fromtimestamp(mtime_ns / 1e9, UTC).date().isoformat()] += 1
-        except (ValueError, OverflowError, OSError):
-            self.undated += 1
+def _day(mtime_ns: int | None) -> str | None:
+    """The day of a time; None without one, or of one that is no day of the calendar."""
+    if mtime_ns is None:
+        return None
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _text(facts: Mapping[str, Any], name: str) -> str:
+    """A text; TypeError of what is none."""
+    value = facts[name]
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -44,15 +44,9 @@ from screener.printable import printable
 @JOBS
 @JSON
 def calibrate(
-    path: Path,
-    benign: tuple[str, ...],
-    edits: bool,
-    output: Path | None,
-    policy_file: Path | None,
-    names: bool,
-    jobs: int | None,
-    as_json: bool,
-) -> int:
+    path: Path, benign: tuple[str, ...], edits: bool, output: Path | None,
+    policy_file: Path | None, names: bool, jobs: int | None, as_json: bool,
+) -> int:  # fmt: skip
     """Tell how many of your own ordinary pictures a list would match, at each radius.
 
     For each kind that the list holds: false matches in a million pictures, with 95 % bounds, and

@@ -17,6 +17,7 @@ from screener.hotline import case_text, concerns
 from screener.hotline.language import Translator, visible
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
+from screener.printable import printable
 
 if TYPE_CHECKING:
     from screener.hotline.case import Case
@@ -31,8 +32,10 @@ _BECAME = {
 
 
 def _bare(text: str) -> str:
-    """A reference or an id without what isolates it in an Arabic text, from which it was copied."""
-    return visible(text).strip()
+    """A reference or an id without what isolates it in an Arabic text, from which it was copied,
+    and with nothing that is no text.
+    """
+    return printable(visible(text).strip())
 
 
 _REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
@@ -45,6 +48,11 @@ def _desk(store: Path, say: Translator) -> Desk:
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
+
+
+def _tell(case: Case, say: Translator) -> None:
+    """How a case stands after a step, in a line."""
+    click.echo(case_text.line_of(case, say, now=datetime.now(UTC)))
 
 
 @click.group(cls=SpeakingGroup)
@@ -163,7 +171,7 @@ def assess(
         if basis == "known" and found.addresses:
             click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
                            " told, look at them and say it again as seen."), err=True)  # fmt: skip
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     return listed(desk, say, reference)
 
 
@@ -194,7 +202,7 @@ def notify(
 
 def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
     """That a notice is recorded all the same, if it is."""
-    for case_of, whom, wrong in desk.pending:
+    for case_of, whom, wrong in desk.behind.pending:
         if (case_of, whom) == (reference, partner):
             message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=wrong)
@@ -248,7 +256,7 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
     now: close it when you are told so.
     """
     found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     return 0
 
 
@@ -266,7 +274,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
     """
     desk = _desk(store, say)
     found = desk.reverse(reference, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     _tell_whom_to_tell(found, say)
     return listed(desk, say, reference)
 
@@ -283,7 +291,7 @@ def restart(reference: str, store: Path, by: str, reason: str, say: Translator) 
     Only of one that came in at a time that is still to come.
     """
     found = _desk(store, say).restart(reference, by=by, reason=reason)
-    click.echo(case_text.line_of(found, say, now=datetime.now(UTC)))
+    _tell(found, say)
     _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
     return 0
 
@@ -315,7 +323,7 @@ def overdue(store: Path, say: Translator) -> int:
 
     now = datetime.now(UTC)
     desk = _desk(store, say)
-    due = desk.overdue()
+    due = desk.overdue(at=now)
     for one in due:
         click.echo(case_text.line_of(one, say, now=now))
     undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]

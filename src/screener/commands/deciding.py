@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import click
 from screener import audit, console, list_pages
 from screener.audit_chain import head_path
 from screener.commands.opening import open_list
-from screener.commands.options import FILE
+from screener.commands.options import FILE, POLICY
 from screener.output import JsonLines
 from screener.policy import Policy
 from screener.printable import printable
@@ -31,48 +32,91 @@ Exit codes:
   130  interrupted
   141  whoever read the output has gone"""
 
-LISTS = click.option(
-    "--list",
-    "lists",
-    multiple=True,
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
-)
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    callback=lambda _context, _option, path: None if path == Path("-") else path,
-    help="Write the results here, readable by you only, instead of to standard output.",
-)
-DIGESTS_ONLY = click.option(
-    "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
-)
-AUDIT = click.option(
-    "--audit",
-    "audit_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Add each decision to this audit log, begun where there is none.",
-)
-AUDIT_KEY = click.option(
-    "--audit-key",
-    type=FILE,
-    help="An Ed25519 private key in a PEM file, which signs the log when it is closed.",
-)
-COUNT = click.option(
-    "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
+_OPTIONS = (
+    click.option(
+        "--list",
+        "lists",
+        multiple=True,
+        required=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        callback=lambda _context, _option, path: None if path == Path("-") else path,
+        help="Write the results here, readable by you only, instead of to standard output.",
+    ),
+    POLICY,
+    click.option(
+        "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
+    ),
+    click.option(
+        "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
+    ),
+    click.option(
+        "--audit",
+        "audit_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Add each decision to this audit log, begun where there is none.",
+    ),
+    click.option(
+        "--audit-key",
+        type=FILE,
+        help="An Ed25519 private key in a PEM file, which signs the log when it is closed.",
+    ),
 )
 
 
-def make_engine(
-    stack: ExitStack, lists: tuple[Path, ...], policy_file: Path | None, digests_only: bool
-) -> Screener:
-    """The Screener that the options describe."""
-    policy = Policy() if policy_file is None else Policy.load(policy_file)
-    if digests_only:
-        policy = replace(policy, digests_only=True)
-    return Screener([open_list(stack, path) for path in lists], policy=policy)
+@dataclass(frozen=True)
+class Asked:
+    """What the options ask of a command that decides, as `deciding` adds them."""
+
+    lists: tuple[Path, ...]
+    output: Path | None
+    policy_file: Path | None
+    digests_only: bool
+    count: bool
+    audit_file: Path | None
+    audit_key: Path | None
+
+    def check_apart(self, *, resume: Path | None = None, cache: Path | None = None) -> None:
+        """UsageError where two of its files, or those given, are one."""
+        check_apart(
+            output=self.output, resume=resume, audit_file=self.audit_file, cache=cache,
+            lists=self.lists, policy_file=self.policy_file, audit_key=self.audit_key,
+        )  # fmt: skip
+
+    def engine(self, stack: ExitStack) -> Screener:
+        """The Screener that is asked for."""
+        policy = Policy() if self.policy_file is None else Policy.load(self.policy_file)
+        if self.digests_only:
+            policy = replace(policy, digests_only=True)
+        return Screener([open_list(stack, path) for path in self.lists], policy=policy)
+
+    def audit_log(self, stack: ExitStack) -> audit.AuditLog | None:
+        """The audit log that is asked for, as it was until the first result is there."""
+        if self.audit_file is None:
+            if self.audit_key is not None:
+                raise click.UsageError("--audit-key signs an audit log: name one by --audit")
+            return None
+        log = audit.claim_log(self.audit_file, key=self.audit_key)
+        stack.push(_told_end(log, self.audit_file))
+        return log
+
+
+def deciding(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that has the options of those that decide, and is given them as `asked`."""
+
+    @wraps(command)
+    def with_options(**given: Any) -> int:
+        asked = Asked(**{one.name: given.pop(one.name) for one in fields(Asked)})
+        return command(asked=asked, **given)
+
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options
 
 
 def check_apart(
@@ -113,21 +157,25 @@ def _same_file(path: Path, other: Path) -> bool:
     return not device and (real == its or its in real.parents)
 
 
-def claim_audit(
-    stack: ExitStack, audit_file: Path | None, key: Path | None
-) -> audit.AuditLog | None:
-    """The audit log that was asked for, as it was until `begun` begins it."""
-    if audit_file is None:
-        if key is not None:
-            raise click.UsageError("--audit-key signs an audit log: name one by --audit")
-        return None
-    log = audit.claim_log(audit_file, key=key)
-    stack.push(_told_end(log, audit_file))
-    return log
+def recorded(
+    results: Iterable[Result], stack: ExitStack, engine: Screener, *, out: JsonLines,
+    log: audit.AuditLog | None, count: bool,
+) -> Iterator[Result]:  # fmt: skip
+    """The results, each once it is written: to the audit log first, so that none is told that is
+    not in it. With `count` their matches are counted when the run is over, also by an interruption.
+    """
+    kept = _to_be_counted(stack, engine) if count else None
+    for result in _begun(results, engine, out, log):
+        if log is not None:
+            log.write(result)
+        out.write(result)
+        if kept is not None and (result.matches or result.beside):
+            kept.append(result)
+        yield result
 
 
-def begun(
-    results: Iterable[Result], out: JsonLines, log: audit.AuditLog | None, engine: Screener
+def _begun(
+    results: Iterable[Result], engine: Screener, out: JsonLines, log: audit.AuditLog | None
 ) -> Iterator[Result]:
     """The results as they are. What they are written to is begun when the first is there: whatever
     refuses a call until then leaves every file as it was. An interruption is no refusal.
@@ -150,15 +198,18 @@ def begun(
         yield from coming
 
 
-def make_writer(out: JsonLines, log: audit.AuditLog | None) -> Callable[[Result], None]:
-    """What writes a result: to the audit log first, so that none is told that is not in it."""
+def _to_be_counted(stack: ExitStack, engine: Screener) -> list[Result]:
+    """Where results are put whose matches are counted when the run is over."""
+    for one in engine.lists:
+        one.check_counting()  # at its end a long scan would have to be called a failure
+    kept: list[Result] = []
 
-    def write(result: Result) -> None:
-        if log is not None:
-            log.write(result)
-        out.write(result)
+    def tell() -> None:
+        for one in engine.lists:
+            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
 
-    return write
+    stack.callback(tell)
+    return kept
 
 
 def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
@@ -172,30 +223,3 @@ def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
         click.echo(f"audit log {printable(str(path))}: head {log.head}, {signed}", err=True)
 
     return end
-
-
-def counted(
-    stack: ExitStack, results: Iterable[Result], engine: Screener, count: bool
-) -> Iterator[Result]:
-    """The results as they are; where asked to, their matches are counted when the run is over,
-    also by an interruption.
-    """
-    if not count:
-        return iter(results)
-    for one in engine.lists:
-        one.check_counting()  # at its end a long scan would have to be called a failure
-    kept: list[Result] = []
-
-    def tell() -> None:
-        for one in engine.lists:
-            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
-
-    stack.callback(tell)
-    return _kept(results, kept)
-
-
-def _kept(results: Iterable[Result], kept: list[Result]) -> Iterator[Result]:
-    for result in results:
-        if result.matches or result.beside:
-            kept.append(result)
-        yield result

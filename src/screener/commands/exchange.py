@@ -9,7 +9,7 @@ import click
 
 from screener import console, list_pages, toml_file
 from screener.commands.opening import open_or_create
-from screener.commands.options import BY, FILE, LIST, terms_of, terms_options
+from screener.commands.options import BY, FILE, LIST, terms_of, terms_options, text
 from screener.errors import ListError
 from screener.lists.formats import FORMATS
 from screener.lists.hashlist import HashList
@@ -38,7 +38,7 @@ from screener.provenance import warn_of_other_pixels
 @click.option("--strict", is_flag=True, help="Refuse the whole file for one bad row.")
 @click.option("--full", is_flag=True, help="The file is all its source has: withdraw the rest.")
 @click.option("--accept-shrink", is_flag=True, help="Take a full file that leaves out many.")
-@click.option("--by", help="Who asks for it; kept in the log.")
+@BY
 @click.option(
     "--key",
     type=FILE,
@@ -166,7 +166,7 @@ def _table(path: Path) -> dict[tuple[str, str], int]:
 
 @click.command()
 @LIST
-@click.option("--source", help="Set the terms of this source.")
+@click.option("--source", callback=text, help="Set the terms of this source.")
 @terms_options
 @BY
 def terms(

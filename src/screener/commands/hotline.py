@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.commands.mistakes import FILE, OUTPUT, Place, language_of
-from screener.commands.speaking import LANGUAGE, SPOKEN, SpeakingGroup
+from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language import Translator, translator
 from screener.hotline.sentence import why
@@ -39,10 +39,10 @@ def said(command: Callable[..., int]) -> Callable[..., int]:
     also what is not allowed or goes wrong.
     """
 
-    @LANGUAGE
+    @SPOKEN
     @wraps(command)
-    def in_language(*given: Any, language: str | None, **options: Any) -> int:
-        say = translator(language_of(click.get_current_context()))
+    def in_language(*given: Any, **options: Any) -> int:
+        say = translator(language_of())
         try:
             return command(*given, say=say, **options)
         except (ScreenerError, OSError) as error:
@@ -73,17 +73,17 @@ def opened(store: Path, say: Translator) -> Desk:
     from screener.hotline.desk import Desk
 
     desk = Desk.open(store)
-    for _, partner, wrong in desk.pending:
+    for _, partner, wrong in desk.behind.pending:
         text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
         click.echo(text, err=True)
-    for entry, unlisted in desk.unlisted:
+    for entry, unlisted in desk.behind.unlisted:
         click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
-    if desk.unbound is not None:
+    if desk.behind.unbound is not None:
         text = say("The hotline's list cannot be told how far its hashes may go now: {why}",
-                   why=desk.unbound)  # fmt: skip
+                   why=desk.behind.unbound)  # fmt: skip
         click.echo(text, err=True)
-    if desk.unlogged is not None:
-        click.echo(say("The log is behind: {why}", why=desk.unlogged), err=True)
+    if desk.behind.unlogged is not None:
+        click.echo(say("The log is behind: {why}", why=desk.behind.unlogged), err=True)
     return desk
 
 
@@ -92,7 +92,7 @@ def listed(desk: Desk, say: Translator, *references: str) -> int:
     not be brought to what it recorded.
     """
     failed: dict[str, str] = {}
-    for entry, unlisted in desk.unlisted:
+    for entry, unlisted in desk.behind.unlisted:
         failed.setdefault(entry.partition("/")[0], unlisted)
     wrong = [one for one in dict.fromkeys(references) if one in failed]
     for one in wrong:

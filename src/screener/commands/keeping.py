@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from screener import console, list_pages
-from screener.commands.options import BY, JSON, LIST, REASON, SOURCE, WHO, WHY
+from screener.commands.options import BY, JSON, LIST, REASON, SOURCE, WHO, WHY, text
 from screener.lists.hashlist import HashList
 
 
 @click.command()
 @LIST
-@click.argument("entry")
+@click.argument("entry", callback=text)
 @SOURCE
 @click.option("--values", is_flag=True, help="Tell the hash values too. They are secret.")
 @JSON
@@ -36,7 +36,7 @@ def show(path: Path, entry: str, source: str | None, values: bool, as_json: bool
 
 @click.command()
 @LIST
-@click.argument("entry")
+@click.argument("entry", callback=text)
 @click.option(
     "--state",
     required=True,
@@ -65,7 +65,9 @@ def opinion(path: Path, entry: str, state: str, by: str, reason: str, source: st
 @click.command()
 @LIST
 @click.option("--release", "ids", type=int, multiple=True, help="Take in this row. Repeatable.")
-@click.option("--release-entry", "entry", help="Compare the values of this entry after all.")
+@click.option(
+    "--release-entry", "entry", callback=text, help="Compare the values of this entry after all."
+)
 @click.option("--kind", help="Which kind of its values.")
 @SOURCE
 @BY
@@ -140,7 +142,7 @@ def rollback(path: Path, to: int, by: str, reason: str) -> int:
 
 @click.command()
 @LIST
-@click.option("--source", required=True, help="Erase what this source gave.")
+@click.option("--source", required=True, callback=text, help="Erase what this source gave.")
 @WHO
 @REASON
 @click.option("--yes", is_flag=True, help="Erase it without asking.")

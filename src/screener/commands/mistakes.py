@@ -87,17 +87,18 @@ def speaker(ctx: click.Context | None = None) -> Translator:
     """The translator of a context, or of the current one. English where the catalogues cannot be
     read: a command that needs them says so when it is run.
     """
-    ctx = ctx or click.get_current_context(silent=True)
-    found: Language | None = None if ctx is None else ctx.meta.get(META)
     try:
-        return translator(found or preferred(os.environ))
+        return translator(language_of(ctx))
     except HotlineError:
         return translator("en")
 
 
-def language_of(ctx: click.Context) -> Language:
-    """The language that was asked for; that of the environment where none was."""
-    found: Language | None = ctx.meta.get(META)
+def language_of(ctx: click.Context | None = None) -> Language:
+    """The language that was asked for, in a context or the current one; that of the environment
+    where none was.
+    """
+    ctx = ctx or click.get_current_context(silent=True)
+    found: Language | None = None if ctx is None else ctx.meta.get(META)
     return found or preferred(os.environ)
 
 

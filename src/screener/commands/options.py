@@ -9,13 +9,25 @@ import click
 
 from screener.lists.terms import TLP, Terms
 
+
+def text(_context: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """What was typed, as text that a list can hold; bytes in another encoding are a mistake."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("it holds bytes that are no text in UTF-8") from None
+    return value
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LIST = click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
-SOURCE = click.option("--source", help="Whose entry is meant, where several sources have one.")
-BY = click.option("--by", help="Who asks for it; kept in the log.")
+SOURCE = click.option(
+    "--source", callback=text, help="Whose entry is meant, where several sources have one."
+)
+BY = click.option("--by", callback=text, help="Who asks for it; kept in the log.")
 WHO = click.option("--by", required=True, help="Who decides it; kept in the log.")
 WHY = click.option("--reason", required=True, help="Why, in a line; kept in the log.")
-REASON = click.option("--reason", help="Why, in a line; kept in the log.")
+REASON = click.option("--reason", callback=text, help="Why, in a line; kept in the log.")
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default."

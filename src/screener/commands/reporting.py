@@ -19,18 +19,22 @@ from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import Language
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
-from screener.hotline.wording import FOR_REPORTERS, UNHASHED
+from screener.hotline.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
     from screener.hotline.reporting import Made
+    from screener.hotline.secret import Secret
 
 
 class _Report(SpeakingGroup):
-    """A group whose commands are told by their names; whatever else follows is about results."""
+    """The group `report`, of which one command needs no name: what is none of another command is a
+    file of results, so that `report RESULTS` is `report page RESULTS`.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The name of the command about results may be left out."""
-        named = 2 if args[:1] == ["--language"] else int(bool(args) and "--language=" in args[0])
+        """As of any group, with the name put in where it was left out."""
+        first = args[0] if args else ""
+        named = 2 if first == "--language" else int(first.startswith("--language="))
         language, rest = args[:named], args[named:]
         if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
             rest = ["page", *rest]
@@ -93,10 +97,10 @@ _COUNTRY = click.option("--country", help="Two letters, such as MA; told to the 
 
 
 class _ForReporters(Speaking):
-    """A command that tells helplines also in its help, and after what is no such command."""
+    """A command whose help ends with helplines, and which tells them of a mistyped call too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any command; after a mistake come helplines."""
+        """As of any command; of a mistake the helplines come first, and what was wrong last."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
@@ -177,7 +181,7 @@ def create(
     )  # fmt: skip
     try:
         _tell_made(made, output, my_images, say)
-    except OSError:  # whoever read it has gone, or its disk is full
+    except BaseException:  # whoever read it has gone, its disk is full, or they have given up
         output.unlink()  # nobody could follow it, nor take it back
         raise
     return 0
@@ -188,8 +192,7 @@ def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Trans
     for trouble in made.troubles:
         name = my_images[trouble.place].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
-                       reason=UNHASHED.get(trouble.reason.reason, trouble.reason.reason)),
-                   err=True)  # fmt: skip
+                       reason=trouble.why), err=True)  # fmt: skip
     if made.telltales:
         click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
                        " and make another:"), err=True)  # fmt: skip
@@ -241,12 +244,14 @@ def withdraw(
     return 0
 
 
-def _ask_secret(say: Translator) -> Any:
+def _ask_secret(say: Translator) -> Secret:
     """The secret, which is not shown as it is typed, nor kept by the shell."""
     from screener.hotline.secret import Secret
 
-    if sys.stdin is None or not sys.stdin.isatty():
-        return Secret.parse("" if sys.stdin is None else sys.stdin.readline(1000))
+    if sys.stdin is None:
+        return Secret.parse("")
+    if not sys.stdin.isatty():  # of what an editor of Windows puts between letters, none counts
+        return Secret.parse(sys.stdin.buffer.readline(1000).decode("utf-8", "replace"))
     return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
 
 

@@ -14,22 +14,8 @@ import click
 
 from screener import console, progress
 from screener.cache import HashCache, check_keep
-from screener.commands.deciding import (
-    AUDIT,
-    AUDIT_KEY,
-    COUNT,
-    DIGESTS_ONLY,
-    EXIT_CODES,
-    LISTS,
-    OUTPUT,
-    begun,
-    check_apart,
-    claim_audit,
-    counted,
-    make_engine,
-    make_writer,
-)
-from screener.commands.options import FILE, JOBS, POLICY
+from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
+from screener.commands.options import FILE, JOBS
 from screener.cores import cores
 from screener.errors import PolicyError
 from screener.inputs import arguments
@@ -43,6 +29,8 @@ from screener.scan import check_memory
 from screener.scan import scan as scan_files
 from screener.screen import Screener
 from screener.tally import Tally
+
+_AGAIN = "hashed_again"  # of the metrics of a scan
 
 CACHE = click.option(
     "--cache", type=click.Path(dir_okay=False, path_type=Path),
@@ -69,18 +57,12 @@ KEEP = click.option(
 @click.command(epilog=EXIT_CODES)
 # One that may not be read has a line that says so, as below a folder, and costs itself only.
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
-@LISTS
-@OUTPUT
+@deciding
 @click.option(
     "--resume",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Go on with this file of results: leave out what is done, and write behind it.",
 )
-@POLICY
-@DIGESTS_ONLY
-@COUNT
-@AUDIT
-@AUDIT_KEY
 @CACHE
 @KEEP
 @JOBS
@@ -97,10 +79,9 @@ KEEP = click.option(
 )
 @click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
 def scan(
-    paths: tuple[str, ...], lists: tuple[Path, ...], output: Path | None, resume: Path | None,
-    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
-    audit_key: Path | None, cache: Path | None, keep: float | None, jobs: int | None,
-    unordered: bool, where: str, address: str | None, json_progress: bool,
+    paths: tuple[str, ...], asked: Asked, resume: Path | None, cache: Path | None,
+    keep: float | None, jobs: int | None, unordered: bool, where: str, address: str | None,
+    json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders, archives; one JSON line a file.
 
@@ -123,27 +104,23 @@ def scan(
       screener scan uploads/ --list known.list --resume results.jsonl
       find uploads -not -type d -newer last -print0 | screener scan - --list known.list
     """
+    if keep is not None and cache is None:
+        raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
+    if address is not None and where != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
+    scan_them = scan_files if where == "local" else _on_ray(address)
+    if "-" in paths and sys.stdin is None:
+        raise click.UsageError("standard input is closed, and the names come from there")
     told = console.to_stderr()
     again: Counter[str] = Counter()
     with ExitStack() as stack:
-        if keep is not None and cache is None:
-            raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
-        if address is not None and where != "ray":
-            raise click.UsageError("--address is that of a Ray cluster: give --engine ray too")
-        scan_them = scan_files if where == "local" else _on_ray(address)
-        if "-" in paths and sys.stdin is None:
-            raise click.UsageError("standard input is closed, and the names come from there")
-        check_apart(
-            output=output, resume=resume, audit_file=audit_file, cache=cache, lists=lists,
-            policy_file=policy_file, audit_key=audit_key,
-        )  # fmt: skip
-        engine = make_engine(stack, lists, policy_file, digests_only)
+        asked.check_apart(resume=resume, cache=cache)
+        engine = asked.engine(stack)
         check_memory(engine.policy, engine.kinds)
-        out = stack.enter_context(_claimed(output, resume, lists, engine))
-        log = claim_audit(stack, audit_file, audit_key)
+        out = stack.enter_context(_claimed(asked, resume, engine))
+        log = asked.audit_log(stack)
         # The last that may be refused: it changes what it opens.
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
-        write = make_writer(out, log)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
@@ -156,14 +133,13 @@ def scan(
             engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept, metrics=partial(_count_again, again),
         )))  # fmt: skip
-        for result in counted(stack, begun(results, out, log, engine), engine, count):
-            write(result)
+        for result in recorded(results, stack, engine, out=out, log=log, count=asked.count):
             tally.add(result)
             show.add(result)
     if not json_progress:
         tally.print(told)
-        for count_of in again.values():
-            told.print(f"{count_of} inputs that have a line were hashed again for the cache")
+        if again[_AGAIN]:
+            told.print(f"{again[_AGAIN]} inputs that have a line were hashed again for the cache")
     if kept is not None and kept.forgotten:  # of which no later call could tell
         told.print(
             f"[yellow]{kept.forgotten} inputs were older than the cache keeps them and are"
@@ -174,26 +150,17 @@ def scan(
 
 
 def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:
-    if name == "hashed_again":
+    """Of all that a scan tells of itself, count what people are told."""
+    if name == _AGAIN:
         again[name] += int(number)
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option("--cache", required=True, type=FILE, help="The hashes that `scan --cache` kept.")
 @KEEP
-@LISTS
-@OUTPUT
-@POLICY
-@DIGESTS_ONLY
-@COUNT
-@AUDIT
-@AUDIT_KEY
+@deciding
 @click.option("--all", "every", is_flag=True, help="Write also what reaches no record.")
-def rescan(
-    cache: Path, keep: float | None, lists: tuple[Path, ...], output: Path | None,
-    policy_file: Path | None, digests_only: bool, count: bool, audit_file: Path | None,
-    audit_key: Path | None, every: bool,
-) -> int:  # fmt: skip
+def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
     """Match the hashes of inputs that were scanned before against newer lists; open no file.
 
     One JSON line for each input that reaches a record: what a scan of it would give now. Inputs
@@ -210,19 +177,14 @@ def rescan(
     told = console.to_stderr()
     tally = Tally()
     with ExitStack() as stack:
-        check_apart(
-            output=output, audit_file=audit_file, cache=cache, lists=lists,
-            policy_file=policy_file, audit_key=audit_key,
-        )  # fmt: skip
-        engine = make_engine(stack, lists, policy_file, digests_only)
-        out = stack.enter_context(claim_jsonl(output))
-        log = claim_audit(stack, audit_file, audit_key)
+        asked.check_apart(cache=cache)
+        engine = asked.engine(stack)
+        out = stack.enter_context(claim_jsonl(asked.output))
+        log = asked.audit_log(stack)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
-        write = make_writer(out, log)
         untold: Counter[str] = Counter()
         found = match_cache(engine, kept, every=every, threads=cores(), untold=untold)
-        for result in counted(stack, begun(found, out, log, engine), engine, count):
-            write(result)
+        for result in recorded(found, stack, engine, out=out, log=log, count=asked.count):
             tally.add(result)
         notes, lacking = _contents(kept, engine, untold)
     if tally.total:
@@ -267,14 +229,12 @@ def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]
     return partial(scan_there, address=address)
 
 
-def _claimed(
-    output: Path | None, resume: Path | None, lists: tuple[Path, ...], engine: Screener
-) -> JsonLines:
+def _claimed(asked: Asked, resume: Path | None, engine: Screener) -> JsonLines:
     if resume is None:
-        return claim_jsonl(output)
-    if output is not None:
+        return claim_jsonl(asked.output)
+    if asked.output is not None:
         raise click.UsageError("--resume writes to the file that it names: leave -o away")
-    for path in lists:
+    for path in asked.lists:
         if not path.is_dir():
             raise click.UsageError(
                 f"--resume needs generations, and {path} is a list file: import it first"

@@ -7,27 +7,11 @@ import math
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from screener import console, hash_lines, vpdq
-from screener.commands.deciding import (
-    AUDIT,
-    AUDIT_KEY,
-    COUNT,
-    DIGESTS_ONLY,
-    EXIT_CODES,
-    LISTS,
-    OUTPUT,
-    begun,
-    check_apart,
-    claim_audit,
-    counted,
-    make_engine,
-    make_writer,
-)
-from screener.commands.options import POLICY
+from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
 from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import video
@@ -41,17 +25,8 @@ from screener.tally import Tally
 
 
 @click.command(epilog=EXIT_CODES)
-@LISTS
-@OUTPUT
-@POLICY
-@DIGESTS_ONLY
-@COUNT
-@AUDIT
-@AUDIT_KEY
-def match(
-    lists: tuple[Path, ...], output: Path | None, policy_file: Path | None, digests_only: bool,
-    count: bool, audit_file: Path | None, audit_key: Path | None,
-) -> int:  # fmt: skip
+@deciding
+def match(asked: Asked) -> int:
     """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
@@ -67,17 +42,12 @@ def match(
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
-        check_apart(
-            output=output, audit_file=audit_file, lists=lists, policy_file=policy_file,
-            audit_key=audit_key,
-        )  # fmt: skip
-        engine = make_engine(stack, lists, policy_file, digests_only)
-        out = stack.enter_context(claim_jsonl(output))
-        log = claim_audit(stack, audit_file, audit_key)
-        write = make_writer(out, log)
-        found = begun(hash_lines.match(engine, sys.stdin.buffer), out, log, engine)
-        for result in counted(stack, found, engine, count):
-            write(result)
+        asked.check_apart()
+        engine = asked.engine(stack)
+        out = stack.enter_context(claim_jsonl(asked.output))
+        log = asked.audit_log(stack)
+        found = hash_lines.match(engine, sys.stdin.buffer)
+        for result in recorded(found, stack, engine, out=out, log=log, count=asked.count):
             tally.add(result)
     tally.print(console.to_stderr())
     if not tally.total:

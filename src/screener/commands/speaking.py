@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 _NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and what it says
 _RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
 _HELP = marked("Show this help.")
-LANGUAGE_HELP = marked("The language of what is said; that of the environment where left out.")
+_LANGUAGE = marked("The language of what is said; that of the environment where left out.")
 
-
-LANGUAGE = click.option("--language", type=OneOf(LANGUAGES), help=LANGUAGE_HELP)
-# Where only the help and mistakes are spoken; of a group, also those of its commands.
-SPOKEN = click.option("--language", type=OneOf(LANGUAGES), expose_value=False, help=LANGUAGE_HELP)
+# It is found where a command line is parsed, and asked for of its context; of a group, it is that
+# of its commands too.
+SPOKEN = click.option("--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE)
 
 
 def _asked(args: Sequence[str]) -> Language | None:

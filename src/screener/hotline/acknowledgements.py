@@ -27,23 +27,15 @@ from screener.printable import printable
 MOST = 10_000  # files of one partner that are read at once: those that came last
 _UNREADABLE = marked("it cannot be opened: {why}")
 
-__all__ = ["MOST", "Acknowledgement", "Unread", "read"]
-
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that is no acknowledgement, and why; its name as one line that can be printed. A
-    Translator tells the `error` in its language.
+    """A file that is no acknowledgement, its name as one line that can be printed; and why, as a
+    Translator tells it in its language.
     """
 
     file: str
-    reason: Reason
     error: UnreadError
-
-    @property
-    def detail(self) -> str:
-        """Why, in English."""
-        return str(self.error)
 
 
 def read(
@@ -66,20 +58,19 @@ def read(
         if isinstance(error, FileNotFoundError) and not sent:
             return [], []
         out = UnreadError("unreadable", _UNREADABLE, why=why(error))
-        return [], [Unread(ACKNOWLEDGEMENTS, "unreadable", out)]
+        return [], [Unread(ACKNOWLEDGEMENTS, out)]
     found: list[Acknowledgement] = []
     unread: list[Unread] = []
     for name in names:
         try:
             found.append(parse(_bytes(folder / name), printable(name), sent=sent, now=now))
         except UnreadError as error:
-            unread.append(Unread(printable(name), error.reason, error))
+            unread.append(Unread(printable(name), error))
     if more:
         message = marked(
             "the {more} oldest files have not been read, but the newest {most}: move old ones away"
         )
-        many = UnreadError("too_many", message, more=more, most=MOST)
-        unread.append(Unread("", "too_many", many))
+        unread.append(Unread("", UnreadError("too_many", message, more=more, most=MOST)))
     found.sort(key=lambda one: (one.at, one.file))
     return found, unread
 

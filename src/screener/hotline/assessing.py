@@ -7,10 +7,8 @@ that the hotline made itself, or that the trusted list holds: never what a repor
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,12 +16,11 @@ from typing import Literal
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline import casebook, likeness
-from screener.hotline.case import Case, KnownMatch, Outcome
+from screener.hotline.case import Case, Held, KnownMatch, Outcome
 from screener.hotline.lists import open_list
 from screener.hotline.report import Item
-from screener.hotline.sentence import Sentence, marked, packed
+from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings, same
-from screener.lists.records import of_empty_input
 from screener.lists.states import State
 from screener.lists.terms import Terms
 
@@ -43,15 +40,6 @@ class Opinion:
     at: datetime
     basis: Basis | None = None
     items: tuple[Item, ...] = ()
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A hash that a trusted list holds of a confirmed record, and the terms of who gave it."""
-
-    hash: Hash = field(repr=False)
-    origin: str
-    terms: Terms
 
 
 def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
@@ -102,7 +90,7 @@ def _give_not_illegal(
     if proposed:
         _note(connection, case, said, marked("held not illegal, against an opinion before"))
         return
-    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.set_outcome(connection, case.reference, "not_illegal")
     casebook.end_entries(connection, case.reference, said.by)
     _note(connection, case, said, marked("not illegal"), assessed=True)
 
@@ -118,8 +106,8 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
     )
     for number, item in enumerate(said.items):
-        rows = [(one, _OWN, None) for one in item.upright]
-        _hold(connection, case.reference, rows, item=number)
+        own = [Held(one, _OWN) for one in item.upright]
+        casebook.hold(connection, case.reference, own, item=number)
     what = marked(
         "held illegal by a first person: {basis}; {hashed}",
         basis=_told(said.basis), hashed=_hashed(said),
@@ -145,6 +133,32 @@ def _confirm(
     connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion, first: str,
     basis: Basis,
 ) -> None:  # fmt: skip
+    """Have the case be illegal, as the first person said on a basis."""
+    _check_second(settings, case, said, first, basis)
+    _check_items(connection, case, said)
+    if basis == "known":
+        listed = _check_known(case, settings)
+        casebook.hold(connection, case.reference, listed)
+        told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
+    else:
+        told = _told(basis)
+    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
+    casebook.set_outcome(connection, case.reference, "illegal")
+    casebook.set_basis(connection, case.reference, told, seen=basis == "seen")
+    held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
+    if connection.execute(held, (case.reference,)).fetchone() is not None:
+        casebook.list_entry(
+            connection, f"{case.reference}/item", case.reference, "confirmed", said.by
+        )
+    what = marked(
+        "illegal: {basis}; first held by {first}; {hashed}",
+        basis=told, first=first, hashed=_hashed(said),
+    )  # fmt: skip
+    _note(connection, case, said, what, assessed=True)
+
+
+def _check_second(settings: Settings, case: Case, said: Opinion, first: str, basis: Basis) -> None:
+    """HotlineError unless who speaks is a second person, who says what the first one did."""
     if same(said.by) == same(first):
         raise HotlineError(
             marked("{by} holds {case} to be illegal already: a second person has to confirm"),
@@ -161,31 +175,6 @@ def _confirm(
         raise HotlineError(
             marked("a second person confirms what the first one said, and adds nothing")
         )
-    _check_items(connection, case, said)
-    if basis == "known":
-        listed = _check_known(case, settings)
-        rows = [(one.hash, one.origin, json.dumps(one.terms.to_dict())) for one in listed]
-        _hold(connection, case.reference, rows)
-        told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
-    else:
-        told = _told(basis)
-    connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
-    values: dict[str, str | int | None] = {
-        "outcome": "illegal",
-        "basis": packed(told),
-        "seen": int(basis == "seen"),
-    }
-    casebook.set_values(connection, case.reference, values)
-    held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
-    if connection.execute(held, (case.reference,)).fetchone() is not None:
-        casebook.list_entry(
-            connection, f"{case.reference}/item", case.reference, "confirmed", said.by
-        )
-    what = marked(
-        "illegal: {basis}; first held by {first}; {hashed}",
-        basis=told, first=first, hashed=_hashed(said),
-    )  # fmt: skip
-    _note(connection, case, said, what, assessed=True)
 
 
 def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:
@@ -211,16 +200,14 @@ def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> N
 
 
 def reverse(
-    connection: sqlite3.Connection, settings: Settings, case: Case, *, by: str, reason: str,
-    at: datetime,
-) -> None:  # fmt: skip
+    connection: sqlite3.Connection, case: Case, *, by: str, reason: str, at: datetime
+) -> None:
     """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
-    settings.check_analyst(by)
     if case.outcome != "illegal":
         raise HotlineError(
             marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
-    casebook.set_values(connection, case.reference, {"outcome": "not_illegal"})
+    casebook.set_outcome(connection, case.reference, "not_illegal")
     casebook.end_entries(connection, case.reference, by)
     casebook.note(
         connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
@@ -239,21 +226,6 @@ def _note(
     )  # fmt: skip
 
 
-def _hold(
-    connection: sqlite3.Connection, case: str, rows: Sequence[tuple[Hash, str, str | None]], *,
-    item: int = 0,
-) -> None:  # fmt: skip
-    """Keep hashes of the hotline's own or of a trusted list; its own say more than a list's."""
-    connection.executemany(
-        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (case, item, origin, one.kind.name, one.value, one.quality, terms)
-            for one, origin, terms in rows
-            if not of_empty_input(one)
-        ],
-    )
-
-
 def _told(basis: Basis) -> Sentence:
     return {
         "seen": marked("seen by an analyst"),
@@ -261,7 +233,7 @@ def _told(basis: Basis) -> Sentence:
     }[basis]
 
 
-def confirmed_by(case: Case, settings: Settings) -> list[Listed]:
+def confirmed_by(case: Case, settings: Settings) -> list[Held]:
     """What trusted lists hold now of the records that the case reached at intake and that are
     confirmed.
     """
@@ -274,7 +246,7 @@ def confirmed_by(case: Case, settings: Settings) -> list[Listed]:
     ]
 
 
-def _check_known(case: Case, settings: Settings) -> list[Listed]:
+def _check_known(case: Case, settings: Settings) -> list[Held]:
     """What trusted lists confirm now; HotlineError where that is nothing."""
     listed = confirmed_by(case, settings)
     if not listed:
@@ -288,7 +260,7 @@ def _check_known(case: Case, settings: Settings) -> list[Listed]:
     return listed
 
 
-def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
+def _listed(folder: Path, match: KnownMatch) -> list[Held]:
     trusted = open_list(folder)
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True)
@@ -300,7 +272,7 @@ def _listed(folder: Path, match: KnownMatch) -> list[Listed]:
     origin = f"{trusted.name}: {shown.source}/{shown.entry}"
     terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
     return [
-        Listed(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        Held(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
         for one in shown.hashes
         if one.value is not None and one.why_not is None
     ]

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from screener.hashing.hash import Hash
+from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
 Outcome = Literal["illegal", "not_illegal"]
 Language = Literal["ar", "fr", "en"]
 
-At = TypeVar("At")  # how a time is told, or what tells it
+At = TypeVar("At")  # the time of a step, or the step itself
 
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
@@ -45,6 +46,18 @@ class KnownMatch:
     state: str
     kind: str
     distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hash that the hotline made of an item itself, or that a trusted list holds of it: where it
+    is from, and the terms of who gave it. None: it is the hotline's own, and goes as far as the
+    hotline says when it is asked.
+    """
+
+    hash: Hash = field(repr=False)
+    origin: str
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,9 @@ class Case:
 
 
 def latest_run(steps: Iterable[tuple[State, At]]) -> At | None:
-    """When the last of some states in their order was taken; None of no state."""
+    """Of steps in their order, each with the state that it left: the time of the one by which the
+    present state was taken, however many later ones left it as it was. None without a step.
+    """
     since, before = None, None
     for state, at in steps:
         if state != before:

@@ -1,8 +1,8 @@
 """Casebook: the database of a hotline, in which all that is known of its cases stands.
 
-It is the truth. What follows from it outside (lines of the log, records of the hotline's list,
-notices in the folders of partners) is written after its commit, from what it says, and again on the
-next opening where that was interrupted: see `completing`.
+It is the truth. What follows from it outside is written after its commit, from what it says, and
+again on the next opening where that was interrupted: lines of the log (`case_log`), records of the
+hotline's list (`own_list`), and notices in the folders of partners (`notifying`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import json
 import secrets
 import sqlite3
 from base64 import b32encode
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.case import Case, Event, KnownMatch, Sent, State, latest_run
+from screener.hotline.case import Case, Event, Held, KnownMatch, Outcome, Sent, State, latest_run
 from screener.hotline.sentence import marked, packed, unpacked
 from screener.hotline.statuses import Status
+from screener.lists.records import of_empty_input
+from screener.lists.terms import Terms
 
 
 def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
@@ -185,7 +186,9 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
 
 
 def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
-    """Have all that a case says to be still to come be of `at`. The log keeps what it was told."""
+    """Move each time of a case that lies behind `at` to `at`: a clock that was ahead told them. The
+    log keeps what it was told.
+    """
     now = stamp(at)
     for table, of, columns in (
         ("cases", "reference", ("received",)),
@@ -200,13 +203,15 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
-def set_values(
-    connection: sqlite3.Connection, reference: str, values: Mapping[str, str | int | None]
-) -> None:
-    """Set columns of a case; their names are ours."""
-    columns = ", ".join(f"{name} = ?" for name in values)
+def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome) -> None:
+    """Have a case be of this outcome."""
+    connection.execute("UPDATE cases SET outcome = ? WHERE reference = ?", (outcome, reference))
+
+
+def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, seen: bool) -> None:
+    """Have a case say on what it was held illegal, and whether that was seen."""
     connection.execute(
-        f"UPDATE cases SET {columns} WHERE reference = ?", (*values.values(), reference)
+        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?", (packed(basis), seen, reference)
     )
 
 
@@ -226,24 +231,41 @@ def _moment_or_none(text: str | None) -> datetime | None:
     return None if text is None else moment(text)
 
 
-@dataclass(frozen=True)
-class HeldHash:
-    """A hash that the hotline made or held of an item: where it is from, and the terms that bind it
-    as JSON (None: it is the hotline's own).
+def hold(
+    connection: sqlite3.Connection, case: str, hashes: Iterable[Held], *, item: int = 0
+) -> None:
+    """Keep hashes of a case's item. Those that were kept first stay: the hotline's own say more
+    than a list's.
     """
+    connection.executemany(
+        "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                case, item, one.origin, one.hash.kind.name, one.hash.value, one.hash.quality,
+                None if one.terms is None else packed_terms(one.terms),
+            )
+            for one in hashes
+            if not of_empty_input(one.hash)
+        ],
+    )  # fmt: skip
 
-    hash: Hash = field(repr=False)
-    origin: str
-    terms: str | None
 
-
-def held(connection: sqlite3.Connection, case: str) -> list[HeldHash]:
+def held(connection: sqlite3.Connection, case: str) -> list[Held]:
     """What the hotline holds of a case's item."""
     return [
-        HeldHash(Hash(KINDS[kind], value, quality), origin, terms)
+        Held(
+            Hash(KINDS[kind], value, quality),
+            origin,
+            None if terms is None else Terms(**json.loads(terms)),
+        )
         for kind, value, quality, origin, terms in connection.execute(
             "SELECT kind, value, quality, origin, terms FROM held WHERE in_case = ?"
             " ORDER BY kind, value",
             (case,),
         )
     ]
+
+
+def packed_terms(terms: Terms) -> str:
+    """Terms as they are kept."""
+    return json.dumps(terms.to_dict())

@@ -6,13 +6,12 @@ from datetime import datetime
 
 from screener.errors import HotlineError
 from screener.hotline import assessing, clock
-from screener.hotline.case import Case
-from screener.hotline.casebook import HeldHash
+from screener.hotline.case import Case, Held
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings
 
 
-def of(case: Case, held: list[HeldHash], settings: Settings, *, now: datetime) -> list[Sentence]:
+def of(case: Case, held: list[Held], settings: Settings, *, now: datetime) -> list[Sentence]:
     """Those of a case, of which the hotline holds some hashes."""
     found = (to_come(case, now), refusal(case), loss(case, held, settings))
     return [one for one in found if one is not None]
@@ -46,7 +45,7 @@ def refusal(case: Case) -> Sentence | None:
     )  # fmt: skip
 
 
-def loss(case: Case, held: list[HeldHash], settings: Settings) -> Sentence | None:
+def loss(case: Case, held: list[Held], settings: Settings) -> Sentence | None:
     """That a trusted list does not confirm any more what two persons went by. The item goes on
     matching until somebody reverses it.
     """

@@ -12,12 +12,11 @@ from datetime import UTC, datetime, tzinfo
 from os import PathLike
 from pathlib import Path
 
-from screener.errors import HotlineError, ScreenerError
+from screener.errors import HotlineError
 from screener.hotline import (
     assessing,
     casebook,
     clock,
-    completing,
     concerns,
     database,
     intake,
@@ -36,8 +35,7 @@ from screener.hotline.report import Withdrawal, decode
 from screener.hotline.sealed import Unsealable, read_file, secret_key, unseal
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings
-from screener.hotline.store import Store
-from screener.hotline.wording import UNHASHED
+from screener.hotline.store import Behind, Store
 from screener.lists.hashlist import HashList
 from screener.screen import Screener
 
@@ -55,7 +53,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         """Not for callers: use `create` or `open`."""
         self._store = store
-        self._folder = store.folder
+        self.folder = store.folder
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
@@ -68,33 +66,9 @@ class Desk:
         return cls(Store.open(Path(folder)))
 
     @property
-    def folder(self) -> Path:
-        """Where it is."""
-        return self._folder
-
-    @property
-    def pending(self) -> list[completing.Unwritten]:
-        """Notices that could not be written and are due still: of which case, to whom, and why."""
-        return self._store.pending
-
-    @property
-    def unlisted(self) -> list[completing.Unlisted]:
-        """Records that could not be written to the hotline's list, and why: after a step, what the
-        casebook says of them and the list does not say yet. The next step or opening tries again.
-        """
-        return self._store.unlisted
-
-    @property
-    def unbound(self) -> ScreenerError | None:
-        """Why the hotline's list does not say how far its own hashes may go, as `tlp` says now, if
-        it does not: an export goes by what it said before.
-        """
-        return self._store.unbound
-
-    @property
-    def unlogged(self) -> HotlineError | None:
-        """Why the log was behind when the folder was opened, if it was."""
-        return self._store.unlogged
+    def behind(self) -> Behind:
+        """What is recorded and could not be brought about, as of the last step or the opening."""
+        return self._store.behind
 
     @property
     def own_list(self) -> HashList:
@@ -122,12 +96,12 @@ class Desk:
 
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             return casebook.find(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
         """All cases, or those in some states, in the order in which they came."""
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             found = [casebook.find(connection, one) for one in casebook.references(connection)]
         return [one for one in found if not states or one.state in states]
 
@@ -142,7 +116,7 @@ class Desk:
         by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
         not confirm it any more.
         """
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             held = casebook.held(connection, case.reference)
         return concerns.of(case, held, self.settings, now=_now(at))
 
@@ -160,7 +134,7 @@ class Desk:
         the hotline's secret key, where it is not kept in its folder.
         """
         by, now = settings.person(by), _now(at)
-        mine = secret_key(self._folder / "hotline.key" if key is None else key)
+        mine = secret_key(self.folder / "hotline.key" if key is None else key)
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._store.at_work():
@@ -203,14 +177,13 @@ class Desk:
         what is matched. Both analysts give them; those of the second are not listed, and have to
         show what the first one's did. Who spoke first may speak again, with a basis.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        self.settings.check_analyst(by)
+        by, reason, _ = self._decision(by, reason, at)
         items, troubles = own_media.make_whole(files)
         if troubles:
-            place, why = troubles[0].place, troubles[0].reason.reason
+            first = troubles[0]
             message = marked("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=files[place], reason=UNHASHED.get(why, why))
-        said = Opinion(by, outcome, reason, _now(at), basis, items)
+            raise HotlineError(message, file=files[first.place], reason=first.why)
+        said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, said.at) as (connection, case):
             assessing.give(connection, self.settings, case, said)
         return self.case(reference)
@@ -218,13 +191,12 @@ class Desk:
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused.
 
-        Where the list cannot be written, `unlisted` says so, and it matches until it can be.
+        Where the list cannot be written, `behind.unlisted` says so, and it matches until it can be.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        now = _now(at)
+        by, reason, now = self._decision(by, reason, at)
         with self._store.step(reference, now) as (connection, case):
             notifying.drop_unwritten(connection, reference)
-            assessing.reverse(connection, self.settings, case, by=by, reason=reason, at=now)
+            assessing.reverse(connection, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
     def notify(
@@ -235,20 +207,18 @@ class Desk:
         It is recorded first; where it cannot be written, ScreenerError says so, and it is written
         when the hotline is next opened.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason, now = self._decision(by, reason, at)
         known = self.partners
-        self.settings.check_analyst(by)
         found = self.case(reference)
-        with database.reading(self._folder) as connection:
+        with database.reading(self.folder) as connection:
             lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
-        now = _now(at)
         with self._store.step(reference, now) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=now
             )
-        for which, whom, wrong in self._store.pending:
+        for which, whom, wrong in self.behind.pending:
             if (which, whom) == (reference, partner):
                 raise wrong
         return self.case(reference)
@@ -264,11 +234,9 @@ class Desk:
         self, reference: str, *, state: State, by: str, reason: str, at: datetime | None = None
     ) -> Case:
         """End a case: `removed`, or `refused` where nothing was or could be removed."""
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason, now = self._decision(by, reason, at)
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
-        self.settings.check_analyst(by)
-        now = _now(at)
         with self._store.step(reference, now) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
@@ -288,9 +256,7 @@ class Desk:
         """Have the 24 hours of a case begin now, that came in at a time that is still to come, by a
         clock that was ahead. No other case is given more time.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
-        self.settings.check_analyst(by)
-        now = _now(at)
+        by, reason, now = self._decision(by, reason, at)
         with self._store.at_work(), self._store.writing() as connection:
             case = casebook.find(connection, reference)
             if not (clock.runs(case) and case.received > now):
@@ -307,9 +273,18 @@ class Desk:
         """The status file to publish: how every report stands, for its reporter only. Its days are
         those of the hotline's zone, as in its notices.
         """
-        with database.reading(self._folder) as connection:
-            found = casebook.statuses(connection, self.zone)
-        return statuses.write(found, day=_now(at).astimezone(self.zone).date())
+        zone = self.zone
+        with database.reading(self.folder) as connection:
+            found = casebook.statuses(connection, zone)
+        return statuses.write(found, day=_now(at).astimezone(zone).date())
+
+    def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
+        """Who decides something, why and when, as it is recorded; HotlineError for somebody who is
+        no authorised analyst, and where one of the three is of no use.
+        """
+        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        self.settings.check_analyst(by)
+        return by, reason, _now(at)
 
     def _engine(self) -> Screener:
         """What reports are looked up with; the hotline's own list comes first."""

@@ -1,4 +1,4 @@
-"""Granted: how far trusted lists let go on what was confirmed by them, as they say now."""
+"""Granted: the terms by which trusted lists now let go on the hashes that a case has of them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SEEN = "granted"  # what trusted lists said when they were last followed
 
 
 def follow(folder: Path, settings: Settings) -> None:
-    """Have the casebook say of each hash of a trusted list how far it may go as that list says now,
-    and its record be written anew. What a list does not confirm any more stays as it was, and so
-    does all of a list that is out of reach: `concerns` tells both.
+    """Bring the terms that the casebook has of hashes of trusted lists to what these lists say now,
+    and have records whose terms have changed be written anew. What a list does not confirm any more
+    keeps its terms, and so does all of a list that is out of reach: `concerns` tells of both.
 
-    Lists that are as they were are not gone through again.
+    Lists that are as they were the last time are not gone through again.
     """
     with database.reading(folder) as connection:
         rows = connection.execute("SELECT DISTINCT in_case FROM held WHERE terms IS NOT NULL")
@@ -58,8 +58,8 @@ def _granted(
         with database.reading(folder) as connection:
             case = casebook.find(connection, reference)
         for one in assessing.confirmed_by(case, settings):
-            found.setdefault((reference, one.origin), []).append(one.terms)
-    return {key: json.dumps(strictest(several).to_dict()) for key, several in found.items()}
+            found.setdefault((reference, one.origin), []).append(one.terms or Terms())
+    return {key: casebook.packed_terms(strictest(several)) for key, several in found.items()}
 
 
 def _said(settings: Settings) -> Mapping[Path, object]:

@@ -26,7 +26,6 @@ from screener.screen import Screener
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed
 OPEN: Final = ("received", "assessed", "notified")
-_LONGEST_VIDEO: Final = 500_000  # characters of a vPDQ's text that a list takes
 
 Became = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 
@@ -56,7 +55,7 @@ class Reached:
 
 def reach(engine: Screener, report: Report) -> Reached:
     """Look a report's hashes up in the hotline's own list, the first of the engine's, and in all
-    others. A listed video of which only single pictures agree is told, and gathers nothing.
+    others. A listed video of which only single pictures agree says nothing of a report's clip.
     """
     own = engine.lists[0].name
     entries: Counter[str] = Counter()
@@ -116,7 +115,7 @@ def take(
             for k in reached.known
         ],
     )
-    if any(item.upright for item in report.items) and _rows(connection, report.reference):
+    if _has_hashes(connection, report.reference):
         entry = f"{case}/report-{number}"
         casebook.list_entry(connection, entry, case, "seed", by, report.reference)
     reason = marked("reported") if chosen is None else marked("reported again")
@@ -130,24 +129,28 @@ def take(
 
 
 def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
-    """Whether a report belongs into a case: not into one that is closed, or that somebody held not
-    illegal, since there may be something else by now; nor, with a page that nobody has looked at,
-    into one of which somebody has said what it is, whose notices will tell its pages or have. Of
-    one that is known by its hashes nobody has looked at any page.
+    """Whether a report belongs into a case.
+
+    Not into one that is closed, or that somebody held not illegal: there may be something else by
+    now. And a notice tells all pages of its case, as seen by those who assessed it: so once
+    somebody has said what a case is, no page joins it at which nobody has looked. Of a case that is
+    known by its hashes nobody has looked at any page, so that a report with one begins another.
     """
     outcome, seen = connection.execute(
         "SELECT outcome, seen FROM cases WHERE reference = ?", (case,)
     ).fetchone()
     if state not in OPEN or outcome == "not_illegal":
         return False
-    proposed = "SELECT basis FROM proposals WHERE in_case = ?"
-    first = connection.execute(proposed, (case,)).fetchone()
-    if state == "received" and first is None:
-        return True
-    if not (seen if first is None else first == ("seen",)):
+    if state == "received":  # what one person said of it counts already
+        proposed = "SELECT basis FROM proposals WHERE in_case = ?"
+        first = connection.execute(proposed, (case,)).fetchone()
+        if first is None:
+            return True
+        seen = first == ("seen",)
+    if not seen:
         return not report.addresses
-    seen = "SELECT a.page FROM addresses a JOIN reports r ON r.reference = a.report"
-    rows = connection.execute(f"{seen} WHERE r.in_case = ?", (case,))
+    known = "SELECT a.page FROM addresses a JOIN reports r ON r.reference = a.report"
+    rows = connection.execute(f"{known} WHERE r.in_case = ?", (case,))
     return _pages(report) <= {page for (page,) in rows}
 
 
@@ -207,13 +210,13 @@ def _store(
         (report.reference, one.kind.name, one.value, one.quality)
         for item in report.items
         for one in item.upright
-        if not of_empty_input(one) and not (one.kind.video and len(one.text) > _LONGEST_VIDEO)
+        if not of_empty_input(one)
     ]
     connection.executemany("INSERT OR IGNORE INTO reported VALUES (?, ?, ?, ?)", hashes)
     return int(number)
 
 
-def _rows(connection: sqlite3.Connection, report: str) -> bool:
+def _has_hashes(connection: sqlite3.Connection, report: str) -> bool:
     """Whether a report has a hash that a list takes."""
     held = connection.execute("SELECT 1 FROM reported WHERE report = ? LIMIT 1", (report,))
     return held.fetchone() is not None

@@ -165,19 +165,18 @@ class Translator:
 
     def named(self, code: str, /) -> str:
         """The name of a language, in this one; its code where it has none, or without Babel."""
+        return self._name("languages", code)
+
+    def country(self, code: str, /) -> str:
+        """The name of a country, in this language; its code where it has none, or without Babel."""
+        return self._name("territories", code)
+
+    def _name(self, names: str, code: str) -> str:
         try:
             from babel import Locale
         except ImportError:  # a reporter without the extra is still told whom to turn to
             return code
-        return str(Locale.parse(_LOCALES[self.language]).languages.get(code, code))
-
-    def country(self, code: str, /) -> str:
-        """The name of a country, in this language; its code where it has none, or without Babel."""
-        try:
-            from babel import Locale
-        except ImportError:
-            return code
-        return str(Locale.parse(_LOCALES[self.language]).territories.get(code, code))
+        return str(getattr(Locale.parse(_LOCALES[self.language]), names).get(code, code))
 
     def duration(self, length: timedelta, /) -> str:
         """Hours and minutes, without a sign; minutes are cut off, not rounded."""

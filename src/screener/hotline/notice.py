@@ -10,20 +10,12 @@ from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
-from screener.hotline.case import Case
+from screener.hotline.case import Case, Held
 from screener.hotline.partners import NAME, Hotline, Partner
 from screener.hotline.sentence import marked
 from screener.lists.terms import Terms, strictest
 
 SCHEMA = "screener-notice/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A hash of an item that the hotline made or already held, and the terms of who gave it."""
-
-    hash: Hash = field(repr=False)
-    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +89,13 @@ def make(
     sent: dict[Hash, Terms] = {}
     withheld: Counter[str] = Counter()
     for one in hashes:
+        terms = hotline.terms if one.terms is None else one.terms
         if one.hash.kind.name not in partner.kinds:
             withheld["not a kind that the partner takes"] += 1
-        elif why_not := one.terms.why_not(partner.audience, today=at.astimezone(UTC).date()):
+        elif why_not := terms.why_not(partner.audience, today=at.astimezone(UTC).date()):
             withheld[why_not] += 1
         else:
-            sent[one.hash] = strictest([one.terms, sent.get(one.hash, one.terms)])
+            sent[one.hash] = strictest([terms, sent.get(one.hash, terms)])
     addresses = case.addresses if case.seen else ()
     if not sent and not addresses:
         message = marked("{case} has no address, and no hash that may go to {partner}")

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from screener.errors import HotlineError
-from screener.hotline import acknowledgements, casebook, database, delivery, notices
-from screener.hotline.acknowledgements import Acknowledgement, Unread
+from screener.errors import HotlineError, ScreenerError
+from screener.hotline import acknowledgements, casebook, database, delivery, partners
+from screener.hotline.acknowledgement import Acknowledgement
+from screener.hotline.acknowledgements import Unread
 from screener.hotline.case import Case, State, latest_run
-from screener.hotline.notices import Held
+from screener.hotline.notice import make
+from screener.hotline.notice_files import files_of
 from screener.hotline.partners import Partner, Partners
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.wording import EVENTS_SAID
-from screener.lists.terms import Terms
+
+Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,6 @@ def notice_id(case: str, partner: str) -> str:
     return "N-" + hashlib.blake2b(text, digest_size=10).hexdigest()
 
 
-def held(connection: sqlite3.Connection, case: str, own: Terms) -> list[Held]:
-    """The hashes that the hotline made or held of a case, with the terms that bind them; `own` are
-    those of its own.
-    """
-    return [
-        Held(one.hash, own if one.terms is None else Terms(**json.loads(one.terms)))
-        for one in casebook.held(connection, case)
-    ]
-
-
 def notify(
     connection: sqlite3.Connection, case: Case, known: Partners, partner: Partner, *, by: str,
     reason: str, at: datetime,
@@ -58,8 +51,9 @@ def notify(
             case=case.reference,
         )
     notice = notice_id(case.reference, partner.id)
-    hashes = held(connection, case.reference, known.hotline.terms)
-    notices.make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    hashes = casebook.held(connection, case.reference)
+    # What it would say now is asked before it is recorded: there may be nothing that it could say.
+    make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
         "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0, 0)",
         (notice, case.reference, partner.id, casebook.stamp(at)),
@@ -70,41 +64,64 @@ def notify(
     )  # fmt: skip
 
 
-class Handing:
-    """Hands notices to partners, each in two steps: whole beside where the partner finds it, and
-    there. Whoever records the first step before taking the second hands it out once, whenever it is
-    killed, and whatever the partner does with what it finds.
+def hand_out(folder: Path) -> list[Unwritten]:
+    """Give partners the notices that they were not given yet; those that could not be.
+
+    Each in two steps: whole beside where the partner finds it, and there. The first is recorded
+    before the second is taken, where the partner cannot reach: so a notice is given once, whenever
+    whoever gives it is killed, and however soon the partner fetches it.
     """
+    with database.reading(folder) as connection:
+        due = connection.execute(
+            "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
+        ).fetchall()
+    failed: list[Unwritten] = []
+    for notice, case, partner, staged in due:
+        try:
+            known = partners.load(folder / partners.FILE)
+            if not staged:
+                _stage(folder, known, notice, case, partner)
+                _mark(folder, notice, "staged")
+            given = _give(folder, known, notice, case, partner)
+        except ScreenerError as error:  # one that is out of reach keeps no other from its notice
+            failed.append((case, partner, error))
+            continue
+        if given:
+            _mark(folder, notice, "written")
+        else:
+            with database.writing(folder) as connection:
+                connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
+    return failed
 
-    def __init__(self, folder: Path, known: Partners) -> None:
-        """Of the hotline in a folder, to partners that it knows."""
-        self._folder = folder
-        self._known = known
 
-    def stage(self, reference: str, partner: str) -> None:
-        """Have the notice that the casebook says a partner is sent lie ready for it."""
-        with database.reading(self._folder) as connection:
-            case = casebook.find(connection, reference)
-            hashes = held(connection, reference, self._known.hotline.terms)
-            given = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
-            first = connection.execute(given, (partner,)).fetchone() is None
-        (at,) = (one.at for one in case.sent if one.partner == partner)
-        notices.stage(
-            case, self._known.named(partner), hotline=self._known.hotline, at=at,
-            notice=notice_id(reference, partner), hashes=hashes, first=first,
-        )  # fmt: skip
+def _stage(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> None:
+    """Have a notice lie ready for a partner, as the casebook says."""
+    with database.reading(folder) as connection:
+        case, hashes = casebook.find(connection, reference), casebook.held(connection, reference)
+        given = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
+        first = connection.execute(given, (partner,)).fetchone() is None
+    (at,) = (one.at for one in case.sent if one.partner == partner)
+    whom = known.named(partner)
+    made = make(case, whom, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    delivery.stage(whom.folder, notice, reference, files_of(made), first=first)
 
-    def give(self, reference: str, partner: str) -> bool:
-        """Give a partner what lies ready, unless it was given before; or take it away, where
-        nobody is to remove the item any more. Whether the partner has been given it.
-        """
-        with database.reading(self._folder) as connection:
-            case = casebook.find(connection, reference)
-        whom, notice = self._known.named(partner).folder, notice_id(reference, partner)
-        if case.outcome == "illegal" and case.state == "notified":
-            delivery.give(whom, notice)
-            return True
-        return not delivery.take_away(whom, notice)
+
+def _give(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> bool:
+    """Give a partner what lies ready, unless it was given before; or take it away, where nobody is
+    to remove the item any more. Whether the partner has been given it.
+    """
+    with database.reading(folder) as connection:
+        case = casebook.find(connection, reference)
+    whom = known.named(partner).folder
+    if case.outcome == "illegal" and case.state == "notified":
+        delivery.give(whom, notice)
+        return True
+    return not delivery.take_away(whom, notice)
+
+
+def _mark(folder: Path, notice: str, column: str) -> None:
+    with database.writing(folder) as connection:
+        connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
 def acknowledge(

@@ -15,8 +15,9 @@ from screener import vpdq
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way
-from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.hash import KINDS
 from screener.hotline.report import REGIONS, Item
+from screener.hotline.wording import UNHASHED
 from screener.located import Located
 from screener.media.archive import Budget
 from screener.media.sniff import CONTAINERS
@@ -37,7 +38,12 @@ class Trouble:
     """A file that could not be hashed, by its place among those given, and why."""
 
     place: int
-    reason: MediaError
+    error: MediaError
+
+    @property
+    def why(self) -> str:
+        """Why, as a sentence, where there is one for it."""
+        return UNHASHED.get(self.error.reason, self.error.reason)
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ class _Making:
     """What the worker does; it is sent to it once."""
 
     tells: ClassVar = ()
+    kinds: ClassVar = _STILL
 
     policy: Policy
-    kinds: tuple[HashKind, ...] = _STILL
 
     def visit(self) -> _Making:
         return self
@@ -100,8 +106,8 @@ def _make(
         if item is not None and (damaged or hashed.trouble is None):
             items.append(item)
         else:
-            reason = hashed.trouble or MediaError("undecodable", "no picture in it")
-            troubles.append(Trouble(place, reason))
+            error = hashed.trouble or MediaError("undecodable", "no picture in it")
+            troubles.append(Trouble(place, error))
     return tuple(items), tuple(troubles)
 
 

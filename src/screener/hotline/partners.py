@@ -26,6 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _FIELDS = ("name", "folder", "languages", "kinds", "audience", "contact", "legal_basis")
 _AUDIENCES = tuple(one for one in AUDIENCES if one != "own")
 
+FILE = "partners.toml"
 TEMPLATE = """\
 # What the hotline says of itself in notices.
 [hotline]

@@ -35,7 +35,7 @@ LONGEST_NOTE = 4_000
 REGIONS = ("full", "trimmed", "enlarged")
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_TYPE = re.compile(r"(?:image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
+_TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
 _LARGEST = 10_000_000.0  # seconds or frames
 
 

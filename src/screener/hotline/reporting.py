@@ -7,6 +7,7 @@ print(made.secret.text)
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,17 +23,16 @@ from screener.hotline.own_media import Trouble
 from screener.hotline.report import (
     LONGEST_NOTE,
     MOST_ADDRESSES,
-    MOST_HASHES,
     MOST_ITEMS,
     Report,
     Withdrawal,
+    decode,
 )
 from screener.hotline.report import encode as encoded
-from screener.hotline.sealed import public_key, seal, write_new
+from screener.hotline.sealed import Unsealable, public_key, seal, write_new
 from screener.hotline.secret import Secret, proof
 from screener.hotline.sentence import marked
 from screener.hotline.telltales import Telltale
-from screener.hotline.wording import UNHASHED
 
 FilePath = str | PathLike[str]
 
@@ -70,18 +70,15 @@ def create(
     by `if __name__ == "__main__":`, since they are opened in a process of their own.
     """
     whose = public_key(key)
+    # A terminal of another encoding hands over bytes of which Python makes what no file can hold.
+    note = re.sub("[\ud800-\udfff]", "\ufffd", note)
     _check(addresses, my_images, note, language, country)
     kept = tuple(dict.fromkeys(map(checked, addresses)))
     items, troubles = own_media.make(my_images)
-    if sum(len(item.hashes) for item in items) > MOST_HASHES:
-        raise HotlineError(marked("this is more than one report holds: make several of it"))
-    if not kept and not items and troubles:
-        raise HotlineError(
-            marked("{file} cannot be hashed: {reason}"),
-            file=Path(my_images[troubles[0].place]).name,
-            reason=UNHASHED.get(troubles[0].reason.reason, troubles[0].reason.reason),
-        )  # fmt: skip
     if not kept and not items:
+        if troubles:
+            file, why = Path(my_images[troubles[0].place]).name, troubles[0].why
+            raise HotlineError(marked("{file} cannot be hashed: {reason}"), file=file, reason=why)
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()
     report = Report(
@@ -95,7 +92,13 @@ def create(
         note,
         items,
     )
-    _write(Path(path), seal(encoded(report), whose), report.day)
+    content = encoded(report)
+    try:
+        decode(content)  # the hotline would refuse it, and could tell nobody
+    except Unsealable:
+        message = marked("this is more than one report holds: make several of it")
+        raise HotlineError(message) from None
+    _write(Path(path), seal(content, whose), report.day)
     found = telltales.find("\n".join((note, *kept)) if note else "\n".join(kept))
     return Made(secret, found, troubles)
 

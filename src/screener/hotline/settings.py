@@ -13,6 +13,7 @@ from screener.hotline.table import Table
 
 _LONGEST = 200  # characters of a name
 
+FILE = "settings.toml"
 TEMPLATE = """\
 # Who may assess: at least two, since what one holds to be illegal a second has to confirm.
 # Names as they are given by --by. Whoever may write to this file decides who assesses.

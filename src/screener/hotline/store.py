@@ -8,25 +8,27 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from screener.audit_chain import head_path
-from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, OutputError, ScreenerError
+from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hotline import (
+    case_log,
     casebook,
-    completing,
     database,
     granted,
     notifying,
+    own_list,
     partners,
     settings,
-    signing,
 )
 from screener.hotline.case import Case
 from screener.hotline.lists import list_errors, open_list
+from screener.hotline.notifying import Unwritten
+from screener.hotline.own_list import Unlisted
 from screener.hotline.partners import Partners
 from screener.hotline.sealed import check_library, make_keys, write_new
 from screener.hotline.sentence import marked
@@ -35,10 +37,25 @@ from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 
-SETTINGS = "settings.toml"
-PARTNERS = "partners.toml"
 _LOCK = "lock"
 _WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What the casebook says and could not be brought about outside of it, and why. The next step
+    or opening tries again.
+
+    `pending` are notices that are not written yet: of which case, to whom, and why. `unlisted` are
+    records that the hotline's list does not have as the casebook says. `unbound` is why that list
+    does not say how far its own hashes may go, as `tlp` says now: an export goes by what it said
+    before. `unlogged` is why the log was behind at the opening; all else was not tried then.
+    """
+
+    pending: Sequence[Unwritten] = ()
+    unlisted: Sequence[Unlisted] = ()
+    unbound: ScreenerError | None = None
+    unlogged: HotlineError | None = None
 
 
 class Store:
@@ -50,14 +67,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Not for callers: use `create` or `open`."""
         self.folder = folder
-        # Notices that could not be written and are due still: of which case, to whom, and why.
-        self.pending: list[completing.Unwritten] = []
-        # Records that cannot be listed, and why.
-        self.unlisted: list[completing.Unlisted] = []
-        # Why the list does not say how far the hotline's own hashes may go now, if it does not.
-        self.unbound: ScreenerError | None = None
-        # Why the log is behind, if it is.
-        self.unlogged: HotlineError | None = None
+        self.behind = Behind()
 
     @classmethod
     def create(cls, folder: Path) -> Store:
@@ -81,31 +91,33 @@ class Store:
     def open(cls, folder: Path) -> Store:
         """Open a hotline's folder, and complete what was interrupted; HotlineError.
 
-        What cannot be completed for want of the log's key, or of a partner's folder, is told by
-        `unlogged` and `pending`, and prevents no reading.
+        What cannot be completed, for want of the log's key or of a partner's folder say, is told by
+        `behind`, and prevents no reading.
         """
         database.check(folder)
         store = cls(folder)
         with store._alone():
-            store.unlogged = store._write_log()
-            if store.unlogged is None:
+            trouble = case_log.write(folder, store.settings.log_key)
+            if trouble is None:
                 store._write_rest()
+            else:
+                store.behind = Behind(unlogged=trouble)
         return store
 
     @property
     def own_list(self) -> HashList:
         """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
-        return open_list(self.folder / completing.LIST)
+        return open_list(self.folder / own_list.FOLDER)
 
     @property
     def settings(self) -> Settings:
         """What the operator decided, as the file says now."""
-        return Settings.load(self.folder / SETTINGS)
+        return Settings.load(self.folder / settings.FILE)
 
     @property
     def partners(self) -> Partners:
         """The hotline and its partners, as the file says now; HotlineError."""
-        return partners.load(self.folder / PARTNERS)
+        return partners.load(self.folder / partners.FILE)
 
     @contextlib.contextmanager
     def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
@@ -129,7 +141,7 @@ class Store:
         """
         database.check(self.folder)
         with self._alone():
-            trouble = signing.trouble_of(self.settings.log_key, self.folder / completing.LOG)
+            trouble = case_log.trouble_of(self.settings.log_key, self.folder / case_log.FILE)
             if trouble is not None:
                 raise trouble
             self.complete()
@@ -144,40 +156,20 @@ class Store:
 
     def complete(self) -> None:
         """Bring all that is outside of the casebook to what it says; by the one at work."""
-        trouble = self._write_log()
+        trouble = case_log.write(self.folder, self.settings.log_key)
         if trouble is not None:
             raise trouble
         self._write_rest()
 
-    def _write_log(self) -> HotlineError | None:
-        """Write the lines that the log lacks; why they cannot be signed, if it lacks some."""
-        key, path = self.settings.log_key, self.folder / completing.LOG
-        trouble = signing.trouble_of(key, path)
-        try:
-            log = AuditFile.open(path, key=None if trouble else key)
-            try:
-                if trouble is None:
-                    if key is not None and not signing.is_signed(path):
-                        log.write_head()  # before a step, so that what is killed has begun to sign
-                    completing.write_log(self.folder, log)
-                return trouble if completing.is_behind(self.folder, log) else None
-            finally:
-                log.close()
-        except OutputError as error:
-            message = marked("the log {file} cannot be continued: {why}")
-            raise HotlineError(message, file=path, why=str(error)) from error
-
     def _write_rest(self) -> None:
-        known = self.partners if (self.folder / PARTNERS).exists() else None
-        path = self.folder / completing.LIST
+        known = self.partners if (self.folder / partners.FILE).exists() else None
+        path = self.folder / own_list.FOLDER
         own = Terms() if known is None else known.hotline.terms
         granted.follow(self.folder, self.settings)
         with list_errors(path):
-            self.unlisted = completing.write_list(self.folder, own)
-        self.unbound = completing.write_terms(self.folder, own)
-        self.pending = completing.write_notices(
-            self.folder, lambda: notifying.Handing(self.folder, self.partners)
-        )
+            unlisted = own_list.write(self.folder, own)
+        unbound = own_list.write_terms(self.folder, own)
+        self.behind = Behind(notifying.hand_out(self.folder), unlisted, unbound)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -187,7 +179,7 @@ class Store:
             except IndexFileError:
                 message = marked("somebody else is at work in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
-            completing.sweep(self.folder)
+            own_list.sweep(self.folder)
             yield
 
 
@@ -205,13 +197,13 @@ def _make(folder: Path) -> None:
     """Make what a hotline has. What is there is of a making that was interrupted: nobody has used
     it, but for what somebody may have written into the files to fill in.
     """
-    shutil.rmtree(folder / completing.LIST, ignore_errors=True)
-    log = folder / completing.LOG
+    shutil.rmtree(folder / own_list.FOLDER, ignore_errors=True)
+    log = folder / case_log.FILE
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):
         path.unlink(missing_ok=True)
     make_keys(folder)
-    for name, text in ((SETTINGS, settings.TEMPLATE), (PARTNERS, partners.TEMPLATE)):
+    for name, text in ((settings.FILE, settings.TEMPLATE), (partners.FILE, partners.TEMPLATE)):
         if not (folder / name).exists():
             write_new(folder / name, text.encode())
-    HashList.create(folder / completing.LIST)
+    HashList.create(folder / own_list.FOLDER)
     database.create(folder)

@@ -1,30 +1,17 @@
 """Crew: the workers of a scan as actors on the nodes of a Ray cluster, replaced when they die.
 
-Each actor keeps a worker process as a local scan does, which may die of any file. What the actor
-was at when it died, with its node or alone, is given to another.
+What an actor was at when it died, with its node or alone, is given to another.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait as wait_for
-from typing import Any
 
-import ray
-from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
-    OutOfMemoryError,
-    RayError,
-    RayTaskError,
-)
+from ray.exceptions import RayError, RayTaskError
 
 from screener.errors import ClusterError, MediaError, WorkerError
 from screener.hashed import Hashed
@@ -32,11 +19,8 @@ from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of, spelled
 from screener.names import Awaited
-from screener.ray import nodes
+from screener.ray.post import Call, Errand, Post, tell_lost
 from screener.result import Reason
-from screener.worker import Worker
-
-_log = logging.getLogger(__name__)
 
 # One call under way and one behind it, so that an actor never waits for the scan.
 _IN_FLIGHT = 2
@@ -53,68 +37,6 @@ _GLANCE = 0.05  # seconds between two looks for what else is awaited
 _CRASH = MediaError(str(Reason.CRASHED), "the worker's actor died of it")
 
 
-Order = tuple[Target, Budget | None, Way]
-"""What an actor is to do."""
-
-Told = tuple[Hashed | Opened, float]
-"""What an actor tells of a target, and the seconds that its worker process took."""
-
-
-class Keeper:
-    """The actor: keeps one worker process on a node."""
-
-    def __init__(self, job: Hasher) -> None:
-        nodes.forget_main()
-        # Not `Workers`, which let answers gather for a moment: each call here is waited for.
-        self._worker: Worker[Hashed | Opened] = Worker(job)
-
-    def facts(self) -> tuple[str, str, nodes.Facts]:
-        """The node's id and address, and the versions there."""
-        node = str(ray.get_runtime_context().get_node_id())
-        return node, nodes.address(), nodes.facts()
-
-    def do(self, orders: Sequence[Order]) -> list[Told]:
-        """Hash targets, in their order, whatever they do to the worker process."""
-        errands = [self._worker.take(*order) for order in orders]
-        self._worker.send()
-        told: dict[Any, Told] = {}
-        while len(told) < len(errands):
-            wait_for([self._worker.answers], max(0.0, self._worker.seconds_left()))
-            told |= {done.errand: (done.outcome, done.seconds) for done in self._worker.collect()}
-        return [told[errand] for errand in errands]
-
-
-@dataclass(eq=False)
-class Errand:
-    """A target for an actor. `tries`: how many actors may have died of it. `unseen`: how often a
-    node did not find it, though it is here.
-    """
-
-    target: Target
-    budget: Budget | None
-    way: Way
-    tries: int = 0
-    unseen: int = 0
-
-    @property
-    def order(self) -> Order:
-        """What an actor is told of it."""
-        target = self.target
-        if target.path and not os.path.isabs(target.path):
-            # Actors do not run in the scan's folder.
-            target = replace(target, path=os.path.join(os.getcwd(), target.path))
-        return target, self.budget, self.way
-
-
-@dataclass(eq=False)
-class Call:
-    """Errands that were sent to an actor in one piece."""
-
-    errands: list[Errand]
-    post: Post
-    future: Future[list[Told]]
-
-
 @dataclass(frozen=True)
 class Done:
     """What became of an errand, and the seconds that its worker took."""
@@ -122,74 +44,6 @@ class Done:
     errand: Errand
     outcome: Hashed | Opened
     seconds: float
-
-
-class Post:
-    """The place of one actor; `sent` are the calls to it that are not collected yet, in order."""
-
-    def __init__(self, hasher: Hasher) -> None:
-        settings = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        self.actor: Any = ray.remote(Keeper).options(**settings).remote(hasher)
-        self.arrival: Future[Any] = self.actor.facts.remote().future()
-        self.sent: list[Call] = []
-        self.node: str | None = None
-        self.where = ""
-        self.lost = False
-
-    def is_ready(self) -> bool:
-        """Whether it can be sent something. ClusterError where its node cannot serve the scan."""
-        if self.lost or not self.arrival.done():
-            return False
-        if self.node is None:
-            try:
-                node, where, facts = self.arrival.result()
-            except (ActorDiedError, ActorUnavailableError) as error:
-                if isinstance(error, ActorDiedError) and error.actor_init_failed:
-                    raise _no_start(error) from None
-                self.lost = True  # with its node, before it began
-                _tell_lost(error)
-                return False
-            except RayError as error:
-                raise _no_start(error) from None
-            nodes.check_facts(facts, where)
-            self.node, self.where = node, where
-        return True
-
-    def died_alone(self, error: RayError) -> bool:
-        """Whether the actor died while its node lives on, so that a file may be the cause."""
-        if not isinstance(error, ActorDiedError | OutOfMemoryError):
-            return False
-        return "node has died" not in str(error) and any(
-            one["Alive"] and one["NodeID"] == self.node for one in ray.nodes()
-        )
-
-    def call(self, errands: list[Errand]) -> Call:
-        """Have the actor do errands, behind what it was sent before."""
-        answer = self.actor.do.remote([errand.order for errand in errands])
-        call = Call(errands, self, answer.future())
-        self.sent.append(call)
-        return call
-
-    def at_work_on(self) -> Call | None:
-        """The first call that has brought nothing: an actor does one after the other."""
-        for call in self.sent:
-            if not call.future.done() or call.future.exception() is not None:
-                return call
-        return None
-
-    def dismiss(self) -> None:
-        """End the actor, and with it its worker process, at once."""
-        self.lost = True
-        with contextlib.suppress(Exception):  # it is gone already, or the whole cluster is
-            ray.kill(self.actor)
-
-
-def _tell_lost(error: RayError) -> None:
-    _log.warning("an actor of the scan was lost (%s) and is replaced", type(error).__name__)
-
-
-def _no_start(error: RayError) -> ClusterError:
-    return ClusterError(f"a node cannot run screener: {nodes.last_line(error)}; install it there")
 
 
 class Crew:
@@ -251,7 +105,7 @@ class Crew:
         died_of = post.at_work_on() if post.died_alone(error) else None
         for errand in died_of.errands if died_of is not None else ():
             errand.tries += 1
-        _tell_lost(error)
+        tell_lost(error)
         post.dismiss()
 
     def _ready_post(self, number: int) -> Post:

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from screener.errors import ClusterError
 from screener.media.source import spelled
-from screener.output import to_line
 from screener.result import Result
 
 # One row a Result: what people filter by, and all of it as the line that a scan would write.
@@ -52,7 +51,7 @@ def columns_of(result: Result) -> dict[str, Any]:
         "matches": len(result.matches),
         "beside": len(result.beside),
         "seconds": result.seconds,
-        "result": to_line(result),
+        "result": result.to_json(),
     }
 
 

@@ -1,28 +1,25 @@
-"""Completing: what follows outside from what the casebook says, written after its commit.
-
-Each part can be done again without harm, and is, on the next opening, where it was interrupted: a
-line of the log is known by its number, a record of the list by its entry, a notice by its id.
+"""Own list: the hotline's list of hashes, written after the commit of the casebook from what that
+says: seeds of reports, and what two persons confirmed. A record is known by its entry, so that it
+can be written again without harm.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from screener.audit_file import AuditFile
-from screener.errors import HotlineError, IndexFileError, ScreenerError
+from screener.errors import IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
+from screener.hashing.video import pack_vpdq, vpdq_frames
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
-from screener.hotline.notifying import Handing
-from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
 from screener.lists import database as lists
 from screener.lists import generations
@@ -33,49 +30,13 @@ from screener.lists.hashlist import HashList
 from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
-from screener.version import __version__
 
-EVENT = "case"  # of a line of the log
-LOG = "cases.audit"
-LIST = "hotline.list"
+FOLDER = "hotline.list"
+_LONGEST_VIDEO = 500_000  # characters of a value; a cell of the list's format takes some more
 _FRESH = ".entries-"  # files that go with the import of what they hold
 Unlisted = tuple[str, str]  # a record that cannot be listed, and why
-Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 # What nobody has checked goes to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
-
-
-def is_behind(folder: Path, log: AuditFile) -> bool:
-    """Whether the log lacks lines, or its head."""
-    with database.reading(folder) as connection:
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
-    return not log.lines or not log.headed or _last(folder, log) < newest
-
-
-def _last(folder: Path, log: AuditFile) -> int:
-    """The number of the newest line that the log has of the casebook's; HotlineError."""
-    last = log.last(EVENT)
-    done = 0 if last is None else last.get("seq")
-    if type(done) is not int:
-        raise HotlineError(marked("{file} is not the log of this hotline"), file=folder / LOG)
-    return done
-
-
-def write_log(folder: Path, log: AuditFile) -> None:
-    """Append the lines that the log lacks, and its head; HotlineError."""
-    if not log.lines:
-        log.append("open", hotline=1, versions={"screener": __version__})
-    done = _last(folder, log)
-    with database.reading(folder) as connection:
-        rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
-        for seq, facts in rows:
-            log.append(EVENT, seq=seq, **json.loads(facts))
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
-    if done > newest:
-        message = marked("{file} says more than the casebook: one of the two was put back")
-        raise HotlineError(message, file=folder / LOG)
-    if not log.headed:
-        log.write_head()
 
 
 @dataclass(frozen=True)
@@ -85,10 +46,11 @@ class _Due:
     entry: str
     state: State
     by: str
-    hashes: tuple[tuple[Hash, str | None], ...]  # each with the terms that bind it, as JSON
+    hashes: tuple[Hash, ...]
+    terms: frozenset[Terms]  # of trusted lists, which bind it too
 
 
-def write_list(folder: Path, own: Terms) -> list[Unlisted]:
+def write(folder: Path, own: Terms) -> list[Unlisted]:
     """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes.
 
     What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
@@ -99,7 +61,7 @@ def write_list(folder: Path, own: Terms) -> list[Unlisted]:
             due = _due(connection, source)
         if not due:
             continue
-        HashList.open(folder / LIST)  # one that is broken is not for want of a record
+        HashList.open(folder / FOLDER)  # one that is broken is not for want of a record
         written, wrong = _import_each(folder, source, due, terms)
         failed += wrong
         with database.writing(folder) as connection:
@@ -113,7 +75,7 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """Have the hotline's list say how far the hotline's own hashes may go now, also where nothing
     new is listed; why it cannot. What else somebody has set of them there stays.
     """
-    path = folder / LIST
+    path = folder / FOLDER
     try:
         if lists.ask(path, lists_terms.stored).get(HELD, Terms()).tlp != own.tlp:
             with generations.transaction(path) as connection:
@@ -134,7 +96,7 @@ def _import_each(
     try:
         _import(folder, source, due, terms)
     except (ScreenerError, ValueError) as error:
-        if len(due) == 1 or _in_use(folder / LIST):
+        if len(due) == 1 or _in_use(folder / FOLDER):
             why = error if isinstance(error, ScreenerError) else type(error).__name__
             return [], [(one.entry, str(why)) for one in due]
         each = [_import_each(folder, source, [one], terms) for one in due]
@@ -159,15 +121,17 @@ def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
     ).fetchall()
     due = []
     for entry, case, report, state, by in rows:
-        hashes: Sequence[tuple[Hash, str | None]] = ()
+        hashes: list[Hash] = []
+        terms: set[Terms] = set()
         if state == State.WITHDRAWN:
             pass
         elif reported:
-            found = casebook.hashes_of(connection, "reported WHERE report = ?", report)
-            hashes = [(one, None) for one in found]
+            hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
         else:
-            hashes = [(one.hash, one.terms) for one in casebook.held(connection, case)]
-        due.append(_Due(entry, State(state), by, tuple(hashes)))
+            for one in casebook.held(connection, case):
+                hashes.append(one.hash)
+                terms |= set() if one.terms is None else {one.terms}
+        due.append(_Due(entry, State(state), by, tuple(hashes), frozenset(terms)))
     return due
 
 
@@ -179,10 +143,10 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
-        HashList.open(folder / LIST).import_file(
+        HashList.open(folder / FOLDER).import_file(
             fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
         )
-        known = HashList.open(folder / LIST)
+        known = HashList.open(folder / FOLDER)
         for one in due:
             if one.state is not State.WITHDRAWN:
                 _keep_searched(known, source, one)
@@ -208,11 +172,21 @@ def _keep_searched(known: HashList, source: str, due: _Due) -> None:
             )
 
 
+def _fitting(one: Hash) -> Hash:
+    """A hash as a line of the list has a place for it: of a video of hours every so many frames,
+    evenly over all of it. One that is too long would be left out, and nothing of the video match.
+    """
+    if not one.kind.video:
+        return one
+    step = -(-len(one.text) // _LONGEST_VIDEO)
+    return Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+
+
 def _row(source: str, due: _Due) -> Entry:
     """A record as it is imported; the narrowest terms of its hashes are its labels."""
     labels: dict[str, set[str]] = {}
-    for text in {text for _, text in due.hashes if text is not None}:
-        said = json.loads(text)
+    for terms in due.terms:
+        said = terms.to_dict()
         # A source that does not say that it may go on does not let it.
         said.setdefault("tlp", "AMBER+STRICT")
         for name in LABELS:
@@ -221,43 +195,9 @@ def _row(source: str, due: _Due) -> Entry:
                 told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
                 labels.setdefault(name, set()).add(told)
     return Entry(
-        source, due.entry, due.state, tuple(Listed(one, None) for one, _ in due.hashes), (),
+        source, due.entry, due.state, tuple(Listed(_fitting(one), None) for one in due.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
-
-
-def write_notices(folder: Path, handing: Callable[[], Handing]) -> list[Unwritten]:
-    """Hand out notices that partners were not given yet; those that could not be.
-
-    The mark between the two steps, which no partner can reach, has a notice that was fetched at
-    once, before anybody noted that it was given, not be given again.
-    """
-    with database.reading(folder) as connection:
-        due = connection.execute(
-            "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
-        ).fetchall()
-    failed: list[Unwritten] = []
-    for notice, case, partner, staged in due:
-        try:
-            hand = handing()
-            if not staged:
-                hand.stage(case, partner)
-                _mark(folder, notice, "staged")
-            given = hand.give(case, partner)
-        except ScreenerError as error:  # one that is out of reach keeps no other from its notice
-            failed.append((case, partner, error))
-            continue
-        if given:
-            _mark(folder, notice, "written")
-        else:  # it was taken back before the partner was given it
-            with database.writing(folder) as connection:
-                connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
-    return failed
-
-
-def _mark(folder: Path, notice: str, column: str) -> None:
-    with database.writing(folder) as connection:
-        connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
 def sweep(folder: Path) -> None:

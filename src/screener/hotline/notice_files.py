@@ -1,21 +1,34 @@
-"""Notice pages: a notice for people, as plain text and as HTML, in one language.
+"""Notice files: a notice for the partner's machines (JSON) and for its people (plain text and HTML,
+in each of its languages). docs/hotline.md describes the JSON.
 
-Addresses are defanged in both; hashes stand as they are, since they are what the partner is sent
-to compare.
+Addresses are defanged where people read them; hashes stand as they are, since they are what the
+partner is sent to compare.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from screener.hotline import acknowledgement, page
 from screener.hotline.defang import defanged
-from screener.hotline.language import Translator
+from screener.hotline.language import Translator, translator
 from screener.hotline.notice import Notice
 from screener.html_page import text
 
 # A longer value, of a video, is read by machines only.
 _LONGEST = 400
+
+
+def files_of(notice: Notice) -> dict[str, str]:
+    """The texts of a notice by file name."""
+    # All of it in ASCII: what turns or hides text in an address is seen by whoever opens the file.
+    found = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
+    for language in notice.partner.languages:
+        say = translator(language)
+        found[f"notice.{language}.txt"] = text_of(notice, say)
+        found[f"notice.{language}.html"] = html_of(notice, say)
+    return found
 
 
 def _title(notice: Notice, say: Translator) -> str:
