@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.database import of_generation
+from screener.lists.database import in_order
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 
@@ -66,9 +66,9 @@ def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
 def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
     """The hashes of a generation that could be compared by their kind and are not."""
     for facts in connection.execute(
-        "SELECT r.source, r.entry, h.kind, h.why_not FROM hashes h JOIN records r"
-        " ON r.id = h.record WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
-        f" AND {of_generation(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
+        " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
+        f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
         yield NotCompared(*facts)
