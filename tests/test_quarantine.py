@@ -8,14 +8,14 @@ from kept import met, value
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import placeholders, quarantine
+from screener.lists import past, placeholders, quarantine
 from screener.lists.records import Row
 from screener.lists.states import State
 
 
-def _placeholder_rows(count, first=0):
+def _placeholder_rows(count, first=0, more=""):
     return "".join(
-        f"e{n},{value('constant', 32)},{value(n)}\n" for n in range(first, first + count)
+        f"e{n},{value('constant', 32)},{value(n)}{more}\n" for n in range(first, first + count)
     )
 
 
@@ -49,12 +49,21 @@ def test_one_file_that_is_listed_often_is_no_placeholder(known, put):
     assert met(known, "pdq", 1, 32)[0] == "match"
 
 
-def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch):
-    """Beyond so many values they are counted all together, with the same outcome."""
+@pytest.mark.parametrize("deliveries", [1, 4])
+def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch, deliveries):
+    """Beyond so many values they are counted all together, with the same outcome; what the source
+    said before of the same files, again and again, makes no placeholder of any of their values.
+    """
     monkeypatch.setattr(placeholders, "_LISTED", 50)
-    rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)}\n" for n in range(200))
+    monkeypatch.setattr(past, "_LISTED", 50)
+    rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)},DAY\n" for n in range(200))
+    rows = "id,pdq,md5,day\n" + rows + _placeholder_rows(placeholders.FILES - 1, more=",DAY")
+    for day in range(deliveries):
+        assert put(rows.replace("DAY", str(day))).placeholders == 0
+        assert known.refresh().kinds["pdq"] == 201
+        assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES - 1
 
-    report = put("id,pdq,md5\n" + rows + _placeholder_rows(placeholders.FILES))
+    report = put(rows.replace("DAY", "last") + f"last,{value('constant', 32)},{value(-1)},\n")
 
     assert report.placeholders == 1
     assert known.refresh().kinds["pdq"] == 200
