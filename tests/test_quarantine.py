@@ -49,6 +49,23 @@ def test_one_file_that_is_listed_often_is_no_placeholder(known, put):
     assert met(known, "pdq", 1, 32)[0] == "match"
 
 
+@pytest.mark.parametrize("entries", [1, 2])
+def test_an_entry_of_many_files_has_no_placeholders(known, put, monkeypatch, entries):
+    """Each value of a case that has a hundred files stands beside the digests of all of them, and
+    is found, however often its source has said so; a case more makes none either.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 4)
+    for day in range(6):
+        rows = "".join(
+            f"case-{entry},{value(n, 32)},{value(n + 10 * entry)},{day}\n"
+            for entry in range(entries)
+            for n in range(4)
+        )
+        assert put(f"id,pdq,md5,day\n{rows}").placeholders == 0
+
+    assert [len(met(known, "pdq", n, 32)[1]) for n in range(4)] == 4 * [entries]
+
+
 @pytest.mark.parametrize("deliveries", [1, 4])
 def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch, deliveries):
     """Beyond so many values they are counted all together, with the same outcome; what the source

@@ -20,7 +20,7 @@ from screener.lists.records import why_not_searchable
 from screener.lists.segments import Changes
 from screener.lists.states import State
 
-FILES = 100  # different files of one source that one value may be of
+FILES = 100  # different files of one source, in as many entries, that one value may be of
 _LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
 _LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
 
@@ -110,7 +110,9 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
-    """Whether a source gives a value for `FILES` different files or more now, by their digests."""
+    """Whether a source gives a value for `FILES` different files or more now, by their digests, in
+    as many entries.
+    """
     return any(
         _files(connection, source, value, kind.name) >= FILES
         for kind in KINDS.values()
@@ -119,20 +121,24 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
 
 
 def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """How many different digests of a kind a source gives beside a value; at most `FILES`."""
+    """How many different digests of a kind a source gives beside a value, in as many entries; at
+    most `FILES`. An entry that has many files has as many values, and each stands beside all.
+    """
     found: set[bytes] = set()
+    entries: set[int] = set()
     # Newest first: many versions that held it may be over, and those are mostly old.
-    for (other,) in connection.execute(
-        "SELECT d.value FROM hashes h CROSS JOIN records r ON r.id = h.record"
+    for entry, other in connection.execute(
+        "SELECT r.id, d.value FROM hashes h CROSS JOIN records r ON r.id = h.record"
         " CROSS JOIN hashes d ON d.record = h.record AND d.kind = ?"
         " WHERE h.kind = ? AND h.value = ? AND r.source = ? AND r.until IS NULL AND r.state <> ?"
         " ORDER BY h.record DESC",
         (digest, *value, source, State.WITHDRAWN),
     ):
+        entries.add(entry)
         found.add(other)
-        if len(found) == FILES:
+        if min(len(entries), len(found)) == FILES:
             break
-    return len(found)
+    return min(len(entries), len(found))
 
 
 def judge(
