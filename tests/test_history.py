@@ -4,6 +4,7 @@ import pickle
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from kept import met, value
@@ -385,6 +386,7 @@ def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):
         (2, None, "file.csv", "bob"),
     ]
     assert (shown.labels, shown.terms) == ({"note": "y"}, {"tlp": "AMBER"})
+    assert one.show("a", past=False) == [replace(shown, versions=())]
     assert value(1) not in str(shown.to_dict())
     assert one.show("a", values=True)[0].hashes[0].value == value(1)
     with pytest.raises(ListError, match="no entry"):

@@ -26,6 +26,7 @@ QUESTIONS = {
     "info": lambda one, put, out: one.info(),
     "export": lambda one, put, out: one.export(out, format="csv", audience="own"),
     "quarantined": lambda one, put, out: one.quarantined(),
+    "show": lambda one, put, out: one.show("quiet", past=False),
     "a screener": lambda one, put, out: Screener(one),
     "a full list of the same": lambda one, put, out: put(rows(one.generation), full=True),
     "an opinion": lambda one, put, out: one.give_opinion(
@@ -70,6 +71,7 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     rows anew. It takes what it took when the list was young.
     """
     monkeypatch.setattr(past, "_LISTED", 0)  # small as it is, it is treated as a large one
+    put(f"id,md5\nquiet,{value('quiet')}\n", source="another that said one thing once")
     costs = []
     for deliveries in (FEW, MANY):
         for _ in range(deliveries):
