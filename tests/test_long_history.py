@@ -1,13 +1,16 @@
 """A list of which every row changed in every delivery, for long: what a question of it costs."""
 
+import random
 import sqlite3
+from contextlib import closing, suppress
 from functools import partial
 
 import pytest
-from kept import value
+from kept import putting, value
 
 from screener import HashList, Screener
-from screener.lists import past
+from screener.errors import ListError
+from screener.lists import past, placeholders
 
 ROWS = 60
 FEW, MANY = 3, 12  # deliveries
@@ -85,3 +88,76 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     assert {
         name: (young[name], old[name]) for name in QUESTIONS if old[name] > 1.25 * young[name] + 20
     } == {}
+
+
+def test_a_list_of_an_older_version_has_the_index_from_its_next_change_on(known, put):
+    """Until then it is read as it is, whatever is asked; what it says is the same."""
+    put(rows(1))
+    put(rows(2, range(3)))
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
+        connection.execute("DROP INDEX records_by_end")
+        one = known.refresh()
+        before = one.info().states, one.show("e1"), one.verify(seed=1).damage
+        assert "records_by_end" not in _indexes(connection)
+
+        one.give_opinion("e2", state="disputed", by="ann", reason="x")
+
+        assert "records_by_end" in _indexes(connection)
+    assert before == (one.info().states, one.show("e1"), one.verify(seed=1).damage)
+
+
+def _indexes(connection):
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+ENTRIES = [f"e{n}" for n in range(12)]
+SAID = ["", "", "", "", "disputed", "seed", "known_good", "withdrawn"]
+
+
+def drawn(rng, count, times, day):
+    """Rows of few entries and values, drawn at random: many on one entry, many with one value."""
+    text = "id,md5,pdq,status,category,category_scheme,updated,day\n"
+    for _ in range(count):
+        said, number = rng.choice(SAID), rng.randrange(12)
+        pdq = value(rng.choice([number, number, "logo", "another logo"]), 32)
+        hashes = "," if said == "withdrawn" else f"{value(number)},{pdq}"
+        said = f"{said},{rng.choice('AABC')},uk,{rng.choice(times)}"
+        text += f"{rng.choice(ENTRIES)},{hashes},{said},{day}\n"
+    return text
+
+
+def held(one):
+    """What a list says now, but for what it knows to be withdrawn, and what of it is compared."""
+    with closing(sqlite3.connect(one.path / "records.sqlite")) as connection:
+        records = connection.execute(
+            "SELECT source, entry, state, said, categories, labels, updated, kind, hex(value),"
+            " why_not FROM records r LEFT JOIN hashes h ON h.record = r.id"
+            " WHERE until IS NULL AND said <> 'withdrawn' ORDER BY 1, 2, 8, 9"
+        ).fetchall()
+    return records, dict(one.refresh().kinds), one.refresh().verify(seed=1).damage
+
+
+@pytest.mark.parametrize(("seed", "listed"), [(1, 20_000), (2, 0)])
+def test_after_a_full_list_nothing_of_the_past_is_seen(
+    known, put, tmp_path, monkeypatch, seed, listed
+):
+    """Imports, rollbacks and merged files before it: a list that has whole and newest files of all
+    of its sources holds what one holds that never had others, and compares the same of it.
+    """
+    monkeypatch.setattr(past, "_LISTED", listed)
+    monkeypatch.setattr(placeholders, "FILES", 3)
+    rng, days = random.Random(seed), ["", "", "2021-01-01", "2022-01-01", "2023-01-01", "?"]
+    for day in range(16):
+        with suppress(ListError):  # none of its rows can be read; there is nothing to go back from
+            if rng.random() < 0.8:
+                text = drawn(rng, rng.randint(1, 20), days, day)
+                put(text, source=rng.choice("ab"), full=rng.random() < 0.4, accept_shrink=True)
+            else:
+                known.rollback(rng.randrange(known.refresh().generation + 1))
+    fresh = HashList.create(tmp_path / "fresh.list")
+    for source in "ab":
+        text = drawn(rng, 20, ["2024-01-01"], "last")
+        put(text, source=source, full=True, accept_shrink=True)
+        putting(fresh, tmp_path)(text, source=source, full=True)
+
+    assert held(known) == held(fresh)
