@@ -21,11 +21,14 @@ from screener.lists.upgrading import upgrade
 
 
 def test_the_history_keeps_what_changed_and_no_more(known, put):
-    """A file that confirms all rows costs less than a kilobyte; a changed row 300 bytes or so."""
+    """A file that confirms all rows costs less than a kilobyte, also where some cannot be read; a
+    changed row 300 bytes or so.
+    """
 
     def size(note):
         rows = "".join(f"{n},{value(n, 32)},{value(n)},{note}\n" for n in range(300))
-        put(f"id,pdq,md5,note\n{rows}")
+        bad = "".join(f"b{n},{value(n, 32)},zz,as ever\n" for n in range(40))
+        put(f"id,pdq,md5,note\n{rows}{bad}")
         return (known.path / "records.sqlite").stat().st_size
 
     first = size("x")

@@ -205,6 +205,47 @@ def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
             known.release_rows([wrong], by="ann", reason="x")
 
 
+def test_what_a_source_delivers_damaged_every_day_is_set_aside_once(known, put):
+    """Under the number that it had first, wherever it stands by now, and of the newest file: so a
+    full list that has it as well does not stand in the way of its release. What somebody released,
+    another source has, or says anything else, is another row.
+    """
+    head, bad, none = f"id,pdq,md5\ng,,{value(9)}\n", f"a,xyz,{value(1)}\n", "b,xyz,\n"
+    for day in range(3):
+        new = f"new{day},,{value(10 + day)}\n"
+        report = put(f"{head}{none}{new * day}{bad}{bad}", full=True, accept_shrink=True)
+        assert sum(report.quarantined.values()) == 3
+    aside = known.refresh().quarantined()[0]
+    assert [(row.id, row.line, row.releasable) for row in aside] == [
+        (1, 3, False), (2, 6, True), (3, 7, True)
+    ]  # fmt: skip
+
+    known.release_rows([2], by="ann", reason="the MD5 is sound")
+    put(f"{head}{bad}", source="another", accept_shrink=True)
+    put(f"{head}{bad}{bad}a,xyz,{value(2)}\n", full=True, accept_shrink=True)
+
+    aside = known.refresh().quarantined()[0]
+    assert [(row.id, row.source, row.line) for row in aside] == [
+        (1, "demo", 3), (2, "demo", 6), (3, "demo", 3), (4, "another", 3), (5, "demo", 4),
+        (6, "demo", 5),
+    ]  # fmt: skip
+    assert met(known, "md5", 1, 16)[0] == "no_match"
+
+
+def test_trap_a_row_of_a_full_list_stays_with_it_though_a_page_repeats_it(known, put):
+    """The list withdrew its entry for want of it: its release takes that back, whatever came."""
+    head, bad = "id,md5,pdq,updated\n", f"a,{value(1)},xyz,2020-01-01\n"
+    rest = "".join(f"e{n},{value(n)},,\n" for n in range(10, 20))
+    put(f"{head}a,{value(1)},{value(1, 32)},2020-01-01\n{rest}")
+    put(f"{head}{bad}{rest}", full=True, accept_shrink=True)
+    put(f"{head}{bad}f,{value(2)},,\n")
+
+    known.release_rows([1], by="ann", reason="the MD5 is sound")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["match", "match"]
+    assert met(known, "pdq", 1, 32)[0] == "match"
+
+
 def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):
     """A withdrawal stands, and so does a row that came in order later: old words stay aside."""
     put(f"id,pdq,md5\na,xyz,{value(1)}\nb,xyz,{value(2)}\nc,xyz,{value(3)}\nd,,{value(4)}\n")
