@@ -431,7 +431,7 @@ def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
     has none, or is withdrawn. However many there are, and however many there were.
     """
     for listed, (way, (few, short)) in enumerate(WAYS.items()):
-        monkeypatch.setattr(past, "_LISTED", few)
+        monkeypatch.setattr(past.Past, "few", lambda *_, few=few, **__: few)
         monkeypatch.setattr(past.Past, "short", short)
         own = way
         one, two, three, four, five = (value(10 * listed + n) for n in range(5))
