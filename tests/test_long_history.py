@@ -90,6 +90,15 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     } == {}
 
 
+def test_a_list_of_which_nothing_can_match_is_not_searched_for_what_does(known, put, steps):
+    """A list of known files, however large and old, is asked for no record that would match."""
+    put(f"id,md5,status\na,{value(1)},known_good\n")
+    one = known.refresh()
+
+    assert steps(lambda: Screener(one)) == steps(lambda: one.pixels())
+    assert not one.can_match("md5")
+
+
 def test_a_list_of_an_older_version_has_the_index_from_its_next_change_on(known, put):
     """Until then it is read as it is, whatever is asked; what it says is the same."""
     put(rows(1))
