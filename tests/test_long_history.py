@@ -90,6 +90,16 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     } == {}
 
 
+def test_a_small_file_takes_no_longer_in_a_large_list(put, steps):
+    """Nothing is counted for it that is in proportion to the list."""
+    costs = []
+    for size in (50, 1000):
+        put(rows("x", range(size)))
+        costs.append(steps(lambda: put(rows("y", range(2)))))
+
+    assert costs[1] < 1.25 * costs[0] + 20
+
+
 def test_a_list_of_which_nothing_can_match_is_not_searched_for_what_does(known, put, steps):
     """A list of known files, however large and old, is asked for no record that would match."""
     put(f"id,md5,status\na,{value(1)},known_good\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from screener.lists import placeholders
 from screener.lists.past import by_current_value, past
@@ -19,7 +19,9 @@ from screener.lists.states import State
 _SHARE = 20
 
 _VALUES = (
-    "SELECT DISTINCT kind, value FROM hashes WHERE record >= ?",
+    # Of the hashes alone SQLite would go through all in the order of their values.
+    "SELECT DISTINCT h.kind, h.value FROM records r CROSS JOIN hashes h ON h.record = r.id"
+    " WHERE r.id >= ?",
     "SELECT kind, value FROM hashes GROUP BY kind, value HAVING count(*) > 1 AND max(record) >= ?",
 )
 _SAYS = "r.said <> ? AND h.why_not IS NOT ? AND h.why_not IS NOT ?"
@@ -32,16 +34,18 @@ _HOLDERS = (
 Holder = tuple[int, str, str]  # the version, what it says, and its categories
 
 
-def count(connection: sqlite3.Connection, first: int) -> int:
+def count(connection: sqlite3.Connection, first: int, states: Mapping[str, int]) -> int:
     """How many entries with new versions, which are numbered from `first` on, hold a hash of which
-    another entry says otherwise: another state, or another category of one scheme.
+    another entry says otherwise: another state, or another category of one scheme. `states` are how
+    many records are in each.
 
     A byte for each new version is held.
     """
-    known = past(connection)
+    known = past(connection, states)
     marks = bytearray(max(0, known.versions + 1 - first))
     share = _SHARE if known.short else 1
     if known.few(len(marks), share=share):
+        connection.execute("PRAGMA temp_store = MEMORY")  # so that no value gets into a file
         groups = _looked_up(connection, _VALUES[0], first)
     elif known.short:
         groups = _looked_up(connection, _VALUES[1], first)

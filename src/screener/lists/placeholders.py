@@ -55,9 +55,13 @@ class Seen:
                 if len(values) > _LISTED:
                     self._values[item.kind.name] = None
 
-    def shared(self, connection: sqlite3.Connection, source: str) -> list[Value]:
-        """Those that the source gives for `FILES` different files or more."""
-        known = past(connection)
+    def shared(
+        self, connection: sqlite3.Connection, source: str, states: Mapping[str, int]
+    ) -> list[Value]:
+        """Those that the source gives for `FILES` different files or more, in a list that has so
+        many records in each state.
+        """
+        known = past(connection, states)
         asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
         often = _often if known.short or known.few(asked) else _often_now
         return [

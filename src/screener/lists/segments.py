@@ -162,7 +162,7 @@ def write_changed(
         try:
             snapshot = _stored(folder, files, kind)
             doubtful = changes.doubtful(kind)
-            gone = doubtful[~contains(_held_among(connection, kind, doubtful), doubtful)]
+            gone = doubtful[~contains(_held_among(connection, kind, doubtful, current), doubtful)]
             if files.parts or gone.size:
                 step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
             else:  # the first of their kind, perhaps very many: without the copies of a step
@@ -232,11 +232,13 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     return snapshot_of(folder, files, opened)
 
 
-def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) -> Values:
+def _held_among(
+    connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
+) -> Values:
     """Those of the values that a visible record holds still, sorted; or where they are many, all
     values of the kind that one holds.
     """
-    if not past(connection).few(values.size):
+    if not past(connection, current.states).few(values.size):
         return _all_held(connection, kind)
     found: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size

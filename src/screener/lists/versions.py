@@ -171,8 +171,10 @@ class Versions:
             return False
         self.counts["missed"] += self._pending.withdrawn_first()
         self.counts["stopped"] += self._pending.stopped()
-        self.counts["placeholders"] += self._judging.finish(self._number, self.changes)
-        self.counts["conflicting"] += conflicts.count(self._connection, self._pending.first)
+        self.counts["placeholders"] += self._judging.finish(self._number, self.changes, self.states)
+        self.counts["conflicting"] += conflicts.count(
+            self._connection, self._pending.first, self.states
+        )
         return True
 
     def _lookup(self, entries: list[str]) -> dict[str, Stored]:
