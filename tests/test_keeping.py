@@ -11,7 +11,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import conflicts, match_counts, pending, versions
+from screener.lists import match_counts, past, pending, versions
 from screener.lists.states import State, effective
 
 # --- opinions
@@ -419,13 +419,21 @@ def _report(put, rows, **said):
     return put("id,md5,status,category,category_scheme\n" + rows, **said).conflicting
 
 
+WAYS = {
+    "one by one": (20_000, True),
+    "all there ever was": (0, True),
+    "what is current": (0, False),
+}
+
+
 def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
     """By state, or by category of one scheme; not what says the same, or is of another scheme, or
-    has none, or is withdrawn. However many there are.
+    has none, or is withdrawn. However many there are, and however many there were.
     """
-    for listed in (20_000, 0):
-        monkeypatch.setattr(conflicts, "_LISTED", listed)
-        own = str(listed)
+    for listed, (way, (few, short)) in enumerate(WAYS.items()):
+        monkeypatch.setattr(past.Past, "few", lambda *_, few=few, **__: few)
+        monkeypatch.setattr(past.Past, "short", short)
+        own = way
         one, two, three, four, five = (value(10 * listed + n) for n in range(5))
         rows = [
             f"a{own},{one},,A,uk", f"b{own},{two},,A,uk", f"c{own},{three},,,",

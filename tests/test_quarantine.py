@@ -8,14 +8,14 @@ from kept import met, value
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import placeholders, quarantine
+from screener.lists import past, placeholders, quarantine
 from screener.lists.records import Row
 from screener.lists.states import State
 
 
-def _placeholder_rows(count, first=0):
+def _placeholder_rows(count, first=0, more=""):
     return "".join(
-        f"e{n},{value('constant', 32)},{value(n)}\n" for n in range(first, first + count)
+        f"e{n},{value('constant', 32)},{value(n)}{more}\n" for n in range(first, first + count)
     )
 
 
@@ -49,12 +49,38 @@ def test_one_file_that_is_listed_often_is_no_placeholder(known, put):
     assert met(known, "pdq", 1, 32)[0] == "match"
 
 
-def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch):
-    """Beyond so many values they are counted all together, with the same outcome."""
-    monkeypatch.setattr(placeholders, "_LISTED", 50)
-    rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)}\n" for n in range(200))
+@pytest.mark.parametrize("entries", [1, 2])
+def test_an_entry_of_many_files_has_no_placeholders(known, put, monkeypatch, entries):
+    """Each value of a case that has a hundred files stands beside the digests of all of them, and
+    is found, however often its source has said so; a case more makes none either.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 4)
+    for day in range(6):
+        rows = "".join(
+            f"case-{entry},{value(n, 32)},{value(n + 10 * entry)},{day}\n"
+            for entry in range(entries)
+            for n in range(4)
+        )
+        assert put(f"id,pdq,md5,day\n{rows}").placeholders == 0
 
-    report = put("id,pdq,md5\n" + rows + _placeholder_rows(placeholders.FILES))
+    assert [len(met(known, "pdq", n, 32)[1]) for n in range(4)] == 4 * [entries]
+
+
+@pytest.mark.parametrize("deliveries", [1, 4])
+def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch, deliveries):
+    """Beyond so many values they are counted all together, with the same outcome; what the source
+    said before of the same files, again and again, makes no placeholder of any of their values.
+    """
+    monkeypatch.setattr(placeholders, "_LISTED", 50)
+    monkeypatch.setattr(past, "_LISTED", 50)
+    rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)},DAY\n" for n in range(200))
+    rows = "id,pdq,md5,day\n" + rows + _placeholder_rows(placeholders.FILES - 1, more=",DAY")
+    for day in range(deliveries):
+        assert put(rows.replace("DAY", str(day))).placeholders == 0
+        assert known.refresh().kinds["pdq"] == 201
+        assert len(met(known, "pdq", "constant", 32)[1]) == placeholders.FILES - 1
+
+    report = put(rows.replace("DAY", "last") + f"last,{value('constant', 32)},{value(-1)},\n")
 
     assert report.placeholders == 1
     assert known.refresh().kinds["pdq"] == 200
@@ -177,6 +203,47 @@ def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
     for wrong in (first.id, second.id, 99):
         with pytest.raises(ListError, match="cannot be released"):
             known.release_rows([wrong], by="ann", reason="x")
+
+
+def test_what_a_source_delivers_damaged_every_day_is_set_aside_once(known, put):
+    """Under the number that it had first, wherever it stands by now, and of the newest file: so a
+    full list that has it as well does not stand in the way of its release. What somebody released,
+    another source has, or says anything else, is another row.
+    """
+    head, bad, none = f"id,pdq,md5\ng,,{value(9)}\n", f"a,xyz,{value(1)}\n", "b,xyz,\n"
+    for day in range(3):
+        new = f"new{day},,{value(10 + day)}\n"
+        report = put(f"{head}{none}{new * day}{bad}{bad}", full=True, accept_shrink=True)
+        assert sum(report.quarantined.values()) == 3
+    aside = known.refresh().quarantined()[0]
+    assert [(row.id, row.line, row.releasable) for row in aside] == [
+        (1, 3, False), (2, 6, True), (3, 7, True)
+    ]  # fmt: skip
+
+    known.release_rows([2], by="ann", reason="the MD5 is sound")
+    put(f"{head}{bad}", source="another", accept_shrink=True)
+    put(f"{head}{bad}{bad}a,xyz,{value(2)}\n", full=True, accept_shrink=True)
+
+    aside = known.refresh().quarantined()[0]
+    assert [(row.id, row.source, row.line) for row in aside] == [
+        (1, "demo", 3), (2, "demo", 6), (3, "demo", 3), (4, "another", 3), (5, "demo", 4),
+        (6, "demo", 5),
+    ]  # fmt: skip
+    assert met(known, "md5", 1, 16)[0] == "no_match"
+
+
+def test_trap_a_row_of_a_full_list_stays_with_it_though_a_page_repeats_it(known, put):
+    """The list withdrew its entry for want of it: its release takes that back, whatever came."""
+    head, bad = "id,md5,pdq,updated\n", f"a,{value(1)},xyz,2020-01-01\n"
+    rest = "".join(f"e{n},{value(n)},,\n" for n in range(10, 20))
+    put(f"{head}a,{value(1)},{value(1, 32)},2020-01-01\n{rest}")
+    put(f"{head}{bad}{rest}", full=True, accept_shrink=True)
+    put(f"{head}{bad}f,{value(2)},,\n")
+
+    known.release_rows([1], by="ann", reason="the MD5 is sound")
+
+    assert [met(known, "md5", n, 16)[0] for n in (1, 2)] == ["match", "match"]
+    assert met(known, "pdq", 1, 32)[0] == "match"
 
 
 def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):

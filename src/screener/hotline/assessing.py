@@ -263,7 +263,7 @@ def _check_known(case: Case, settings: Settings) -> list[Held]:
 def _listed(folder: Path, match: KnownMatch) -> list[Held]:
     trusted = open_list(folder)
     try:
-        (shown,) = trusted.show(match.entry, source=match.source, values=True)
+        (shown,) = trusted.show(match.entry, source=match.source, values=True, past=False)
     except ListError:  # it is gone since
         return []
     # Also by its source alone: an opinion of one of us in that list is no second person.

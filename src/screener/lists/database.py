@@ -209,7 +209,19 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
 
 def of_generation(number: int, rows: str = "r") -> str:
     """The SQL condition under which rows, of a table or a name for one, are of a generation."""
-    return f"({rows}.since <= {number:d} AND ({rows}.until IS NULL OR {rows}.until > {number:d}))"
+    return f"({rows}.since <= {number:d} AND {not_ended(number, rows)})"
+
+
+def not_ended(number: int, rows: str = "r") -> str:
+    """The SQL condition under which such rows are of a generation or of later ones alone."""
+    return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
+
+
+def in_order(number: int) -> str:
+    """The same of records `r`, for who reads them by their numbers: these are gathered first, so
+    that neither all the past is read nor what is read of them sorted.
+    """
+    return f"r.id IN (SELECT r.id FROM records r WHERE {of_generation(number)})"
 
 
 def identified(connection: sqlite3.Connection) -> str:

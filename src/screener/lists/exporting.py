@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import database, generations, manifest, terms
-from screener.lists.database import of_generation
+from screener.lists.database import in_order, of_generation
 from screener.lists.formats.writers import WRITERS, neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.generations import Generation
@@ -102,7 +102,7 @@ class Entries:
             "SELECT r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since,"
             " h.kind, h.value, h.quality, h.why_not"
             " FROM records r LEFT JOIN hashes h ON h.record = r.id"
-            f" WHERE {of_generation(self._generation)}"
+            f" WHERE {in_order(self._generation)}"
             f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
             tuple(self._sources),
         )

@@ -55,6 +55,18 @@ def held(kind: HashKind) -> str:
     return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
 
 
+def all_held(kind: HashKind, which: str) -> str:
+    """A question for all such values of the records `r` under a condition. It goes from record to
+    record, whose hashes lie together, and passes over those of other versions.
+    """
+    of_kind = "frames h" if kind.video else "hashes h"
+    compared = "" if kind.video else f"AND h.kind = '{kind.name}' AND h.why_not IS NULL"
+    return (
+        f"SELECT h.value FROM records r CROSS JOIN {of_kind} ON h.record = r.id"
+        f" WHERE r.state <> 'withdrawn' AND {which} {compared}"
+    )
+
+
 def rows_of(record: int, values: Iterable[bytes]) -> list[FrameRow]:
     """The rows of a version with these vPDQ values."""
     counts: Counter[bytes] = Counter()

@@ -24,8 +24,8 @@ from types import MappingProxyType
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.held import one_at_a_time, remove_unheld
-from screener.lists import database, erasing
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect, of_generation
+from screener.lists import database, erasing, schema
+from screener.lists.database import SEGMENTS, check_folder, check_format, connect
 from screener.version import __version__
 from screener.whole import whole
 
@@ -159,8 +159,9 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
     for segment in (
         Segment(*row)
         for row in connection.execute(
-            f"SELECT kind, file, rows FROM segments s WHERE {of_generation(number, 's')}"
-            " ORDER BY since"
+            "SELECT kind, file, rows FROM segments WHERE since <= ?1"
+            " AND (until IS NULL OR until > ?1) ORDER BY since",
+            (number,),
         )
     ):
         if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
@@ -220,6 +221,7 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
             raise _another(folder) from error
         try:
             database.identified(connection)
+            connection.execute(schema.BY_END)
             yield connection
             connection.execute("COMMIT")
         finally:

@@ -152,7 +152,7 @@ class HashList(KeptList):
         record holds one that is searched, with a quality of at least `floor` or none recorded.
         """
         found = kind_named(kind)
-        if kind not in self.kinds:
+        if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
             lambda connection: holders.can_match(connection, found, floor, self.generation)

@@ -15,13 +15,13 @@ _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its o
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
     """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
-    compared at that floor. Ends at the first one found.
+    compared at that floor. Ends at the first one found: of a value the newest versions go first.
     """
     found = connection.execute(
         "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
         f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
-        f" AND {of_generation(generation)} LIMIT 1",
+        f" AND {of_generation(generation)} ORDER BY h.value DESC, h.record DESC LIMIT 1",
         (kind.name, floor, *map(str, MATCHING)),
     )
     return found.fetchone() is not None

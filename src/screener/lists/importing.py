@@ -199,6 +199,7 @@ class _Import:
             full=wishes.full,
             all_count=all_count,
         )
+        self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
         # The index of a list's first hashes is built at once, when they are known: adding to it
         # value by value would read and write all of it again and again.
         self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
@@ -270,7 +271,7 @@ class _Import:
     def _set_aside(self, bad: list[BadRow]) -> None:
         self._quarantined.update(row.reason for row in bad)
         self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
-        quarantine.keep(self._connection, self._id, bad)
+        self._keeping.keep(bad)
 
     def check_any_good(self, report: ImportReport) -> None:
         """Refuse a file of which no row can be read: it is of another format than it seemed."""

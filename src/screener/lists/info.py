@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.hashing.hash import KINDS
-from screener.lists.database import SEGMENTS, of_generation
+from screener.lists.database import SEGMENTS, in_order, of_generation
 from screener.lists.generations import Generation
 from screener.lists.states import MATCHING
 
@@ -101,9 +101,9 @@ def _sources(connection: sqlite3.Connection, number: int) -> dict[str, dict[str,
 
 def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     found = connection.execute(
-        "SELECT h.kind, count(DISTINCT h.value) FROM hashes h JOIN records r ON r.id = h.record"
-        f" WHERE h.why_not IS NOT NULL AND {of_generation(number)} AND r.state <> 'withdrawn'"
-        " GROUP BY 1"
+        "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
+        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
+        " AND r.state <> 'withdrawn' GROUP BY 1"
     )
     return dict(found.fetchall())
 
@@ -116,7 +116,7 @@ def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int
     counts = connection.execute(
         f"SELECT {sums}, sum(NOT coalesce({' OR '.join(_COMPUTED)}, 0)) FROM (SELECT {columns}"
         " FROM records r LEFT JOIN hashes h ON h.record = r.id AND h.why_not IS NULL"
-        f" WHERE {of_generation(number)} AND {_CAN_MATCH} GROUP BY r.id)"
+        f" WHERE {in_order(number)} AND {_CAN_MATCH} GROUP BY r.id)"
     ).fetchone()
     *reached, by_none = (count or 0 for count in counts)
     return dict(zip(_COMPUTED, reached, strict=True)), by_none

@@ -7,7 +7,7 @@ released before is known from the first row on, which spares marking many record
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from screener.hashing.hash import Hash
 from screener.lists import placeholders
@@ -64,11 +64,12 @@ class Judging:
             if why_not == placeholders.REPEATED:
                 self._left.add((kind, value))
 
-    def finish(self, number: int, changes: Changes) -> int:
+    def finish(self, number: int, changes: Changes, states: Mapping[str, int]) -> int:
         """Judge anew what the import brought and took; how many values that it brought stand for
-        nothing.
+        nothing. `states` are how many records are in each.
         """
-        held = {*self._seen.shared(self._connection, self._source), *self._repeats}
+        shared = self._seen.shared(self._connection, self._source, states)
+        held = {*shared, *self._repeats}
         found = placeholders.judge(
             self._connection, number, changes, self._source, sorted(held | self._left)
         )

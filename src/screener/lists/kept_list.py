@@ -202,16 +202,27 @@ class KeptList:
         """What each source allows, as far as it is known."""
         return database.ask(self._path, storing.stored)
 
-    def show(self, entry: str, *, source: str | None = None, values: bool = False) -> list[Shown]:
+    def show(
+        self, entry: str, *, source: str | None = None, values: bool = False, past: bool = True
+    ) -> list[Shown]:
         """All that is known of an entry, for each source that has it, or for one; ListError.
 
-        Hash values, and labels that may hold one, are told only if `values` asks for them.
+        Hash values, and labels that may hold one, are told only if `values` asks for them. Without
+        the `past` there are no `versions`, for which all that the list ever said is gone through.
         """
-        return self._ask(
-            lambda connection: showing.show(
-                connection, self._path, self.generation, entry, source=source, values=values
+
+        def asked(connection: sqlite3.Connection) -> list[Shown]:
+            return showing.show(
+                connection,
+                self._path,
+                self.generation,
+                entry,
+                source=source,
+                values=values,
+                past=past,
             )
-        )
+
+        return self._ask(asked)
 
     def give_opinion(
         self, entry: str, *, state: str, by: str, reason: str, source: str | None = None

@@ -22,6 +22,9 @@ _BY_ENTRY = "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) 
 _EQUAL_WORD = (
     "SELECT id FROM records WHERE source = ? AND entry = ? AND fingerprint = ? AND until = since"
 )
+_MATCHES = f"state IN ({', '.join('?' * len(MATCHING))})"
+_STOPS = f"(old.{_MATCHES} AND NOT new.{_MATCHES})"
+_STOPPED = [*map(str, MATCHING), *map(str, MATCHING)]
 
 
 class Pending:
@@ -207,9 +210,14 @@ class Pending:
 
     def stopped(self) -> int:
         """How many entries matched, and by the versions of this import match no more."""
-        matches = f"state IN ({', '.join('?' * len(MATCHING))})"
+        return self._replaced_where(_STOPS, *_STOPPED)
+
+    def gone(self) -> int:
+        """How many entries stopped so, or were not withdrawn and are withdrawn now."""
         return self._replaced_where(
-            f"old.{matches} AND NOT new.{matches}", *map(str, MATCHING), *map(str, MATCHING)
+            f"({_STOPS} OR (old.state <> ? AND new.state = ?))",
+            *_STOPPED,
+            *(2 * [str(State.WITHDRAWN)]),
         )
 
     def _replaced_where(self, condition: str, *values: str) -> int:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import frames
 from screener.lists.database import of_generation
+from screener.lists.past import by_current_value, past
 from screener.lists.records import why_not_searchable
 from screener.lists.segments import Changes
 from screener.lists.states import State
 
-FILES = 100  # different files of one source that one value may be of
+FILES = 100  # different files of one source, in as many entries, that one value may be of
 _LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
 _LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
 
@@ -54,14 +55,46 @@ class Seen:
                 if len(values) > _LISTED:
                     self._values[item.kind.name] = None
 
-    def shared(self, connection: sqlite3.Connection, source: str) -> list[Value]:
-        """Those that the source gives for `FILES` different files or more."""
+    def shared(
+        self, connection: sqlite3.Connection, source: str, states: Mapping[str, int]
+    ) -> list[Value]:
+        """Those that the source gives for `FILES` different files or more, in a list that has so
+        many records in each state.
+        """
+        known = past(connection, states)
+        asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
+        often = _often if known.short or known.few(asked) else _often_now
         return [
-            (kind, value)
-            for kind, values in self._values.items()
-            for value in _frequent(connection, kind, values)
-            if is_placeholder(connection, source, (kind, value))
+            value
+            for value in often(connection, source, self._values)
+            if is_placeholder(connection, source, value)
         ]
+
+
+def _often_now(
+    connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
+) -> Iterator[Value]:
+    """Those of the values that stand often in what a source says now, and some beside them."""
+    for kind, record in connection.execute(
+        "SELECT h.kind, max(r.id)"
+        f" {by_current_value(connection, 'r.source = ? AND r.state <> ?')} HAVING count(*) >= ?",
+        (source, State.WITHDRAWN, FILES),
+    ).fetchall():
+        for (value,) in connection.execute(
+            "SELECT value FROM hashes WHERE record = ? AND kind = ?", (record, kind)
+        ):
+            some = values.get(kind, ())
+            if some is None or value in some:
+                yield kind, value
+
+
+def _often(
+    connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
+) -> Iterator[Value]:
+    """Those of the values that stand often in what any source ever said."""
+    for kind, some in values.items():
+        for value in _frequent(connection, kind, some):
+            yield kind, value
 
 
 def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | None) -> list[bytes]:
@@ -81,7 +114,9 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
-    """Whether a source gives a value for `FILES` different files or more now, by their digests."""
+    """Whether a source gives a value for `FILES` different files or more now, by their digests, in
+    as many entries.
+    """
     return any(
         _files(connection, source, value, kind.name) >= FILES
         for kind in KINDS.values()
@@ -90,16 +125,24 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
 
 
 def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """How many different digests of a kind a source gives beside a value; at most `FILES`."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM (SELECT DISTINCT d.value FROM hashes h"
-        " CROSS JOIN records r ON r.id = h.record"
+    """How many different digests of a kind a source gives beside a value, in as many entries; at
+    most `FILES`. An entry that has many files has as many values, and each stands beside all.
+    """
+    found: set[bytes] = set()
+    entries: set[int] = set()
+    # Newest first: many versions that held it may be over, and those are mostly old.
+    for entry, other in connection.execute(
+        "SELECT r.id, d.value FROM hashes h CROSS JOIN records r ON r.id = h.record"
         " CROSS JOIN hashes d ON d.record = h.record AND d.kind = ?"
         " WHERE h.kind = ? AND h.value = ? AND r.source = ? AND r.until IS NULL AND r.state <> ?"
-        f" LIMIT {FILES})",
+        " ORDER BY h.record DESC",
         (digest, *value, source, State.WITHDRAWN),
-    ).fetchone()
-    return int(count)
+    ):
+        entries.add(entry)
+        found.add(other)
+        if min(len(entries), len(found)) == FILES:
+            break
+    return min(len(entries), len(found))
 
 
 def judge(

@@ -4,14 +4,17 @@ compared.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.database import of_generation
+from screener.lists.database import in_order
+from screener.lists.import_report import FULL
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 
@@ -43,15 +46,67 @@ class NotCompared:
     reason: str
 
 
-def keep(connection: sqlite3.Connection, import_id: int, bad: Iterable[BadRow]) -> None:
-    """Store rows that were set aside."""
-    connection.executemany(
-        "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)",
-        [
-            (import_id, one.line, one.field, one.reason, None if one.row is None else pack(one.row))
-            for one in bad
-        ],
-    )
+class Keeping:
+    """The rows that one import of a source sets aside.
+
+    What an earlier one set aside as well, which nobody has released, stays under its number, and is
+    of this import from now on: a source delivers the same damage day after day.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, import_id: int, source: str, *, full: bool
+    ) -> None:
+        """Before the first; `full`: the file is all that its source has."""
+        self._connection = connection
+        self._import = import_id
+        self._source = source
+        self._full = full
+        self._held: dict[bytes, list[int]] | None = None  # read for the first
+
+    def keep(self, bad: Iterable[BadRow]) -> None:
+        """Store rows that were set aside."""
+        if self._held is None:
+            self._held = self._before()
+        again, new = [], []
+        for one in bad:
+            text = None if one.row is None else pack(one.row)
+            same = self._held.get(_key(one.line, one.field, one.reason, text))
+            if same:
+                again.append((self._import, one.line, text, same.pop()))
+            else:
+                new.append((self._import, one.line, one.field, one.reason, text))
+        self._connection.executemany(
+            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", again
+        )
+        self._connection.executemany(
+            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)", new
+        )
+
+    def _before(self) -> dict[bytes, list[int]]:
+        """The numbers of the rows that earlier imports set aside, newest first, by what they say.
+        A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
+        """
+        imports = {
+            number
+            for number, counts in self._connection.execute(
+                "SELECT id, counts FROM imports WHERE source = ?", (self._source,)
+            )
+            if self._full or not json.loads(counts).get(FULL)
+        }
+        held: dict[bytes, list[int]] = defaultdict(list)
+        for number, import_id, *said in self._connection.execute(
+            "SELECT id, import, line, field, reason, row FROM quarantine WHERE released IS NULL"
+            " ORDER BY id DESC"
+        ):
+            if import_id in imports:
+                held[_key(*said)].append(number)
+        return held
+
+
+def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
+    """What a row says, wherever it stands; where it stands, if nothing of it could be read."""
+    said = str(line) if text is None else text.partition(",")[2]
+    return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
@@ -66,9 +121,9 @@ def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
 def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
     """The hashes of a generation that could be compared by their kind and are not."""
     for facts in connection.execute(
-        "SELECT r.source, r.entry, h.kind, h.why_not FROM hashes h JOIN records r"
-        " ON r.id = h.record WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
-        f" AND {of_generation(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
+        " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
+        f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
         yield NotCompared(*facts)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import frames, generations, segments, terms
-from screener.lists.database import of_generation
+from screener.lists.database import not_ended, of_generation
 from screener.lists.history import ROLLBACK, states_at
 from screener.lists.import_report import FULL
 from screener.lists.placeholders import copied, judge_all, unrelease
@@ -108,8 +108,8 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
     """
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
-        f" {of_generation(to)} FROM records r WHERE ({of_generation(to)} OR {_WITHDRAWN_SINCE})"
-        " AND NOT EXISTS (SELECT 1 FROM records c"
+        f" {of_generation(to)} FROM records r WHERE {not_ended(to)}"
+        f" AND (r.since <= ?1 OR {_WITHDRAWN_SINCE}) AND NOT EXISTS (SELECT 1 FROM records c"
         " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL)"
         " ORDER BY r.source, r.entry, r.id DESC",
         (to, State.WITHDRAWN),

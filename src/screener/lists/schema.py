@@ -91,7 +91,12 @@ DROP TABLE old_quarantine;
 
 # An import of a list's first hashes drops it, and makes it when they are all in.
 INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
-WHOLE = f"{_FIRST_TABLES} {INDEX}; {_NEW_TABLES} {_FRAMES}"
+# Where a version ends, as a number also where it has not: one range of the index below then has all
+# versions of a late generation, and what is asked of one does not go through all the past.
+END = "coalesce({rows}until, 9223372036854775807)"
+# Lists that older versions made have it from the next change on. These keep it up as well.
+BY_END = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END.format(rows='')})"
+WHOLE = f"{_FIRST_TABLES} {INDEX}; {BY_END}; {_NEW_TABLES} {_FRAMES}"
 
 
 def steps_from(format: int) -> str:

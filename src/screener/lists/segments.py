@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,9 @@ from screener.index.snapshot import (
 )
 from screener.index.tiers import Step
 from screener.lists.database import SEGMENTS, ask
-from screener.lists.frames import held
+from screener.lists.frames import all_held, held
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
+from screener.lists.past import past
 
 _AT_ONCE = 500
 _NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
@@ -161,7 +162,7 @@ def write_changed(
         try:
             snapshot = _stored(folder, files, kind)
             doubtful = changes.doubtful(kind)
-            gone = doubtful[~contains(_held_among(connection, kind, doubtful), doubtful)]
+            gone = doubtful[~contains(_held_among(connection, kind, doubtful, current), doubtful)]
             if files.parts or gone.size:
                 step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
             else:  # the first of their kind, perhaps very many: without the copies of a step
@@ -231,8 +232,14 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     return snapshot_of(folder, files, opened)
 
 
-def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) -> Values:
-    """Those of the values that a visible record holds still, sorted."""
+def _held_among(
+    connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
+) -> Values:
+    """Those of the values that a visible record holds still, sorted; or where they are many, all
+    values of the kind that one holds.
+    """
+    if not past(connection, current.states).few(values.size):
+        return _all_held(connection, kind)
     found: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size
     for start in range(0, len(raw), _AT_ONCE * size):
@@ -251,13 +258,15 @@ def _held_among(connection: sqlite3.Connection, kind: HashKind, values: Values) 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
     """Every searchable value of a kind that a visible record holds, in one file to be."""
-    rows: Iterator[tuple[bytes]] = connection.execute(
-        f"SELECT h.value {held(kind)} {_NOW}", (kind.name,)
-    )
+    return Step(0, _all_held(connection, kind), NONE_REMOVED)
+
+
+def _all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
+    """Every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
-    for (value,) in rows:
+    for (value,) in connection.execute(all_held(kind, "r.until IS NULL")):
         packed += value
-    return Step(0, _distinct(packed, kind), NONE_REMOVED)
+    return _distinct(packed, kind)
 
 
 def _all_new(values: Values) -> Step | None:

@@ -83,9 +83,10 @@ def show(
     *,
     source: str | None,
     values: bool,
+    past: bool,
 ) -> list[Shown]:
     """What generation `number` says of an entry, one for each source that has it, asked in one
-    transaction; ListError.
+    transaction; with its `past`, for which all that the list ever said is gone through. ListError.
     """
     rows = connection.execute(
         "SELECT id, source, state, said, categories, labels, updated FROM records r"
@@ -115,7 +116,7 @@ def show(
                 updated,
                 bound.to_dict(),
                 _hashes(connection, record, number, values),
-                _versions(connection, whose, entry),
+                _versions(connection, whose, entry) if past else (),
                 match_counts.of_entry(folder, whose, entry),
                 (whose, entry) in remarkable,
             )

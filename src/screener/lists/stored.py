@@ -64,10 +64,6 @@ class Met:
         """What rows that say what a version says leave to the list: `Version.carried`."""
         return self._marks[record] >> _BITS
 
-    def unmet_in(self, start: int, stop: int) -> bool:
-        """Whether no row met some of the versions of these numbers."""
-        return 0 in self._marks[start:stop]
-
 
 class Ages:
     """Which of two statements of a source on an entry is the older, by its own times."""

@@ -207,13 +207,6 @@ def _check_values(
 
 def _pieces(connection: sqlite3.Connection, number: int, kind: HashKind) -> Iterator[bytes]:
     """The searchable values of the records of a generation, joined some thousands at a time."""
-    # Record by record, since the hashes of neighbours are neighbours in the file.
-    of_kind = "frames h" if kind.video else "hashes h"
-    compared = "" if kind.video else "AND h.kind = :kind AND h.why_not IS NULL"
-    rows = connection.execute(
-        f"SELECT h.value FROM records r CROSS JOIN {of_kind} ON r.id = h.record WHERE"
-        f" r.state <> 'withdrawn' AND {of_generation(number)} {compared}",
-        {"kind": kind.name},
-    )
+    rows = connection.execute(frames.all_held(kind, of_generation(number)))
     while some := rows.fetchmany(_AT_ONCE):
         yield b"".join(value for (value,) in some)

@@ -6,7 +6,7 @@ one stands in its place, an earlier one is left. What says the same as before ch
 anything else makes a new version of the record.
 
 Memory is bounded by the batch, one byte for each version there was and each new one, 24 for each
-replaced, and the packed values that changed.
+replaced, 40 for each that a full list does not name, and the packed values that changed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Container, Mapping
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import conflicts
 from screener.lists.aside import Aside
+from screener.lists.database import of_generation
 from screener.lists.joining import Joining
 from screener.lists.judging import Judging
 from screener.lists.newcomers import Newcomers
@@ -31,12 +32,12 @@ from screener.lists.records import (
     version_of,
 )
 from screener.lists.segments import Changes
-from screener.lists.states import MATCHING, State, effective
+from screener.lists.states import State, effective
 from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order, timeless
 
 _AT_ONCE = 500  # entries asked of SQLite in one question
-_WINDOW = 5_000  # versions asked of SQLite at once by their numbers
+_WINDOW = 5_000  # versions that are withdrawn at once
 
 
 class Versions:
@@ -124,46 +125,38 @@ class Versions:
         silence or its word, or matched and match no more; whatever it adds.
         """
         self.settle()
-        whose = (self._source, State.WITHDRAWN)
-        before = self._connection.execute(
-            "SELECT count(*) FROM records WHERE source = ? AND state <> ?"
-            " AND since < ? AND (until IS NULL OR until >= ?)",
-            (*whose, self._number, self._number),
-        ).fetchone()[0]
+        (before,) = self._connection.execute(
+            "SELECT count(*) FROM records r WHERE source = ? AND state <> ?"
+            f" AND {of_generation(self._number - 1)}",
+            (self._source, State.WITHDRAWN),
+        ).fetchone()
         self.absent_from = self._pending.next
-        first = self._pending.first
-        for start in range(0, first, _WINDOW):
-            self._withdraw_unmet(start, min(start + _WINDOW, first))
+        current = self._connection.execute(
+            "SELECT id FROM records WHERE source = ? AND until IS NULL", (self._source,)
+        )
+        unmet = sorted(record for (record,) in current if not self._met[record])
+        for start in range(0, len(unmet), _WINDOW):
+            self._withdraw(unmet[start : start + _WINDOW])
         self._pending.drop_passed()
-        gone = self._connection.execute(
-            "SELECT count(*) FROM records old CROSS JOIN records new ON new.source = old.source"
-            " AND new.entry = old.entry AND new.until IS NULL"
-            " WHERE old.source = ?1 AND old.until = ?3 AND old.state <> ?2 AND (new.state = ?2"
-            " OR (old.state IN (?4, ?5) AND new.state NOT IN (?4, ?5)))",
-            (*whose, self._number, *MATCHING),
-        ).fetchone()[0]
-        return before, gone
+        return int(before), self._pending.gone()
 
-    def _withdraw_unmet(self, start: int, stop: int) -> None:
-        """Withdraw the versions of these numbers that no row met: a window of them at a time, for
-        a list may hold as many as a file names none of.
+    def _withdraw(self, records: list[int]) -> None:
+        """Withdraw versions that no row met, but for those that withdraw their entries: a window of
+        them at a time, for a list may hold as many as a file names none of.
         """
-        if not self._met.unmet_in(start, stop):
-            return
-        self.settle()
-        # The plus keeps SQLite from going through all of the source by its index.
-        waiting = self._connection.execute(
-            f"SELECT {COLUMNS} FROM records WHERE id >= ? AND id < ?"
-            " AND +source = ? AND state <> ? AND until IS NULL AND since < ?",
-            (start, stop, self._source, State.WITHDRAWN, self._number),
-        ).fetchall()
-        for entry, *have in waiting:
-            stored = Stored(*have)
-            if not self._met[stored.record]:
+        for start in range(0, len(records), _AT_ONCE):
+            some = records[start : start + _AT_ONCE]
+            for entry, *have in self._connection.execute(
+                f"SELECT {COLUMNS} FROM records WHERE id IN ({','.join('?' * len(some))})"
+                " AND state <> ?",
+                (*some, State.WITHDRAWN),
+            ).fetchall():
+                stored = Stored(*have)
                 self.counts["absent"] += 1
                 version = self._joining.instead(stored, _withdrawal(entry))
                 self._replace(entry, stored, version)
         self._pending.flush()
+        self.settle()
 
     def finish(self) -> bool:
         """Whether anything changed after all."""
@@ -178,8 +171,10 @@ class Versions:
             return False
         self.counts["missed"] += self._pending.withdrawn_first()
         self.counts["stopped"] += self._pending.stopped()
-        self.counts["placeholders"] += self._judging.finish(self._number, self.changes)
-        self.counts["conflicting"] += conflicts.count(self._connection, self._pending.first)
+        self.counts["placeholders"] += self._judging.finish(self._number, self.changes, self.states)
+        self.counts["conflicting"] += conflicts.count(
+            self._connection, self._pending.first, self.states
+        )
         return True
 
     def _lookup(self, entries: list[str]) -> dict[str, Stored]:
