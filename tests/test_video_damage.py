@@ -167,6 +167,37 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def without_key(data, number):
+    """A clip whose key frame of that number is overwritten with zeros, wherever it stands whole."""
+    with av.open(io.BytesIO(data)) as file:
+        keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
+    at = data.index(keys[number])
+    return data[:at] + bytes(len(keys[number])) + data[at + len(keys[number]) :]
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [
+        ("libx264", "mp4"),
+        ("libx264", "flv"),
+        ("libx264", "avi"),
+        ("mpeg4", "avi"),
+        ("libvpx", "webm"),
+        ("libvpx-vp9", "matroska"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 3])
+def test_what_is_behind_a_lost_key_frame_is_not_cleared(engine, scene, codec, container, number):
+    """Decoders make it of what was shown before, or of nothing, and some do not tell."""
+    shown = shown_for(scene, seconds=[(seed, 1) for seed in (5, 6, 7, 4, 8)], size=(160, 120))
+    whole = clip(shown, gop=10, codec=codec, container=container)
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+
+    result = engine.screen(without_key(whole, number))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
     """It is looked at more often than once a second, and what is lost of it counts by that: of a
     clip of a second nearly all may be damaged.

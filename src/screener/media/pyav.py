@@ -159,19 +159,19 @@ class AvStream:
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
         order = Order(BACK / self._tick if self._tick else math.inf)
-        sound = True  # until the next key frame all frames depend on the last one
+        sound = True  # until the next key frame all depend on the last one, and on what failed
         behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
+                    sound = False
                     yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
                 behind = self._behind(packet, behind)
                 for frame in frames:
-                    if frame.key_frame:
-                        sound = not frame.is_corrupt
                     number = order.number(frame.pts)
+                    sound = (sound or bool(frame.key_frame)) and not frame.is_corrupt
                     yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
                     yield Still(
