@@ -198,6 +198,15 @@ def test_what_is_behind_a_lost_key_frame_is_not_cleared(engine, scene, codec, co
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def test_a_frame_behind_a_lost_key_frame_is_no_sample(engine, scene):
+    """The sound one behind it is, though less than a step is lost."""
+    shown = [scene(seed, (320, 240)) for seed in (5, LISTED, 5)]
+    data = clip([shown[0]] * 24 + [shown[1]] * 11 + [shown[2]] * 15, gop=8)
+
+    for one in (data, without_key(data, 3)):
+        assert [match.entry for match in engine.screen(one).matches] == ["bad"]
+
+
 def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
     """It is looked at more often than once a second, and what is lost of it counts by that: of a
     clip of a second nearly all may be damaged.

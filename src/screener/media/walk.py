@@ -48,8 +48,9 @@ class Walk:
         self._every = (
             sampling.step(opened.duration) if sampling.mode == "seconds" else sampling.every
         )
-        self._grid = sampling.grid(opened.duration)
-        allowed = {"seconds": self._grid.part, "frames": self._every}.get(sampling.mode, 0.0)
+        # What is damaged, and looked at, stands for nothing sound behind it.
+        self._grids = {sound: sampling.grid(opened.duration) for sound in (True, False)}
+        allowed = {"seconds": self._grids[True].part, "frames": self._every}.get(sampling.mode, 0.0)
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed, step)
         self.decoded = self.passed = 0  # frames, and those passed without decoding as well
@@ -129,7 +130,7 @@ class Walk:
         if self._sampling.mode == "frames":
             due = still.number % self._stride == 0
         else:
-            due = self._sampling.mode != "seconds" or self._grid.takes(time)
+            due = self._sampling.mode != "seconds" or self._grids[still.sound].takes(time)
             due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
