@@ -333,7 +333,7 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
     assert stream.ends == math.inf
 
     opened = video._decoder
-    monkeypatch.setattr(video, "_decoder", lambda *given: breaking(opened(*given)))
+    monkeypatch.setattr(video, "_decoder", lambda *given, **told: breaking(opened(*given, **told)))
 
     def breaking(stream):
         stream._container = Broken(stream._container)
