@@ -356,3 +356,31 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
     assert following.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
     assert following.broken(io.BytesIO(whole + bytes(300))) is None
     assert following.broken(io.BytesIO(whole + whole)) is None
+
+
+@pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
+def test_an_ogg_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
+    """VP8 makes pictures of whatever it is given; each page has a checksum."""
+    data = bytearray(clip([scene(5, (160, 120))] * 30, container="ogg", codec="libvpx", gop=10))
+    data[int(at * len(data))] ^= 1
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_matroska_block_of_a_track_that_there_is_not_clears_nothing(engine, scene, at):
+    """FFmpeg drops it without a word, and what follows it in its cluster."""
+    data = bytearray(clip([scene(5, (160, 120))] * 30, container="webm", codec="libvpx", gop=10))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    cluster = data.index(b"\x1f\x43\xb6\x75", data.index(b"\x1f\x43\xb6\x75") + 1)
+    with av.open(io.BytesIO(data)) as file:
+        packet = [bytes(one) for one in file.demux(video=0) if one.size][10 + at]
+    number = data.index(packet, cluster) - 4
+    assert data[number] == 0x81
+    data[number] = 0x83
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")

@@ -7,6 +7,7 @@ Nothing here raises on broken input. Streams are left where they were.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from screener.media.containers import (
     elements,
     flv_end,
     kept,
+    matroska_number,
     read,
 )
 from screener.media.sniff import MATROSKA
@@ -29,6 +31,9 @@ _IN_SEGMENT = {
 }  # fmt: skip
 _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
 _ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
+_TRACK, _TRACK_NUMBER = 0xAE, 0xD7
+_GROUP, _BLOCK = 0xA0, 0xA1
+_WITH_DATA = {_GROUP, 0xA3}  # in a cluster: a group, which has a block, and a block alone
 
 # Objects of an ASF file, by the identifiers at their starts.
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -37,8 +42,12 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_PACKET = 0x82  # the first byte of its packets, as all known writers have it
 _ASF_TOGETHER = 1000  # packets read at once
 
-# Of a page of an Ogg file: how long its head is at the least and at most, and flags in it.
+# Of a page of an Ogg file: how long its head is at the least and at most, flags in it, and where
+# its checksum is, which is zip's of mirrored bits, but that it starts with nothing.
 _OGG_HEAD, _OGG_TABLE, _OGG_LAST = 27, 255, 4
+_OGG_SUM = slice(22, 26)
+_MIRRORED = bytes(int(f"{one:08b}"[::-1], 2) for one in range(256))
+_NOTHING = 0xFFFFFFFF
 
 
 def broken(stream: BinaryIO) -> str | None:
@@ -68,9 +77,9 @@ def broken(stream: BinaryIO) -> str | None:
 
 def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
     """A reason, where something else than the elements of a segment, and of its clusters, is met,
-    or one that reaches beyond it.
+    one that reaches beyond it, or data of a track that there is not.
     """
-    within, until = _IN_SEGMENT, end
+    within, until, tracks = _IN_SEGMENT, end, set[int]()
     for _ in range(MOST):
         if at >= until:
             within, until = _IN_SEGMENT, end
@@ -83,10 +92,32 @@ def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
             return "undecodable"
         if after > end:
             return "truncated"
+        if name == TRACKS:
+            tracks = _track_numbers(stream, body, after)
+        elif tracks and name in _WITH_DATA and _track_of(stream, name, body, after) not in tracks:
+            return "undecodable"
         if name == CLUSTER:
             within, until, after = _IN_CLUSTER, after, body
         at = after
     return None
+
+
+def _track_numbers(stream: BinaryIO, at: int, end: int) -> set[int]:
+    return {
+        int.from_bytes(read(stream, body, min(after - body, 8)), "big")
+        for track, start, until in elements(stream, at, end)
+        if track == _TRACK
+        for name, body, after in elements(stream, start, min(until, end))
+        if name == _TRACK_NUMBER
+    }
+
+
+def _track_of(stream: BinaryIO, name: int, body: int, after: int) -> int:
+    """The number of the track that data in a cluster are of; 0 where there are none."""
+    if name == _GROUP:
+        blocks = (body for inner, body, _ in elements(stream, body, after) if inner == _BLOCK)
+        body = next(blocks, after)
+    return matroska_number(read(stream, body, 8), marked=False)[0]
 
 
 def _broken_riff(stream: BinaryIO, size: int) -> bool:
@@ -111,8 +142,8 @@ def _broken_riff(stream: BinaryIO, size: int) -> bool:
 
 
 def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
-    """A reason, where the pages of a track are not numbered one after the other, or its last one
-    is not there.
+    """A reason, where a page has not the checksum that it tells, those of a track are not numbered
+    one after the other, or its last one is not there.
     """
     at, numbers = 0, dict[bytes, int]()  # of the tracks that have not ended
     for _ in range(MOST):
@@ -128,9 +159,14 @@ def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
         if head[5] & _OGG_LAST:
             del numbers[track]
         table = head[_OGG_HEAD : _OGG_HEAD + head[26]]
+        page = bytearray(read(stream, at, _OGG_HEAD + len(table) + sum(table)))
         at += _OGG_HEAD + len(table) + sum(table)
         if at > size:
             return "truncated"
+        page[_OGG_SUM] = bytes(4)
+        checksum = zlib.crc32(page.translate(_MIRRORED), _NOTHING) ^ _NOTHING
+        if checksum.to_bytes(4, "big").translate(_MIRRORED) != head[_OGG_SUM]:
+            return "undecodable"
     return None
 
 
