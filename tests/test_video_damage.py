@@ -384,3 +384,47 @@ def test_a_matroska_block_of_a_track_that_there_is_not_clears_nothing(engine, sc
     result = engine.screen(bytes(data))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.fixture(scope="module")
+def asf(scene):
+    """Three seconds in an ASF."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
+    return clip(shown, container="asf", codec="msmpeg4v2", gop=10)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (-15, b"\1"),  # where in the frame it begins
+        (-11, b"\0"),  # how many bytes of facts it has
+        (-11, b"\x48"),
+        (-10, b"\0\0"),  # how long the frame is
+        (-7, b"\x80"),
+        (-2, b"\1\0"),  # how long the part is
+        (-2, b"\xff\xff"),
+    ],
+)
+def test_an_asf_whose_frames_are_not_whole_is_not_cleared(engine, asf, at, value):
+    """FFmpeg goes on with another frame, or another packet, and says nothing."""
+    with av.open(io.BytesIO(asf)) as file:
+        keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
+    place = asf.index(keys[1][:40]) + at
+
+    for data, reason in ((asf, None), (replaced(asf, place, value), "undecodable")):
+        assert engine.screen(data).reason == reason
+
+
+def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf):
+    """As where its head tells two sizes of them, or the first one is damaged at its start."""
+    first = asf.index(bytes.fromhex("820000"), asf.index(following.ASF_DATA))
+    size = asf.index(following._ASF_FACTS) + 24 + 68
+
+    for place in (first, size + 1, size + 5):
+        result = engine.screen(replaced(asf, place, b"\0"))
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable"), place
+
+
+def replaced(data, place, value):
+    """The data with other bytes at a place."""
+    return data[:place] + value + data[place + len(value) :]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media import fragments
+from screener.media.asf_packets import Packets
 from screener.media.containers import (
     CLUSTER,
     MOST,
@@ -171,7 +172,9 @@ def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
 
 
 def _broken_asf(stream: BinaryIO, size: int) -> str | None:
-    """A reason, where its packets, all of one size, do not begin as the first one does."""
+    """A reason, where its packets, all of one size, do not begin as the first one does, or hold
+    parts of frames that are not whole.
+    """
     objects = dict(asf_objects(stream, 0, size))
     header, data = objects.get(ASF_HEADER), objects.get(ASF_DATA)
     if header is None or data is None:
@@ -179,15 +182,22 @@ def _broken_asf(stream: BinaryIO, size: int) -> str | None:
     facts = dict(asf_objects(stream, header[0] + 6, min(header[1], size))).get(_ASF_FACTS)
     if facts is None:
         return None
-    wide = int.from_bytes(read(stream, facts[0] + 68, 4), "little")
+    least, most = (int.from_bytes(read(stream, facts[0] + at, 4), "little") for at in (68, 72))
     at, end = data[0] + 26, min(data[1], size)
-    begins = bytes((_ASF_PACKET,))
-    if not wide or read(stream, at, 1) != begins:
+    if not most:
         return None
-    while (count := min((end - at) // wide, _ASF_TOGETHER)) > 0:
-        if read(stream, at, count * wide)[::wide].strip(begins):
+    if least != most:
+        return "undecodable"
+    packets, starts, left = Packets(), set[int](), MOST
+    while (count := min((end - at) // most, _ASF_TOGETHER, left)) > 0:
+        piece = read(stream, at, count * most)
+        at, left = at + count * most, left - count
+        starts.update(piece[::most])
+        if _ASF_PACKET not in starts:
+            return None  # of a kind that is not known
+        whole = (packets.are_whole(piece[one : one + most]) for one in range(0, len(piece), most))
+        if len(starts) > 1 or not all(whole):
             return "undecodable"
-        at += count * wide
     return "truncated" if data[1] > size else None
 
 
