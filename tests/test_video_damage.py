@@ -369,17 +369,27 @@ def test_an_ogg_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("at", [0, 5])
-def test_a_matroska_block_of_a_track_that_there_is_not_clears_nothing(engine, scene, at):
-    """FFmpeg drops it without a word, and what follows it in its cluster."""
+@pytest.mark.parametrize(
+    ("frame", "back", "value"),
+    [
+        (10, 4, 0x83),  # which track it is of
+        (15, 4, 0x83),
+        (15, 5, 0xFF),  # how long it is: as long as there is anything
+        (25, 5, 0xFF),
+    ],
+)
+def test_a_matroska_block_that_is_dropped_clears_nothing(engine, scene, frame, back, value):
+    """FFmpeg leaves it out without a word, and what follows it in its cluster."""
     data = bytearray(clip([scene(5, (160, 120))] * 30, container="webm", codec="libvpx", gop=10))
     assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
-    cluster = data.index(b"\x1f\x43\xb6\x75", data.index(b"\x1f\x43\xb6\x75") + 1)
     with av.open(io.BytesIO(data)) as file:
-        packet = [bytes(one) for one in file.demux(video=0) if one.size][10 + at]
-    number = data.index(packet, cluster) - 4
-    assert data[number] == 0x81
-    data[number] = 0x83
+        packets = [bytes(one) for one in file.demux(video=0) if one.size]
+    key = data.index(packets[frame // 10 * 10])
+    place = data.index(packets[frame], key)
+    for _ in range(frame % 10 - 1):  # the frames between show the same
+        place = data.index(packets[frame], place + 1)
+    assert data[place - 4] == 0x81
+    data[place - back] = value
 
     result = engine.screen(bytes(data))
 

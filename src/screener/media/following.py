@@ -31,6 +31,7 @@ _IN_SEGMENT = {
     0x114D9B74, 0x1549A966, TRACKS, CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
 }  # fmt: skip
 _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
+_NO_END = 1 << 62  # of an element of unknown size, which none but a cluster may be
 _ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
 _TRACK, _TRACK_NUMBER = 0xAE, 0xD7
 _GROUP, _BLOCK = 0xA0, 0xA1
@@ -86,13 +87,15 @@ def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
             within, until = _IN_SEGMENT, end
         if at >= end:
             return None
-        name, body, after = next(elements(stream, at, end), (0, at, at))
+        name, body, after = next(elements(stream, at, _NO_END), (0, at, at))
         if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
             within = _IN_SEGMENT  # behind a cluster of unknown size
         if name not in within and name not in _ANYWHERE:
             return "undecodable"
-        if after > end:
-            return "truncated"
+        if name == CLUSTER and after == _NO_END:
+            after = end
+        if after > until:
+            return "truncated" if until == end and after != _NO_END else "undecodable"
         if name == TRACKS:
             tracks = _track_numbers(stream, body, after)
         elif tracks and name in _WITH_DATA and _track_of(stream, name, body, after) not in tracks:
