@@ -396,6 +396,19 @@ def test_a_matroska_block_that_is_dropped_clears_nothing(engine, scene, frame, b
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+@pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
+def test_a_matroska_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
+    """Nor does VP9 know, and some muxers write checksums."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
+    data = bytearray(clip(shown, container="matroska", codec="libvpx-vp9", gop=10))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    data[int(at * len(data))] ^= 1
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 @pytest.fixture(scope="module")
 def asf(scene):
     """Three seconds in an ASF."""

@@ -32,7 +32,9 @@ _IN_SEGMENT = {
 }  # fmt: skip
 _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
 _NO_END = 1 << 62  # of an element of unknown size, which none but a cluster may be
-_ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
+_CHECKSUM = 0xBF  # of what stands behind it in the same element
+_ANYWHERE = {0xEC, _CHECKSUM}  # the other is space that is left free
+_PIECE = 1 << 20  # bytes that are read at once
 _TRACK, _TRACK_NUMBER = 0xAE, 0xD7
 _GROUP, _BLOCK = 0xA0, 0xA1
 _WITH_DATA = {_GROUP, 0xA3}  # in a cluster: a group, which has a block, and a block alone
@@ -79,7 +81,8 @@ def broken(stream: BinaryIO) -> str | None:
 
 def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
     """A reason, where something else than the elements of a segment, and of its clusters, is met,
-    one that reaches beyond it, or data of a track that there is not.
+    one that reaches beyond it, data of a track that there is not, or tracks or a cluster that have
+    not the checksum that they tell.
     """
     within, until, tracks = _IN_SEGMENT, end, set[int]()
     for _ in range(MOST):
@@ -94,8 +97,10 @@ def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
             return "undecodable"
         if name == CLUSTER and after == _NO_END:
             after = end
-        if after > until:
+        elif after > until:
             return "truncated" if until == end and after != _NO_END else "undecodable"
+        elif name in (TRACKS, CLUSTER) and not _has_checksum(stream, body, after):
+            return "undecodable"
         if name == TRACKS:
             tracks = _track_numbers(stream, body, after)
         elif tracks and name in _WITH_DATA and _track_of(stream, name, body, after) not in tracks:
@@ -104,6 +109,17 @@ def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
             within, until, after = _IN_CLUSTER, after, body
         at = after
     return None
+
+
+def _has_checksum(stream: BinaryIO, at: int, end: int) -> bool:
+    """Whether an element has the checksum that it tells, which is zip's, if it tells one."""
+    name, body, after = next(elements(stream, at, end), (0, at, at))
+    if name != _CHECKSUM:
+        return True
+    found = 0
+    for place in range(after, end, _PIECE):
+        found = zlib.crc32(read(stream, place, min(_PIECE, end - place)), found)
+    return read(stream, body, min(after - body, 5)) == found.to_bytes(4, "little")
 
 
 def _track_numbers(stream: BinaryIO, at: int, end: int) -> set[int]:
