@@ -409,6 +409,17 @@ def test_a_matroska_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at)
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_an_avi_whose_index_is_damaged_is_not_cleared(engine, scene, codec):
+    """FFmpeg goes by it: where its first entry leads nowhere, all frames but one are left out."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 2)], size=(160, 120))
+    data = clip(shown, container="avi", codec=codec, gop=10)
+    place = data.index(b"idx1") + 18
+
+    for one, reason in ((data, None), (replaced(data, place, b"\xff"), "undecodable")):
+        assert engine.screen(one).reason == reason
+
+
 @pytest.fixture(scope="module")
 def asf(scene):
     """Three seconds in an ASF."""

@@ -142,23 +142,42 @@ def _track_of(stream: BinaryIO, name: int, body: int, after: int) -> int:
 
 def _broken_riff(stream: BinaryIO, size: int) -> bool:
     """Whether something else than chunks is met before the end of the last RIFF."""
+    return None in _riff_chunks(stream, size)
+
+
+def _riff_chunks(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int] | None]:
+    """The name and length of each chunk up to the end of the last RIFF; None, and no more, where
+    something else is met.
+    """
     at = until = 0
     for _ in range(MOST):
         head = read(stream, at, 12)
         name, length = head[:4], int.from_bytes(head[4:8], "little")
         if at >= until and name != b"RIFF":
-            return False  # nothing is left, or what stands behind is none of it
+            return  # nothing is left, or what stands behind is none of it
         if len(head) < 8 or not all(0x20 <= letter < 0x7F for letter in name):
-            return True
+            yield None
+            return
         if name == b"RIFF":
             until = min(at + 8 + length, size)
         if name == b"RIFF" or (name == b"LIST" and head[8:] in (b"movi", b"rec ")):
             at += 12
         elif at + 8 + length > size:
-            return True
+            yield None
+            return
         else:
+            yield name, length
             at += 8 + length + length % 2
-    return False
+
+
+def frames_of_avi(stream: BinaryIO, track: int) -> int:
+    """How many frames an AVI has of a track, as far as its chunks follow one another, without those
+    of no bytes.
+    """
+    names = [b"%02d%s" % (track, kind) for kind in (b"dc", b"db")]
+    with kept(stream) as size:
+        chunks = filter(None, _riff_chunks(stream, size))
+        return sum(name in names and length > 0 for name, length in chunks)
 
 
 def _broken_ogg(stream: BinaryIO, size: int) -> str | None:

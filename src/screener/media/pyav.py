@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, fragments, luma
+from screener.media import containers, following, fragments, luma
 from screener.media.order import Order
 from screener.media.stream import Length, Lost, Still
 from screener.media.timing import BACK, Grid
@@ -96,6 +96,9 @@ class AvStream:
             self._open(mime, track, whole=whole)
             self.duration = told or found.seconds
             self.length = found if found.frames else Length(self.duration)
+        if self._as_decoded and not keyframes:
+            # FFmpeg goes by its index, and leaves out what a damaged one does not lead to.
+            self.ends = following.frames_of_avi(file, self._track.index) * self.frame_seconds
         self._grid = None if grid is None or keyframes else grid(*self.length)
 
     def _open(self, mime: str, track: int, *, whole: bool) -> None:
