@@ -75,6 +75,19 @@ def test_a_fragment_that_is_dropped_clears_nothing(engine, whole, number, name, 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+@pytest.mark.parametrize("off", [-4, 4])
+def test_a_fragment_of_other_data_than_its_own_clears_nothing(engine, pictures, off):
+    """Of some codecs frames are made of them all the same."""
+    whole = clip(pictures[:30], movflags=FLAGS, gop=10, codec="libvpx-vp9")
+    place = whole.index(b"moof", whole.index(b"mdat")) + 4
+    at = whole.index(b"tfhd", place) + 12
+    moved = int.from_bytes(whole[at : at + 8], "big") + off
+
+    result = engine.screen(whole[:at] + moved.to_bytes(8, "big") + whole[at + 8 :])
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
 def test_what_stands_behind_a_fragment_that_is_dropped_is_looked_at(engine, whole):
     """The data of the second one are told to be beyond the file, where FFmpeg ends."""
     for data in (whole, damaged(whole, 2, b"tfhd", 20, b"\xff" * 4)):
@@ -116,35 +129,62 @@ def numbers(*values):
     return struct.pack(f">{len(values)}I", *values)
 
 
-def file_of(*runs, data=15, head=(0, 1), size=0):
-    """A file of one fragment of the track 1, whose samples have that size unless it tells another;
-    and what is declared.
+def file_of(*parts, data=15, size=0, ways=1):
+    """A file of one fragment, whose samples have that size unless it tells another, with bytes
+    before it that are of no fragment; and what is declared. Parts are the numbers of a head behind
+    its flags and track, and those of runs; a place is told from where the media data begin.
     """
-    told = box(b"moov", box(b"mvex", box(b"trex", numbers(0, 1, 1, 0, size, 0))))
-    part = box(
-        b"traf", box(b"tfhd", numbers(*head)), *(box(b"trun", numbers(*run)) for run in runs)
+    movie = box(
+        b"moov",
+        box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", box(b"stsd", numbers(0, ways)))))),
+        box(b"mvex", box(b"trex", numbers(0, 1, 1, 0, size, 0))),
     )
-    file = box(b"ftyp", b"isom", bytes(4)) + told + box(b"moof", part) + box(b"mdat", bytes(data))
+    before = box(b"ftyp", b"isom", bytes(4)) + movie
+
+    def fragment(begin):
+        made = b""
+        for (flags, track, *fields), *runs in parts:
+            place = struct.pack(">Q", (begin + fields.pop(0)) % 2**64) if flags & 1 else b""
+            head = box(b"tfhd", numbers(flags, track), place, numbers(*fields))
+            made += box(b"traf", head, *(box(b"trun", numbers(*run)) for run in runs))
+        return box(b"moof", made)
+
+    begin = len(before) + len(fragment(0)) + 8
+    file = before + fragment(begin) + box(b"mdat", bytes(data))
     return fragments.declared(io.BytesIO(file))
+
+
+HEAD = (1, 1, 0)  # of a part of the track 1, whose data are the first
 
 
 @pytest.mark.parametrize(
     ("told", "samples", "unlike"),
     [
-        (file_of((0, 3), size=5), 3, False),  # all as the movie says
-        (file_of((0, 3), head=(0x10, 1, 5), size=9), 3, False),  # as the head of the part says
-        (file_of((0, 3), head=(0x1B, 1, 0, 0, 1, 1, 5)), 3, False),  # which tells more
-        (file_of((0x200, 3, 5, 0, 10)), 2, False),  # each its own; one is empty
-        (file_of((0xF05, 1, 0, 0, 1, 9, 0, 0), (0x200, 1, 6)), 2, False),
-        (file_of((0, 7), data=0), 0, False),  # all are empty
-        (file_of((0, 3), head=(0, 2), size=5), 0, True),  # a track that is not declared
-        (file_of((0, 2), size=5), 2, True),
-        (file_of((0, 4), size=5), 4, True),
-        (file_of((0, 2**32 - 1), size=5), 2**32 - 1, True),
-        (file_of((0x200, 2**32 - 1, 5, 10)), 2, False),  # no more than there are
-        (file_of((0x200, 2**32 - 1)), 0, True),
-        (file_of((0xF05,)), 0, True),
-        (file_of(), 0, True),
+        (file_of((HEAD, (0, 3)), size=5), 3, False),  # all as the movie says
+        (file_of(((0x11, 1, 0, 5), (0, 3)), size=9), 3, False),  # as the head of the part says
+        (file_of(((0x1B, 1, 0, 1, 1, 5), (0, 3))), 3, False),  # which tells more
+        (file_of((HEAD, (0x200, 3, 5, 0, 10))), 2, False),  # each its own; one is empty
+        (file_of((HEAD, (0xF05, 1, 0, 0, 1, 9, 0, 0), (0x201, 1, 9, 6))), 2, False),
+        (file_of((HEAD, (0x201, 1, 9, 6), (0x201, 1, 0, 9))), 2, False),  # in whatever order
+        (file_of((HEAD, (0, 7)), data=0), 0, False),  # all are empty
+        (file_of(((1, 2, 0), (0, 3)), size=5), 0, True),  # a track that is not declared
+        (file_of((HEAD, (0, 2)), size=5), 2, True),
+        (file_of((HEAD, (0, 4)), size=5), 4, True),
+        (file_of((HEAD, (0, 2**32 - 1)), size=5), 2**32 - 1, True),
+        (file_of((HEAD, (0x200, 2**32 - 1, 5, 10))), 2, False),  # no more than there are
+        (file_of((HEAD, (0x200, 2**32 - 1))), 0, True),
+        (file_of((HEAD, (0xF05,))), 0, True),
+        (file_of((HEAD,)), 0, True),
+        (file_of(((0, 1), (0, 3)), size=5), 3, True),  # where the fragment is
+        (file_of(((1, 1, 1), (0, 3)), size=5), 3, True),  # where no more is than two and a bit
+        (file_of(((1, 1, 2**63), (0, 3)), size=5), 3, True),
+        (file_of(((1, 1, -1), (0, 3)), size=5), 3, True),
+        (file_of((HEAD, (0x201, 1, 9, 6), (0x201, 1, 1, 9))), 2, True),  # of which some are twice
+        (file_of((HEAD, (0x200, 1, 9), (0x200, 1, 6))), 2, True),  # FFmpeg takes them so
+        (file_of((HEAD, (0, 2)), ((1, 1, 10), (0, 1)), size=5), 3, True),  # two of one track
+        (file_of(((3, 1, 0, 2), (0, 3)), size=5, ways=2), 3, False),
+        (file_of(((3, 1, 0, 3), (0, 3)), size=5, ways=2), 3, True),
+        (file_of(((3, 1, 0, 0), (0, 3)), size=5), 3, True),
     ],
 )
 def test_what_fragments_declare(told, samples, unlike):
@@ -168,4 +208,4 @@ def test_fragments_beyond_all_measure(monkeypatch):
     """Nothing is declared of what is not gone through to its end."""
     monkeypatch.setattr(fragments, "MOST", 7)
 
-    assert file_of((0, 3), size=4) == ({}, False)
+    assert file_of((HEAD, (0, 3)), size=4) == ({}, False)

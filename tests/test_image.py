@@ -286,6 +286,23 @@ def test_frames_that_tell_no_time_follow_each_other_as_browsers_show_them(form):
     assert [page.time for page in pages] == [0.0] * 4
 
 
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("at", [0, 24])
+def test_a_frame_of_a_webp_whose_name_is_damaged_is_told(lossless: bool, at: int) -> None:
+    """Its own, or that of the picture in it: libwebp passes over it and says nothing."""
+    first, *rest = (drawn(number) for number in range(3))
+    data = saved(first, "WEBP", save_all=True, append_images=rest, lossless=lossless)
+    frames, error = walked(data)
+    assert (len(frames), error) == (3, None)
+    place = data.index(b"ANMF", data.index(b"ANMF") + 1) + at
+
+    frames, error = walked(data[:place] + b"J" + data[place + 1 :])
+
+    assert len(frames) == 2
+    assert error is not None
+    assert error.reason == "undecodable"
+
+
 def test_a_gif_cut_between_two_frames_is_told() -> None:
     """Wherever it is cut: also where a frame has ended and none has begun, which is behind a zero,
     and without the trailer alone.

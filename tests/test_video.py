@@ -4,8 +4,10 @@ import contextlib
 import gc
 import hashlib
 import io
+import itertools
 import json
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +25,7 @@ from PIL import Image
 from screener import Policy, Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import containers, following, opening, video
+from screener.media import containers, following, opening, pyav, video, walk
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.pyav import AvStream
@@ -180,6 +182,64 @@ def test_a_clip_that_does_not_tell_its_length_is_looked_at_as_others_are(
 
     assert opened.media.duration == pytest.approx(2.0, abs=0.05)
     assert len(list(opened.frames())) == len(pictures)
+
+
+@pytest.mark.parametrize(
+    ("container", "options", "name", "at", "told"),
+    [
+        ("matroska", {}, b"\x44\x89\x88", 3, struct.pack(">d", 36e6)),
+        ("flv", {}, b"duration\0", 9, struct.pack(">d", 36e3)),
+        ("avi", {}, b"strh", 40, struct.pack("<I", 36_000 * 25)),
+        ("mp4", {"movflags": "frag_keyframe+empty_moov"}, b"mdhd", 20, struct.pack(">I", 36 << 23)),
+    ],
+)
+def test_a_clip_that_says_it_is_long_is_looked_at_as_it_is(
+    scene, container, options, name, at, told
+):
+    """Ten hours, by its head: what is in it is looked at as often as anyway."""
+    pictures = panned(scene, 5, 50, size=(160, 120))
+    data = clip(pictures, rate=25, container=container, **options)
+    place = data.index(name) + at
+    long = data[:place] + told + data[place + len(told) :]
+
+    for sampling in ({}, {"against_videos": True}):
+        expected = [frame.time for frame in frames_of(data, **sampling)]
+        assert [frame.time for frame in frames_of(long, **sampling)] == expected, sampling
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_a_frame_far_behind_all_others_has_these_looked_at_no_less(scene, container):
+    """By it the clip is of hours, and its frames are few all the same."""
+    shown = [*(number / 25 for number in range(50)), 18_000]
+
+    data = clip(panned(scene, 5, 51, size=(160, 120)), times=shown, container=container)
+
+    taken = [frame.time for frame in frames_of(data, against_videos=True)]
+    assert taken == pytest.approx(shown, abs=0.001)
+
+
+def test_how_often_a_video_is_looked_at_is_bounded_by_its_frames_or_its_length():
+    """Whichever says that they are few."""
+    sampling = Sampling(against_videos=True)
+
+    assert sampling.step(36_000, 10_000) == sampling.step(600, 90_000) == 0.125
+    assert sampling.step(36_000, 10_001) == sampling.step(36_000) == 1.0
+    assert sampling.between(36_000, 3_000) < 0.01
+    assert sampling.between(36_000, 3_001) is None
+
+
+def test_reading_a_file_for_its_length_takes_of_its_time(monkeypatch, scene):
+    """As much as it has, and what it takes is missing behind."""
+    clock = itertools.count()
+    for module in (video, pyav, walk):
+        monkeypatch.setattr(module, "monotonic", lambda: next(clock))
+    data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
+
+    opened = video.open(data, seconds=30)
+
+    assert opened.media.duration == pytest.approx(2.9, abs=0.2)
+    with pytest.raises(MediaError, match="timeout"):
+        list(opened.frames())
 
 
 def test_sampling_goes_by_time_where_the_frame_rate_varies(decoder, scene):
@@ -1342,7 +1402,7 @@ def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene)
         assert frame.time == frames[frame.part].time
         assert np.array_equal(frame.pixels, frames[frame.part].pixels)
     with io.BytesIO(data) as file:
-        steps = AvStream(file, "video/mp4", grid=lambda _: Grid(1.0)).steps()
+        steps = AvStream(file, "video/mp4", grid=lambda *_: Grid(1.0)).steps()
         assert sum(isinstance(step, Still) for step in steps) < 50
 
 

@@ -167,6 +167,46 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
+def without_key(data, number):
+    """A clip whose key frame of that number is overwritten with zeros, wherever it stands whole."""
+    with av.open(io.BytesIO(data)) as file:
+        keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
+    at = data.index(keys[number])
+    return data[:at] + bytes(len(keys[number])) + data[at + len(keys[number]) :]
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [
+        ("libx264", "mp4"),
+        ("libx264", "flv"),
+        ("libx264", "avi"),
+        ("mpeg4", "avi"),
+        ("libvpx", "webm"),
+        ("libvpx-vp9", "matroska"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 3])
+def test_what_is_behind_a_lost_key_frame_is_not_cleared(engine, scene, codec, container, number):
+    """Decoders make it of what was shown before, or of nothing, and some do not tell."""
+    shown = shown_for(scene, seconds=[(seed, 1) for seed in (5, 6, 7, 4, 8)], size=(160, 120))
+    whole = clip(shown, gop=10, codec=codec, container=container)
+    assert engine.screen(whole).verdict is Verdict.NO_MATCH
+
+    result = engine.screen(without_key(whole, number))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+def test_a_frame_behind_a_lost_key_frame_is_no_sample(engine, scene):
+    """The sound one behind it is, though less than a step is lost."""
+    shown = [scene(seed, (320, 240)) for seed in (5, LISTED, 5)]
+    data = clip([shown[0]] * 24 + [shown[1]] * 11 + [shown[2]] * 15, gop=8)
+
+    for one in (data, without_key(data, 3)):
+        assert [match.entry for match in engine.screen(one).matches] == ["bad"]
+
+
 def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
     """It is looked at more often than once a second, and what is lost of it counts by that: of a
     clip of a second nearly all may be damaged.
@@ -293,7 +333,7 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
     assert stream.ends == math.inf
 
     opened = video._decoder
-    monkeypatch.setattr(video, "_decoder", lambda *given: breaking(opened(*given)))
+    monkeypatch.setattr(video, "_decoder", lambda *given, **told: breaking(opened(*given, **told)))
 
     def breaking(stream):
         stream._container = Broken(stream._container)
@@ -316,3 +356,109 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
     assert following.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
     assert following.broken(io.BytesIO(whole + bytes(300))) is None
     assert following.broken(io.BytesIO(whole + whole)) is None
+
+
+@pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
+def test_an_ogg_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
+    """VP8 makes pictures of whatever it is given; each page has a checksum."""
+    data = bytearray(clip([scene(5, (160, 120))] * 30, container="ogg", codec="libvpx", gop=10))
+    data[int(at * len(data))] ^= 1
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize(
+    ("frame", "back", "value"),
+    [
+        (10, 4, 0x83),  # which track it is of
+        (15, 4, 0x83),
+        (15, 5, 0xFF),  # how long it is: as long as there is anything
+        (25, 5, 0xFF),
+    ],
+)
+def test_a_matroska_block_that_is_dropped_clears_nothing(engine, scene, frame, back, value):
+    """FFmpeg leaves it out without a word, and what follows it in its cluster."""
+    data = bytearray(clip([scene(5, (160, 120))] * 30, container="webm", codec="libvpx", gop=10))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    with av.open(io.BytesIO(data)) as file:
+        packets = [bytes(one) for one in file.demux(video=0) if one.size]
+    key = data.index(packets[frame // 10 * 10])
+    place = data.index(packets[frame], key)
+    for _ in range(frame % 10 - 1):  # the frames between show the same
+        place = data.index(packets[frame], place + 1)
+    assert data[place - 4] == 0x81
+    data[place - back] = value
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
+def test_a_matroska_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
+    """Nor does VP9 know, and some muxers write checksums."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
+    data = bytearray(clip(shown, container="matroska", codec="libvpx-vp9", gop=10))
+    assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
+    data[int(at * len(data))] ^= 1
+
+    result = engine.screen(bytes(data))
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_an_avi_whose_index_is_damaged_is_not_cleared(engine, scene, codec):
+    """FFmpeg goes by it: where its first entry leads nowhere, all frames but one are left out."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 2)], size=(160, 120))
+    data = clip(shown, container="avi", codec=codec, gop=10)
+    place = data.index(b"idx1") + 18
+
+    for one, reason in ((data, None), (replaced(data, place, b"\xff"), "undecodable")):
+        assert engine.screen(one).reason == reason
+
+
+@pytest.fixture(scope="module")
+def asf(scene):
+    """Three seconds in an ASF."""
+    shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
+    return clip(shown, container="asf", codec="msmpeg4v2", gop=10)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (-15, b"\1"),  # where in the frame it begins
+        (-11, b"\0"),  # how many bytes of facts it has
+        (-11, b"\x48"),
+        (-10, b"\0\0"),  # how long the frame is
+        (-7, b"\x80"),
+        (-2, b"\1\0"),  # how long the part is
+        (-2, b"\xff\xff"),
+    ],
+)
+def test_an_asf_whose_frames_are_not_whole_is_not_cleared(engine, asf, at, value):
+    """FFmpeg goes on with another frame, or another packet, and says nothing."""
+    with av.open(io.BytesIO(asf)) as file:
+        keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
+    place = asf.index(keys[1][:40]) + at
+
+    for data, reason in ((asf, None), (replaced(asf, place, value), "undecodable")):
+        assert engine.screen(data).reason == reason
+
+
+def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf):
+    """As where its head tells two sizes of them, or the first one is damaged at its start."""
+    first = asf.index(bytes.fromhex("820000"), asf.index(following.ASF_DATA))
+    size = asf.index(following._ASF_FACTS) + 24 + 68
+
+    for place in (first, size + 1, size + 5):
+        result = engine.screen(replaced(asf, place, b"\0"))
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable"), place
+
+
+def replaced(data, place, value):
+    """The data with other bytes at a place."""
+    return data[:place] + value + data[place + len(value) :]

@@ -26,6 +26,7 @@ REASONS = {
     "androidx-media/mp4__sample_audio_only.mp4": "no_video",
     "androidx-media/mp4__silent-black-10s.mp4": "too_little_detail",
     "androidx-media/drm__sample_fragmented_clearkey.mp4": "encrypted",
+    "decord/corrupted.mp4": "undecodable",
     "decord/unordered.mov": "too_little_detail",
     "perception/rgb.m4v": "too_little_detail",  # one colour after the other
     "derived/trunc_moov_missing.mp4": "truncated",

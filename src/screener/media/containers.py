@@ -184,7 +184,7 @@ def coded_in_several_ways(stream: BinaryIO) -> bool:
         )
 
 
-def _number(data: bytes, *, marked: bool) -> tuple[int, int]:
+def matroska_number(data: bytes, *, marked: bool) -> tuple[int, int]:
     """A Matroska number at the start of `data` and its length; (0, 0) where there is none.
 
     An identifier keeps the bit that marks its length, a size does not.
@@ -207,8 +207,8 @@ def elements(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, in
         if at >= end:
             return
         head = read(stream, at, 12)
-        name, long = _number(head, marked=True)
-        size, wide = _number(head[long:], marked=False)
+        name, long = matroska_number(head, marked=True)
+        size, wide = matroska_number(head[long:], marked=False)
         if not long or not wide:
             return
         body = at + long + wide

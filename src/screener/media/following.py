@@ -7,10 +7,12 @@ Nothing here raises on broken input. Streams are left where they were.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media import fragments
+from screener.media.asf_packets import Packets
 from screener.media.containers import (
     CLUSTER,
     MOST,
@@ -19,6 +21,7 @@ from screener.media.containers import (
     elements,
     flv_end,
     kept,
+    matroska_number,
     read,
 )
 from screener.media.sniff import MATROSKA
@@ -28,7 +31,13 @@ _IN_SEGMENT = {
     0x114D9B74, 0x1549A966, TRACKS, CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
 }  # fmt: skip
 _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF}
-_ANYWHERE = {0xEC, 0xBF}  # space that is left free, and a checksum
+_NO_END = 1 << 62  # of an element of unknown size, which none but a cluster may be
+_CHECKSUM = 0xBF  # of what stands behind it in the same element
+_ANYWHERE = {0xEC, _CHECKSUM}  # the other is space that is left free
+_PIECE = 1 << 20  # bytes that are read at once
+_TRACK, _TRACK_NUMBER = 0xAE, 0xD7
+_GROUP, _BLOCK = 0xA0, 0xA1
+_WITH_DATA = {_GROUP, 0xA3}  # in a cluster: a group, which has a block, and a block alone
 
 # Objects of an ASF file, by the identifiers at their starts.
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -37,8 +46,12 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_PACKET = 0x82  # the first byte of its packets, as all known writers have it
 _ASF_TOGETHER = 1000  # packets read at once
 
-# Of a page of an Ogg file: how long its head is at the least and at most, and flags in it.
+# Of a page of an Ogg file: how long its head is at the least and at most, flags in it, and where
+# its checksum is, which is zip's of mirrored bits, but that it starts with nothing.
 _OGG_HEAD, _OGG_TABLE, _OGG_LAST = 27, 255, 4
+_OGG_SUM = slice(22, 26)
+_MIRRORED = bytes(int(f"{one:08b}"[::-1], 2) for one in range(256))
+_NOTHING = 0xFFFFFFFF
 
 
 def broken(stream: BinaryIO) -> str | None:
@@ -68,51 +81,108 @@ def broken(stream: BinaryIO) -> str | None:
 
 def _broken_segment(stream: BinaryIO, at: int, end: int) -> str | None:
     """A reason, where something else than the elements of a segment, and of its clusters, is met,
-    or one that reaches beyond it.
+    one that reaches beyond it, data of a track that there is not, or tracks or a cluster that have
+    not the checksum that they tell.
     """
-    within, until = _IN_SEGMENT, end
+    within, until, tracks = _IN_SEGMENT, end, set[int]()
     for _ in range(MOST):
         if at >= until:
             within, until = _IN_SEGMENT, end
         if at >= end:
             return None
-        name, body, after = next(elements(stream, at, end), (0, at, at))
+        name, body, after = next(elements(stream, at, _NO_END), (0, at, at))
         if name in _IN_SEGMENT and within is _IN_CLUSTER and until == end:
             within = _IN_SEGMENT  # behind a cluster of unknown size
         if name not in within and name not in _ANYWHERE:
             return "undecodable"
-        if after > end:
-            return "truncated"
+        if name == CLUSTER and after == _NO_END:
+            after = end
+        elif after > until:
+            return "truncated" if until == end and after != _NO_END else "undecodable"
+        elif name in (TRACKS, CLUSTER) and not _has_checksum(stream, body, after):
+            return "undecodable"
+        if name == TRACKS:
+            tracks = _track_numbers(stream, body, after)
+        elif tracks and name in _WITH_DATA and _track_of(stream, name, body, after) not in tracks:
+            return "undecodable"
         if name == CLUSTER:
             within, until, after = _IN_CLUSTER, after, body
         at = after
     return None
 
 
+def _has_checksum(stream: BinaryIO, at: int, end: int) -> bool:
+    """Whether an element has the checksum that it tells, which is zip's, if it tells one."""
+    name, body, after = next(elements(stream, at, end), (0, at, at))
+    if name != _CHECKSUM:
+        return True
+    found = 0
+    for place in range(after, end, _PIECE):
+        found = zlib.crc32(read(stream, place, min(_PIECE, end - place)), found)
+    return read(stream, body, min(after - body, 5)) == found.to_bytes(4, "little")
+
+
+def _track_numbers(stream: BinaryIO, at: int, end: int) -> set[int]:
+    return {
+        int.from_bytes(read(stream, body, min(after - body, 8)), "big")
+        for track, start, until in elements(stream, at, end)
+        if track == _TRACK
+        for name, body, after in elements(stream, start, min(until, end))
+        if name == _TRACK_NUMBER
+    }
+
+
+def _track_of(stream: BinaryIO, name: int, body: int, after: int) -> int:
+    """The number of the track that data in a cluster are of; 0 where there are none."""
+    if name == _GROUP:
+        blocks = (body for inner, body, _ in elements(stream, body, after) if inner == _BLOCK)
+        body = next(blocks, after)
+    return matroska_number(read(stream, body, 8), marked=False)[0]
+
+
 def _broken_riff(stream: BinaryIO, size: int) -> bool:
     """Whether something else than chunks is met before the end of the last RIFF."""
+    return None in _riff_chunks(stream, size)
+
+
+def _riff_chunks(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int] | None]:
+    """The name and length of each chunk up to the end of the last RIFF; None, and no more, where
+    something else is met.
+    """
     at = until = 0
     for _ in range(MOST):
         head = read(stream, at, 12)
         name, length = head[:4], int.from_bytes(head[4:8], "little")
         if at >= until and name != b"RIFF":
-            return False  # nothing is left, or what stands behind is none of it
+            return  # nothing is left, or what stands behind is none of it
         if len(head) < 8 or not all(0x20 <= letter < 0x7F for letter in name):
-            return True
+            yield None
+            return
         if name == b"RIFF":
             until = min(at + 8 + length, size)
         if name == b"RIFF" or (name == b"LIST" and head[8:] in (b"movi", b"rec ")):
             at += 12
         elif at + 8 + length > size:
-            return True
+            yield None
+            return
         else:
+            yield name, length
             at += 8 + length + length % 2
-    return False
+
+
+def frames_of_avi(stream: BinaryIO, track: int) -> int:
+    """How many frames an AVI has of a track, as far as its chunks follow one another, without those
+    of no bytes.
+    """
+    names = [b"%02d%s" % (track, kind) for kind in (b"dc", b"db")]
+    with kept(stream) as size:
+        chunks = filter(None, _riff_chunks(stream, size))
+        return sum(name in names and length > 0 for name, length in chunks)
 
 
 def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
-    """A reason, where the pages of a track are not numbered one after the other, or its last one
-    is not there.
+    """A reason, where a page has not the checksum that it tells, those of a track are not numbered
+    one after the other, or its last one is not there.
     """
     at, numbers = 0, dict[bytes, int]()  # of the tracks that have not ended
     for _ in range(MOST):
@@ -128,14 +198,21 @@ def _broken_ogg(stream: BinaryIO, size: int) -> str | None:
         if head[5] & _OGG_LAST:
             del numbers[track]
         table = head[_OGG_HEAD : _OGG_HEAD + head[26]]
+        page = bytearray(read(stream, at, _OGG_HEAD + len(table) + sum(table)))
         at += _OGG_HEAD + len(table) + sum(table)
         if at > size:
             return "truncated"
+        page[_OGG_SUM] = bytes(4)
+        checksum = zlib.crc32(page.translate(_MIRRORED), _NOTHING) ^ _NOTHING
+        if checksum.to_bytes(4, "big").translate(_MIRRORED) != head[_OGG_SUM]:
+            return "undecodable"
     return None
 
 
 def _broken_asf(stream: BinaryIO, size: int) -> str | None:
-    """A reason, where its packets, all of one size, do not begin as the first one does."""
+    """A reason, where its packets, all of one size, do not begin as the first one does, or hold
+    parts of frames that are not whole.
+    """
     objects = dict(asf_objects(stream, 0, size))
     header, data = objects.get(ASF_HEADER), objects.get(ASF_DATA)
     if header is None or data is None:
@@ -143,15 +220,22 @@ def _broken_asf(stream: BinaryIO, size: int) -> str | None:
     facts = dict(asf_objects(stream, header[0] + 6, min(header[1], size))).get(_ASF_FACTS)
     if facts is None:
         return None
-    wide = int.from_bytes(read(stream, facts[0] + 68, 4), "little")
+    least, most = (int.from_bytes(read(stream, facts[0] + at, 4), "little") for at in (68, 72))
     at, end = data[0] + 26, min(data[1], size)
-    begins = bytes((_ASF_PACKET,))
-    if not wide or read(stream, at, 1) != begins:
+    if not most:
         return None
-    while (count := min((end - at) // wide, _ASF_TOGETHER)) > 0:
-        if read(stream, at, count * wide)[::wide].strip(begins):
+    if least != most:
+        return "undecodable"
+    packets, starts, left = Packets(), set[int](), MOST
+    while (count := min((end - at) // most, _ASF_TOGETHER, left)) > 0:
+        piece = read(stream, at, count * most)
+        at, left = at + count * most, left - count
+        starts.update(piece[::most])
+        if _ASF_PACKET not in starts:
+            return None  # of a kind that is not known
+        whole = (packets.are_whole(piece[one : one + most]) for one in range(0, len(piece), most))
+        if len(starts) > 1 or not all(whole):
             return "undecodable"
-        at += count * wide
     return "truncated" if data[1] > size else None
 
 

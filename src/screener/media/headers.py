@@ -27,6 +27,10 @@ SIGNATURES = (
 """What a picture's or a video's file that may be appended begins with, and how many bytes stand
 before that.
 """
+_WEBP_FRAME = 16  # bytes before the picture of a frame of an animation
+_WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH")
+_MOST_CHUNKS = 1 << 20
+
 _BOX = 8  # bytes in which a box tells its length and its name
 
 
@@ -123,6 +127,21 @@ def ended_jpeg(data: bytes) -> bytes:
             data = data[:at]
         break
     return data + b"\xff\xd9"
+
+
+def webp_frames(data: bytes) -> int:
+    """How many chunks of a WebP are frames of an animation, by their names or by a picture within
+    them: libwebp knows of those that have both.
+    """
+    at, end, count = 12, min(len(data), 8 + _little(data, 4)), 0
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > end:
+            break
+        length = _little(data, at + 4)
+        holds = length > _WEBP_FRAME and data[at + 24 : at + 28] in _WEBP_PICTURES
+        count += holds or data[at : at + 4] == b"ANMF"
+        at += 8 + length + length % 2
+    return count
 
 
 def gif_frames(data: bytes, *, stop: int) -> int:

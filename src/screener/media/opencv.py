@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from screener.errors import MediaError
-from screener.media.stream import Pixels, Still
+from screener.media.stream import Length, Pixels, Still
 
 _RATE = 25.0  # where a file tells none
 
@@ -44,6 +44,7 @@ class CvStream:
         self.frame_seconds = 1 / (rate or _RATE)
         self.duration = self.frames / rate if rate and self.frames else None
         self.ends = self.duration
+        self.length = Length(self.duration)
 
     def _get(self, property: int) -> float:
         value = float(self._capture.get(property))

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
+from time import monotonic
 from typing import Any, BinaryIO
 
 import av
@@ -13,9 +14,9 @@ from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, fragments, luma
+from screener.media import containers, following, fragments, luma
 from screener.media.order import Order
-from screener.media.stream import Lost, Still
+from screener.media.stream import Length, Lost, Still
 from screener.media.timing import BACK, Grid
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
@@ -46,13 +47,14 @@ _SLIGHTLY = 1.0  # seconds: what more than that has of frames, their mean rate d
 _NOTHING_NEW = 16  # bytes: MPEG-4 says in fewer that a frame shows what the last one did
 
 _LONG = 1 << 20  # packets: half a day and more; what is longer still is looked at as if it were not
+_FEW = 10_000  # packets that are read to see whether a file is as long as it says
 
 
 class AvStream:
     """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
 
     duration: float | None
-    ends: float | None = None  # whatever is lost on the way is told, unless nothing follows it
+    ends: float | None
 
     def __init__(
         self,
@@ -61,35 +63,47 @@ class AvStream:
         *,
         track: int = 0,
         keyframes: bool = False,
-        grid: Callable[[float | None], Grid] | None = None,
+        grid: Callable[[float | None, int], Grid] | None = None,
         trimmed: float = 0.0,
         whole: bool = False,
         once: bool = False,
+        until: float = math.inf,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `grid`, which makes of the duration what tells when frames are sampled, those
-        are left out that are not, and that no other one needs. Edit lists of the file leave out
+        alone. With `grid`, which makes of the length what tells when frames are sampled, those are
+        left out that are not, and that no other one needs. Edit lists of the file leave out
         `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
         Nobody looks for them if a file is walked over but `once`: all else left out is lost then.
+        `until` that time, by the monotonic clock, it is read for its length.
         """
         self._keyframes, self._file = keyframes, file
         self._open(mime, track, whole=whole)
-        if self.duration is None and not self.cover:
-            length = self._length()
-            file.seek(0)
-            self._open(mime, track, whole=whole)
-            self.duration = length
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
         left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
         self._declared = self._in_index(left) if left < _SLIGHTLY else 0
+        in_fragments = 0
         if self._is_indexed():
-            self._declared += fragments.declared(file).samples[int(self._track.id)]
-        self._grid = None if grid is None or keyframes else grid(self.duration)
+            in_fragments = fragments.declared(file).samples[int(self._track.id)]
+        self._declared += in_fragments
+        known = self.frames if self._is_indexed() and not in_fragments else 0
+        self.length = Length(self.duration, known)
+        if not (known or self.cover or (keyframes and self.duration)):
+            told = self.duration
+            found = self._read_through(until, _FEW if told else _LONG)
+            file.seek(0)
+            self._open(mime, track, whole=whole)
+            self.duration = told or found.seconds
+            self.length = found if found.frames else Length(self.duration)
+        if self._as_decoded and not keyframes:
+            # FFmpeg goes by its index, and leaves out what a damaged one does not lead to.
+            self.ends = following.frames_of_avi(file, self._track.index) * self.frame_seconds
+        self._grid = None if grid is None or keyframes else grid(*self.length)
 
     def _open(self, mime: str, track: int, *, whole: bool) -> None:
         self._container = _opened(self._file, mime, whole=whole)
+        self.ends = None  # whatever is lost on the way is told, unless nothing follows it
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
@@ -103,19 +117,24 @@ class AvStream:
         self._track.thread_type = "AUTO"
         self._read_facts()
 
-    def _length(self) -> float | None:
-        """Seconds of a track whose file does not tell them, as recorders do not that write while
-        they record: all of it is read, and nothing decoded.
+    def _read_through(self, until: float, most: int) -> Length:
+        """What the track has, read without decoding: what a file says of it may be false, and what
+        recorders write while they record says nothing. Where that takes longer, or has more frames,
+        nobody knows how many they are.
         """
-        last = 0.0
-        with contextlib.suppress(FFmpegError, OSError, IndexError), self._container:
-            packets = self._container.demux(self._track)
-            for count, packet in zip(range(_LONG), packets, strict=False):
-                if packet.size:
+        last, count = 0.0, 0
+        with contextlib.suppress(FFmpegError, OSError), self._container:
+            for packet in self._packets():
+                if count >= most or monotonic() > until:
+                    break
+                if packet is not None and packet.size:
                     time = self._seconds(packet.pts)
                     begins = count * self.frame_seconds if time is None else time
                     last = max(last, begins + self.frame_seconds)
-        return last or None
+                    count += 1
+            else:
+                return Length(last or None, count if self.ends is None else 0)
+        return Length(last or None)
 
     def _left_out(self) -> float:
         """Seconds of the frames that FFmpeg leaves out of an MP4 or QuickTime file by its edits,
@@ -159,19 +178,19 @@ class AvStream:
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets."""
         order = Order(BACK / self._tick if self._tick else math.inf)
-        sound = True  # until the next key frame all frames depend on the last one
+        sound = True  # until the next key frame all depend on the last one, and on what failed
         behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
+                    sound = False
                     yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
                 behind = self._behind(packet, behind)
                 for frame in frames:
-                    if frame.key_frame:
-                        sound = not frame.is_corrupt
                     number = order.number(frame.pts)
+                    sound = (sound or bool(frame.key_frame)) and not frame.is_corrupt
                     yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
                     yield Still(

@@ -46,35 +46,39 @@ class Sampling:
     distinct: bool = True
     usable: float = 0.1
 
-    def step(self, duration: float | None) -> float:
-        """Seconds from one frame to the next, of a video so long, as far as that is known."""
+    def step(self, duration: float | None, frames: int = 0) -> float:
+        """Seconds from one frame to the next, of a video so long, as far as that is known, and of
+        so many frames at most. Those of few are few however far apart a file says they are.
+        """
         if not self.against_videos:
             return self.every
+        if 0 < frames <= _FOR_VIDEOS:
+            return min(self.every, self.videos)
         return min(self.every, max(self.videos, (duration or 0) / _FOR_VIDEOS))
 
-    def grid(self, duration: float | None) -> Grid:
+    def grid(self, duration: float | None, frames: int = 0) -> Grid:
         """When frames are taken of a video so long: one a step, and of one that has fewer than
         `SHORT` steps, in as many parts of each as make so many frames.
         """
-        step = self.step(duration)
+        step = self.step(duration, frames)
         if duration is None:
             return Grid(step)
         return Grid(step, math.ceil(min(SHORT * step / (duration + EARLY), _MOST_PARTS)))
 
-    def between(self, duration: float | None) -> float | None:
+    def between(self, duration: float | None, frames: int = 0) -> float | None:
         """Seconds from one frame to the next in between those, of a video so long: such a frame is
         taken if it differs from the last one. None where there are none in between.
         """
         if not self.against_videos or duration is None:
             return None
-        finer = duration / _BETWEEN
-        return finer if finer < self.step(duration) else None
+        finer = EARLY if 0 < frames <= _BETWEEN else duration / _BETWEEN
+        return finer if finer < self.step(duration, frames) else None
 
-    def as_vpdq(self, duration: float | None) -> bool:
+    def as_vpdq(self, duration: float | None, frames: int = 0) -> bool:
         """Whether frames that vPDQ takes of a video so long are taken as well: each so many as make
         a second. A copy that has all frames agrees in these, however much it moves.
         """
-        return self.against_videos and self.step(duration) <= _AS_VPDQ
+        return self.against_videos and self.step(duration, frames) <= _AS_VPDQ
 
     def wrong(self) -> str | None:
         """What is wrong with the settings, in a sentence; None where nothing is."""

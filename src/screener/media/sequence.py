@@ -152,6 +152,8 @@ def _untold(image: Image.Image, data: bytes) -> MediaError | None:
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
         return MediaError("undecodable", f"{image.format}: its data and their checksums differ")
+    if image.format == "WEBP" and headers.webp_frames(data) > getattr(image, "n_frames", 1):
+        return MediaError("undecodable", f"{image.format}: it has more frames than can be read")
     if image.format in _ITEMIZED and items.has_more(
         data, image.format, int(getattr(image, "n_frames", 1))
     ):

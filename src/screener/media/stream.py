@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +36,25 @@ class Lost:
     time: float | None
 
 
+class Length(NamedTuple):
+    """How long a track is in seconds, None where that is not known, and how many frames it has, as
+    they were counted, and not as its file declares; 0 where they were not.
+    """
+
+    seconds: float | None
+    frames: int = 0
+
+
 class Stream(Protocol):
     """A track of pictures of a video that is open.
 
     `tracks` says how many the file has, `covers` how many of them are no more than a picture that
     stands for the file, and `cover`, that this one is. `width` and `height` are as shown; `frames`
     as declared, 0 where the file does not say; `duration` and `ends` (when its pictures end, if
-    they are declared apart) are seconds; `frame_seconds` is how long a frame lasts as a rule, and
-    `left` how long those that are left out by edit lists last by it. `ids`
-    are the file's numbers of all tracks that were known when it was opened, None where the decoder
-    does not tell.
+    they are declared apart) are seconds, and `length` is by what it is sampled; `frame_seconds` is
+    how long a frame lasts as a rule, and `left` how long those that are left out by edit lists last
+    by it. `ids` are the file's numbers of all tracks that were known when it was opened, None where
+    the decoder does not tell.
     """
 
     tracks: int
@@ -55,6 +64,7 @@ class Stream(Protocol):
     height: int
     frames: int
     duration: float | None
+    length: Length
     ends: float | None
     frame_seconds: float
     left: float

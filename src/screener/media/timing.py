@@ -126,7 +126,7 @@ class Losses:
         self._allowed = allowed
         self._step = step
         self._lost: list[float] = []  # a heap: when what was lost was to be shown, and no frame yet
-        self._sound = 0.0  # when the last sound frame was shown
+        self._sound = -step  # when the last sound frame was shown
         self.worst: tuple[float, float] | None = None
         """The first stretch that is too long, in seconds."""
 
@@ -152,4 +152,4 @@ class Losses:
     def _judge(self, until: float) -> None:
         lost = until - self._sound - self._step
         if self.worst is None and lost >= max(self._allowed - EARLY, EARLY):
-            self.worst = (self._sound, until)
+            self.worst = (max(self._sound, 0.0), until)

@@ -23,6 +23,7 @@ from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.stream import Stream
+from screener.media.timing import Grid
 from screener.media.walk import Walk
 
 
@@ -51,8 +52,9 @@ def open(
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     left = editlist.left_out(stream) if _has_pyav() else 0.0
+    seconds, began = math.inf if seconds is None else seconds, monotonic()
     try:
-        opened = _decoder(stream, mime, sampling, left)
+        opened = _decoder(stream, mime, sampling, left, ends=began + seconds)
     except MediaError as error:
         if error.reason != "no_video" or not carried.places(stream):
             raise
@@ -60,6 +62,7 @@ def open(
         return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
     check_pixels(opened.width, opened.height, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
+    seconds -= monotonic() - began
     return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
 
 
@@ -71,9 +74,11 @@ def _decoder(
     track: int = 0,
     *,
     whole: bool = False,
+    ends: float,
 ) -> Stream:
     """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
-    leave `left` seconds out of the file; a `whole` track has them as well.
+    leave `left` seconds out of the file; a `whole` track has them as well. It is not read for its
+    length after `ends`, by the monotonic clock.
     """
     try:
         if _has_pyav():
@@ -90,6 +95,7 @@ def _decoder(
                 trimmed=left,
                 whole=whole,
                 once=sampling.mode == "frames",
+                until=ends,
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
@@ -113,28 +119,29 @@ def _walk(
     limits: Limits,
     sampling: Sampling,
     left: float,
-    seconds: float | None,
+    seconds: float,
 ) -> Iterator[Frame]:
     """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
     edit lists trim are walked over once more, whole, since what those leave out is hidden in the
     file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
     of anything was not looked at.
     """
-    ends = math.inf if seconds is None else monotonic() + seconds
+    ends = monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
     shown = opened.tracks
     attached = carried.places(stream)
     known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
-    duration = opened.duration
+    grid = sampling.grid(*opened.length)
     for track in range(2 * shown):
         try:
             whole = track >= shown
-            if whole and not _is_trimmed(duration, sampling, left):
+            if whole and not _is_trimmed(grid, sampling, left):
                 break
             if track:
                 stream.seek(0)
-                opened = _decoder(stream, mime, sampling, left, track % shown, whole=whole)
+                number = track % shown
+                opened = _decoder(stream, mime, sampling, left, number, whole=whole, ends=ends)
                 check_pixels(opened.width, opened.height, limits)
             left = max(left, opened.left)
             if opened.cover and (whole or (track and known)):
@@ -173,13 +180,13 @@ def _carried_clip(_: bytes) -> Picture:
     raise MediaError("unsupported", "a video that it carries is not looked at")
 
 
-def _is_trimmed(duration: float | None, sampling: Sampling, left: float) -> bool:
+def _is_trimmed(grid: Grid, sampling: Sampling, left: float) -> bool:
     """Whether of the `left` seconds that players do not show some are to be looked at: a sample
     may fall into them. vPDQ, as `frames` samples, knows no edit lists.
     """
     if not left or sampling.mode == "frames":
         return False
-    return sampling.mode != "seconds" or sampling.scenes or left >= sampling.grid(duration).part
+    return sampling.mode != "seconds" or sampling.scenes or left >= grid.part
 
 
 def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:

@@ -45,11 +45,11 @@ class Walk:
         self, opened: Stream, limits: Limits, sampling: Sampling, ends: float, count: int
     ) -> None:
         step = opened.frame_seconds
-        self._every = (
-            sampling.step(opened.duration) if sampling.mode == "seconds" else sampling.every
-        )
-        self._grid = sampling.grid(opened.duration)
-        allowed = {"seconds": self._grid.part, "frames": self._every}.get(sampling.mode, 0.0)
+        length = opened.length
+        self._every = sampling.step(*length) if sampling.mode == "seconds" else sampling.every
+        # What is damaged, and looked at, stands for nothing sound behind it.
+        self._grids = {sound: sampling.grid(*length) for sound in (True, False)}
+        allowed = {"seconds": self._grids[True].part, "frames": self._every}.get(sampling.mode, 0.0)
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed, step)
         self.decoded = self.passed = 0  # frames, and those passed without decoding as well
@@ -63,8 +63,8 @@ class Walk:
         self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
         by_time = sampling.mode == "seconds"
         self._second = max(1, int(1 / step + 1e-9))
-        self._as_vpdq = by_time and sampling.as_vpdq(opened.duration)
-        finer = sampling.between(opened.duration) if by_time else None
+        self._as_vpdq = by_time and sampling.as_vpdq(*length)
+        finer = sampling.between(*length) if by_time else None
         self._between = None if finer is None else Grid(finer)
         self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
 
@@ -129,7 +129,7 @@ class Walk:
         if self._sampling.mode == "frames":
             due = still.number % self._stride == 0
         else:
-            due = self._sampling.mode != "seconds" or self._grid.takes(time)
+            due = self._sampling.mode != "seconds" or self._grids[still.sound].takes(time)
             due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
