@@ -57,12 +57,17 @@ def test_search_equals_a_dictionary(
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_saved_and_opened(tmp_path: Path, count: int) -> None:
-    """An opened index has the values, in their order, and the answers of the one saved."""
+    """An opened index has the values, in their order, and the answers of the one saved; nobody can
+    write into those of either.
+    """
     values = np.random.default_rng(3).integers(0, 256, (count, 20), np.uint8)
     path = tmp_path / "digests.idx"
-    DigestIndex.build(values).save(path)
+    built = DigestIndex.build(values)
+    built.save(path)
     opened = DigestIndex.open(path)
     opened.verify()
+    assert not built.values.flags.writeable
+    assert not opened.values.flags.writeable
     assert len(opened) == count
     np.testing.assert_array_equal(opened.values, values)
     assert as_lists(*opened.search(values[::-1])) == [[row] for row in reversed(range(count))]
