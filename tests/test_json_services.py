@@ -260,8 +260,11 @@ def test_hma_what_is_sent_to_signal():
     ],
 )
 def test_hma_disabled_content_does_not_match(until, state):
-    """0 is off, 1 is on, and a time is off until then."""
-    assert read({**HMA, "disable_until_ts": until})[0].state == state
+    """0 is off, 1 is on, and a time is off until then; what is no number is one bad row."""
+    bad, found = read([{**HMA, "disable_until_ts": one} for one in ("soon", until)])
+
+    assert bad == BadRow(1, "disable_until_ts", "not a number")
+    assert found.state == state
 
 
 def test_hma_content_that_is_off_for_now_is_told(tmp_path):
