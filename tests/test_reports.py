@@ -1,6 +1,7 @@
 """Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
 
 import base64
+import errno
 import io
 import json
 import os
@@ -152,6 +153,25 @@ def with_exif(image, words):
 
 # Words that no report has of its own, such as the names of its fields.
 WORD = st.text(string.ascii_letters, min_size=8, max_size=24).map("zq{}".format)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_report_takes_no_file_away(tmp_path, keys, monkeypatch, links):
+    """Also on a stick that knows no links; it is for its owner, and nothing else is left there."""
+
+    def unknown(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", unknown)
+    out = tmp_path / "out"
+    reporting.create(out, key=keys.public, addresses=["https://a.example"], day=DAY)
+    first = out.read_bytes()
+    assert opened(out, keys)[1].addresses == ("https://a.example",)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with pytest.raises(HotlineError, match="exists already"):
+        reporting.create(out, key=keys.public, addresses=["https://b.example"], day=DAY)
+    assert (out.read_bytes(), os.listdir(tmp_path)) == (first, ["out"])
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
