@@ -226,6 +226,18 @@ def test_tat_the_text_false_is_false():
     assert second == BadRow(2, "deleted", "neither true nor false")
 
 
+def test_tat_an_algorithm_that_is_not_read_matters_to_a_deletion_by_id_only():
+    """What is deleted by its id needs no hash; all else needs one that is read."""
+    row = {**TAT["results"][0], "algorithm": "ssdeep"}
+    live, gone, unknown = read(
+        {"results": [row, row | {"deleted": True}, row | {"deleted": True, "id": None}]}
+    )
+
+    assert live == BadRow(1, "algorithm", "unsupported type")
+    assert (gone.entry, gone.state, gone.hashes) == ("41", State.WITHDRAWN, ())
+    assert unknown == BadRow(3, "algorithm", "unsupported type")
+
+
 @pytest.mark.parametrize(
     "text",
     [json.dumps(HMA), json.dumps([HMA]), json.dumps(HMA, indent=1), json.dumps(HMA) + "\n"],
@@ -332,6 +344,12 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
     assert read(page) == []
 
 
+@pytest.mark.parametrize("page", [{"results": []}, {"count": 0, "results": []}, {"signals": {}}])
+def test_an_answer_that_says_of_no_service_is_none(page):
+    """Many services answer so that they have found nothing."""
+    refused(page, "of no format known here")
+
+
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
 
 
@@ -344,6 +362,7 @@ NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
         (STOPNCII | {"hasMoreRecords": None}, {"nextPageToken": None}, {"nextPageToken": "x"}),
         (TAT, {"next": None}, {"next": NEXT}),
         (VICS20, {}, {"@odata.nextLink": NEXT}),
+        (VICS20, {}, {"odata.nextLink": NEXT}),
     ],
 )
 def test_an_answer_that_is_not_the_last_says_so(page, last, more):
