@@ -344,7 +344,9 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
     assert read(page) == []
 
 
-@pytest.mark.parametrize("page", [{"results": []}, {"count": 0, "results": []}, {"signals": {}}])
+@pytest.mark.parametrize(
+    "page", [{"results": []}, {"count": 0, "results": []}, {"signals": {}}, ["words"]]
+)
 def test_an_answer_that_says_of_no_service_is_none(page):
     """Many services answer so that they have found nothing."""
     refused(page, "of no format known here")
