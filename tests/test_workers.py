@@ -28,6 +28,7 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
+from screener.names import Awaited
 from screener.orders import Answer, Order, framed
 from screener.visiting import Mark
 from screener.worker import Errand, Worker
@@ -192,6 +193,29 @@ def test_answers_are_read_while_more_are_waited_for(waiting):
     assert len(workers.collect()) == 6
     assert waits == pytest.approx([0.02, 0.02, 0.02])
     assert len(workers.collect()) == 6
+
+
+def test_a_name_that_comes_is_not_kept_waiting_for_a_slow_file():
+    """Another worker may be free for it: the wait for the one at work ends when it is there."""
+    answers, telling = os.pipe()
+    names, naming = os.pipe()
+    lefts = iter([60.0] * 10)
+    busy = SimpleNamespace(
+        errands=[1], answers=answers, short=True, send=lambda: None, collect=list,
+        seconds_left=lambda: next(lefts),
+    )  # fmt: skip
+    workers = Workers.__new__(Workers)
+    workers._workers, workers._collected = [busy], 0.0
+    coming = threading.Timer(0.05, os.write, (naming, b"a\n"))
+    coming.start()
+    begin = time.monotonic()
+    try:
+        assert workers.collect(Awaited(names)) == []
+        assert time.monotonic() - begin < 30
+    finally:
+        coming.join()
+        for descriptor in (answers, telling, names, naming):
+            os.close(descriptor)
 
 
 def test_nothing_is_waited_for_while_a_process_runs_short(waiting):
