@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError
+from screener.index import digests
 from screener.index.digests import DigestIndex
 from screener.index.layout import write_sections
 
@@ -83,6 +84,14 @@ def test_any_memory_layout() -> None:
     assert as_lists(*index.search(np.asfortranarray(values))) == oracle(kept, kept)
     wide[:] = 0
     np.testing.assert_array_equal(index.values, kept)
+
+
+def test_more_values_than_rows_have_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are kept in 32 bits: one more value would be found as another."""
+    monkeypatch.setattr(digests, "_MOST_VALUES", 3)
+    assert len(DigestIndex.build(np.zeros((3, 4), np.uint8))) == 3
+    with pytest.raises(HashError, match="at most 3 values"):
+        DigestIndex.build(np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize(
