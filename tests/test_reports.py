@@ -9,6 +9,7 @@ import random
 import re
 import stat
 import string
+import sys
 from datetime import UTC, date, datetime
 from itertools import cycle
 from typing import get_args
@@ -172,6 +173,36 @@ def test_a_report_takes_no_file_away(tmp_path, keys, monkeypatch, links):
     with pytest.raises(HotlineError, match="exists already"):
         reporting.create(out, key=keys.public, addresses=["https://b.example"], day=DAY)
     assert (out.read_bytes(), os.listdir(tmp_path)) == (first, ["out"])
+
+
+def test_what_cannot_be_written_or_read_is_told(tmp_path, keys, monkeypatch):
+    """Nobody believes to have written a report that is not there; a disk that fails is not said to
+    hold a report of another kind.
+    """
+    out = tmp_path / "none" / "out"
+    with pytest.raises(HotlineError, match="out cannot be written: it is not there"):
+        reporting.create(out, key=keys.public, addresses=["https://a.example"], day=DAY)
+
+    def failing(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(type(tmp_path), "open", failing)
+    with pytest.raises(sealed.Unsealable) as caught:
+        sealed.read_file(keys.public)
+    assert "cannot be read" in str(caught.value.why)
+
+
+def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
+    """What to install is told, before anything is made."""
+    monkeypatch.setitem(sys.modules, "nacl.public", None)
+    for call in (
+        lambda: sealed.make_keys(tmp_path),
+        lambda: sealed.public_key(keys.public),
+        lambda: sealed.secret_key(keys.secret),
+    ):
+        with pytest.raises(HotlineError, match=r"pip install 'screener\[hotline\]'"):
+            call()
+    assert os.listdir(tmp_path) == []
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
