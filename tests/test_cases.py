@@ -16,6 +16,7 @@ from screener.hashing.hash import KINDS, Hash
 from screener.hotline import likeness, statuses
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
+from screener.lists import placeholders
 from screener.located import Located
 
 PICTURE = IMAGES / "alley.jpg"
@@ -58,6 +59,27 @@ def illegal(desk, reference, monkeypatch, *made):
         patched.setattr("screener.hotline.own_media.make_whole", lambda files: (made, ()))
         desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
         return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
+
+
+def test_a_picture_that_is_reported_very_often_is_found_still(desk, items, monkeypatch):
+    """In many files, too: in a list from elsewhere its hash would be what a tool writes that could
+    not compute one.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 3)
+
+    def uploaded_anew(number):
+        digests = {"md5": 16, "sha1": 20, "sha256": 32}
+        hashes = tuple(
+            one._replace(hash=Hash(one.hash.kind, bytes([number]) * digests[one.hash.kind.name]))
+            if one.hash.kind.name in digests
+            else one
+            for one in items["picture"].hashes
+        )
+        return replace(items["picture"], hashes=hashes)
+
+    became = [take(desk, report_of(uploaded_anew(number)))[0].became for number in range(5)]
+
+    assert became == ["new", *["joined"] * 4]
 
 
 def test_reports_of_one_item_gather_and_others_do_not(desk, items):
