@@ -324,9 +324,10 @@ def row(item, entry, state="confirmed"):
 def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(tmp_path, items):
     """A match is told at intake for every list. A seed or a disputed record of a trusted list, one
     that only we confirm, and a confirmed one of a list that is not trusted are no basis. What the
-    hotline then lists is the trusted list's hash, under its terms.
+    hotline then lists is the trusted list's hash, under its terms; not one that it has set aside.
     """
-    rows = [row(items["picture"], "t1"), row(items["other"], "t2", "seed")]
+    blank = f"t1,{'0' * 62}ff,,confirmed"
+    rows = [row(items["picture"], "t1"), blank, row(items["other"], "t2", "seed")]
     trusted = make_list(tmp_path / "trusted.list", rows, "iwf")
     HashList.open(trusted).give_opinion("t2", state="confirmed", by="amina", reason="x")
     looked = make_list(tmp_path / "looked.list", [row(items["other"], "l1")], "other")
