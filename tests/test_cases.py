@@ -353,6 +353,17 @@ def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(tmp
         desk.notify(known.case, "meta", by="amina", reason="x", at=NOON)
 
 
+@pytest.mark.parametrize("order", [("smaller", "picture"), ("picture", "smaller")])
+def test_of_several_pictures_near_a_record_the_nearest_is_told(tmp_path, items, order):
+    """In whichever order a report has them."""
+    looked = make_list(tmp_path / "looked.list", [row(items["picture"], "l1")], "other")
+    desk = make_desk(tmp_path / "hotline", lists=[looked])
+
+    (taken,) = take(desk, report_of(*(items[name] for name in order)))
+
+    assert [(one.entry, one.kind, one.distance) for one in taken.known] == [("l1", "pdq", 0)]
+
+
 def test_what_the_trusted_list_withdraws_meanwhile_is_no_basis(tmp_path, items):
     """Between the first person and the second."""
     trusted = make_list(tmp_path / "trusted.list", [row(items["picture"], "t1")], "iwf")
