@@ -119,15 +119,23 @@ def test_each_matched_file_is_in_the_bar_of_its_day(days):
     assert len(counts) <= 60
 
 
+def test_a_section_in_which_there_is_nothing_says_so():
+    """In place of an empty table."""
+    page = report.page_of(Summary(), "x")
+    titles = ("Why inputs were not screened", "Matches by the day of the file", "Matches",
+              "What the inputs were", "Slowest")  # fmt: skip
+    assert [one for one in titles if f"<h2>{one}</h2>\n<p>none</p>" not in page] == []
+
+
 def test_the_slowest_are_few_however_many_there_are(results):
-    """The twenty that took longest, the slowest first."""
+    """The twenty that took longest, the slowest first; what decided is counted of all."""
     facts = json.loads(results.read_text().splitlines()[-1])
     lines = (json.dumps(facts | {"input": str(n), "seconds": n}) for n in range(1, 31))
     results.write_text("\n".join(lines))
 
-    assert [name for _, name, _ in Summary.of(results).slowest] == [
-        str(n) for n in range(30, 10, -1)
-    ]
+    found = Summary.of(results)
+    assert [name for _, name, _ in found.slowest] == [str(n) for n in range(30, 10, -1)]
+    assert found.total == found.policies.total() == found.versions.total() == 30
 
 
 @pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
