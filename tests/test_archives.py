@@ -308,6 +308,23 @@ def test_what_is_exactly_at_a_limit_is_within_it(make):
     assert len(longer.read(0, piece + 1)[0]) == piece + 1
 
 
+def test_what_unpacks_to_many_times_its_size_is_not_read(monkeypatch):
+    """A member of a zip file by itself, and a packed tar file as a whole; never of few bytes."""
+    monkeypatch.setattr("screener.media.archive._INNOCENT", 5000)
+    members = {"few": bytes(5000), "zeros": bytes(5001), "a": random.Random(1).randbytes(6000)}
+    limits = Limits(ratio=100)
+
+    told = Archive(io.BytesIO(zipped(members))).list(limits, FREE)
+    reasons = [one.trouble and str(one.trouble) for one in told.members]
+    assert reasons == [None, "too_large: unpacks to more than 100 times its size", None]
+    assert told.trouble is None
+
+    packed = gzip.compress(tarred({"few": bytes(4000), "zeros": bytes(40_000)}))
+    told = Archive(io.BytesIO(packed)).list(limits, FREE)
+    assert [one.name for one in told.members] == [b"few"]
+    assert told.trouble.reason == "too_large"
+
+
 def test_names_and_kinds_of_members_are_those_of_the_archive():
     """Bytes that are no text, links, and a folder with content; a folder alone is no member."""
     links = {"l": special("l", tarfile.SYMTYPE, "a"), "h": special("h", tarfile.LNKTYPE, "a")}

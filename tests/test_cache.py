@@ -20,6 +20,7 @@ from PIL import Image
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
 from screener.cached import COLUMNS, columns
 from screener.errors import MediaError, OutputError
+from screener.extras import install
 from screener.hashed import Hashed
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
@@ -218,8 +219,12 @@ def hashed(
     return Hashed(Name(text, raw, size, mtime_ns, *place), hashes or (one,), media, trouble)
 
 
-def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(known, make_list, tmp_path):
-    """Of that name, place, size and time, with all that a Hasher would make of it."""
+def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
+    known, make_list, tmp_path, monkeypatch
+):
+    """Of that name, place, size and time, with all that a Hasher would make of it: one that wanted
+    an extra is held until the extra is here.
+    """
     wide, narrow = Screener(known), Screener(make_list([{"id": "m", "pdq": "0f" * 32}], name="m"))
     other = Screener(known, policy=Policy(limits=Limits(frames=3)))
     with HashCache.open(tmp_path / "c") as cache:
@@ -242,6 +247,12 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(known, make_lis
             ((3, 5, 7), (1, 2, 0)),
         ):  # fmt: skip
             assert not holds(place=(archives, same))
+
+        wanting = hashed("heic", trouble=MediaError("unsupported", f"needs {install('heif')}"))
+        cache.add([wanting], wide.hasher)
+        for here in (False, True):
+            monkeypatch.setattr("screener.cache.is_here", lambda extra, here=here: here)
+            assert cache.holds(wanting.name, wide.hasher) is not here
 
 
 def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
@@ -274,6 +285,9 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
         cache.add(given, engine.hasher)
         found = list(cache.load(cache.numbers(1, cache.last() + 1), set(cache.makings())))
         assert list(cache.load([1, 2], {"other settings"})) == []
+        assert (
+            list(cache.load([999], set(cache.makings()))) == []
+        )  # forgotten since it was asked for
         assert all(cache.holds(one.name, engine.hasher) for one in given)
         assert not cache.holds(replace(given[-1].name, mtime_ns=10**19), engine.hasher)
 

@@ -17,6 +17,7 @@ from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
 from screener.hotline import likeness, statuses
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
+from screener.lists import placeholders
 from screener.located import Located
 
 PICTURE = IMAGES / "alley.jpg"
@@ -59,6 +60,27 @@ def illegal(desk, reference, monkeypatch, *made):
         patched.setattr("screener.hotline.own_media.make_whole", lambda files: (made, ()))
         desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
         return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
+
+
+def test_a_picture_that_is_reported_very_often_is_found_still(desk, items, monkeypatch):
+    """In many files, too: in a list from elsewhere its hash would be what a tool writes that could
+    not compute one.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 3)
+
+    def uploaded_anew(number):
+        digests = {"md5": 16, "sha1": 20, "sha256": 32}
+        hashes = tuple(
+            one._replace(hash=Hash(one.hash.kind, bytes([number]) * digests[one.hash.kind.name]))
+            if one.hash.kind.name in digests
+            else one
+            for one in items["picture"].hashes
+        )
+        return replace(items["picture"], hashes=hashes)
+
+    became = [take(desk, report_of(uploaded_anew(number)))[0].became for number in range(5)]
+
+    assert became == ["new", *["joined"] * 4]
 
 
 def test_reports_of_one_item_gather_and_others_do_not(desk, items):
@@ -303,9 +325,10 @@ def row(item, entry, state="confirmed"):
 def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(tmp_path, items):
     """A match is told at intake for every list. A seed or a disputed record of a trusted list, one
     that only we confirm, and a confirmed one of a list that is not trusted are no basis. What the
-    hotline then lists is the trusted list's hash, under its terms.
+    hotline then lists is the trusted list's hash, under its terms; not one that it has set aside.
     """
-    rows = [row(items["picture"], "t1"), row(items["other"], "t2", "seed")]
+    blank = f"t1,{'0' * 62}ff,,confirmed"
+    rows = [row(items["picture"], "t1"), blank, row(items["other"], "t2", "seed")]
     trusted = make_list(tmp_path / "trusted.list", rows, "iwf")
     HashList.open(trusted).give_opinion("t2", state="confirmed", by="amina", reason="x")
     looked = make_list(tmp_path / "looked.list", [row(items["other"], "l1")], "other")
@@ -329,6 +352,17 @@ def test_only_what_a_trusted_list_confirms_is_known_and_its_own_hashes_match(tmp
     assert shown.terms["tlp"] == "AMBER+STRICT"
     with pytest.raises(ScreenerError, match="no address, and no hash"):
         desk.notify(known.case, "meta", by="amina", reason="x", at=NOON)
+
+
+@pytest.mark.parametrize("order", [("smaller", "picture"), ("picture", "smaller")])
+def test_of_several_pictures_near_a_record_the_nearest_is_told(tmp_path, items, order):
+    """In whichever order a report has them."""
+    looked = make_list(tmp_path / "looked.list", [row(items["picture"], "l1")], "other")
+    desk = make_desk(tmp_path / "hotline", lists=[looked])
+
+    (taken,) = take(desk, report_of(*(items[name] for name in order)))
+
+    assert [(one.entry, one.kind, one.distance) for one in taken.known] == [("l1", "pdq", 0)]
 
 
 def test_what_the_trusted_list_withdraws_meanwhile_is_no_basis(tmp_path, items):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError
+from screener.index import digests
 from screener.index.digests import DigestIndex
 from screener.index.layout import write_sections
 
@@ -57,12 +58,17 @@ def test_search_equals_a_dictionary(
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_saved_and_opened(tmp_path: Path, count: int) -> None:
-    """An opened index has the values, in their order, and the answers of the one saved."""
+    """An opened index has the values, in their order, and the answers of the one saved; nobody can
+    write into those of either.
+    """
     values = np.random.default_rng(3).integers(0, 256, (count, 20), np.uint8)
     path = tmp_path / "digests.idx"
-    DigestIndex.build(values).save(path)
+    built = DigestIndex.build(values)
+    built.save(path)
     opened = DigestIndex.open(path)
     opened.verify()
+    assert not built.values.flags.writeable
+    assert not opened.values.flags.writeable
     assert len(opened) == count
     np.testing.assert_array_equal(opened.values, values)
     assert as_lists(*opened.search(values[::-1])) == [[row] for row in reversed(range(count))]
@@ -78,6 +84,14 @@ def test_any_memory_layout() -> None:
     assert as_lists(*index.search(np.asfortranarray(values))) == oracle(kept, kept)
     wide[:] = 0
     np.testing.assert_array_equal(index.values, kept)
+
+
+def test_more_values_than_rows_have_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are kept in 32 bits: one more value would be found as another."""
+    monkeypatch.setattr(digests, "_MOST_VALUES", 3)
+    assert len(DigestIndex.build(np.zeros((3, 4), np.uint8))) == 3
+    with pytest.raises(HashError, match="at most 3 values"):
+        DigestIndex.build(np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -421,7 +421,11 @@ def test_a_picture_that_is_stored_in_an_archive_behind_the_end(shown, hidden):
 
 def test_letters_of_an_archive_are_none(shown):
     """Those of a zip stand in many a clip by chance; no member's name follows."""
+    member = b"PK\3\4\x14\0\0\0\x08\0" + bytes(16)
     for rest in (
+        member + b"\x09\0\0\0a" + bytes(200),
+        member + b"\xff\xff\0\0" + b"a" * 200,
+        member + b"\0\0\0\0" + b"a" * 200,
         b"PK\3\4",
         b"PK\3\4" + bytes(200),
         b"PK\3\4" + b"\xff" * 200,

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import json
 import sqlite3
 from hashlib import sha256
@@ -30,6 +31,8 @@ from exchange import (
 from screener import HashList
 from screener.errors import ListError
 from screener.lists.formats import FORMATS, sniff
+from screener.lists.formats.cells import looks_like_a_value
+from screener.lists.formats.content import Content
 from screener.lists.records import State
 
 
@@ -76,12 +79,35 @@ def test_a_state_for_a_whole_file(tmp_path, state):
 
 
 def test_a_state_for_a_whole_file_holds_for_what_is_set_aside(tmp_path):
-    """A bad row of an exclude list that somebody releases is no match either."""
-    known, _ = imported(tmp_path, f"id,md5,sha1\nx,{MD5},\ny,{MD5},bad\n", state="known_good")
-    (aside,), _ = known.quarantined()
-    known.release_rows([aside.id], by="someone", reason="sound")
+    """A bad row of a list of seeds that somebody releases is no match either; one of a known file
+    stays one.
+    """
+    rows = f"x,{MD5},,\ny,{MD5},bad,\nz,{MD5},bad,known_good\n"
+    known, _ = imported(tmp_path, f"id,md5,sha1,status\n{rows}", state="seed")
+    aside, _ = known.quarantined()
+    known.release_rows([one.id for one in aside], by="someone", reason="sound")
 
-    assert known.refresh().info().states == {"known_good": 2}
+    assert known.refresh().info().states == {"seed": 2, "known_good": 1}
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_value"),
+    [
+        (MD5, True),
+        (f"0x{MD5[:16]}", True),
+        (MD5[:15], False),
+        (" ".join(MD5), True),
+        ("1.5E+31", True),
+        (f"{base64.b64encode(bytes(range(24))).decode()}", True),
+        (f"photo-{MD5[:24]}.jpg", True),
+        (f"photo-{MD5[:23]}.jpg", False),
+        (f"pdq:{base64.b64encode(bytes.fromhex(PDQ)).decode()}", True),
+        ("date of import, 2026-10-31", False),
+    ],
+)
+def test_what_may_be_a_value_names_no_column(cell, is_value):
+    """Nor is it shown: a value in any form, also where damage has joined it to other text."""
+    assert looks_like_a_value(cell) is is_value
 
 
 def test_a_state_that_is_none_is_told(tmp_path):
@@ -164,3 +190,14 @@ def test_bom_and_crlf_change_nothing(name):
     marked = ("\ufeff" + data.replace("\n", "\r\n")).encode()
 
     assert [(row.entry, row.state, kinds(row)) for row in read(marked)] == plain
+
+
+def test_a_disk_that_fails_while_a_file_is_read_is_told():
+    """As a refusal of ours that names the file."""
+
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(ListError, match=r"cannot read a\.csv: Input"):
+        Content(Failing(), "a.csv")

@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from rich.console import Console
 
 from screener import list_pages
 from screener.errors import ListError
+from screener.lists import exporting
 from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES, TLP, Terms, strictest
@@ -427,3 +430,22 @@ def test_who_asks_for_one_kind_does_not_hand_out_all(known, tmp_path, asked):
     with pytest.raises(ListError, match="kind and error_rate are of the format bloom, not of csv"):
         known.export(tmp_path / "out.csv", format="csv", audience="own", **asked)
     assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_an_export_is_of_one_state_of_the_list(make_list, tmp_path, monkeypatch):
+    """Formats go through the records more than once, and a purge may come in between."""
+    one = make_list([{"id": "a", "md5": value(1)}, {"id": "b", "md5": value(2)}])
+    real, passes = exporting.WRITERS["tx"], []
+
+    def write(out, entries, tally, wants):
+        passes.append([entry.name for entry in entries])
+        with closing(sqlite3.connect(one.path / "records.sqlite")) as other, other:
+            other.execute("DELETE FROM records WHERE entry = 'a'")
+        passes.append([entry.name for entry in entries])
+        real(out, entries, tally, wants)
+
+    monkeypatch.setattr(exporting, "WRITERS", {"tx": write})
+    report = one.export(tmp_path / "out", format="tx", audience="own")
+
+    assert passes == [["a", "b"]] * 2
+    assert report.records == {"confirmed": 2}

@@ -70,9 +70,27 @@ def extended(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
+def lossy(width: int, height: int) -> bytes:
+    """A WebP of one frame, whose sides have 14 bits, and two above them for a scale."""
+    chunk = b"VP8 " + struct.pack("<I", 10) + bytes(3) + b"\x9d\x01\x2a"
+    chunk += struct.pack("<HH", width | 1 << 14, height | 3 << 14)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def lossless(width: int, height: int) -> bytes:
+    """The same without loss: each side less one in 14 bits, and whether it has alpha above them."""
+    sides = (width - 1) | (height - 1) << 14 | 1 << 28
+    chunk = b"VP8L" + struct.pack("<IBI", 5, 0x2F, sides)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
 @pytest.mark.parametrize(
     ("data", "size"),
     [
+        (lossy(16_383, 5), (16_383, 5)),
+        (lossy(5, 16_383), (5, 16_383)),
+        (lossless(1 << 14, 5), (1 << 14, 5)),
+        (lossless(5, 1 << 14), (5, 1 << 14)),
         (extended(70_000, 5), (70_000, 5)),
         (extended(5, 1 << 24), (5, 1 << 24)),
         (icon(bitmap(3, 3), bitmap(900, 700)), (900, 700)),
@@ -81,7 +99,9 @@ def extended(width: int, height: int) -> bytes:
     ],
 )
 def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> None:
-    """Of canvases wider than 65,535, and of icons by any entry, whichever row stands first."""
+    """Of WebPs as large as can be, canvases wider than 65,535, and icons by any entry, whichever
+    row stands first.
+    """
     assert headers.largest(data) == size
 
 

@@ -226,6 +226,18 @@ def test_tat_the_text_false_is_false():
     assert second == BadRow(2, "deleted", "neither true nor false")
 
 
+def test_tat_an_algorithm_that_is_not_read_matters_to_a_deletion_by_id_only():
+    """What is deleted by its id needs no hash; all else needs one that is read."""
+    row = {**TAT["results"][0], "algorithm": "ssdeep"}
+    live, gone, unknown = read(
+        {"results": [row, row | {"deleted": True}, row | {"deleted": True, "id": None}]}
+    )
+
+    assert live == BadRow(1, "algorithm", "unsupported type")
+    assert (gone.entry, gone.state, gone.hashes) == ("41", State.WITHDRAWN, ())
+    assert unknown == BadRow(3, "algorithm", "unsupported type")
+
+
 @pytest.mark.parametrize(
     "text",
     [json.dumps(HMA), json.dumps([HMA]), json.dumps(HMA, indent=1), json.dumps(HMA) + "\n"],
@@ -260,8 +272,11 @@ def test_hma_what_is_sent_to_signal():
     ],
 )
 def test_hma_disabled_content_does_not_match(until, state):
-    """0 is off, 1 is on, and a time is off until then."""
-    assert read({**HMA, "disable_until_ts": until})[0].state == state
+    """0 is off, 1 is on, and a time is off until then; what is no number is one bad row."""
+    bad, found = read([{**HMA, "disable_until_ts": one} for one in ("soon", until)])
+
+    assert bad == BadRow(1, "disable_until_ts", "not a number")
+    assert found.state == state
 
 
 def test_hma_content_that_is_off_for_now_is_told(tmp_path):
@@ -329,6 +344,14 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
     assert read(page) == []
 
 
+@pytest.mark.parametrize(
+    "page", [{"results": []}, {"count": 0, "results": []}, {"signals": {}}, ["words"]]
+)
+def test_an_answer_that_says_of_no_service_is_none(page):
+    """Many services answer so that they have found nothing."""
+    refused(page, "of no format known here")
+
+
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
 
 
@@ -341,6 +364,7 @@ NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
         (STOPNCII | {"hasMoreRecords": None}, {"nextPageToken": None}, {"nextPageToken": "x"}),
         (TAT, {"next": None}, {"next": NEXT}),
         (VICS20, {}, {"@odata.nextLink": NEXT}),
+        (VICS20, {}, {"odata.nextLink": NEXT}),
     ],
 )
 def test_an_answer_that_is_not_the_last_says_so(page, last, more):

@@ -165,6 +165,14 @@ def test_well_sealed_nonsense_is_refused(
         open_sections(path, "test")
 
 
+def test_a_well_sealed_part_of_a_header_is_refused(path: Path) -> None:
+    """A checksum does not make a header of it."""
+    start = path.read_bytes()[:40]
+    path.write_bytes(start + struct.pack("<I", zlib.crc32(start)))
+    with pytest.raises(IndexFileError, match="the header is damaged"):
+        open_sections(path, "test")
+
+
 def test_newer_version_says_so(path: Path) -> None:
     """A file of a newer version is refused by a sentence that says so, whatever else is in it."""
     path.write_bytes(path.read_bytes()[:8] + b"\x02\0\0\0 any other header")

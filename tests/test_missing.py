@@ -149,14 +149,18 @@ PROGRESSIVE = {
 
 @pytest.mark.parametrize("whole", PROGRESSIVE.values(), ids=PROGRESSIVE)
 def test_a_progressive_jpeg_that_lacks_a_scan_is_told(whole):
-    """`truncated`, coarser, wherever it ends before its last scan; a whole one is not."""
+    """`truncated`, coarser, wherever it ends before its last scan; a whole one is not. What scans
+    the next JPEG of the file has does not count.
+    """
     heads = [found.start() for found in re.finditer(b"\xff\xda", whole)]
     assert len(heads) > 4
     assert told(whole)[1] is None
     size = told(whole)[0][0].shape[:2]
     for place in [heads[0] + 40, *heads[1:], heads[-1] - 20]:
-        frames, reason = told(whole[:place] + b"\xff\xd9")
+        ended = whole[:place] + b"\xff\xd9"
+        frames, reason = told(ended)
         assert ([frame.shape[:2] for frame in frames], reason) == ([size], "truncated")
+        assert place not in heads or missing.jpeg_ends_early(ended + bytes(2) + whole[heads[0] :])
 
 
 def test_a_sequential_jpeg_that_lacks_a_component_is_told():

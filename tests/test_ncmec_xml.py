@@ -79,8 +79,10 @@ def test_ncmec_what_is_no_entry_that_is_known_is_set_aside():
 
 @pytest.mark.parametrize("name", ["ncmec_feedback_reasons_xml.xml", "ncmec_status_xml.xml"])
 def test_ncmec_other_answers_are_refused(material, name):
-    """They hold no entries, and must not be taken for an empty page."""
-    refused((material / "exchange" / name).read_bytes(), "no answer")
+    """They hold no entries, and must not be taken for an empty page, whatever the caller says."""
+    data = (material / "exchange" / name).read_bytes()
+    refused(data, "no answer")
+    refused(data, "not an answer", format="ncmec")
 
 
 def page(day, **fingerprints):
@@ -119,6 +121,21 @@ def test_ncmec_one_id_under_two_members_is_two_entries():
     page = ncmec(image(f"<md5>{MD5}</md5>", member="1"), image(f"<md5>{MD5}</md5>", member="2"))
 
     assert [row.entry for row in read(page)] == ["1/x", "2/x"]
+
+
+@pytest.mark.parametrize("name", ["image", "deletedImage"])
+def test_ncmec_an_entry_without_its_member_or_its_id_is_set_aside(name):
+    """It would be any other's that has none either, and its tombstone would take those away."""
+    page = ncmec(
+        image(f"<md5>{MD5}</md5>", member=" ", name=name),
+        image(f"<md5>{MD5}</md5>", number="", name=name),
+        image(f"<md5>{MD5}</md5>", name=name),
+    )
+    no_member, no_id, whole = read(page)
+
+    assert (no_member.field, no_member.reason) == ("member", "missing")
+    assert (no_id.field, no_id.reason) == ("id", "missing")
+    assert whole.entry == "1/x"
 
 
 def test_ncmec_a_tombstone_and_a_later_page(tmp_path):

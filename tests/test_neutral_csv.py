@@ -124,6 +124,13 @@ def test_header_names_are_forgiving(header):
     assert texts([row]) == [[("sha256", SHA256)]]
 
 
+def test_columns_without_a_name_are_told_apart():
+    """Several may have none: each is kept under its place."""
+    (row,) = good(f"id,,sha256,,note\nx,a,{SHA256},b,c\n")
+
+    assert row.labels == {"column 2": "a", "column 4": "b", "note": "c"}
+
+
 @pytest.mark.parametrize(
     "cell",
     [

@@ -246,6 +246,26 @@ def test_a_crash_leaves_all_of_it_or_none(tmp_path, monkeypatch, step):
     assert number > 0
 
 
+def test_a_notice_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """Each of its files, then the folders: a power cut leaves no notice of empty files."""
+    steps, sync, rename = [], os.fsync, os.rename
+
+    def synced(descriptor):
+        steps.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def renamed(old, new):
+        steps.append(("renamed", Path(new).name))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    write(tmp_path)
+
+    assert sorted(steps[:-4]) == NAMES
+    assert steps[-4:] == [".N-1.new", tmp_path.name, ("renamed", "N-1"), tmp_path.name]
+
+
 def _write_many(folder):
     for number in range(5):
         write(folder, notice=f"N-{number}")

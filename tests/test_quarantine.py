@@ -107,6 +107,20 @@ def test_a_released_placeholder_is_searched_and_stays_so(known, put):
     assert ("release", "ann", "pdq of e0: a logo that matters") in told
 
 
+def test_a_row_whose_release_makes_a_placeholder_is_no_way_round(known, put, monkeypatch):
+    """Its value is judged as if the row had come in with its import."""
+    monkeypatch.setattr(placeholders, "FILES", 3)
+    rows = _placeholder_rows(3).replace("\n", ",\n").removesuffix("\n") + "zz\n"
+    assert put("id,pdq,md5,sha1\n" + rows).placeholders == 0
+    assert met(known, "pdq", "constant", 32)[0] == "match"
+
+    ((row,), _) = known.refresh().quarantined()
+    known.release_rows([row.id], by="ann", reason="the rest is sound")
+
+    assert met(known, "pdq", "constant", 32)[1] == []
+    assert not known.refresh().verify().damage
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_source_that_repeats_a_value_speaks_for_itself_alone(known, put, first):
     """Another source's entry matches by it, whoever came first; with a rollback, a withdrawal or

@@ -12,7 +12,9 @@ import stat
 import subprocess
 import warnings
 import zipfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from screener import (
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.progress import Pace
+from screener.summary import Summary
 from screener.tally import Tally
 
 HOSTILE = [
@@ -102,6 +105,37 @@ def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write)
     first = (tmp_path / "b").read_bytes()
     write(results, tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == first
+
+
+@pytest.mark.parametrize("days", [1, 2, 60, 61, 121, 400])
+def test_each_matched_file_is_in_the_bar_of_its_day(days):
+    """Of few bars, however long the time; the last day and an only one are in one as well."""
+    first = date(2024, 1, 1)
+    found = Summary(days=Counter(str(first + timedelta(number)) for number in range(days)))
+
+    counts = re.findall(r"<title>(\d+) from \d{4}-\d\d-\d\d<", report.page_of(found, "x"))
+
+    assert sum(map(int, counts)) == days
+    assert len(counts) <= 60
+
+
+def test_a_section_in_which_there_is_nothing_says_so():
+    """In place of an empty table."""
+    page = report.page_of(Summary(), "x")
+    titles = ("Why inputs were not screened", "Matches by the day of the file", "Matches",
+              "What the inputs were", "Slowest")  # fmt: skip
+    assert [one for one in titles if f"<h2>{one}</h2>\n<p>none</p>" not in page] == []
+
+
+def test_the_slowest_are_few_however_many_there_are(results):
+    """The twenty that took longest, the slowest first; what decided is counted of all."""
+    facts = json.loads(results.read_text().splitlines()[-1])
+    lines = (json.dumps(facts | {"input": str(n), "seconds": n}) for n in range(1, 31))
+    results.write_text("\n".join(lines))
+
+    found = Summary.of(results)
+    assert [name for _, name, _ in found.slowest] == [str(n) for n in range(30, 10, -1)]
+    assert found.total == found.policies.total() == found.versions.total() == 30
 
 
 @pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])

@@ -1,6 +1,7 @@
 """Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
 
 import base64
+import errno
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import random
 import re
 import stat
 import string
+import sys
 from datetime import UTC, date, datetime
 from itertools import cycle
 from typing import get_args
@@ -156,6 +158,55 @@ def with_exif(image, words):
 
 # Words that no report has of its own, such as the names of its fields.
 WORD = st.text(string.ascii_letters, min_size=8, max_size=24).map("zq{}".format)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_report_takes_no_file_away(tmp_path, keys, monkeypatch, links):
+    """Also on a stick that knows no links; it is for its owner, and nothing else is left there."""
+
+    def unknown(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", unknown)
+    out = tmp_path / "out"
+    reporting.create(out, key=keys.public, addresses=["https://a.example"], day=DAY)
+    first = out.read_bytes()
+    assert opened(out, keys)[1].addresses == ("https://a.example",)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with pytest.raises(HotlineError, match="exists already"):
+        reporting.create(out, key=keys.public, addresses=["https://b.example"], day=DAY)
+    assert (out.read_bytes(), os.listdir(tmp_path)) == (first, ["out"])
+
+
+def test_what_cannot_be_written_or_read_is_told(tmp_path, keys, monkeypatch):
+    """Nobody believes to have written a report that is not there; a disk that fails is not said to
+    hold a report of another kind.
+    """
+    out = tmp_path / "none" / "out"
+    with pytest.raises(HotlineError, match="out cannot be written: it is not there"):
+        reporting.create(out, key=keys.public, addresses=["https://a.example"], day=DAY)
+
+    def failing(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(type(tmp_path), "open", failing)
+    with pytest.raises(sealed.Unsealable) as caught:
+        sealed.read_file(keys.public)
+    assert "cannot be read" in str(caught.value.why)
+
+
+def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
+    """What to install is told, before anything is made."""
+    monkeypatch.setitem(sys.modules, "nacl.public", None)
+    for call in (
+        lambda: sealed.make_keys(tmp_path),
+        lambda: sealed.public_key(keys.public),
+        lambda: sealed.secret_key(keys.secret),
+    ):
+        with pytest.raises(HotlineError, match=r"pip install 'screener\[hotline\]'"):
+            call()
+    assert os.listdir(tmp_path) == []
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

@@ -414,3 +414,20 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     assert (told if ordered else sorted(told)) == (expected if ordered else sorted(expected))
     places = {place: at for at, (place, _) in enumerate(told)}
     assert all(at < places[place[:-1]] for place, at in places.items() if len(place) > 1)
+
+
+def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
+    """Not again what the cache holds, nor anything where there is none; but an archive is, for what
+    of its members may not be told.
+    """
+    told = SimpleNamespace(take=lambda _: True, is_archive=lambda name: name.text == "zip")
+
+    def done_again(holds):
+        found = iter([Place(one, 1) for one in ("held", "lacked", "zip")])
+        waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told, holds=holds)
+        items = iter(waiting.next, None)
+        return [(one.target.path, one.has_line, one.opened_again) for one in items]
+
+    opened = ("zip", False, True)
+    assert done_again(None) == [opened]
+    assert done_again(lambda name: name.text != "lacked") == [("lacked", True, False), opened]

@@ -18,6 +18,7 @@ import pytest
 
 from screener.errors import HashError, IndexFileError
 from screener.index import disk, held, manifests, tiers
+from screener.index.hamming import HammingIndex
 from screener.index.segments import SegmentedIndex
 
 POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
@@ -73,6 +74,17 @@ def test_an_empty_index(tmp_path):
     assert index.search(np.zeros((2, 32), np.uint8), radius=256)[0].tolist() == [0, 0, 0]
     assert index.remove(np.zeros((1, 32), np.uint8)).generation == 0
     assert index.compact() is index.refresh() is index
+
+
+@pytest.mark.parametrize("held", [POOL[:3], np.zeros((4, 16), np.uint8)])
+def test_a_part_of_another_size_or_width_is_not_searched(tmp_path, held):
+    """Whole as it is, it is not the file that was written."""
+    SegmentedIndex.create(tmp_path / "i", bits=64).add(POOL[:4])
+    (part,) = (tmp_path / "i").glob("*.idx")
+    HammingIndex.build(held).save(part)
+
+    with pytest.raises(IndexFileError, match="does not hold what the manifest says"):
+        SegmentedIndex.open(tmp_path / "i")
 
 
 def test_wrong_questions_are_refused(tmp_path):

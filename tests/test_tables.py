@@ -19,6 +19,7 @@ from screener.errors import HashError, IndexFileError
 from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.layout import open_sections, write_sections
+from screener.index.snapshot import Snapshot
 from screener.index.tables import Tables
 
 Codes = npt.NDArray[np.uint8]
@@ -371,11 +372,13 @@ def test_threads_are_a_number(threads: object) -> None:
 
 
 def test_explained() -> None:
-    """The plan names the way, and says why in a sentence."""
+    """The plan names the way, and says why in a sentence; that of each part of a snapshot does."""
     codes = np.random.default_rng(7).integers(0, 256, (100_000, 32), np.uint8)
     index = HammingIndex.build(codes)
     assert index.explain(radius=31).way == "lookup"
     assert index.explain(radius=31, queries=1_000_000).way == "join"
+    plans = Snapshot([index, index]).explain(radius=31, queries=1_000_000)
+    assert [plan.way for plan in plans] == ["join", "join"]
     assert index.explain(radius=200).way == "flat"
     assert "every code would take" in str(index.explain(radius=31))
     assert "no tables serve" in str(index.explain(radius=200))

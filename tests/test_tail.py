@@ -1,6 +1,7 @@
 """Files that stand behind a video: its decoder does not look at them, and they clear nothing."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -55,6 +56,17 @@ def test_a_file_behind_a_film_is_known_whatever_stands_between(scene, clips, beh
         for length in (*range(12), 16, 512, 4096):
             film = clips["mp4"] + filled * length + hidden
             assert tail.hides_file(io.BytesIO(film)), (filled, length)
+
+
+@pytest.mark.parametrize("container", CODECS)
+def test_an_archive_behind_a_video_is_known(clips, container):
+    """Where the video ends, or behind a few bytes more: what is packed in it nobody looks at."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.jpg", bytes(200))
+    for archive in (zipped.getvalue(), b"Rar!\x1a\7\1\0", b"7z\xbc\xaf\x27\x1c\0\4"):
+        for between in (b"", b"\xff" * 40):
+            assert tail.hides_file(io.BytesIO(clips[container] + between + archive + bytes(100)))
 
 
 def test_a_film_whose_last_box_is_open_hides_nothing(scene, clips):

@@ -74,6 +74,7 @@ def test_digests_are_found_over_several_parts():
     assert (snapshot.codes(rows) == SORTED[sorted(found)]).all()
     assert len(snapshot) == len(found) == 64
     assert snapshot.find(as_values(SORTED[:3])).tolist() == [0, 34, -1]
+    assert snapshot.codes([]).shape == (0, 8)
     with pytest.raises(HashError):
         snapshot.search(SORTED, radius=0)
 

@@ -183,6 +183,28 @@ def test_damage_is_told_in_a_sentence(
     assert not re.search("[0-9a-f]{12}", re.sub(r"-[0-9a-f]{16}\.idx", "", str(found.damage)))
 
 
+def test_a_search_that_misses_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and records are as they should be, and what is listed is not found: that is told, with
+    the seed that shows it again.
+    """
+    known = HashList.create(tmp_path / "known.list")
+    (tmp_path / "a.csv").write_text(f"id,md5\n1,{value(1, 16)}\n")
+    known.import_file(tmp_path / "a.csv", source="demo")
+    monkeypatch.setattr(comparison, "_MOST", 64)
+    nothing = np.empty(0, np.int64)
+    monkeypatch.setattr(
+        Snapshot, "lookup", lambda _, queries: (np.zeros(queries.size // 16 + 1, int), nothing)
+    )
+
+    found = known.refresh().verify(seed=5)
+
+    (md5,) = found.kinds
+    assert md5.checks == ("files", "records")
+    assert md5.differences > 0
+    told = f"md5: search and brute force differ in {md5.differences} hits, seed 5"
+    assert found.damage == (told,)
+
+
 def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> None:
     """The sentence is on standard error, and what was checked is shown still."""
     a_byte("pdq")(known)

@@ -28,6 +28,7 @@ from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import Name
+from screener.names import Awaited
 from screener.orders import Answer, Order, framed
 from screener.visiting import Mark
 from screener.worker import Errand, Worker
@@ -99,7 +100,7 @@ class Hoarding:
             self.held.append(bytearray(120 << 20))
         if "swallowed" in target.path:
             try:
-                bytearray(200 << 20)
+                bytearray((500 if "too" in target.path else 200) << 20)
             except MemoryError:
                 return Hashed(Name(target.path), trouble=ShortOfMemory("as decoders tell it"))
         if "much" in target.path:
@@ -111,15 +112,15 @@ class Hoarding:
 
 def test_what_fits_does_not_depend_on_what_was_before():
     """A file for which a worker lacks memory because of what files before left there is done by a
-    fresh one; what needs more than a fresh one has is `too_large`. Nothing else is lost, or done
-    twice over.
+    fresh one; what needs more than a fresh one has is `too_large`, whoever notices. Nothing else is
+    lost, or done twice over.
     """
     paths = ["much", "hoard", "a", "hoard", "much", "b", "too"]
-    paths += ["hoard", "hoard", "swallowed", "c", "too"]
+    paths += ["hoard", "hoard", "swallowed", "c", "too", "swallowed too"]
     told = list(each(Hoarding(), paths, jobs=1))
 
     for path, one in zip(paths, told, strict=True):
-        if path == "too":
+        if "too" in path:
             assert one.trouble.reason == Reason.TOO_LARGE
         else:
             assert one == path
@@ -192,6 +193,29 @@ def test_answers_are_read_while_more_are_waited_for(waiting):
     assert len(workers.collect()) == 6
     assert waits == pytest.approx([0.02, 0.02, 0.02])
     assert len(workers.collect()) == 6
+
+
+def test_a_name_that_comes_is_not_kept_waiting_for_a_slow_file():
+    """Another worker may be free for it: the wait for the one at work ends when it is there."""
+    answers, telling = os.pipe()
+    names, naming = os.pipe()
+    lefts = iter([60.0] * 10)
+    busy = SimpleNamespace(
+        errands=[1], answers=answers, short=True, send=lambda: None, collect=list,
+        seconds_left=lambda: next(lefts),
+    )  # fmt: skip
+    workers = Workers.__new__(Workers)
+    workers._workers, workers._collected = [busy], 0.0
+    coming = threading.Timer(0.05, os.write, (naming, b"a\n"))
+    coming.start()
+    begin = time.monotonic()
+    try:
+        assert workers.collect(Awaited(names)) == []
+        assert time.monotonic() - begin < 30
+    finally:
+        coming.join()
+        for descriptor in (answers, telling, names, naming):
+            os.close(descriptor)
 
 
 def test_nothing_is_waited_for_while_a_process_runs_short(waiting):

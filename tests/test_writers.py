@@ -291,6 +291,24 @@ def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
     assert times.order(row.updated, "2025-11-23") == 1
 
 
+@pytest.mark.parametrize(
+    ("format", "lost"),
+    [
+        ("csv", set()),
+        ("hma", {"category", "quality", "labels", "whether it is disputed"}),
+        ("ncmec", {"quality", "labels", "whether it is disputed", "categories but A1 to B2"}),
+        ("tx", {"source", "entry", "category", "quality", "labels", "whether it is disputed"}),
+        ("vics", {"entry", "quality", "labels", "whether it is disputed"}),
+    ],
+)
+def test_a_writer_tells_what_its_format_does_not_say(format, lost):
+    """Whoever hands the file on is told, whether or not a record of this list says it."""
+    category = Category("uk-sentencing-council", "A")
+    tally = written(format, [entry("a", made("md5", 1), categories=(category,))])[1]
+
+    assert tally.lost == lost
+
+
 def test_vics_json_tells_of_records_that_get_no_category():
     """To whoever reads it they are uncategorized, and match nothing."""
     told = "that records to which the table gives no category match at all"

@@ -148,10 +148,9 @@ def write_new(path: Path, data: bytes) -> None:
         _write(fresh, data)
         try:
             os.link(fresh, path)
-        except OSError as error:
-            if isinstance(error, FileExistsError) or os.path.lexists(path):
-                raise FileExistsError from None
-            _write(path, data)  # a stick that knows no links: a killed process may leave half
+        except OSError:
+            # Refuses one that exists. A stick may know no links: a killed process may leave half.
+            _write(path, data)
     except FileExistsError:
         raise HotlineError(
             marked("{file} exists already; choose another name"), file=path

@@ -189,7 +189,6 @@ def mend(image: Image.Image) -> None:
     if odd and tags.get(_COMPRESSION, 1) == 1:
         tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
         image._setup()
-        tags[_COMPRESSION] = 1
     (codec, extents, offset, args), *more = image.tile
     if codec == "libtiff" and not more and isinstance(args, tuple) and args[0] in _TURNED:
         args = (_TURNED[args[0]], *args[1:])
