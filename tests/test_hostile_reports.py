@@ -243,7 +243,7 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
         path.write_bytes(sealed.seal(json.dumps(one).encode(), key))
         (taken,) = desk.take([path], by="amina", at=NOON)
         assert taken.became in ("new", "joined")
-        assert desk.unlisted == []
+        assert desk.behind.unlisted == []
     assert decode(json.dumps(facts).encode()).day == date(2026, 3, 14)
     assert not desk.own_list.matchable
     assert desk.own_list.states["seed"] == 2  # where there is more than the digest of no bytes
