@@ -82,7 +82,8 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     """Hold the lock file of the one writer, also against other threads, while the body runs.
 
     Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError.
-    The lock goes with its process.
+    The lock goes with its process, and, once the body is done, from a process that was forked
+    meanwhile too.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
@@ -97,6 +98,11 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
                         f"another writer is at work in {path.parent}; try again when it is done"
                     ) from None
                 time.sleep(0.01)
-        yield
+        try:
+            yield
+        finally:
+            # Closing leaves it locked while a process that was forked meanwhile has a copy.
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
