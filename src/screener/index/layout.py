@@ -137,9 +137,11 @@ def write_sections(
         finally:
             to.close(handle)
         to.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
+        if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
+            error.filename = error.filename or os.fspath(path)
         raise
     to.sync_folder(path.parent)
 
