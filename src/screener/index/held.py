@@ -86,6 +86,7 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     meanwhile too.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    process = os.getpid()
     try:
         deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
         while fcntl is not None:
@@ -101,8 +102,9 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
         try:
             yield
         finally:
-            # Closing leaves it locked while a process that was forked meanwhile has a copy.
-            if fcntl is not None:
+            # Closing leaves it locked while a process that was forked meanwhile has a copy; that
+            # one, if it leaves the body too, must not unlock it.
+            if fcntl is not None and os.getpid() == process:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
