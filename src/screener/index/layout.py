@@ -140,7 +140,8 @@ def write_sections(
     except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
-        if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
+        # The system's of a descriptor, as of a full disk, has no name.
+        if isinstance(error, OSError) and error.errno:
             error.filename = error.filename or os.fspath(path)
         raise
     to.sync_folder(path.parent)
