@@ -118,13 +118,14 @@ def test_both_decoders_give_the_same_grey(moving, monkeypatch):
         assert near(one.pixels, other.pixels) <= 6
 
 
-def test_a_pyav_that_is_too_old_is_as_none(moving, monkeypatch):
-    """Its calls are others: OpenCV decodes, and the extra, which asks for a newer one, is named."""
+@pytest.mark.parametrize("version", ["17.1.0", "19.0.2"])
+def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
+    """Its calls are others: OpenCV decodes, and the extra, which asks for 18, is named."""
     settings = tomllib.loads((SCHEMA.parents[1] / "pyproject.toml").read_text())
-    (oldest,) = settings["project"]["optional-dependencies"]["video"]
-    assert oldest == "av>=18"
+    (asked,) = settings["project"]["optional-dependencies"]["video"]
+    assert asked == "av>=18,<19"
     assert video._has_pyav()
-    monkeypatch.setattr(av, "__version__", "17.1.0")
+    monkeypatch.setattr(av, "__version__", version)
     extras.is_here.cache_clear()
     try:
         assert not extras.is_here("video")

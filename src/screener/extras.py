@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 
 _MODULES = {"heif": "pillow_heif", "video": "av"}
-_OLDEST = {"video": 18}  # version, as pyproject.toml has it: what is older has other calls
+_SERVING = {"video": range(18, 19)}  # versions, as in pyproject.toml: others have other calls
 
 EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
@@ -23,7 +23,7 @@ def install(extra: str) -> str:
 def load(extra: str) -> bool:
     """Load an extra, and say whether its version serves; raises what a broken one raises."""
     module = import_module(_MODULES[extra])
-    return extra not in _OLDEST or int(module.__version__.partition(".")[0]) >= _OLDEST[extra]
+    return extra not in _SERVING or int(module.__version__.partition(".")[0]) in _SERVING[extra]
 
 
 @cache
