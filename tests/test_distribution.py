@@ -1,11 +1,13 @@
 """What is shipped: the library and its types in the wheel, all that builds it in the sdist."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,3 +73,13 @@ def test_the_sdist_has_what_builds_and_tests_it(tmp_path):
     assert wanted <= names
     unwanted = [n for n in names if n.startswith((".venv", "build/", "dist/")) or n.endswith(".so")]
     assert unwanted == []
+
+
+@pytest.mark.parametrize("version", ["2.59.1", "1.13.0"])
+def test_a_ray_that_is_too_old_is_refused(monkeypatch, version):
+    """It asks nobody for a token, and lets whoever reaches its ports run programs."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(__version__=version))
+    monkeypatch.delitem(sys.modules, "screener.ray", raising=False)
+
+    with pytest.raises(ImportError, match=rf"2\.60 or newer, not {version}: pip install"):
+        importlib.import_module("screener.ray")

@@ -1,5 +1,6 @@
 """The edge filter: no false negative, its rate, and what it refuses."""
 
+import hashlib
 import pickle
 
 import pytest
@@ -99,6 +100,21 @@ def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_pa
         path.write_bytes(broken)
         with pytest.raises(ListError, match="no filter"):
             EdgeFilter.open(path)
+
+
+def test_a_library_that_hashes_otherwise_is_refused(known, put, tmp_path, monkeypatch):
+    """As versions before 4 do at such an error rate: they would say no to what is listed."""
+    from pybloom_live import pybloom
+
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
+    path = tmp_path / "edge.bloom"
+    known.refresh().export(path, format="bloom", kind="md5", error_rate=0.01)
+    monkeypatch.setattr(pybloom.xxhash, "xxh128", hashlib.md5)
+
+    with pytest.raises(ListError, match=r"another version .* pip install 'screener\[edge\]'"):
+        EdgeFilter.open(path)
+    with pytest.raises(ListError, match="another version"):
+        known.export(tmp_path / "other.bloom", format="bloom", kind="md5")
 
 
 def test_a_filter_that_cannot_be_read_is_not_called_damaged(tmp_path):

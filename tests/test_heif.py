@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -21,7 +23,7 @@ from PIL import Image
 from screener import Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import decoder
+from screener.media import decoder, heif
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 from screener.summary import Summary
@@ -274,3 +276,19 @@ def test_the_files_of_the_material_that_are_heif(material):
     found = {row["file"]: walked((material / row["file"]).read_bytes()) for row in rows}
     bad = [name for name, (frames, _) in found.items() if not frames]
     assert [name.rpartition("/")[2] for name in bad] == ["heif_corrupted__empty.heic"]
+
+
+def test_pixels_stay_where_their_memory_goes_with_the_picture(monkeypatch, still):
+    """Before pillow-heif 1.6 the view has no owner, and shows what others write there later on."""
+    memory = np.arange(48, dtype=np.uint8)
+    view = ctypes.pythonapi.PyMemoryView_FromMemory
+    view.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
+    view.restype = ctypes.py_object
+    data = view(memory.ctypes.data, memory.nbytes, 0x100)
+    picture = SimpleNamespace(mode="RGB", size=(4, 4), stride=12, data=data)
+    monkeypatch.setattr(pillow_heif, "open_heif", lambda *_, **__: [picture])
+
+    pixels = heif.decoded(still, 0)
+    memory[:] = 0
+
+    assert pixels.tobytes() == bytes(range(48))

@@ -261,15 +261,18 @@ def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
 
 
 def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that fails before its end leaves the file of that name, and nothing beside it."""
+    """A write that fails before its end leaves the file of that name, and nothing beside it; the
+    error has the name.
+    """
     before = path.read_bytes()
 
     def no_space(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as told:
         write_sections(path, "test", {"x": np.zeros(5, np.uint8)})
+    assert told.value.filename == str(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

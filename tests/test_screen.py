@@ -663,3 +663,18 @@ def test_what_is_matched_is_a_list_of_hashes(engine):
         assert one.text not in str(caught.value)
         with pytest.raises(HashError, match="an item is a list of Hash objects"):
             engine.match_many([[one], wrong])
+
+
+def test_the_name_of_an_item_is_no_number(engine):
+    """The number of an upload in a database, say, would be lost without a word, and a match with
+    nothing to say of what; a path is a name.
+    """
+    one = [Hash.parse("pdq", "5a" * 32)]
+    with pytest.raises(HashError, match=r"named by a text, not by int"):
+        engine.match(one, input=17)
+    with pytest.raises(HashError, match=r"named by a text, not by int"):
+        engine.match_many([one, one], inputs=["a", 0])
+
+    named = engine.match_many([one, one, one], inputs=["a", Path("b"), None])
+
+    assert [result.input for result in named] == ["a", "b", None]

@@ -222,6 +222,44 @@ def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
     assert len(index.add(POOL)) == 40
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_while_another_writes_keeps_no_writer_out(tmp_path, monkeypatch):
+    """The turn ends with the change, though a child that knows nothing of it has its descriptor."""
+    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    index = SegmentedIndex.create(tmp_path / "i", bits=64)
+    reading, writing = os.pipe()
+    with held.one_at_a_time(tmp_path / "i/lock"):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    try:
+        assert len(index.add(POOL)) == 40
+    finally:
+        os.close(reading)
+        os.close(writing)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_by_a_writer_does_not_end_its_turn(tmp_path, monkeypatch):
+    """It leaves the body as well, by an exception, say, while the writer is still at work."""
+    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    index, child = SegmentedIndex.create(tmp_path / "i", bits=64), None
+    try:
+        with held.one_at_a_time(tmp_path / "i/lock"):
+            child = os.fork()
+            if child == 0:
+                raise InterruptedError
+            os.waitpid(child, 0)
+            with pytest.raises(IndexFileError, match="another writer"):
+                index.add(POOL)
+    finally:
+        if child == 0:
+            os._exit(0)
+
+
 def test_readers_in_threads_see_whole_states(tmp_path):
     """While a writer adds, removes and merges, each state that is met is one that was."""
     path = tmp_path / "i"

@@ -10,6 +10,7 @@ import re
 import struct
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import av
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from screener import Policy, Screener, Verdict
+from screener import Policy, Screener, Verdict, extras
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import containers, following, opening, pyav, video, walk
@@ -117,6 +118,25 @@ def test_both_decoders_give_the_same_grey(moving, monkeypatch):
     for one, other in zip(by_pyav, by_opencv, strict=True):
         assert np.abs(one.pixels.astype(int) - other.pixels).mean() < 2
         assert near(one.pixels, other.pixels) <= 6
+
+
+@pytest.mark.parametrize("version", ["17.1.0", "19.0.2"])
+def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
+    """Its calls are others: OpenCV decodes, and the extra, which asks for 18, is named."""
+    settings = tomllib.loads((SCHEMA.parents[1] / "pyproject.toml").read_text())
+    (asked,) = settings["project"]["optional-dependencies"]["video"]
+    assert asked == "av>=18,<19"
+    assert video._has_pyav()
+    monkeypatch.setattr(av, "__version__", version)
+    extras.is_here.cache_clear()
+    try:
+        assert not extras.is_here("video")
+    finally:
+        extras.is_here.cache_clear()
+
+    assert len(frames_of(moving)) == 4
+    with pytest.raises(MediaError, match=r"needs PyAV: pip install 'screener\[video\]'"):
+        frames_of(moving, mode="keyframes")
 
 
 @pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.0, 4), (1.5, 6), (100.0, 4), (0.1, 40)])

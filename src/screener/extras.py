@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 
 _MODULES = {"heif": "pillow_heif", "video": "av"}
+_SERVING = {"video": range(18, 19)}  # versions, as in pyproject.toml: others have other calls
 
 EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
@@ -19,14 +20,19 @@ def install(extra: str) -> str:
     return f"pip install 'screener[{extra}]'"
 
 
+def load(extra: str) -> bool:
+    """Load an extra, and say whether its version serves; raises what a broken one raises."""
+    module = import_module(_MODULES[extra])
+    return extra not in _SERVING or int(module.__version__.partition(".")[0]) in _SERVING[extra]
+
+
 @cache
 def is_here(extra: str) -> bool:
     """Whether an extra can be used now. It is loaded, since one that is there may be broken."""
     try:
-        import_module(_MODULES[extra])
+        return load(extra)
     except Exception:  # whatever a broken one raises
         return False
-    return True
 
 
 def named_in(detail: str | None) -> str | None:

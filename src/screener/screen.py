@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ class Screener:
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
         return self.decide(
-            [Hashed(called(name), hashes) for name, hashes in zip(names, located, strict=True)]
+            [Hashed(_named(name), hashes) for name, hashes in zip(names, located, strict=True)]
         )
 
     @property
@@ -273,6 +274,13 @@ def _hashes(item: Any) -> tuple[Hash, ...]:
             f"an item is a list of Hash objects, [Hash.parse('pdq', text)] say, and not {found}"
         )
     return hashes
+
+
+def _named(given: Any) -> Name:
+    """The name of an item; HashError for a number, which no Result could carry."""
+    if given is not None and not isinstance(given, str | bytes | PathLike):
+        raise HashError(f"an item is named by a text, not by {type(given).__name__}")
+    return called(given)
 
 
 def _check_age(one: HashList, policy: Policy) -> None:

@@ -224,7 +224,7 @@ def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]
     """A scan on a cluster; loads Ray."""
     try:
         from screener.ray import scan as scan_there
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise click.UsageError(str(error)) from None
     return partial(scan_there, address=address)
 

@@ -82,9 +82,11 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     """Hold the lock file of the one writer, also against other threads, while the body runs.
 
     Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError.
-    The lock goes with its process.
+    The lock goes with its process, and, once the body is done, from a process that was forked
+    meanwhile too.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    process = os.getpid()
     try:
         deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
         while fcntl is not None:
@@ -97,6 +99,12 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
                         f"another writer is at work in {path.parent}; try again when it is done"
                     ) from None
                 time.sleep(0.01)
-        yield
+        try:
+            yield
+        finally:
+            # Closing leaves it locked while a process that was forked meanwhile has a copy; that
+            # one, if it leaves the body too, must not unlock it.
+            if fcntl is not None and os.getpid() == process:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

@@ -137,9 +137,12 @@ def write_sections(
         finally:
             to.close(handle)
         to.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
+        # The system's of a descriptor, as of a full disk, has no name.
+        if isinstance(error, OSError) and error.errno:
+            error.filename = error.filename or os.fspath(path)
         raise
     to.sync_folder(path.parent)
 

@@ -32,6 +32,8 @@ _LONGEST_LINE = 1024
 # That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
 _HEADER = struct.Struct("<dQQQQ")
 _MOST_SLICES = 64
+# Which bits a text sets by the hash of pybloom_live 4; versions before take MD5 in its place.
+_BITS_OF_PROBE = [22, 101, 159, 253]
 # What reading a file that is no filter, or no longer, can raise.
 _BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
@@ -183,4 +185,11 @@ def _library() -> Any:
         from pybloom_live import BloomFilter  # type: ignore[import-untyped]
     except ImportError:
         raise ListError("filters need an extra: pip install 'screener[edge]'") from None
+    probe = BloomFilter(64, 0.1)
+    probe.add("screener")
+    if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
+        raise ListError(
+            "filters need another version of pybloom_live, since this one hashes otherwise and"
+            " would say no to what is listed: pip install 'screener[edge]'"
+        )
     return BloomFilter

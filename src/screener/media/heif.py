@@ -40,6 +40,8 @@ def decoded(data: bytes, number: int) -> pixels.Pixels | None:
     channels, memory = _CHANNELS[picture.mode], picture.data
     shape = (picture.size[1], picture.size[0], channels)
     stored = np.ndarray(shape, np.uint8, memory, strides=(picture.stride, channels, 1))
+    if memory.obj is None:  # before pillow-heif 1.6: the memory goes with the picture
+        stored = stored.copy()
     return pixels.from_array(stored)
 
 

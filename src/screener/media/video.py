@@ -1,8 +1,9 @@
 """Videos: frames sampled by time, one at a time, as grey pixels with their times.
 
-`open` takes an open file or bytes and reads its headers. PyAV decodes where it is installed, else
-OpenCV; `docs/video.md` says how far their results agree. A listing of what is promised stands
-there too: what is sampled, what is left out, and where a walk over the frames ends early.
+`open` takes an open file or bytes and reads its headers. PyAV decodes where it is installed, in a
+version that serves, else OpenCV; `docs/video.md` says how far their results agree. A listing of
+what is promised stands there too: what is sampled, what is left out, and where a walk over the
+frames ends early.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from time import monotonic
 from typing import BinaryIO
 
 from screener.errors import MediaError
-from screener.extras import install
+from screener.extras import install, load
 from screener.media import carried, containers, editlist, following, hidden, tail, transport
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -109,7 +110,7 @@ def _decoder(
 
 
 def _has_pyav() -> bool:
-    return importlib.util.find_spec("av") is not None
+    return importlib.util.find_spec("av") is not None and load("video")
 
 
 def _walk(
