@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener import _core
+from screener.media import backdrop
 
 Pixels = NDArray[np.uint8]
 
@@ -76,22 +77,40 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. Several come where a seam is soft,
     where the bars hold writing, or where a frame lies within a frame; at most MOST.
     """
-    if pixels.ndim == 2 and not _core.even_edges(pixels):
-        return ()  # no side begins as a bar does, which is so of nearly all pictures
+    bars, behind = _without_bars(pixels), _without_backdrop(pixels)
     found: list[Pixels] = []
-    inner = pixels
+    inner, views = pixels, bars or behind
     for _ in range(_NESTED):
-        views = _level(inner)
         if not views:
-            return tuple(found[:MOST])
+            break
         found += views
         inner = views[-1]
-    # Bars within bars without end are the picture itself: stripes.
-    return () if _level(inner) else tuple(found[:MOST])
+        views = _without_bars(inner) or _without_backdrop(inner)
+    if views:
+        return ()  # frames within frames without end are the picture itself: stripes
+    # A backdrop may begin as a bar does: it is looked at both ways.
+    other = [view for view in behind[-1:] if not any(is_same(view, one) for one in found)]
+    return (*found[: MOST - len(other)], *other)
 
 
-def _level(pixels: Pixels) -> list[Pixels]:
-    """The picture without its outermost frame, by its hard seams and, if different, its soft."""
+def is_same(one: Pixels, other: Pixels) -> bool:
+    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    starts = [view.__array_interface__["data"][0] for view in (one, other)]
+    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
+    down, across = one.strides[:2]
+    near = {row * down + column * across for row in (-1, 0, 1) for column in (-1, 0, 1)}
+    return max(lines) <= 1 and starts[0] - starts[1] in near
+
+
+def _without_backdrop(pixels: Pixels) -> list[Pixels]:
+    """The picture without what was put behind it."""
+    return [view for view in backdrop.taken_off(pixels) if _worth(pixels, view)]
+
+
+def _without_bars(pixels: Pixels) -> list[Pixels]:
+    """The picture without its outermost bars, by their hard seams and, if different, their soft."""
+    if pixels.ndim == 2 and not _core.even_edges(pixels):
+        return []  # no side begins as a bar does, which is so of nearly all pictures
     height, width = pixels.shape[:2]
     above, below = _of_one_colour(*_bars(pixels))
     middle = pixels[above.soft : height - below.soft]
