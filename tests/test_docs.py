@@ -105,15 +105,22 @@ def test_the_audit_example_keeps_a_whole_log(folder, capsys):
 
 
 def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
-    """The fourth example runs on codes and queries, and finds each query at distance 0."""
+    """The third example runs on codes and queries, and finds each query at distance 0; and so does
+    that of docs/segments.md, which removes them.
+    """
     import numpy as np
 
     codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
     names = {"codes": codes, "queries": codes[:3]}
-    exec(compile(python_blocks("README.md")[3], "README.md", "exec"), names)
+    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), names)
 
     assert names["rows"].tolist() == [0, 1, 2]
     assert len(names["index"]) == 100
+
+    (growing,) = python_blocks("docs/segments.md")
+    exec(compile(growing, "docs/segments.md", "exec"), names)
+    assert names["rows"].tolist() == []  # all three were among the ten that it removes
+    assert len(names["index"]) == 90
 
 
 def test_the_hashing_example_of_the_readme_gives_the_reference(folder):
@@ -177,7 +184,7 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     for name, sample in BODIES.items():
         Path(name).write_text(sample, encoding="utf-8")
-    page = (ROOT / "README.md").read_text(encoding="utf-8").split("## Keeping lists")[1]
+    page = (ROOT / "docs/lists.md").read_text(encoding="utf-8").split("## In commands")[1]
     shell = re.search(r"```\n(.*?)```", page, re.DOTALL).group(1)
     bin_ = tmp_path / "bin"
     bin_.mkdir()
@@ -193,7 +200,8 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
 
     assert len(lines) == 18
     assert dict(HashList.open("ncii.list").states) == {"confirmed": 1, "withdrawn": 1}
-    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), {"digest": MD5})
+    (code,) = python_blocks("docs/lists.md")
+    exec(compile(code, "docs/lists.md", "exec"), {"digest": MD5})
     assert capsys.readouterr().out == "True\n"
 
 
@@ -232,12 +240,23 @@ def test_the_policy_file_of_the_readme_is_the_default_but_for_the_age(folder):
     assert Policy.load(folder / "policy.toml") == Policy(max_list_age=86400)
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
-)
-def test_every_link_leads_to_a_file(page):
-    """Links within the repository, from the README and the pages of docs."""
-    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+def headings(page: Path) -> set[str]:
+    """The names by which links find the headings of a page, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
-    assert [link for link in links if not (path.parent / link).exists()] == []
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "SECURITY.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))],
+)
+def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page):
+    """Links within the repository, from the README, SECURITY.md and the pages of docs."""
+    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8"))
+
+    for link, heading in links:
+        target = path.parent / link if link else path
+        assert target.exists(), link
+        assert not heading or heading in headings(target), (link, heading)
