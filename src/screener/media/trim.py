@@ -21,8 +21,10 @@ Pixels = NDArray[np.uint8]
 LEAST = 40
 """A trimmed picture is at least so many pixels wide and high."""
 
-MOST = 4
-"""So many trimmed pictures may come of one: frames lie within frames, and seams are soft."""
+MOST = 5
+"""So many trimmed pictures may come of one: frames lie within frames, seams are soft, and what
+begins as a bar may be a backdrop.
+"""
 
 _NESTED = 3  # frames that lie within each other
 _KEPT = 5  # at least a fifth of each side stays
@@ -90,7 +92,7 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
         return ()  # frames within frames without end are the picture itself: stripes
     # A backdrop may begin as a bar does: it is looked at both ways.
     other = [view for view in behind[-1:] if not any(is_same(view, one) for one in found)]
-    return (*found[: MOST - len(other)], *other)
+    return (*found[: MOST - 1], *other)
 
 
 def is_same(one: Pixels, other: Pixels) -> bool:
