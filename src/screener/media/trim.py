@@ -79,20 +79,34 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. Several come where a seam is soft,
     where the bars hold writing, or where a frame lies within a frame; at most MOST.
     """
-    bars, behind = _without_bars(pixels), _without_backdrop(pixels)
+    bars = _within_bars(pixels)
+    if bars is None:
+        return ()
+    behind = _without_backdrop(bars[-1] if bars else pixels)
+    if behind:
+        behind += _within_bars(behind[-1]) or ()
+    if bars:
+        behind += _without_backdrop(pixels)[-1:]  # which may begin as a bar does
+    found = list(bars)
+    for view in behind:
+        if not any(is_same(view, one) for one in found):
+            found.append(view)
+    return tuple(found[:MOST])
+
+
+def _within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
+    """The picture without its bars, one after the other; None of bars within bars without end: they
+    are the picture itself, stripes.
+    """
     found: list[Pixels] = []
-    inner, views = pixels, bars or behind
+    inner = pixels
     for _ in range(_NESTED):
+        views = _without_bars(inner)
         if not views:
-            break
+            return tuple(found[: MOST - 1])
         found += views
         inner = views[-1]
-        views = _without_bars(inner) or _without_backdrop(inner)
-    if views:
-        return ()  # frames within frames without end are the picture itself: stripes
-    # A backdrop may begin as a bar does: it is looked at both ways.
-    other = [view for view in behind[-1:] if not any(is_same(view, one) for one in found)]
-    return (*found[: MOST - 1], *other)
+    return None if _without_bars(inner) else tuple(found[: MOST - 1])
 
 
 def is_same(one: Pixels, other: Pixels) -> bool:
