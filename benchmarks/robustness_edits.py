@@ -149,6 +149,32 @@ def subtitled(picture: Picture) -> Picture:
     return made
 
 
+def before_itself(picture: Picture, size: tuple[int, int], share: float = 1.0) -> bytes:
+    """A JPEG of the picture, or a share of its size, before a blurred copy that fills the frame."""
+    return before(ImageOps.fit(picture, size).filter(ImageFilter.GaussianBlur(24)), picture, share)
+
+
+def before_colours(picture: Picture, size: tuple[int, int]) -> bytes:
+    """Before a run of colours from that of its top to that of its bottom, set in on all sides."""
+    ends = picture.resize((1, 2), Image.Resampling.BOX)
+    ground = ends.resize((1, size[1]), Image.Resampling.BILINEAR).resize(size)
+    return before(ground, picture, 0.9)
+
+
+def before(ground: Picture, picture: Picture, share: float) -> bytes:
+    """A JPEG of the picture in the middle, as large as fits the ground, or a share of that."""
+    factor = min(ground.width / picture.width, ground.height / picture.height) * share
+    shown = scaled(picture, factor)
+    place = ((ground.width - shown.width) // 2, (ground.height - shown.height) // 2)
+    ground.paste(shown, place)
+    return coded(ground, "JPEG", quality=75)
+
+
+def tall(picture: Picture) -> tuple[int, int]:
+    """A frame of 9:16 for a picture; of 16:9 where that would be filled."""
+    return (540, 960) if picture.width * 4 > picture.height * 3 else (960, 540)
+
+
 def nested(picture: Picture) -> Picture:
     return framed(framed(picture, WHITE, 20, 20), BLACK, 90, 0)
 
@@ -253,6 +279,9 @@ MORE: dict[str, Edit] = {
     "corners8_black": partial(rounded, colour=BLACK, share=0.08),
     "caption": captioned,
     "subtitle in letterbox": subtitled,
+    "backdrop, blurred": lambda p: before_itself(p, tall(p)),
+    "backdrop, blurred, on all sides": lambda p: before_itself(p, tall(p), 0.9),
+    "backdrop, colours": lambda p: before_colours(p, tall(p)),
 }
 """More of what this library looks for."""
 

@@ -30,7 +30,8 @@ def score(one):
 def scores(pixels):
     """The score by which each kind is compared, as a screening has it."""
     found = hash_item(pixels, policy=Policy(), kinds=PERCEPTUAL).hashes
-    return {one.hash.kind.name: score(one) for one in found if one.orientation == "upright"}
+    whole = [one for one in found if (one.orientation, one.region) == ("upright", "full")]
+    return {one.hash.kind.name: score(one) for one in whole}
 
 
 @pytest.fixture(scope="module")

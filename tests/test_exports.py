@@ -57,7 +57,7 @@ def test_the_public_names_are_those_exported_and_sorted():
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by nine modules only."""
+    """No module imports from a layer above its own; the core is imported by ten modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -73,6 +73,7 @@ def test_imports_run_one_way():
                     ("hashing", "digest"),
                     ("hashing", "pdq"),
                     ("hashing", "shrink"),
+                    ("media", "backdrop"),
                     ("media", "headers"),
                     ("media", "trim"),
                     ("screen",),

@@ -56,3 +56,61 @@ def test_a_pair_of_bytes_is_found_where_python_finds_it(data, at):
     """The first from a place on, also behind the end; -1 where there is none."""
     data = data.replace(b"\x01", b"\xff").replace(b"\x02", b"\xd9")
     assert _core.find_pair(data, 0xFF, 0xD9, at) == data.find(b"\xff\xd9", at)
+
+
+def seams_by_words(grey):
+    """How many rows of a backdrop there are above and below, by the words of docs/pixels.md."""
+    height, width = grey.shape
+    every = max(1, height // 512)
+    most = (height - max(40, height // 5)) // 2 // every  # lines that are looked at on each side
+    if width < 64 or most <= 8:
+        return 0, 0
+    places = (2 * np.arange(16) + 1) * width // 32 - 2
+    samples = grey[:, np.add.outer(places, np.arange(4)).ravel()].astype(int)
+    sides = (samples, samples[::-1])
+    steps = [np.abs(side[::every][2:] - side[::every][:-2])[:most] > 6 for side in sides]
+    counts = [np.pad(step.sum(axis=1), 1) for step in steps]
+    most_by = [np.maximum(np.maximum(one[:-2], one[1:-1]), one[2:]) for one in counts]
+    both = np.minimum(*most_by)
+    if both.max() < 26:
+        return 0, 0
+    first = int(np.argmax(both >= 26))
+    seam = first + int(np.argmax(both[first : first + 3]))
+    if seam < 8 or 2 * both[: seam - 3].max() > both[seam]:
+        return 0, 0
+    ends = []
+    for side, step, count in zip(sides, steps, counts, strict=True):
+        line = seam - 1 + int(np.argmax(count[seam : seam + 3]))
+        if (step[line].reshape(8, 8).sum(axis=1) >= 2).sum() < 6:
+            return 0, 0
+        near = side[line * every : (line + 2) * every + 1]
+        sharp = np.abs(np.diff(near, axis=0)).sum(axis=1)
+        ends.append(line * every + 1 + int(np.argmax(sharp)))
+    return tuple(ends)
+
+
+@settings(max_examples=300)
+@given(
+    shape=st.tuples(st.integers(40, 1300), st.integers(50, 700)),
+    above=st.integers(0, 300),
+    off=st.sampled_from([0, 0, 0, 1, 2, 5]),
+    slope=st.sampled_from([0, 0.1, 1, 4]),
+    noise=st.sampled_from([0, 1, 3, 8]),
+    apart=st.sampled_from([4, 7, 12, 60]),
+    part=st.sampled_from([1.0, 0.9, 0.6, 0.3]),
+    turn=st.integers(0, 7),
+    seed=st.integers(0, 2**32),
+)
+def test_the_core_tells_where_backdrops_end(
+    shape, above, off, slope, noise, apart, part, turn, seed
+):
+    """In pictures of any size and strides: as many rows as the words of the document say."""
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    made = np.arange(height)[:, np.newaxis] * slope + rng.normal(0, noise, shape)
+    inside = made[above : height - above - off, : round(part * width)]
+    inside += apart * np.sign(rng.normal(0.5, 1, inside.shape[1]))
+    pixels = (made % 256).astype(np.uint8)
+    pixels = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
+    for grey in (pixels, pixels.T, np.ascontiguousarray(pixels)):
+        assert _core.seams(grey) == seams_by_words(grey)

@@ -38,7 +38,7 @@ def find(frame: Frame, media: Media) -> list[Region]:
     whole = frame.pixels
     shown = [whole]
     for view in (*trim.trimmed(whole), *frame.inner):
-        if not any(_is_same(view, other) for other in shown):
+        if not any(trim.is_same(view, other) for other in shown):
             shown.append(view)
     found = [
         Region(
@@ -55,15 +55,6 @@ def find(frame: Frame, media: Media) -> list[Region]:
             if min(one.shown.shape[:2]) <= _SMALL
         ]
     return found
-
-
-def _is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
-    starts = [view.__array_interface__["data"][0] for view in (one, other)]
-    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
-    down, across = one.strides[:2]
-    near = {row * down + column * across for row in (-1, 0, 1) for column in (-1, 0, 1)}
-    return max(lines) <= 1 and starts[0] - starts[1] in near
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

@@ -3,11 +3,21 @@
 
 #include "arrays.h"
 #include "edges.h"
+#include "seams.h"
 
 namespace screener {
 namespace {
 
+using Rows = nb::typed<nb::tuple, int64_t, int64_t>;
 using GreyArray = nb::ndarray<const uint8_t, nb::ro, nb::ndim<2>, nb::device::cpu>;
+
+// The pixels of a grey picture; value_error where there are none.
+Pixels grey_of(const GreyArray& grey) {
+  if (grey.size() == 0) throw nb::value_error("a picture has pixels");
+  const auto height = static_cast<int64_t>(grey.shape(0));
+  const auto width = static_cast<int64_t>(grey.shape(1));
+  return {grey.data(), height, width, 1, grey.stride(0), grey.stride(1), 0};
+}
 
 // Where two bytes stand in this order, from a place on; -1 where they do not. By the second, which
 // is to be the rarer one.
@@ -27,15 +37,18 @@ int64_t find_pair(const nb::bytes& data, uint8_t first, uint8_t second, size_t a
 
 void bind_media(nb::module_& m) {
   m.def(
-      "even_edges",
-      [](const GreyArray& grey) {
-        if (grey.size() == 0) throw nb::value_error("a picture has pixels");
-        return even_edges({grey.data(), static_cast<int64_t>(grey.shape(0)),
-                           static_cast<int64_t>(grey.shape(1)), 1, grey.stride(0), grey.stride(1),
-                           0});
-      },
+      "even_edges", [](const GreyArray& grey) { return even_edges(grey_of(grey)); },
       "pixels"_a.noconvert(),
       "Whether an outermost line of grey (h, w) pixels has one colour, so that it may be a bar's.");
+  m.def(
+      "seams",
+      [](const GreyArray& grey) {
+        const Seams found = seams(grey_of(grey));
+        return Rows(nb::make_tuple(found.above, found.below));
+      },
+      "pixels"_a.noconvert(),
+      "How many rows of a backdrop grey (h, w) pixels have above and below, none where it is not "
+      "sure.");
   m.def("find_pair", &find_pair, "data"_a, "first"_a, "second"_a, "at"_a,
         "Where two bytes stand one behind the other, from a place on; -1 where they do not.");
 }

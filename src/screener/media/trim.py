@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener import _core
+from screener.media import backdrop
 
 Pixels = NDArray[np.uint8]
 
 LEAST = 40
 """A trimmed picture is at least so many pixels wide and high."""
 
-MOST = 4
-"""So many trimmed pictures may come of one: frames lie within frames, and seams are soft."""
+MOST = 5
+"""So many trimmed pictures may come of one: frames lie within frames, seams are soft, and what
+begins as a bar may be a backdrop.
+"""
 
 _NESTED = 3  # frames that lie within each other
 _KEPT = 5  # at least a fifth of each side stays
@@ -76,22 +79,54 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. Several come where a seam is soft,
     where the bars hold writing, or where a frame lies within a frame; at most MOST.
     """
-    if pixels.ndim == 2 and not _core.even_edges(pixels):
-        return ()  # no side begins as a bar does, which is so of nearly all pictures
+    bars = _within_bars(pixels)
+    if bars is None:
+        return ()
+    behind = _without_backdrop(bars[-1] if bars else pixels)
+    if behind:
+        behind += _within_bars(behind[-1]) or ()
+    if bars:
+        behind += _without_backdrop(pixels)[-1:]  # which may begin as a bar does
+    found = list(bars)
+    for view in behind:
+        if not any(is_same(view, one) for one in found):
+            found.append(view)
+    return tuple(found[:MOST])
+
+
+def _within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
+    """The picture without its bars, one after the other; None of bars within bars without end: they
+    are the picture itself, stripes.
+    """
     found: list[Pixels] = []
     inner = pixels
     for _ in range(_NESTED):
-        views = _level(inner)
+        views = _without_bars(inner)
         if not views:
-            return tuple(found[:MOST])
+            return tuple(found[: MOST - 1])
         found += views
         inner = views[-1]
-    # Bars within bars without end are the picture itself: stripes.
-    return () if _level(inner) else tuple(found[:MOST])
+    return None if _without_bars(inner) else tuple(found[: MOST - 1])
 
 
-def _level(pixels: Pixels) -> list[Pixels]:
-    """The picture without its outermost frame, by its hard seams and, if different, its soft."""
+def is_same(one: Pixels, other: Pixels) -> bool:
+    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    starts = [view.__array_interface__["data"][0] for view in (one, other)]
+    lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
+    down, across = one.strides[:2]
+    near = {row * down + column * across for row in (-1, 0, 1) for column in (-1, 0, 1)}
+    return max(lines) <= 1 and starts[0] - starts[1] in near
+
+
+def _without_backdrop(pixels: Pixels) -> list[Pixels]:
+    """The picture without what was put behind it."""
+    return [view for view in backdrop.taken_off(pixels) if _worth(pixels, view)]
+
+
+def _without_bars(pixels: Pixels) -> list[Pixels]:
+    """The picture without its outermost bars, by their hard seams and, if different, their soft."""
+    if pixels.ndim == 2 and not _core.even_edges(pixels):
+        return []  # no side begins as a bar does, which is so of nearly all pictures
     height, width = pixels.shape[:2]
     above, below = _of_one_colour(*_bars(pixels))
     middle = pixels[above.soft : height - below.soft]
