@@ -189,6 +189,24 @@ def screenshot(picture: Picture) -> Picture:
     return through_jpeg(scaled(shown, 1.2), 60)
 
 
+def on_screen(picture: Picture, ground: tuple[int, int, int], ink: tuple[int, int, int]) -> bytes:
+    """A JPEG of a phone's screen that shows the picture: a clock and a battery above, a line of
+    text, and buttons below.
+    """
+    made = Image.new("RGB", (540, 1170), ground)
+    draw = ImageDraw.Draw(made)
+    draw.text((30, 14), "21:47", ink, font_size=20)
+    draw.rectangle((470, 16, 505, 32), outline=ink, width=2)
+    draw.rectangle((473, 19, 495, 29), ink)
+    draw.text((200, 70), "Tuesday", ink, font_size=18)
+    for left in range(40, 540, 108):
+        draw.rectangle((left, 1090, left + 30, 1120), outline=ink, width=3)
+        draw.line((left + 5, 1110, left + 25, 1095), ink, 3)
+    shown = scaled(picture, min(540 / picture.width, 900 / picture.height))
+    made.paste(shown, ((540 - shown.width) // 2, (1170 - shown.height) // 2))
+    return coded(made, "JPEG", quality=85)
+
+
 def exif_turned(picture: Picture, orientation: int) -> bytes:
     """A file whose pixels are turned and whose EXIF says how to turn them back."""
     undo = {
@@ -279,6 +297,8 @@ MORE: dict[str, Edit] = {
     "corners8_black": partial(rounded, colour=BLACK, share=0.08),
     "caption": captioned,
     "subtitle in letterbox": subtitled,
+    "on a screen, black": partial(on_screen, ground=BLACK, ink=WHITE),
+    "on a screen, white": partial(on_screen, ground=WHITE, ink=BLACK),
     "backdrop, blurred": lambda p: before_itself(p, tall(p)),
     "backdrop, blurred, on all sides": lambda p: before_itself(p, tall(p), 0.9),
     "backdrop, colours": lambda p: before_colours(p, tall(p)),
