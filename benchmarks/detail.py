@@ -100,11 +100,12 @@ def pairs(drawn: Hashes, kind: HashKind, radius: int, floor: int) -> int:
 
 
 def refused(hashes: Hashes, kind: HashKind) -> int:
+    """Of how many pictures the hash of the whole, as it stands, is not compared."""
     return sum(
         score(one) < FLOOR
         for found in hashes.values()
         for one in found
-        if one.hash.kind == kind and one.orientation == "upright"
+        if one.hash.kind == kind and (one.orientation, one.region) == ("upright", "full")
     )
 
 
