@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -62,7 +63,7 @@ class Side {
 
   // In how many samples each of `count` lines, from one on, and the line `kWithin` behind differ.
   void steps(int64_t from, int64_t count, uint8_t* out) const {
-    if (row_ * row_ == 1 && every_ == 1) return steps_along(from, count, out);
+    if (std::abs(row_) == 1 && every_ == 1) return steps_along(from, count, out);
     Line lines[kTogether + kWithin];
     for (int64_t n = 0; n < count + kWithin; ++n) lines[n] = line((from + n) * every_);
     for (int64_t n = 0; n < count; ++n) {
