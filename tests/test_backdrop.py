@@ -28,6 +28,16 @@ def run_of_colours(picture, size):
     return Image.fromarray(np.broadcast_to(rows, (size[1], size[0], 3)).astype(np.uint8))
 
 
+def by_night(picture):
+    """As dark as little light leaves it."""
+    return picture.point(lambda value: value // 4)
+
+
+def in_fog(picture):
+    """As bright, and of as little contrast."""
+    return picture.point(lambda value: 180 + value // 4)
+
+
 def before(backdrop, picture, share=1.0):
     """The picture in the middle, as large as fits, or a share of that; and where it is."""
     factor = min(backdrop.width / picture.width, backdrop.height / picture.height) * share
@@ -59,6 +69,8 @@ WAYS = {
     "blurred, wide": lambda p: before(blurred(p.rotate(90, expand=True), (640, 360)), p),
     "blurred, square": lambda p: before(blurred(p, (500, 500)), p),
     "blurred, on all sides": lambda p: before(blurred(p, (360, 640)), p, 0.85),
+    "blurred, by night": lambda p: before(blurred(by_night(p), (360, 640)), by_night(p)),
+    "blurred, in fog": lambda p: before(blurred(in_fog(p), (360, 640)), in_fog(p)),
     "colours, tall": lambda p: before(run_of_colours(p, (360, 640)), p),
     "colours, on all sides": lambda p: before(run_of_colours(p, (360, 640)), p, 0.85),
 }

@@ -68,7 +68,10 @@ def seams_by_words(grey):
     places = (2 * np.arange(16) + 1) * width // 32 - 2
     samples = grey[:, np.add.outer(places, np.arange(4)).ravel()].astype(int)
     sides = (samples, samples[::-1])
-    steps = [np.abs(side[::every][2:] - side[::every][:-2])[:most] > 6 for side in sides]
+    odd = np.arange(1, 32, 2)
+    points = np.sort(grey[np.ix_(odd * height // 32, odd * width // 32)], axis=None).astype(int)
+    step = np.clip((points[-13] - points[12]) // 12, 3, 6)
+    steps = [np.abs(side[::every][2:] - side[::every][:-2])[:most] > step for side in sides]
     counts = [np.pad(step.sum(axis=1), 1) for step in steps]
     most_by = [np.maximum(np.maximum(one[:-2], one[1:-1]), one[2:]) for one in counts]
     both = np.minimum(*most_by)
@@ -79,9 +82,9 @@ def seams_by_words(grey):
     if seam < 8 or 2 * both[: seam - 3].max() > both[seam]:
         return 0, 0
     ends = []
-    for side, step, count in zip(sides, steps, counts, strict=True):
+    for side, stepped, count in zip(sides, steps, counts, strict=True):
         line = seam - 1 + int(np.argmax(count[seam : seam + 3]))
-        if (step[line].reshape(8, 8).sum(axis=1) >= 2).sum() < 6:
+        if (stepped[line].reshape(8, 8).sum(axis=1) >= 2).sum() < 6:
             return 0, 0
         near = side[line * every : (line + 2) * every + 1]
         sharp = np.abs(np.diff(near, axis=0)).sum(axis=1)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -12,7 +13,9 @@ constexpr int64_t kRun = 4;    // neighbours that are looked at together,
 constexpr int64_t kRuns = 16;  // in so many places of a row
 constexpr int64_t kSamples = kRun * kRuns;
 constexpr int kStep = 6;        // more greys than that are a step, if it is made
-constexpr int64_t kWithin = 2;  // within so many lines
+constexpr int64_t kWithin = 2;  // within so many lines;
+constexpr int kFaint = 3;       // in a dark picture, or a pale one, fewer, but no fewer than these:
+constexpr int kContrast = 12;   // this part of what nine in ten of its greys span
 constexpr int kSeam = 26;       // steps in a line: at least two in five samples,
 constexpr int kParts = 8;       // in most parts of the line
 constexpr int kTold = 6;        // at least so many of them
@@ -30,23 +33,37 @@ uint8_t apart(uint8_t a, uint8_t b) {
   return static_cast<uint8_t>(std::max(a, b) - std::min(a, b));
 }
 
-uint8_t is_step(uint8_t a, uint8_t b) { return apart(a, b) > kStep; }
+// More greys than that are a step in this picture.
+uint8_t step_of(const Pixels& grey) {
+  constexpr int64_t kGrid = 16;
+  std::array<uint8_t, kGrid * kGrid> points;
+  for (int64_t n = 0; n < kGrid; ++n)
+    for (int64_t k = 0; k < kGrid; ++k)
+      points[n * kGrid + k] =
+          grey.data[(2 * n + 1) * grey.height / (2 * kGrid) * grey.row_stride +
+                    (2 * k + 1) * grey.width / (2 * kGrid) * grey.column_stride];
+  std::sort(points.begin(), points.end());
+  const auto few = static_cast<int64_t>(points.size() / 20);
+  const int span = points.end()[-1 - few] - points.begin()[few];
+  return static_cast<uint8_t>(std::clamp(span / kContrast, kFaint, kStep));
+}
 
 // A picture from its first row inwards, or from its last.
 class Side {
  public:
-  Side(const Pixels& grey, bool last, int64_t every)
+  Side(const Pixels& grey, bool last, int64_t every, uint8_t step)
       : first_(grey.data + (last ? (grey.height - 1) * grey.row_stride : 0)),
         row_(last ? -grey.row_stride : grey.row_stride),
         column_(grey.column_stride),
-        every_(every) {
+        every_(every),
+        step_(step) {
     for (int64_t n = 0; n < kRuns; ++n)
       places_[n] = ((2 * n + 1) * grey.width / (2 * kRuns) - kRun / 2) * column_;
   }
 
   // In how many samples each of `count` lines, from one on, and the line `kWithin` behind differ.
   void steps(int64_t from, int64_t count, uint8_t* out) const {
-    if (row_ * row_ == 1 && every_ == 1) return steps_along(from, count, out);
+    if (std::abs(row_) == 1 && every_ == 1) return steps_along(from, count, out);
     Line lines[kTogether + kWithin];
     for (int64_t n = 0; n < count + kWithin; ++n) lines[n] = line((from + n) * every_);
     for (int64_t n = 0; n < count; ++n) {
@@ -82,6 +99,8 @@ class Side {
   }
 
  private:
+  uint8_t is_step(uint8_t a, uint8_t b) const { return apart(a, b) > step_; }
+
   // As `steps`, of lines whose samples lie beside those of the next line, as they do in a picture
   // whose axes are swapped.
   void steps_along(int64_t from, int64_t count, uint8_t* out) const {
@@ -113,6 +132,7 @@ class Side {
 
   const uint8_t* first_;
   int64_t row_, column_, every_;
+  uint8_t step_;
   int64_t places_[kRuns];
 };
 
@@ -147,7 +167,8 @@ Seams seams(const Pixels& grey) {
   const int64_t every = std::max<int64_t>(1, grey.height / kLines);
   const int64_t most = (grey.height - std::max(kLeast, grey.height / kKept)) / 2 / every;
   if (grey.width < kSamples || most <= kThin) return {};
-  const Side top(grey, false, every), bottom(grey, true, every);
+  const uint8_t step = step_of(grey);
+  const Side top(grey, false, every, step), bottom(grey, true, every, step);
   Steps above(top, most), below(bottom, most);
   const auto both = [&](int64_t line) { return std::min(above.most(line), below.most(line)); };
   std::vector<int> before;
