@@ -174,6 +174,15 @@ def test_who_types_a_slip_is_told_whom_they_can_turn_to(run, desk, tmp_path):
     assert "cyberconfiance.ma" not in told
 
 
+@pytest.mark.parametrize("command", ["status", "withdraw"])
+def test_a_country_that_stays_here_is_not_said_to_go_to_the_hotline(run, command):
+    """Of the commands for reporters only `create` tells the hotline a country: the help of the
+    others says what it is for, so that nobody keeps it back and reads helplines of elsewhere.
+    """
+    told = " ".join(run("report", command, "--help")[1].split())
+    assert "Two letters, such as MA: for its helplines; a report tells it to the hotline." in told
+
+
 def test_helplines_are_told_without_the_extra(run, monkeypatch):
     """Where Babel is not installed: countries and languages by their codes."""
     monkeypatch.setitem(sys.modules, "babel", None)

@@ -91,6 +91,17 @@ def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("command", ["match", "scan", "rescan"])
+def test_counts_are_kept_of_a_list_that_is_imported_only(command, tmp_path):
+    """A list file goes with the command, and counts with it: refused before it is read."""
+    (tmp_path / "k.csv").write_text("id,md5\n")
+    (tmp_path / "cache").touch()
+    rest = {"match": (), "scan": (tmp_path,), "rescan": ("--cache", tmp_path / "cache")}[command]
+    told = refused(command, *rest, "--list", tmp_path / "k.csv", "--count")
+    assert "--count adds to a list's own counts, and" in told
+    assert "k.csv is a list file: import it first" in told
+
+
 # --- opinion
 
 

@@ -88,8 +88,18 @@ class Asked:
             lists=self.lists, policy_file=self.policy_file, audit_key=self.audit_key,
         )  # fmt: skip
 
+    def check_folders(self, why: str) -> None:
+        """UsageError where a list is given as a file, which has no state that outlasts the call."""
+        for path in self.lists:
+            if not path.is_dir():
+                raise click.UsageError(
+                    f"{why}, and {printable(str(path))} is a list file: import it first"
+                )
+
     def engine(self, stack: ExitStack) -> Screener:
         """The Screener that is asked for."""
+        if self.count:
+            self.check_folders("--count adds to a list's own counts")
         policy = Policy() if self.policy_file is None else Policy.load(self.policy_file)
         if self.digests_only:
             policy = replace(policy, digests_only=True)

@@ -67,6 +67,11 @@ def import_(
       pdq-lines, vpdq, tmk                   what the hashing tools write
       md5sum, sha1sum, sha256sum, bsd-sums, hashdeep     checksum files
       nsrl                NIST's known files, CSV or SQLite
+
+    \b
+    Exit codes:
+      0  every file was imported, whatever was set aside in it
+      2  a file was refused, and those named behind it with it; or the call was wrong
     """
     if full:
         _check_each_is_whole([file.stem if source is None else source for file in files])

@@ -93,7 +93,10 @@ _OUTPUT = click.option(
     "-o", "--output", required=True, type=OUTPUT,
     help="The file to write, to be handed to the hotline.",
 )  # fmt: skip
-_COUNTRY = click.option("--country", help="Two letters, such as MA; told to the hotline.")
+_COUNTRY = click.option(
+    "--country",
+    help="Two letters, such as MA: for its helplines; a report tells it to the hotline.",
+)
 
 
 class _ForReporters(Speaking):

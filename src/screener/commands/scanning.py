@@ -234,11 +234,7 @@ def _claimed(asked: Asked, resume: Path | None, engine: Screener) -> JsonLines:
         return claim_jsonl(asked.output)
     if asked.output is not None:
         raise click.UsageError("--resume writes to the file that it names: leave -o away")
-    for path in asked.lists:
-        if not path.is_dir():
-            raise click.UsageError(
-                f"--resume needs generations, and {path} is a list file: import it first"
-            )
+    asked.check_folders("--resume needs generations")
     out = claim_resumed(resume, engine)
     finished = out.finished
     torn = f"; half a line of {finished.torn} bytes is taken away" if finished.torn else ""
