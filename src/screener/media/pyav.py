@@ -230,7 +230,7 @@ class AvStream:
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
-            frames: list[Any] = self._to_decode(packet).decode()
+            frames = self._given(packet)
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
@@ -240,6 +240,21 @@ class AvStream:
         if self.cover and packet.size:
             # It is alone, and comes first: the rest of the file need not be read for it.
             frames += packet.stream.codec_context.decode(None)
+        return frames
+
+    def _given(self, packet: Any) -> list[Any]:
+        """What the decoder gives when it takes a packet. Behind a frame of AV1 that failed, FFmpeg 9
+        says that memory is short for those that refer to it, and may take nothing more to the end
+        of the file: there it begins anew. Where memory is short, it says so again.
+        """
+        coded = self._track.codec_context
+        try:
+            frames: list[Any] = self._to_decode(packet).decode()
+        except (BlockingIOError, MemoryError):
+            if coded.name != "libdav1d":
+                raise
+            coded.flush_buffers()
+            frames = self._to_decode(packet).decode()
         return frames
 
     def _is_left_out(self, packet: Any) -> bool:
