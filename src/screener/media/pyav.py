@@ -37,6 +37,9 @@ _DEMUXERS = {
     "application/ogg": "ogg",
 }
 
+# PyAV 18 refuses a file whose title is no UTF-8, unless it is told; 19 takes any, and no such word.
+_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
+
 _BUFFER = 1 << 17
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
@@ -359,14 +362,15 @@ class AvStream:
 def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
     """The container; with `whole`, its edit lists are ignored. Raises MediaError."""
     try:
-        return av.open(
+        container: InputContainer = av.open(
             file,
             mode="r",
             format=_DEMUXERS[mime],
             buffer_size=_BUFFER,
-            metadata_errors="replace",
             options={"ignore_editlist": "1"} if whole else {},
+            **_NAMES,
         )
+        return container
     except MemoryError:
         raise ShortOfMemory("not enough memory to open it") from None
     except (FFmpegError, ValueError) as error:
