@@ -246,9 +246,9 @@ class AvStream:
         return frames
 
     def _given(self, packet: Any) -> list[Any]:
-        """What the decoder gives when it takes a packet. Behind a frame of AV1 that failed, FFmpeg 9
-        says that memory is short for those that refer to it, and may take nothing more to the end
-        of the file: there it begins anew. Where memory is short, it says so again.
+        """What the decoder gives for a packet. Behind a frame of AV1 that failed, FFmpeg 9 says
+        that memory is short for those that refer to it, and may take nothing more to the end of
+        the file: there it begins anew. Where memory is short, it fails again.
         """
         coded = self._track.codec_context
         try:
