@@ -120,12 +120,12 @@ def test_both_decoders_give_the_same_grey(moving, monkeypatch):
         assert near(one.pixels, other.pixels) <= 6
 
 
-@pytest.mark.parametrize("version", ["17.1.0", "19.0.2"])
+@pytest.mark.parametrize("version", ["17.1.0", "20.0.0"])
 def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
-    """Its calls are others: OpenCV decodes, and the extra, which asks for 18, is named."""
+    """Its calls are others: OpenCV decodes, and the extra, which asks for 18 or 19, is named."""
     settings = tomllib.loads((SCHEMA.parents[1] / "pyproject.toml").read_text())
     (asked,) = settings["project"]["optional-dependencies"]["video"]
-    assert asked == "av>=18,<19"
+    assert asked == "av>=18,<20"
     assert video._has_pyav()
     monkeypatch.setattr(av, "__version__", version)
     extras.is_here.cache_clear()
@@ -596,6 +596,11 @@ def test_frames_with_data_beside_them_that_pyav_cannot_name_are_looked_at(
     result = engine_of({"shown": scene(2)}).screen(data)
 
     assert [match.orientation for match in result.matches] == ["upright"]
+
+
+def test_a_video_whose_names_are_no_utf_8_is_looked_at(moving):
+    """A title in another encoding, say, or the name of what wrote it."""
+    assert len(frames_of(moving.replace(b"Lavf", b"L\xe9vf"))) == 4
 
 
 def test_frames_that_were_looked_at_are_not_held(moving):

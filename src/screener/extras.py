@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 
 _MODULES = {"heif": "pillow_heif", "video": "av"}
-_SERVING = {"video": range(18, 19)}  # versions, as in pyproject.toml: others have other calls
+_SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others have other calls
 
 EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""

@@ -66,11 +66,11 @@ def _orientation(frame: Any) -> int:
         # Not `frame.side_data`: it and the frame would refer to each other, and the pixels be held
         # until Python looks for such circles.
         beside: Any = SideDataContainer(frame)  # type: ignore[call-arg]
-    except ValueError:  # something else is beside it that PyAV has no name for, such as EXIF
+    except ValueError:  # something else is beside it that PyAV 18 has no name for, such as EXIF
         return _ROTATED.get(frame.rotation, 1)
-    for data in beside:
-        if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
-            matrix = np.frombuffer(data, "<i4" if np.little_endian else ">i4", 9)
-            a, b, c, d = (int(np.sign(matrix[at])) for at in (0, 1, 3, 4))
-            return _TURNS.get((a, b, c, d), 1)
-    return 1
+    data = beside.get("DISPLAYMATRIX")
+    if data is None or data.buffer_size < 36:
+        return 1
+    matrix = np.frombuffer(data, "<i4" if np.little_endian else ">i4", 9)
+    a, b, c, d = (int(np.sign(matrix[at])) for at in (0, 1, 3, 4))
+    return _TURNS.get((a, b, c, d), 1)

@@ -37,6 +37,9 @@ _DEMUXERS = {
     "application/ogg": "ogg",
 }
 
+# PyAV 18 refuses a file whose title is no UTF-8, unless it is told; 19 takes any, and no such word.
+_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
+
 _BUFFER = 1 << 17
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
@@ -230,7 +233,7 @@ class AvStream:
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
-            frames: list[Any] = self._to_decode(packet).decode()
+            frames = self._given(packet)
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
@@ -240,6 +243,21 @@ class AvStream:
         if self.cover and packet.size:
             # It is alone, and comes first: the rest of the file need not be read for it.
             frames += packet.stream.codec_context.decode(None)
+        return frames
+
+    def _given(self, packet: Any) -> list[Any]:
+        """What the decoder gives for a packet. Behind a frame of AV1 that failed, FFmpeg 9 says
+        that memory is short for those that refer to it, and may take nothing more to the end of
+        the file: there it begins anew. Where memory is short, it fails again.
+        """
+        coded = self._track.codec_context
+        try:
+            frames: list[Any] = self._to_decode(packet).decode()
+        except (BlockingIOError, MemoryError):
+            if coded.name != "libdav1d":
+                raise
+            coded.flush_buffers()
+            frames = self._to_decode(packet).decode()
         return frames
 
     def _is_left_out(self, packet: Any) -> bool:
@@ -344,14 +362,15 @@ class AvStream:
 def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
     """The container; with `whole`, its edit lists are ignored. Raises MediaError."""
     try:
-        return av.open(
+        container: InputContainer = av.open(
             file,
             mode="r",
             format=_DEMUXERS[mime],
             buffer_size=_BUFFER,
-            metadata_errors="replace",
             options={"ignore_editlist": "1"} if whole else {},
+            **_NAMES,
         )
+        return container
     except MemoryError:
         raise ShortOfMemory("not enough memory to open it") from None
     except (FFmpegError, ValueError) as error:
