@@ -10,7 +10,7 @@ from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.charts import Line, Scale, chart
-from screener.claim import Sort, claim, give_up, make_private
+from screener.claim import Sort, claim, close, give_up, make_private
 from screener.html_page import head, opening, text
 
 _OPENING = opening("calibrate")
@@ -64,7 +64,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
         raise
     finally:
         if written:
-            os.close(taken.descriptor)
+            close(taken)
         else:
             give_up(path, taken)
 
