@@ -7,6 +7,7 @@ import hashlib
 import json
 import lzma
 import sqlite3
+from contextlib import closing
 
 import pytest
 from exchange import (
@@ -378,7 +379,8 @@ def test_nsrl_another_database_is_refused(tmp_path):
     for number, data in enumerate((b"SQLite format 3\0" + b"x" * 4096, None)):
         file = tmp_path / f"{number}.db"
         if data is None:
-            sqlite3.connect(file).executescript("CREATE TABLE a(b);")
+            with closing(sqlite3.connect(file)) as made:
+                made.execute("CREATE TABLE a(b)")
         else:
             file.write_bytes(data)
         with pytest.raises(ListError, match=r"NSRL|cannot be read"):
