@@ -14,7 +14,7 @@ from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
-from screener.hotline import likeness, own_list, statuses
+from screener.hotline import own_list, same_item, statuses
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
@@ -206,13 +206,13 @@ def test_clips_are_confirmed_by_clips_of_the_same(items):
     """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
     codes = clips.scenes(40, seed=1)
     held = clip_of(codes).upright
-    assert likeness.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
-    assert not likeness.is_of(clip_of(clips.scenes(40, seed=3)), held)
-    assert not likeness.is_of(items["picture"], held)
-    assert likeness.is_of(items["mirrored"], items["picture"].upright)
+    assert same_item.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
+    assert not same_item.is_of(clip_of(clips.scenes(40, seed=3)), held)
+    assert not same_item.is_of(items["picture"], held)
+    assert same_item.is_of(items["mirrored"], items["picture"].upright)
     digest = [one for one in items["picture"].upright if one.kind.name == "md5"]
-    assert likeness.is_of(items["picture"], digest)
-    assert not likeness.is_of(items["mirrored"], digest)
+    assert same_item.is_of(items["picture"], digest)
+    assert not same_item.is_of(items["mirrored"], digest)
 
 
 def test_what_is_reported_never_matches(desk, pictures, items):

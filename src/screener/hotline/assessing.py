@@ -16,7 +16,7 @@ from typing import Literal
 from screener import vpdq
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
-from screener.hotline import casebook, likeness
+from screener.hotline import casebook, same_item
 from screener.hotline.case import Case, Held, KnownMatch, Outcome
 from screener.hotline.lists import open_list
 from screener.hotline.report import Item
@@ -185,12 +185,12 @@ def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> N
     """
     held = casebook.own_items(connection, case.reference)
     for hashes in held:
-        if not any(likeness.is_of(item, hashes) for item in said.items):
+        if not any(same_item.is_of(item, hashes) for item in said.items):
             raise HotlineError(
                 marked("to confirm it, hash a file of each item that the first person hashed")
             )
     for item in said.items:
-        if not any(likeness.is_of(item, hashes) for hashes in held):
+        if not any(same_item.is_of(item, hashes) for hashes in held):
             raise HotlineError(
                 marked("a second person confirms what the first one said, and adds nothing")
             )
