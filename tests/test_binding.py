@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import date
 
 import hypothesis
@@ -347,7 +348,7 @@ def test_trap_a_renamed_folder_hides_no_replay(tmp_path, keys):
 def test_a_list_of_an_older_version_is_given_an_id_when_it_is_exported(known, put, tmp_path):
     """Once: two exports of it, whatever else is done meanwhile, are of one list."""
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR"))
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("DELETE FROM meta WHERE name = 'id'")
     found = set()
     for _ in range(2):
@@ -364,7 +365,7 @@ def test_an_import_of_an_older_version_is_compared_by_name(replayed, tmp_path, k
     older, newer = replayed
     back = HashList.create(tmp_path / "back.list")
     back.import_file(newer, source="peer", key=keys[1])
-    with sqlite3.connect(back.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(back.path / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE imports SET counts = json_remove(counts, '$.signed.id')")
 
     with pytest.raises(ListError, match="was signed for generation 1"):

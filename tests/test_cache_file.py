@@ -33,8 +33,9 @@ def filled(known, picture, tmp_path):
     for number in range(1, 4):
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(picture.read_bytes())
+    hasher = Screener(known).hasher.surely()
     with HashCache.open(tmp_path / "c") as cache:
-        list(scan(Screener(known), paths, jobs=1, cache=cache))
+        cache.add(map(hasher.hash, map(str, paths)), hasher)
     return tmp_path / "c"
 
 

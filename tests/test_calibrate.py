@@ -13,15 +13,19 @@ from xml.etree import ElementTree
 import pytest
 from command import screener
 from drawn_videos import clip
+from notified import HELD, HOTLINE, RECEIVED, WRITTEN, case, partner
 
-from screener import Policy
-from screener.calibrate import MILLION, Count, calibrate
+from screener import Policy, Screener, output, report
+from screener.calibrate import MILLION, Calibration, Count, calibrate
 from screener.calibration_page import claimed, in_a_million, in_percent, page
 from screener.copies import Copies
 from screener.edits import EDITS
-from screener.errors import ListError, MediaError, PolicyError
+from screener.errors import ListError, MediaError, PolicyError, ScreenerError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import KINDS
+from screener.hotline import notice_files, status_page
+from screener.hotline.language import translator
+from screener.hotline.notice import make
 from screener.media.source import Name
 from screener.recall import Again
 
@@ -299,6 +303,47 @@ def test_a_full_disk_is_told_with_the_name_of_the_page(tmp_path):
     assert told.value.filename == str(full)
 
 
+def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
+    """A calibration, a report, a hotline's clock and its notices: each is refused by the others, as
+    is a page from elsewhere, and stays as it is.
+    """
+    results, path = tmp_path / "results.jsonl", tmp_path / "page.html"
+    with output.open_jsonl(results) as out:
+        out.write(Screener(known).screen(str(benign / "holiday-20.png")))
+    count = Count.of(0, 1)
+    told = Calibration("known", 1, "policy", 1, 0, 0, 0, {}, count, (), {})
+    one = make(case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD)
+
+    def calibrated():
+        with claimed(path) as put:
+            put(page(told))
+
+    def reported():
+        report.write_html(results, path)
+
+    def clocked():
+        status_page.write_html(path, [], now=RECEIVED, language="ar", hotline=HOTLINE)
+
+    def noticed():
+        path.write_text(notice_files.html_of(one, translator("fr")))
+
+    def elsewhere():
+        path.write_text("<!doctype html>\n<html></html>")
+
+    writers = (calibrated, reported, clocked)
+    for made in (*writers, noticed, elsewhere):
+        path.unlink(missing_ok=True)
+        made()
+        before = path.read_bytes()
+        for write in writers:
+            if write is made:
+                write()
+            else:
+                with pytest.raises(ScreenerError, match="holds something else"):
+                    write()
+                assert path.read_bytes() == before
+
+
 def test_a_name_cannot_break_out_of_the_page(known, benign):
     """Names of lists and files are escaped."""
     told = replace(calibrate(known, benign), list="<b>x", matching=("<script>alert(1)</script>",))
@@ -310,13 +355,13 @@ def test_a_name_cannot_break_out_of_the_page(known, benign):
 def test_the_command_writes_a_page_for_its_owner_only(known, benign, tmp_path):
     """Counts on standard output, the page beside; no name unless asked for."""
     report = tmp_path / "report.html"
-    report.write_text("<!doctype html>old")
+    report.write_text("<!doctype html><!-- screener calibrate --><html>old")
     done = screener("calibrate", known.path, "--benign", benign, "-o", report, "--jobs", "1")
     assert done.returncode == 0, done.stderr
     assert "pdq" in done.stdout
     assert "holiday" not in done.stdout + done.stderr
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
-    assert report.read_text().startswith("<!doctype html>")
+    assert "<html>old" not in report.read_text()
     told = json.loads(
         screener("calibrate", known.path, "--benign", benign, "--json", "--names").stdout
     )

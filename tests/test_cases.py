@@ -14,7 +14,8 @@ from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
-from screener.hotline import likeness, statuses
+from screener.hotline import own_list, same_item, statuses
+from screener.hotline.desk import Desk
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
 from screener.lists import placeholders
@@ -205,13 +206,13 @@ def test_clips_are_confirmed_by_clips_of_the_same(items):
     """Most of the frames, or the same bytes; neither another clip nor a picture of it."""
     codes = clips.scenes(40, seed=1)
     held = clip_of(codes).upright
-    assert likeness.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
-    assert not likeness.is_of(clip_of(clips.scenes(40, seed=3)), held)
-    assert not likeness.is_of(items["picture"], held)
-    assert likeness.is_of(items["mirrored"], items["picture"].upright)
+    assert same_item.is_of(clip_of(clips.near(codes, 10, seed=2)), held)
+    assert not same_item.is_of(clip_of(clips.scenes(40, seed=3)), held)
+    assert not same_item.is_of(items["picture"], held)
+    assert same_item.is_of(items["mirrored"], items["picture"].upright)
     digest = [one for one in items["picture"].upright if one.kind.name == "md5"]
-    assert likeness.is_of(items["picture"], digest)
-    assert not likeness.is_of(items["mirrored"], digest)
+    assert same_item.is_of(items["picture"], digest)
+    assert not same_item.is_of(items["mirrored"], digest)
 
 
 def test_what_is_reported_never_matches(desk, pictures, items):
@@ -480,6 +481,43 @@ def test_a_video_of_hours_is_listed_by_fewer_frames_and_not_without_any(desk, mo
         (text,) = (one.value for one in shown.hashes if one.kind == "vpdq")
         times = [one.time for one in vpdq_frames(Hash.parse("vpdq", text).value)]
         assert times == list(range(0, 9_000, 2))
+
+
+def test_a_video_of_which_few_frames_take_most_room_is_listed_by_as_many_as_fit(desk):
+    """Every second is at a time that nobody can have meant, of hundreds of digits."""
+    frames = [VideoFrame(-1, 0.0 if n % 2 else 1e308, 90, bytes(32)) for n in range(7_000)]
+    item = Item("video/mp4", True, (Located(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
+    (taken,) = take(desk, report_of(item))
+
+    assert desk.behind.unlisted == []
+    (shown,) = desk.own_list.show(f"{taken.case}/report-1", values=True)
+    assert [one.kind for one in shown.hashes] == ["vpdq"]
+
+
+def test_a_value_that_the_list_has_no_place_for_is_told(tmp_path, items, monkeypatch):
+    """A record without it is behind, though all else of it is listed; until there is a place."""
+    frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
+    hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
+    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    desk = make_desk(tmp_path / "hotline")
+    with monkeypatch.context() as patched:
+        patched.setattr(own_list, "_fitting", lambda one: one)
+        large, small = take(desk, report_of(item), report_of(items["picture"]))
+        for again in (desk, Desk.open(desk.folder)):
+            ((entry, why),) = again.behind.unlisted
+            assert entry == f"{large.case}/report-1"
+            assert "vpdq: too long for a line" in why
+            for one, kinds in (
+                (large, {"md5"}),
+                (small, {each.kind.name for each in items["picture"].upright}),
+            ):
+                (shown,) = again.own_list.show(f"{one.case}/report-1")
+                assert {found.kind for found in shown.hashes} == kinds
+
+    again = Desk.open(desk.folder)
+    assert again.behind.unlisted == []
+    (shown,) = again.own_list.show(f"{large.case}/report-1")
+    assert {found.kind for found in shown.hashes} == {"md5", "vpdq"}
 
 
 def test_a_reversal_ends_matches_at_once_and_for_good(desk, pictures, items, monkeypatch):

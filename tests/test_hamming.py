@@ -358,6 +358,8 @@ def test_built_from_arrays_one_behind_the_other() -> None:
         ),
         ([np.zeros((2, 8), np.int64)], "codes of array 1 are a uint8 array"),
         (7, "not int"),
+        (memoryview(np.zeros((2, 8), np.uint8)), "or an iterable of them, not memoryview"),
+        (bytearray(16), "or an iterable of them, not bytearray"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays: Any, text: str) -> None:

@@ -4,6 +4,7 @@ import pickle
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -162,7 +163,7 @@ def test_a_withdrawal_that_changes_nothing_is_kept_once(known, put):
     for _ in range(3):
         put(f"id,md5,updated,status\na,,{TIMES[0]},withdrawn\n")
 
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         kept = connection.execute("SELECT import FROM records WHERE until = since").fetchall()
     assert kept == [(4,)]
     assert len(known.refresh().show("a")[0].versions) == 1
@@ -171,7 +172,7 @@ def test_a_withdrawal_that_changes_nothing_is_kept_once(known, put):
 def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):
     """Else a policy's largest age would take it for fresh."""
     put(f"id,md5\na,{value(1)}\n")
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE generations SET confirmed = confirmed - 1000")
     put(f"id,md5\nb,{value(2)}\n")
 
@@ -351,7 +352,7 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
     file = tmp_path / "file.csv"
     file.write_text(f"id,md5,status\na,{value(1)},\nb,{value(2)},disputed\nc,zz,\n")
     known.import_file(file, source="demo")
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.executescript(
             "ALTER TABLE generations DROP COLUMN who; ALTER TABLE generations DROP COLUMN note;"
             "ALTER TABLE imports DROP COLUMN who; ALTER TABLE records DROP COLUMN said;"
@@ -361,7 +362,6 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
             "DROP TABLE quarantine; ALTER TABLE q RENAME TO quarantine;"
             "UPDATE meta SET value = '1' WHERE name = 'format';"
         )
-    connection.close()
 
     for use in (lambda: HashList.open(known.path), lambda: known.import_file(file, source="demo")):
         with pytest.raises(ListError, match=r"older version.*screener upgrade"):

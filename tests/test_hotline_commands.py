@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 from click.testing import CliRunner
+from drawn_videos import clip
 from hotlines import IMAGES, item_of, make_desk, report_of, sealed_file, take
+from PIL import Image
 
 from screener import HashList
 from screener.cli import cli
@@ -303,6 +305,28 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     assert ("Basis:" in shown, "Basis:" in reversed_) == (True, False)
     assert run("case", "list", "--state", "received") == (0, "")
     assert case in run("case", "list", "--state", "refused")[1]
+
+
+def test_an_analyst_is_told_what_shows_too_little_to_match(run, desk, tmp_path):
+    """By whoever hashes it, and as long as it is held to be illegal: of a blank picture, and of a
+    clip that shows one, nothing matches but the very bytes; not of a copy with other bytes of a
+    picture that shows enough.
+    """
+    blank, clip_of_it, again = tmp_path / "b.png", tmp_path / "b.mp4", tmp_path / "again.png"
+    Image.new("RGB", (200, 200), "grey").save(blank)
+    clip_of_it.write_bytes(clip([Image.new("RGB", (64, 64), "grey")] * 20))
+    with Image.open(IMAGES / "alley.jpg") as picture:
+        picture.save(again)
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    files = [("--file", one) for one in (IMAGES / "alley.jpg", again, blank, clip_of_it)]
+    said = ("case", "assess", taken.case, "--outcome", "illegal", "--reason", "x")
+    warning = "2 files show too little to be compared: only exact copies of them match."
+    for who in (("--by", "amina", "--basis", "seen"), ("--by", "badr")):
+        code, told = run(*said, *who, *(part for pair in files for part in pair))
+        assert (code, warning in told) == (0, True)
+        assert warning in run("case", "show", taken.case)[1]
+    run("case", "reverse", taken.case, "--by", "amina", "--reason", "x")
+    assert warning not in run("case", "show", taken.case)[1]
 
 
 def test_overdue_is_told_by_the_exit_code(run, desk):

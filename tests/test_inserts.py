@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,8 @@ PDQ = "0123456789abcdef" * 4
 @pytest.fixture
 def connection():
     """A database with a table."""
-    with sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None) as made:
+    made = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    with closing(made):
         made.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT NOT NULL)")
         yield made
 
@@ -117,7 +119,7 @@ def test_what_goes_wrong_while_rows_are_on_their_way_changes_nothing(tmp_path, m
     assert not [one for one in threading.enumerate() if one.name == "screener-inserts"]
     monkeypatch.undo()
 
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM records").fetchone() == (0,)
     assert known.import_file(big_file(tmp_path, 500)).added == 500
 

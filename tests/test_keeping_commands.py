@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -259,9 +260,8 @@ def test_purge_asks_first_and_counts_what_it_took(known):
 
 def test_every_command_that_changes_a_list_says_so_for_an_older_one(known):
     """A list of the format before is refused with the one command that helps."""
-    with sqlite3.connect(known / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
-    connection.close()
     who = ("--by", "ann", "--reason", "x")
     for call in (
         ("show", known, "a1"), ("log", known), ("quarantine", known), ("terms", known),

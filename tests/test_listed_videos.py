@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -474,9 +475,8 @@ def test_a_purge_leaves_no_frame_behind(put, known):
 def test_verify_sees_frames_that_are_not_those_of_the_videos(put, known):
     """A frame too many, one too few, one that belongs to nothing."""
     put(("film", FILM))
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("DELETE FROM frames WHERE value = ?", (FILM.codes[3].tobytes(),))
-    connection.close()
     told = known.refresh().verify().damage
     assert any("other frames" in one for one in told)
     assert any("index files lack 0 values" in one for one in told)
@@ -488,13 +488,12 @@ def test_a_list_of_the_format_before_is_upgraded_and_its_videos_found(put, known
     """
     put(("film", FILM), ("dark", clip(OTHER.codes, quality=3)))
     put(("more", OTHER))
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.executescript(
             "DROP TABLE frames; DELETE FROM segments WHERE kind = 'vpdq';"
             "UPDATE hashes SET why_not = 'opaque' WHERE kind = 'vpdq';"
             "UPDATE meta SET value = '2' WHERE name = 'format';"
         )
-    connection.close()
     with pytest.raises(ListError, match=r"older version.*screener upgrade"):
         HashList.open(known.path)
 

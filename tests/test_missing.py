@@ -1,6 +1,7 @@
 """Pictures whose data lack some, and end as if they were whole: told, and nothing else is."""
 
 import io
+import itertools
 import re
 import struct
 import zlib
@@ -160,7 +161,20 @@ def test_a_progressive_jpeg_that_lacks_a_scan_is_told(whole):
         ended = whole[:place] + b"\xff\xd9"
         frames, reason = told(ended)
         assert ([frame.shape[:2] for frame in frames], reason) == ([size], "truncated")
-        assert place not in heads or missing.jpeg_ends_early(ended + bytes(2) + whole[heads[0] :])
+        assert missing.jpeg_ends_early(ended + bytes(2) + whole[heads[0] :])
+
+
+@pytest.mark.parametrize("whole", PROGRESSIVE.values(), ids=PROGRESSIVE)
+def test_a_progressive_jpeg_cut_within_a_header_ends_there(whole):
+    """At whichever byte of the tables before a scan, or of the scan's own head, and whatever scans
+    another JPEG has behind it.
+    """
+    heads = [found.start() for found in re.finditer(b"\xff\xda", whole)]
+    for before, head in itertools.pairwise(heads):
+        table = whole.find(b"\xff\xc4", before, head)
+        for place in range(head if table < 0 else table, head + 10):
+            ended = whole[:place] + b"\xff\xd9" + bytes(2)
+            assert missing.jpeg_ends_early(ended + whole[heads[0] :]), (head, place)
 
 
 def test_a_sequential_jpeg_that_lacks_a_component_is_told():

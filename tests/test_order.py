@@ -6,6 +6,7 @@ What test_said.py has no model of: damaged values, opinions of VICS, withdrawals
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -27,7 +28,7 @@ TIMES = [f"2020-01-0{day}" for day in range(1, 6)]
 
 def told(known):
     """All that a list says now, but for when it came to say so."""
-    with sqlite3.connect(known.path / "records.sqlite") as connection:
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         return sorted(
             (entry, said, categories, labels, updated or "", sorted(
                 connection.execute("SELECT kind, hex(value), why_not FROM hashes WHERE record = ?",
@@ -96,7 +97,7 @@ def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_
             patch.setattr(importing, "_BATCH", size)
             good = ("c", 1, 1, "", "image")
             reports = [put(members([good, *rows]), format="ncmec") for rows in files]
-        with sqlite3.connect(one.path / "records.sqlite") as connection:
+        with closing(sqlite3.connect(one.path / "records.sqlite")) as connection, connection:
             passed = connection.execute(
                 "SELECT DISTINCT entry, said FROM records WHERE until = since"
             ).fetchall()

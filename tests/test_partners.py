@@ -100,6 +100,9 @@ def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
         ("link", "folder of meta too"),
         (".", "the hotline's own files"),
         ("..", "the hotline's own files"),
+        ("hotline.list", "the hotline's own files"),
+        ("hotline.list/to/tiktok", "the hotline's own files"),
+        ("elsewhere", "the hotline's own files"),
     ],
 )
 def test_no_partner_reads_what_is_not_its_own(tmp_path, folder, why):
@@ -108,6 +111,7 @@ def test_no_partner_reads_what_is_not_its_own(tmp_path, folder, why):
     """
     path = tmp_path / "partners.toml"
     (tmp_path / "link").symlink_to(tmp_path / "out" / "meta")
+    (tmp_path / "hotline.list").symlink_to(tmp_path / "elsewhere" / "a.list")
     path.write_text(WHOLE.replace("/srv/tiktok", folder), encoding="utf-8")
 
     with pytest.raises(HotlineError, match=rf"partners\.tiktok\.folder.*{why}"):

@@ -1,6 +1,7 @@
 """What is set aside or not compared, and its release."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from kept import met, value
@@ -455,7 +456,8 @@ def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):
     with pytest.raises(ListError, match="nothing of use"):
         _release_all(known)
     half = Row(2, None, State.WITHDRAWN, (Hash.parse("md5", value(1)),))
-    with sqlite3.connect(known.path / "records.sqlite") as connection:  # as an older version did
+    # As an older version did.
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE quarantine SET row = ?", (quarantine.pack(half),))
     with pytest.raises(ListError, match="ask the source for the id"):
         _release_all(known)

@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from screener import Hash
-from screener.errors import HotlineError
+from screener import Hash, vpdq, workers
+from screener.errors import HotlineError, MediaError
+from screener.hasher import Target, Way
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
@@ -47,6 +48,11 @@ def keys(tmp_path_factory):
 def in_process(monkeypatch):
     """Hash in this process: what is asked is what a report says, not who decodes."""
     monkeypatch.setattr(own_media, "make", lambda paths: (tuple(map(item_of, paths)), ()))
+
+
+def in_turn(making, names, *, jobs):
+    """What workers make of files, made in this process."""
+    return (making.do(Target(name), None, Way.USUAL) for name in names)
 
 
 def opened(path, keys):
@@ -242,6 +248,27 @@ def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, nam
     assert not re.search(rb"\d\d:\d\d", content)
     values = b"".join(one.hash.value for item in report.items for one in item.hashes)
     assert not any(pixels[at : at + 8] in values for at in spots)
+
+
+def test_a_clip_that_fails_as_a_whole_alone_is_told(tmp_path, draw, monkeypatch):
+    """Its frames decode, and its vPDQ, which decodes it once more, ends early or is none: it is no
+    whole clip to an analyst, and to a reporter as much of one as there is.
+    """
+    path = tmp_path / "me.mp4"
+    path.write_bytes(clip(panned(draw.scene, 3, 5)))
+    whole, trouble = vpdq.compute(path)
+    assert trouble is None
+    monkeypatch.setattr(workers, "each", in_turn)
+    for made in (whole, None):
+        monkeypatch.setattr(
+            vpdq, "compute", lambda path, made=made: (made, MediaError("truncated", "too short"))
+        )
+        items, troubles = own_media.make_whole([path])
+        assert (items, [one.error.reason for one in troubles]) == ((), ["truncated"])
+        ((item,), troubles) = own_media.make([path])
+        assert troubles == ()
+        kinds = {one.hash.kind.name for one in item.hashes}
+        assert kinds == {"pdq", "md5", "sha1", "sha256"} | ({"vpdq"} if made else set())
 
 
 def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeypatch):

@@ -10,6 +10,7 @@ import pickle
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -467,7 +468,7 @@ def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
     """
     known = make_list([{"id": "a", "md5": "0" * 31 + "1"}])
     for seconds, fit in ((100, True), (10_000, False)):
-        with sqlite3.connect(known.path / "records.sqlite") as connection:
+        with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
             connection.execute("UPDATE generations SET confirmed = confirmed + ?", (seconds,))
         ahead = HashList.open(known.path)
         assert Screener(ahead).lists[0].age_s() == 0

@@ -7,6 +7,7 @@ import hashlib
 import json
 import lzma
 import sqlite3
+from contextlib import closing
 
 import pytest
 from exchange import (
@@ -372,14 +373,27 @@ def test_nsrl_database(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["known.list", "rds.db"]
 
 
-def test_nsrl_another_database_is_refused(tmp_path):
-    """A database without the columns, and one that is damaged."""
+def test_nsrl_another_database_is_refused(tmp_path, monkeypatch):
+    """A database without the columns, and one that is damaged; neither is left open."""
     known = HashList.create(tmp_path / "known.list")
+    connect, opened = sqlite3.connect, []
+
+    def noted(*what, **settings):
+        made = connect(*what, **settings)
+        opened.extend([made] * ("immutable" in str(what[0])))
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
     for number, data in enumerate((b"SQLite format 3\0" + b"x" * 4096, None)):
         file = tmp_path / f"{number}.db"
         if data is None:
-            sqlite3.connect(file).executescript("CREATE TABLE a(b);")
+            with closing(sqlite3.connect(file)) as made:
+                made.execute("CREATE TABLE a(b)")
         else:
             file.write_bytes(data)
         with pytest.raises(ListError, match=r"NSRL|cannot be read"):
             known.import_file(file)
+    assert len(opened) == 2
+    for one in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            one.execute("SELECT 1")

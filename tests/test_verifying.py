@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,8 @@ def sql(text: str) -> Callable[[HashList], None]:
     """Changes the database behind the list's back."""
 
     def damage(known: HashList) -> None:
-        with sqlite3.connect(known.path / "records.sqlite") as connection:
+        with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
             connection.execute(text)
-        connection.close()
 
     return damage
 
@@ -217,13 +217,12 @@ def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> 
 def test_an_index_in_the_database_that_misses_a_row_is_found(known: HashList) -> None:
     """SQLite's own check is asked: here a page of the database is overwritten."""
     path = known.path / "records.sqlite"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (root,) = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'segments_by_until'"
         ).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
-    connection.close()
     with path.open("r+b") as file:
         file.seek((root - 1) * size + 3)
         file.write(b"\0\1")  # the page says that it holds one entry

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from screener.audit_chain import Chain, head_of, head_path, read_head, walk
 from screener.audit_line import line_of
-from screener.claim import Claim, claim, give_up, make_private
+from screener.claim import Claim, claim, close, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
 from screener.lists.manifest import private_key
@@ -39,7 +39,6 @@ class AuditFile:
         self._torn = found.torn
         self._covered = found.covered
         self._key = key
-        self._process = os.getpid()
         self.closed = False
         """Whether others may write to it, and nothing can be added any more."""
         self.unheaded = found.unheaded
@@ -108,7 +107,7 @@ class AuditFile:
     @property
     def is_own(self) -> bool:
         """Whether this process opened it, and was not forked from the one that did."""
-        return self._process == os.getpid()
+        return self._claimed.is_own
 
     def check_own(self) -> None:
         """OutputError where another process opened it: that one adds lines to it, and knows of none
@@ -227,7 +226,7 @@ class AuditFile:
         """Let others write to it; nothing once it is closed."""
         if not self.closed:
             self.closed = True
-            os.close(self._descriptor)
+            close(self._claimed)
 
 
 _CHUNK = 1 << 16

@@ -10,9 +10,10 @@ from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.charts import Line, Scale, chart
-from screener.claim import Sort, claim, give_up, make_private
-from screener.html_page import head, text
+from screener.claim import Sort, claim, close, give_up, make_private
+from screener.html_page import head, opening, text
 
+_OPENING = opening("calibrate")
 _POWERS = Scale(
     1,
     MILLION,
@@ -42,9 +43,9 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
     """Claim a file for a page that takes long to make; what is given writes the page to it,
     readable by its owner only. The file is as it was until then.
 
-    Raises OSError where it cannot be opened, OutputError where it holds anything but a page.
+    Raises OSError where it cannot be opened, OutputError where it holds anything but a calibration.
     """
-    taken = claim(path, os.O_WRONLY, sort=Sort("<!doctype html>", "a page"))
+    taken = claim(path, os.O_WRONLY, sort=Sort(_OPENING, "a calibration"))
     written = False
 
     def put(text: str) -> None:
@@ -63,7 +64,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
         raise
     finally:
         if written:
-            os.close(taken.descriptor)
+            close(taken)
         else:
             give_up(path, taken)
 
@@ -72,7 +73,7 @@ def page(told: Calibration, *, names: bool = False) -> str:
     """The page as HTML; with `names` of pictures that match."""
     title = f"Calibration of {told.list}"
     parts = [
-        f'<!doctype html><html lang="en">{head(text(title), _STYLE)}<body>',
+        f'{_OPENING}\n<html lang="en">{head(text(title), _STYLE)}<body>',
         f"<h1>{text(title)}, generation {told.generation}</h1>",
         _summary(told),
         *(_section(curve) for curve in told.curves),

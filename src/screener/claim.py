@@ -15,16 +15,30 @@ from os import PathLike
 from typing import NamedTuple, TextIO
 
 from screener.errors import OutputError
+from screener.lock import Lock
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 class Claim(NamedTuple):
-    """An open descriptor, whether it is of a regular file, and whether that was made for it."""
+    """An open descriptor, whether it is of a regular file, whether that was made for it, and the
+    file's lock; a device has none.
+    """
 
     descriptor: int
     regular: bool
     made: bool
+    lock: Lock | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process claimed it, and was not forked from the one that did."""
+        return self.lock is None or self.lock.is_own
+
+    def release(self) -> None:
+        """Let others claim the file, once all is written, and before it is closed."""
+        if self.lock is not None:
+            self.lock.release()
 
 
 class Sort(NamedTuple):
@@ -51,7 +65,7 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
     claimed = Claim(descriptor, stat.S_ISREG(os.fstat(descriptor).st_mode), made)
     try:
         if claimed.regular:
-            _lock(path, descriptor)
+            claimed = claimed._replace(lock=_lock(path, descriptor))
         if sort is not None:
             check_sort(path, sort)
     except BaseException:
@@ -61,10 +75,20 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
 
 
 def give_up(path: str | PathLike[str], claimed: Claim) -> None:
-    """Close a file to which nothing was written; where it was made for the claim, it goes again."""
+    """Close a file to which nothing was written; where it was made for the claim, it goes again,
+    but not by a process that was forked from the one that claimed it.
+    """
     try:
-        if claimed.made:
+        if claimed.made and claimed.is_own:
             os.unlink(path)
+    finally:
+        close(claimed)
+
+
+def close(claimed: Claim) -> None:
+    """Close a file that was written to by its descriptor."""
+    try:
+        claimed.release()
     finally:
         os.close(claimed.descriptor)
 
@@ -111,12 +135,8 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
         raise
 
 
-def _lock(path: str | PathLike[str], descriptor: int) -> None:
+def _lock(path: str | PathLike[str], descriptor: int) -> Lock:
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Lock(descriptor, wait=False)
     except BlockingIOError:
         raise OutputError(f"another program is writing to {path}") from None

@@ -18,6 +18,13 @@ def text(value: object) -> str:
     return escape(printable(value), quote=True)
 
 
+def opening(command: str) -> str:
+    """How the pages of a command of ours begin, and no other page: by this it knows what it may
+    write over.
+    """
+    return f"<!doctype html><!-- screener {command} -->"
+
+
 def head(title: str, style: str) -> str:
     """The head of a page, by which a browser loads nothing, and takes no style but this one. The
     title is HTML already.

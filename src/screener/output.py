@@ -63,11 +63,15 @@ class JsonLines:
         """
         if self._claimed is None or self._stream.closed:
             return
-        if not self._begun and self._claimed.made:
+        if not self._begun and self._claimed.made and self._claimed.is_own:
             os.unlink(self._name)
         lost = self._begun and self._claimed.regular and self._is_removed()
         try:
-            self._stream.close()
+            with self._stream:
+                try:
+                    self._stream.flush()
+                finally:
+                    self._claimed.release()
         except OSError as error:
             self._name_it(error)
             raise

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from screener.claim import Sort, private_text
 from screener.extras import install
-from screener.html_page import head, text
+from screener.html_page import head, opening, text
 from screener.result import Verdict
 from screener.summary import Named, Summary
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
 _BINS = 60
+_OPENING = opening("report")
 
 
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -31,7 +32,7 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """
     found = Summary.of(Path(results))
     page = page_of(found, Path(results).name)
-    with private_text(path, Sort("<!doctype html>", "a page")) as stream:
+    with private_text(path, Sort(_OPENING, "a report")) as stream:
         stream.write(page)
     return found.unread
 
@@ -53,7 +54,7 @@ def page_of(found: Summary, name: str) -> str:
         _section("Decided by", _decided(found)),
     ]
     return (
-        f'<!doctype html>\n<html lang="en">{head(text(name), style)}<body><main>'
+        f'{_OPENING}\n<html lang="en">{head(text(name), style)}<body><main>'
         f"<h1>{text(name)}</h1>\n{''.join(sections)}"
         f"<footer>screener {text(__version__)}. No picture and no listed hash is in this page; it"
         " names inputs and entries: keep it as you keep them.</footer></main></body></html>\n"

@@ -45,12 +45,17 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
 
 
+def matches(made: Hash) -> bool:
+    """Whether anything can match a listed video with this vPDQ."""
+    return _usable(made) > 1
+
+
 def too_short(made: Hash) -> str | None:
     """Why a listed video with this vPDQ would match few copies or none, in a sentence; None where
     it has so many usable frames that a copy may lack one.
     """
-    usable = len(np.unique(Frames.of_value(made.value).usable().times))
-    if usable < 2:
+    usable = _usable(made)
+    if not matches(made):
         return "a listed video with no more than one frame that shows enough detail matches nothing"
     if usable < _MAY_LACK_ONE:
         return (
@@ -58,6 +63,11 @@ def too_short(made: Hash) -> str | None:
             " lacks one of them, as where a moment was cut off"
         )
     return None
+
+
+def _usable(made: Hash) -> int:
+    """How many of its frames show enough detail to be compared."""
+    return len(np.unique(Frames.of_value(made.value).usable().times))
 
 
 def _frames(item: Item, every: float) -> Iterator[Frame]:

@@ -125,9 +125,20 @@ def show(reference: str, store: Path, say: Translator) -> int:
     found = desk.case(reference)
     for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
+    _tell_too_little(desk, found, say)
     for concern in desk.concerns(found):
         click.echo(say.told(concern))
     return 0
+
+
+def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
+    """That some of what was hashed for a case shows too little, if some does."""
+    if n := desk.too_little_detail(case):
+        text = say.plural(
+            "{n} file shows too little to be compared: only exact copies of it match.",
+            "{n} files show too little to be compared: only exact copies of them match.", n,
+        )  # fmt: skip
+        click.echo(text, err=err)
 
 
 @case.command()
@@ -171,6 +182,7 @@ def assess(
         if basis == "known" and found.addresses:
             click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
                            " told, look at them and say it again as seen."), err=True)  # fmt: skip
+    _tell_too_little(desk, found, say, err=True)
     _tell(found, say)
     return listed(desk, say, reference)
 

@@ -101,7 +101,7 @@ def listed(desk: Desk, say: Translator, *references: str) -> int:
             " What matched before matches still, until a later command can write it: run"
             " `screener case list`.",
             case=one,
-            why=failed[one].rstrip("."),
+            why=failed[one],
         )
         click.echo(text, err=True)
     return 2 if wrong else 0

@@ -13,14 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from screener import vpdq
 from screener.errors import HotlineError, ListError
-from screener.hashing.hash import KINDS, Hash
-from screener.hotline import casebook, likeness
+from screener.hashing.hash import Hash
+from screener.hotline import casebook, same_item
 from screener.hotline.case import Case, Held, KnownMatch, Outcome
 from screener.hotline.lists import open_list
 from screener.hotline.report import Item
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings, same
+from screener.lists.records import why_not_searchable
 from screener.lists.states import State
 from screener.lists.terms import Terms
 
@@ -181,22 +183,40 @@ def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> N
     """HotlineError unless the second person had each item that the first one hashed, too: what is
     going to match is for two to confirm, not only that the case is of something illegal.
     """
-    held: dict[int, list[Hash]] = {}
-    for number, kind, value, quality in connection.execute(
-        "SELECT item, kind, value, quality FROM held WHERE in_case = ? AND terms IS NULL",
-        (case.reference,),
-    ):
-        held.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
-    for hashes in held.values():
-        if not any(likeness.is_of(item, hashes) for item in said.items):
+    held = casebook.own_items(connection, case.reference)
+    for hashes in held:
+        if not any(same_item.is_of(item, hashes) for item in said.items):
             raise HotlineError(
                 marked("to confirm it, hash a file of each item that the first person hashed")
             )
     for item in said.items:
-        if not any(likeness.is_of(item, hashes) for hashes in held.values()):
+        if not any(same_item.is_of(item, hashes) for hashes in held):
             raise HotlineError(
                 marked("a second person confirms what the first one said, and adds nothing")
             )
+
+
+def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
+    """Of how many files that were hashed of what is held to be illegal nothing matches but the very
+    bytes, since they show too little to be compared.
+    """
+    if case.proposed is None and case.outcome != "illegal":
+        return 0
+    seen = 0
+    for hashes in casebook.own_items(connection, case.reference):
+        # Without any, it has those of a file before it.
+        of_what_it_shows = [one for one in hashes if not one.kind.digest]
+        seen += bool(of_what_it_shows) and not any(map(_is_compared, of_what_it_shows))
+    return seen
+
+
+def _is_compared(one: Hash) -> bool:
+    """Whether anything can match by a hash of what is shown."""
+    if one.kind.video:
+        return vpdq.matches(one)
+    if one.quality is not None and one.quality < one.kind.floor:
+        return False
+    return why_not_searchable(one) is None
 
 
 def reverse(

@@ -266,6 +266,20 @@ def held(connection: sqlite3.Connection, case: str) -> list[Held]:
     ]
 
 
+def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
+    """What the hotline made itself of each file of a case's item; a hash that several have is of
+    the first of them.
+    """
+    found: dict[int, list[Hash]] = {}
+    for number, kind, value, quality in connection.execute(
+        "SELECT item, kind, value, quality FROM held WHERE in_case = ? AND terms IS NULL"
+        " ORDER BY item",
+        (case,),
+    ):
+        found.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
+    return list(found.values())
+
+
 def packed_terms(terms: Terms) -> str:
     """Terms as they are kept."""
     return json.dumps(terms.to_dict())

@@ -11,13 +11,9 @@ from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.sentence import marked, why
+from screener.lock import Lock
 
 ACKNOWLEDGEMENTS = "acknowledgements"
-
-try:
-    import fcntl
-except ImportError:  # not POSIX: one writer at a time is then the caller's care
-    fcntl = None  # type: ignore[assignment]
 
 
 def stage(
@@ -113,9 +109,11 @@ def _alone(folder: Path) -> Iterator[None]:
     """Keep other writers out of a partner's folder; the lock ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        lock = Lock(descriptor, wait=True)
+        try:
+            yield
+        finally:
+            lock.release()
     finally:
         os.close(descriptor)
 

@@ -120,6 +120,13 @@ class Desk:
             held = casebook.held(connection, case.reference)
         return concerns.of(case, held, self.settings, now=_now(at))
 
+    def too_little_detail(self, case: Case) -> int:
+        """Of how many files that were hashed for a case nothing matches but the very bytes, since
+        they show too little to be compared; 0 where nobody holds it to be illegal.
+        """
+        with database.reading(self.folder) as connection:
+            return assessing.too_little_detail(connection, case)
+
     def take(
         self,
         files: Sequence[FilePath],

@@ -14,7 +14,7 @@ from screener.hotline import acknowledgement, page
 from screener.hotline.defang import defanged
 from screener.hotline.language import Translator, translator
 from screener.hotline.notice import Notice
-from screener.html_page import text
+from screener.html_page import opening, text
 
 # A longer value, of a video, is read by machines only.
 _LONGEST = 400
@@ -132,7 +132,7 @@ def html_of(notice: Notice, say: Translator) -> str:
         f"<h2>{page.said(say('How to answer'))}</h2>\n<p>{page.said(_answer(say))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'
     )
-    return page.page(say, _title(notice, say), body)
+    return page.page(opening("case notify"), say, _title(notice, say), body)
 
 
 def _listed(items: Iterator[str]) -> str:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from screener.errors import IndexFileError, ScreenerError
+from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.video import pack_vpdq, vpdq_frames
 from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
+from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
 from screener.lists import database as lists
 from screener.lists import generations
@@ -97,11 +98,17 @@ def _import_each(
         _import(folder, source, due, terms)
     except (ScreenerError, ValueError) as error:
         if len(due) == 1 or _in_use(folder / FOLDER):
-            why = error if isinstance(error, ScreenerError) else type(error).__name__
-            return [], [(one.entry, str(why)) for one in due]
+            return [], [(one.entry, _why(error)) for one in due]
         each = [_import_each(folder, source, [one], terms) for one in due]
         return [one for some, _ in each for one in some], [one for _, some in each for one in some]
     return list(due), []
+
+
+def _why(error: ScreenerError | ValueError) -> str:
+    """What went wrong, to stand in a sentence."""
+    if isinstance(error, HotlineError):
+        return marked(error.message, **error.values)
+    return str(error).rstrip(".") if isinstance(error, ScreenerError) else type(error).__name__
 
 
 def _in_use(path: Path) -> bool:
@@ -136,6 +143,9 @@ def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
 
 
 def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> None:
+    """Import records; HotlineError where the list has no place for some of what they hold, once it
+    has the rest.
+    """
     out, tally = io.StringIO(newline=""), Tally()
     neutral_csv.write(out, [_row(source, one) for one in due], tally, Wants())
     fresh = folder / f"{_FRESH}{secrets.token_hex(8)}.csv"
@@ -143,7 +153,7 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
-        HashList.open(folder / FOLDER).import_file(
+        done = HashList.open(folder / FOLDER).import_file(
             fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
         )
         known = HashList.open(folder / FOLDER)
@@ -153,6 +163,10 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink()
+    lacking = [*tally.left_out, *done.quarantined]
+    if lacking:
+        message = marked("not all of it is in the list ({why})")
+        raise HotlineError(message, why="; ".join(lacking))
 
 
 def _keep_searched(known: HashList, source: str, due: _Due) -> None:
@@ -176,10 +190,12 @@ def _fitting(one: Hash) -> Hash:
     """A hash as a line of the list has a place for it: of a video of hours every so many frames,
     evenly over all of it. One that is too long would be left out, and nothing of the video match.
     """
-    if not one.kind.video:
-        return one
-    step = -(-len(one.text) // _LONGEST_VIDEO)
-    return Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+    fitting, step = one, 1
+    # More than once only where the frames that are left are the longer ones.
+    while one.kind.video and len(fitting.text) > _LONGEST_VIDEO:
+        step *= -(-len(fitting.text) // _LONGEST_VIDEO)
+        fitting = Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+    return fitting
 
 
 def _row(source: str, due: _Due) -> Entry:

@@ -68,10 +68,9 @@ class _Making:
             rest = [kind for kind in self.kinds if kind not in _MOVING]
             more = hash_item(target.path, policy=self.policy, kinds=rest)
             return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
-        made, _ = vpdq.compute(target.path)
-        if made is None:
-            return hashed
-        return replace(hashed, hashes=(*hashed.hashes, Located(made)))
+        made, trouble = vpdq.compute(target.path)
+        whole = () if made is None else (Located(made),)
+        return replace(hashed, hashes=(*hashed.hashes, *whole), trouble=hashed.trouble or trouble)
 
 
 def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:

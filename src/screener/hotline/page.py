@@ -45,13 +45,13 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
 
 
-def page(say: Translator, title: str, body: str) -> str:
-    """A whole page in a language and its direction; `title` is as a Translator said it, `body` is
-    HTML.
+def page(opening: str, say: Translator, title: str, body: str) -> str:
+    """A whole page in a language and its direction, behind its opening; `title` is as a Translator
+    said it, `body` is HTML.
     """
     style = files("screener.hotline").joinpath("page.css").read_text(encoding="utf-8")
     return (
-        f'<!doctype html>\n<html lang="{say.language}" dir="{say.direction}">'
+        f'{opening}\n<html lang="{say.language}" dir="{say.direction}">'
         f"{head(said(title), style)}"
         f"<body><main>\n<h1>{said(title)}</h1>\n{body}</main></body></html>\n"
     )

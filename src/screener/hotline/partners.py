@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
+from screener.hotline import own_list
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sentence import marked
 from screener.hotline.table import Table
@@ -158,10 +159,11 @@ def _partner(name: str, some: Table, beside: Path) -> Partner:
 
 def _check_apart(some: Table, partners: Mapping[str, Partner], own: Path) -> None:
     """HotlineError where a partner would read what another is sent, or what is the hotline's."""
-    mine, taken = _place(own), dict[str, Path]()
+    mine, listed, taken = _place(own), _place(own / own_list.FOLDER), dict[str, Path]()
     for name, partner in partners.items():
         place = _place(partner.folder)
-        if mine.is_relative_to(place):
+        holds = mine.is_relative_to(place) or listed.is_relative_to(place)
+        if holds or place.is_relative_to(listed):
             message = marked(
                 "{file}: {field} holds the hotline's own files, which no partner may have"
             )

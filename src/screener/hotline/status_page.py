@@ -22,7 +22,7 @@ from screener.hotline.partners import Hotline, Partner
 from screener.hotline.published import replace
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
-from screener.html_page import text
+from screener.html_page import opening, text
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -31,7 +31,7 @@ _STANDINGS: Mapping[Standing, str] = {
     "ended": marked("ended"),
 }
 _ENDED_SHOWN = 50
-_PAGE = Sort("<!doctype html>", "a page")
+_OPENING = opening("hotline page")
 
 
 def write_html(
@@ -42,12 +42,12 @@ def write_html(
     """Write the page, readable by its owner only; whoever opens it meanwhile sees the old one
     whole. `partners` give the names of partners; `helplines` are those that reporters are told,
     the package's own where left out: the page tells which of them nobody has checked. HotlineError
-    where it cannot be written, or where the file holds anything but a page.
+    where it cannot be written, or where the file holds anything but such a page.
     """
     made = page_of(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    replace(Path(path), made.encode(), sort=_PAGE, mode=0o600)
+    replace(Path(path), made.encode(), sort=Sort(_OPENING, "a status page"), mode=0o600)
 
 
 def page_of(
@@ -71,7 +71,7 @@ def page_of(
         + _footer(load() if helplines is None else helplines, say)
     )
     title = say("{hotline}: the clock of each case", hotline=hotline.name)
-    return page.page(say, title, body)
+    return page.page(_OPENING, say, title, body)
 
 
 def _section(title: str, body: str, say: Translator) -> str:

@@ -271,6 +271,8 @@ def _gathered(arrays: Iterable[Codes]) -> Codes:
     """The codes of all arrays in pages of their own, read-only; each array goes when copied."""
     waiting: deque[Codes] = deque()
     try:
+        if isinstance(arrays, bytes | bytearray | memoryview):  # which give numbers, if anything
+            raise TypeError
         iterator = iter(arrays)
     except TypeError:
         raise HashError(

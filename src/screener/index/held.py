@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from screener.errors import IndexFileError
 from screener.index import disk
+from screener.lock import Lock
 
 try:
     import fcntl
@@ -86,12 +87,11 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     meanwhile too.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
-    process = os.getpid()
     try:
         deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
-        while fcntl is not None:
+        while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock = Lock(descriptor, wait=False)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -102,9 +102,6 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
         try:
             yield
         finally:
-            # Closing leaves it locked while a process that was forked meanwhile has a copy; that
-            # one, if it leaves the body too, must not unlock it.
-            if fcntl is not None and os.getpid() == process:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            lock.release()
     finally:
         os.close(descriptor)

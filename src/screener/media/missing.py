@@ -22,7 +22,8 @@ SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
 FRAME = Struct(">BHHB")  # bits, height, width, components
 
 # Marks, by their second byte.
-_SEQUENTIAL, _PROGRESSIVE, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xDA, 0xD9
+_SEQUENTIAL, _PROGRESSIVE, _TABLES, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xC4, 0xDA, 0xD9
+_END_MARK = bytes((0xFF, _END))
 _OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 # Behind the pixels' data of a scan, within which there is stuffing, and restarts.
@@ -107,11 +108,14 @@ def _lacks_scans(data: bytes, at: int, jpeg: _Jpeg) -> bool:
     told = {component: set[int]() for component in jpeg.components}
     while at + 5 < len(data) and data[at + 1] != _END:
         _, mark, length = SEGMENT.unpack_from(data, at)
+        end = at + 2 + length
+        if mark in (_SCAN, _TABLES) and data.find(_END_MARK, at + 2, end + 1) >= 0:
+            break  # neither can hold that: it is cut here, and what follows is another picture's
         if mark == _SCAN:
-            chosen, tells = _scan(data[at + 4 : at + 2 + length], jpeg)
+            chosen, tells = _scan(data[at + 4 : end], jpeg)
             for component in chosen & told.keys():
                 told[component].update(tells)
-        following = _NEXT.search(data, at + 2 + length)
+        following = _NEXT.search(data, end)
         at = len(data) if following is None else following.start()
     return not all(len(each) == _COEFFICIENTS for each in told.values())
 
@@ -136,7 +140,7 @@ def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
     missing; without, it leaves the row as it was.
     """
     end = headers.after_end_mark(data, at)
-    if data[end - 2 : end] != bytes((0xFF, _END)):
+    if data[end - 2 : end] != _END_MARK:
         return False  # its decoder tells
     mode, channels = ("CMYK", 4) if len(jpeg.components) == 4 else ("L", 1)
     size = -(-jpeg.width // _SMALLEST), -(-jpeg.height // _SMALLEST)

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, likeness
+from screener.media import containers, means
 from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame
@@ -66,7 +66,7 @@ class Walk:
         self._as_vpdq = by_time and sampling.as_vpdq(*length)
         finer = sampling.between(*length) if by_time else None
         self._between = None if finer is None else Grid(finer)
-        self._last: likeness.Tiny | None = None  # of the last frame taken, to see a change
+        self._last: means.Means | None = None  # of the last frame taken, to see a change
 
     def frames(self) -> Iterator[Frame]:
         """The frames to be hashed, each with what lies between the track's bars."""
@@ -133,10 +133,10 @@ class Walk:
             due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
-        tiny = likeness.tiny(still.raw())
-        due = due or self._last is None or likeness.another_scene(tiny, self._last)
+        shown = means.of(still.raw())
+        due = due or self._last is None or means.another_scene(shown, self._last)
         if due:
-            self._last = tiny
+            self._last = shown
         return due
 
 
@@ -168,7 +168,7 @@ def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
     that is not, and also before an error. Of those in between, the ones that look unlike the last.
     """
     held: Frame | None = None
-    shown: likeness.Tiny | None = None  # of the frame held, once it is asked for
+    shown: means.Means | None = None  # of the frame held, once it is asked for
     again: list[float] = []
     trouble: Exception | None = None
     try:
@@ -176,8 +176,8 @@ def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
             pixels = still.grey()
             if held is not None:
                 if between:
-                    shown = likeness.tiny(held.pixels) if shown is None else shown
-                    if likeness.alike(likeness.tiny(pixels), shown):
+                    shown = means.of(held.pixels) if shown is None else shown
+                    if means.alike(means.of(pixels), shown):
                         continue
                 if sampling.distinct and np.array_equal(pixels, held.pixels):
                     held = replace(held, between=False)

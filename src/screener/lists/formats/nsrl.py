@@ -85,20 +85,24 @@ class NsrlDatabase:
                 f"{content.name} is an SQLite database, which must be a file of its own"
             )
         self._content = content
-        address = f"{content.path.absolute().as_uri()}?mode=ro&immutable=1"
-        self._database = sqlite3.connect(address, uri=True)
-        try:
-            self._query = self._question()
-        except sqlite3.DatabaseError as error:
-            raise ListError(f"{content.name} cannot be read: {error}") from None
+        self._address = f"{content.path.absolute().as_uri()}?mode=ro&immutable=1"
+        with self._opened() as database:
+            self._query = self._question(database)
 
-    def _question(self) -> str:
-        for setting in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
-            self._database.execute(f"PRAGMA {setting}")
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The database; ListError where it cannot be read."""
+        try:
+            with contextlib.closing(sqlite3.connect(self._address, uri=True)) as database:
+                for setting in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
+                    database.execute(f"PRAGMA {setting}")
+                yield database
+        except sqlite3.DatabaseError as error:
+            raise ListError(f"{self._content.name} cannot be read: {error}") from None
+
+    def _question(self, database: sqlite3.Connection) -> str:
         for table in _TABLES:
-            columns = {
-                row[1].lower() for row in self._database.execute(f"PRAGMA table_info({table})")
-            }
+            columns = {row[1].lower() for row in database.execute(f"PRAGMA table_info({table})")}
             kinds = [kind for kind in ("sha256", "sha1", "md5") if kind in columns]
             if kinds:
                 self._kinds = kinds
@@ -107,12 +111,9 @@ class NsrlDatabase:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row in order."""
-        with contextlib.closing(self._database):
-            try:
-                for number, values in enumerate(self._database.execute(self._query), 1):
-                    yield self._row(number, values)
-            except sqlite3.DatabaseError as error:
-                raise ListError(f"{self._content.name} cannot be read: {error}") from None
+        with self._opened() as database:
+            for number, values in enumerate(database.execute(self._query), 1):
+                yield self._row(number, values)
         while self._content.read(1 << 20):  # for its digest
             pass
 

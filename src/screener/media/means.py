@@ -1,11 +1,11 @@
-"""Likeness of frames, told from 32 x 32 means: which look alike, and which show another scene."""
+"""Means: of 32 x 32 cells of a frame, by which frames look alike, or show another scene."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tiny = NDArray[np.float32]
+Means = NDArray[np.float32]
 
 _SIDE = 32
 _FINE = 128  # so many rows and columns, or up to twice as many, are looked at
@@ -17,7 +17,7 @@ ANOTHER = 16.0
 """A frame shows another scene where the means differ by so many grey levels on average."""
 
 
-def tiny(pixels: NDArray[np.uint8]) -> Tiny:
+def of(pixels: NDArray[np.uint8]) -> Means:
     """The means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, of every n-th pixel."""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     thin = grey[:: max(1, grey.shape[0] // _FINE), :: max(1, grey.shape[1] // _FINE)]
@@ -30,11 +30,11 @@ def tiny(pixels: NDArray[np.uint8]) -> Tiny:
     return sums
 
 
-def alike(one: Tiny, other: Tiny) -> bool:
+def alike(one: Means, other: Means) -> bool:
     """Whether two frames look alike: their hashes would hardly differ."""
     return bool(np.abs(one - other).max() <= ALIKE)
 
 
-def another_scene(one: Tiny, other: Tiny) -> bool:
+def another_scene(one: Means, other: Means) -> bool:
     """Whether two frames show different scenes, or one scene much changed."""
     return bool(np.abs(one - other).mean() >= ANOTHER)

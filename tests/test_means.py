@@ -1,9 +1,9 @@
-"""Likeness of frames: which are passed over as alike, and which show another scene."""
+"""Means of frames: which are passed over as alike, and which show another scene."""
 
 import numpy as np
 import pytest
 
-from screener.media.likeness import alike, another_scene, tiny
+from screener.media.means import alike, another_scene, of
 
 SIZES = [(32, 32), (240, 320), (90, 100), (1080, 37), (10, 300), (1, 1)]
 
@@ -15,8 +15,8 @@ def grey(level, size=(240, 320)):
 
 def both_ways(tell, one, other):
     """What is told of two frames, whichever comes first; the same of grey ones and of coloured."""
-    told = {tell(tiny(first), tiny(second)) for first, second in ((one, other), (other, one))} | {
-        tell(tiny(np.dstack([one] * 3)), tiny(np.dstack([other] * 3)))
+    told = {tell(of(first), of(second)) for first, second in ((one, other), (other, one))} | {
+        tell(of(np.dstack([one] * 3)), of(np.dstack([other] * 3)))
     }
     (answer,) = told
     return answer
@@ -27,11 +27,11 @@ def test_the_means_are_those_of_the_picture_at_any_size(size):
     """Of one grey all are that grey; and each lies where it is in the picture."""
     height, width = size
 
-    assert np.array_equal(tiny(grey(77, size)), np.full((32, 32), 77, np.float32))
+    assert np.array_equal(of(grey(77, size)), np.full((32, 32), 77, np.float32))
     if min(size) >= 32:
         lit = grey(0, size)
         lit[: height // 2, width // 2 :] = 200
-        found = tiny(lit)
+        found = of(lit)
         assert (found[:15, 17:] == 200).all()
         assert not found[17:].any()
         assert not found[:, :15].any()
@@ -66,4 +66,4 @@ def test_of_colours_the_green_is_looked_at():
     """Which is most of what is light in them."""
     green = np.dstack([grey(0), grey(90), grey(0)])
 
-    assert np.array_equal(tiny(green), tiny(grey(90)))
+    assert np.array_equal(of(green), of(grey(90)))

@@ -1,4 +1,4 @@
-"""Likeness: whether two persons hashed the same item, each from a file of their own."""
+"""Same item: whether two persons hashed the same item, each from a file of their own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""Locks of files that are written to: of one process, and not of those that are forked from it."""
+
+import contextlib
+import os
+
+import pytest
+
+from screener import HashList, Screener, audit, output
+from screener.calibration_page import claimed
+from screener.hotline import delivery
+from screener.index.held import one_at_a_time
+
+fcntl = pytest.importorskip("fcntl")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+def results(path):
+    """A file of results."""
+    return output.open_jsonl(path)
+
+
+def resumed(path):
+    """Results that are gone on with."""
+    return output.resume_jsonl(path, Screener(HashList.create(path.with_name("known.list"))))
+
+
+@contextlib.contextmanager
+def written_page(path):
+    """A page that is written."""
+    with claimed(path) as put:
+        yield
+        put("x")
+
+
+def log(path):
+    """A log of decisions."""
+    return audit.open_log(path, Screener(HashList.create(path.with_name("known.list"))))
+
+
+@contextlib.contextmanager
+def folder(path):
+    """A partner's folder, while a notice is written."""
+    path.mkdir()
+    with delivery._alone(path):
+        yield
+
+
+HOLDERS = (results, resumed, claimed, written_page, log, folder, one_at_a_time)
+
+
+def is_locked(path):
+    """Whether somebody writes to what is at a path."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+def test_a_process_forked_while_a_file_is_written_keeps_nobody_out_afterwards(tmp_path, hold):
+    """It knows nothing of the file, has its descriptor all the same, and lives on."""
+    path = tmp_path / "held"
+    reading, writing = os.pipe()
+    with hold(path):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+        assert is_locked(path)
+    try:
+        assert not path.exists() or not is_locked(path)
+    finally:
+        os.close(reading)
+        os.close(writing)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+def test_a_process_forked_while_a_file_is_written_does_not_end_its_turn(tmp_path, hold):
+    """It leaves the body as well, by an exception, say, while its parent is still at work."""
+    path, child = tmp_path / "held", None
+    try:
+        with hold(path):
+            child = os.fork()
+            if child == 0:
+                raise InterruptedError
+            os.waitpid(child, 0)
+            assert is_locked(path)
+    finally:
+        if child == 0:
+            os._exit(0)
