@@ -1,4 +1,6 @@
-"""Lock: of a file or folder that one process at a time writes to. It goes with the process."""
+"""Lock: of a file or folder that one process at a time writes to, or that several keep from being
+removed. It goes with the process.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import os
 
 try:
     import fcntl
-except ImportError:  # not POSIX: one writer at a time is then the caller's care
+# Not POSIX: one writer at a time is then the caller's care, and what is mapped cannot be removed.
+except ImportError:
     fcntl = None  # type: ignore[assignment]
 
 
@@ -19,12 +22,15 @@ class Lock:
 
     __slots__ = ("_descriptor", "_process")
 
-    def __init__(self, descriptor: int, *, wait: bool) -> None:
-        """Take it; where another has it, wait for that one, or raise BlockingIOError."""
+    def __init__(self, descriptor: int, *, wait: bool, shared: bool = False) -> None:
+        """Take it, alone or `shared` with others that do so; where another keeps it from that, wait
+        for that one, or raise BlockingIOError.
+        """
         self._descriptor = descriptor
         self._process = os.getpid()
         if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
 
     @property
     def is_own(self) -> bool:

@@ -18,11 +18,6 @@ from screener.errors import IndexFileError
 from screener.index import disk
 from screener.lock import Lock
 
-try:
-    import fcntl
-except ImportError:  # Windows, where a file that is mapped cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
-
 WAIT_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -57,8 +52,7 @@ def hold(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     # Some network file systems have no locks; there the mapping alone has to do.
     with contextlib.suppress(OSError):
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        Lock(descriptor, wait=True, shared=True)
     if os.fstat(descriptor).st_nlink == 0:
         os.close(descriptor)
         raise FileNotFoundError(str(path))
@@ -71,8 +65,7 @@ def remove_unheld(path: Path) -> None:
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            Lock(descriptor, wait=False)
             disk.current.remove(path)
         finally:
             os.close(descriptor)
