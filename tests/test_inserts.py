@@ -1,5 +1,7 @@
 """Rows go into the database while others are read: all of them, in order, or the error shows."""
 
+import os
+import signal
 import sqlite3
 import threading
 import time
@@ -52,43 +54,48 @@ def test_an_interrupt_before_the_thread_begins_writes_nothing(connection, monkey
     going = Inserts(connection)
     held = []
 
-    def interrupted(thread):
-        held.append(thread)
+    def interrupted(*call):
+        held.append(call)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", interrupted)
+        patched.setattr("_thread.start_new_thread", interrupted)
         with pytest.raises(KeyboardInterrupt):
             going.begin([("t", [(1, "x")])])
     going.settle()
-    held[0].start()
-    held[0].join()
+    late, arguments = held[0]
+    late(*arguments)
 
     assert connection.execute("SELECT * FROM t").fetchall() == []
 
 
-def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, monkeypatch):
-    """Whoever closes it next would crash the process; and what was broken off is no error."""
-    going, ended = Inserts(connection), threading.Event()
-    connection.create_function("wait", 0, lambda: ended.wait(0.2))
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, interrupts):
+    """Whoever closes it next would crash the process; and what was broken off is no error. Where a
+    second one comes while the first waits, who leaves the transaction waits once more.
+    """
+    at_work = []
+
+    def wait():
+        at_work.append(None)
+        time.sleep(0.4)
+        at_work.pop()
+
+    connection.create_function("wait", 0, wait)
     connection.execute("CREATE TRIGGER slow BEFORE INSERT ON t BEGIN SELECT wait(); END")
+    going = Inserts(connection)
     going.begin([("t", [(number, "x") for number in range(100)])])
-    thread = going._thread
-    join, calls = thread.join, []
 
-    def interrupted():
-        calls.append(None)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        ended.set()
-        join()
-
-    monkeypatch.setattr(thread, "join", interrupted)
+    for number in range(interrupts):
+        after = 0.1 * (number + 1)
+        threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         going.settle()
-
-    assert not thread.is_alive()
+    assert len(at_work) == interrupts - 1
     going.settle()
+
+    assert not at_work
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def big_file(tmp_path, count, last=""):
@@ -103,20 +110,22 @@ def big_file(tmp_path, count, last=""):
 def test_what_goes_wrong_while_rows_are_on_their_way_changes_nothing(tmp_path, monkeypatch, strict):
     """A bad row of the next batch, or the thread itself: no row is written behind a rollback."""
     monkeypatch.setattr(importing, "_BATCH", 50)
-    slow = Inserts._insert
+    slow, at_work = inserts._Batch._insert, []
 
-    def slowly(self, tables):
+    def slowly(self):
+        at_work.append(None)
         time.sleep(0.05)
-        if not strict and tables[0][1][0][0] > 400:
-            self._trouble = sqlite3.OperationalError("disk I/O error")
-            return
-        slow(self, tables)
+        if not strict and self._tables[0][1][0][0] > 400:
+            at_work.pop()
+            raise sqlite3.OperationalError("disk I/O error")
+        slow(self)
+        at_work.pop()
 
-    monkeypatch.setattr(inserts.Inserts, "_insert", slowly)
+    monkeypatch.setattr(inserts._Batch, "_insert", slowly)
     known = HashList.create(tmp_path / "known.list")
     with pytest.raises(ListError, match="nothing"):
         known.import_file(big_file(tmp_path, 500, "bad,zz\n"), strict=strict)
-    assert not [one for one in threading.enumerate() if one.name == "screener-inserts"]
+    assert not at_work
     monkeypatch.undo()
 
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
