@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -536,9 +537,30 @@ def test_a_service_that_is_stopped_leaves_no_listed_hash_behind(tmp_path, name):
             process.stdin.close()
             told = process.stderr.read()
 
-        assert process.returncode == (0 if ignored else 130)
+        assert process.returncode == (0 if ignored else 130), told
         assert b"Traceback" not in told
         assert not list(kept.iterdir())
+
+
+def test_a_stop_that_comes_where_nothing_can_be_raised_is_not_lost():
+    """As while an object goes: Python only tells of it, and the scan of a service would go on."""
+    call = """
+        import os, signal, time, weakref
+        from screener import cli
+
+        @cli.cli.command()
+        def wait():
+            held = set()
+            stop = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            del held
+            time.sleep(60)
+
+        cli.main()
+    """
+    call = [sys.executable, "-c", textwrap.dedent(call), "wait"]
+    ended = subprocess.run(call, capture_output=True, text=True, timeout=50)
+
+    assert (ended.returncode, ended.stderr.split()) == (130, ["interrupted"])
 
 
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):

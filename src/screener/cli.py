@@ -6,6 +6,7 @@ import contextlib
 import io
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,10 @@ from screener.commands import (
 )
 from screener.errors import ScreenerError
 from screener.version import __version__
+
+_ENDING = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
+]
 
 
 class _Commands(click.Group):
@@ -136,7 +141,22 @@ def _end_in_order() -> None:
     """Be ended as by Ctrl-C where a service is stopped or a terminal closed: what is open is closed
     and what is only for the time of the command goes. Whoever ignores a signal goes on to.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+    sys.unraisablehook = _not_lost
+
+
+def _not_lost(raised: Any) -> None:
+    """Have an interrupt come once more that came while Python was in code from which nothing can be
+    raised, such as that which runs when an object goes.
+    """
+    if not issubclass(raised.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(raised)
+        return
+    heard = [one for one in _ENDING if signal.getsignal(one) is signal.default_int_handler]
+    if heard and hasattr(signal, "pthread_kill"):
+        main_thread = threading.main_thread().ident
+        again = threading.Timer(0.05, signal.pthread_kill, (main_thread, heard[0]))
+        again.daemon = True
+        again.start()
