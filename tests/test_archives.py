@@ -664,7 +664,9 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
 
     assert [one.verdict for one in found].count(Verdict.MATCH) == 100
     assert len(found) == 150
-    assert 1.9 * len(data) < Counted.bytes < (4.1 if inside else 2.1) * len(data)
+    # What gzip has packed is read in pieces from Python 3.12 on, one for telling that it is a tar.
+    most = (4.1 if inside else 2.1) * len(data) + (128 << 10)
+    assert 1.9 * len(data) < Counted.bytes < most
 
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

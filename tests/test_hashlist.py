@@ -715,6 +715,7 @@ def test_a_list_on_a_full_disk_can_be_searched(known, put, tmp_path):
 
 READ_ONLY = """
 import os, sys
+import urllib.parse  # pathlib's, but from Python 3.13 on not before it is used: no longer readable
 from pathlib import Path
 from screener.index.digests import DigestIndex
 from screener.lists.hashlist import HashList

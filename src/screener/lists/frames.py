@@ -137,9 +137,9 @@ def holders(
 
 def _total(connection: sqlite3.Connection, record: int) -> int:
     total, values = connection.execute(
-        "SELECT (SELECT sum(count) FROM frames WHERE record = ?1), (SELECT count(*) FROM hashes"
-        " WHERE record = ?1 AND kind = 'vpdq' AND why_not IS NULL)",
-        (record,),
+        "SELECT (SELECT sum(count) FROM frames WHERE record = :record), (SELECT count(*)"
+        " FROM hashes WHERE record = :record AND kind = 'vpdq' AND why_not IS NULL)",
+        {"record": record},
     ).fetchone()
     return int(total) if values == 1 else 0
 

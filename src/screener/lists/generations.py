@@ -159,9 +159,9 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
     for segment in (
         Segment(*row)
         for row in connection.execute(
-            "SELECT kind, file, rows FROM segments WHERE since <= ?1"
-            " AND (until IS NULL OR until > ?1) ORDER BY since",
-            (number,),
+            "SELECT kind, file, rows FROM segments WHERE since <= :number"
+            " AND (until IS NULL OR until > :number) ORDER BY since",
+            {"number": number},
         )
     ):
         if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):

@@ -207,11 +207,11 @@ def unrelease(connection: sqlite3.Connection, to: int) -> None:
     )
     then = of_generation(to)
     connection.execute(
-        "UPDATE judged SET why_not = ?2 WHERE why_not IS NULL AND (EXISTS (SELECT 1"
+        "UPDATE judged SET why_not = ? WHERE why_not IS NULL AND (EXISTS (SELECT 1"
         f" {holders} AND h.why_not IS NOT NULL AND {then}) OR (NOT EXISTS (SELECT 1"
         f" {holders} AND {then}) AND EXISTS (SELECT 1 {holders} AND h.why_not IS NOT NULL"
-        " AND r.since > ?1)))",
-        (to, REPEATED),
+        " AND r.since > ?)))",
+        (REPEATED, to),
     )
 
 
@@ -229,9 +229,9 @@ def _mark(
     """
     kind = KINDS[value[0]]
     holders = connection.execute(
-        "SELECT r.id FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?1"
-        " AND h.value = ?2 AND r.until IS NULL AND r.state <> ?3 AND h.why_not IS NOT ?4"
-        " AND (?5 IS NULL OR r.source = ?5)",
+        "SELECT r.id FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ?"
+        " AND h.value = ? AND r.until IS NULL AND r.state <> ? AND h.why_not IS NOT ?"
+        " AND r.source = coalesce(?, r.source)",
         (*value, State.WITHDRAWN, why_not, source),
     ).fetchall()
     for record in renewed(connection, number, (record for (record,) in holders)):

@@ -66,9 +66,9 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
 def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
     found = connection.execute(
         "SELECT count(DISTINCT entry), count(*),"
-        " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record WHERE r.source = ?1)"
-        " FROM records WHERE source = ?1",
-        (source,),
+        " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record"
+        " WHERE r.source = :source) FROM records WHERE source = :source",
+        {"source": source},
     ).fetchone()
     return found[0], found[1], found[2]
 
@@ -78,9 +78,9 @@ def _forget_words(connection: sqlite3.Connection, source: str) -> None:
     of opinions and releases, and file names that look as if they held one.
     """
     connection.execute(
-        "UPDATE generations SET note = ?1 || ': purged' WHERE what = 'opinion'"
-        " AND substr(note, 1, length(?1) + 1) = ?1 || '/'",
-        (source,),
+        "UPDATE generations SET note = :source || ': purged' WHERE what = 'opinion'"
+        " AND substr(note, 1, length(:source) + 1) = :source || '/'",
+        {"source": source},
     )
     for number, note in connection.execute(
         "SELECT number, note FROM generations WHERE what = 'release' AND note LIKE '% of %: %'"
@@ -111,14 +111,14 @@ def _delete(connection: sqlite3.Connection, source: str) -> None:
     """Take away all rows of a source but the notes of its imports, which hold counts only."""
     for statement in (
         "DELETE FROM judged WHERE (kind, value) IN (SELECT h.kind, h.value FROM hashes h"
-        " JOIN records r ON r.id = h.record WHERE r.source = ?1) AND NOT EXISTS (SELECT 1"
+        " JOIN records r ON r.id = h.record WHERE r.source = :source) AND NOT EXISTS (SELECT 1"
         " FROM hashes o JOIN records p ON p.id = o.record WHERE o.kind = judged.kind"
-        " AND o.value = judged.value AND p.source <> ?1)",
-        "DELETE FROM frames WHERE record IN (SELECT id FROM records WHERE source = ?1)",
-        "DELETE FROM hashes WHERE record IN (SELECT id FROM records WHERE source = ?1)",
-        "DELETE FROM records WHERE source = ?1",
-        "DELETE FROM opinions WHERE source = ?1",
-        "DELETE FROM terms WHERE source = ?1",
-        "DELETE FROM quarantine WHERE import IN (SELECT id FROM imports WHERE source = ?1)",
+        " AND o.value = judged.value AND p.source <> :source)",
+        "DELETE FROM frames WHERE record IN (SELECT id FROM records WHERE source = :source)",
+        "DELETE FROM hashes WHERE record IN (SELECT id FROM records WHERE source = :source)",
+        "DELETE FROM records WHERE source = :source",
+        "DELETE FROM opinions WHERE source = :source",
+        "DELETE FROM terms WHERE source = :source",
+        "DELETE FROM quarantine WHERE import IN (SELECT id FROM imports WHERE source = :source)",
     ):
-        connection.execute(statement, (source,))
+        connection.execute(statement, {"source": source})

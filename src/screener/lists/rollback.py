@@ -70,7 +70,8 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
 # Versions that withdraw an entry since a generation, by a file that came after it: not those that
 # another rollback brought back.
 _WITHDRAWN_SINCE = (
-    "(r.since > ?1 AND r.said = ?2 AND r.import IN (SELECT id FROM imports WHERE generation > ?1))"
+    "(r.since > :to AND r.said = :withdrawn"
+    " AND r.import IN (SELECT id FROM imports WHERE generation > :to))"
 )
 
 
@@ -89,9 +90,9 @@ class _Back(NamedTuple):
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
     """Current versions newer than a generation, but for withdrawals, which stand."""
     rows = connection.execute(
-        "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > ?1"
+        "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > :to"
         f" AND NOT {_WITHDRAWN_SINCE}",
-        (to, State.WITHDRAWN),
+        {"to": to, "withdrawn": State.WITHDRAWN},
     )
     return [record for (record,) in rows]
 
@@ -109,10 +110,10 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
         f" {of_generation(to)} FROM records r WHERE {not_ended(to)}"
-        f" AND (r.since <= ?1 OR {_WITHDRAWN_SINCE}) AND NOT EXISTS (SELECT 1 FROM records c"
+        f" AND (r.since <= :to OR {_WITHDRAWN_SINCE}) AND NOT EXISTS (SELECT 1 FROM records c"
         " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL)"
         " ORDER BY r.source, r.entry, r.id DESC",
-        (to, State.WITHDRAWN),
+        {"to": to, "withdrawn": State.WITHDRAWN},
     )
     chosen = (_chosen(list(some)) for _, some in groupby(map(_Back._make, rows), itemgetter(1, 2)))
     return sorted(chosen)
@@ -140,10 +141,10 @@ def _unnamed_since(
             live[one.source].add(one.entry)
     found = {}
     imports = connection.execute(
-        "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > ?1"
-        " AND EXISTS (SELECT 1 FROM generations g WHERE g.what LIKE ?2 AND g.number > ?1"
+        "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > :to"
+        " AND EXISTS (SELECT 1 FROM generations g WHERE g.what LIKE :rollbacks AND g.number > :to"
         " AND g.number <= i.generation) ORDER BY i.id",
-        (to, f"{ROLLBACK}%"),
+        {"to": to, "rollbacks": f"{ROLLBACK}%"},
     ).fetchall()
     for number, generation, source, counts in imports:
         if source not in live or not json.loads(counts).get(FULL):
