@@ -384,14 +384,15 @@ def test_what_is_known_by_its_hashes_is_told_to_tell_no_address(run, desk, tmp_p
 
 
 def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
-    """One among others costs itself; where none is one, the exit code says so."""
+    """One among others costs itself; that it was not taken, the exit code says as well."""
     (tmp_path / "x").write_text("x")
     code, told = run("case", "import", tmp_path / "x", "--by", "amina")
     assert (code, "no report to a hotline" in told) == (2, True)
     run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
         tmp_path / "r")  # fmt: skip
     code, told = run("case", "import", tmp_path / "x", tmp_path / "r", "--by", "amina")
-    assert (code, "a new case" in told) == (0, True)
+    assert (code, "a new case" in told) == (2, True)
+    assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
 
 
 def test_a_notice_that_cannot_be_written_is_due_still(run, desk):
@@ -471,12 +472,13 @@ def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, com
 
 def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
     """The space that French has before a colon stands there, and nothing in its place: it is of the
-    sentence, and not of the partner's file.
+    sentence, and not of the partner's file. The exit code says that one could not be read.
     """
     answers = desk.folder / "to/meta/acknowledgements"
     answers.mkdir(parents=True)
     (answers / "a.json").symlink_to(desk.folder / "hotline.key")
-    told = run("case", "acknowledge", "--by", "amina", "--language", "fr")[1]
+    code, told = run("case", "acknowledge", "--by", "amina", "--language", "fr")
+    assert code == 2
     assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
 
 
