@@ -449,25 +449,40 @@ def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path
     assert not desk.own_list.matchable
 
 
-@pytest.mark.parametrize("command", ["status", "page"])
-def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, command):
+def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path):
     """Not over the hotline's own files, of which the key and the casebook are lost for good, nor
     over a picture; over what it wrote itself, and over an empty file, it is.
     """
-    photo = tmp_path / "photo.jpg"
+    photo = tmp_path / "photo.html"
     photo.write_bytes(b"\xff\xd8\xff\xe0")
-    for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
-        before = one.read_bytes()
-        code, told = run("hotline", command, "-o", one, "--language", "fr")
-        assert (code, "contient autre chose" in told) == (2, True)
-        assert one.read_bytes() == before
-    os.mkfifo(tmp_path / "pipe")
-    assert run("hotline", command, "-o", tmp_path / "pipe")[0] == 2
-    assert (tmp_path / "pipe").is_fifo()
+    os.mkfifo(tmp_path / "pipe.html")
     (tmp_path / "made").touch()
-    for _ in range(2):
-        assert run("hotline", command, "-o", tmp_path / "made")[0] == 0
-    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["made", "photo.jpg"]
+    for command, made in (("status", tmp_path / "made"), ("page", tmp_path / "made.html")):
+        for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
+            before = one.read_bytes()
+            code, told = run("hotline", command, "-o", one, "--language", "fr")
+            assert code == 2
+            assert "contient autre chose" in told or (command == "page" and one != photo)
+            assert one.read_bytes() == before
+        assert run("hotline", command, "-o", tmp_path / "pipe.html")[0] == 2
+        assert (tmp_path / "pipe.html").is_fifo()
+        for _ in range(2):
+            assert run("hotline", command, "-o", made)[0] == 0
+    names = sorted(one.name for one in tmp_path.iterdir() if one.is_file())
+    assert names == ["made", "made.html", "photo.html"]
+
+
+def test_a_page_is_written_to_the_name_of_one_only(run, desk, tmp_path):
+    """Where a name ends otherwise, what was asked for is something else, such as a table."""
+    (tmp_path / "results.jsonl").write_text("")
+    for name in ("x.txt", "x.pdf", "x"):
+        for call in (("hotline", "page"), ("report", tmp_path / "results.jsonl")):
+            code, told = run(*call, "-o", tmp_path / name)
+            assert (code, f"{name} is none of: NAME.html" in told) == (2, True)
+    assert run("hotline", "page", "-o", tmp_path / "x.csv")[0] == 2
+    for end in (".html", ".HTML"):
+        assert run("hotline", "page", "-o", tmp_path / f"y{end}")[0] == 0
+    assert [one.name for one in tmp_path.glob("x*")] == []
 
 
 def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
