@@ -206,7 +206,7 @@ def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path)
     own = tmp_path / "helplines.toml"
     checked = [f'["{one.id}"]\nchecked = "2026-11-25"\n' for one in helplines.load()]
     for name in ("status", "page"):
-        call = ("hotline", name, "-o", tmp_path / "made")
+        call = ("hotline", name, "-o", tmp_path / f"{name}.html")
         assert "not been checked by the operator: emc-helpline" in run(*call)[1]
         own.write_text("".join(checked[1:]))
         told = run(*call, "--helplines", own)[1]
