@@ -297,12 +297,15 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     shown = run("case", "show", case)[1]
     assert "meta has removed it" in shown
     assert "meta: removed (duty): copies" in shown
+    assert all(f"notified, by amina: {one}: x" in shown for one in ("meta", "tiktok"))
+    assert f"The hotline's list: {case}/item, confirmed" in shown
     assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
     code, told = run("case", "reverse", case, *who)
     assert (code, "Tell meta" in told) == (0, True)
     reversed_ = run("case", "show", case)[1]
     assert ("Basis:" in shown, "Basis:" in reversed_) == (True, False)
+    assert f"The hotline's list: {case}/item, taken off the list" in reversed_
     assert run("case", "list", "--state", "received") == (0, "")
     assert case in run("case", "list", "--state", "refused")[1]
 
