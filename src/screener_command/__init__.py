@@ -17,7 +17,8 @@ from typing import NoReturn
 
 def main() -> None:
     """Run the command line: see `screener.cli`."""
-    sys.excepthook = sys.__excepthook__
+    if sys.excepthook is _end_unloaded:
+        sys.excepthook = sys.__excepthook__
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # else somebody wants it otherwise
         signal.signal(signal.SIGINT, _end)
