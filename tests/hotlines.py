@@ -84,7 +84,7 @@ def listed(desk):
     known = HashList.open(desk.folder / "hotline.list")
     found = {}
     for one in desk.cases():
-        for entry in one.entries:
+        for entry, _ in one.entries:
             for shown in known.show(entry):
                 found[shown.source, shown.entry] = str(shown.state)
     assert sum(known.states.values()) == len(found)

@@ -240,7 +240,7 @@ def left(desk):
             [(event.state, event.by, event.reason) for event in one.events],
             [(s.partner, s.acknowledged, s.removed) for s in one.sent],
             sorted(
-                str(shown.state) for entry in one.entries for shown in desk.own_list.show(entry)
+                str(shown.state) for entry, _ in one.entries for shown in desk.own_list.show(entry)
             ),
         )
         for one in desk.cases()

@@ -1,6 +1,7 @@
 """The audit log: a line a decision, and any edit is found."""
 
 import base64
+import errno
 import hashlib
 import itertools
 import json
@@ -559,6 +560,19 @@ def test_a_full_disk_leaves_whole_lines(engine, tmp_path):
     found = audit.verify(tmp_path / "log")
     assert not found.trouble
     assert found.decisions > 3
+
+
+def test_a_head_that_finds_no_room_is_an_error_that_names_it(engine, tmp_path, monkeypatch):
+    """As a line does: somebody has to know which disk is full."""
+
+    class Full(disk.Disk):
+        def write(self, handle, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(disk, "current", Full())
+    with pytest.raises(OSError, match="No space") as caught:
+        audit.open_log(tmp_path / "log", engine)
+    assert caught.value.filename == str(tmp_path / "log.head")
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 180, 1 << 16])

@@ -369,18 +369,20 @@ def test_the_command_writes_a_page_for_its_owner_only(known, benign, tmp_path):
     assert len(told["matching"]) == 1
 
 
-@pytest.mark.parametrize("given", ["the list", "the policy", "a picture", "no folder"])
+@pytest.mark.parametrize("given", ["the list", "the policy", "a picture", "no folder", "no page"])
 def test_the_page_is_written_over_nothing_else(known, benign, tmp_path, given):
     """A call that would destroy the list, the policy or a picture, or could not write its page, is
     refused before anything is hashed, and costs no file.
     """
-    policy = tmp_path / "policy.toml"
+    policy, picture = tmp_path / "policy.html", tmp_path / "picture.html"
     policy.write_text("[radius]\npdq = 20\n")
+    picture.write_bytes((benign / "holiday-20.png").read_bytes())
     output = {
-        "the list": known.path / "records.sqlite",
+        "the list": known.path / "page.html",
         "the policy": policy,
-        "a picture": benign / "holiday-20.png",
+        "a picture": picture,
         "no folder": tmp_path / "none" / "page.html",
+        "no page": tmp_path / "page.txt",
     }[given]
     before = output.read_bytes() if output.exists() else None
     done = screener(

@@ -391,19 +391,20 @@ def test_an_interrupt_while_the_library_is_loaded_ends_with_130(tmp_path, ignore
     assert (process.returncode, told) == ((7, b"") if ignored else (130, b"interrupted\n"))
 
 
+@pytest.mark.parametrize("call", [["-c", "import screener_command as one; one.main()"],
+                                  ["-m", "screener"]])  # fmt: skip
 @pytest.mark.parametrize("trouble", ["a kernel", "a library"])
-def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path, trouble):
+def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path, trouble, call):
     """Where the machine has no such kernel, or lacks what the core or a dependency was linked to:
     a sentence, and not Python's 1.
     """
-    environment = dict(os.environ)
+    path = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     if trouble == "a kernel":
         environment["SCREENER_KERNEL"] = "mmx"
     else:
         (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
-    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
-    call = [sys.executable, "-c", f"{start}; import screener_command as one; one.main()"]
-    call += ["scan", str(IMAGES / "alley.jpg"), "--list", str(known)]
+    call = [sys.executable, *call, "scan", IMAGES / "alley.jpg", "--list", known]
 
     done = subprocess.run(call, capture_output=True, text=True, timeout=60, env=environment)
 

@@ -206,7 +206,7 @@ def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path)
     own = tmp_path / "helplines.toml"
     checked = [f'["{one.id}"]\nchecked = "2026-11-25"\n' for one in helplines.load()]
     for name in ("status", "page"):
-        call = ("hotline", name, "-o", tmp_path / "made")
+        call = ("hotline", name, "-o", tmp_path / f"{name}.html")
         assert "not been checked by the operator: emc-helpline" in run(*call)[1]
         own.write_text("".join(checked[1:]))
         told = run(*call, "--helplines", own)[1]
@@ -297,12 +297,15 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     shown = run("case", "show", case)[1]
     assert "meta has removed it" in shown
     assert "meta: removed (duty): copies" in shown
+    assert all(f"notified, by amina: {one}: x" in shown for one in ("meta", "tiktok"))
+    assert f"The hotline's list: {case}/item, confirmed" in shown
     assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
     code, told = run("case", "reverse", case, *who)
     assert (code, "Tell meta" in told) == (0, True)
     reversed_ = run("case", "show", case)[1]
     assert ("Basis:" in shown, "Basis:" in reversed_) == (True, False)
+    assert f"The hotline's list: {case}/item, taken off the list" in reversed_
     assert run("case", "list", "--state", "received") == (0, "")
     assert case in run("case", "list", "--state", "refused")[1]
 
@@ -384,14 +387,15 @@ def test_what_is_known_by_its_hashes_is_told_to_tell_no_address(run, desk, tmp_p
 
 
 def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
-    """One among others costs itself; where none is one, the exit code says so."""
+    """One among others costs itself; that it was not taken, the exit code says as well."""
     (tmp_path / "x").write_text("x")
     code, told = run("case", "import", tmp_path / "x", "--by", "amina")
     assert (code, "no report to a hotline" in told) == (2, True)
     run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
         tmp_path / "r")  # fmt: skip
     code, told = run("case", "import", tmp_path / "x", tmp_path / "r", "--by", "amina")
-    assert (code, "a new case" in told) == (0, True)
+    assert (code, "a new case" in told) == (2, True)
+    assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
 
 
 def test_a_notice_that_cannot_be_written_is_due_still(run, desk):
@@ -448,35 +452,51 @@ def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path
     assert not desk.own_list.matchable
 
 
-@pytest.mark.parametrize("command", ["status", "page"])
-def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path, command):
+def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path):
     """Not over the hotline's own files, of which the key and the casebook are lost for good, nor
     over a picture; over what it wrote itself, and over an empty file, it is.
     """
-    photo = tmp_path / "photo.jpg"
+    photo = tmp_path / "photo.html"
     photo.write_bytes(b"\xff\xd8\xff\xe0")
-    for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
-        before = one.read_bytes()
-        code, told = run("hotline", command, "-o", one, "--language", "fr")
-        assert (code, "contient autre chose" in told) == (2, True)
-        assert one.read_bytes() == before
-    os.mkfifo(tmp_path / "pipe")
-    assert run("hotline", command, "-o", tmp_path / "pipe")[0] == 2
-    assert (tmp_path / "pipe").is_fifo()
+    os.mkfifo(tmp_path / "pipe.html")
     (tmp_path / "made").touch()
-    for _ in range(2):
-        assert run("hotline", command, "-o", tmp_path / "made")[0] == 0
-    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["made", "photo.jpg"]
+    for command, made in (("status", tmp_path / "made"), ("page", tmp_path / "made.html")):
+        for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
+            before = one.read_bytes()
+            code, told = run("hotline", command, "-o", one, "--language", "fr")
+            assert code == 2
+            assert "contient autre chose" in told or (command == "page" and one != photo)
+            assert one.read_bytes() == before
+        assert run("hotline", command, "-o", tmp_path / "pipe.html")[0] == 2
+        assert (tmp_path / "pipe.html").is_fifo()
+        for _ in range(2):
+            assert run("hotline", command, "-o", made)[0] == 0
+    names = sorted(one.name for one in tmp_path.iterdir() if one.is_file())
+    assert names == ["made", "made.html", "photo.html"]
+
+
+def test_a_page_is_written_to_the_name_of_one_only(run, desk, tmp_path):
+    """Where a name ends otherwise, what was asked for is something else, such as a table."""
+    (tmp_path / "results.jsonl").write_text("")
+    for name in ("x.txt", "x.pdf", "x"):
+        for call in (("hotline", "page"), ("report", tmp_path / "results.jsonl")):
+            code, told = run(*call, "-o", tmp_path / name)
+            assert (code, f"{name} is none of: NAME.html" in told) == (2, True)
+    assert run("hotline", "page", "-o", tmp_path / "x.csv")[0] == 2
+    for end in (".html", ".HTML"):
+        assert run("hotline", "page", "-o", tmp_path / f"y{end}")[0] == 0
+    assert [one.name for one in tmp_path.glob("x*")] == []
 
 
 def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
     """The space that French has before a colon stands there, and nothing in its place: it is of the
-    sentence, and not of the partner's file.
+    sentence, and not of the partner's file. The exit code says that one could not be read.
     """
     answers = desk.folder / "to/meta/acknowledgements"
     answers.mkdir(parents=True)
     (answers / "a.json").symlink_to(desk.folder / "hotline.key")
-    told = run("case", "acknowledge", "--by", "amina", "--language", "fr")[1]
+    code, told = run("case", "acknowledge", "--by", "amina", "--language", "fr")
+    assert code == 2
     assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
 
 

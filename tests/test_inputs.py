@@ -465,7 +465,7 @@ def test_what_may_not_be_read_is_named(tmp_path):
 
 
 def test_a_named_file_that_may_not_be_read_costs_itself_only(make_list, tmp_path, monkeypatch):
-    """As below a folder: whatever a shell makes of a pattern, the others are screened."""
+    """As below a folder: of what a shell makes of a pattern, the others are screened and hashed."""
     known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
     for name in "ab":
         (tmp_path / name).touch()
@@ -475,6 +475,7 @@ def test_a_named_file_that_may_not_be_read_costs_itself_only(make_list, tmp_path
     call = ["scan", str(tmp_path / "a"), str(tmp_path / "b"), "--list", str(known.path)]
     assert cli.main([*call, "-o", str(out)], standalone_mode=False) == 3
     assert len(out.read_text().splitlines()) == 2
+    assert cli.main(["hash", *call[1:3], "--kinds", "md5"], standalone_mode=False) == 3
 
 
 def test_files_that_vanish_under_a_scan_have_their_results(make_list, tmp_path):

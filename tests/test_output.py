@@ -8,14 +8,16 @@ import os
 import random
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import screener
 
 from screener import HashList, Screener, output
+from screener.agreement import Agreement, Rule
 from screener.errors import OutputError, WorkerError
-from screener.result import ListState, MediaFacts, Reason, Result, Verdict
+from screener.result import Appearance, ListState, Match, MediaFacts, Reason, Result, Verdict
 
 
 def test_lines_come_out_as_they_went_in(tmp_path):
@@ -50,6 +52,28 @@ def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
         line = result.to_json()
 
         assert line == json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def test_times_of_a_line_are_told_to_the_microsecond():
+    """The time of a frame is computed, and what is behind is of that, not of the video."""
+    noisy, told = 1.0010000000000001, 1.001
+    match = Match("l", "s", "e", "confirmed", "pdq", 0, 31, "upright", "full", 30, "frame", noisy,
+                  ())  # fmt: skip
+    video = Agreement(Rule.RUN, 0, 5, 6, 7, 8, (noisy, 6 * noisy), (noisy, noisy))
+    seen = Appearance("l", "s", "e", "confirmed", "pdq", 0, 2, ((noisy, 2 / 3),))
+    result = Result(
+        input="a", input_bytes=None, bytes=1, mtime_ns=None, verdict=Verdict.MATCH, reason=None,
+        detail=None, media=MediaFacts("video/mp4", 3, 4, 1, noisy),
+        matches=(match, replace(match, kind="vpdq", video=video)), beside=(), lists=(), policy="p",
+        versions=(), timeline=(seen,),
+    )  # fmt: skip
+
+    line = json.loads(result.to_json())
+
+    assert line["media"]["duration"] == told
+    assert [one["time"] for one in line["matches"]] == [told, told]
+    assert line["matches"][1]["video"]["input_span"] == [told, 6.006]
+    assert line["timeline"][0]["spans"] == [[told, 0.666667]]
 
 
 def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):

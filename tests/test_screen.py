@@ -380,13 +380,14 @@ def test_several_lists_are_searched_and_named(make_list, scene):
 
 
 def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
-    """A match could not say which list it came from."""
+    """A match could not say which list it came from; the message fits one list given twice too."""
     one = make_list([{"id": "a", "md5": "5a" * 16}])
     (tmp_path / "elsewhere").mkdir()
     other = HashList.create(tmp_path / "elsewhere" / "known.list")
 
-    with pytest.raises(ListError, match="known"):
-        Screener([one, other])
+    for pair in ([one, other], [one, one]):
+        with pytest.raises(ListError, match=r"2 lists are called known, .*: give each once, and"):
+            Screener(pair)
     with pytest.raises(ListError, match="at least one"):
         Screener([])
 

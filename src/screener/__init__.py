@@ -2,6 +2,7 @@
 
 import logging
 
+import screener_command as _command  # noqa: F401 - before what may not load: it tells so
 from screener import audit, output
 from screener.cache import HashCache
 from screener.errors import ScreenerError

@@ -217,6 +217,9 @@ class AuditFile:
         try:
             disk.current.write(handle, text)
             disk.current.sync(handle)
+        except OSError as error:  # of a descriptor, it has no name: a full disk, say
+            error.filename = error.filename or str(path)
+            raise
         finally:
             disk.current.close(handle)
         disk.current.rename(new, path)

@@ -16,6 +16,13 @@ ScreenerError
 """
 
 
+def cause(error: Exception) -> str:
+    """What went wrong by the word of the system, without its number and a file that may be one of
+    ours, or of whatever else raised it.
+    """
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 class ScreenerError(Exception):
     """Anything that this library raises on purpose."""
 

@@ -90,8 +90,8 @@ def measure(
     It takes about `seconds`, after the index files were read once; a large list searched at a
     large radius may take longer, since every figure needs some queries. Without `radius` each kind
     but digests is searched at 0, half of its default and its default, without `threads` by one and
-    by as many as there are cores for this process. Raises HashError for a radius, a number of
-    threads or a time that makes no sense.
+    by as many as there are cores for this process. Raises HashError for a radius that no kind has,
+    and for a number of threads or a time that makes no sense.
     """
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
@@ -106,10 +106,9 @@ def measure(
         for kind in kinds
         for bits in ((None,) if kind.digest else _radii(kind, radius))
     ]
-    near = [8 * kind.code_size for kind in kinds if not kind.digest]
-    if near and all(bits is None for _, bits in cells):
-        widest = max(near)
-        raise HashError(f"radius {min(radius)} is beyond the {widest} bits of the list")
+    widest = max((8 * kind.code_size for kind in kinds if not kind.digest), default=0)
+    if max(radius, default=0) > widest:
+        raise HashError(f"no kind of the list has a radius of {max(radius)} bits")
     known.warm()
     share = seconds / max(1, len(cells))
     figures = tuple(_figures(known, kind, bits, counts, share) for kind, bits in cells)

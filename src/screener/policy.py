@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from screener import toml_file
-from screener.errors import PolicyError
+from screener.errors import PolicyError, cause
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.limits import Limits
@@ -137,7 +137,7 @@ class Policy:
         try:
             settings = toml_file.read(path)
         except (OSError, ValueError) as error:
-            raise PolicyError(f"cannot read the policy file {path}: {error}") from error
+            raise PolicyError(f"cannot read the policy file {path}: {cause(error)}") from error
         try:
             return cls(**_checked_settings(settings))
         except PolicyError as error:

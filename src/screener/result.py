@@ -86,6 +86,7 @@ class Match:
         any.
         """
         line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        line["time"] = _seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["said"], line["opinions"], line["video"]
         if self.video is not None:
@@ -109,9 +110,14 @@ def _video(agreement: Agreement) -> dict[str, Any]:
         "agreeing": agreement.agreeing,
         "usable": agreement.usable,
         "agreeing_percent": _percent(agreement.agreeing, agreement.usable),
-        "input_span": [round(time, 3) for time in agreement.input_span],
-        "listed_span": [round(time, 3) for time in agreement.listed_span],
+        "input_span": [*map(_seconds, agreement.input_span)],
+        "listed_span": [*map(_seconds, agreement.listed_span)],
     }
+
+
+def _seconds(time: float) -> float:
+    """A time as it stands in a result line: to the microsecond; what is behind is of sums."""
+    return round(time, 6)
 
 
 def _percent(part: int, whole: int) -> float:
@@ -131,6 +137,13 @@ class MediaFacts:
     frames: int
     duration: float | None = None
     samples: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as they stand in a result line."""
+        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if self.duration is not None:
+            line["duration"] = _seconds(self.duration)
+        return line
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ class Appearance:
     def to_dict(self) -> dict[str, Any]:
         """The appearance as it stands in a result line."""
         line = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return line | {"spans": [list(span) for span in self.spans]}
+        return line | {"spans": [[*map(_seconds, span)] for span in self.spans]}
 
 
 @dataclass(frozen=True)
@@ -236,7 +249,7 @@ class Result:
             "mtime_ns": self.mtime_ns,
             "verdict": str(self.verdict),
             "reason": None if self.reason is None else str(self.reason),
-            "media": media and {name: getattr(media, name) for name in media.__dataclass_fields__},
+            "media": media and media.to_dict(),
             "matches": [match.to_dict() for match in self.matches],
             "beside": [match.to_dict() for match in self.beside],
             "timeline": [one.to_dict() for one in self.timeline],

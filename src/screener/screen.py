@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -56,9 +57,12 @@ class Screener:
             )
         if not self.lists:
             raise ListError("a Screener needs at least one list")
-        names = [one.name for one in self.lists]
-        if len(set(names)) < len(names):
-            raise ListError(f"two lists have one name ({', '.join(names)}): rename a folder")
+        name, often = Counter(one.name for one in self.lists).most_common(1)[0]
+        if often > 1:
+            raise ListError(
+                f"{often} lists are called {name}, and a match names its list: give each once, and"
+                " rename those that are others"
+            )
         for one in self.lists:
             _check_age(one, self.policy)
             warn_of_other_pixels(one)

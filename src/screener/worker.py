@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from screener import guard, standard_streams, starting
-from screener.errors import MediaError, WorkerError
+from screener.errors import MediaError, WorkerError, cause
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
@@ -121,9 +121,7 @@ class Worker(Generic[T]):
                 self._process.start()
         except OSError as error:
             self._close()
-            raise WorkerError(
-                f"no worker process can be started: {error.strerror or error}"
-            ) from error
+            raise WorkerError(f"no worker process can be started: {cause(error)}") from error
         except BaseException:  # it was started, and what ends the scan was held back until then
             self.kill()
             self._close()

@@ -16,6 +16,7 @@ from screener.calibrate import Calibration
 from screener.calibrate import calibrate as calibrate_list
 from screener.calibration_page import in_a_million
 from screener.commands.deciding import check_apart
+from screener.commands.mistakes import Named
 from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.cores import cores
@@ -36,8 +37,8 @@ from screener.printable import printable
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a page with plots here, readable by you only.",
+    type=Named(".html"),
+    help="Write a page with plots here, readable by you only: NAME.html.",
 )
 @POLICY
 @click.option("--names", is_flag=True, help="Name the pictures that match under the policy.")

@@ -97,7 +97,8 @@ def import_(
             click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
-    return listed(desk, say, *cases)
+    code = listed(desk, say, *cases)
+    return 2 if refused else code
 
 
 @case.command("list")
@@ -243,7 +244,7 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
                        why=unread.error), err=True)  # fmt: skip
-    return 0
+    return 2 if answers.unread else 0
 
 
 _ANSWERS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.mistakes import FILE, OUTPUT, Place, language_of
+from screener.commands.mistakes import FILE, OUTPUT, Named, Place, language_of
 from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language import Translator, translator
@@ -161,7 +161,7 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 @hotline.command()
 @STORE
 @click.option(
-    "-o", "--output", required=True, type=OUTPUT,
+    "-o", "--output", required=True, type=Named(".html"),
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
 @HELPLINES

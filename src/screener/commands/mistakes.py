@@ -58,6 +58,22 @@ class OneOf(click.Choice[str]):
             raise Unfit(marked("{value} is none of: {known}", value=value, known=known)) from None
 
 
+class Named(Place):
+    """The path of a file to write, whose name ends with what is written."""
+
+    def __init__(self, *ends: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._ends = ends
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path that ends with one of the ends; Unfit lists them."""
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in self._ends:
+            known = ", ".join(f"NAME{end}" for end in self._ends)
+            raise Unfit(marked("{value} is none of: {known}", value=path, known=known))
+        return path
+
+
 FILE = Place(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = Place(dir_okay=False, path_type=Path)
 

@@ -13,7 +13,7 @@ import click
 from screener import report as pages
 from screener import spreadsheet
 from screener.commands.hotline import HELPLINES, said, tell
-from screener.commands.mistakes import FILE, OUTPUT, Mistake, speaker
+from screener.commands.mistakes import FILE, OUTPUT, Mistake, Named, speaker
 from screener.commands.speaking import SPOKEN, Speaking, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import Language
@@ -55,11 +55,14 @@ def report() -> None:
     """
 
 
+_WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
+
+
 @report.command()
 @click.argument("results", type=FILE)
 @SPOKEN
 @click.option(
-    "-o", "--output", required=True, type=OUTPUT,
+    "-o", "--output", required=True, type=Named(*_WRITERS),
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
 )  # fmt: skip
 def page(results: Path, output: Path) -> int:
@@ -69,17 +72,11 @@ def page(results: Path, output: Path) -> int:
     generations and policies. It holds no picture, no script and no listed hash. The table has a
     row a match, and one for each result without.
     """
-    writers = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
-    if output.suffix.lower() not in writers:
-        raise Mistake(
-            marked("{file}: a name that ends with .html or .csv", file=output),
-            click.get_current_context(),
-        )
     if output.exists() and output.samefile(results):
         raise Mistake(
             marked("{file} is the file of results itself", file=output), click.get_current_context()
         )
-    unread = writers[output.suffix.lower()](results, output)
+    unread = _WRITERS[output.suffix.lower()](results, output)
     if unread:
         say = speaker()
         click.echo(say.plural("{n} line could not be read, and is not in it",

@@ -91,7 +91,7 @@ class Case:
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
     related: tuple[str, ...] = ()  # references of other cases that its reports touch
-    entries: tuple[str, ...] = ()  # its records in the hotline's own list
+    entries: tuple[tuple[str, str], ...] = ()  # its records in the hotline's own list, their states
     known: tuple[KnownMatch, ...] = ()
     proposed: str | None = None  # who holds it to be illegal, until a second person does too
     outcome: Outcome | None = None  # of its assessment

@@ -66,8 +66,8 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
         yield say("Outcome: {outcome}", outcome=say(OUTCOMES[case.outcome]))
     if case.basis is not None and case.outcome == "illegal":  # which it is the basis of
         yield say("Basis: {basis}", basis=case.basis)
-    for entry in case.entries:
-        yield say("In the hotline's list: {entry}", entry=entry)
+    for entry, state in case.entries:
+        yield say("The hotline's list: {entry}, {state}", entry=entry, state=LISTED[state])
     for event in case.events:
         yield say(
             "{time}: {state}, by {by}: {reason}", time=say.moment(event.at, zone),

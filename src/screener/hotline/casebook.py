@@ -98,6 +98,9 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
     came = connection.execute(
         "SELECT reference, received FROM reports WHERE in_case = ? ORDER BY number", (reference,)
     ).fetchall()
+    listed = connection.execute(
+        "SELECT entry, state FROM entries WHERE in_case = ? ORDER BY entry", (reference,)
+    )
     ours = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
     return Case(
         reference=reference,
@@ -111,7 +114,7 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({ours})", reference)),
         notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
         related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
-        entries=column("SELECT entry FROM entries WHERE in_case = ? ORDER BY entry"),
+        entries=tuple(listed),
         known=_known(connection, reference),
         proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,

@@ -59,8 +59,8 @@ def notify(
         (notice, case.reference, partner.id, casebook.stamp(at)),
     )
     casebook.note(
-        connection, case.reference, "notified", at=at, by=by, reason=reason, state="notified",
-        partner=partner.id, notice=notice,
+        connection, case.reference, "notified", at=at, by=by, state="notified", notice=notice,
+        partner=partner.id, reason=marked("{partner}: {why}", partner=partner.id, why=reason),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from screener.errors import ListError
+from screener.errors import ListError, cause
 from screener.lists import schema
 from screener.lists.schema import FORMAT
 from screener.version import __version__
@@ -47,7 +47,7 @@ def create(folder: Path) -> None:
         sync_folder(folder.parent)
     except (OSError, sqlite3.Error) as error:
         _remove_fresh(fresh)
-        raise ListError(f"cannot create the list {folder}: {error}") from error
+        raise ListError(f"cannot create the list {folder}: {cause(error)}") from error
 
 
 def _fill(connection: sqlite3.Connection) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from screener.errors import IndexFileError, ListError
+from screener.errors import IndexFileError, ListError, cause
 from screener.hashing.hash import KINDS
 from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing, schema
@@ -256,7 +256,8 @@ def _list_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise ListError(f"cannot write to the list {folder}, nothing changed: {error}") from error
+        message = f"cannot write to the list {folder}, nothing changed: {cause(error)}"
+        raise ListError(message) from error
 
 
 def _another(folder: Path) -> ListError:

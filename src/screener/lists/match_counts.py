@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from screener.errors import ListError
+from screener.errors import ListError, cause
 from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
 
@@ -210,4 +210,4 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                 )
             yield connection
     except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {error}") from error
+        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from error

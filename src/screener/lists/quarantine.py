@@ -141,6 +141,8 @@ def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
     """The rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:
+        if one >> 63:  # no row has such a number, and SQLite holds none
+            continue
         held = connection.execute(
             "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
             " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",

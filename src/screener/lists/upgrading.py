@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from screener.errors import IndexFileError, ListError
+from screener.errors import IndexFileError, ListError, cause
 from screener.hashing.hash import KINDS, Hash
 from screener.index.held import one_at_a_time
 from screener.lists import database, frames, generations, segments
@@ -34,7 +34,8 @@ def upgrade(folder: Path) -> bool:
     except IndexFileError as error:
         raise ListError(f"cannot upgrade the list {folder} now: {error}") from error
     except (sqlite3.Error, OSError) as error:
-        raise ListError(f"cannot upgrade the list {folder}, nothing changed: {error}") from error
+        message = f"cannot upgrade the list {folder}, nothing changed: {cause(error)}"
+        raise ListError(message) from error
     return True
 
 

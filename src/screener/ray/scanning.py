@@ -15,7 +15,7 @@ import ray
 from screener import starting
 from screener.cache import HashCache
 from screener.cores import cores
-from screener.errors import ClusterError
+from screener.errors import ClusterError, cause
 from screener.finished import Finished
 from screener.inputs import FilePath, places
 from screener.ray import nodes
@@ -108,8 +108,8 @@ def _knock(where: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
     except (OSError, OverflowError, UnicodeError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise ClusterError(f"no Ray cluster at {where}: nobody answers there ({why})") from None
+        message = f"no Ray cluster at {where}: nobody answers there ({cause(error)})"
+        raise ClusterError(message) from None
 
 
 def _join(where: str) -> None:
