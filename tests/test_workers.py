@@ -343,7 +343,7 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
 
 def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):
     """After three of them, the file that was next is taken to be the cause; and the scan waits."""
-    for name in ("_close", "_start"):
+    for name in ("_start",):
         monkeypatch.setattr(Worker, name, lambda self: None)
     for said in (0.0, 7e9, 0.5, -1.0, float("nan"), float("inf")):
         worker = Worker(Counting())
@@ -434,6 +434,42 @@ def test_what_ends_a_scan_while_a_worker_starts_leaves_no_word_of_it_and_no_proc
     done = subprocess.run([sys.executable, script, name], capture_output=True, text=True)
 
     assert (done.stdout, done.stderr) == ("ended 1\ngone True\n", "")
+
+
+def test_a_worker_that_nobody_closes_ends():
+    """As where an interrupt comes when it was started, and before anybody knows of it: a service
+    that goes on would have the process as long as it lives.
+    """
+    worker = Worker(Counting())
+    process = worker._process.pid
+    del worker
+
+    assert soon(lambda: process not in {one.pid for one in multiprocessing.active_children()})
+
+
+def test_a_process_that_is_forked_from_a_scan_ends_none_of_its_workers(at_work, tmp_path):
+    """Whatever it drops or closes: the file under way would be told as one that crashed."""
+    worker = at_work(Waiting(), tmp_path / "a")
+    until_begun(worker)
+    child = os.fork()
+    if not child:
+        worker.close()
+        os._exit(0)
+
+    assert os.waitpid(child, 0)[1] == 0
+    (tmp_path / "a").touch()
+    assert first_done(worker) == "done"
+    assert worker._process.is_alive()
+
+
+def soon(holds):
+    """Whether something comes to hold."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @pytest.fixture
