@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
@@ -120,18 +121,31 @@ def make_private(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
-    """A text file that only its owner may read, written anew; OutputError where what is there is
-    not of that sort, OSError with its name where it cannot be written.
+    """A text file that only its owner may read, written anew: it appears whole when the body is
+    done, and until then what is there stays, also where an interrupt comes. OutputError where what
+    is there is not of that sort, OSError with its name where it cannot be written.
     """
     check_sort(path, sort)
+    path = os.fspath(path)
+    real = os.path.realpath(path)  # where a link leads
+    fresh = os.path.join(os.path.dirname(real), f".{secrets.token_hex(8)}.new")
+    if os.path.exists(path) and not os.path.isfile(path):  # a device, which is nobody's to replace
+        fresh = path
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    make_private(descriptor)
     try:
+        descriptor = os.open(fresh, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
             yield stream
-    except OSError as error:  # of a descriptor, it has no name: a full disk, say
-        error.filename = error.filename or os.fspath(path)
+        if fresh != path:
+            os.replace(fresh, real)
+    except BaseException as error:
+        if fresh != path:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+        # Of a descriptor, it has no name: a full disk, say.
+        if isinstance(error, OSError) and error.filename in (None, fresh):
+            error.filename = path
+            error.filename2 = None
         raise
 
 
