@@ -375,7 +375,7 @@ def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, 
         log.write(engine.match([], input=long[:-1000]))
     killed = audit.open_log(tmp_path / "log", engine)
     killed.write(engine.match([], input=long))
-    os.close(killed._file._descriptor)
+    killed._file._claimed.file.close()
 
     write(tmp_path / "log", engine, 1)
 
@@ -417,7 +417,7 @@ def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, clos
         write(log, engine, 1)
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._file._descriptor)
+    crashed._file._claimed.file.close()
     whole = log.read_bytes()
     log.write_bytes(whole + b'{"audit":1,"line":9')
     before = audit.verify(log)
@@ -438,7 +438,7 @@ def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
     log = tmp_path / "log"
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._file._descriptor)
+    crashed._file._claimed.file.close()
 
     found = audit.verify(log)
 

@@ -39,8 +39,6 @@ class AuditFile:
         self._torn = found.torn
         self._covered = found.covered
         self._key = key
-        self.closed = False
-        """Whether others may write to it, and nothing can be added any more."""
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
 
@@ -101,8 +99,12 @@ class AuditFile:
     def give_up(self) -> None:
         """Let others write to it, as it was when it was claimed; nothing once it is closed."""
         if not self.closed:
-            self.closed = True
             give_up(self._path, self._claimed)
+
+    @property
+    def closed(self) -> bool:
+        """Whether others may write to it, and nothing can be added any more."""
+        return self._claimed.file.closed
 
     @property
     def is_own(self) -> bool:
@@ -224,9 +226,7 @@ class AuditFile:
 
     def close(self) -> None:
         """Let others write to it; nothing once it is closed."""
-        if not self.closed:
-            self.closed = True
-            close(self._claimed)
+        close(self._claimed)
 
 
 _CHUNK = 1 << 16

@@ -12,6 +12,7 @@ import secrets
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from io import FileIO
 from os import PathLike
 from typing import NamedTuple, TextIO
 
@@ -22,14 +23,20 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 class Claim(NamedTuple):
-    """An open descriptor, whether it is of a regular file, whether that was made for it, and the
-    file's lock; a device has none.
+    """An open file, whether it is a regular one, whether that was made for it, and its lock; a
+    device has none. It is closed with this, also where nobody comes to close it, as an interrupt
+    may come between any two steps: a program that goes on can claim it again.
     """
 
-    descriptor: int
+    file: FileIO
     regular: bool
     made: bool
     lock: Lock | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """That of the file."""
+        return self.file.fileno()
 
     @property
     def is_own(self) -> bool:
@@ -60,13 +67,13 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
     """
     flags |= os.O_CREAT | _CLOEXEC
     try:
-        descriptor, made = os.open(path, flags | os.O_EXCL, 0o600), True
+        file, made = _opened(path, flags | os.O_EXCL), True
     except FileExistsError:
-        descriptor, made = os.open(path, flags, 0o600), False
-    claimed = Claim(descriptor, stat.S_ISREG(os.fstat(descriptor).st_mode), made)
+        file, made = _opened(path, flags), False
+    claimed = Claim(file, stat.S_ISREG(os.fstat(file.fileno()).st_mode), made)
     try:
         if claimed.regular:
-            claimed = claimed._replace(lock=_lock(path, descriptor))
+            claimed = claimed._replace(lock=_lock(path, file.fileno()))
         if sort is not None:
             check_sort(path, sort)
     except BaseException:
@@ -87,11 +94,12 @@ def give_up(path: str | PathLike[str], claimed: Claim) -> None:
 
 
 def close(claimed: Claim) -> None:
-    """Close a file that was written to by its descriptor."""
-    try:
-        claimed.release()
-    finally:
-        os.close(claimed.descriptor)
+    """Close a file that was written to by its descriptor; nothing where it is closed."""
+    if not claimed.file.closed:
+        try:
+            claimed.release()
+        finally:
+            claimed.file.close()
 
 
 def check_sort(path: str | PathLike[str], sort: Sort) -> None:
@@ -147,6 +155,10 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
             error.filename = path
             error.filename2 = None
         raise
+
+
+def _opened(path: str | PathLike[str], flags: int) -> FileIO:
+    return FileIO(os.fspath(path), "r+b", opener=lambda path, _: os.open(path, flags, 0o600))
 
 
 def _lock(path: str | PathLike[str], descriptor: int) -> Lock:
