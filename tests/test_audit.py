@@ -661,6 +661,23 @@ def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkey
     assert (found.decisions, found.closed, found.trouble) == (0, True, ())
 
 
+def test_ctrl_c_while_the_head_is_written_leaves_nothing_beside_it(engine, tmp_path, monkeypatch):
+    """The log is gone on with from the head that there is."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    log = audit.open_log(tmp_path / "log", engine)
+    monkeypatch.setattr(disk.current, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.close()
+    monkeypatch.undo()
+
+    assert {path.name for path in tmp_path.glob("log*")} == {"log", "log.head"}
+    audit.open_log(tmp_path / "log", engine).close()
+    assert audit.verify(tmp_path / "log").closed
+
+
 @pytest.mark.parametrize("place_of", ["before", "after"])
 def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
     engine, tmp_path, monkeypatch, place_of

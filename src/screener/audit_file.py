@@ -215,13 +215,17 @@ class AuditFile:
         path = head_path(self._path)
         new = path.with_name(f"{path.name}.new")
         new.unlink(missing_ok=True)
-        handle = disk.current.create(new)
         try:
-            disk.current.write(handle, text)
-            disk.current.sync(handle)
-        finally:
-            disk.current.close(handle)
-        disk.current.rename(new, path)
+            handle = disk.current.create(new)
+            try:
+                disk.current.write(handle, text)
+                disk.current.sync(handle)
+            finally:
+                disk.current.close(handle)
+            disk.current.rename(new, path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
         disk.current.sync_folder(path.parent)
 
     def close(self) -> None:
