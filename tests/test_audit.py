@@ -376,7 +376,7 @@ def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, 
         log.write(engine.match([], input=long[:-1000]))
     killed = audit.open_log(tmp_path / "log", engine)
     killed.write(engine.match([], input=long))
-    os.close(killed._file._descriptor)
+    killed._file._claimed.file.close()
 
     write(tmp_path / "log", engine, 1)
 
@@ -418,7 +418,7 @@ def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, clos
         write(log, engine, 1)
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._file._descriptor)
+    crashed._file._claimed.file.close()
     whole = log.read_bytes()
     log.write_bytes(whole + b'{"audit":1,"line":9')
     before = audit.verify(log)
@@ -439,7 +439,7 @@ def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
     log = tmp_path / "log"
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
-    os.close(crashed._file._descriptor)
+    crashed._file._claimed.file.close()
 
     found = audit.verify(log)
 
@@ -673,6 +673,23 @@ def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkey
 
     found = audit.verify(tmp_path / "log")
     assert (found.decisions, found.closed, found.trouble) == (0, True, ())
+
+
+def test_ctrl_c_while_the_head_is_written_leaves_nothing_beside_it(engine, tmp_path, monkeypatch):
+    """The log is gone on with from the head that there is."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    log = audit.open_log(tmp_path / "log", engine)
+    monkeypatch.setattr(disk.current, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.close()
+    monkeypatch.undo()
+
+    assert {path.name for path in tmp_path.glob("log*")} == {"log", "log.head"}
+    audit.open_log(tmp_path / "log", engine).close()
+    assert audit.verify(tmp_path / "log").closed
 
 
 @pytest.mark.parametrize("place_of", ["before", "after"])

@@ -1,7 +1,6 @@
 """The opening of an audit log: nothing that was done to it between two runs is laundered."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -179,7 +178,7 @@ def begun(place, engine, tmp_path, monkeypatch, request):
         killed = audit.open_log(log, engine, key=key)
     for name in "ab":
         killed.write(engine.match([], input=name))
-    os.close(killed._file._descriptor)
+    killed._file._claimed.file.close()
     return SimpleNamespace(log=log, head=tmp_path / "log.head", heads=heads, key=key, public=public)
 
 
@@ -234,7 +233,7 @@ def test_lines_of_a_killed_run_are_told(engine, tmp_path):
     killed = audit.open_log(log, engine)
     for name in "abc":
         killed.write(engine.match([], input=name))
-    os.close(killed._file._descriptor)
+    killed._file._claimed.file.close()
 
     write(log, engine, 1)
 

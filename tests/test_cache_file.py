@@ -1,7 +1,9 @@
 """The file of a cache: used by several at once, damaged, of another version, and no other file."""
 
+import contextlib
 import sqlite3
 import stat
+import sys
 import threading
 
 import pytest
@@ -218,3 +220,23 @@ def test_a_cache_that_is_another_file_too_is_refused(known, picture, filled, tmp
     made = {path.name for path in tmp_path.iterdir()}
     assert made.isdisjoint({"c-wal", "a", "a.head", "o"})
     assert not (known.path / "x").exists()
+
+
+def test_an_interrupt_when_a_transaction_was_just_begun_says_nothing_of_it(tmp_path, monkeypatch):
+    """It is rolled back where the file is closed: of what comes behind that nobody is told."""
+    enter, told = contextlib._GeneratorContextManager.__enter__, []
+
+    def entered(manager):
+        given = enter(manager)
+        if manager.gen.__name__ == "writing":
+            raise KeyboardInterrupt
+        return given
+
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(contextlib._GeneratorContextManager, "__enter__", entered)
+        HashCache.open(tmp_path / "c.cache")
+
+    assert not told
+    with HashCache.open(tmp_path / "c.cache") as cache:
+        assert not len(cache)

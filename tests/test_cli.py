@@ -564,6 +564,40 @@ def test_a_stop_that_comes_where_nothing_can_be_raised_is_not_lost():
     assert (ended.returncode, ended.stderr.split()) == (130, ["interrupted"])
 
 
+@pytest.mark.parametrize(
+    ("amid", "behind", "code"), [(True, "_fault", 130), (False, "_flushed", 130),
+                                 (False, "_hear_no_more", 0)]
+)  # fmt: skip
+def test_a_stop_breaks_nothing_off(amid, behind, code):
+    """Neither one that comes twice, as of who presses Ctrl-C twice or of `timeout`, nor one that
+    comes behind the command: what is open is closed, and no traceback is told.
+    """
+    call = f"""
+        import os, signal
+        from screener import cli
+
+        def stop():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        @cli.cli.command()
+        def command():
+            try:
+                {amid} and stop()
+            finally:
+                {amid} and stop()
+                print("closed")
+
+        real = cli.{behind}
+        cli.{behind} = lambda *given: (real(*given), stop())[0]
+        cli.main()
+    """
+    call = [sys.executable, "-c", textwrap.dedent(call), "command"]
+    ended = subprocess.run(call, capture_output=True, text=True, timeout=50)
+
+    assert (ended.returncode, ended.stdout) == (code, "closed\n")
+    assert ended.stderr.strip() in ("", "interrupted")
+
+
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):
     """A radius of 0 keeps the half-size copy out; digests only clears what has no digest listed."""
     policy = tmp_path / "policy.toml"

@@ -409,6 +409,29 @@ def test_an_export_that_fails_leaves_what_was_there(known, tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_an_export_that_is_interrupted_leaves_what_was_there(
+    known, tmp_path, keys, monkeypatch, before
+):
+    """A file with a manifest of another, and without its signature, would be of no use."""
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "x.csv"
+    if before:
+        known.export(path, format="csv", audience="own", key=keys[0])
+    held = {one: one.read_bytes() for one in path.parent.iterdir()}
+    sign = exporting.manifest.sign
+
+    def interrupted(*given, **how):
+        sign(*given, **how)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting.manifest, "sign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        known.export(path, format="csv", audience="own", sources=["open"], key=keys[0])
+
+    assert {one: one.read_bytes() for one in path.parent.iterdir()} == held
+
+
 def test_nothing_an_export_tells_holds_a_hash(known, tmp_path):
     """Neither report, manifest nor error has a value of the list in it."""
     told = []

@@ -4,6 +4,7 @@ can do in them; with a browser where there is one.
 
 import http.server
 import json
+import os
 import re
 import shutil
 import stat
@@ -233,8 +234,10 @@ def test_addresses_and_references_keep_their_order_in_arabic(tmp_path):
     assert SHA1 not in text
 
 
-def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path):
-    """0600; a page that cannot be written leaves the old one and nothing beside it."""
+def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path, monkeypatch):
+    """0600; a page that cannot be written, or is broken off, leaves the old one and nothing beside
+    it.
+    """
     path = tmp_path / "status.html"
     for _ in range(2):
         status_page.write_html(path, cases(), now=NOW, language="fr", hotline=HOTLINE)
@@ -245,6 +248,13 @@ def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path):
         status_page.write_html(
             tmp_path / "folder", cases(), now=NOW, language="fr", hotline=HOTLINE
         )
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        status_page.write_html(path, [], now=NOW, language="fr", hotline=HOTLINE)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "status.html"]
 
 

@@ -1,5 +1,6 @@
 """Imports are all or nothing: kills, two writers, full disks, readers of old generations."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from screener.commands import opening
 from screener.errors import ListError
 from screener.index import held, tiers
 from screener.index.hamming import HammingIndex
@@ -392,17 +394,56 @@ def test_a_file_that_goes_while_it_is_locked_is_gone(tmp_path, monkeypatch):
         held.hold(file)
 
 
-def test_a_killed_creation_leaves_no_list(tmp_path, monkeypatch):
-    """The folder appears under its name complete or not at all."""
+@pytest.mark.parametrize("trouble", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
+def test_a_creation_that_is_broken_off_leaves_no_list(tmp_path, monkeypatch, trouble):
+    """The folder appears under its name complete or not at all, and no other name stays."""
 
     def failing(*rest):
-        raise OSError(errno.EIO, "broken")
+        raise trouble
 
     monkeypatch.setattr(database.os, "rename", failing)
-    with pytest.raises(ListError, match="cannot create"):
+    with pytest.raises((ListError, KeyboardInterrupt)):
         HashList.create(tmp_path / "new.list")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["_open", "one_at_a_time", "writing", "rename"])
+def test_an_interrupt_between_two_steps_leaves_no_list_that_was_made_for_the_import(
+    tmp_path, monkeypatch, step
+):
+    """At its opening, where its lock was just taken, or while a list that a file was refused by is
+    taken away; at once, though what was interrupted may hold the lock.
+    """
+    file = tmp_path / "s.csv"
+    file.write_text(rows([]) + "e,zz,zz,\n" if step == "rename" else rows([1]))
+    enter, rename = contextlib._GeneratorContextManager.__enter__, Path.rename
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    def entered(manager):
+        given = enter(manager)
+        if manager.gen.__name__ == step:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return given
+
+    def renamed(path, to):
+        if path.name == "new.list":
+            rename(path, to)
+            raise KeyboardInterrupt
+
+    if step == "_open":
+        monkeypatch.setattr(HashList, step, interrupted)
+    elif step == "rename":
+        monkeypatch.setattr(Path, step, renamed)
+    else:
+        monkeypatch.setattr(contextlib._GeneratorContextManager, "__enter__", entered)
+    with pytest.raises(KeyboardInterrupt), opening.open_or_create(tmp_path / "new.list") as made:
+        made.import_file(file, source="s")
+
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_pending_log_is_read(known):

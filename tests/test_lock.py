@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from screener import HashList, Screener, audit, output
+from screener import HashList, Screener, audit, audit_file, calibration_page, claim, output
 from screener.calibration_page import claimed
 from screener.hotline import delivery
+from screener.index import held as index_held
 from screener.index.held import one_at_a_time
 
 fcntl = pytest.importorskip("fcntl")
@@ -94,3 +95,31 @@ def test_a_process_forked_while_a_file_is_written_does_not_end_its_turn(tmp_path
     finally:
         if child == 0:
             os._exit(0)
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+@pytest.mark.parametrize("step", ["claim", "Lock"])
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_an_interrupt_when_a_file_was_just_taken_keeps_nobody_out(
+    tmp_path, monkeypatch, hold, step
+):
+    """A program that goes on after it could not write there any more until its end."""
+    path = tmp_path / "held"
+
+    def interrupted(taking):
+        def taken(*given, **how):
+            held.append(taking(*given, **how))
+            raise KeyboardInterrupt
+
+        return taken
+
+    held = []
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        for module in (output, audit_file, calibration_page, claim, delivery, index_held):
+            if hasattr(module, step):
+                patched.setattr(module, step, interrupted(getattr(module, step)))
+        with hold(path):
+            pass
+    held.clear()
+
+    assert not path.exists() or not is_locked(path)

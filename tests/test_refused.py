@@ -170,8 +170,11 @@ def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, e
     assert held(place) == before
 
 
-def test_an_interrupt_before_the_first_result_is_a_run(place):
-    """The output is begun, and the log says that the run was broken off."""
+def test_an_interrupt_before_the_first_result_is_a_run_and_costs_no_results(place):
+    """The log says that it was broken off; who stops it since the output is the wrong one keeps
+    what that holds.
+    """
+    before = (place / "keep.jsonl").read_bytes()
     engine = Screener(HashList.open(place / "known.list"))
 
     def interrupted():
@@ -185,7 +188,7 @@ def test_an_interrupt_before_the_first_result_is_a_run(place):
     ):
         list(recorded(interrupted(), ExitStack(), engine, out=out, log=log, count=False))
 
-    assert (place / "keep.jsonl").read_bytes() == b""
+    assert (place / "keep.jsonl").read_bytes() == before != b""
     last = json.loads((place / "log").read_text().splitlines()[-1])
     assert (last["event"], last["ended"]) == ("close", "interrupted")
 

@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -105,6 +106,39 @@ def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write)
     first = (tmp_path / "b").read_bytes()
     write(results, tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == first
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("writer", [report, spreadsheet])
+def test_an_interrupt_of_a_report_leaves_what_was_there(
+    results, tmp_path, monkeypatch, writer, before
+):
+    """No part of one, which would be taken for all; and where a link led, it leads still."""
+    (tmp_path / "to").mkdir()
+    place, link = tmp_path / "to" / "r", tmp_path / "r"
+    link.symlink_to(place)
+    write = report.write_html if writer is report else spreadsheet.write_csv
+    if before:
+        write(results, link)
+        place.write_bytes(place.read_bytes() + b"older")
+    held = {path: path.read_bytes() for path in place.parent.iterdir()}
+    private_text = writer.private_text
+
+    @contextmanager
+    def interrupted(*given):
+        with private_text(*given) as stream:
+            yield stream
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer, "private_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(results, link)
+    monkeypatch.undo()
+
+    assert {path: path.read_bytes() for path in place.parent.iterdir()} == held
+    write(results, link)
+    assert place.read_bytes() == link.read_bytes() != b""
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("days", [1, 2, 60, 61, 121, 400])

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from taken_over import Engine
 
 import screener.workers
-from screener import Policy, Reason, Screener, scan, visiting
+from screener import Policy, Reason, Screener, scan, starting, visiting
 from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
@@ -343,7 +343,7 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
 
 def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):
     """After three of them, the file that was next is taken to be the cause; and the scan waits."""
-    for name in ("_close", "_start"):
+    for name in ("_start",):
         monkeypatch.setattr(Worker, name, lambda self: None)
     for said in (0.0, 7e9, 0.5, -1.0, float("nan"), float("inf")):
         worker = Worker(Counting())
@@ -364,7 +364,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
 @pytest.mark.parametrize("second", ["died", "failed", "done"])
 def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, first, second):
     """Also where its digests alone harm another process, or our own code fails at it."""
-    for name in ("_close", "_start", "send"):
+    for name in ("_start", "send"):
         monkeypatch.setattr(Worker, name, lambda self: None)
     worker = Worker(Counting())
     worker._makes_digests = True
@@ -434,6 +434,93 @@ def test_what_ends_a_scan_while_a_worker_starts_leaves_no_word_of_it_and_no_proc
     done = subprocess.run([sys.executable, script, name], capture_output=True, text=True)
 
     assert (done.stdout, done.stderr) == ("ended 1\ngone True\n", "")
+
+
+def test_a_worker_that_nobody_closes_ends():
+    """As where an interrupt comes when it was started, and before anybody knows of it: a service
+    that goes on would have the process as long as it lives.
+    """
+    worker = Worker(Counting())
+    process = worker._process.pid
+    del worker
+
+    assert soon(lambda: process not in {one.pid for one in multiprocessing.active_children()})
+
+
+def test_a_process_that_is_forked_from_a_scan_ends_none_of_its_workers(at_work, tmp_path):
+    """Whatever it drops or closes: the file under way would be told as one that crashed."""
+    worker = at_work(Waiting(), tmp_path / "a")
+    until_begun(worker)
+    child = os.fork()
+    if not child:
+        worker.close()
+        os._exit(0)
+
+    assert os.waitpid(child, 0)[1] == 0
+    (tmp_path / "a").touch()
+    assert first_done(worker) == "done"
+    assert worker._process.is_alive()
+
+
+def soon(holds):
+    """Whether something comes to hold."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def stops():
+    """Has SIGINT and SIGTERM raise KeyboardInterrupt, and gives the number of the latter."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield signal.SIGTERM
+    for one, handler in before.items():
+        signal.signal(one, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
+
+
+def test_a_stop_when_interrupts_were_just_held_leaves_none_held(monkeypatch, stops):
+    """A program that goes on after it could not be ended by Ctrl-C any more."""
+    real = signal.pthread_sigmask
+
+    def masked(*how):
+        before = real(*how)
+        if how == (signal.SIG_BLOCK, {signal.SIGINT}):
+            monkeypatch.undo()
+            os.kill(os.getpid(), stops)
+        return before
+
+    monkeypatch.setattr(signal, "pthread_sigmask", masked)
+    with pytest.raises(KeyboardInterrupt), starting.interrupts_held():
+        pass
+
+    assert signal.SIGINT not in real(signal.SIG_BLOCK, ())
+
+
+def test_a_stop_while_handlers_are_put_back_leaves_each_heard(monkeypatch, stops):
+    """One that comes in between is raised, and so is each that comes after it."""
+    real = signal.signal
+
+    def put(number, handler):
+        real(number, handler)
+        if number == signal.SIGINT and handler is before:
+            monkeypatch.undo()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(signal, "signal", put)
+    with pytest.raises(KeyboardInterrupt), starting.handlers_held():
+        pass
+
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), stops)
 
 
 class ReadyOnce(Counting):

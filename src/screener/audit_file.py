@@ -39,8 +39,6 @@ class AuditFile:
         self._torn = found.torn
         self._covered = found.covered
         self._key = key
-        self.closed = False
-        """Whether others may write to it, and nothing can be added any more."""
         self.unheaded = found.unheaded
         """How many lines no head covered when it was opened: those of a run that was killed."""
 
@@ -101,8 +99,12 @@ class AuditFile:
     def give_up(self) -> None:
         """Let others write to it, as it was when it was claimed; nothing once it is closed."""
         if not self.closed:
-            self.closed = True
             give_up(self._path, self._claimed)
+
+    @property
+    def closed(self) -> bool:
+        """Whether others may write to it, and nothing can be added any more."""
+        return self._claimed.file.closed
 
     @property
     def is_own(self) -> bool:
@@ -213,23 +215,24 @@ class AuditFile:
         path = head_path(self._path)
         new = path.with_name(f"{path.name}.new")
         new.unlink(missing_ok=True)
-        handle = disk.current.create(new)
         try:
-            disk.current.write(handle, text)
-            disk.current.sync(handle)
-        except OSError as error:  # of a descriptor, it has no name: a full disk, say
-            error.filename = error.filename or str(path)
+            handle = disk.current.create(new)
+            try:
+                disk.current.write(handle, text)
+                disk.current.sync(handle)
+            finally:
+                disk.current.close(handle)
+            disk.current.rename(new, path)
+        except BaseException as error:
+            new.unlink(missing_ok=True)
+            if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
+                error.filename = error.filename or str(path)
             raise
-        finally:
-            disk.current.close(handle)
-        disk.current.rename(new, path)
         disk.current.sync_folder(path.parent)
 
     def close(self) -> None:
         """Let others write to it; nothing once it is closed."""
-        if not self.closed:
-            self.closed = True
-            close(self._claimed)
+        close(self._claimed)
 
 
 _CHUNK = 1 << 16

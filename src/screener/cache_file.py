@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from screener.errors import OutputError
@@ -95,8 +95,10 @@ class CacheFile:
                 yield self._connection
                 self._connection.execute("COMMIT")
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                # An interrupt may have had it closed before this, and the transaction with it.
+                with suppress(sqlite3.ProgrammingError):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
 
     def overwrite(self) -> None:
         """Have what was deleted overwritten in the file, and the log beside it emptied, as far as

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from io import FileIO
 from os import PathLike
 from typing import NamedTuple, TextIO
 
@@ -21,14 +23,20 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 class Claim(NamedTuple):
-    """An open descriptor, whether it is of a regular file, whether that was made for it, and the
-    file's lock; a device has none.
+    """An open file, whether it is a regular one, whether that was made for it, and its lock; a
+    device has none. It is closed with this, also where nobody comes to close it, as an interrupt
+    may come between any two steps: a program that goes on can claim it again.
     """
 
-    descriptor: int
+    file: FileIO
     regular: bool
     made: bool
     lock: Lock | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """That of the file."""
+        return self.file.fileno()
 
     @property
     def is_own(self) -> bool:
@@ -59,13 +67,13 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
     """
     flags |= os.O_CREAT | _CLOEXEC
     try:
-        descriptor, made = os.open(path, flags | os.O_EXCL, 0o600), True
+        file, made = _opened(path, flags | os.O_EXCL), True
     except FileExistsError:
-        descriptor, made = os.open(path, flags, 0o600), False
-    claimed = Claim(descriptor, stat.S_ISREG(os.fstat(descriptor).st_mode), made)
+        file, made = _opened(path, flags), False
+    claimed = Claim(file, stat.S_ISREG(os.fstat(file.fileno()).st_mode), made)
     try:
         if claimed.regular:
-            claimed = claimed._replace(lock=_lock(path, descriptor))
+            claimed = claimed._replace(lock=_lock(path, file.fileno()))
         if sort is not None:
             check_sort(path, sort)
     except BaseException:
@@ -86,11 +94,12 @@ def give_up(path: str | PathLike[str], claimed: Claim) -> None:
 
 
 def close(claimed: Claim) -> None:
-    """Close a file that was written to by its descriptor."""
-    try:
-        claimed.release()
-    finally:
-        os.close(claimed.descriptor)
+    """Close a file that was written to by its descriptor; nothing where it is closed."""
+    if not claimed.file.closed:
+        try:
+            claimed.release()
+        finally:
+            claimed.file.close()
 
 
 def check_sort(path: str | PathLike[str], sort: Sort) -> None:
@@ -120,19 +129,36 @@ def make_private(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
-    """A text file that only its owner may read, written anew; OutputError where what is there is
-    not of that sort, OSError with its name where it cannot be written.
+    """A text file that only its owner may read, written anew: it appears whole when the body is
+    done, and until then what is there stays, also where an interrupt comes. OutputError where what
+    is there is not of that sort, OSError with its name where it cannot be written.
     """
     check_sort(path, sort)
+    path = os.fspath(path)
+    real = os.path.realpath(path)  # where a link leads
+    fresh = os.path.join(os.path.dirname(real), f".{secrets.token_hex(8)}.new")
+    if os.path.exists(path) and not os.path.isfile(path):  # a device, which is nobody's to replace
+        fresh = path
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    make_private(descriptor)
     try:
+        descriptor = os.open(fresh, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
             yield stream
-    except OSError as error:  # of a descriptor, it has no name: a full disk, say
-        error.filename = error.filename or os.fspath(path)
+        if fresh != path:
+            os.replace(fresh, real)
+    except BaseException as error:
+        if fresh != path:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+        # Of a descriptor, it has no name: a full disk, say.
+        if isinstance(error, OSError) and error.filename in (None, fresh):
+            error.filename = path
+            error.filename2 = None
         raise
+
+
+def _opened(path: str | PathLike[str], flags: int) -> FileIO:
+    return FileIO(os.fspath(path), "r+b", opener=lambda path, _: os.open(path, flags, 0o600))
 
 
 def _lock(path: str | PathLike[str], descriptor: int) -> Lock:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import click
@@ -32,6 +35,7 @@ from screener.version import __version__
 _ENDING = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
 ]
+_SAME_S = 1.0  # in which a further signal is the same wish
 
 
 class _Commands(click.Group):
@@ -89,7 +93,12 @@ def main() -> None:
     console.fill_standard_streams()
     console.tell_warnings()
     _end_in_order()
-    sys.exit(_flushed(_exit_code()))
+    try:
+        code = _flushed(_exit_code())
+    except KeyboardInterrupt:  # behind the command
+        code = 130
+    atexit.register(_hear_no_more)
+    sys.exit(code)
 
 
 def _exit_code() -> Any:
@@ -142,9 +151,43 @@ def _end_in_order() -> None:
     and what is only for the time of the command goes. Whoever ignores a signal goes on to.
     """
     for number in _ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _stop)
     sys.unraisablehook = _not_lost
+
+
+class _Stop:
+    """Raises KeyboardInterrupt on a signal, once. What comes soon after it is the same wish, of who
+    presses Ctrl-C twice or of `timeout`, which sends two: it must not break off the closing of what
+    is open. What comes later does, where that takes too long.
+    """
+
+    def __init__(self) -> None:
+        self._raised = float("-inf")
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._raised > _SAME_S:
+            self._raised = now
+            raise KeyboardInterrupt
+
+    def again(self) -> None:
+        """Have the next one raise too: what was raised is lost."""
+        self._raised = float("-inf")
+
+
+_stop = _Stop()
+
+
+def _heard() -> list[signal.Signals]:
+    """The signals that are not ignored."""
+    return [one for one in _ENDING if signal.getsignal(one) is _stop]
+
+
+def _hear_no_more() -> None:
+    """Let Python end, once all is done and told: it would only print where it was interrupted."""
+    for number in _heard():
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _not_lost(raised: Any) -> None:
@@ -154,8 +197,9 @@ def _not_lost(raised: Any) -> None:
     if not issubclass(raised.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(raised)
         return
-    heard = [one for one in _ENDING if signal.getsignal(one) is signal.default_int_handler]
+    heard = _heard()
     if heard and hasattr(signal, "pthread_kill"):
+        _stop.again()
         main_thread = threading.main_thread().ident
         again = threading.Timer(0.05, signal.pthread_kill, (main_thread, heard[0]))
         again.daemon = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from io import BufferedWriter
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -129,7 +130,7 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         return JsonLines(sys.stdout.buffer, "standard output")
     guard.leave()
     claimed = claim(path, os.O_WRONLY, sort=_RESULTS)
-    return JsonLines(os.fdopen(claimed.descriptor, "wb"), os.fspath(path), claimed)
+    return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed)
 
 
 def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
@@ -153,8 +154,7 @@ def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLin
     except BaseException:
         give_up(path, claimed)
         raise
-    stream = os.fdopen(claimed.descriptor, "ab")
-    return ResumedJsonLines(stream, os.fspath(path), claimed, finished)
+    return ResumedJsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, finished)
 
 
 def _begun(out: _Lines) -> _Lines:

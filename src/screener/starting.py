@@ -41,16 +41,17 @@ def interrupts_held() -> Iterator[None]:
     A process inherits what its thread holds back. A worker that only ignored the signal would still
     die of it, and print, while it is loading.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # which starts a process too, and lets signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with handlers_held():
+    # First, so that nothing is raised between holding the signal back and the end of that.
+    with handlers_held():
+        if not hasattr(signal, "pthread_sigmask"):
             yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return
+        resource_tracker.ensure_running()  # which starts a process too, and lets signals through
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -65,12 +66,23 @@ def handlers_held() -> Iterator[None]:
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     handlers = {one: found for one in signals if callable(found := signal.getsignal(one))}
+    held = True
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held:
+            came.append((number, frame))
+        else:  # another came before this one's handler was back in its place
+            handlers[signal.Signals(number)](number, frame)
+
     try:
         for one in handlers:
-            signal.signal(one, lambda *signalled: came.append(signalled))
+            signal.signal(one, hold)
         yield
     finally:
-        for one, handler in handlers.items():
-            signal.signal(one, handler)
-        for number, frame in came:
-            handlers[signal.Signals(number)](number, frame)
+        held = False
+        try:
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
+        finally:
+            for number, frame in came:
+                handlers[signal.Signals(number)](number, frame)

@@ -7,10 +7,13 @@ import multiprocessing
 import os
 import pickle
 import time
+import weakref
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
 from screener import guard, standard_streams, starting
@@ -97,18 +100,33 @@ class Worker(Generic[T]):
         self._never_ready = 0  # of the processes that were started last
         self._again = (0, 0.0)  # the errand that has its time once more, and since when
         self.errands: deque[Errand[T]] = deque()
+        self._starter = os.getpid()
+        self._end: Callable[[], object] = lambda: None  # there is nothing to end yet
         self._start()
 
     def _start(self) -> None:
+        guard.check()
+        standard_streams.fill()  # a daemon may have closed its own
+        try:
+            with starting.interrupts_held(), starting.one_thread_each():
+                self._begin()
+        except OSError as error:
+            self._end()
+            raise WorkerError(f"no worker process can be started: {cause(error)}") from error
+        except BaseException:  # it was started, and what ends the scan was held back until then
+            self._end()
+            raise
+        for errand in self.errands:
+            errand.sent = 0
+        self.send()
+
+    def _begin(self) -> None:
         # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
         # hold, and the mapped lists.
-        guard.check()
         context = multiprocessing.get_context("spawn")
-        standard_streams.fill()  # a daemon may have closed its own
         # Numbers, not Connections: the garbage collector may close one of those twice.
         orders, self._orders = os.pipe()
         self.answers, answers = os.pipe()
-        self._open = True
         os.set_blocking(self.answers, False)
         self._room = _room(self._orders)
         self._came = bytearray()
@@ -116,22 +134,14 @@ class Worker(Generic[T]):
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
         arguments = (*ends, self._mark, self._pickled)
         self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
+        # Also where nobody comes to close it, as an interrupt may come between any two steps.
+        pipes = self._orders, self.answers
+        self._end = weakref.finalize(self, _end, self._process, self._starter, *pipes)
         try:
-            with starting.interrupts_held(), starting.one_thread_each():
-                self._process.start()
-        except OSError as error:
-            self._close()
-            raise WorkerError(f"no worker process can be started: {cause(error)}") from error
-        except BaseException:  # it was started, and what ends the scan was held back until then
-            self.kill()
-            self._close()
-            raise
+            self._process.start()
         finally:
             for end in ends:
                 end.close()
-        for errand in self.errands:
-            errand.sent = 0
-        self.send()
 
     @property
     def free(self) -> bool:
@@ -209,7 +219,7 @@ class Worker(Generic[T]):
             code = self._process.exitcode
             if code == WORN and self.errands and not self.errands[0].renewed:
                 self.errands[0].renewed = True
-                self._close()
+                self._end()
                 self._start()
                 return done
             self._check_ready(code)
@@ -301,7 +311,7 @@ class Worker(Generic[T]):
             self._keep_pace(spent)
             self.errands.remove(cause)
             done = self._harmed(cause, harm)
-        self._close()
+        self._end()
         self._start()
         return done
 
@@ -318,23 +328,30 @@ class Worker(Generic[T]):
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
-            self._process.kill()
+        _kill(self._process, self._starter)
 
     def close(self) -> None:
         """End the process, for good."""
         self.kill()
-        with suppress(ValueError):
-            self._process.join(_END_S)
-        self._close()
+        if self._starter == os.getpid():
+            with suppress(ValueError):
+                self._process.join(_END_S)
+        self._end()
 
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
-            os.close(self._orders)
-            os.close(self.answers)
-        with suppress(ValueError):  # it waits for a disk: the system will end it
-            self._process.close()
+
+def _end(process: SpawnProcess, starter: int, *pipes: int) -> None:
+    _kill(process, starter)
+    for pipe in pipes:
+        os.close(pipe)
+    with suppress(ValueError):  # it waits for a disk: the system will end it
+        process.close()
+
+
+def _kill(process: SpawnProcess, starter: int) -> None:
+    """Not in a process that was forked from the one that started it, and is at work with it."""
+    if starter == os.getpid():
+        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
+            process.kill()
 
 
 def _room(pipe: int) -> int:

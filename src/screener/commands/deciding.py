@@ -188,21 +188,19 @@ def _begun(
     results: Iterable[Result], engine: Screener, out: JsonLines, log: audit.AuditLog | None
 ) -> Iterator[Result]:
     """The results as they are. What they are written to is begun when the first is there: whatever
-    refuses a call until then leaves every file as it was. An interruption is no refusal.
+    refuses a call until then leaves every file as it was, and so does who stops it. But that is no
+    refusal, and the log says it.
     """
-
-    def begin() -> None:
-        if log is not None:
-            log.begin(engine)
-        out.begin()
-
     coming = iter(results)
     try:
         first = next(coming, None)
     except KeyboardInterrupt:
-        begin()
+        if log is not None:
+            log.begin(engine)
         raise
-    begin()
+    if log is not None:
+        log.begin(engine)
+    out.begin()
     if first is not None:
         yield first
         yield from coming

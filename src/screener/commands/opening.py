@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,17 +29,18 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
 def open_or_create(path: Path) -> Iterator[HashList]:
     """A list folder, made where there is none; it goes again if nothing comes into it."""
     made = not path.exists()
-    if made:
-        try:
-            HashList.create(path)
-        except ListError:
-            if not path.exists():  # made meanwhile by another import
-                raise
-            made = False
-    known = HashList.open(path)
     try:
-        yield known
-    except BaseException:
         if made:
-            generations.remove_unused(known.path)
+            try:
+                HashList.create(path)
+            except ListError:
+                if not path.exists():  # made meanwhile by another import
+                    raise
+                made = False
+        yield HashList.open(path)
+    except BaseException as error:
+        if made:
+            # Where an interrupt came between two steps, what has the list's lock waits in a frame.
+            traceback.clear_frames(error.__traceback__)
+            generations.remove_unused(path)
         raise

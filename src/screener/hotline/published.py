@@ -27,10 +27,11 @@ def replace(path: Path, data: bytes, *, sort: Sort, mode: int) -> None:
             stream.write(data)
         os.replace(fresh, path)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
 
 
 def _check(path: Path, sort: Sort) -> None:

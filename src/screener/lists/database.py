@@ -45,9 +45,11 @@ def create(folder: Path) -> None:
         sync_folder(fresh)
         os.rename(fresh, folder)
         sync_folder(folder.parent)
-    except (OSError, sqlite3.Error) as error:
+    except BaseException as error:
         _remove_fresh(fresh)
-        raise ListError(f"cannot create the list {folder}: {cause(error)}") from error
+        if isinstance(error, OSError | sqlite3.Error):
+            raise ListError(f"cannot create the list {folder}: {cause(error)}") from error
+        raise
 
 
 def _fill(connection: sqlite3.Connection) -> None:

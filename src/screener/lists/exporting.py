@@ -162,26 +162,32 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         )
     _check_replaceable(path)
     known_as = {"list": folder.stem, "list_id": generations.identity(folder)}
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    signature = manifest.signature_of(path)
+    names = (manifest.manifest_of(path), signature, path)
+    fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
     try:
         report, facts = database.ask(
-            folder, lambda connection: _fill(connection, fresh, path, generation, order)
+            folder, lambda connection: _fill(connection, fresh[path], path, generation, order)
         )
-        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh)}]
+        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
         text = manifest.encode(known_as | facts)
-        signature = manifest.signature_of(path)
-        # A signature that stands there is of another file.
+        _write(fresh[manifest.manifest_of(path)], text)
+        if key is None:
+            del fresh[signature]
+        else:
+            _write(fresh[signature], manifest.sign(text, key=key))
+        # All is there: what is left takes no time in which it could be broken off. First a
+        # signature that stands there goes, which is of another file.
         signature.unlink(missing_ok=True)
-        _write(manifest.manifest_of(path), text)
-        if key is not None:
-            _write(signature, manifest.sign(text, key=key))
-        os.replace(fresh, path)
+        for name, new in fresh.items():
+            os.replace(new, name)
         database.sync_folder(path.parent)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        with suppress(OSError):
-            fresh.unlink()
+        for new in fresh.values():
+            with suppress(OSError):
+                new.unlink()
     return report
 
 
@@ -304,17 +310,11 @@ def _digest(path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """A small file that appears whole under its name, readable by its owner only."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        with open(fresh, "wb", opener=_private) as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(fresh, path)
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
+    """A small file, readable by its owner only; it is on the disk when this returns."""
+    with open(path, "wb", opener=_private) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _private(path: str, flags: int) -> int:

@@ -231,14 +231,14 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def remove_unused(folder: Path) -> None:
     """Remove a list into which nothing was ever imported; do nothing if somebody else is at it."""
-    with contextlib.suppress(ListError, OSError):
-        with one_writer(folder):
-            if database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
-                return
-            # Whoever waits for the lock finds no list any more, and says so.
-            gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
-            folder.rename(gone)
-        shutil.rmtree(gone)
+    gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
+    try:
+        with contextlib.suppress(ListError, OSError), one_writer(folder):
+            if not database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
+                # Whoever waits for the lock finds no list any more, and says so.
+                folder.rename(gone)
+    finally:
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def identity(folder: Path) -> str:
