@@ -41,6 +41,11 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
+
+# With more, FFmpeg gives frames of H.264 while they are still decoded, before damage is noted, and
+# leaves out what stands behind a failure among the last packets, as many as there are threads.
+_THREADS = 1
+
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -117,7 +122,7 @@ class AvStream:
         self.cover = _is_cover(self._track)
         if self._track.codec_context is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
-        self._track.thread_type = "AUTO"
+        self._track.codec_context.thread_count = _THREADS
         self._read_facts()
 
     def _read_through(self, until: float, most: int) -> Length:
@@ -273,8 +278,8 @@ class AvStream:
     def _to_decode(self, packet: Any) -> Any:
         """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
 
-        The copy has memory of FFmpeg's: what was Python's, a thread of the decoder could only let
-        go of with Python's lock, which whoever ends that thread holds.
+        The copy has memory of FFmpeg's, with the bytes behind the data that decoders read: Python's
+        has none, and what else holds it could only let go of it with Python's lock.
         """
         if not packet.is_discard or self._is_left_out(packet):
             return packet
