@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property, partial
 from time import monotonic
 from typing import Any, BinaryIO
@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, following, fragments, luma
+from screener.media import containers, crew, following, fragments, luma
 from screener.media.order import Order
 from screener.media.stream import Length, Lost, Still
 from screener.media.timing import BACK, Grid
@@ -41,10 +41,6 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
-
-# With more, FFmpeg gives frames of H.264 while they are still decoded, before damage is noted, and
-# leaves out what stands behind a failure among the last packets, as many as there are threads.
-_THREADS = 1
 
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
@@ -86,7 +82,9 @@ class AvStream:
         """
         self._keyframes, self._file = keyframes, file
         self._open(mime, track, whole=whole)
+        self._begin_again = partial(self._begin, mime, track, whole=whole)
         # AVI numbers frames as they are decoded, whenever they are shown.
+        self._threads = 1
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
         left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
@@ -107,23 +105,28 @@ class AvStream:
         if self._as_decoded and not keyframes:
             # FFmpeg goes by its index, and leaves out what a damaged one does not lead to.
             self.ends = following.frames_of_avi(file, self._track.index) * self.frame_seconds
-        self._grid = None if grid is None or keyframes else grid(*self.length)
+        self._sampled = None if grid is None or keyframes else partial(grid, *self.length)
 
     def _open(self, mime: str, track: int, *, whole: bool) -> None:
+        self._begin(mime, track, whole=whole)
+        tracks = self._container.streams.video
+        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
+        ids = (int(one.id) for one in self._container.streams)
+        self.ids: frozenset[int] | None = frozenset(ids)
+        self.cover = _is_cover(self._track)
+        self._read_facts()
+
+    def _begin(self, mime: str, track: int, *, whole: bool) -> None:
         self._container = _opened(self._file, mime, whole=whole)
         self.ends = None  # whatever is lost on the way is told, unless nothing follows it
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
-        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
-        ids = (int(one.id) for one in self._container.streams)
-        self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]
-        self.cover = _is_cover(self._track)
-        if self._track.codec_context is None:
+        coded = self._track.codec_context
+        if coded is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
-        self._track.codec_context.thread_count = _THREADS
-        self._read_facts()
+        crew.alone(coded)
 
     def _read_through(self, until: float, most: int) -> Length:
         """What the track has, read without decoding: what a file says of it may be false, and what
@@ -184,7 +187,35 @@ class AvStream:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 
     def steps(self) -> Iterator[Still | Lost | None]:
-        """Each frame in the order shown, or each key frame; what is lost; None between packets."""
+        """Each frame in the order shown, or each key frame; what is lost; None between packets.
+
+        Several threads decode it, until one fails or finds damage. What they had read meanwhile,
+        and how many they are, would change what is told of it: one begins again then.
+        """
+        given = 0
+        if not self._as_decoded:
+            self._threads = crew.put_to(self._track.codec_context)
+        with contextlib.closing(self._decode()) as steps:
+            for step in steps:
+                if self._threads > 1 and not _is_sound(step):
+                    break
+                given += isinstance(step, Still)
+                yield step
+            else:
+                return
+        self._file.seek(0)
+        self._begin_again()
+        self._threads = 1
+        with contextlib.closing(self._decode()) as steps:
+            for step in steps:
+                if isinstance(step, Still) and given > 0:
+                    given -= 1
+                    yield None if step.sound else step
+                else:
+                    yield step
+
+    def _decode(self) -> Generator[Still | Lost | None, None, None]:
+        self._grid = None if self._sampled is None else self._sampled()
         order = Order(BACK / self._tick if self._tick else math.inf)
         sound = True  # until the next key frame all depend on the last one, and on what failed
         behind: float | None = None  # when what follows all that was read would be shown
@@ -217,6 +248,9 @@ class AvStream:
         except OSError as error:
             raise _unreadable(error) from None
         finally:
+            # Without Python's lock, which threads need that still have something to log: to close
+            # the decoder under them waits for them with it.
+            self._track.codec_context.flush_buffers()
             self._container.close()
 
     def _behind(self, packet: Any, before: float | None) -> float | None:
@@ -257,7 +291,8 @@ class AvStream:
         """
         coded = self._track.codec_context
         try:
-            frames: list[Any] = self._to_decode(packet).decode()
+            ended = [] if packet.size else crew.finished(coded, self._threads)
+            frames: list[Any] = ended + self._to_decode(packet).decode()
         except (BlockingIOError, MemoryError):
             if coded.name != "libdav1d":
                 raise
@@ -386,6 +421,10 @@ def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
 
 def _unreadable(error: OSError) -> MediaError:
     return MediaError("unreadable", error.strerror or "cannot be read")
+
+
+def _is_sound(step: Still | Lost | None) -> bool:
+    return step is None or (isinstance(step, Still) and step.sound)
 
 
 def _is_cover(track: Any) -> bool:
