@@ -79,16 +79,14 @@ def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine,
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("at", [1, 6])
-def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at):
-    """FFmpeg 9 has no memory, as it says, for frames that refer to one that failed, and takes none
-    that follow unless it begins anew.
-    """
+@pytest.mark.parametrize(("at", "byte"), [(0, 14), (1, 5), (6, 4)])
+def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at, byte):
+    """Its decoder may take none that follow, key frames neither, unless it begins anew."""
     pictures = panned(scene, 5, 10) + shown_for(scene, seconds=[(LISTED, 1)])
     data = bytearray(clip(pictures, gop=5, codec="libsvtav1"))
     with av.open(io.BytesIO(data)) as file:
         place = [one.pos for one in file.demux(video=0) if one.size][at]
-    data[place + 4] = 0xFF
+    data[place + byte] = 0xFF
 
     result = engine.screen(bytes(data))
 
@@ -181,6 +179,41 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
     result = engine.screen(bytes(data))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("libx264", "mp4"), ("libvpx", "webm"), ("libvpx-vp9", "webm")]
+)
+def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
+    engine, scene, codec, container
+):
+    """However many cores there are: of what its threads hold when there is no more to read, FFmpeg
+    gives nothing behind a failure.
+    """
+    shown = [scene(20 + at, (320, 240)) for at in range(7)] + [scene(LISTED, (320, 240))]
+    data = clip(shown, rate=1, gop=1, codec=codec, container=container)
+    with av.open(io.BytesIO(data)) as file:
+        packet = [bytes(one) for one in file.demux(video=0) if one.size][-2]
+
+    result = engine.screen(data.replace(packet, bytes(len(packet))))
+
+    assert [match.entry for match in result.matches] == ["bad"]
+
+
+def test_damage_of_the_last_frames_is_told_each_time(scene):
+    """FFmpeg's threads give frames of H.264 before they have found out, in some runs."""
+    data = bytearray(clip(panned(scene, 5, 12, size=(640, 480)), preset="medium"))
+    with av.open(io.BytesIO(data)) as file:
+        last = [(one.pos, one.size) for one in file.demux(video=0) if one.size][-1]
+    at = last[0] + int(0.9 * last[1])
+    data[at : at + 4] = b"\x55\xaa\x33\xcc"
+
+    told = set()
+    for _ in range(20):
+        steps = AvStream(io.BytesIO(data), "video/mp4").steps()
+        told.add(tuple(step.sound for step in steps if isinstance(step, Still)))
+
+    assert told == {(True,) * 10 + (False,) * 2}
 
 
 def without_key(data, number):

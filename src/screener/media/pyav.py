@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
-from av.error import DecoderNotFoundError, FFmpegError
+from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import containers, following, fragments, luma
@@ -41,6 +41,11 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
+
+# With more, FFmpeg gives frames of H.264 while they are still decoded, before damage is noted, and
+# leaves out what stands behind a failure among the last packets, as many as there are threads.
+_THREADS = 1
+
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -117,7 +122,7 @@ class AvStream:
         self.cover = _is_cover(self._track)
         if self._track.codec_context is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
-        self._track.thread_type = "AUTO"
+        self._track.codec_context.thread_count = _THREADS
         self._read_facts()
 
     def _read_through(self, until: float, most: int) -> Length:
@@ -246,15 +251,14 @@ class AvStream:
         return frames
 
     def _given(self, packet: Any) -> list[Any]:
-        """What the decoder gives for a packet. Behind a frame of AV1 that failed, FFmpeg 9 says
-        that memory is short for those that refer to it, and may take nothing more to the end of
-        the file: there it begins anew. Where memory is short, it fails again.
+        """What the decoder gives when it takes a packet. That of AV1 may take nothing more behind a
+        failure, not even what stands by itself: there it begins anew.
         """
         coded = self._track.codec_context
         try:
             frames: list[Any] = self._to_decode(packet).decode()
-        except (BlockingIOError, MemoryError):
-            if coded.name != "libdav1d":
+        except InvalidDataError:
+            if coded.name != "libdav1d" or not packet.is_keyframe:
                 raise
             coded.flush_buffers()
             frames = self._to_decode(packet).decode()
@@ -273,8 +277,8 @@ class AvStream:
     def _to_decode(self, packet: Any) -> Any:
         """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
 
-        The copy has memory of FFmpeg's: what was Python's, a thread of the decoder could only let
-        go of with Python's lock, which whoever ends that thread holds.
+        The copy has memory of FFmpeg's, with the bytes behind the data that decoders read: Python's
+        has none, and what else holds it could only let go of it with Python's lock.
         """
         if not packet.is_discard or self._is_left_out(packet):
             return packet
