@@ -79,16 +79,14 @@ def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine,
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("at", [1, 6])
-def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at):
-    """FFmpeg 9 has no memory, as it says, for frames that refer to one that failed, and takes none
-    that follow unless it begins anew.
-    """
+@pytest.mark.parametrize(("at", "byte"), [(0, 14), (1, 5), (6, 4)])
+def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at, byte):
+    """Its decoder may take none that follow, key frames neither, unless it begins anew."""
     pictures = panned(scene, 5, 10) + shown_for(scene, seconds=[(LISTED, 1)])
     data = bytearray(clip(pictures, gop=5, codec="libsvtav1"))
     with av.open(io.BytesIO(data)) as file:
         place = [one.pos for one in file.demux(video=0) if one.size][at]
-    data[place + 4] = 0xFF
+    data[place + byte] = 0xFF
 
     result = engine.screen(bytes(data))
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
-from av.error import DecoderNotFoundError, FFmpegError
+from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import containers, crew, following, fragments, luma
@@ -41,7 +41,6 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
-
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -276,6 +275,8 @@ class AvStream:
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
+            if self._threads > 1:  # one needs less, and FFmpeg says so of damaged AV1 as well
+                return None
             raise ShortOfMemory("not enough memory to decode it") from None
         except FFmpegError:
             return None
@@ -285,16 +286,15 @@ class AvStream:
         return frames
 
     def _given(self, packet: Any) -> list[Any]:
-        """What the decoder gives for a packet. Behind a frame of AV1 that failed, FFmpeg 9 says
-        that memory is short for those that refer to it, and may take nothing more to the end of
-        the file: there it begins anew. Where memory is short, it fails again.
+        """What the decoder gives when it takes a packet. That of AV1 may take nothing more behind a
+        failure, not even what stands by itself: there it begins anew.
         """
         coded = self._track.codec_context
         try:
             ended = [] if packet.size else crew.finished(coded, self._threads)
             frames: list[Any] = ended + self._to_decode(packet).decode()
-        except (BlockingIOError, MemoryError):
-            if coded.name != "libdav1d":
+        except InvalidDataError:
+            if coded.name != "libdav1d" or not packet.is_keyframe or self._threads > 1:
                 raise
             coded.flush_buffers()
             frames = self._to_decode(packet).decode()
