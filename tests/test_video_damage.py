@@ -2,6 +2,10 @@
 
 import io
 import math
+import random
+import subprocess
+import sys
+import textwrap
 from fractions import Fraction
 
 import av
@@ -12,7 +16,7 @@ from drawn_videos import clip, panned, shown_for
 from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import following, pyav, video
+from screener.media import crew, following, pyav, video
 from screener.media.order import Order
 from screener.media.pyav import AvStream
 from screener.media.sampling import Sampling
@@ -200,20 +204,81 @@ def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
     assert [match.entry for match in result.matches] == ["bad"]
 
 
-def test_damage_of_the_last_frames_is_told_each_time(scene):
+@pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
+def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound):
     """FFmpeg's threads give frames of H.264 before they have found out, in some runs."""
-    data = bytearray(clip(panned(scene, 5, 12, size=(640, 480)), preset="medium"))
+    monkeypatch.setattr(crew, "cpu_count", lambda: 8)
+    data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
     with av.open(io.BytesIO(data)) as file:
-        last = [(one.pos, one.size) for one in file.demux(video=0) if one.size][-1]
-    at = last[0] + int(0.9 * last[1])
+        place, size = [(one.pos, one.size) for one in file.demux(video=0) if one.size][packet]
+    at = place + int(0.9 * size)
     data[at : at + 4] = b"\x55\xaa\x33\xcc"
 
     told = set()
-    for _ in range(20):
+    for _ in range(10):
         steps = AvStream(io.BytesIO(data), "video/mp4").steps()
         told.add(tuple(step.sound for step in steps if isinstance(step, Still)))
 
-    assert told == {(True,) * 10 + (False,) * 2}
+    assert told == {(True,) * sound + (False,) * (24 - sound)}
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [("libx264", "mp4"), ("libx264", "mpegts"), ("libvpx-vp9", "webm"), ("libsvtav1", "mp4")],
+)
+def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
+    scene, monkeypatch, codec, container
+):
+    """Nor do its pictures: each frame, each time, and what is lost, as by one thread."""
+    whole = clip(panned(scene, 5, 12, size=(160, 120)), gop=6, codec=codec, container=container)
+    mime = {"mp4": "video/mp4", "mpegts": "video/mp2t", "webm": "video/webm"}[container]
+    drawn = random.Random(7)
+    for _ in range(6):
+        at = drawn.randrange(len(whole) // 3, len(whole))
+        data = whole[:at] + bytes(20) + whole[at + 20 :]
+        told = []
+        for cores in (1, 2, 8):
+            monkeypatch.setattr(crew, "cpu_count", lambda cores=cores: cores)
+            steps = AvStream(io.BytesIO(data), mime).steps()
+            told.append([
+                (step.number, step.time, step.sound, step.raw().tobytes())
+                if isinstance(step, Still) else step
+                for step in steps if step is not None
+            ])  # fmt: skip
+
+        assert told[1] == told[0]
+        assert told[2] == told[0]
+
+
+@pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
+def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
+    """By a thread for each core where they can be relied on."""
+    monkeypatch.setattr(crew, "cpu_count", lambda: 4)
+    stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
+    monkeypatch.setattr(stream, "_begin", lambda: pytest.fail("it is begun again"))
+
+    numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
+
+    assert numbers == [*range(40)]
+    assert (stream._threads == 4) is several
+
+
+def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
+    """Where a program has PyAV log, a thread needs Python's lock for it."""
+    data = bytearray(clip(panned(scene, 5, 40, size=(640, 480)), gop=12))
+    for at in range(len(data) // 3, len(data) - 3000, 97):
+        data[at] ^= 0x55
+    call = """
+        import io, sys
+        import av
+        from screener.media.pyav import AvStream
+        av.logging.set_level(av.logging.PANIC)
+        data = sys.stdin.buffer.read()
+        for _ in range(20):
+            assert [*AvStream(io.BytesIO(data), "video/mp4").steps()]
+    """
+    call = [sys.executable, "-c", textwrap.dedent(call)]
+    subprocess.run(call, input=data, timeout=60, check=True)
 
 
 def without_key(data, number):

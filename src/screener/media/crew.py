@@ -1,8 +1,9 @@
 """Crew: the threads that decode one video, so that they tell the same of it each time.
 
-FFmpeg's give a frame of H.264 as soon as its turn comes, though another thread may still be at it and
-note that it is damaged too late. So frames are held back until the threads that were at them have
-taken up others, and at the end each is given something that shows nothing.
+FFmpeg's give a frame of H.264 as soon as its turn comes, though another thread may still be at it
+and note too late that it is damaged. So frames are held back until the threads that were at them
+have taken up others, and at the end each thread is given something that shows nothing. What is
+found then is as sure as by one thread, which decodes it anew once there is anything: see `pyav`.
 """
 
 from __future__ import annotations

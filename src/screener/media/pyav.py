@@ -41,6 +41,7 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
+
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -80,8 +81,8 @@ class AvStream:
         `until` that time, by the monotonic clock, it is read for its length.
         """
         self._keyframes, self._file = keyframes, file
-        self._open(mime, track, whole=whole)
-        self._begin_again = partial(self._begin, mime, track, whole=whole)
+        self._asked = mime, track, whole
+        self._open()
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._threads = 1
         self._as_decoded = self._container.format.name == "avi"
@@ -98,7 +99,7 @@ class AvStream:
             told = self.duration
             found = self._read_through(until, _FEW if told else _LONG)
             file.seek(0)
-            self._open(mime, track, whole=whole)
+            self._open()
             self.duration = told or found.seconds
             self.length = found if found.frames else Length(self.duration)
         if self._as_decoded and not keyframes:
@@ -106,8 +107,8 @@ class AvStream:
             self.ends = following.frames_of_avi(file, self._track.index) * self.frame_seconds
         self._sampled = None if grid is None or keyframes else partial(grid, *self.length)
 
-    def _open(self, mime: str, track: int, *, whole: bool) -> None:
-        self._begin(mime, track, whole=whole)
+    def _open(self) -> None:
+        self._begin()
         tracks = self._container.streams.video
         self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
         ids = (int(one.id) for one in self._container.streams)
@@ -115,7 +116,9 @@ class AvStream:
         self.cover = _is_cover(self._track)
         self._read_facts()
 
-    def _begin(self, mime: str, track: int, *, whole: bool) -> None:
+    def _begin(self) -> None:
+        """Open the file, to be decoded by one thread."""
+        mime, track, whole = self._asked
         self._container = _opened(self._file, mime, whole=whole)
         self.ends = None  # whatever is lost on the way is told, unless nothing follows it
         tracks = sorted(self._container.streams.video, key=_is_cover)
@@ -203,7 +206,7 @@ class AvStream:
             else:
                 return
         self._file.seek(0)
-        self._begin_again()
+        self._begin()
         self._threads = 1
         with contextlib.closing(self._decode()) as steps:
             for step in steps:
