@@ -86,6 +86,8 @@ def drawn(folder: Path, name: str, seconds: int, size: tuple[int, int]) -> Path:
                 frame.time_base = Fraction(1, RATE)
                 file.mux(track.encode(frame))
         file.mux(track.encode(None))
+    if codec == "libsvtav1":  # where root runs it, it leaves this process a real-time one
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 

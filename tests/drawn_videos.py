@@ -1,6 +1,7 @@
 """Clips that are encoded from pictures, for tests of video."""
 
 import io
+import os
 from fractions import Fraction
 
 import av
@@ -34,6 +35,10 @@ def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop
             frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
             file.mux(track.encode(frame))
         file.mux(track.encode(None))
+    if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # Where root runs it, it leaves its caller's thread a real-time one, and so all that this
+        # starts: whatever else is on the machine waits for them, and they for one another.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return out.getvalue()
 
 

@@ -1,9 +1,12 @@
 """The fixtures are what the repository's own script draws."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
+import pytest
+from drawn_videos import clip
 from PIL import Image
 
 from screener.hashing import pdq
@@ -46,3 +49,12 @@ def test_the_list_is_that_of_the_scenes(draw, tmp_path):
 def test_the_fixtures_are_small():
     """All of them together stay under 200 kB."""
     assert sum(path.stat().st_size for path in FIXTURES.rglob("*") if path.is_file()) < 200_000
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no scheduling to be asked for")
+def test_a_clip_leaves_the_priority_of_who_makes_it(scene):
+    """The encoder of AV1 takes real time for the thread that calls it, where root runs it."""
+    before = os.sched_getscheduler(0)
+    clip([scene(5, (160, 120))] * 2, codec="libsvtav1")
+
+    assert os.sched_getscheduler(0) == before

@@ -2,6 +2,10 @@
 
 import io
 import math
+import random
+import subprocess
+import sys
+import textwrap
 from fractions import Fraction
 
 import av
@@ -12,7 +16,7 @@ from drawn_videos import clip, panned, shown_for
 from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import following, video
+from screener.media import crew, following, pyav, video
 from screener.media.order import Order
 from screener.media.pyav import AvStream
 from screener.media.sampling import Sampling
@@ -79,16 +83,14 @@ def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine,
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-@pytest.mark.parametrize("at", [1, 6])
-def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at):
-    """FFmpeg 9 has no memory, as it says, for frames that refer to one that failed, and takes none
-    that follow unless it begins anew.
-    """
+@pytest.mark.parametrize(("at", "byte"), [(0, 14), (1, 5), (6, 4)])
+def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at, byte):
+    """Its decoder may take none that follow, key frames neither, unless it begins anew."""
     pictures = panned(scene, 5, 10) + shown_for(scene, seconds=[(LISTED, 1)])
     data = bytearray(clip(pictures, gop=5, codec="libsvtav1"))
     with av.open(io.BytesIO(data)) as file:
         place = [one.pos for one in file.demux(video=0) if one.size][at]
-    data[place + 4] = 0xFF
+    data[place + byte] = 0xFF
 
     result = engine.screen(bytes(data))
 
@@ -181,6 +183,102 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
     result = engine.screen(bytes(data))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("libx264", "mp4"), ("libvpx", "webm"), ("libvpx-vp9", "webm")]
+)
+def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
+    engine, scene, codec, container
+):
+    """However many cores there are: of what its threads hold when there is no more to read, FFmpeg
+    gives nothing behind a failure.
+    """
+    shown = [scene(20 + at, (320, 240)) for at in range(7)] + [scene(LISTED, (320, 240))]
+    data = clip(shown, rate=1, gop=1, codec=codec, container=container)
+    with av.open(io.BytesIO(data)) as file:
+        packet = [bytes(one) for one in file.demux(video=0) if one.size][-2]
+
+    result = engine.screen(data.replace(packet, bytes(len(packet))))
+
+    assert [match.entry for match in result.matches] == ["bad"]
+
+
+@pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
+def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound):
+    """FFmpeg's threads give frames of H.264 before they have found out, in some runs."""
+    monkeypatch.setattr(crew, "cpu_count", lambda: 8)
+    data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
+    with av.open(io.BytesIO(data)) as file:
+        place, size = [(one.pos, one.size) for one in file.demux(video=0) if one.size][packet]
+    at = place + int(0.9 * size)
+    data[at : at + 4] = b"\x55\xaa\x33\xcc"
+
+    told = set()
+    for _ in range(10):
+        steps = AvStream(io.BytesIO(data), "video/mp4").steps()
+        told.add(tuple(step.sound for step in steps if isinstance(step, Still)))
+
+    assert told == {(True,) * sound + (False,) * (24 - sound)}
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [("libx264", "mp4"), ("libx264", "mpegts"), ("libvpx-vp9", "webm"), ("libsvtav1", "mp4")],
+)
+def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
+    scene, monkeypatch, codec, container
+):
+    """Nor do its pictures: each frame, each time, and what is lost, as by one thread."""
+    whole = clip(panned(scene, 5, 12, size=(160, 120)), gop=6, codec=codec, container=container)
+    mime = {"mp4": "video/mp4", "mpegts": "video/mp2t", "webm": "video/webm"}[container]
+    drawn = random.Random(7)
+    for _ in range(6):
+        at = drawn.randrange(len(whole) // 3, len(whole))
+        data = whole[:at] + bytes(20) + whole[at + 20 :]
+        told = []
+        for cores in (1, 2, 8):
+            monkeypatch.setattr(crew, "cpu_count", lambda cores=cores: cores)
+            steps = AvStream(io.BytesIO(data), mime).steps()
+            told.append([
+                (step.number, step.time, step.sound, step.raw().tobytes())
+                if isinstance(step, Still) else step
+                for step in steps if step is not None
+            ])  # fmt: skip
+
+        assert told[1] == told[0]
+        assert told[2] == told[0]
+
+
+@pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
+def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
+    """By a thread for each core where they can be relied on."""
+    monkeypatch.setattr(crew, "cpu_count", lambda: 4)
+    stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
+    monkeypatch.setattr(stream, "_begin", lambda: pytest.fail("it is begun again"))
+
+    numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
+
+    assert numbers == [*range(40)]
+    assert (stream._threads == 4) is several
+
+
+def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
+    """Where a program has PyAV log, a thread needs Python's lock for it."""
+    data = bytearray(clip(panned(scene, 5, 40, size=(640, 480)), gop=12))
+    for at in range(len(data) // 3, len(data) - 3000, 97):
+        data[at] ^= 0x55
+    call = """
+        import io, sys
+        import av
+        from screener.media.pyav import AvStream
+        av.logging.set_level(av.logging.PANIC)
+        data = sys.stdin.buffer.read()
+        for _ in range(20):
+            assert [*AvStream(io.BytesIO(data), "video/mp4").steps()]
+    """
+    call = [sys.executable, "-c", textwrap.dedent(call)]
+    subprocess.run(call, input=data, timeout=60, check=True)
 
 
 def without_key(data, number):
@@ -344,8 +442,11 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
             return getattr(self._container, name)
 
     stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
+    whole = pyav._opened
     stream._container, stream.duration = Broken(stream._container), None
-    assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
+    with monkeypatch.context() as patched:
+        patched.setattr(pyav, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
+        assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
     assert stream.ends == math.inf
 
     opened = video._decoder
@@ -353,6 +454,7 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
 
     def breaking(stream):
         stream._container = Broken(stream._container)
+        monkeypatch.setattr(pyav, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
         return stream
 
     with pytest.raises(MediaError, match="undecodable"):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property, partial
 from time import monotonic
 from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
-from av.error import DecoderNotFoundError, FFmpegError
+from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, following, fragments, luma
+from screener.media import containers, crew, following, fragments, luma
 from screener.media.order import Order
 from screener.media.stream import Length, Lost, Still
 from screener.media.timing import BACK, Grid
@@ -41,6 +41,7 @@ _DEMUXERS = {
 _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
 
 _BUFFER = 1 << 17
+
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -80,8 +81,10 @@ class AvStream:
         `until` that time, by the monotonic clock, it is read for its length.
         """
         self._keyframes, self._file = keyframes, file
-        self._open(mime, track, whole=whole)
+        self._asked = mime, track, whole
+        self._open()
         # AVI numbers frames as they are decoded, whenever they are shown.
+        self._threads = 1
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
         left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
@@ -96,29 +99,36 @@ class AvStream:
             told = self.duration
             found = self._read_through(until, _FEW if told else _LONG)
             file.seek(0)
-            self._open(mime, track, whole=whole)
+            self._open()
             self.duration = told or found.seconds
             self.length = found if found.frames else Length(self.duration)
         if self._as_decoded and not keyframes:
             # FFmpeg goes by its index, and leaves out what a damaged one does not lead to.
             self.ends = following.frames_of_avi(file, self._track.index) * self.frame_seconds
-        self._grid = None if grid is None or keyframes else grid(*self.length)
+        self._sampled = None if grid is None or keyframes else partial(grid, *self.length)
 
-    def _open(self, mime: str, track: int, *, whole: bool) -> None:
+    def _open(self) -> None:
+        self._begin()
+        tracks = self._container.streams.video
+        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
+        ids = (int(one.id) for one in self._container.streams)
+        self.ids: frozenset[int] | None = frozenset(ids)
+        self.cover = _is_cover(self._track)
+        self._read_facts()
+
+    def _begin(self) -> None:
+        """Open the file, to be decoded by one thread."""
+        mime, track, whole = self._asked
         self._container = _opened(self._file, mime, whole=whole)
         self.ends = None  # whatever is lost on the way is told, unless nothing follows it
         tracks = sorted(self._container.streams.video, key=_is_cover)
         if not tracks:
             raise MediaError("no_video", "no pictures among what it holds")
-        self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
-        ids = (int(one.id) for one in self._container.streams)
-        self.ids: frozenset[int] | None = frozenset(ids)
         self._track = tracks[track]
-        self.cover = _is_cover(self._track)
-        if self._track.codec_context is None:
+        coded = self._track.codec_context
+        if coded is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
-        self._track.thread_type = "AUTO"
-        self._read_facts()
+        crew.alone(coded)
 
     def _read_through(self, until: float, most: int) -> Length:
         """What the track has, read without decoding: what a file says of it may be false, and what
@@ -179,7 +189,35 @@ class AvStream:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
 
     def steps(self) -> Iterator[Still | Lost | None]:
-        """Each frame in the order shown, or each key frame; what is lost; None between packets."""
+        """Each frame in the order shown, or each key frame; what is lost; None between packets.
+
+        Several threads decode it, until one fails or finds damage. What they had read meanwhile,
+        and how many they are, would change what is told of it: one begins again then.
+        """
+        given = 0
+        if not self._as_decoded:
+            self._threads = crew.put_to(self._track.codec_context)
+        with contextlib.closing(self._decode()) as steps:
+            for step in steps:
+                if self._threads > 1 and not _is_sound(step):
+                    break
+                given += isinstance(step, Still)
+                yield step
+            else:
+                return
+        self._file.seek(0)
+        self._begin()
+        self._threads = 1
+        with contextlib.closing(self._decode()) as steps:
+            for step in steps:
+                if isinstance(step, Still) and given > 0:
+                    given -= 1
+                    yield None if step.sound else step
+                else:
+                    yield step
+
+    def _decode(self) -> Generator[Still | Lost | None, None, None]:
+        self._grid = None if self._sampled is None else self._sampled()
         order = Order(BACK / self._tick if self._tick else math.inf)
         sound = True  # until the next key frame all depend on the last one, and on what failed
         behind: float | None = None  # when what follows all that was read would be shown
@@ -212,6 +250,9 @@ class AvStream:
         except OSError as error:
             raise _unreadable(error) from None
         finally:
+            # Without Python's lock, which threads need that still have something to log: to close
+            # the decoder under them waits for them with it.
+            self._track.codec_context.flush_buffers()
             self._container.close()
 
     def _behind(self, packet: Any, before: float | None) -> float | None:
@@ -237,6 +278,8 @@ class AvStream:
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
+            if self._threads > 1:  # one needs less, and FFmpeg says so of damaged AV1 as well
+                return None
             raise ShortOfMemory("not enough memory to decode it") from None
         except FFmpegError:
             return None
@@ -246,15 +289,15 @@ class AvStream:
         return frames
 
     def _given(self, packet: Any) -> list[Any]:
-        """What the decoder gives for a packet. Behind a frame of AV1 that failed, FFmpeg 9 says
-        that memory is short for those that refer to it, and may take nothing more to the end of
-        the file: there it begins anew. Where memory is short, it fails again.
+        """What the decoder gives when it takes a packet. That of AV1 may take nothing more behind a
+        failure, not even what stands by itself: there it begins anew.
         """
         coded = self._track.codec_context
         try:
-            frames: list[Any] = self._to_decode(packet).decode()
-        except (BlockingIOError, MemoryError):
-            if coded.name != "libdav1d":
+            ended = [] if packet.size else crew.finished(coded, self._threads)
+            frames: list[Any] = ended + self._to_decode(packet).decode()
+        except InvalidDataError:
+            if coded.name != "libdav1d" or not packet.is_keyframe or self._threads > 1:
                 raise
             coded.flush_buffers()
             frames = self._to_decode(packet).decode()
@@ -273,8 +316,8 @@ class AvStream:
     def _to_decode(self, packet: Any) -> Any:
         """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
 
-        The copy has memory of FFmpeg's: what was Python's, a thread of the decoder could only let
-        go of with Python's lock, which whoever ends that thread holds.
+        The copy has memory of FFmpeg's, with the bytes behind the data that decoders read: Python's
+        has none, and what else holds it could only let go of it with Python's lock.
         """
         if not packet.is_discard or self._is_left_out(packet):
             return packet
@@ -381,6 +424,10 @@ def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
 
 def _unreadable(error: OSError) -> MediaError:
     return MediaError("unreadable", error.strerror or "cannot be read")
+
+
+def _is_sound(step: Still | Lost | None) -> bool:
+    return step is None or (isinstance(step, Still) and step.sound)
 
 
 def _is_cover(track: Any) -> bool:
