@@ -5,18 +5,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
-import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import click
 
-from screener import console
+from screener import console, stopping
 from screener.commands import (
     auditing,
     calibrating,
@@ -31,11 +27,6 @@ from screener.commands import (
 )
 from screener.errors import ScreenerError
 from screener.version import __version__
-
-_ENDING = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
-]
-_SAME_S = 1.0  # in which a further signal is the same wish
 
 
 class _Commands(click.Group):
@@ -92,12 +83,12 @@ def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
     console.tell_warnings()
-    _end_in_order()
+    stopping.end_in_order()
     try:
         code = _flushed(_exit_code())
     except KeyboardInterrupt:  # behind the command
         code = 130
-    atexit.register(_hear_no_more)
+    atexit.register(stopping.hear_no_more)
     sys.exit(code)
 
 
@@ -144,63 +135,3 @@ def _flushed(code: Any) -> Any:
             setattr(sys, name, io.StringIO())
             code = 2 if name == "stdout" else code
     return code
-
-
-def _end_in_order() -> None:
-    """Be ended as by Ctrl-C where a service is stopped or a terminal closed: what is open is closed
-    and what is only for the time of the command goes. Whoever ignores a signal goes on to.
-    """
-    for number in _ENDING:
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _stop)
-    sys.unraisablehook = _not_lost
-
-
-class _Stop:
-    """Raises KeyboardInterrupt on a signal, once. What comes soon after it is the same wish, of who
-    presses Ctrl-C twice or of `timeout`, which sends two: it must not break off the closing of what
-    is open. What comes later does, where that takes too long.
-    """
-
-    def __init__(self) -> None:
-        self._raised = float("-inf")
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if now - self._raised > _SAME_S:
-            self._raised = now
-            raise KeyboardInterrupt
-
-    def again(self) -> None:
-        """Have the next one raise too: what was raised is lost."""
-        self._raised = float("-inf")
-
-
-_stop = _Stop()
-
-
-def _heard() -> list[signal.Signals]:
-    """The signals that are not ignored."""
-    return [one for one in _ENDING if signal.getsignal(one) is _stop]
-
-
-def _hear_no_more() -> None:
-    """Let Python end, once all is done and told: it would only print where it was interrupted."""
-    for number in _heard():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _not_lost(raised: Any) -> None:
-    """Have an interrupt come once more that came while Python was in code from which nothing can be
-    raised, such as that which runs when an object goes.
-    """
-    if not issubclass(raised.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(raised)
-        return
-    heard = _heard()
-    if heard and hasattr(signal, "pthread_kill"):
-        _stop.again()
-        main_thread = threading.main_thread().ident
-        again = threading.Timer(0.05, signal.pthread_kill, (main_thread, heard[0]))
-        again.daemon = True
-        again.start()

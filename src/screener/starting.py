@@ -10,6 +10,8 @@ from multiprocessing import resource_tracker
 from threading import Lock, current_thread, main_thread
 from types import FrameType
 
+from screener import stopping
+
 _environment = Lock()  # of this process, while it is another
 
 
@@ -63,9 +65,7 @@ def handlers_held() -> Iterator[None]:
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    handlers = {one: found for one in signals if callable(found := signal.getsignal(one))}
+    handlers = {one: found for one in stopping.SIGNALS if callable(found := signal.getsignal(one))}
     held = True
 
     def hold(number: int, frame: FrameType | None) -> None:
