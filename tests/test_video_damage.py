@@ -207,7 +207,7 @@ def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
 @pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
 def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound):
     """FFmpeg's threads give frames of H.264 before they have found out, in some runs."""
-    monkeypatch.setattr(crew, "cpu_count", lambda: 8)
+    monkeypatch.setattr(crew, "cores", lambda: 8)
     data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
     with av.open(io.BytesIO(data)) as file:
         place, size = [(one.pos, one.size) for one in file.demux(video=0) if one.size][packet]
@@ -238,7 +238,7 @@ def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
         data = whole[:at] + bytes(20) + whole[at + 20 :]
         told = []
         for cores in (1, 2, 8):
-            monkeypatch.setattr(crew, "cpu_count", lambda cores=cores: cores)
+            monkeypatch.setattr(crew, "cores", lambda cores=cores: cores)
             steps = AvStream(io.BytesIO(data), mime).steps()
             told.append([
                 (step.number, step.time, step.sound, step.raw().tobytes())
@@ -253,7 +253,7 @@ def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
 def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """By a thread for each core where they can be relied on."""
-    monkeypatch.setattr(crew, "cpu_count", lambda: 4)
+    monkeypatch.setattr(crew, "cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
     monkeypatch.setattr(stream, "_begin", lambda: pytest.fail("it is begun again"))
 

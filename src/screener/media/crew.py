@@ -8,10 +8,11 @@ found then is as sure as by one thread, which decodes it anew once there is anyt
 
 from __future__ import annotations
 
-from os import cpu_count
 from typing import Any
 
 import av
+
+from screener.cores import cores
 
 # Of others not all damage is told, and what it leaves of a frame hangs on the threads. None share
 # out the slices of a frame: H.264 marks nothing as damaged then.
@@ -29,7 +30,7 @@ def put_to(coded: Any) -> int:
     """Have a decoder, which has not begun, work by as many threads as there are cores, where that
     can be relied on. Returns how many they are.
     """
-    count = min(cpu_count() or 1, _MOST) if coded.name in _CODECS else 1
+    count = min(cores(), _MOST) if coded.name in _CODECS else 1
     coded.thread_type, coded.thread_count = "FRAME", count
     if coded.name == "h264" and count > 1:
         coded.options = {"has_b_frames": str(_HELD)}

@@ -84,7 +84,6 @@ class AvStream:
         self._asked = mime, track, whole
         self._open()
         # AVI numbers frames as they are decoded, whenever they are shown.
-        self._threads = 1
         self._as_decoded = self._container.format.name == "avi"
         self.left = self._left_out()
         left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
@@ -129,6 +128,7 @@ class AvStream:
         if coded is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         crew.alone(coded)
+        self._threads = 1
 
     def _read_through(self, until: float, most: int) -> Length:
         """What the track has, read without decoding: what a file says of it may be false, and what
@@ -207,7 +207,6 @@ class AvStream:
                 return
         self._file.seek(0)
         self._begin()
-        self._threads = 1
         with contextlib.closing(self._decode()) as steps:
             for step in steps:
                 if isinstance(step, Still) and given > 0:
