@@ -250,6 +250,23 @@ def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
         assert told[2] == told[0]
 
 
+@pytest.mark.parametrize("packet", [1, 2])
+def test_a_key_frame_that_waits_in_the_decoder_clears_nothing_behind_it(scene, packet):
+    """A packet is lost that was read behind it, before it came out: what was made without, up to
+    the next key frame, is as uncertain as ever.
+    """
+    pictures = panned(scene, 5, 24, size=(160, 120))
+    data = clip(pictures, gop=12, preset="medium", bf="2")
+    with av.open(io.BytesIO(data)) as file:
+        lost = [bytes(one) for one in file.demux(video=0) if one.size][packet]
+    data = data.replace(lost, bytes(len(lost)))
+
+    steps = [step for step in AvStream(io.BytesIO(data), "video/mp4").steps() if step]
+
+    sound = [isinstance(step, Still) and step.sound and step.time >= 0.05 for step in steps]
+    assert sound == [False] * (len(steps) - 12) + [True] * 12
+
+
 def test_frames_that_come_out_of_order_do_not_hang_on_the_cores(scene, monkeypatch):
     """All are given where a clip declares that fewer of them are shown late than are."""
     options = {"bf": "3", "x264-params": "b-adapt=0:b-pyramid=normal:scenecut=0"}

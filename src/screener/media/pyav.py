@@ -218,19 +218,22 @@ class AvStream:
     def _decode(self) -> Generator[Still | Lost | None, None, None]:
         self._grid = None if self._sampled is None else self._sampled()
         order = Order(BACK / self._tick if self._tick else math.inf)
-        sound = True  # until the next key frame all depend on the last one, and on what failed
+        # Until the next key frame all depend on the last one, and on what failed: on the next that
+        # is read. One that was read before may still have been in the decoder.
+        sound, before = True, frozenset[int]()
         behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
-                    sound = False
+                    sound, before = False, order.waiting()
                     yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
                 behind = self._behind(packet, behind)
                 for frame in frames:
                     number = order.number(frame.pts)
-                    sound = (sound or bool(frame.key_frame)) and not frame.is_corrupt
+                    begins = bool(frame.key_frame) and frame.pts not in before
+                    sound = (sound or begins) and not frame.is_corrupt
                     yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
                     yield Still(
