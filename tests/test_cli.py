@@ -221,6 +221,18 @@ def test_a_match_of_no_hash_clears_nothing(known, lines):
     assert "nothing to screen was found" in done.stderr
 
 
+@pytest.mark.parametrize("path", ["-", "", "*.jpg"])
+def test_a_scan_of_nothing_clears_nothing(known, tmp_path, path):
+    """As where the `find` before it failed, nothing is mounted, or a pattern is mistyped."""
+    given = "-" if path == "-" else tmp_path / "empty" / path
+    (tmp_path / "empty").mkdir()
+
+    done = screener("scan", given, "--list", known, input="")
+
+    assert done.returncode == 3
+    assert "0 match, 0 no_match" in done.stderr
+
+
 def test_what_hash_prints_match_reads(known):
     """Hash lines piped into match give one result a file, with its name."""
     files = [IMAGES / name for name in ("harbour.jpg", "alley.jpg", "blank.png")]
@@ -538,7 +550,7 @@ def test_a_service_that_is_stopped_leaves_no_listed_hash_behind(tmp_path, name):
             process.stdin.close()
             told = process.stderr.read()
 
-        assert process.returncode == (0 if ignored else 130), told
+        assert process.returncode == (3 if ignored else 130), told
         assert b"Traceback" not in told
         assert not list(kept.iterdir())
 

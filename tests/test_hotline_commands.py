@@ -17,7 +17,7 @@ from PIL import Image
 
 from screener import HashList
 from screener.cli import cli
-from screener.errors import ScreenerError
+from screener.errors import MediaError, ScreenerError
 from screener.hotline import helplines, own_media, reporting
 from screener.hotline.language import translator
 from screener.hotline.secret import Secret
@@ -107,6 +107,19 @@ def test_no_report_is_left_whose_secret_was_not_told(
     code, told = run("report", "create", "--to", key, "--address", PAGE, *note, "-o", file)
     assert (code != 0, words in told, file.exists()) == (True, True, False)
     assert any(text.startswith(begins) for text in said)
+
+
+def test_a_report_that_lacks_a_picture_says_so_by_its_exit_code(run, desk, tmp_path, monkeypatch):
+    """It is written all the same, and its secret told: the rest of it is worth handing over."""
+    lost = own_media.Trouble(0, MediaError("truncated", "cut"))
+    monkeypatch.setattr(own_media, "make", lambda paths: ((), (lost,)))
+    key, file = desk.folder / "hotline.pub", tmp_path / "r"
+
+    code, told = run("report", "create", "--to", key, "--address", PAGE, "--my-image",
+                     IMAGES / "truncated.jpg", "-o", file)  # fmt: skip
+
+    assert (code, file.exists(), "Your secret" in told) == (2, True, True)
+    assert "truncated.jpg is not in the report" in told
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):

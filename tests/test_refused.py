@@ -199,6 +199,6 @@ def test_a_run_without_a_result_begins_its_files_too(place):
 
     done = screener("scan", "bare", *KNOWN, "--audit", "log", "-o", "keep.jsonl", cwd=place)
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert (place / "keep.jsonl").read_bytes() == b""
     assert audit.verify(place / "log").runs == 2

@@ -250,6 +250,44 @@ def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
         assert told[2] == told[0]
 
 
+@pytest.mark.parametrize("packet", [1, 2])
+def test_a_key_frame_that_waits_in_the_decoder_clears_nothing_behind_it(scene, packet):
+    """A packet is lost that was read behind it, before it came out: what was made without, up to
+    the next key frame, is as uncertain as ever.
+    """
+    pictures = panned(scene, 5, 24, size=(160, 120))
+    data = clip(pictures, gop=12, preset="medium", bf="2")
+    with av.open(io.BytesIO(data)) as file:
+        lost = [bytes(one) for one in file.demux(video=0) if one.size][packet]
+    data = data.replace(lost, bytes(len(lost)))
+
+    steps = [step for step in AvStream(io.BytesIO(data), "video/mp4").steps() if step]
+
+    sound = [isinstance(step, Still) and step.sound and step.time >= 0.05 for step in steps]
+    assert sound == [False] * (len(steps) - 12) + [True] * 12
+
+
+def test_frames_that_come_out_of_order_do_not_hang_on_the_cores(scene, monkeypatch):
+    """All are given where a clip declares that fewer of them are shown late than are."""
+    options = {"bf": "3", "x264-params": "b-adapt=0:b-pyramid=normal:scenecut=0"}
+    pictures = panned(scene, 5, 20, size=(160, 120))
+    data = clip(pictures, container="matroska", preset="medium", **options)
+    with av.open(io.BytesIO(data)) as file:
+        head = bytes(file.streams.video[0].codec_context.extradata)
+    size = int.from_bytes(head[6:8], "big")
+    declared = head[8 : 8 + size]
+    bits = f"{int.from_bytes(declared, 'big'):b}"
+    end = bits.rindex("1")
+    assert bits[end - 8 : end] == "01100101"  # two are shown late, four are kept
+    bits = bits[: end - 6] + "0" + bits[end - 5 :]
+    data = data.replace(declared, int(bits, 2).to_bytes(size, "big"))
+
+    for cores in (1, 8):
+        monkeypatch.setattr(crew, "cores", lambda cores=cores: cores)
+        steps = [step for step in AvStream(io.BytesIO(data), "video/x-matroska").steps() if step]
+        assert [isinstance(step, Still) and step.number for step in steps] == [*range(20)]
+
+
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
 def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """By a thread for each core where they can be relied on."""
@@ -260,7 +298,7 @@ def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
 
     assert numbers == [*range(40)]
-    assert (stream._threads == 4) is several
+    assert stream._crew == (4 if several else 0)
 
 
 def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):

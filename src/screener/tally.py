@@ -68,10 +68,12 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """1: a match; 3: no match, but something was not screened; 0: all screened, no match."""
+        """1: a match; 3: no match, but something was not screened, or nothing came at all, as where
+        a folder is not mounted or a `find` failed; 0: all screened, no match.
+        """
         if self.verdicts[Verdict.MATCH]:
             return 1
-        return 3 if self.verdicts[Verdict.UNSCREENED] else 0
+        return 3 if self.verdicts[Verdict.UNSCREENED] or not self.total else 0
 
     def print(self, console: Console) -> None:
         """The summary: a line per file where there are few, then the counts."""

@@ -27,7 +27,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    everything was screened, nothing matched
   1    at least one match
-  3    no match, but something was not screened
+  3    no match, but something was not screened, or there was nothing to screen
   2    the call or the list was wrong
   130  interrupted
   141  whoever read the output has gone"""

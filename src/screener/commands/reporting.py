@@ -184,7 +184,7 @@ def create(
     except BaseException:  # whoever read it has gone, its disk is full, or they have given up
         output.unlink()  # nobody could follow it, nor take it back
         raise
-    return 0
+    return 2 if made.troubles else 0
 
 
 def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Translator) -> None:

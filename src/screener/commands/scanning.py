@@ -91,7 +91,8 @@ def scan(
     `*`, `?` or `**`; `-` reads names from standard input, separated by NULs or line ends.
 
     With --resume, an input that has a line in the file is left out if its size and time are the
-    same, and generations of the lists and policy too. The exit code is that of the whole file.
+    same, and generations of the lists and policy too. The exit code is that of the whole file, and
+    3 where no input was found: a folder that is not mounted, or a `find` that failed, clears none.
     With --cache, such an input is hashed all the same if the cache does not hold it.
 
     With --engine ray, files are opened on the nodes of a Ray cluster, which all need them at the
@@ -187,13 +188,15 @@ def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
         for result in recorded(found, stack, engine, out=out, log=log, count=asked.count):
             tally.add(result)
         notes, lacking = _contents(kept, engine, untold)
+    code = 3 if lacking else 0
     if tally.total:
         tally.print(told)
+        code = tally.exit_code or code
     else:  # which is not to say that there was nothing to compare
         told.print("nothing that was compared reaches a record")
     for note in notes:
         told.print(note)
-    return tally.exit_code or (3 if lacking else 0)
+    return code
 
 
 def _contents(kept: HashCache, engine: Screener, untold: Counter[str]) -> tuple[list[str], bool]:

@@ -4,6 +4,8 @@ FFmpeg's give a frame of H.264 as soon as its turn comes, though another thread 
 and note too late that it is damaged. So frames are held back until the threads that were at them
 have taken up others, and at the end each thread is given something that shows nothing. What is
 found then is as sure as by one thread, which decodes it anew once there is anything: see `pyav`.
+A crew of one does all of this too, since a frame that is held back is not left out where it comes
+later than the stream declares: what a video shows is not to hang on the cores.
 """
 
 from __future__ import annotations
@@ -27,26 +29,28 @@ _DELIMITER = b"\x09\xf0"  # an access unit's of H.264, with nothing in it
 
 
 def put_to(coded: Any) -> int:
-    """Have a decoder, which has not begun, work by as many threads as there are cores, where that
-    can be relied on. Returns how many they are.
+    """Have a decoder, which has not begun, work by a crew of as many threads as there are cores,
+    where that can be relied on. Returns how many they are, 0 where there is no crew.
     """
-    count = min(cores(), _MOST) if coded.name in _CODECS else 1
+    if coded.name not in _CODECS:
+        return 0
+    count = min(cores(), _MOST)
     coded.thread_type, coded.thread_count = "FRAME", count
-    if coded.name == "h264" and count > 1:
+    if coded.name == "h264":
         coded.options = {"has_b_frames": str(_HELD)}
     return count
 
 
 def alone(coded: Any) -> None:
-    """Have a decoder, which has not begun, work by one thread."""
+    """Have a decoder, which has not begun, work by one thread and without a crew."""
     coded.thread_count = 1
 
 
 def finished(coded: Any, count: int) -> list[Any]:
-    """The frames that come while each of so many threads ends what it is at. Raises FFmpegError
+    """The frames that come while each thread of such a crew ends what it is at. Raises FFmpegError
     where one failed. What is left is to be drained.
     """
-    if coded.name != "h264" or count == 1:
+    if coded.name != "h264" or not count:
         return []
     head = bytes(coded.extradata or b"")
     in_lengths = head[:1] == b"\1"  # as MP4 has them, and else behind start codes

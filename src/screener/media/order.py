@@ -34,6 +34,10 @@ class Order:
             self._latest = decoded
         heapq.heappush(self._read, (self._piece, stamp, wanted))
 
+    def waiting(self) -> frozenset[int]:
+        """The timestamps of frames that were read, and neither shown nor passed yet."""
+        return frozenset(stamp for _, stamp, _ in self._read)
+
     def number(self, stamp: int | None) -> int:
         """The number of a frame that is shown next, from 0."""
         if stamp is not None:

@@ -128,7 +128,7 @@ class AvStream:
         if coded is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
         crew.alone(coded)
-        self._threads = 1
+        self._crew = 0
 
     def _read_through(self, until: float, most: int) -> Length:
         """What the track has, read without decoding: what a file says of it may be false, and what
@@ -191,15 +191,15 @@ class AvStream:
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown, or each key frame; what is lost; None between packets.
 
-        Several threads decode it, until one fails or finds damage. What they had read meanwhile,
-        and how many they are, would change what is told of it: one begins again then.
+        A crew decodes it, until a thread fails or finds damage. What they had read meanwhile, and
+        how many they are, would change what is told of it: one begins again then.
         """
         given = 0
         if not self._as_decoded:
-            self._threads = crew.put_to(self._track.codec_context)
+            self._crew = crew.put_to(self._track.codec_context)
         with contextlib.closing(self._decode()) as steps:
             for step in steps:
-                if self._threads > 1 and not _is_sound(step):
+                if self._crew and not _is_sound(step):
                     break
                 given += isinstance(step, Still)
                 yield step
@@ -218,19 +218,22 @@ class AvStream:
     def _decode(self) -> Generator[Still | Lost | None, None, None]:
         self._grid = None if self._sampled is None else self._sampled()
         order = Order(BACK / self._tick if self._tick else math.inf)
-        sound = True  # until the next key frame all depend on the last one, and on what failed
+        # Until the next key frame all depend on the last one, and on what failed: on the next that
+        # is read. One that was read before may still have been in the decoder.
+        sound, before = True, frozenset[int]()
         behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._packets():
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
-                    sound = False
+                    sound, before = False, order.waiting()
                     yield Lost(behind if packet is None else self._seconds(packet.pts))
                     continue
                 behind = self._behind(packet, behind)
                 for frame in frames:
                     number = order.number(frame.pts)
-                    sound = (sound or bool(frame.key_frame)) and not frame.is_corrupt
+                    begins = bool(frame.key_frame) and frame.pts not in before
+                    sound = (sound or begins) and not frame.is_corrupt
                     yield from self._lost(order.missed())
                     time = self._seconds(frame.pts)
                     yield Still(
@@ -277,7 +280,7 @@ class AvStream:
         except DecoderNotFoundError:
             raise MediaError("unsupported", "no decoder for its pictures") from None
         except MemoryError:
-            if self._threads > 1:  # one needs less, and FFmpeg says so of damaged AV1 as well
+            if self._crew:  # one thread needs less, and FFmpeg says so of damaged AV1 as well
                 return None
             raise ShortOfMemory("not enough memory to decode it") from None
         except FFmpegError:
@@ -293,10 +296,10 @@ class AvStream:
         """
         coded = self._track.codec_context
         try:
-            ended = [] if packet.size else crew.finished(coded, self._threads)
+            ended = [] if packet.size else crew.finished(coded, self._crew)
             frames: list[Any] = ended + self._to_decode(packet).decode()
         except InvalidDataError:
-            if coded.name != "libdav1d" or not packet.is_keyframe or self._threads > 1:
+            if coded.name != "libdav1d" or not packet.is_keyframe or self._crew:
                 raise
             coded.flush_buffers()
             frames = self._to_decode(packet).decode()
