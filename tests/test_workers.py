@@ -550,6 +550,30 @@ def test_a_worker_that_was_ready_ends_by_its_file_and_others_that_never_are_by_n
     assert [one.trouble.reason for one in told] == ["crashed"]
 
 
+def test_a_daemonic_process_has_workers_too():
+    """As those of `multiprocessing.Pool` are: Python lets them start no process, which might live
+    longer than they do, as a worker does not.
+    """
+
+    def tells():
+        (told,) = each(Counting(), [__file__], jobs=1)
+        os._exit("size" not in told or not multiprocessing.current_process().daemon)
+
+    process = multiprocessing.get_context("fork").Process(target=tells, daemon=True)
+    process.start()
+    process.join(60)
+
+    assert process.exitcode == 0
+
+
+def test_a_process_that_starts_no_others_is_told_what_to_do(monkeypatch):
+    """As one of Celery's, which has classes of its own in the place of `multiprocessing`'s."""
+    monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
+
+    with pytest.raises(WorkerError, match="--pool threads"):
+        list(each(Counting(), [__file__], jobs=1))
+
+
 def test_a_system_that_starts_no_process_is_named(monkeypatch):
     """What it says is in the exception, and nothing stays open."""
 

@@ -26,11 +26,13 @@ _ADVICE = (
 
 
 def check() -> None:
-    """WorkerError where no worker could load this program, since it was not read from a file.
+    """WorkerError where no worker could load this program, since it was not read from a file, or
+    Python could start none from here.
 
     As `leave`, where this is a worker itself.
     """
     leave()
+    _check_process()
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if getattr(main, "__spec__", None) is not None or file is None or hasattr(sys, "frozen"):
@@ -40,6 +42,17 @@ def check() -> None:
         raise WorkerError(
             f"no worker process can be started: {_ADVICE}, and this program ({file}) is no file"
             " that could be loaded; save it as one"
+        )
+
+
+def _check_process() -> None:
+    """WorkerError where this process is none that Python starts others from."""
+    this = multiprocessing.current_process()
+    if not isinstance(this, process.BaseProcess):
+        raise WorkerError(
+            f"no worker process can be started by a {type(this).__module__}.{type(this).__name__}:"
+            " scan in a process that is none of that library's; a worker of Celery can be started"
+            " with --pool threads"
         )
 
 

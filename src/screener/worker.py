@@ -108,7 +108,7 @@ class Worker(Generic[T]):
         guard.check()
         standard_streams.fill()  # a daemon may have closed its own
         try:
-            with starting.interrupts_held(), starting.one_thread_each():
+            with starting.interrupts_held(), starting.one_thread_each(), starting.from_daemonic():
                 self._begin()
         except OSError as error:
             self._end()
