@@ -574,6 +574,15 @@ def test_a_process_that_starts_no_others_is_told_what_to_do(monkeypatch):
         list(each(Counting(), [__file__], jobs=1))
 
 
+def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
+    """As that of a release that was replaced under its service: the system does not say which."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+
+    with pytest.raises(WorkerError, match="the working folder of this process"):
+        list(each(Counting(), [__file__], jobs=1))
+
+
 def test_a_system_that_starts_no_process_is_named(monkeypatch):
     """What it says is in the exception, and nothing stays open."""
 

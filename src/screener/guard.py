@@ -12,7 +12,7 @@ import signal
 import sys
 from multiprocessing import process
 
-from screener.errors import WorkerError
+from screener.errors import WorkerError, cause
 
 NAME = "screener-worker"
 """Of the processes of a scan."""
@@ -46,7 +46,7 @@ def check() -> None:
 
 
 def _check_process() -> None:
-    """WorkerError where this process is none that Python starts others from."""
+    """WorkerError where this process, or its folder, is none that Python starts others from."""
     this = multiprocessing.current_process()
     if not isinstance(this, process.BaseProcess):
         raise WorkerError(
@@ -54,6 +54,13 @@ def _check_process() -> None:
             " scan in a process that is none of that library's; a worker of Celery can be started"
             " with --pool threads"
         )
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise WorkerError(
+            f"no worker process can be started: the working folder of this process: {cause(error)};"
+            " os.chdir to one that is there"
+        ) from error
 
 
 def leave() -> None:
