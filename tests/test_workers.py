@@ -447,6 +447,22 @@ def test_a_worker_that_nobody_closes_ends():
     assert soon(lambda: process not in {one.pid for one in multiprocessing.active_children()})
 
 
+def test_children_of_which_the_program_never_hears_leave_nothing_and_change_nothing():
+    """As where a service ignores SIGCHLD, or a handler of its own asks for every child: Python is
+    not told how a worker ended, or that it did. It would keep each for ever, with two pipes, and
+    end by its number, when the program ends, whatever process has that number by then.
+    """
+    before = multiprocessing.active_children()
+    heard = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        told = list(each(Hoarding(), ["hoard", "hoard", "much"], jobs=1))
+        after = multiprocessing.active_children()
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+
+    assert (told, after) == (["hoard", "hoard", "much"], before)
+
+
 def test_a_process_that_is_forked_from_a_scan_ends_none_of_its_workers(at_work, tmp_path):
     """Whatever it drops or closes: the file under way would be told as one that crashed."""
     worker = at_work(Waiting(), tmp_path / "a")
