@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 from screener.backlog import Backlog, Item
 from screener.cache import HashCache, check_open
 from screener.cores import cores
-from screener.errors import MediaError, PolicyError
+from screener.errors import MediaError, PolicyError, WorkerError
 from screener.finished import Finished
 from screener.folder import Place
 from screener.hashed import Hashed
@@ -153,6 +154,7 @@ class _Scan:
 
     def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
         """All results, each with the path of the file that it is in."""
+        process = os.getpid()
         with start(self._hasher) as workers:
             while True:
                 awaited = self._hand_out(workers)
@@ -167,6 +169,9 @@ class _Scan:
                         told = True
                         self._count(item.result)
                         yield item.target.path, item.result
+                        if os.getpid() != process:
+                            # It would take answers away, for which the other waits for ever.
+                            raise WorkerError("the process that began the scan goes on with it")
                 if told:
                     continue
                 if self._under_way:
