@@ -38,7 +38,8 @@ def one_thread_each() -> Iterator[None]:
 @contextmanager
 def from_daemonic() -> Iterator[None]:
     """Let this process start one also if it is daemonic itself, as those of `multiprocessing.Pool`
-    are. Python forbids it since a child might outlive it, which a worker does not.
+    are. Python forbids it since a child might outlive it, which a worker does not. To be entered by
+    one thread at a time, as within `one_thread_each`.
     """
     this = multiprocessing.current_process()
     daemonic = this.daemon
