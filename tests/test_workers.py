@@ -463,6 +463,22 @@ def test_children_of_which_the_program_never_hears_leave_nothing_and_change_noth
     assert (told, after) == (["hoard", "hoard", "much"], before)
 
 
+def test_a_program_that_a_broken_pipe_ends_is_not_ended_by_a_worker_that_died():
+    """As one that has SIGPIPE do what it does to others, so that it ends with who reads its output:
+    a file that crashes its worker before the next one is sent would end it as well.
+    """
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        worker = Worker(Counting())
+        worker.kill()
+        worker._process.join()
+        worker.take(Target("a"), None)
+        os._exit(signal.SIGPIPE in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_process_that_is_forked_from_a_scan_ends_none_of_its_workers(at_work, tmp_path):
     """Whatever it drops or closes: the file under way would be told as one that crashed."""
     worker = at_work(Waiting(), tmp_path / "a")
