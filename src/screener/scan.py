@@ -64,7 +64,8 @@ def scan(
     finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
     `paths` may be an iterator; while it waits for a path no Result comes, and no limit of time
-    holds. `screener scan -` takes names that come slowly.
+    holds. `screener scan -` takes names that come slowly. Relative ones are of the working folder,
+    which is to stay the same meanwhile: a worker that takes the place of another begins in it.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
