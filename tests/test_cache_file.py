@@ -1,18 +1,22 @@
 """The file of a cache: used by several at once, damaged, of another version, and no other file."""
 
 import contextlib
+import os
 import sqlite3
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 from command import refused, screener
 
-from screener import HashCache, Screener, rescan, scan
+from screener import HashCache, Policy, Screener, rescan, scan
 from screener.cli import cli
 from screener.errors import OutputError, PolicyError
+from screener.media.source import Name
 
 
 @pytest.fixture
@@ -52,6 +56,42 @@ def refused_here(*call):
     done = CliRunner().invoke(cli, [str(one) for one in call])
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     return " ".join(done.stderr.split())
+
+
+def test_threads_share_a_cache(known, filled, picture):
+    """As where an executor's thread scans with one that a service has opened at its start: what
+    each of them keeps is there, and nothing of another's policy.
+    """
+    engines = [Screener(known), Screener(known, policy=Policy(seconds=9))]
+    hashers = [engine.hasher.surely() for engine in engines]
+    hashed = hashers[0].hash(picture)
+
+    def keep(number):
+        hasher = hashers[number % 2]
+        one = replace(hashed, name=Name(f"{number}"))
+        cache.add([one], hasher)
+        return cache.holds(one.name, hasher) and len(list(rescan(engines[0], cache, every=True)))
+
+    with HashCache.open(filled) as cache, ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(keep, range(40)))
+        assert sorted(cache.counts().values()) == [20, 24]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_opens_a_cache_of_its_own(filled):
+    """SQLite's locks are those of the process that opened the file: another one's writing would
+    meet none of them, and harm it.
+    """
+    with HashCache.open(filled) as cache:
+        child = os.fork()
+        if not child:
+            with contextlib.suppress(OutputError):
+                len(cache)
+                os._exit(1)
+            cache._file.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert len(cache) == 4
 
 
 def test_scans_and_rescans_of_one_cache_do_not_wait_for_each_other(known, filled, picture):

@@ -1,11 +1,16 @@
 """Workers: what they gave up before they open a file."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
+
+from screener import confined
 
 
 @pytest.fixture
@@ -136,6 +141,23 @@ def test_a_worker_does_not_take_its_parent_for_standard_error(tmp_path, closed):
     there, sentinel = done.stdout.split()
     assert there == os.devnull
     assert int(sentinel) > 2
+
+
+def test_a_worker_ends_with_its_parent_also_where_another_process_holds_that_ones_pipe(monkeypatch):
+    """As one does that was forked from the scan's and lives on when that is killed."""
+    sentinel, held = os.pipe()
+    parents, ended = iter([7, 7, 1]), threading.Event()
+    parent = SimpleNamespace(sentinel=sentinel)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: parent)
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(os, "_exit", lambda _: ended.set())
+    monkeypatch.setattr(confined, "_LOOK_S", 0.001, raising=False)
+
+    confined._end_with_parent()
+
+    assert ended.wait(10)
+    for end in (sentinel, held):
+        os.close(end)
 
 
 def test_a_scan_by_a_program_without_standard_error(known, tmp_path, scene):

@@ -1,20 +1,25 @@
 """The commands that keep a list, as processes: exit codes, tables, JSON, and what errors name."""
 
+import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import weakref
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from command import CALL, generation, make_list, refused, screener, value
 
+from screener import Hash, HashList, Screener
 from screener.cli import cli
+from screener.commands.deciding import recorded
 from screener.errors import ListError
+from screener.output import JsonLines
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,21 @@ def test_show_counts_the_matches_of_a_run_that_counted(known):
     assert "matched" not in screener("show", known, "a2").stdout
     assert screener("match", "--list", known, "--count", input=line * 3).returncode == 1
     assert "matched by md5: 3" in screener("show", known, "a2").stdout
+
+
+def test_a_run_that_counts_holds_none_of_its_results(known):
+    """One that is kept running, as `scan -` is, would hold all that it told of every match."""
+    engine, told = Screener(HashList.open(known)), []
+    results = (engine.match([Hash.parse("md5", value(2))]) for _ in range(3))
+    with ExitStack() as stack:
+        out = JsonLines(io.BytesIO(), "here")
+        for result in recorded(results, stack, engine, out=out, log=None, count=True):
+            told.append(weakref.ref(result))
+        del result
+        assert [one() for one in told] == [None] * 3
+
+    (shown,) = HashList.open(known).show("a2")
+    assert sum(shown.matched["md5"].values()) == 3
 
 
 def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(

@@ -104,6 +104,28 @@ def test_a_caller_that_stops_early_leaves_no_process_behind(known, tmp_path):
     assert time.monotonic() - begin < 30
 
 
+def test_a_scan_goes_on_in_the_process_that_began_it_alone(known, scene, tmp_path):
+    """One that is forked meanwhile would take answers away, of which the scan then waits for ever,
+    and hand out what it has handed out itself.
+    """
+    paths = [str(tmp_path / f"{number}.png") for number in range(4)]
+    for number, path in enumerate(paths):
+        scene(number, (160, 120)).save(path)
+    results = scan(Screener(known), paths, jobs=1)
+    first = next(results)
+    child = os.fork()
+    if not child:
+        try:
+            next(results)
+        except WorkerError:
+            os._exit(0)
+        finally:
+            os._exit(1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert [one.input for one in (first, *results)] == paths
+
+
 @pytest.mark.parametrize("kill_after", [1, 5, 12])
 def test_workers_that_are_killed_from_outside_cost_nothing(known, scene, tmp_path, kill_after):
     """All workers die, idle ones and busy ones: files are handed to new ones, in order."""

@@ -201,6 +201,17 @@ def test_what_cannot_be_screened_says_why(engine, scene, make, reason):
     assert result.detail
 
 
+def test_a_pillow_image_that_cannot_be_loaded_says_how_it_is_to_be_given(engine, scene):
+    """One that was closed, say: what Pillow raises of it is an error without a name for that."""
+    image = Image.open(io.BytesIO(png(scene(1))))
+    image.close()
+
+    result = engine.screen(image)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.UNDECODABLE)
+    assert "while it is open" in result.detail
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "PSD", "ICNS", None])
 def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
     """At once, and not when Python looks for circles of references: it may be a large one."""
@@ -394,8 +405,8 @@ def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
 
 @pytest.mark.parametrize("item", [5, None, ["a.jpg"]])
 def test_what_is_no_input_is_the_callers_mistake(engine, item):
-    """It raises, and is not hidden in a Result."""
-    with pytest.raises(TypeError, match="not something to screen"):
+    """It raises, and is not hidden in a Result; it says what to give instead."""
+    with pytest.raises(TypeError, match=r"not something to screen: .*numpy\.asarray"):
         engine.screen(item)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import types
 import zipfile
 import zlib
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_a_stream_that_fails_is_unreadable():
         source.read(closed, limit=10)
 
 
+def test_a_file_object_at_its_end_is_not_taken_for_an_empty_one():
+    """It was written, or read by somebody else, and holds what nobody looks at; one that holds
+    nothing is empty, and so is one that cannot say.
+    """
+    written = io.BytesIO()
+    written.write(b"ab")
+    with pytest.raises(MediaError, match=r"unreadable: .*seek\(0\)"):
+        source.read(written, limit=10)
+
+    assert source.read(io.BytesIO(), limit=10).content == b""
+    silent = types.SimpleNamespace(read=lambda size: b"")
+    assert source.read(silent, limit=10).content == b""
+
+
 class Giving:
     """A file object that gives these pieces, one after the other, and raises those that are
     exceptions; it stands at its start and can go back there, but not to its end.
@@ -116,9 +131,12 @@ def test_a_file_object_that_cannot_go_to_its_end_is_read_from_its_start():
 
 
 def test_a_file_object_gives_bytes_in_any_form_and_what_gives_none_is_unreadable():
-    """bytearray and memoryview are bytes; one that does not wait is not at its end."""
+    """bytearray and memoryview are bytes; one that does not wait is not at its end. Of one whose
+    bytes are awaited, as those of asyncio's libraries, it is told that they are to be.
+    """
     assert source.read(Giving(bytearray(b"ab"), memoryview(b"cd")), limit=4).content == b"abcd"
-    for piece, said in ((None, "wait"), ([1], "list")):
+    awaited = types.SimpleNamespace(__await__=None)
+    for piece, said in ((None, "wait"), ([1], "list"), (awaited, "await its read")):
         with pytest.raises(MediaError, match=f"unreadable.*{said}"):
             source.read(Giving(b"ab", piece), limit=4)
 

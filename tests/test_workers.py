@@ -447,6 +447,38 @@ def test_a_worker_that_nobody_closes_ends():
     assert soon(lambda: process not in {one.pid for one in multiprocessing.active_children()})
 
 
+def test_children_of_which_the_program_never_hears_leave_nothing_and_change_nothing():
+    """As where a service ignores SIGCHLD, or a handler of its own asks for every child: Python is
+    not told how a worker ended, or that it did. It would keep each for ever, with two pipes, and
+    end by its number, when the program ends, whatever process has that number by then.
+    """
+    before = multiprocessing.active_children()
+    heard = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        told = list(each(Hoarding(), ["hoard", "hoard", "much"], jobs=1))
+        after = multiprocessing.active_children()
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+
+    assert (told, after) == (["hoard", "hoard", "much"], before)
+
+
+def test_a_program_that_a_broken_pipe_ends_is_not_ended_by_a_worker_that_died():
+    """As one that has SIGPIPE do what it does to others, so that it ends with who reads its output:
+    a file that crashes its worker before the next one is sent would end it as well.
+    """
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        worker = Worker(Counting())
+        worker.kill()
+        worker._process.join()
+        worker.take(Target("a"), None)
+        os._exit(signal.SIGPIPE in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_process_that_is_forked_from_a_scan_ends_none_of_its_workers(at_work, tmp_path):
     """Whatever it drops or closes: the file under way would be told as one that crashed."""
     worker = at_work(Waiting(), tmp_path / "a")
@@ -548,6 +580,39 @@ def test_a_worker_that_was_ready_ends_by_its_file_and_others_that_never_are_by_n
         told.extend(each(ReadyOnce(tmp_path / "mark"), ["one", "other"], jobs=1))
 
     assert [one.trouble.reason for one in told] == ["crashed"]
+
+
+def test_a_daemonic_process_has_workers_too():
+    """As those of `multiprocessing.Pool` are: Python lets them start no process, which might live
+    longer than they do, as a worker does not.
+    """
+
+    def tells():
+        (told,) = each(Counting(), [__file__], jobs=1)
+        os._exit("size" not in told or not multiprocessing.current_process().daemon)
+
+    process = multiprocessing.get_context("fork").Process(target=tells, daemon=True)
+    process.start()
+    process.join(60)
+
+    assert process.exitcode == 0
+
+
+def test_a_process_that_starts_no_others_is_told_what_to_do(monkeypatch):
+    """As one of Celery's, which has classes of its own in the place of `multiprocessing`'s."""
+    monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
+
+    with pytest.raises(WorkerError, match="--pool threads"):
+        list(each(Counting(), [__file__], jobs=1))
+
+
+def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
+    """As that of a release that was replaced under its service: the system does not say which."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+
+    with pytest.raises(WorkerError, match="the working folder of this process"):
+        list(each(Counting(), [__file__], jobs=1))
 
 
 def test_a_system_that_starts_no_process_is_named(monkeypatch):

@@ -54,9 +54,10 @@ class HashCache:
     """Hashes by the name of their input, the newest of each; a context manager.
 
     `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
-    `keep` days, also when it is closed. Several programs may use one at the same time: nothing is
-    held between two calls. All raise OutputError where the file is damaged, or another program has
-    been writing to it for half a minute.
+    `keep` days, also when it is closed. Threads may share it, and several programs may use one file
+    at the same time: nothing is held between two calls. All raise OutputError where the file is
+    damaged, another program has been writing to it for half a minute, or this process was forked
+    since it was opened.
     """
 
     def __init__(self, file: CacheFile) -> None:
@@ -129,9 +130,10 @@ class HashCache:
         return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
 
     def _made_by(self, hasher: Hasher) -> str:
-        if self._maker is None or self._maker[0] is not hasher:
-            self._maker = (hasher, made_by(hasher))
-        return self._maker[1]
+        maker = self._maker  # which another thread may replace
+        if maker is None or maker[0] is not hasher:
+            self._maker = maker = (hasher, made_by(hasher))
+        return maker[1]
 
     def _making(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
         facts = (self._made_by(hasher),)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,14 +48,16 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class CacheFile:
-    """An open file; used by one thread. Whatever SQLite raises here is an OutputError that names
-    the file and says what to do.
+    """An open file; threads may share it, and take turns. Whatever SQLite raises here is an
+    OutputError that names the file and says what to do; so is a process that was forked since.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """Not for callers: use `open`."""
         self.path = path
         self._connection = connection
+        self._process = os.getpid()
+        self._turn = threading.RLock()
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
@@ -68,7 +71,9 @@ class CacheFile:
         _check_header(path, create=create)
         if hasattr(os, "fchmod"):
             path.chmod(0o600)  # before SQLite makes files beside it, which get the same rights
-        connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+        )
         opened = cls(path, connection)
         try:
             with opened._told():
@@ -108,8 +113,17 @@ class CacheFile:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close it. The last one that does takes the log beside it away."""
-        self._connection.close()
+        """Close it. The last one that does takes the log beside it away; a process that was forked
+        since it was opened leaves it as it is.
+        """
+        if self._is_own:
+            with self._turn:
+                self._connection.close()
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether this process opened it: SQLite's locks are held by that one alone."""
+        return self._process == os.getpid()
 
     def damaged(self, why: object) -> OutputError:
         """What to raise where it holds what was never written."""
@@ -120,9 +134,15 @@ class CacheFile:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Say of what SQLite refuses where it was, and what to do."""
+        """Have a turn, and say of what SQLite refuses where it was, and what to do."""
+        if not self._is_own:  # before its turn, which another thread may have had at the fork
+            raise OutputError(
+                f"the cache {self.path} was opened before this process was forked: open it anew in"
+                " each process"
+            )
         try:
-            yield
+            with self._turn:
+                yield
         except sqlite3.ProgrammingError:
             raise  # a mistake of the caller's
         except sqlite3.Error as error:

@@ -18,6 +18,8 @@ from multiprocessing.connection import wait
 # From linux/prctl.h.
 _PR_SET_NO_NEW_PRIVS = 38
 
+_LOOK_S = 2.0  # after which it is asked again who the parent is
+
 
 def confine(memory: int) -> None:
     """Confine this process, with so many bytes of private memory."""
@@ -30,13 +32,19 @@ def confine(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the scan is gone, however it went, also in the middle of a file."""
+    """End this process when the scan is gone, however it went, also in the middle of a file.
+
+    Its pipe tells so at once, unless another process holds that too, which was forked from the
+    scan's and lives on: then the system, which gives this one another parent.
+    """
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+    number = os.getppid()
 
     def watch() -> None:
-        wait([parent.sentinel])
+        while not wait([parent.sentinel], _LOOK_S) and os.getppid() == number:
+            pass
         os._exit(1)
 
     # The stack of a thread counts as memory of the process: it needs next to none.

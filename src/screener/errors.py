@@ -67,7 +67,8 @@ class PolicyError(ScreenerError, ValueError):
 
 class WorkerError(ScreenerError):
     """The worker processes of a scan cannot be started: the program does not guard its main part,
-    or the system or the installation does not allow it. No input is the cause.
+    or the system or the installation does not allow it; or another process began the scan. No input
+    is the cause.
     """
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 from multiprocessing import process
 
-from screener.errors import WorkerError
+from screener.errors import WorkerError, cause
 
 NAME = "screener-worker"
 """Of the processes of a scan."""
@@ -26,11 +26,13 @@ _ADVICE = (
 
 
 def check() -> None:
-    """WorkerError where no worker could load this program, since it was not read from a file.
+    """WorkerError where no worker could load this program, since it was not read from a file, or
+    Python could start none from here.
 
     As `leave`, where this is a worker itself.
     """
     leave()
+    _check_process()
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if getattr(main, "__spec__", None) is not None or file is None or hasattr(sys, "frozen"):
@@ -41,6 +43,24 @@ def check() -> None:
             f"no worker process can be started: {_ADVICE}, and this program ({file}) is no file"
             " that could be loaded; save it as one"
         )
+
+
+def _check_process() -> None:
+    """WorkerError where this process, or its folder, is none that Python starts others from."""
+    this = multiprocessing.current_process()
+    if not isinstance(this, process.BaseProcess):
+        raise WorkerError(
+            f"no worker process can be started by a {type(this).__module__}.{type(this).__name__}:"
+            " scan in a process that is none of that library's; a worker of Celery can be started"
+            " with --pool threads"
+        )
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise WorkerError(
+            f"no worker process can be started: the working folder of this process: {cause(error)};"
+            " os.chdir to one that is there"
+        ) from error
 
 
 def leave() -> None:

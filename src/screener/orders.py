@@ -7,8 +7,10 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from screener.hashed import Hashed, arrived
@@ -40,10 +42,28 @@ def take_whole(came: bytearray) -> list[bytes]:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it."""
+    """Write all of it. Raises OSError, also where the program has SIGPIPE end it: who is to read it
+    may have died of a file.
+    """
     rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    with _without_sigpipe():
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def _without_sigpipe() -> Iterator[None]:
+    """Keep SIGPIPE, which goes to the thread that writes, from it, unless it is ignored anyway."""
+    if not hasattr(signal, "SIGPIPE") or signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE in signal.sigpending() and signal.SIGPIPE not in before:
+            signal.sigwait({signal.SIGPIPE})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Order(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 from screener.backlog import Backlog, Item
 from screener.cache import HashCache, check_open
 from screener.cores import cores
-from screener.errors import MediaError, PolicyError
+from screener.errors import MediaError, PolicyError, WorkerError
 from screener.finished import Finished
 from screener.folder import Place
 from screener.hashed import Hashed
@@ -63,7 +64,8 @@ def scan(
     finished, it takes those that it lacks: such an input is hashed, and has no Result again.
 
     `paths` may be an iterator; while it waits for a path no Result comes, and no limit of time
-    holds. `screener scan -` takes names that come slowly.
+    holds. `screener scan -` takes names that come slowly. Relative ones are of the working folder,
+    which is to stay the same meanwhile: a worker that takes the place of another begins in it.
 
     A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
@@ -153,6 +155,7 @@ class _Scan:
 
     def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
         """All results, each with the path of the file that it is in."""
+        process = os.getpid()
         with start(self._hasher) as workers:
             while True:
                 awaited = self._hand_out(workers)
@@ -167,6 +170,9 @@ class _Scan:
                         told = True
                         self._count(item.result)
                         yield item.target.path, item.result
+                        if os.getpid() != process:
+                            # It would take answers away, for which the other waits for ever.
+                            raise WorkerError("the process that began the scan goes on with it")
                 if told:
                     continue
                 if self._under_way:

@@ -99,8 +99,9 @@ class Screener:
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
 
-        One Result whatever the input holds. A crash of a decoder's C code takes the process
-        with it: `scan` runs each file in a worker process that may die.
+        A file object is read from where it stands to its end. One Result whatever the input holds;
+        TypeError for what is none of these. A crash of a decoder's C code takes the process with
+        it: `scan` runs each file in a worker process that may die.
         """
         return self.screen_many([item])[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -32,6 +33,23 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = before
+
+
+@contextmanager
+def from_daemonic() -> Iterator[None]:
+    """Let this process start one also if it is daemonic itself, as those of `multiprocessing.Pool`
+    are. Python forbids it since a child might outlive it, which a worker does not. To be entered by
+    one thread at a time, as within `one_thread_each`.
+    """
+    this = multiprocessing.current_process()
+    daemonic = this.daemon
+    if daemonic:
+        this.daemon = False
+    try:
+        yield
+    finally:
+        if daemonic:
+            this.daemon = True
 
 
 @contextmanager

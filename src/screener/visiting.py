@@ -27,11 +27,6 @@ from screener.media.source import name_of
 from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.policy import Policy
 
-WORN = 17
-"""The exit code of a process that lacked memory for a file, and had done others before: a fresh one
-is to try that file, so that what comes of it does not depend on what those left behind.
-"""
-
 _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
@@ -90,6 +85,13 @@ class Mark:
         """In the process: it is ready for errands."""
         self._cells[2] = 1.0
 
+    def wear_out(self) -> None:
+        """In the process, before it ends: it lacked memory for the errand, and had done others
+        before. A fresh one is to try that one, so that what comes of it does not depend on what
+        those left behind.
+        """
+        self._cells[2] = 2.0
+
     def begin(self, number: int, before: float = 0.0) -> None:
         """In the process: an errand begins, on which so many seconds were spent already."""
         self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
@@ -103,6 +105,13 @@ class Mark:
     def arrived(self) -> bool:
         """Whether the process was ever ready."""
         return bool(self._cells[2])
+
+    @property
+    def worn(self) -> bool:
+        """Whether it ended since it was worn out. No exit code says so, since there is none where
+        the program ignores SIGCHLD, or asks for every child itself.
+        """
+        return bool(self._cells[2] == 2.0)
 
     @property
     def number(self) -> int:
@@ -135,7 +144,8 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
             mark.begin(order.number, before)
             answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
             if answer is None:
-                os._exit(WORN)
+                mark.wear_out()
+                os._exit(0)
             fresh = False
             # First, since the answer may have to wait for room in the pipe.
             mark.rest()

@@ -24,7 +24,7 @@ from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.result import Reason
-from screener.visiting import WORN, Job, Mark, serve
+from screener.visiting import Job, Mark, serve
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Worker(Generic[T]):
         guard.check()
         standard_streams.fill()  # a daemon may have closed its own
         try:
-            with starting.interrupts_held(), starting.one_thread_each():
+            with starting.interrupts_held(), starting.one_thread_each(), starting.from_daemonic():
                 self._begin()
         except OSError as error:
             self._end()
@@ -216,12 +216,12 @@ class Worker(Generic[T]):
         at = self._mark.number
         if not there:
             self._process.join(_END_S)
-            code = self._process.exitcode
-            if code == WORN and self.errands and not self.errands[0].renewed:
+            if self._mark.worn and self.errands and not self.errands[0].renewed:
                 self.errands[0].renewed = True
                 self._end()
                 self._start()
                 return done
+            code = self._process.exitcode
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
             done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
@@ -351,7 +351,22 @@ def _kill(process: SpawnProcess, starter: int) -> None:
     """Not in a process that was forked from the one that started it, and is at work with it."""
     if starter == os.getpid():
         with suppress(ValueError, AttributeError):  # it is closed already, or was not started
+            _note_its_end(process)
             process.kill()
+
+
+def _note_its_end(process: SpawnProcess) -> None:
+    """Have Python know that a process has ended if the system has no word of it, since the program
+    ignores SIGCHLD or asks for every child itself. Else Python keeps it, and its pipes, for ever,
+    and would end by its number what has that number by then.
+    """
+    if process.pid is None or not hasattr(os, "waitid"):
+        return
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        if process.exitcode is None:
+            process._popen.returncode = 0  # type: ignore[attr-defined]
 
 
 def _room(pipe: int) -> int:

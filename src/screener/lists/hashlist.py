@@ -86,7 +86,8 @@ class HashList(KeptList):
         With `hugepages` those of perceptual kinds are copied into memory of this process instead,
         100 to 130 bytes a code, in large pages that make searches faster; so does `refresh` of
         what it gives. Raises ListError where there is no list, IndexFileError where an index is
-        damaged.
+        damaged, OSError where the system refuses a file, as where too many are open; so does
+        `refresh`.
         """
         return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
 

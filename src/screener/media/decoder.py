@@ -137,7 +137,7 @@ def failure(
     error: BaseException, data: bytes, what: str, size: tuple[int, int] = (0, 0)
 ) -> MediaError:
     """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
-    and height where they are known.
+    and height where they are known. There are no `data` of a Pillow image.
     """
     mime = sniff(data) or "the image"
     text = str(error).lower()
@@ -157,6 +157,8 @@ def failure(
         return MediaError("truncated", f"{mime}: the data ends too early")
     if any(word in text for word in _NOT_OURS):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
+    if not data:  # an image of the caller's
+        what += "; a Pillow image is given while it is open, or loaded"
     return MediaError("undecodable", f"{mime}: {what} ({type(error).__name__})")
 
 

@@ -140,9 +140,9 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
 
     A video's file may have `video_limit` bytes, where that is more, and is not held.
 
-    Raises MediaError: `unreadable` (missing, forbidden, not a regular file), `too_large` for a
-    stream beyond the limit. An array or Pillow image is passed on as it is; TypeError for what
-    is none of all these.
+    Raises MediaError: `unreadable` (missing, forbidden, not a regular file, a file object at its
+    end), `too_large` for a stream beyond the limit. An array or Pillow image is passed on as it is;
+    TypeError for what is none of all these.
     """
     if isinstance(item, OpenFile):
         with item:
@@ -159,7 +159,10 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         return Source(_read_stream(stream, limit, begun)) if lent is None else Source(lent, lent)
     if isinstance(item, Image.Image | np.ndarray):
         return Source(item)
-    raise TypeError(f"not something to screen: {type(item).__name__}")
+    raise TypeError(
+        f"not something to screen: {type(item).__name__}; give a path, bytes, a binary file object,"
+        " a Pillow image, or an array of NumPy, which numpy.asarray makes of those of others"
+    )
 
 
 def _is_video(head: bytes) -> bool:
@@ -241,7 +244,17 @@ def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes:
         if total > limit:
             raise MediaError("too_large", f"more than {limit} bytes")
         pieces.append(piece)
+    if not total and _stands_behind(stream):
+        raise MediaError("unreadable", "a file object at its end; seek(0) goes back to its start")
     return b"".join(pieces)
+
+
+def _stands_behind(stream: BinaryIO) -> bool:
+    """Whether a file object says that there is something before where it stands."""
+    try:
+        return stream.tell() > 0
+    except Exception:  # whatever it raises: it may have no place, or not say
+        return False
 
 
 def _piece(stream: BinaryIO, size: int) -> bytes:
@@ -263,4 +276,6 @@ def _piece(stream: BinaryIO, size: int) -> bytes:
         raise MediaError("unreadable", "a file object that does not wait for its bytes")
     if isinstance(piece, str):
         raise MediaError("unreadable", "a file object opened as text; open it as binary")
+    if hasattr(piece, "__await__"):
+        raise MediaError("unreadable", "a file object of asyncio; await its read, and give bytes")
     raise MediaError("unreadable", f"a file object that gives no bytes but {type(piece).__name__}")
