@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.media import trim
-from screener.media.picture import Frame, Media
-from screener.media.sniff import CONTAINERS
+from screener.media.picture import Frame
 
 _SMALL = 192
 """PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
 video again at half its size, nor a picture by its thumbnail: such frames are hashed at twice their
-size too, but for a file's only picture.
+size too.
 """
 
 _FRAMED = 0.3
@@ -33,7 +32,7 @@ class Region(NamedTuple):
     framed: tuple[NDArray[np.uint8], ...] = ()
 
 
-def find(frame: Frame, media: Media) -> list[Region]:
+def find(frame: Frame) -> list[Region]:
     """The parts of a frame that are hashed."""
     whole = frame.pixels
     shown = [whole]
@@ -48,13 +47,11 @@ def find(frame: Frame, media: Media) -> list[Region]:
         )
         for number, one in enumerate(shown)
     ]
-    if media.type in CONTAINERS or media.frames > 1 or frame.part_kind != "frame":
-        found += [
-            Region("enlarged", _enlarged(one.shown), one.framed)
-            for one in found
-            if min(one.shown.shape[:2]) <= _SMALL
-        ]
-    return found
+    return found + [
+        Region("enlarged", _enlarged(one.shown), one.framed)
+        for one in found
+        if min(one.shown.shape[:2]) <= _SMALL
+    ]
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
