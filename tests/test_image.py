@@ -10,6 +10,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -769,6 +770,32 @@ def test_threads_share_nothing() -> None:
     alone = [prints(data) for data in files]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(prints, files * 6)) == alone * 6
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize(
+    ("bits", "channels", "level", "reason"),
+    [
+        (16, 3, 255, "unsupported"), (16, 3, 250, None), (16, 4, 250, "unsupported"),
+        (16, 1, 255, None), (8, 3, 255, None), (8, 4, 250, None),
+    ],
+)  # fmt: skip
+def test_a_jpeg_2000_whose_white_may_have_become_black_is_told(
+    boxed: bool, bits: int, channels: int, level: int, reason: str | None
+) -> None:
+    """Pillow makes 0 of the whitest samples of deep colours, and clear of what is opaque: such a
+    picture comes, and clears nothing. Where there is no 0, none has become one.
+    """
+    stored = np.asarray(drawn(), np.uint16).clip(10, 200)
+    stored[:40] = level
+    stored = np.dstack([stored, np.full_like(stored[..., :1], 255)])[..., :channels]
+    deep = stored * 257 if bits == 16 else stored.astype(np.uint8)
+    data = cv2.imencode(".jp2", deep)[1].tobytes()
+
+    frames, error = walked(data if boxed else data[data.index(b"\xff\x4f\xff\x51") :])
+
+    assert len(frames) == 1
+    assert (error.reason if error else None) == reason
 
 
 def test_nothing_of_the_process_is_changed() -> None:

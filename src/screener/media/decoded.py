@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, missing, pixels, png, tiff
+from screener.media import decoder, headers, jpeg2000, missing, pixels, png, tiff
 from screener.media.canvas import Canvas
 
 
@@ -35,6 +35,9 @@ def decoded(
             if missing.has_missing_data(image, data, part):
                 what = f"{image.get_format_mimetype()}: data are missing"
                 short = MediaError("truncated", what)
+            if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
+                what = "its decoder may show white as black"
+                short = MediaError("unsupported", f"image/jp2: deep colours, and {what}")
         return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
