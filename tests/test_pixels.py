@@ -275,7 +275,22 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "pillow La": (lambda: _la().convert("La"), SEEN_LA, 2),
     "pillow PA": (lambda: _pa(), SEEN_RGBA, 0),
     "pillow palette rgba": (lambda: _rgba_palette(), SEEN_RGBA, 0),
+    "png rgba, all clear": (lambda: saved(_clear(RGB), "PNG"), drawn(), 0),
+    "png la, all clear": (lambda: saved(_clear(GREY), "PNG"), drawn_grey(), 0),
+    "tga, all clear": (lambda: saved(_clear(RGB), "TGA"), drawn(), 0),
+    "webp, all clear": (
+        lambda: saved(_clear(RGB), "WEBP", lossless=True, exact=True),
+        drawn(),
+        0,
+    ),
 }
+
+
+def _clear(image: Image.Image) -> Image.Image:
+    """The picture with an alpha that is nothing but 0, as some programs leave it."""
+    image = image.copy()
+    image.putalpha(0)
+    return image
 
 
 def _pa() -> Image.Image:
@@ -297,7 +312,9 @@ def _rgba_palette() -> Image.Image:
 
 @pytest.mark.parametrize("case", ALPHA)
 def test_alpha_is_composited_on_white(case: str) -> None:
-    """Whatever declares transparency, what is seen is the picture on white."""
+    """Whatever declares transparency, what is seen is the picture on white. An alpha of which
+    nothing at all would be seen is none.
+    """
     make, wanted, allowed = ALPHA[case]
     found = seen(make())
     assert far(found, wanted) <= allowed
@@ -493,6 +510,9 @@ def test_scaling_keeps_order_and_never_clips(array: NDArray[np.generic]) -> None
     hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(4))),
 )
 def test_compositing_is_exact(array: Pixels) -> None:
-    """Integer compositing equals the rounded real-valued formula for every colour and alpha."""
-    wanted = on_white(array[..., :3], array[..., 3])
+    """Integer compositing equals the rounded real-valued formula for every colour and alpha. Where
+    nothing at all would be seen, the colours are.
+    """
+    colour, opacity = array[..., :3], array[..., 3]
+    wanted = on_white(colour, opacity) if opacity.any() else colour
     assert np.abs(pixels.from_array(array).astype(int) - wanted.astype(int)).max() == 0
