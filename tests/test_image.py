@@ -304,6 +304,28 @@ def test_a_frame_of_a_webp_whose_name_is_damaged_is_told(lossless: bool, at: int
     assert error.reason == "undecodable"
 
 
+@pytest.mark.parametrize("default", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, None])
+def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: int | None) -> None:
+    """Viewers and Pillow show as many as it says, and one where that chunk is no more; also where
+    the picture of those who know no animations is none of them.
+    """
+    data = animation("PNG", 3 + default, default_image=default)
+    assert walked(data)[1] is None
+    at = data.index(b"acTL")
+    if frames is None:
+        data = data[: at - 4] + data[at + 16 :]
+    else:
+        body = b"acTL" + struct.pack(">II", frames, 0)
+        data = data[:at] + body + struct.pack(">I", zlib.crc32(body)) + data[at + 16 :]
+
+    found, error = walked(data)
+
+    assert len(found) == (frames + default if frames else 1)
+    assert error is not None
+    assert error.reason == "undecodable"
+
+
 def test_a_gif_cut_between_two_frames_is_told() -> None:
     """Wherever it is cut: also where a frame has ended and none has begun, which is behind a zero,
     and without the trailer alone.
