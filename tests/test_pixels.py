@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -133,6 +134,9 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "tiff lzw": (lambda: saved(RGB, "TIFF", compression="tiff_lzw"), drawn(), 0),
     "tiff grey": (lambda: saved(GREY, "TIFF"), drawn_grey(), 0),
     "tiff palette": (lambda: saved(palette_of(drawn()), "TIFF"), drawn(), 0),
+    "tiff palette of 8 bits": (lambda: _tiff_of_a_small_palette(), drawn(), 0),
+    "psd 1 bit": (lambda: _photoshop_of_bits(packed=False), BITS_SEEN, 0),
+    "psd 1 bit, packed": (lambda: _photoshop_of_bits(packed=True), BITS_SEEN, 0),
     "tiff 1 bit": (lambda: saved(BITS, "TIFF", compression="group4"), BITS_SEEN, 0),
     "tiff 16 bit": (lambda: saved(DEEP, "TIFF"), drawn_grey(), 0),
     "tiff 16 bit big": (lambda: saved(DEEP_BIG, "TIFF"), drawn_grey(), 1),
@@ -202,6 +206,28 @@ def test_colour_jpeg_gives_its_luma() -> None:
     luma = drawn().astype(float) @ [0.299, 0.587, 0.114]
     assert found.ndim == 2
     assert np.abs(found - luma).max() <= 4
+
+
+def _tiff_of_a_small_palette() -> bytes:
+    """As of a program that takes the entries of a palette to have 8 bits, not 16."""
+    image = palette_of(drawn())
+    data = saved(image, "TIFF")
+    levels = np.zeros((3, 256), "<u2")
+    entries = np.reshape(image.getpalette(), (-1, 3)).T
+    levels[:, : entries.shape[1]] = entries
+    wide, small = (levels * 256).astype("<u2").tobytes(), levels.tobytes()
+    assert wide in data
+    return data.replace(wide, small)
+
+
+def _photoshop_of_bits(*, packed: bool) -> bytes:
+    """The two tones as Photoshop writes them, of which 0 is white."""
+    rows = np.packbits(BITS_SEEN == 0, axis=1)
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, *BITS_SEEN.shape, 1, 0) + bytes(12)
+    if not packed:
+        return head + bytes(2) + rows.tobytes()
+    lines = [bytes([len(row) - 1]) + row.tobytes() for row in rows]
+    return head + struct.pack(f">H{len(rows)}H", 1, *map(len, lines)) + b"".join(lines)
 
 
 def _with(image: Image.Image, transparency: object) -> Image.Image:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, jpeg2000, missing, pixels, png, tiff
+from screener.media import decoder, headers, jpeg2000, missing, photoshop, pixels, png, tiff
 from screener.media.canvas import Canvas
 
 
@@ -109,6 +109,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     what `decoder.unturned` says of a TIFF.
     """
     tiff.mend(image)
+    photoshop.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
         image.draft("L", image.size)  # docs/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None

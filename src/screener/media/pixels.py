@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media import tiff
+from screener.media import photoshop, tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
@@ -44,6 +44,7 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
     orientation where that is known. Raises what Pillow raises if it cannot be decoded.
     """
     tiff.mend(image)
+    photoshop.mend(image)
     image.load()  # an orientation may stand behind the pixels
     turn = orientation(image) if turn is None else turn
     return turned(stored(image, memory), turn)
