@@ -820,6 +820,17 @@ def test_a_jpeg_2000_whose_white_may_have_become_black_is_told(
     assert (error.reason if error else None) == reason
 
 
+def test_a_second_picture_of_a_jpeg_2000_is_told() -> None:
+    """Pillow gives the first, which is compared."""
+    first, second = (saved(drawn(number), "JPEG2000") for number in range(2))
+
+    frames, error = walked(first + second[second.index(b"jp2c") - 4 :])
+
+    assert [frame.part for frame in frames] == [0]
+    assert error is not None
+    assert error.reason == "unsupported"
+
+
 def test_nothing_of_the_process_is_changed() -> None:
     """Pillow's switches and the warnings' filters are as they were, in error and success."""
 
