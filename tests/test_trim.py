@@ -406,6 +406,24 @@ def test_small_pictures_are_hashed_at_twice_their_size_too(scene, size):
     assert shapes(regions(np.asarray(scene(4, (500, 193))))) == [("full", (193, 500))]
 
 
+def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
+    """Between its tones there are others then: its detail is that of the small drawing."""
+    drawing = Image.new("L", (160, 120), 255)
+    ImageDraw.Draw(drawing).regular_polygon((80, 60, 40), 7, rotation=11, fill=0)
+
+    made = hash_item(drawing, policy=Policy(), kinds=[pdq.PDQ]).hashes
+
+    assert "enlarged" in {one.region for one in made}
+    assert not any(one.usable(50) for one in made)
+
+
+def test_a_thread_of_pixels_is_not_enlarged():
+    """Which has nothing to be known by, and would take four times its memory."""
+    thread = np.random.default_rng(1).integers(0, 256, (16, 1 << 17), np.uint8)
+    assert shapes(regions(thread))[0] == ("full", thread.shape)
+    assert "enlarged" not in dict(shapes(regions(thread)))
+
+
 def test_a_thumbnail_is_nearer_to_its_picture_at_twice_its_size(scene):
     """Also where it is all that a file holds, as pictures are often passed on. By PDQ: the other
     kinds weigh every pixel of a small picture as well, and are not made of it twice.

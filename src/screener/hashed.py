@@ -266,7 +266,7 @@ def _turned(
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classics = [kind for kind in kinds if kind.name in _CLASSIC]
     made = classic.compute_orientations(shown, classics) if classics else {}
-    seen = detail.Detail(shown)
+    seen = detail.Detail(region.judged)
     for kind in kinds:
         if kind is pdq.PDQ:
             columns = _pdqs(shown, seen.score(kind), inner, sketch)

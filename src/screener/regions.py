@@ -4,6 +4,7 @@ borders, and either at twice its size where it is small.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,18 +19,24 @@ video again at half its size, nor a picture by its thumbnail: such frames are ha
 size too.
 """
 
+_MOST = 1 << 20
+"""So many pixels, at most, are enlarged: a thread of them would take the memory of a picture."""
+
 _FRAMED = 0.3
 """So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
 
 
 class Region(NamedTuple):
     """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
-    but bars round them in this one: it is as detailed as they are, whatever its bars are.
+    but bars round them in this one: it is as detailed as they are, whatever its bars are. `judged`
+    is what its detail is told by: that of the small picture where it is enlarged, since between two
+    tones there are others then.
     """
 
     name: str
     shown: NDArray[np.uint8]
-    framed: tuple[NDArray[np.uint8], ...] = ()
+    judged: NDArray[np.uint8]
+    framed: tuple[NDArray[np.uint8], ...]
 
 
 def find(frame: Frame) -> list[Region]:
@@ -43,14 +50,15 @@ def find(frame: Frame) -> list[Region]:
         Region(
             "trimmed" if number else "full",
             one,
+            one,
             tuple([view for view in shown[1:] if _frames(one, view)]),
         )
         for number, one in enumerate(shown)
     ]
     return found + [
-        Region("enlarged", _enlarged(one.shown), one.framed)
+        Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
         for one in found
-        if min(one.shown.shape[:2]) <= _SMALL
+        if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
     ]
 
 
