@@ -173,6 +173,25 @@ def test_the_score_is_the_least_of_what_matters_to_a_kind(kind):
         ], name  # fmt: skip
 
 
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_dithered_picture_is_judged_as_it_is_from_afar(scene, plain, scale):
+    """Its two tones are greys there, as in print and on fax. What is of two tones from afar too, or
+    shows nothing, is refused by PDQ as ever, and so is either by the kinds that are not asked.
+    """
+    picture = scene(4).convert("L").resize((320 * scale, 240 * scale))
+    dithered = np.asarray(picture.convert("1").convert("L"))
+    halves, line = dithered.copy(), np.full_like(dithered, 255)
+    halves[:], halves[:, : 150 * scale] = 255, 0
+    line[100 * scale : 110 * scale] = dithered[100 * scale : 110 * scale]
+    even = np.asarray(Image.new("L", picture.size, 100).convert("1").convert("L"))
+
+    assert detail.Detail(dithered).tones == 0
+    assert detail.Detail(dithered).score(KINDS["pdq"]) >= 50
+    assert detail.Detail(dithered).score(KINDS["phash"]) == 0
+    for refused in (halves, line, even, dithered[:60], dithered[:, :60]):
+        assert detail.Detail(refused).score(KINDS["pdq"]) < 50
+
+
 def test_the_shares_of_a_picture_are_told_apart():
     """Half of it one grey, a third another and smooth, and the rest noise."""
     shown = np.full((120, 120), 40, np.uint8)

@@ -43,7 +43,7 @@ def looked_up(data, kinds=ALL, **policy):
     return {
         (one.hash.kind.name, one.hash.value, one.hash.quality, one.detail, one.orientation)
         for one in hashed.hashes
-        if one.region != "enlarged"  # of small frames only, where there are several
+        if one.region != "enlarged"  # of small frames only
     }
 
 

@@ -59,10 +59,16 @@ def test_every_picture_of_an_ico_is_looked_at(engine, scene, form, said):
     assert engine.screen(ico(shown)).verdict is Verdict.NO_MATCH
 
 
-def test_every_picture_of_an_icns_is_looked_at(engine, scene):
-    """Also one that is smaller than what is shown."""
+@pytest.mark.parametrize("old", [False, True])
+def test_every_picture_of_an_icns_is_looked_at(engine, scene, old):
+    """Also one that is smaller than what is shown, and one of the kind that is no file of its own,
+    which older systems show.
+    """
     shown = (b"ic09", png(scene(2, (512, 512))))
-    result = engine.screen(icns((b"ic08", png(scene(1).resize((256, 256)))), shown))
+    small = (b"ic08", png(scene(1).resize((256, 256))))
+    if old:
+        small = (b"it32", bytes(4) + scene(1).resize((128, 128)).tobytes())
+    result = engine.screen(icns(small, shown))
     assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
     assert engine.screen(icns(shown)).verdict is Verdict.NO_MATCH
 

@@ -10,6 +10,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -299,6 +300,28 @@ def test_a_frame_of_a_webp_whose_name_is_damaged_is_told(lossless: bool, at: int
     frames, error = walked(data[:place] + b"J" + data[place + 1 :])
 
     assert len(frames) == 2
+    assert error is not None
+    assert error.reason == "undecodable"
+
+
+@pytest.mark.parametrize("default", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, None])
+def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: int | None) -> None:
+    """Viewers and Pillow show as many as it says, and one where that chunk is no more; also where
+    the picture of those who know no animations is none of them.
+    """
+    data = animation("PNG", 3 + default, default_image=default)
+    assert walked(data)[1] is None
+    at = data.index(b"acTL")
+    if frames is None:
+        data = data[: at - 4] + data[at + 16 :]
+    else:
+        body = b"acTL" + struct.pack(">II", frames, 0)
+        data = data[:at] + body + struct.pack(">I", zlib.crc32(body)) + data[at + 16 :]
+
+    found, error = walked(data)
+
+    assert len(found) == (frames + default if frames else 1)
     assert error is not None
     assert error.reason == "undecodable"
 
@@ -769,6 +792,43 @@ def test_threads_share_nothing() -> None:
     alone = [prints(data) for data in files]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(prints, files * 6)) == alone * 6
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize(
+    ("bits", "channels", "level", "reason"),
+    [
+        (16, 3, 255, "unsupported"), (16, 3, 250, None), (16, 4, 250, "unsupported"),
+        (16, 1, 255, None), (8, 3, 255, None), (8, 4, 250, None),
+    ],
+)  # fmt: skip
+def test_a_jpeg_2000_whose_white_may_have_become_black_is_told(
+    boxed: bool, bits: int, channels: int, level: int, reason: str | None
+) -> None:
+    """Pillow makes 0 of the whitest samples of deep colours, and clear of what is opaque: such a
+    picture comes, and clears nothing. Where there is no 0, none has become one.
+    """
+    stored = np.asarray(drawn(), np.uint16).clip(10, 200)
+    stored[:40] = level
+    stored = np.dstack([stored, np.full_like(stored[..., :1], 255)])[..., :channels]
+    deep = stored * 257 if bits == 16 else stored.astype(np.uint8)
+    data = cv2.imencode(".jp2", deep)[1].tobytes()
+
+    frames, error = walked(data if boxed else data[data.index(b"\xff\x4f\xff\x51") :])
+
+    assert len(frames) == 1
+    assert (error.reason if error else None) == reason
+
+
+def test_a_second_picture_of_a_jpeg_2000_is_told() -> None:
+    """Pillow gives the first, which is compared."""
+    first, second = (saved(drawn(number), "JPEG2000") for number in range(2))
+
+    frames, error = walked(first + second[second.index(b"jp2c") - 4 :])
+
+    assert [frame.part for frame in frames] == [0]
+    assert error is not None
+    assert error.reason == "unsupported"
 
 
 def test_nothing_of_the_process_is_changed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -133,6 +134,9 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "tiff lzw": (lambda: saved(RGB, "TIFF", compression="tiff_lzw"), drawn(), 0),
     "tiff grey": (lambda: saved(GREY, "TIFF"), drawn_grey(), 0),
     "tiff palette": (lambda: saved(palette_of(drawn()), "TIFF"), drawn(), 0),
+    "tiff palette of 8 bits": (lambda: _tiff_of_a_small_palette(), drawn(), 0),
+    "psd 1 bit": (lambda: _photoshop_of_bits(packed=False), BITS_SEEN, 0),
+    "psd 1 bit, packed": (lambda: _photoshop_of_bits(packed=True), BITS_SEEN, 0),
     "tiff 1 bit": (lambda: saved(BITS, "TIFF", compression="group4"), BITS_SEEN, 0),
     "tiff 16 bit": (lambda: saved(DEEP, "TIFF"), drawn_grey(), 0),
     "tiff 16 bit big": (lambda: saved(DEEP_BIG, "TIFF"), drawn_grey(), 1),
@@ -202,6 +206,28 @@ def test_colour_jpeg_gives_its_luma() -> None:
     luma = drawn().astype(float) @ [0.299, 0.587, 0.114]
     assert found.ndim == 2
     assert np.abs(found - luma).max() <= 4
+
+
+def _tiff_of_a_small_palette() -> bytes:
+    """As of a program that takes the entries of a palette to have 8 bits, not 16."""
+    image = palette_of(drawn())
+    data = saved(image, "TIFF")
+    levels = np.zeros((3, 256), "<u2")
+    entries = np.reshape(image.getpalette(), (-1, 3)).T
+    levels[:, : entries.shape[1]] = entries
+    wide, small = (levels * 256).astype("<u2").tobytes(), levels.tobytes()
+    assert wide in data
+    return data.replace(wide, small)
+
+
+def _photoshop_of_bits(*, packed: bool) -> bytes:
+    """The two tones as Photoshop writes them, of which 0 is white."""
+    rows = np.packbits(BITS_SEEN == 0, axis=1)
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, *BITS_SEEN.shape, 1, 0) + bytes(12)
+    if not packed:
+        return head + bytes(2) + rows.tobytes()
+    lines = [bytes([len(row) - 1]) + row.tobytes() for row in rows]
+    return head + struct.pack(f">H{len(rows)}H", 1, *map(len, lines)) + b"".join(lines)
 
 
 def _with(image: Image.Image, transparency: object) -> Image.Image:
@@ -275,7 +301,22 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "pillow La": (lambda: _la().convert("La"), SEEN_LA, 2),
     "pillow PA": (lambda: _pa(), SEEN_RGBA, 0),
     "pillow palette rgba": (lambda: _rgba_palette(), SEEN_RGBA, 0),
+    "png rgba, all clear": (lambda: saved(_clear(RGB), "PNG"), drawn(), 0),
+    "png la, all clear": (lambda: saved(_clear(GREY), "PNG"), drawn_grey(), 0),
+    "tga, all clear": (lambda: saved(_clear(RGB), "TGA"), drawn(), 0),
+    "webp, all clear": (
+        lambda: saved(_clear(RGB), "WEBP", lossless=True, exact=True),
+        drawn(),
+        0,
+    ),
 }
+
+
+def _clear(image: Image.Image) -> Image.Image:
+    """The picture with an alpha that is nothing but 0, as some programs leave it."""
+    image = image.copy()
+    image.putalpha(0)
+    return image
 
 
 def _pa() -> Image.Image:
@@ -297,7 +338,9 @@ def _rgba_palette() -> Image.Image:
 
 @pytest.mark.parametrize("case", ALPHA)
 def test_alpha_is_composited_on_white(case: str) -> None:
-    """Whatever declares transparency, what is seen is the picture on white."""
+    """Whatever declares transparency, what is seen is the picture on white. An alpha of which
+    nothing at all would be seen is none.
+    """
     make, wanted, allowed = ALPHA[case]
     found = seen(make())
     assert far(found, wanted) <= allowed
@@ -493,6 +536,9 @@ def test_scaling_keeps_order_and_never_clips(array: NDArray[np.generic]) -> None
     hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(4))),
 )
 def test_compositing_is_exact(array: Pixels) -> None:
-    """Integer compositing equals the rounded real-valued formula for every colour and alpha."""
-    wanted = on_white(array[..., :3], array[..., 3])
+    """Integer compositing equals the rounded real-valued formula for every colour and alpha. Where
+    nothing at all would be seen, the colours are.
+    """
+    colour, opacity = array[..., :3], array[..., 3]
+    wanted = on_white(colour, opacity) if opacity.any() else colour
     assert np.abs(pixels.from_array(array).astype(int) - wanted.astype(int)).max() == 0

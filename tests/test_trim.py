@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from screener import Policy
 from screener.hashed import hash_item
-from screener.hashing import pdq
-from screener.media.picture import Frame, Media
+from screener.hashing import classic, pdq
+from screener.media.picture import Frame
 from screener.media.trim import LEAST, MOST, trimmed
 from screener.regions import find
 
@@ -386,10 +386,9 @@ def test_both_regions_are_hashed(scene):
     assert {one.region for one in located(scene(20))} == {"full"}
 
 
-def regions(pixels, *, type="image/png", frames=1, **of_frame):
-    """The regions of a frame of such a file, in the order in which they are hashed."""
-    height, width = pixels.shape[:2]
-    return find(Frame(pixels, 0.0, 0, **of_frame), Media(type, width, height, frames))
+def regions(pixels, **of_frame):
+    """The regions of such a frame, in the order in which they are hashed."""
+    return find(Frame(pixels, 0.0, 0, **of_frame))
 
 
 def shapes(found):
@@ -397,28 +396,55 @@ def shapes(found):
     return [(one.name, one.shown.shape[:2]) for one in found]
 
 
-@pytest.mark.parametrize(
-    "of",
-    [{"type": "video/mp4"}, {"frames": 2}, {"part_kind": "thumbnail"}, {"part_kind": "appended"}],
-)
 @pytest.mark.parametrize("size", [(500, 192), (192, 500), (150, 100)])
-def test_small_frames_are_hashed_at_twice_their_size_too(scene, of, size):
-    """With a side of 192 pixels or fewer, in videos, files of several, and where hidden; not of
-    a file's only picture.
-    """
+def test_small_pictures_are_hashed_at_twice_their_size_too(scene, size):
+    """With a side of 192 pixels or fewer."""
     small = np.asarray(scene(4, size))
     shape, twice = (size[1], size[0]), (2 * size[1], 2 * size[0])
 
-    assert shapes(regions(small, **of)) == [("full", shape), ("enlarged", twice)]
-    assert shapes(regions(small)) == [("full", shape)]
-    assert shapes(regions(np.asarray(scene(4, (500, 193))), **of)) == [("full", (193, 500))]
+    assert shapes(regions(small)) == [("full", shape), ("enlarged", twice)]
+    assert shapes(regions(np.asarray(scene(4, (500, 193))))) == [("full", (193, 500))]
+
+
+def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
+    """Between its tones there are others then: its detail is that of the small drawing."""
+    drawing = Image.new("L", (160, 120), 255)
+    ImageDraw.Draw(drawing).regular_polygon((80, 60, 40), 7, rotation=11, fill=0)
+
+    made = hash_item(drawing, policy=Policy(), kinds=[pdq.PDQ]).hashes
+
+    assert "enlarged" in {one.region for one in made}
+    assert not any(one.usable(50) for one in made)
+
+
+def test_a_thread_of_pixels_is_not_enlarged():
+    """Which has nothing to be known by, and would take four times its memory."""
+    thread = np.random.default_rng(1).integers(0, 256, (16, 1 << 17), np.uint8)
+    assert shapes(regions(thread))[0] == ("full", thread.shape)
+    assert "enlarged" not in dict(shapes(regions(thread)))
+
+
+def test_a_thumbnail_is_nearer_to_its_picture_at_twice_its_size(scene):
+    """Also where it is all that a file holds, as pictures are often passed on. By PDQ: the other
+    kinds weigh every pixel of a small picture as well, and are not made of it twice.
+    """
+    whole = scene(20, (640, 480))
+    listed = pdq.compute(np.asarray(whole))
+    kinds = [pdq.PDQ, *classic.CLASSIC]
+
+    made = hash_item(whole.resize((160, 120)), policy=Policy(), kinds=kinds).hashes
+
+    upright = [one for one in made if one.orientation == "upright"]
+    away = {one.region: one.hash.distance(listed) for one in upright if one.hash.kind is pdq.PDQ}
+    assert away["enlarged"] < away["full"]
+    assert {one.region for one in upright if one.hash.kind in classic.CLASSIC} == {"full"}
 
 
 def test_what_is_small_within_bars_is_hashed_at_twice_its_size(scene):
     """The whole, which is larger, is not."""
     pixels = np.asarray(framed(scene(4, (300, 180)), 40, 40, 40, 40, BLACK))
 
-    found = regions(pixels, type="video/mp4")
+    found = regions(pixels)
 
     assert shapes(found) == [
         ("full", (260, 380)), ("trimmed", (180, 300)), ("enlarged", (360, 600)),
@@ -431,7 +457,7 @@ def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
     picture = scene(4, (150, 100)).convert(mode)
     wanted = np.asarray(picture.resize((300, 200), Image.Resampling.BILINEAR), np.int16)
 
-    (_, found) = regions(np.asarray(picture), frames=2)
+    (_, found) = regions(np.asarray(picture))
 
     assert np.abs(found.shown - wanted).max() <= 1
     assert abs((found.shown - wanted).mean()) < 0.1
@@ -467,7 +493,7 @@ def test_a_part_is_a_frame_round_those_that_are_much_of_it(scene):
     pixels = np.asarray(scene(4, (100, 100)))
     views = [pixels[:30, :30], pixels[:29, :60], pixels[:60, 10:39], pixels[20:90, 20:90]]
 
-    found = regions(pixels, frames=2, inner=tuple(views))
+    found = regions(pixels, inner=tuple(views))
 
     whole, *parts = found[:5]
     assert [one.shown is view for one, view in zip(parts, views, strict=True)] == [True] * 4

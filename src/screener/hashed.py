@@ -16,7 +16,7 @@ from screener.hashing import classic, detail, digest, pdq
 from screener.hashing.hash import Hash, HashKind, checked_kinds
 from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
 from screener.media import opening, source
-from screener.media.picture import Frame, Media, Picture
+from screener.media.picture import Frame, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.plain import FAR, NONE, plain_trouble, trouble_of, typed
@@ -140,7 +140,7 @@ def hash_item(
                     if not video or moved.adds(frame):  # which holds a video's frame
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
-                        shown = _perceptual(frame, picture.media, perceptual, sketch=sketch)
+                        shown = _perceptual(frame, perceptual, sketch=sketch)
                         hashes += repeats.left(frame, shown)
                     del frame  # whose pixels would be held while the next are decoded
     except MediaError as error:
@@ -234,11 +234,9 @@ def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[Located]:
         raise MediaError("unreadable", error.strerror or "cannot be read") from None
 
 
-def _perceptual(
-    frame: Frame, media: Media, kinds: Sequence[HashKind], *, sketch: bool
-) -> list[Turned]:
+def _perceptual(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list[Turned]:
     """The perceptual hashes that are wanted of a frame, of all parts of it."""
-    found = regions.find(frame, media)
+    found = regions.find(frame)
     within = {id(view) for region in found for view in region.framed}
     details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
     made: dict[int, list[Turned]] = {}
@@ -264,9 +262,11 @@ def _turned(
     `inner` is the detail, by PDQ, of what it is a frame round.
     """
     shown = region.shown
+    if region.name == "enlarged":  # for PDQ; the others weigh every pixel of a small one too
+        kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classics = [kind for kind in kinds if kind.name in _CLASSIC]
     made = classic.compute_orientations(shown, classics) if classics else {}
-    seen = detail.Detail(shown)
+    seen = detail.Detail(region.judged)
     for kind in kinds:
         if kind is pdq.PDQ:
             columns = _pdqs(shown, seen.score(kind), inner, sketch)

@@ -4,20 +4,23 @@ borders, and either at twice its size where it is small.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from screener.media import trim
-from screener.media.picture import Frame, Media
-from screener.media.sniff import CONTAINERS
+from screener.media.picture import Frame
 
 _SMALL = 192
 """PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
 video again at half its size, nor a picture by its thumbnail: such frames are hashed at twice their
-size too, but for a file's only picture.
+size too.
 """
+
+_MOST = 1 << 20
+"""So many pixels, at most, are enlarged: a thread of them would take the memory of a picture."""
 
 _FRAMED = 0.3
 """So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
@@ -25,15 +28,18 @@ _FRAMED = 0.3
 
 class Region(NamedTuple):
     """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
-    but bars round them in this one: it is as detailed as they are, whatever its bars are.
+    but bars round them in this one: it is as detailed as they are, whatever its bars are. `judged`
+    is what its detail is told by: that of the small picture where it is enlarged, since between two
+    tones there are others then.
     """
 
     name: str
     shown: NDArray[np.uint8]
-    framed: tuple[NDArray[np.uint8], ...] = ()
+    judged: NDArray[np.uint8]
+    framed: tuple[NDArray[np.uint8], ...]
 
 
-def find(frame: Frame, media: Media) -> list[Region]:
+def find(frame: Frame) -> list[Region]:
     """The parts of a frame that are hashed."""
     whole = frame.pixels
     shown = [whole]
@@ -44,17 +50,16 @@ def find(frame: Frame, media: Media) -> list[Region]:
         Region(
             "trimmed" if number else "full",
             one,
+            one,
             tuple([view for view in shown[1:] if _frames(one, view)]),
         )
         for number, one in enumerate(shown)
     ]
-    if media.type in CONTAINERS or media.frames > 1 or frame.part_kind != "frame":
-        found += [
-            Region("enlarged", _enlarged(one.shown), one.framed)
-            for one in found
-            if min(one.shown.shape[:2]) <= _SMALL
-        ]
-    return found
+    return found + [
+        Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
+        for one in found
+        if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
+    ]
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

@@ -15,15 +15,17 @@ they lack is told by the core from 128 × 128 points of the picture, and a grid 
   two commonest.
 
 The score of a kind is the least of the measures that matter to it, each in proportion to what it
-needs, which is worth 50. A classic kind has one more, the contrast of the very pixels that its hash
-is made of. Every kind has the `patterns` of the hash itself, and wHash two of its squares.
+needs, which is worth 50. A picture of two tones may be dithered, which hardly changes its PDQ: it
+is judged from afar as well, where its tones have become greys. A classic kind has one more, the
+contrast of the very pixels that its hash is made of. Every kind has the `patterns` of the hash
+itself, and wHash two of its squares.
 `docs/detail.md` has the evidence.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -32,10 +34,12 @@ from numpy.typing import NDArray
 
 from screener import _core
 from screener.hashing.hash import HashKind
+from screener.hashing.shrink import shrunk
 
 # What each measure must be for a score of 50. PDQ has its own quality beside these, tells pages of
 # text apart, and knows a picture again when it is blurred: what it needs must outlast that.
 _PDQ_NEEDS = {"spread": 0.36, "area": 0.15, "tones": 0.015}
+_AFAR, _AFAR_NEEDS = 64, _PDQ_NEEDS | {"tones": 0.4}  # pixels of a side there
 _PATTERNS = 3.5
 _NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.38, "tones": 0.12}
 _CONTRAST = 2.0
@@ -99,7 +103,19 @@ class Detail:
     def score(self, kind: HashKind) -> int:
         """The score for a perceptual kind: 0 to 100, in whole numbers."""
         needs = _KIND_NEEDS.get(kind.name, _NEEDS)
+        found = self._least(needs)
+        if needs is _PDQ_NEEDS and self.tones < needs["tones"]:
+            found = max(found, self._score_from_afar())
+        return found
+
+    def _least(self, needs: Mapping[str, float]) -> int:
         return min(_worth(getattr(self, name), need) for name, need in needs.items())
+
+    def _score_from_afar(self) -> int:
+        size = (_AFAR, _AFAR)
+        if min(self._pixels.shape[:2]) < _AFAR:
+            return 0
+        return Detail(shrunk(self._pixels, [size], transposed=False)[size])._least(_AFAR_NEEDS)
 
 
 def contrast_score(shrunk: NDArray[Any]) -> int:

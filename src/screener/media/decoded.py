@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, missing, pixels, png, tiff
+from screener.media import decoder, headers, jpeg2000, missing, photoshop, pixels, png, tiff
 from screener.media.canvas import Canvas
 
 
@@ -35,6 +35,9 @@ def decoded(
             if missing.has_missing_data(image, data, part):
                 what = f"{image.get_format_mimetype()}: data are missing"
                 short = MediaError("truncated", what)
+            if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
+                what = "its decoder may show white as black"
+                short = MediaError("unsupported", f"image/jp2: deep colours, and {what}")
         return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
@@ -106,6 +109,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     what `decoder.unturned` says of a TIFF.
     """
     tiff.mend(image)
+    photoshop.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
         image.draft("L", image.size)  # docs/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None

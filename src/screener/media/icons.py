@@ -14,16 +14,17 @@ from screener.media.sniff import sniff
 _LEAST = 64  # pixels of a side: smaller ones show the same, and too little to be compared
 _ICON, _ENTRY = b"\0\0\1\0\1\0", 16  # what an ICO of one picture begins with; bytes of an entry
 _WHOLE = ("image/png", "image/jp2")  # what stands in an icon file as a file of its own
+_OLD, _OLD_SIDES = b"it32", (128, 128)  # the largest picture of an ICNS that is none
 _MOST = 1 << 12  # entries of a file that are looked at
 
 
 class _Place(NamedTuple):
-    """Where a picture is, its width and height, and whether it is a bitmap without a head."""
+    """Where a picture is, its width and height, and whether it is no file without a head."""
 
     start: int
     end: int
     sides: tuple[int, int]
-    bitmap: bool
+    headless: bool
 
 
 def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
@@ -36,9 +37,9 @@ def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
     elif data[:4] == b"icns":
         found = list(_of_icns(data))
     alone = [one.sides for one in found].count(shown) == 1
-    for start, end, sides, bitmap in found:
+    for start, end, sides, headless in found:
         if min(sides) >= _LEAST and not (alone and sides == shown):
-            yield _with_head(data[start:end]) if bitmap else data[start:end]
+            yield _with_head(data[start:end]) if headless else data[start:end]
 
 
 def _of_ico(data: bytes) -> Iterator[_Place]:
@@ -63,7 +64,9 @@ def _of_icns(data: bytes) -> Iterator[_Place]:
         after = at + max(_big(data, at + 4), 8)
         mime = sniff(data[at + 8 : at + 20])
         if mime in _WHOLE:
-            yield _Place(at + 8, after, _sides_of_file(data, at + 8, mime), bitmap=False)
+            yield _Place(at + 8, after, _sides_of_file(data, at + 8, mime), headless=False)
+        elif data.startswith(_OLD, at):
+            yield _Place(at, after, _OLD_SIDES, headless=True)
         at = after
 
 
@@ -81,11 +84,13 @@ def _sides_of(data: bytes, at: int) -> tuple[int, int]:
     return _little(data, at + 4), _little(data, at + 8) // 2
 
 
-def _with_head(bitmap: bytes) -> bytes:
-    """A bitmap as an ICO, which tells of it what the bitmap does."""
-    told = bytes(side if side < 256 else 0 for side in _sides_of(bitmap, 0))
-    told += bytes(2) + bitmap[12:16] + len(bitmap).to_bytes(4, "little")
-    return _ICON + told + (len(_ICON) + _ENTRY).to_bytes(4, "little") + bitmap
+def _with_head(picture: bytes) -> bytes:
+    """A bitmap as an ICO, which tells of it what the bitmap does; an old picture as an ICNS."""
+    if picture.startswith(_OLD):
+        return b"icns" + (8 + len(picture)).to_bytes(4, "big") + picture
+    told = bytes(side if side < 256 else 0 for side in _sides_of(picture, 0))
+    told += bytes(2) + picture[12:16] + len(picture).to_bytes(4, "little")
+    return _ICON + told + (len(_ICON) + _ENTRY).to_bytes(4, "little") + picture
 
 
 def _little(data: bytes, at: int) -> int:

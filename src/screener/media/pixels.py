@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media import tiff
+from screener.media import photoshop, tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
@@ -44,6 +44,7 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
     orientation where that is known. Raises what Pillow raises if it cannot be decoded.
     """
     tiff.mend(image)
+    photoshop.mend(image)
     image.load()  # an orientation may stand behind the pixels
     turn = orientation(image) if turn is None else turn
     return turned(stored(image, memory), turn)
@@ -63,9 +64,10 @@ def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
         return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return _copied(image, memory)
+    bare = _is_all_clear(image)
     pixels: Pixels | None = None
     for rows, band in _bands(image):
-        part = _eight_bit(band)
+        part = _eight_bit(band.convert(band.mode[:-1]) if bare else band)
         if pixels is None:
             pixels = _room((image.height, *part.shape[1:]), memory)
         pixels[rows] = part
@@ -125,8 +127,8 @@ def from_array(array: NDArray[Any]) -> Pixels:
     """An array of pixels, as 8-bit grey or RGB; uint8 grey and RGB are not copied.
 
     Shapes (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
-    composited on white. dtype uint8, bool, uint16 or a float, scaled as deep grey files are
-    (one scale for all channels). Anything else, and a masked array, is a HashError.
+    composited on white unless all of it is 0. dtype uint8, bool, uint16 or a float, scaled as deep
+    grey files are (one scale for all channels). Anything else, and a masked array, is a HashError.
     """
     if isinstance(array, np.ma.MaskedArray):
         # Whoever masks pixels has to say what is seen instead.
@@ -145,6 +147,8 @@ def from_array(array: NDArray[Any]) -> Pixels:
         raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
     if array.ndim == 2 or array.shape[2] == 3:
         return array
+    if not any(band[..., 3].any() for _, band in array_bands(array)):
+        return array[..., :3]
     pixels = np.empty((*array.shape[:2], 3), np.uint8)
     for rows, band in array_bands(array):
         pixels[rows] = _on_white(band)
@@ -177,6 +181,15 @@ def array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Views of an array of pixels, in bands of rows that fit a processor's cache."""
     for rows in _rows(array.shape[1], array.shape[0]):
         yield rows, array[rows]
+
+
+def _is_all_clear(image: Image.Image) -> bool:
+    """Whether an alpha would let nothing at all be seen. Programs that know of none leave it so,
+    and systems show such bitmaps and icons as if they had none.
+    """
+    return image.mode in ("LA", "RGBA") and not any(
+        band.getchannel("A").getextrema()[1] for _, band in _bands(image)
+    )
 
 
 def _eight_bit(band: Image.Image) -> Pixels:

@@ -15,7 +15,8 @@ from struct import Struct
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = b"acTL"
-_FRAMES = (_ANIMATION, b"fcTL", b"fdAT")
+_FRAME = b"fcTL"
+_FRAMES = (_ANIMATION, _FRAME, b"fdAT")
 _PIXELS = (b"IDAT", b"fdAT")
 _TOLD = (b"tRNS", b"eXIf")  # what is clear, and which way round the picture is
 _XMP = b"iTXtXML:com.adobe.xmp\0\0"  # that says which way round as well, not compressed
@@ -63,6 +64,18 @@ def is_animated(data: bytes) -> bool:
         return False
     names = (data[start + 4 : start + 8] for start, _ in _chunks(data))
     return _ANIMATION in takewhile(lambda name: name != b"IDAT", names)
+
+
+def has_more_frames(data: bytes) -> bool:
+    """Whether a PNG has more frames of an animation than it says before its pixels."""
+    told, found, pixels = 0, 0, False
+    for start, _ in _chunks(data):
+        name = data[start + 4 : start + 8]
+        pixels = pixels or name == b"IDAT"
+        if name == _ANIMATION and not pixels:
+            told = int.from_bytes(data[start + 8 : start + 12], "big")
+        found += name == _FRAME
+    return found > told
 
 
 def ends_early(data: bytes, *, dark: bool) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, items, pixels, png, tiff
+from screener.media import decoder, headers, items, jpeg2000, pixels, png, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -152,14 +152,28 @@ def _untold(image: Image.Image, data: bytes) -> MediaError | None:
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
         return MediaError("undecodable", f"{image.format}: its data and their checksums differ")
-    if image.format == "WEBP" and headers.webp_frames(data) > getattr(image, "n_frames", 1):
+    if _has_more_frames(image, data):
         return MediaError("undecodable", f"{image.format}: it has more frames than can be read")
-    if image.format in _ITEMIZED and items.has_more(
-        data, image.format, int(getattr(image, "n_frames", 1))
-    ):
+    if _has_more_pictures(image, data):
         what = "it holds a picture that its decoder does not give"
         return MediaError("unsupported", f"{image.format}: {what}")
     return None
+
+
+def _has_more_frames(image: Image.Image, data: bytes) -> bool:
+    """Whether frames of an animation are there that its decoder does not count."""
+    if image.format == "PNG":
+        return png.has_more_frames(data)
+    return image.format == "WEBP" and headers.webp_frames(data) > getattr(image, "n_frames", 1)
+
+
+def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
+    """Whether pictures are there beside those that the decoder gives."""
+    if image.format == "JPEG2000":
+        return jpeg2000.has_more(data)
+    return image.format in _ITEMIZED and items.has_more(
+        data, image.format, int(getattr(image, "n_frames", 1))
+    )
 
 
 def _ends_early(image: Image.Image, data: bytes) -> bool:

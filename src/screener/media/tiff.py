@@ -12,15 +12,16 @@ from io import BytesIO
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, ImagePalette, TiffImagePlugin
 
 from screener.media.strict import strict
 
 _WITHIN = 330  # the tag of a directory that names directories within it
 _PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
-_BITS, _COMPRESSION, _COLOURS, _PLANES, _FORMAT, _SHARED = 258, 259, 262, 284, 339, 530
-"""The tags of bits per sample, compression, what samples mean, planes, the kind of number, and how
-many pixels share a colour.
+_BITS, _COMPRESSION, _COLOURS, _PLANES, _PALETTE = 258, 259, 262, 284, 320
+_FORMAT, _SHARED = 339, 530
+"""The tags of bits per sample, compression, what samples mean, planes, a palette, the kind of
+number, and how many pixels share a colour.
 """
 JPEG_AT, JPEG_LENGTH = 513, 514
 """The tags that say where a JPEG is that stands in for pixels, and how long."""
@@ -178,11 +179,13 @@ def mend(image: Image.Image) -> None:
 
     Of what is not compressed it takes planes to have 8 bits a sample, and every pixel a colour of
     its own, whatever the file says; and it turns round the bytes of numbers that libtiff has turned
-    already.
+    already. Palettes are of 16 bits, but for those of programs that thought otherwise.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.tile:
         return
     tags = image.tag_v2
+    if image.mode == "P" and max(colours := tags.get(_PALETTE, (256,))) < 256:
+        image.palette = ImagePalette.raw("RGB;L", bytes(colours))
     if tags.get(_PLANES) == 2 and image.mode == "LA":
         raise OSError("alpha in a plane of its own beside grey is not supported")  # it would be 0
     odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
