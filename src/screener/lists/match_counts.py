@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,11 +162,11 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
         counts[kind][source, entry] = number
     found = []
     for kind, by_entry in counts.items():
+        ascending = sorted(by_entry.values())
         for (source, entry), number in by_entry.items():
             if number < MANY:
                 continue
-            others = [n for key, n in by_entry.items() if key != (source, entry)]
-            usual = statistics.median(others) if others else 0.0
+            usual = _median_of_others(ascending, number)
             (before,) = connection.execute(
                 "SELECT coalesce(avg(count), 0) FROM matches WHERE source = ? AND entry = ?"
                 " AND kind = ? AND day < ?",
@@ -175,6 +175,13 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
             if number >= TIMES * max(usual, before):
                 found.append(Flood(source, entry, kind, day, number, usual))
     return sorted(found, key=lambda flood: -flood.count)
+
+
+def _median_of_others(ascending: Sequence[int], one: int) -> float:
+    """The median of numbers but for one of them; 0.0 where there are no others."""
+    place, left = bisect_left(ascending, one), len(ascending) - 1
+    middle = ((left - 1) // 2, left // 2)  # the same one where it is odd
+    return sum(ascending[n + (n >= place)] for n in middle) / 2 if left else 0.0
 
 
 @contextlib.contextmanager
