@@ -6,15 +6,21 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import weakref
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from command import CALL, generation, make_list, refused, screener, value
 
+from screener import HashList, Screener
 from screener.cli import cli
+from screener.commands.deciding import recorded
 from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists import match_counts
+from screener.output import claim_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,26 @@ def test_show_counts_the_matches_of_a_run_that_counted(known):
     assert "matched" not in screener("show", known, "a2").stdout
     assert screener("match", "--list", known, "--count", input=line * 3).returncode == 1
     assert "matched by md5: 3" in screener("show", known, "a2").stdout
+
+
+def test_of_results_that_are_counted_none_is_held(known, tmp_path):
+    """Not one by the time that the next but one comes, though all are counted at the end."""
+    engine, held = Screener(HashList.open(known)), []
+
+    def results():
+        for _ in range(20):
+            result = engine.match([Hash.parse("md5", value(2))])
+            held.append(weakref.ref(result))
+            yield result
+            del result
+            assert sum(one() is not None for one in held) <= 2
+
+    with ExitStack() as stack, claim_jsonl(tmp_path / "out.jsonl") as out:
+        for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
+            pass
+
+    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
+    assert counted == 20
 
 
 def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
@@ -17,6 +18,7 @@ from screener import audit, console, list_pages
 from screener.audit_chain import head_path
 from screener.commands.opening import open_list
 from screener.commands.options import FILE, POLICY
+from screener.lists import match_counts
 from screener.output import JsonLines
 from screener.policy import Policy
 from screener.printable import printable
@@ -174,13 +176,13 @@ def recorded(
     """The results, each once it is written: to the audit log first, so that none is told that is
     not in it. With `count` their matches are counted when the run is over, also by an interruption.
     """
-    kept = _to_be_counted(stack, engine) if count else None
+    met = _to_be_counted(stack, engine) if count else {}
     for result in _begun(results, engine, out, log):
         if log is not None:
             log.write(result)
         out.write(result)
-        if kept is not None and (result.matches or result.beside):
-            kept.append(result)
+        for name, counts in met.items():
+            counts.update(match_counts.hits([result], name))
         yield result
 
 
@@ -206,18 +208,21 @@ def _begun(
         yield from coming
 
 
-def _to_be_counted(stack: ExitStack, engine: Screener) -> list[Result]:
-    """Where results are put whose matches are counted when the run is over."""
+def _to_be_counted(stack: ExitStack, engine: Screener) -> dict[str, Counter[match_counts.Key]]:
+    """By the name of a list, where the entries that matched are counted; what is there when the run
+    is over is added to the list's own counts. So a number is held for each entry, and no result.
+    """
     for one in engine.lists:
         one.check_counting()  # at its end a long scan would have to be called a failure
-    kept: list[Result] = []
+    met = {one.name: Counter[match_counts.Key]() for one in engine.lists}
 
     def tell() -> None:
         for one in engine.lists:
-            list_pages.print_floods(console.to_stderr(), one.name, one.count_matches(kept))
+            floods = match_counts.count(one.path, met[one.name])
+            list_pages.print_floods(console.to_stderr(), one.name, floods)
 
     stack.callback(tell)
-    return kept
+    return met
 
 
 def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,8 +82,11 @@ def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
         yield from {(one.source, one.entry, one.kind) for one in met}
 
 
-def count(folder: Path, hits: Iterable[Key], *, day: str | None = None) -> list[Flood]:
-    """Add one match for each hit, on a day (today, UTC) in ISO 8601; what is remarkable of it.
+def count(
+    folder: Path, hits: Iterable[Key] | Mapping[Key, int], *, day: str | None = None
+) -> list[Flood]:
+    """Add one match for each hit, or as many as a mapping says, on a day (today, UTC) in ISO 8601;
+    what is remarkable of it.
 
     Only entries that the list has now are counted: an earlier generation, in which somebody still
     searches, may have had others, and what was purged leaves no name behind.
