@@ -10,6 +10,7 @@ from kept import putting, value
 
 from screener import HashList, Screener
 from screener.errors import ListError
+from screener.hashing.hash import Hash
 from screener.lists import past, placeholders
 
 ROWS = 60
@@ -98,6 +99,27 @@ def test_a_small_file_takes_no_longer_in_a_large_list(put, steps):
         costs.append(steps(lambda: put(rows("y", range(2)))))
 
     assert costs[1] < 1.25 * costs[0] + 20
+
+
+def test_opinions_of_other_entries_cost_a_look_up_nothing(known, put, steps):
+    """Nor who shows an entry or gives another opinion of it, however many there are."""
+    put(rows(1))
+    looked_up = [Hash.parse("md5", value(1))]
+    costs = []
+    for others in (range(2, 4), range(4, ROWS)):
+        for other in others:
+            known.give_opinion(f"e{other}", state="disputed", by="ann", reason="x")
+        one = known.refresh()
+        for call in (
+            partial(Screener(one).match, looked_up),
+            partial(one.show, "e1", past=False),
+            partial(one.give_opinion, "e1", state="disputed", by="ann", reason="x"),
+        ):
+            costs.append(steps(call))
+
+    assert Screener(known.refresh()).match(looked_up).matches[0].opinions[0].by == "ann"
+    few, many = costs[:3], costs[3:]
+    assert all(new <= 1.25 * old + 20 for old, new in zip(few, many, strict=True)), costs
 
 
 def test_a_list_of_which_nothing_can_match_is_not_searched_for_what_does(known, put, steps):

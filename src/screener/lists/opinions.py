@@ -14,7 +14,7 @@ from pathlib import Path
 from screener.errors import ListError
 from screener.lists import generations
 from screener.lists.placeholders import renewed
-from screener.lists.records import opinions_at
+from screener.lists.records import opinions_of
 from screener.lists.states import State, effective
 
 
@@ -40,7 +40,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
                 (source, entry, by, held, reason, time.time(), number),
             )
         states = Counter(before.states)
-        own = opinions_at(connection, number).get((source, entry), ())
+        own = opinions_of(connection, number, source, entry)
         counts = effective(said, (opinion.state for opinion in own))
         if counts is not have:
             (fresh,) = renewed(connection, number, [record])

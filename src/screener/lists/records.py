@@ -270,17 +270,33 @@ def has_records(connection: sqlite3.Connection, source: str) -> bool:
 def opinions_at(
     connection: sqlite3.Connection, generation: int
 ) -> dict[tuple[str, str], tuple[Opinion, ...]]:
-    """Our own opinions in a generation, by source and entry, oldest first; people write them,
-    so that they are few.
-    """
+    """All our own opinions in a generation, by source and entry, oldest first."""
     found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
-    for source, entry, who, state, reason, time in connection.execute(
-        "SELECT source, entry, who, state, reason, time FROM opinions o"
+    for source, entry, *facts in connection.execute(
+        f"SELECT source, entry, {_OPINION} FROM opinions o"
         f" WHERE {of_generation(generation, 'o')} ORDER BY id"
     ):
-        held = found.get((source, entry), ())
-        found[source, entry] = (*held, Opinion(who, State(state), reason, time))
+        found[source, entry] = (*found.get((source, entry), ()), _opinion(*facts))
     return found
+
+
+def opinions_of(
+    connection: sqlite3.Connection, generation: int, source: str, entry: str
+) -> tuple[Opinion, ...]:
+    """Our own opinions of an entry in a generation, oldest first."""
+    found = connection.execute(
+        f"SELECT {_OPINION} FROM opinions o WHERE source = ? AND entry = ?"
+        f" AND {of_generation(generation, 'o')} ORDER BY id",
+        (source, entry),
+    )
+    return tuple([_opinion(*facts) for facts in found])
+
+
+_OPINION = "who, state, reason, time"
+
+
+def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
+    return Opinion(who, State(state), reason, time)
 
 
 def categories_of(text: str) -> tuple[Category, ...]:
@@ -289,16 +305,17 @@ def categories_of(text: str) -> tuple[Category, ...]:
 
 
 def record_of(
+    connection: sqlite3.Connection,
     facts: Sequence[Any],
-    own: Mapping[tuple[str, str], tuple[Opinion, ...]],
+    generation: int,
     *,
     quality: int | None = None,
 ) -> Record:
-    """The record that a row of the database with `COLUMNS` is of; `own` are our opinions in its
+    """The record that a row of the database with `COLUMNS` is of, with our opinions of it in a
     generation.
     """
     source, entry, state, said, categories, labels, updated, since = facts
-    opinions = own.get((source, entry), ())
+    opinions = opinions_of(connection, generation, source, entry)
     return Record(
         source, entry, State(state), categories_of(categories), json.loads(labels), updated,
         quality, since, State(said) if opinions else None, opinions,

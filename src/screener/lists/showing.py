@@ -13,7 +13,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
-from screener.lists.records import Category, categories_of, opinions_at
+from screener.lists.records import Category, categories_of, opinions_of
 from screener.lists.states import Opinion
 from screener.lists.telling import HIDDEN, may_hold_hash
 
@@ -96,7 +96,7 @@ def show(
     ).fetchall()
     if not rows:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
-    own, kept = opinions_at(connection, number), terms.stored(connection)
+    kept = terms.stored(connection)
     remarkable = {(one.source, one.entry) for one in match_counts.floods(folder)}
     shown = []
     for record, whose, state, said, categories, text, updated in rows:
@@ -110,7 +110,7 @@ def show(
                 entry,
                 state,
                 said,
-                own.get((whose, entry), ()),
+                opinions_of(connection, number, whose, entry),
                 categories_of(categories),
                 labels if values else _told(labels),
                 updated,
