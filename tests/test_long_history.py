@@ -101,6 +101,32 @@ def test_a_small_file_takes_no_longer_in_a_large_list(put, steps):
     assert costs[1] < 1.25 * costs[0] + 20
 
 
+def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
+    """To be shown, as a hotline has it done for each case that rests on another's list, and to have
+    an opinion given of it; whether its source is named or not, also by who has an older generation.
+    """
+    costs = []
+    for size in (50, 400):
+        for source in ("demo", "another"):
+            put(rows("x", range(size)), source=source)
+        older = known.refresh()
+        put(rows("y", range(2)))
+        for one in (older, known.refresh()):
+            costs += [
+                steps(partial(one.show, "e7", source="demo", past=False)),
+                steps(partial(one.show, "e7", past=False)),
+            ]
+        give = partial(known.give_opinion, source="demo", state="disputed", by="ann", reason="x")
+        costs.append(steps(partial(give, "e7")))
+
+    small, large = costs[:5], costs[5:]
+    assert all(new <= 1.25 * old + 20 for old, new in zip(small, large, strict=True)), costs
+    assert [shown.source for shown in older.show("e1")] == ["another", "demo"]
+    assert (older.show("e1")[1].labels["day"], known.refresh().show("e1")[1].labels["day"]) == (
+        "x", "y"
+    )  # fmt: skip
+
+
 def test_opinions_of_other_entries_cost_a_look_up_nothing(known, put, steps):
     """Nor who shows an entry or gives another opinion of it, however many there are."""
     put(rows(1))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.database import of_generation
+from screener.lists.database import ended_since, of_generation
 from screener.lists.states import Opinion
 from screener.lists.states import State as State
 from screener.lists.times import later, timeless
@@ -265,6 +265,30 @@ def has_records(connection: sqlite3.Connection, source: str) -> bool:
     """Whether the newest generation has a record of a source, withdrawn or not."""
     held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
     return connection.execute(held, (source,)).fetchone() is not None
+
+
+def of_entry(
+    connection: sqlite3.Connection, entry: str, source: str | None, generation: int
+) -> list[int]:
+    """The numbers of the records of an entry in a generation: that of a source, or those of all, by
+    source.
+
+    Those of the newest generation have an index by source and entry, so each source is asked for
+    the entry; beside them there is what ended since, if that generation is an older one.
+    """
+    found = connection.execute(
+        "WITH RECURSIVE sources(source) AS ("
+        " SELECT min(source) FROM records WHERE until IS NULL UNION ALL"
+        " SELECT (SELECT min(r.source) FROM records r WHERE r.until IS NULL"
+        " AND r.source > s.source) FROM sources s WHERE s.source IS NOT NULL)"
+        " SELECT r.id, r.source FROM sources s CROSS JOIN records r ON r.source = s.source"
+        " AND r.entry = :entry AND r.until IS NULL AND r.since <= :generation"
+        " UNION ALL SELECT r.id, r.source FROM records r"
+        f" WHERE {ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
+        " ORDER BY 2",
+        {"entry": entry, "generation": generation},
+    )
+    return [record for record, of in found if source in (None, of)]
 
 
 def opinions_at(

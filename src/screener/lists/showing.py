@@ -13,7 +13,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
-from screener.lists.records import Category, categories_of, opinions_of
+from screener.lists.records import Category, categories_of, of_entry, opinions_of
 from screener.lists.states import Opinion
 from screener.lists.telling import HIDDEN, may_hold_hash
 
@@ -88,18 +88,17 @@ def show(
     """What generation `number` says of an entry, one for each source that has it, asked in one
     transaction; with its `past`, for which all that the list ever said is gone through. ListError.
     """
-    rows = connection.execute(
-        "SELECT id, source, state, said, categories, labels, updated FROM records r"
-        f" WHERE entry = ? AND (? IS NULL OR source = ?) AND {of_generation(number)}"
-        " ORDER BY source",
-        (entry, source, source),
-    ).fetchall()
-    if not rows:
+    records = of_entry(connection, entry, source, number)
+    if not records:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     kept = terms.stored(connection)
     remarkable = {(one.source, one.entry) for one in match_counts.floods(folder)}
     shown = []
-    for record, whose, state, said, categories, text, updated in rows:
+    for record in records:
+        whose, state, said, categories, text, updated = connection.execute(
+            "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
+            (record,),
+        ).fetchone()
         labels = json.loads(text)
         bound = terms.narrowed(
             kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
