@@ -1,5 +1,6 @@
 """A list of which every row changed in every delivery, for long: what a question of it costs."""
 
+import json
 import random
 import sqlite3
 from contextlib import closing, suppress
@@ -99,6 +100,23 @@ def test_a_small_file_takes_no_longer_in_a_large_list(put, steps):
         costs.append(steps(lambda: put(rows("y", range(2)))))
 
     assert costs[1] < 1.25 * costs[0] + 20
+
+
+def test_what_few_imports_say_is_not_looked_for_in_what_all_say(known, put, monkeypatch):
+    """Whoever puts a list to use asks whether one told of other pixels, and each import whether one
+    was signed: of ten thousand, which read the same for years, the JSON of none is read for it.
+    """
+    put(f"id,pdq,pixels\na,{value(1, 32)},7\n")
+    for day in range(3):
+        put(rows(day, range(2)))
+    read, loads = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda text: read.append(text) or loads(text))
+
+    assert Screener(known.refresh()).lists[0].pixels() == {7}
+    put(rows("x", range(2)))
+
+    counts = [loads(text) for text in read if '"quarantined"' in str(text)]
+    assert all("pixels" in one for one in counts)
 
 
 def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
