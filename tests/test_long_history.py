@@ -12,7 +12,7 @@ from kept import putting, value
 from screener import HashList, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import past, placeholders
+from screener.lists import match_counts, past, placeholders
 
 ROWS = 60
 FEW, MANY = 3, 12  # deliveries
@@ -120,13 +120,15 @@ def test_what_few_imports_say_is_not_looked_for_in_what_all_say(known, put, monk
 
 
 def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
-    """To be shown, as a hotline has it done for each case that rests on another's list, and to have
-    an opinion given of it; whether its source is named or not, also by who has an older generation.
+    """Nor through what others matched: to be shown, as a hotline does for each case that rests on
+    another's list, and to have an opinion given of it; whether its source is named or not,
+    also by who has an older generation.
     """
     costs = []
     for size in (50, 400):
         for source in ("demo", "another"):
             put(rows("x", range(size)), source=source)
+        match_counts.count(known.path, [("demo", f"e{n}", "md5") for n in range(size)])
         older = known.refresh()
         put(rows("y", range(2)))
         for one in (older, known.refresh()):

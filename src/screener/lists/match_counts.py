@@ -129,6 +129,16 @@ def floods(folder: Path) -> list[Flood]:
         return [] if day is None else _floods(connection, day)
 
 
+def is_flood(
+    folder: Path, source: str, entry: str, counts: Mapping[str, Mapping[str, int]]
+) -> bool:
+    """Whether an entry that has these counts, by kind and day, is among the `floods`. Of most there
+    are too few for the others to be looked at.
+    """
+    often = any(number >= MANY for days in counts.values() for number in days.values())
+    return often and any((one.source, one.entry) == (source, entry) for one in floods(folder))
+
+
 def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
     """The counts of an entry, by kind and day."""
     found: dict[str, dict[str, int]] = defaultdict(dict)

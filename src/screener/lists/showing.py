@@ -92,14 +92,13 @@ def show(
     if not records:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     kept = terms.stored(connection)
-    remarkable = {(one.source, one.entry) for one in match_counts.floods(folder)}
     shown = []
     for record in records:
         whose, state, said, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels = json.loads(text)
+        labels, matched = json.loads(text), match_counts.of_entry(folder, whose, entry)
         bound = terms.narrowed(
             kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
@@ -116,8 +115,8 @@ def show(
                 bound.to_dict(),
                 _hashes(connection, record, number, values),
                 _versions(connection, whose, entry) if past else (),
-                match_counts.of_entry(folder, whose, entry),
-                (whose, entry) in remarkable,
+                matched,
+                match_counts.is_flood(folder, whose, entry, matched),
             )
         )
     return shown
