@@ -123,3 +123,20 @@ def test_many_lines_of_one_input_are_gone_through_once(monkeypatch):
 
     assert found == [("a", 300), ("b", 1), ("c", 1), ("stdin:303", 1), ("stdin:304", 1)]
     assert asked < 10 * 304
+
+
+def test_of_many_lines_few_are_looked_up_at_once():
+    """Their results are held together, and one may name each of a hundred thousand records."""
+    at_once = []
+
+    class Engine:
+        def match_many(self, items, inputs):
+            at_once.append(len(items))
+            return inputs
+
+    lines = [f"md5 {number:032x} - {number // 2}\n" for number in range(1001)]
+
+    found = list(hash_lines.match(Engine(), io.BytesIO("".join(lines).encode())))
+
+    assert found == [str(number) for number in range(501)]
+    assert max(at_once) <= 64

@@ -16,6 +16,10 @@ from screener.screen import Screener
 # a second, 80 characters each.
 _LONGEST = 1 << 22
 
+# Items that are looked up at once. More are no faster, and their results are held until all are
+# there: a hash that ten thousand records have takes some megabytes for each line with it.
+_TOGETHER = 64
+
 _QUALITY = re.compile("[0-9]{1,3}")
 _VPDQ = re.compile(r"\d+,\d+,[0-9a-fA-F]{64},")
 _UNSCREENED = "unscreened"
@@ -95,6 +99,9 @@ def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
                 whole.append(item)
                 item = []
             item.append(line)
+            if len(whole) == _TOGETHER:
+                yield from _match_items(engine, whole)
+                whole = []
         if item and item[0].input is None:
             whole.append(item)
             item = []
