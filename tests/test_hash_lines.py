@@ -95,3 +95,48 @@ def test_a_line_without_end_is_not_kept():
     assert len(lines[0]) < 10_000_000
     assert hash_lines.read(1, lines[0]).trouble
     assert hash_lines.read(2, lines[1]).hash is not None
+
+
+def test_many_lines_of_one_input_are_gone_through_once(monkeypatch):
+    """However they arrive: those that came are not gone through again with each that comes."""
+    asked = 0
+
+    class Asked(hash_lines.HashLine):
+        def __getattribute__(self, name):
+            nonlocal asked
+            asked += name == "input"
+            return super().__getattribute__(name)
+
+    class Trickle(io.BytesIO):
+        def read1(self, size):
+            return self.readline()
+
+    class Engine:
+        def match_many(self, items, inputs):
+            return [*zip(inputs, map(len, items), strict=True)]
+
+    monkeypatch.setattr(hash_lines, "HashLine", Asked)
+    lines = [f"md5 {number:032x} - {name}\n" for number, name in enumerate("a" * 300 + "bc")]
+    stream = Trickle("".join([*lines, f"md5 {0:032x}\n" * 2]).encode())
+
+    found = list(hash_lines.match(Engine(), stream))
+
+    assert found == [("a", 300), ("b", 1), ("c", 1), ("stdin:303", 1), ("stdin:304", 1)]
+    assert asked < 10 * 304
+
+
+def test_of_many_lines_few_are_looked_up_at_once():
+    """Their results are held together, and one may name each of a hundred thousand records."""
+    at_once = []
+
+    class Engine:
+        def match_many(self, items, inputs):
+            at_once.append(len(items))
+            return inputs
+
+    lines = [f"md5 {number:032x} - {number // 2}\n" for number in range(1001)]
+
+    found = list(hash_lines.match(Engine(), io.BytesIO("".join(lines).encode())))
+
+    assert found == [str(number) for number in range(501)]
+    assert max(at_once) <= 64

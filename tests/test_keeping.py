@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import statistics
 from contextlib import closing
 
 import pytest
@@ -376,6 +377,26 @@ def test_what_is_far_more_is_told_to_one_match(known, put, others, before, least
     assert match_counts.count(known.path, before, day=day) == []
     (found,) = match_counts.count(known.path, [flood], day=day)
     assert (found.entry, found.kind, found.day, found.count) == ("flood", "pdq", day, least)
+
+
+def test_what_is_usual_is_told_from_few_of_the_counts():
+    """The median of all but one, as the statistics of all the others have it: of a hundred thousand
+    entries that match too often, none is to have all the others gone through.
+    """
+
+    class Asked(list):
+        times = 0
+
+        def __getitem__(self, place):
+            self.times += 1
+            return super().__getitem__(place)
+
+    for numbers in ([7], [3, 7], [1, 1, 7], [1, 3, 3, 9], [2, 3, 5, 7], list(range(1, 999, 2))):
+        for place, one in enumerate(numbers):
+            others, asked = numbers[:place] + numbers[place + 1 :], Asked(numbers)
+            usual = statistics.median(others) if others else 0.0
+            assert match_counts._median_of_others(asked, one) == usual
+            assert asked.times <= 12
 
 
 def test_what_matched_most_is_flagged_first(known, put):

@@ -1,5 +1,6 @@
 """A list of which every row changed in every delivery, for long: what a question of it costs."""
 
+import json
 import random
 import sqlite3
 from contextlib import closing, suppress
@@ -10,7 +11,8 @@ from kept import putting, value
 
 from screener import HashList, Screener
 from screener.errors import ListError
-from screener.lists import past, placeholders
+from screener.hashing.hash import Hash
+from screener.lists import match_counts, past, placeholders
 
 ROWS = 60
 FEW, MANY = 3, 12  # deliveries
@@ -98,6 +100,72 @@ def test_a_small_file_takes_no_longer_in_a_large_list(put, steps):
         costs.append(steps(lambda: put(rows("y", range(2)))))
 
     assert costs[1] < 1.25 * costs[0] + 20
+
+
+def test_what_few_imports_say_is_not_looked_for_in_what_all_say(known, put, monkeypatch):
+    """Whoever puts a list to use asks whether one told of other pixels, and each import whether one
+    was signed: of ten thousand, which read the same for years, the JSON of none is read for it.
+    """
+    put(f"id,pdq,pixels\na,{value(1, 32)},7\n")
+    for day in range(3):
+        put(rows(day, range(2)))
+    read, loads = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda text: read.append(text) or loads(text))
+
+    assert Screener(known.refresh()).lists[0].pixels() == {7}
+    put(rows("x", range(2)))
+
+    counts = [loads(text) for text in read if '"quarantined"' in str(text)]
+    assert all("pixels" in one for one in counts)
+
+
+def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
+    """Nor through what others matched: to be shown, as a hotline does for each case that rests on
+    another's list, and to have an opinion given of it; whether its source is named or not,
+    also by who has an older generation.
+    """
+    costs = []
+    for size in (50, 400):
+        for source in ("demo", "another"):
+            put(rows("x", range(size)), source=source)
+        match_counts.count(known.path, [("demo", f"e{n}", "md5") for n in range(size)])
+        older = known.refresh()
+        put(rows("y", range(2)))
+        for one in (older, known.refresh()):
+            costs += [
+                steps(partial(one.show, "e7", source="demo", past=False)),
+                steps(partial(one.show, "e7", past=False)),
+            ]
+        give = partial(known.give_opinion, source="demo", state="disputed", by="ann", reason="x")
+        costs.append(steps(partial(give, "e7")))
+
+    small, large = costs[:5], costs[5:]
+    assert all(new <= 1.25 * old + 20 for old, new in zip(small, large, strict=True)), costs
+    assert [shown.source for shown in older.show("e1")] == ["another", "demo"]
+    assert (older.show("e1")[1].labels["day"], known.refresh().show("e1")[1].labels["day"]) == (
+        "x", "y"
+    )  # fmt: skip
+
+
+def test_opinions_of_other_entries_cost_a_look_up_nothing(known, put, steps):
+    """Nor who shows an entry or gives another opinion of it, however many there are."""
+    put(rows(1))
+    looked_up = [Hash.parse("md5", value(1))]
+    costs = []
+    for others in (range(2, 4), range(4, ROWS)):
+        for other in others:
+            known.give_opinion(f"e{other}", state="disputed", by="ann", reason="x")
+        one = known.refresh()
+        for call in (
+            partial(Screener(one).match, looked_up),
+            partial(one.show, "e1", past=False),
+            partial(one.give_opinion, "e1", state="disputed", by="ann", reason="x"),
+        ):
+            costs.append(steps(call))
+
+    assert Screener(known.refresh()).match(looked_up).matches[0].opinions[0].by == "ann"
+    few, many = costs[:3], costs[3:]
+    assert all(new <= 1.25 * old + 20 for old, new in zip(few, many, strict=True)), costs
 
 
 def test_a_list_of_which_nothing_can_match_is_not_searched_for_what_does(known, put, steps):

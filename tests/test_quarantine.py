@@ -42,6 +42,24 @@ def test_a_constant_that_many_files_share_is_never_searched(known, put):
     assert "pdq" not in known.refresh().kinds
 
 
+def test_what_was_judged_is_read_once_for_all_that_is_judged_anew(known, put, monkeypatch):
+    """A rollback judges each value that a source repeated: of ten thousand, all are not read for
+    each of them.
+    """
+    monkeypatch.setattr(placeholders, "FILES", 2)
+    values = [value(f"constant {number}", 32) for number in range(9)]
+    rows = "".join(f"{one}{n},{one},{value(one + n)}\n" for one in values for n in "ab")
+    assert put(f"id,pdq,md5\n{rows}").placeholders == 9
+    put(f"id,md5\nanother,{value('another')}\n")
+    asked, judged = [], placeholders.judged
+    monkeypatch.setattr(placeholders, "judged", lambda found: asked.append(1) or judged(found))
+
+    known.rollback(1)
+
+    assert len(asked) == 2
+    assert "pdq" not in known.refresh().kinds
+
+
 def test_one_file_that_is_listed_often_is_no_placeholder(known, put):
     """A thousand reports of one widely shared file have one digest, and must be found."""
     rows = "".join(f"e{n},{value(1, 32)},{value(1)}\n" for n in range(1000))

@@ -438,6 +438,26 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     assert all(at < places[place[:-1]] for place, at in places.items() if len(place) > 1)
 
 
+def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
+    """Of a scan that goes on, what is new is handed out before all that is done was gone through;
+    and while that takes its time, there is time for what is under way.
+    """
+    monkeypatch.setattr(backlog, "_A_WHILE_S", -1.0)
+    told = SimpleNamespace(take=lambda name: name.text != "new", is_archive=lambda _: False)
+    found, steps = iter([Place(one, 1) for one in ("old", "new", "old", "old")]), []
+    waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
+
+    while True:
+        item = waiting.next()
+        steps.append("time for others" if item is None else item.target.path)
+        if item is None and waiting.awaited is None:
+            break
+
+    assert steps == [
+        "time for others", "new", "time for others", "time for others", "time for others"
+    ]  # fmt: skip
+
+
 def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
     """Not again what the cache holds, nor anything where there is none; but an archive is, for what
     of its members may not be told.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ from screener.working import AnyWorker
 # little time, and bounded memory.
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
-
+# Inputs under way have their results, and their limits of time, also while others are looked for.
+_A_WHILE_S = 0.05
 
 # The number of a member, what it is, and how many of its name came before it. Its full name, with
 # those of the archives that it is in, is made only when it is handed out, and not held for each.
@@ -177,25 +179,30 @@ class Backlog:
 
     def _fill(self) -> bool:
         """Take more files; False where there are none, or none for now."""
-        limits = self._limits
+        limits, finished = self._limits, self._finished is not None
         taken = False
         window: list[Item] = []
+        since = time.monotonic()
         for place in self._found:
             if isinstance(place, Awaited):
                 self.awaited = place
                 break
             path, inode = place
             taken = True
-            name = None if self._finished is None else name_of(path)
+            name = name_of(path) if finished else None
             item = Item(Target(path), Left(limits.members, limits.unpacked), inode=inode)
             if self._is_wanted(item, name):
                 window.append(item)
             # Names that are given, by a pipe for instance, are not waited for.
             if not inode or len(window) == _WINDOW:
                 break
+            # Nor are those that are found behind any number of others that are done already.
+            if finished and time.monotonic() - since > _A_WHILE_S:
+                self.awaited = Awaited()
+                break
         self._order += window
         self._todo += sorted(window, key=lambda item: item.inode)
-        return taken
+        return bool(window) or (taken and self.awaited is None)
 
     def _is_wanted(self, item: Item, name: Name | None) -> bool:
         """Whether anything is to be done with an item of that name. Where an earlier scan gave it

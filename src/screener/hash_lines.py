@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -15,6 +15,10 @@ from screener.screen import Screener
 # The longest line that is read as one: a name of 4,096 bytes and a vPDQ of two hours at four frames
 # a second, 80 characters each.
 _LONGEST = 1 << 22
+
+# Items that are looked up at once. More are no faster, and their results are held until all are
+# there: a hash that ten thousand records have takes some megabytes for each line with it.
+_TOGETHER = 64
 
 _QUALITY = re.compile("[0-9]{1,3}")
 _VPDQ = re.compile(r"\d+,\d+,[0-9a-fA-F]{64},")
@@ -80,20 +84,30 @@ def read(number: int, line: bytes) -> HashLine | None:
 
 
 def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
-    """Match the hash lines of a stream: one Result an item, in order, as lines arrive."""
+    """Match the hash lines of a stream: one Result an item, in order, as lines arrive. Lines in a
+    row that name one input are one item; a line that names none is its own.
+    """
     number = 0
-    last: list[HashLine] = []  # an item whose next line may still be on its way
+    item: list[HashLine] = []  # of which the next line may still be on its way
     for batch in batches(stream):
-        lines = list(last)
+        whole: list[list[HashLine]] = []
         for raw in batch:
             number += 1
-            if (line := read(number, raw)) is not None:
-                lines.append(line)
-        found = list(items(lines))
-        last = found.pop() if found and found[-1][0].input is not None else []
-        yield from _match_items(engine, found)
-    if last:
-        yield from _match_items(engine, [last])
+            if (line := read(number, raw)) is None:
+                continue
+            if item and (line.input is None or line.input != item[0].input):
+                whole.append(item)
+                item = []
+            item.append(line)
+            if len(whole) == _TOGETHER:
+                yield from _match_items(engine, whole)
+                whole = []
+        if item and item[0].input is None:
+            whole.append(item)
+            item = []
+        yield from _match_items(engine, whole)
+    if item:
+        yield from _match_items(engine, [item])
 
 
 def _match_items(engine: Screener, found: list[list[HashLine]]) -> Iterator[Result]:
@@ -122,15 +136,3 @@ def batches(stream: BinaryIO) -> Iterator[list[bytes]]:
             yield lines
     if rest:
         yield [rest]
-
-
-def items(lines: Iterable[HashLine]) -> Iterator[list[HashLine]]:
-    """Lines in a row that name one input are one item; a line that names none is its own."""
-    item: list[HashLine] = []
-    for line in lines:
-        if item and (line.input is None or line.input != item[0].input):
-            yield item
-            item = []
-        item.append(line)
-    if item:
-        yield item

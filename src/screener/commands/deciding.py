@@ -176,13 +176,13 @@ def recorded(
     """The results, each once it is written: to the audit log first, so that none is told that is
     not in it. With `count` their matches are counted when the run is over, also by an interruption.
     """
-    counts = _counts(stack, engine) if count else {}
+    met = _to_be_counted(stack, engine) if count else {}
     for result in _begun(results, engine, out, log):
         if log is not None:
             log.write(result)
         out.write(result)
-        for name, met in counts.items():
-            met.update(match_counts.hits([result], name))
+        for name, counts in met.items():
+            counts.update(match_counts.hits([result], name))
         yield result
 
 
@@ -208,21 +208,21 @@ def _begun(
         yield from coming
 
 
-def _counts(stack: ExitStack, engine: Screener) -> dict[str, Counter[match_counts.Key]]:
-    """For each list, by its name, where to count which entries results met; it has them when the
-    run is over.
+def _to_be_counted(stack: ExitStack, engine: Screener) -> dict[str, Counter[match_counts.Key]]:
+    """By the name of a list, where the entries that matched are counted; what is there when the run
+    is over is added to the list's own counts. So a number is held for each entry, and no result.
     """
     for one in engine.lists:
         one.check_counting()  # at its end a long scan would have to be called a failure
-    counts: dict[str, Counter[match_counts.Key]] = {one.name: Counter() for one in engine.lists}
+    met = {one.name: Counter[match_counts.Key]() for one in engine.lists}
 
     def tell() -> None:
         for one in engine.lists:
-            floods = match_counts.count(one.path, counts[one.name])
+            floods = match_counts.count(one.path, met[one.name])
             list_pages.print_floods(console.to_stderr(), one.name, floods)
 
     stack.callback(tell)
-    return counts
+    return met
 
 
 def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:

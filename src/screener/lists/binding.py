@@ -91,7 +91,10 @@ def unsigned_notes(
 
 def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
     """What is kept of the signed imports of a source."""
-    rows = connection.execute("SELECT counts FROM imports WHERE source = ?", (source,))
+    rows = connection.execute(
+        "SELECT counts FROM imports WHERE source = ? AND instr(counts, ?)",
+        (source, json.dumps(SIGNED)),
+    )
     return [kept[SIGNED] for (text,) in rows if SIGNED in (kept := json.loads(text))]
 
 

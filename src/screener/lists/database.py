@@ -219,6 +219,11 @@ def not_ended(number: int, rows: str = "r") -> str:
     return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
 
 
+def ended_since(number: int, rows: str = "r") -> str:
+    """The same of those that are not of the newest generation any more."""
+    return f"({not_ended(number, rows)} AND {schema.END.format(rows=f'{rows}.')} < {schema.NEVER})"
+
+
 def in_order(number: int) -> str:
     """The same of records `r`, for who reads them by their numbers: these are gathered first, so
     that neither all the past is read nor what is read of them sorted.

@@ -19,7 +19,7 @@ from screener.hashing.frames import Frames
 from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
 from screener.lists.database import of_generation
-from screener.lists.records import COLUMNS, Record, opinions_at, record_of
+from screener.lists.records import COLUMNS, Record, record_of
 
 _AT_ONCE = 500  # asked of SQLite in one question
 
@@ -150,7 +150,6 @@ def videos(
     """The videos of these numbers that a generation has: each compared vPDQ value with its record,
     one at a time.
     """
-    own = opinions_at(connection, generation)
     for number in numbers:
         row = connection.execute(
             f"SELECT {COLUMNS} FROM records r WHERE id = ? AND {of_generation(generation)}",
@@ -158,6 +157,6 @@ def videos(
         ).fetchone()
         if row is None:
             continue
-        record = record_of(row, own)
+        record = record_of(connection, row, generation)
         for value in _values(connection, number):
             yield number, ListedVideo(record, value)

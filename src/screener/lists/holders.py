@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from screener.hashing.hash import HashKind
 from screener.lists.database import of_generation
-from screener.lists.records import COLUMNS, Record, opinions_at, record_of
+from screener.lists.records import COLUMNS, Record, record_of
 from screener.lists.states import MATCHING
 
 _AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
@@ -33,7 +33,6 @@ def of(
     """The records of a generation that hold each value and can be hit, by source and entry."""
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
-    own = opinions_at(connection, generation)
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
         for value, quality, *facts in connection.execute(
@@ -43,5 +42,5 @@ def of(
             " ORDER BY r.source, r.entry",
             (kind.name, *some),
         ):
-            found[value].append(record_of(facts, own, quality=quality))
+            found[value].append(record_of(connection, facts, generation, quality=quality))
     return {value: tuple(records) for value, records in found.items()}

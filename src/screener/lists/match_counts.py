@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
 def count(
     folder: Path, hits: Iterable[Key] | Mapping[Key, int], *, day: str | None = None
 ) -> list[Flood]:
-    """Add one match for each hit, or as many as are counted, on a day (today, UTC) in ISO 8601;
+    """Add one match for each hit, or as many as a mapping says, on a day (today, UTC) in ISO 8601;
     what is remarkable of it.
 
     Only entries that the list has now are counted: an earlier generation, in which somebody still
@@ -129,6 +129,16 @@ def floods(folder: Path) -> list[Flood]:
         return [] if day is None else _floods(connection, day)
 
 
+def is_flood(
+    folder: Path, source: str, entry: str, counts: Mapping[str, Mapping[str, int]]
+) -> bool:
+    """Whether an entry that has these counts, by kind and day, is among the `floods`. Of most there
+    are too few for the others to be looked at.
+    """
+    often = any(number >= MANY for days in counts.values() for number in days.values())
+    return often and any((one.source, one.entry) == (source, entry) for one in floods(folder))
+
+
 def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
     """The counts of an entry, by kind and day."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
@@ -165,11 +175,11 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
         counts[kind][source, entry] = number
     found = []
     for kind, by_entry in counts.items():
+        ascending = sorted(by_entry.values())
         for (source, entry), number in by_entry.items():
             if number < MANY:
                 continue
-            others = [n for key, n in by_entry.items() if key != (source, entry)]
-            usual = statistics.median(others) if others else 0.0
+            usual = _median_of_others(ascending, number)
             (before,) = connection.execute(
                 "SELECT coalesce(avg(count), 0) FROM matches WHERE source = ? AND entry = ?"
                 " AND kind = ? AND day < ?",
@@ -178,6 +188,13 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
             if number >= TIMES * max(usual, before):
                 found.append(Flood(source, entry, kind, day, number, usual))
     return sorted(found, key=lambda flood: -flood.count)
+
+
+def _median_of_others(ascending: Sequence[int], one: int) -> float:
+    """The median of numbers but for one of them; 0.0 where there are no others."""
+    place, left = bisect_left(ascending, one), len(ascending) - 1
+    middle = ((left - 1) // 2, left // 2)  # the same one where it is odd
+    return sum(ascending[n + (n >= place)] for n in middle) / 2 if left else 0.0
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from screener.errors import ListError
 from screener.lists import generations
 from screener.lists.placeholders import renewed
-from screener.lists.records import opinions_at
+from screener.lists.records import of_entry, opinions_of
 from screener.lists.states import State, effective
 
 
@@ -27,7 +27,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
     with generations.transaction(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
-        source, record, said, have = _find(connection, entry, source)
+        source, record, said, have = _find(connection, entry, source, before.number)
         connection.execute(
             "UPDATE opinions SET until = ? WHERE source = ? AND entry = ? AND who = ?"
             " AND until IS NULL",
@@ -40,7 +40,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
                 (source, entry, by, held, reason, time.time(), number),
             )
         states = Counter(before.states)
-        own = opinions_at(connection, number).get((source, entry), ())
+        own = opinions_of(connection, number, source, entry)
         counts = effective(said, (opinion.state for opinion in own))
         if counts is not have:
             (fresh,) = renewed(connection, number, [record])
@@ -62,14 +62,15 @@ def _state(text: str) -> State:
 
 
 def _find(
-    connection: sqlite3.Connection, entry: str, source: str | None
+    connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> tuple[str, int, State, State]:
     """The source, number and states, said and in effect, of the one record that is meant."""
-    rows = connection.execute(
-        "SELECT source, id, said, state FROM records WHERE entry = ? AND until IS NULL"
-        " AND (? IS NULL OR source = ?) ORDER BY source",
-        (entry, source, source),
-    ).fetchall()
+    rows = [
+        connection.execute(
+            "SELECT source, id, said, state FROM records WHERE id = ?", (record,)
+        ).fetchone()
+        for record in of_entry(connection, entry, source, generation)
+    ]
     if not rows:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     if len(rows) > 1:

@@ -28,7 +28,11 @@ def remembered(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
 
 def told(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
     """The versions that the imports up to a generation read."""
-    rows = connection.execute("SELECT counts FROM imports WHERE generation <= ?", (generation,))
+    # Few of many thousand imports tell one, and all are asked whenever a list is put to use.
+    rows = connection.execute(
+        "SELECT counts FROM imports WHERE generation <= ? AND instr(counts, ?)",
+        (generation, json.dumps(LABEL)),
+    )
     return frozenset(
         int(version) for (text,) in rows for version in json.loads(text).get(LABEL, ())
     )

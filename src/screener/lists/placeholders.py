@@ -174,16 +174,18 @@ def judge(
 
 def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> None:
     """Judge anew every source that holds a value which one was seen to repeat."""
+    repeated: dict[str, list[Value]] = defaultdict(list)  # by the sources that give them now
     for value, why in judged(connection).items():
         if why is None:
             continue
-        sources = connection.execute(
+        for (source,) in connection.execute(
             "SELECT DISTINCT r.source FROM hashes h JOIN records r ON r.id = h.record"
             " WHERE h.kind = ? AND h.value = ? AND r.until IS NULL",
             value,
-        ).fetchall()
-        for (source,) in sources:
-            judge(connection, number, changes, source, [value])
+        ):
+            repeated[source].append(value)
+    for source, values in repeated.items():
+        judge(connection, number, changes, source, values)
 
 
 def release(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.database import of_generation
+from screener.lists.database import ended_since, of_generation
 from screener.lists.states import Opinion
 from screener.lists.states import State as State
 from screener.lists.times import later, timeless
@@ -267,20 +267,60 @@ def has_records(connection: sqlite3.Connection, source: str) -> bool:
     return connection.execute(held, (source,)).fetchone() is not None
 
 
+def of_entry(
+    connection: sqlite3.Connection, entry: str, source: str | None, generation: int
+) -> list[int]:
+    """The numbers of the records of an entry in a generation: that of a source, or those of all, by
+    source.
+
+    Those of the newest generation have an index by source and entry, so each source is asked for
+    the entry; beside them there is what ended since, if that generation is an older one.
+    """
+    found = connection.execute(
+        "WITH RECURSIVE sources(source) AS ("
+        " SELECT min(source) FROM records WHERE until IS NULL UNION ALL"
+        " SELECT (SELECT min(r.source) FROM records r WHERE r.until IS NULL"
+        " AND r.source > s.source) FROM sources s WHERE s.source IS NOT NULL)"
+        " SELECT r.id, r.source FROM sources s CROSS JOIN records r ON r.source = s.source"
+        " AND r.entry = :entry AND r.until IS NULL AND r.since <= :generation"
+        " UNION ALL SELECT r.id, r.source FROM records r"
+        f" WHERE {ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
+        " ORDER BY 2",
+        {"entry": entry, "generation": generation},
+    )
+    return [record for record, of in found if source in (None, of)]
+
+
 def opinions_at(
     connection: sqlite3.Connection, generation: int
 ) -> dict[tuple[str, str], tuple[Opinion, ...]]:
-    """Our own opinions in a generation, by source and entry, oldest first; people write them,
-    so that they are few.
-    """
+    """All our own opinions in a generation, by source and entry, oldest first."""
     found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
-    for source, entry, who, state, reason, time in connection.execute(
-        "SELECT source, entry, who, state, reason, time FROM opinions o"
+    for source, entry, *facts in connection.execute(
+        f"SELECT source, entry, {_OPINION} FROM opinions o"
         f" WHERE {of_generation(generation, 'o')} ORDER BY id"
     ):
-        held = found.get((source, entry), ())
-        found[source, entry] = (*held, Opinion(who, State(state), reason, time))
+        found[source, entry] = (*found.get((source, entry), ()), _opinion(*facts))
     return found
+
+
+def opinions_of(
+    connection: sqlite3.Connection, generation: int, source: str, entry: str
+) -> tuple[Opinion, ...]:
+    """Our own opinions of an entry in a generation, oldest first."""
+    found = connection.execute(
+        f"SELECT {_OPINION} FROM opinions o WHERE source = ? AND entry = ?"
+        f" AND {of_generation(generation, 'o')} ORDER BY id",
+        (source, entry),
+    )
+    return tuple([_opinion(*facts) for facts in found])
+
+
+_OPINION = "who, state, reason, time"
+
+
+def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
+    return Opinion(who, State(state), reason, time)
 
 
 def categories_of(text: str) -> tuple[Category, ...]:
@@ -289,16 +329,17 @@ def categories_of(text: str) -> tuple[Category, ...]:
 
 
 def record_of(
+    connection: sqlite3.Connection,
     facts: Sequence[Any],
-    own: Mapping[tuple[str, str], tuple[Opinion, ...]],
+    generation: int,
     *,
     quality: int | None = None,
 ) -> Record:
-    """The record that a row of the database with `COLUMNS` is of; `own` are our opinions in its
+    """The record that a row of the database with `COLUMNS` is of, with our opinions of it in a
     generation.
     """
     source, entry, state, said, categories, labels, updated, since = facts
-    opinions = own.get((source, entry), ())
+    opinions = opinions_of(connection, generation, source, entry)
     return Record(
         source, entry, State(state), categories_of(categories), json.loads(labels), updated,
         quality, since, State(said) if opinions else None, opinions,

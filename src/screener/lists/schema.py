@@ -93,7 +93,8 @@ DROP TABLE old_quarantine;
 INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
 # Where a version ends, as a number also where it has not: one range of the index below then has all
 # versions of a late generation, and what is asked of one does not go through all the past.
-END = "coalesce({rows}until, 9223372036854775807)"
+NEVER = 9223372036854775807
+END = f"coalesce({{rows}}until, {NEVER})"
 # Lists that older versions made have it from the next change on. These keep it up as well.
 BY_END = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END.format(rows='')})"
 WHOLE = f"{_FIRST_TABLES} {INDEX}; {BY_END}; {_NEW_TABLES} {_FRAMES}"

@@ -13,7 +13,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
-from screener.lists.records import Category, categories_of, opinions_at
+from screener.lists.records import Category, categories_of, of_entry, opinions_of
 from screener.lists.states import Opinion
 from screener.lists.telling import HIDDEN, may_hold_hash
 
@@ -88,19 +88,17 @@ def show(
     """What generation `number` says of an entry, one for each source that has it, asked in one
     transaction; with its `past`, for which all that the list ever said is gone through. ListError.
     """
-    rows = connection.execute(
-        "SELECT id, source, state, said, categories, labels, updated FROM records r"
-        f" WHERE entry = ? AND (? IS NULL OR source = ?) AND {of_generation(number)}"
-        " ORDER BY source",
-        (entry, source, source),
-    ).fetchall()
-    if not rows:
+    records = of_entry(connection, entry, source, number)
+    if not records:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
-    own, kept = opinions_at(connection, number), terms.stored(connection)
-    remarkable = {(one.source, one.entry) for one in match_counts.floods(folder)}
+    kept = terms.stored(connection)
     shown = []
-    for record, whose, state, said, categories, text, updated in rows:
-        labels = json.loads(text)
+    for record in records:
+        whose, state, said, categories, text, updated = connection.execute(
+            "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
+            (record,),
+        ).fetchone()
+        labels, matched = json.loads(text), match_counts.of_entry(folder, whose, entry)
         bound = terms.narrowed(
             kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
@@ -110,15 +108,15 @@ def show(
                 entry,
                 state,
                 said,
-                own.get((whose, entry), ()),
+                opinions_of(connection, number, whose, entry),
                 categories_of(categories),
                 labels if values else _told(labels),
                 updated,
                 bound.to_dict(),
                 _hashes(connection, record, number, values),
                 _versions(connection, whose, entry) if past else (),
-                match_counts.of_entry(folder, whose, entry),
-                (whose, entry) in remarkable,
+                matched,
+                match_counts.is_flood(folder, whose, entry, matched),
             )
         )
     return shown
