@@ -1,6 +1,5 @@
 """The commands that keep a list, as processes: exit codes, tables, JSON, and what errors name."""
 
-import io
 import json
 import os
 import shutil
