@@ -142,6 +142,22 @@ def test_no_two_options_share_a_file(place, monkeypatch, call, named):
     assert held(place) == before
 
 
+@pytest.mark.parametrize("end", [".csv", ".HTML"])
+@pytest.mark.parametrize(
+    "call",
+    [("scan", PICTURE), ("match",), ("rescan", "--cache", "cache")],
+    ids=lambda call: call[0],
+)
+def test_results_do_not_get_the_name_of_a_table_or_a_page(place, monkeypatch, call, end):
+    """They are JSON Lines, which a spreadsheet or a browser would show as they stand."""
+    monkeypatch.chdir(place)
+
+    told = refused(*call, *KNOWN, "-o", f"results{end}")
+
+    assert "screener report NAME.jsonl" in told
+    assert not (place / f"results{end}").exists()
+
+
 def test_what_is_no_file_may_be_shared(place):
     """/dev/null takes what it is given."""
     done = screener("scan", PICTURE, *KNOWN, "--policy", "/dev/null", "-o", "/dev/null", cwd=place)

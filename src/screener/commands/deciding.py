@@ -34,6 +34,8 @@ Exit codes:
   130  interrupted
   141  whoever read the output has gone"""
 
+_MADE_LATER = (".csv", ".html")
+
 _OPTIONS = (
     click.option(
         "--list",
@@ -83,12 +85,20 @@ class Asked:
     audit_file: Path | None
     audit_key: Path | None
 
-    def check_apart(self, *, resume: Path | None = None, cache: Path | None = None) -> None:
-        """UsageError where two of its files, or those given, are one."""
+    def check_files(self, *, resume: Path | None = None, cache: Path | None = None) -> None:
+        """UsageError where two of its files, or those given, are one, or results are to have the
+        name of what is made of them later.
+        """
         check_apart(
             output=self.output, resume=resume, audit_file=self.audit_file, cache=cache,
             lists=self.lists, policy_file=self.policy_file, audit_key=self.audit_key,
         )  # fmt: skip
+        if self.output is not None and self.output.suffix.lower() in _MADE_LATER:
+            raise click.UsageError(
+                f"-o {printable(str(self.output))}: results are JSON Lines. Write them to"
+                " NAME.jsonl, and then make a page or a table of them: screener report NAME.jsonl"
+                f" -o NAME{self.output.suffix.lower()}"
+            )
 
     def check_folders(self, why: str) -> None:
         """UsageError where a list is given as a file, which has no state that outlasts the call."""

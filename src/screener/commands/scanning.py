@@ -115,7 +115,7 @@ def scan(
     told = console.to_stderr()
     again: Counter[str] = Counter()
     with ExitStack() as stack:
-        asked.check_apart(resume=resume, cache=cache)
+        asked.check_files(resume=resume, cache=cache)
         engine = asked.engine(stack)
         check_memory(engine.policy, engine.kinds)
         out = stack.enter_context(_claimed(asked, resume, engine))
@@ -178,7 +178,7 @@ def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
     told = console.to_stderr()
     tally = Tally()
     with ExitStack() as stack:
-        asked.check_apart(cache=cache)
+        asked.check_files(cache=cache)
         engine = asked.engine(stack)
         out = stack.enter_context(claim_jsonl(asked.output))
         log = asked.audit_log(stack)

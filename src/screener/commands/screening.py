@@ -42,7 +42,7 @@ def match(asked: Asked) -> int:
     with ExitStack() as stack:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
-        asked.check_apart()
+        asked.check_files()
         engine = asked.engine(stack)
         out = stack.enter_context(claim_jsonl(asked.output))
         log = asked.audit_log(stack)
