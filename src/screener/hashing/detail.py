@@ -47,7 +47,7 @@ _CONTRAST = 2.0
 # hash of many things of that shape.
 _WHASH_NEEDS = _NEEDS | {"spread": 0.435, "texture": 218.0, "shades": 0.25}
 _KIND_NEEDS = {"pdq": _PDQ_NEEDS, "whash": _WHASH_NEEDS}
-_KIND_PATTERNS = {"phash": 2.0, "phash256": 3.5, "whash": 1.5}
+_KIND_PATTERNS = {"phash": 2.0, "phash256": 3.5, "dhash256": 1.6, "whash": 1.5}
 _OTHER_PATTERNS = 1.25  # of the classic kinds
 _WHASH_GAP = 25.0  # greys
 _WHASH_TIED = 3.5  # squares of 64
