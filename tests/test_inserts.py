@@ -86,11 +86,16 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
     going = Inserts(connection)
     going.begin([("t", [(number, "x") for number in range(100)])])
 
-    for number in range(interrupts):
-        after = 0.1 * (number + 1)
-        threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        going.settle()
+    # A shell has its background jobs ignore it, and so would this test among them.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for number in range(interrupts):
+            after = 0.1 * (number + 1)
+            threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            going.settle()
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert len(at_work) == interrupts - 1
     going.settle()
 
