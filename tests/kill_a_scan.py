@@ -1,9 +1,10 @@
 """Scans a folder again and again, killed at a random moment each time, until a run ends by itself.
 
-Usage: kill_a_scan.py LIST FOLDER RESULTS AUDIT KILLS SEED. Every run goes on with the file of
-results of the one before. A run is killed with SIGKILL some milliseconds after it has written some
-lines more; after each death its workers must be gone too. Prints JSON: how many were killed with
-files still to do, and the exit code of the last run.
+Usage: kill_a_scan.py LIST FOLDER OUT KILLS SEED. Every run goes on with the results of the one
+before, OUT/0.jsonl, and its audit log, OUT/0.log. A run is killed with SIGKILL some milliseconds
+after it has written some lines more; after each death its workers must be gone too. Where a run
+ends before it is killed, what follows begins anew, as 1.jsonl and so on, until so many were killed.
+Prints JSON: how many were killed, and the exit codes of the runs that ended.
 """
 
 import json
@@ -42,32 +43,35 @@ def wait_until(condition, seconds, what):
 
 def main():
     """Kill so many times, then let it end."""
-    known, folder, results, audit, kills, seed = sys.argv[1:]
+    known, folder, out, kills, seed = sys.argv[1:]
     rng, mark = random.Random(int(seed)), f"SCREENER_KILLED={os.getpid()}"
     environment = os.environ | dict([mark.split("=")])
-    results, amid = Path(results), 0
-    call = [*CALL, "scan", folder, "--list", known, "--resume", str(results), "--audit", audit]
-    for number in range(int(kills) + 1):
+    call, killed, codes = [*CALL, "scan", folder, "--list", known, "--jobs", "2"], 0, []
+    while True:
+        results, audit = (Path(out, f"{len(codes)}.{kind}") for kind in ("jsonl", "log"))
         before = results.stat().st_size if results.exists() else 0
-        more = call + (["--unordered"] if rng.random() < 0.5 else [])
-        process = subprocess.Popen([*more, "--jobs", "2"], env=environment, stderr=subprocess.PIPE)
-        if number == int(kills):
+        more = ["--resume", results, "--audit", audit] + ["--unordered"] * (rng.random() < 0.5)
+        process = subprocess.Popen([*call, *more], env=environment, stderr=subprocess.PIPE)
+        if killed == int(kills):
             break
         lines = rng.randrange(0, 6)
         wait_until(
-            lambda goal=before + 400 * lines, one=process: one.poll() is not None
-            or (results.exists() and results.stat().st_size > goal),
+            lambda goal=before + 400 * lines, file=results, one=process: one.poll() is not None
+            or (file.exists() and file.stat().st_size > goal),
             60,
             "no results come",
         )  # fmt: skip
         time.sleep(rng.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.stderr.read()
-        amid += process.wait() == -signal.SIGKILL
+        if process.wait() == -signal.SIGKILL:
+            killed += 1
+        else:
+            codes.append(process.returncode)
         wait_until(lambda: not running(mark.encode()), 20, "workers outlive the scan")
     told = process.communicate(timeout=120)[1].decode()
     assert "Traceback" not in told, told
-    print(json.dumps({"amid": amid, "code": process.returncode}))
+    print(json.dumps({"killed": killed, "codes": [*codes, process.returncode]}))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from promptly import soonest
 
 from screener.errors import IndexFileError
 from screener.index.layout import Sections, open_sections, write_sections
@@ -313,7 +314,12 @@ def test_open_does_not_read_the_sections(tmp_path: Path) -> None:
 
     path.write_bytes(resealed(path.read_bytes(), enlarge))
     os.truncate(path, 4096 + rows * 32)
-    start = time.perf_counter()
+
+    def opening() -> float:
+        start = time.perf_counter()
+        open_sections(path, "test")
+        return time.perf_counter() - start
+
+    assert soonest(opening, within=0.5) < 0.5
     opened = open_sections(path, "test")
-    assert time.perf_counter() - start < 0.5
     assert opened.array("codes", dtype="u1", dimensions=2).shape == (rows, 32)

@@ -21,7 +21,7 @@ MEMORY = 1 << 30  # bytes of address space a child may have
 CPU = 120  # seconds a child may compute
 HEIF = (".heic", ".heif")
 NOTED = ("cicp_pq.png", "issue_430.png", "png_decompression_dos.png", "png_ztxt_200MB.png")
-PATIENCE = 10  # seconds for one file
+PATIENCE = 60  # seconds for one file
 
 Told = dict[str, Any]
 
