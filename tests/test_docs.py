@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import CALL
@@ -238,6 +239,40 @@ def test_the_policy_file_of_the_readme_is_the_default_but_for_the_age(folder):
     (folder / "policy.toml").write_text(shown)
 
     assert Policy.load(folder / "policy.toml") == Policy(max_list_age=86400)
+
+
+def table(page: str, head: str) -> list[list[str]]:
+    """The cells of each row of the table whose head begins so, without marks of bold."""
+    text = (ROOT / page).read_text(encoding="utf-8").partition(f"| {head}")[2]
+    rows = text.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def receipt(name: str) -> list[dict[str, Any]]:
+    """The rows of a benchmark's receipt."""
+    return json.loads((ROOT / f"benchmarks/receipts/{name}.json").read_text())["rows"]
+
+
+def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
+    """Of docs/detail.md what is refused, compared and met by kind; of docs/pixels.md what a picture
+    takes of memory.
+    """
+    by_kind = {f"`{row['kind']}`": row for row in receipt("detail") if "kind" in row}
+    told = table("docs/detail.md", "kind | photos refused")
+    assert [kind for kind, *_ in told] == list(by_kind)
+    for kind, refused, compared, equal, within in told:
+        row = by_kind[kind]
+        assert int(refused) == row["photos_refused"]
+        assert int(re.split("[ ,]", compared)[0]) == sum(row["drawn_compared"].values()), kind
+        assert equal == f"{row['equal_without']:,} · {row['equal_with']:,}"
+        assert within == f"{row['matches_without']:,} · {row['matches_with']:,}"
+
+    forms = {
+        row["form"]: [str(row[name]) for name in ("bytes_a_pixel", "peak_mib", "bound_mib")]
+        for row in receipt("memory")
+    }
+    taken = table("docs/pixels.md", "file | decoded, bytes a pixel")
+    assert {form: figures for form, _, *figures in taken} == forms
 
 
 def headings(page: Path) -> set[str]:

@@ -408,6 +408,19 @@ def test_key_frames_need_pyav_and_the_reason_says_so(with_opencv, moving):
     assert caught.value.reason == "unsupported"
 
 
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_av1_without_pyav_is_no_broken_file(with_opencv, scene, engine_of, container):
+    """OpenCV's wheels have no decoder for it: the extra that has one is named, so that the file is
+    counted by it and opened again once it is there. Where another OpenCV has one it is screened.
+    """
+    data = clip(panned(scene, 2, 12), codec="libsvtav1", container=container)
+
+    result = engine_of({"not": scene(9)}).screen(data)
+
+    screened, lacking = (Verdict.NO_MATCH, None, None), (Verdict.UNSCREENED, "unsupported", "video")
+    assert (result.verdict, result.reason, result.extra) in (screened, lacking)
+
+
 def test_every_frame_is_given_by_all(decoder, moving):
     """One hash a frame where distinct is off."""
     frames = frames_of(moving, mode="all", distinct=False)

@@ -37,10 +37,11 @@ class Policy:
     `radius`: bits, per perceptual kind; a distance up to and including it is a match. That of
     `vpdq` is of two frames, so that they agree: docs/video-matching.md says what follows.
     `known_good_radius`: the same for hits on `known_good` records, `radius` where it says nothing.
-    `floor`: detail score 0–100, per perceptual kind; below it a hash is not compared. That of
-    `vpdq` is of a frame, and at least 50: no list has an index of others.
-    `limits`: bytes, pixels and frames of one input; beyond them it is `too_large`.
-    `sampling`: which frames of a video are looked at.
+    `floor`: quality 0–100, per perceptual kind; a hash below it, or of a picture whose detail score
+    is, is not compared. That of `vpdq` is of a frame, and at least 50: no list has an index of
+    others.
+    `limits`: what one input may cost, a `screener.media.limits.Limits`; beyond it is `too_large`.
+    `sampling`: which frames of a video are looked at, a `screener.media.sampling.Sampling`.
     `seconds` (at most a million) and `memory` (bytes): what a scan's worker may spend on one file.
     A video's decoding ends at four fifths of `seconds`, so that what was decoded is still looked
     up.

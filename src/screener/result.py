@@ -189,7 +189,8 @@ class Result:
 
     `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
     is not UTF-8; `archives` and `same` say of a member which archives it is in, and which it is of
-    members of one name, as a Name does; `bytes` and `mtime_ns` are None where there is no file.
+    members of one name, as a Name does; `bytes` is the size of a file, or of bytes that were given,
+    and `mtime_ns` a file's: None where there is none.
     `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
     `known_good` records, and listed videos of which only single pictures were seen (`alike`): they
     never make or cancel one. `timeline` says when each record of both was seen, of an input that

@@ -20,7 +20,7 @@ class HashKind:
     """A kind of hash.
 
     `radius` and `floor` are the defaults of a policy: the largest distance in bits that is a
-    match, and the least detail score (0–100) at which a hash is compared; both are 0 for kinds
+    match, and the least quality (0–100) at which a hash is compared; both are 0 for kinds
     that are only ever equal. `perceptual` kinds are compared by Hamming distance; `computed`
     kinds are those that this library makes from an input itself. A vPDQ is the hashes of a video's
     frames, and compared frame by frame; its radius and floor are those of a frame. All other kinds
@@ -130,7 +130,7 @@ def checked_kinds(kinds: Any) -> tuple[HashKind, ...]:
 class Hash:
     """A hash: equal when kind and bytes are equal, whatever its quality.
 
-    `quality` is the detail score (0–100) of the picture it was made from, None where it was
+    `quality` (0–100) is PDQ's own, or the detail score of a classic hash, None where it was
     not recorded; `pixels` is the version of the pixel pipeline that made it, None for a digest
     or a hash made elsewhere. `str(hash)` is the kind and how many bits, never the value: a
     listed hash must not slip into a log. `hash.text` is the value.

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 
 from screener.errors import MediaError
+from screener.extras import install
 from screener.media.stream import Length, Pixels, Still
 
 _RATE = 25.0  # where a file tells none
+_AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 
 class CvStream:
@@ -59,6 +61,9 @@ class CvStream:
                 time = stamp / 1000 if stamp > 0 or number == 0 else None
                 yield Still(number, time, self._grey, self._grey)
                 number += 1
+            # Its wheels have no decoder for AV1, and open such a file all the same.
+            if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
+                raise MediaError("unsupported", f"AV1 needs PyAV: {install('video')}")
         finally:
             self._capture.release()
 
