@@ -88,7 +88,13 @@ def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
     assert path.read_text() == ""
 
 
-@pytest.mark.parametrize("held", [b"\xff\xd8\xff\xe0 a picture", b"a,b\n", b'{"input":1}\n'])
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"\xff\xd8\xff\xe0 a picture", b"a,b\n", b'{"input":1}\n',
+        b'{"schema":"screener-audit-head/1","lines":1}\n', b'{"schema": "screener-bloom/1"}\n',
+    ],
+)  # fmt: skip
 def test_results_are_written_over_nothing_but_results(tmp_path, held):
     """What is forgotten before `-o` may be the picture that was to be screened, and its only copy;
     a file without a byte, and half a first line, are nobody's.

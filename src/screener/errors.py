@@ -5,7 +5,7 @@ ScreenerError
 ├── HashError         a hash, its text or the array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
 ├── ListError         a hash list cannot be opened, or a file cannot be imported into one
-├── OutputError       a file of results or an audit log cannot be continued
+├── OutputError       a file of results, a report, a log or a cache is not to be written to
 ├── HotlineError      a step of a case is not allowed, or a hotline's folder, key, report is no use
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
@@ -45,7 +45,8 @@ class ListError(ScreenerError):
 
 
 class OutputError(ScreenerError):
-    """A file of results or an audit log is not what it should be, and is not written to."""
+    """A file of results, a report, a cache or an audit log is not what it should be, or another
+    program or process has it; it is not written to."""
 
 
 class HotlineError(ScreenerError):

@@ -14,10 +14,11 @@ from screener import guard
 from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
-from screener.result import Result
+from screener.result import SCHEMA, Result
 from screener.screen import Screener
 
-_RESULTS = Sort('{"schema":', "results")
+# With its number, as a head of an audit log and an edge filter have a schema too.
+_RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")
 
 
 class JsonLines:

@@ -133,7 +133,8 @@ class Screener:
         self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
     ) -> list[Result]:
         """Look up the hashes of several items with one search; results in the same order. The
-        frames of a vPDQ are looked up among pictures too, as those of a video are.
+        frames of a vPDQ are looked up among pictures too, as those of a video are. HashError where
+        an item is no list of Hashes, or `inputs` are no names, or not as many.
         """
         located = [
             tuple(part for one in _hashes(item) for part in video_search.located(one))

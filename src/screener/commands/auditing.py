@@ -20,7 +20,7 @@ _SOME = 20  # runs that are named
 
 @click.group()
 def audit() -> None:
-    """Check audit logs, which `scan --audit` and `match --audit` write."""
+    """Check audit logs: of `scan`, `rescan` and `match` with --audit, and of a hotline."""
 
 
 @audit.command()

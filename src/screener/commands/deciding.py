@@ -68,7 +68,7 @@ _OPTIONS = (
     click.option(
         "--audit-key",
         type=FILE,
-        help="An Ed25519 private key in a PEM file, which signs the log when it is closed.",
+        help="An Ed25519 private key in a PEM file, which signs the head of the log.",
     ),
 )
 

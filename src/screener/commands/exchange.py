@@ -129,7 +129,10 @@ def _check_each_is_whole(sources: list[str]) -> None:
     "--error-rate", type=float,
     help="For bloom: the share of other digests that it takes for listed ones.  [default: 0.001]",
 )  # fmt: skip
-@click.option("--sign", type=FILE, help="An Ed25519 private key in a PEM file.")
+@click.option(
+    "--sign", type=FILE,
+    help="An Ed25519 private key in a PEM file; the signature is FILE.manifest.json.sig.",
+)  # fmt: skip
 def export(
     path: Path, format_: str, output: Path, sources: tuple[str, ...], audience: str,
     categories: Path | None, kind: str | None, error_rate: float | None, sign: Path | None,

@@ -114,7 +114,7 @@ def quarantine(
 @LIST
 @JSON
 def log(path: Path, as_json: bool) -> int:
-    """Show what was done to a list: imports with their counts, opinions, rollbacks, purges."""
+    """Show all that was done to a list, by whom and why, and of imports their counts."""
     entries = HashList.open(path).log()
     if as_json:
         for one in entries:

@@ -75,7 +75,8 @@ KEEP = click.option(
     help="Where the workers run: on this machine, or on the nodes of a Ray cluster.",
 )
 @click.option(
-    "--address", help="Of the Ray cluster, host:port or `auto`; a Ray of its own without."
+    "--address",
+    help="Of the Ray cluster, host:port or `auto`; RAY_ADDRESS, or a Ray of its own, without.",
 )
 @click.option("--json-progress", is_flag=True, help="Progress as JSON lines on standard error.")
 def scan(

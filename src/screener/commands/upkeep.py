@@ -113,7 +113,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     \b
     Exit codes:
       0  all is well
-      2  something is damaged, and a sentence says what
+      2  something is damaged, and a sentence says what; or the call was wrong
 
     \b
     Example:

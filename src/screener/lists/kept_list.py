@@ -54,7 +54,8 @@ class KeptList:
 
     Reading is of this generation, which never changes; what changes the list makes a new one, or,
     as terms and counts of matches do, lies outside of generations. For users it is the half of
-    `HashList` that keeps.
+    `HashList` that keeps. All raise ListError where something cannot be done, also since another
+    writer is at work for some seconds, and IndexFileError where another list is read by now.
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
