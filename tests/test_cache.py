@@ -20,7 +20,7 @@ from PIL import Image
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
 from screener.cached import COLUMNS, columns
 from screener.errors import MediaError, OutputError
-from screener.extras import install
+from screener.extras import needed
 from screener.hashed import Hashed
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
@@ -248,7 +248,7 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
         ):  # fmt: skip
             assert not holds(place=(archives, same))
 
-        wanting = hashed("heic", trouble=MediaError("unsupported", f"needs {install('heif')}"))
+        wanting = hashed("heic", trouble=MediaError("unsupported", f"needs {needed('heif')}"))
         cache.add([wanting], wide.hasher)
         for here in (False, True):
             monkeypatch.setattr("screener.cache.is_here", lambda extra, here=here: here)

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -10,8 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import screener
+from screener import extras
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,3 +87,17 @@ def test_a_ray_that_is_too_old_is_refused(monkeypatch, version):
 
     with pytest.raises(ImportError, match=rf"2\.60 or newer, not {version}: pip install"):
         importlib.import_module("screener.ray")
+
+
+@pytest.mark.parametrize("extra", ["heif", "video", "sign", "edge", "ray", "hotline"])
+def test_what_a_message_says_to_install_are_the_packages_of_the_extra(extra):
+    """And never `screener` by name: on PyPI that is another project."""
+    pip, install, *packages = shlex.split(extras.install(extra))
+    wanted = map(Requirement, importlib.metadata.requires("screener"))
+    wanted = [one for one in wanted if one.marker and one.marker.evaluate({"extra": extra})]
+
+    def told(some):
+        return {(canonicalize_name(one.name), *one.extras, one.specifier) for one in some}
+
+    assert (pip, install) == ("pip", "install")
+    assert told(map(Requirement, packages)) == told(wanted)

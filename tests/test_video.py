@@ -135,7 +135,7 @@ def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
         extras.is_here.cache_clear()
 
     assert len(frames_of(moving)) == 4
-    with pytest.raises(MediaError, match=r"needs PyAV: pip install 'screener\[video\]'"):
+    with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install 'av>="):
         frames_of(moving, mode="keyframes")
 
 
@@ -402,7 +402,7 @@ def test_key_frames_alone_are_decoded(scene):
 
 def test_key_frames_need_pyav_and_the_reason_says_so(with_opencv, moving):
     """OpenCV cannot skip frames without decoding them: nothing slow is done instead."""
-    with pytest.raises(MediaError, match=r"screener\[video\]") as caught:
+    with pytest.raises(MediaError, match=r"the extra `video`") as caught:
         frames_of(moving, mode="keyframes")
 
     assert caught.value.reason == "unsupported"

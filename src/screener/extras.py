@@ -7,17 +7,31 @@ from functools import cache
 from importlib import import_module
 
 _MODULES = {"heif": "pillow_heif", "video": "av"}
+# As in pyproject.toml. They are installed by their own names: on PyPI `screener` is another one.
+_PACKAGES = {
+    "heif": "'pillow-heif>=1.0'",
+    "video": "'av>=18,<20'",
+    "sign": "'cryptography>=43'",
+    "edge": "'pybloom_live>=4.0'",
+    "ray": "'ray[data]>=2.60' 'typing_extensions>=4.4'",
+    "hotline": "'pynacl>=1.5' 'babel>=2.14'",
+}
 _SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others have other calls
 
 EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
 
-_NAMED = re.compile(rf"pip install 'screener\[({'|'.join(EXTRAS)})\]'")
+_NAMED = re.compile(rf"the extra `({'|'.join(EXTRAS)})`")
 
 
 def install(extra: str) -> str:
     """What to type to have it."""
-    return f"pip install 'screener[{extra}]'"
+    return f"pip install {_PACKAGES[extra]}"
+
+
+def needed(extra: str) -> str:
+    """An extra as a sentence names it, with what to type to have it."""
+    return f"the extra `{extra}` ({install(extra)})"
 
 
 def load(extra: str) -> bool:
@@ -36,6 +50,6 @@ def is_here(extra: str) -> bool:
 
 
 def named_in(detail: str | None) -> str | None:
-    """The extra of which a sentence of ours says, by `install`, that it is needed."""
+    """The extra of which a sentence of ours says, by `needed`, that it is needed."""
     found = _NAMED.search(detail or "")
     return found and found[1]

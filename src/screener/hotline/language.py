@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from unicodedata import bidirectional, category, normalize
 
 from screener.errors import HotlineError
+from screener.extras import install
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.sentence import Sentence, marked
 from screener.printable import printable
@@ -33,7 +34,7 @@ _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
 # What is said where no catalogue can be read, in all languages at once.
 _NO_BABEL = (
     "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
-    " pip install 'screener[hotline]'"
+    f" {install('hotline')}"
 )
 _NO_CATALOGUE = (
     "the texts cannot be read / les textes sont illisibles / تتعذر قراءة النصوص:"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import HotlineError
+from screener.extras import install
 from screener.hotline.sentence import Sentence, marked, why
 
 if TYPE_CHECKING:
@@ -198,5 +199,5 @@ def check_library() -> None:
     try:
         import nacl.public  # noqa: F401
     except ImportError:
-        message = marked("reports need an extra: pip install 'screener[hotline]'")
-        raise HotlineError(message) from None
+        message = marked("reports need an extra: {install}")
+        raise HotlineError(message, install=install("hotline")) from None

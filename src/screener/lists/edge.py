@@ -23,6 +23,7 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from screener.errors import HashError, ListError
+from screener.extras import install, needed
 from screener.hashing.hash import Hash, HashKind, kind_named
 from screener.lists.formats.writers.entry import Entry, Tally
 
@@ -184,12 +185,12 @@ def _library() -> Any:
     try:
         from pybloom_live import BloomFilter  # type: ignore[import-untyped]
     except ImportError:
-        raise ListError("filters need an extra: pip install 'screener[edge]'") from None
+        raise ListError(f"filters need {needed('edge')}") from None
     probe = BloomFilter(64, 0.1)
     probe.add("screener")
     if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
         raise ListError(
             "filters need another version of pybloom_live, since this one hashes otherwise and"
-            " would say no to what is listed: pip install 'screener[edge]'"
+            f" would say no to what is listed: {install('edge')}"
         )
     return BloomFilter

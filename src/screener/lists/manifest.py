@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screener.errors import ListError
+from screener.extras import needed
 from screener.lists.terms import Terms, strictest
 
 if TYPE_CHECKING:
@@ -164,4 +165,4 @@ def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], objec
 def _check_library() -> None:
     """ListError without `cryptography`, which is loaded only where something is signed."""
     if importlib.util.find_spec("cryptography") is None:
-        raise ListError("signatures need an extra: pip install 'screener[sign]'")
+        raise ListError(f"signatures need {needed('sign')}")

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.extras import install
+from screener.extras import needed
 from screener.media import direct, headers, png
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
@@ -276,7 +276,7 @@ def _unidentified(data: bytes, cause: BaseException | None, refused: str | None)
     if refused is not None:
         return MediaError("unsupported", f"{mime or refused} is not decoded")
     if mime in _HEIF:
-        return MediaError("unsupported", f"{mime}: {install('heif')} to decode it")
+        return MediaError("unsupported", f"{mime} needs {needed('heif')}")
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
         if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
             return ShortOfMemory(f"{mime}: not enough memory to load its decoder")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from screener.errors import MediaError
-from screener.extras import install
+from screener.extras import needed
 from screener.media.stream import Length, Pixels, Still
 
 _RATE = 25.0  # where a file tells none
@@ -63,7 +63,7 @@ class CvStream:
                 number += 1
             # Its wheels have no decoder for AV1, and open such a file all the same.
             if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
-                raise MediaError("unsupported", f"AV1 needs PyAV: {install('video')}")
+                raise MediaError("unsupported", f"AV1 needs {needed('video')}")
         finally:
             self._capture.release()
 

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import BinaryIO
 
 from screener.errors import MediaError
-from screener.extras import install, load
+from screener.extras import load, needed
 from screener.media import carried, containers, editlist, following, hidden, tail, transport
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -99,7 +99,7 @@ def _decoder(
                 until=ends,
             )
         if sampling.mode == "keyframes":
-            raise MediaError("unsupported", f"keyframes needs PyAV: {install('video')}")
+            raise MediaError("unsupported", f"keyframes needs {needed('video')}")
         from screener.media.opencv import CvStream
 
         return CvStream(stream)
@@ -204,7 +204,7 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     if met.changes or containers.coded_in_several_ways(stream):
         return MediaError("unsupported", "a track changes how it is coded")
     if opened.ids is None and containers.begins_anew(stream):
-        what = f"fragments of a time that has passed need PyAV: {install('video')}"
+        what = f"fragments of a time that has passed need {needed('video')}"
         return MediaError("unsupported", what)
     reason = following.broken(stream)
     if reason is None:
@@ -226,4 +226,4 @@ def _further_track() -> str:
     """
     if _has_pyav():
         return "a further track of pictures is declared and cannot be reached"
-    return f"a further track of pictures needs PyAV: {install('video')}"
+    return f"a further track of pictures needs {needed('video')}"

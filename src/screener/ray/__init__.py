@@ -3,17 +3,17 @@
 Needs the extra `ray`. Nothing else of this package imports it: docs/ray.md.
 """
 
+from screener.extras import install, needed
+
 try:
     import ray as _ray
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "screener.ray needs Ray: pip install 'screener[ray]'", name=error.name
-    ) from error
+    raise ModuleNotFoundError(f"screener.ray needs {needed('ray')}", name=error.name) from error
 
 # One that is older, and is started here, would let whoever reaches its ports run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
     raise ImportError(
-        f"screener.ray needs Ray 2.60 or newer, not {_ray.__version__}: pip install 'screener[ray]'"
+        f"screener.ray needs Ray 2.60 or newer, not {_ray.__version__}: {install('ray')}"
     )
 
 from screener.ray.dataset import screen
