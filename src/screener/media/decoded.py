@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, jpeg2000, missing, photoshop, pixels, png, tiff
+from screener.media import decoder, headers, jpeg2000, missing, pixels, png
 from screener.media.canvas import Canvas
 
 
@@ -108,8 +108,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
     what `decoder.unturned` says of a TIFF.
     """
-    tiff.mend(image)
-    photoshop.mend(image)
+    pixels.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
         image.draft("L", image.size)  # docs/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None
