@@ -599,6 +599,35 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     assert open_picture(_photoshop(3)).media.frames == 1
 
 
+def _photoshop_that_says(number: int, said: bytes, packing: int = 0) -> bytes:
+    """A file of Photoshop's of 8 x 6 grey pixels with that resource, packed by that number."""
+    resource = b"8BIM" + struct.pack(">HxxI", number, len(said)) + said + bytes(len(said) % 2)
+    head = b"8BPS" + struct.pack(">H6xHIIHHI", 1, 1, 6, 8, 8, 1, 0)
+    head += struct.pack(">I", len(resource)) + resource + bytes(4)
+    return head + struct.pack(">H", packing) + bytes(range(48))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (_photoshop_that_says(1057, b"\0\0\0\1\1"), None),
+        (_photoshop_that_says(1057, b"\0\0\0\1\0"), "unsupported"),
+        (_photoshop_that_says(1058, b"\0\0\0\1\0"), None),
+        (_photoshop_that_says(1057, b"\0\0\0\1\1", packing=2), "unsupported"),
+        (_photoshop_that_says(1057, b"\0\0\0\1\1")[:-9], "truncated"),
+    ],
+    ids=["composite", "none", "another resource", "zipped", "cut"],
+)
+def test_a_photoshop_file_that_does_not_show_its_layers_is_told(
+    data: bytes, reason: str | None
+) -> None:
+    """One that was saved without their composite has a white page in its place, which clears
+    nothing; one whose composite cannot be unpacked is not cut.
+    """
+    _, error = walked(data)
+    assert (error and error.reason) == reason
+
+
 def _apng_declaring(count: int) -> bytes:
     data = animation("PNG", 3)
     at = data.index(b"acTL")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, items, jpeg2000, pixels, png, tiff
+from screener.media import decoder, headers, items, jpeg2000, photoshop, pixels, png, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -171,6 +171,8 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
     """Whether pictures are there beside those that the decoder gives."""
     if image.format == "JPEG2000":
         return jpeg2000.has_more(data)
+    if image.format == "PSD":
+        return photoshop.lacks_composite(image)
     return image.format in _ITEMIZED and items.has_more(
         data, image.format, int(getattr(image, "n_frames", 1))
     )
