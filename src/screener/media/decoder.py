@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import direct, headers, png
+from screener.media import direct, headers, png, tiff
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 from screener.media.strict import strict
@@ -67,8 +67,11 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
-    if sniff(data) in _HEIF and (image := _open_heif(data)) is not None:
+    mime = sniff(data)
+    if mime in _HEIF and (image := _open_heif(data)) is not None:
         return image
+    if mime == "image/tiff":
+        return _open_tiff(data)
     cause: BaseException | None = None
     refused: str | None = None
     try:
@@ -101,6 +104,16 @@ def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
         if not isinstance(side, int):
             raise ValueError("no whole number of pixels")
     return image
+
+
+def _open_tiff(data: bytes) -> ImageFile.ImageFile:
+    """The first page of a TIFF that can be opened: one that cannot hides no other."""
+    try:
+        return tiff.first_opened(data)
+    except MediaError:
+        raise
+    except Exception as error:
+        raise failure(error, data, "cannot be opened") from None
 
 
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:

@@ -132,12 +132,14 @@ def _frame_at(
     `places` are where the pages of a TIFF are, each of which is opened anew: Pillow finds none
     behind one that it cannot read.
     """
-    if not part:
+    if not part and not places:
         return image
     try:
         if places:
             return tiff.opened(data, places[part]) if part < count else None
         return at(image, data, part)
+    except MediaError:
+        raise
     except EOFError:
         if part < count and image.format != "GIF":
             raise MediaError("truncated", f"frame {part} of {count} is missing") from None
