@@ -127,6 +127,8 @@ def test_no_bytes() -> None:
         b"x",
         b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 16, 3) + bytes(60),  # 16 bits a sample
         b"8BPS" + struct.pack(">H6xHIIHH", 2, 3, 6, 8, 8, 3) + bytes(60),  # a large document
+        b"\xff\xd8\xff\xf7\0\x0b\x08\0\x30\0\x40\1\1\x11\0" + bytes(60),  # JPEG-LS
+        b"IIU\0" + bytes(60),
     ],
     ids=lambda data: repr(data[:12]),
 )
@@ -134,6 +136,24 @@ def test_what_is_no_picture_of_ours(data: bytes) -> None:
     """Documents, videos, formats without a decoder and formats that run programs: unsupported."""
     frames, error = walked(data)
     assert frames == []
+    assert error is not None
+    assert error.reason == "unsupported"
+
+
+def test_a_png_that_apple_packs_its_own_way_is_not_told_as_broken() -> None:
+    """As the tools for the apps of phones make of every PNG: without the head that zlib has."""
+    data = saved(drawn(), "PNG")
+    at = data.index(b"IDAT") + 4
+    length = int.from_bytes(data[at - 8 : at - 4], "big")
+    packed = zlib.decompress(data[at : at + length])
+    bare = zlib.compressobj(wbits=-15)
+    chunks = [(b"CgBI", b"\x50\0\x20\2"), (b"IHDR", data[16:29])]
+    chunks += [(b"IDAT", bare.compress(packed) + bare.flush()), (b"IEND", b"")]
+    apples = data[:8] + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    _, error = walked(apples)
     assert error is not None
     assert error.reason == "unsupported"
 

@@ -152,7 +152,8 @@ def failure(
     """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
     and height where they are known. There are no `data` of a Pillow image.
     """
-    mime = sniff(data) or "the image"
+    known = sniff(data)
+    mime = known or "the image"
     text = str(error).lower()
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
@@ -168,7 +169,8 @@ def failure(
         or headers.cut_short(data)
     ):
         return MediaError("truncated", f"{mime}: the data ends too early")
-    if any(word in text for word in _NOT_OURS):
+    # Pillow takes a few types for others, which fail then.
+    if any(word in text for word in _NOT_OURS) or (known is not None and not decodable(known)):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     if not data:  # an image of the caller's
         what += "; a Pillow image is given while it is open, or loaded"
