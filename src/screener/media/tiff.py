@@ -176,6 +176,8 @@ class _From(BytesIO):
         asked for: then a copy that does begin with the other.
         """
         data = super().getvalue()
+        if data.startswith(self._head):
+            return data
         try:
             TiffImagePlugin.TiffImageFile(BytesIO(data), "")
         except Exception:
