@@ -21,9 +21,9 @@ from screener.media.strict import strict
 _WITHIN = 330  # the tag of a directory that names directories within it
 _PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
 _BITS, _COMPRESSION, _COLOURS, _SAMPLES, _PLANES, _PALETTE = 258, 259, 262, 277, 284, 320
-_FORMAT, _SHARED = 339, 530
+_EXTRA, _FORMAT, _SHARED = 338, 339, 530
 """The tags of bits per sample, compression, what samples mean, samples per pixel, planes, a
-palette, the kind of number, and how many pixels share a colour.
+palette, what further samples mean, the kind of number, and how many pixels share a colour.
 """
 JPEG_AT, JPEG_LENGTH = 513, 514
 """The tags that say where a JPEG is that stands in for pixels, and how long."""
@@ -185,6 +185,16 @@ class _From(BytesIO):
         return data
 
 
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF that Pillow opens as it will be read: one of more planes than it shows it would not
+    open at all.
+    """
+
+    def _setup(self) -> None:
+        _hand_over(self.tag_v2)
+        super()._setup()
+
+
 def opened(data: bytes, place: int) -> ImageFile.ImageFile:
     """The picture whose directory is at a place, no pixel decoded; raises what Pillow raises, and
     MediaError, `unsupported`, for one that is of a kind which Pillow does not know.
@@ -193,7 +203,7 @@ def opened(data: bytes, place: int) -> ImageFile.ImageFile:
     if form is None or place >= 1 << 8 * form.word:
         raise SyntaxError("not a TIFF")
     try:
-        return strict(TiffImagePlugin.TiffImageFile(_From(form, place), ""))
+        return strict(_Tiff(_From(form, place), ""))
     except Exception:
         unknown = _unknown(form, place)
         if unknown is None:
@@ -242,16 +252,26 @@ def mend(image: Image.Image) -> None:
     tags = image.tag_v2
     if image.mode == "P" and max(colours := tags.get(_PALETTE, (256,))) < 256:
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))
-    if tags.get(_PLANES) == 2 and image.mode == "LA":
-        raise OSError("alpha in a plane of its own beside grey is not supported")  # it would be 0
-    odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
-    if odd and tags.get(_COMPRESSION, 1) == 1:
-        tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
+    most = {"LA": 0, "RGBA": 1}.get(image.mode)  # further samples, in planes
+    if tags.get(_PLANES) == 2 and most is not None and len(tags.get(_EXTRA, ())) > most:
+        raise OSError("such planes of alpha are not supported")  # it would be 0, or not found
+    if _hand_over(tags):
         image._setup()
     (codec, extents, offset, args), *more = image.tile
     if codec == "libtiff" and not more and isinstance(args, tuple) and args[0] in _TURNED:
         args = (_TURNED[args[0]], *args[1:])
         image.tile = [ImageFile._Tile(codec, extents, offset, args)]
+
+
+def _hand_over(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """Have libtiff read samples that are not compressed where Pillow would read others, or none:
+    whether that is so.
+    """
+    odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
+    if not odd or tags.get(_COMPRESSION, 1) != 1:
+        return False
+    tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
+    return True
 
 
 def is_negative(image: Image.Image) -> bool:
