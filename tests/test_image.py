@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -344,6 +345,48 @@ def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: 
     assert len(found) == (frames + default if frames else 1)
     assert error is not None
     assert error.reason == "undecodable"
+
+
+def _gif_frame(grey: int, box: tuple[int, int, int, int], disposal: int, clear: bool) -> bytes:
+    """A box of one grey that a GIF lays there, and what becomes of it before the next; `clear` says
+    that it names a colour as clear, which it does not have.
+    """
+    left, top, right, bottom = box
+    data = saved(Image.new("L", (right - left, bottom - top), grey), "GIF")
+    palette = 13 + (3 << (data[10] & 7) + 1)
+    told = b"!\xf9\4" + bytes([disposal << 2 | clear, 10, 0, 200, 0])
+    place = data[palette : palette + 1] + struct.pack("<HH", left, top)
+    place += data[palette + 5 : palette + 9] + bytes([0x80 | data[10] & 7])
+    return told + place + data[13:palette] + data[palette + 10 : -1]
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_what_is_left_of_a_gifs_frames_is_what_viewers_show(clear: bool) -> None:
+    """Where one was cleared, nothing; where one was taken back, what was there before; and one that
+    tells nothing of that stays, whatever became of the one before.
+    """
+    boxes = [(0, 0, 24, 20), (2, 2, 14, 12), (8, 6, 20, 16), (12, 0, 22, 8), (4, 4, 6, 6)]
+    for told in product(range(4), repeat=4):
+        data, wanted, canvas = (
+            b"GIF89a" + struct.pack("<HHBBx", 24, 20, 0, 1),
+            [],
+            np.full((20, 24), 255),
+        )
+        for grey, box, disposal in zip((40, 80, 120, 160, 200), boxes, (*told, 1), strict=True):
+            data += _gif_frame(grey, box, disposal, clear)
+            before, shown = canvas.copy(), (slice(box[1], box[3]), slice(box[0], box[2]))
+            canvas[shown] = grey
+            wanted.append(canvas.copy())
+            canvas[shown] = 255 if disposal == 2 else grey
+            canvas = before if disposal == 3 else canvas
+
+        frames, error = walked(data + b";")
+
+        assert error is None
+        assert [frame.part for frame in frames] == list(range(5))
+        for frame, one in zip(frames, wanted, strict=True):
+            found = frame.pixels if frame.pixels.ndim == 2 else frame.pixels[..., 0]
+            assert np.array_equal(found, one), (told, frame.part)
 
 
 def test_a_gif_cut_between_two_frames_is_told() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, jpeg2000, missing, pixels, png
+from screener.media import decoder, gif, headers, jpeg2000, missing, pixels, png
 from screener.media.canvas import Canvas
 
 
@@ -100,7 +100,10 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
         # older Pillows decode it into the memory of the last one, and beyond.
         image = decoder.open_image(data)
     if part != image.tell():
-        image.seek(part)
+        if isinstance(image, GifImagePlugin.GifImageFile):
+            gif.seek(image, part)
+        else:
+            image.seek(part)
     return image
 
 
