@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -328,6 +329,11 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
         SEEN_RGBA,
         0,
     ),
+    "png 16 bit rgb tRNS": (
+        lambda: _deep_png(clear=drawn()[9, 9]),
+        _cut_out(drawn(), drawn()[9, 9]),
+        0,
+    ),
     "pillow RGBa": (lambda: _rgba().convert("RGBa"), SEEN_RGBA, 2),
     "pillow La": (lambda: _la().convert("La"), SEEN_LA, 2),
     "pillow PA": (lambda: _pa(), SEEN_RGBA, 0),
@@ -341,6 +347,18 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
         0,
     ),
 }
+
+
+def _deep_png(*, clear: Pixels) -> bytes:
+    """A PNG of 16 bits a channel in which that colour is clear."""
+    rows = (drawn().astype(int) * 256 + 17).astype(">u2")  # its bytes differ, as those of UNEVEN
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 56, 40, 16, 2, 0, 0, 0))]
+    chunks += [(b"tRNS", struct.pack(">HHH", *(clear.astype(int) * 256 + 17)))]
+    chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in [*chunks, (b"IEND", b"")]
+    )
 
 
 def _clear(image: Image.Image) -> Image.Image:

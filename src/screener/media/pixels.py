@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media import photoshop, tiff
+from screener.media import photoshop, png, tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
@@ -34,7 +34,7 @@ _BAND = 1 << 18  # pixels in a band: small enough for a processor's cache
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
 _FLOAT_SCALES = (1.0, 255.0, 65535.0)
-_MENDS = (photoshop.mend, tiff.mend)
+_MENDS = (photoshop.mend, png.mend, tiff.mend)
 
 
 def mend(image: Image.Image) -> None:
