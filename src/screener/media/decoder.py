@@ -44,7 +44,14 @@ _ROOM |= dict.fromkeys(_HEIF, 5)
 _AT_ONCE = 1 << 40
 
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
-_NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
+_NOT_OURS = (
+    "unsupported",
+    "not supported",
+    "cannot handle",
+    "not installed",
+    "unknown pixel mode",
+    "unknown pcx mode",
+)
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
@@ -170,7 +177,8 @@ def failure(
     ):
         return MediaError("truncated", f"{mime}: the data ends too early")
     # Pillow takes a few types for others, which fail then.
-    if any(word in text for word in _NOT_OURS) or (known is not None and not decodable(known)):
+    taken = known is not None and not decodable(known)
+    if taken or isinstance(error, NotImplementedError) or any(word in text for word in _NOT_OURS):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     if not data:  # an image of the caller's
         what += "; a Pillow image is given while it is open, or loaded"
