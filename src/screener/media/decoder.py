@@ -14,11 +14,11 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageFile, features
+from PIL import IcoImagePlugin, Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import install
-from screener.media import direct, headers, png, tiff
+from screener.media import direct, headers, icons, png, tiff
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 from screener.media.strict import strict
@@ -79,6 +79,8 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
         return image
     if mime == "image/tiff":
         return _open_tiff(data)
+    if mime == "image/x-icon" and (image := _open_icon(data)) is not None:
+        return image
     cause: BaseException | None = None
     refused: str | None = None
     try:
@@ -121,6 +123,14 @@ def _open_tiff(data: bytes) -> ImageFile.ImageFile:
         raise
     except Exception as error:
         raise failure(error, data, "cannot be opened") from None
+
+
+def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
+    """The image of an ICO or CUR; None where it cannot be opened, or is none, as of some TGAs."""
+    try:
+        return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
+    except Exception:
+        return None
 
 
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
