@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from screener import Screener, Verdict
 from screener.hashing import pdq
 from screener.media import icons
+from screener.media.image import open as open_picture
 
 
 def png(picture):
@@ -98,6 +99,21 @@ def test_a_place_that_is_named_over_and_over_is_given_once(scene):
     entry = data[6:18] + struct.pack("<I", 6 + 16 * 65535)
     again = struct.pack("<HHH", 0, 1, 65535) + entry * 65535 + one
     assert list(icons.pictures(again, (0, 0))) == [one]
+
+
+@pytest.mark.parametrize("form", [png, dib])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_a_cursor_shows_what_an_icon_of_its_pictures_shows(scene, form, mode):
+    """Where an icon tells the depth of a picture, a cursor tells where it points at."""
+    large, small = (form(scene(1, (side, side)).convert(mode)) for side in (128, 64))
+    icon, cursor = ico((128, large), (64, small)), bytearray(ico((128, large), (64, small), kind=2))
+    cursor[10:14] = cursor[26:30] = struct.pack("<HH", 7, 24)
+
+    wanted, found = (list(open_picture(bytes(data)).frames()) for data in (icon, cursor))
+
+    assert [frame.part_kind for frame in found] == ["frame", "thumbnail"]
+    for one, other in zip(wanted, found, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
 
 
 @given(st.sampled_from([b"\0\0\1\0", b"\0\0\2\0", b"icns"]), st.binary(max_size=200))

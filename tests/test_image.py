@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -127,6 +128,10 @@ def test_no_bytes() -> None:
         b"x",
         b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 16, 3) + bytes(60),  # 16 bits a sample
         b"8BPS" + struct.pack(">H6xHIIHH", 2, 3, 6, 8, 8, 3) + bytes(60),  # a large document
+        b"\xff\xd8\xff\xf7\0\x0b\x08\0\x30\0\x40\1\1\x11\0" + bytes(60),  # JPEG-LS
+        b"IIU\0" + bytes(60),
+        b"DDS " + struct.pack("<7I44x2I4s", 124, 0x1007, 8, 8, 0, 0, 0, 32, 4, b"ATC ") + bytes(60),
+        b"\x0a\5\1\x08" + struct.pack("<4H53x3B", 0, 0, 7, 7, 2, 8, 0) + bytes(90),  # two planes
     ],
     ids=lambda data: repr(data[:12]),
 )
@@ -134,6 +139,24 @@ def test_what_is_no_picture_of_ours(data: bytes) -> None:
     """Documents, videos, formats without a decoder and formats that run programs: unsupported."""
     frames, error = walked(data)
     assert frames == []
+    assert error is not None
+    assert error.reason == "unsupported"
+
+
+def test_a_png_that_apple_packs_its_own_way_is_not_told_as_broken() -> None:
+    """As the tools for the apps of phones make of every PNG: without the head that zlib has."""
+    data = saved(drawn(), "PNG")
+    at = data.index(b"IDAT") + 4
+    length = int.from_bytes(data[at - 8 : at - 4], "big")
+    packed = zlib.decompress(data[at : at + length])
+    bare = zlib.compressobj(wbits=-15)
+    chunks = [(b"CgBI", b"\x50\0\x20\2"), (b"IHDR", data[16:29])]
+    chunks += [(b"IDAT", bare.compress(packed) + bare.flush()), (b"IEND", b"")]
+    apples = data[:8] + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    _, error = walked(apples)
     assert error is not None
     assert error.reason == "unsupported"
 
@@ -324,6 +347,48 @@ def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: 
     assert len(found) == (frames + default if frames else 1)
     assert error is not None
     assert error.reason == "undecodable"
+
+
+def _gif_frame(grey: int, box: tuple[int, int, int, int], disposal: int, clear: bool) -> bytes:
+    """A box of one grey that a GIF lays there, and what becomes of it before the next; `clear` says
+    that it names a colour as clear, which it does not have.
+    """
+    left, top, right, bottom = box
+    data = saved(Image.new("L", (right - left, bottom - top), grey), "GIF")
+    palette = 13 + (3 << (data[10] & 7) + 1)
+    told = b"!\xf9\4" + bytes([disposal << 2 | clear, 10, 0, 200, 0])
+    place = data[palette : palette + 1] + struct.pack("<HH", left, top)
+    place += data[palette + 5 : palette + 9] + bytes([0x80 | data[10] & 7])
+    return told + place + data[13:palette] + data[palette + 10 : -1]
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_what_is_left_of_a_gifs_frames_is_what_viewers_show(clear: bool) -> None:
+    """Where one was cleared, nothing; where one was taken back, what was there before; and one that
+    tells nothing of that stays, whatever became of the one before.
+    """
+    boxes = [(0, 0, 24, 20), (2, 2, 14, 12), (8, 6, 20, 16), (12, 0, 22, 8), (4, 4, 6, 6)]
+    for told in product(range(4), repeat=4):
+        data, wanted, canvas = (
+            b"GIF89a" + struct.pack("<HHBBx", 24, 20, 0, 1),
+            [],
+            np.full((20, 24), 255),
+        )
+        for grey, box, disposal in zip((40, 80, 120, 160, 200), boxes, (*told, 1), strict=True):
+            data += _gif_frame(grey, box, disposal, clear)
+            before, shown = canvas.copy(), (slice(box[1], box[3]), slice(box[0], box[2]))
+            canvas[shown] = grey
+            wanted.append(canvas.copy())
+            canvas[shown] = 255 if disposal == 2 else grey
+            canvas = before if disposal == 3 else canvas
+
+        frames, error = walked(data + b";")
+
+        assert error is None
+        assert [frame.part for frame in frames] == list(range(5))
+        for frame, one in zip(frames, wanted, strict=True):
+            found = frame.pixels if frame.pixels.ndim == 2 else frame.pixels[..., 0]
+            assert np.array_equal(found, one), (told, frame.part)
 
 
 def test_a_gif_cut_between_two_frames_is_told() -> None:
@@ -597,6 +662,35 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     assert error is None
     assert frame.pixels.tobytes() == bytes(range(48))
     assert open_picture(_photoshop(3)).media.frames == 1
+
+
+def _photoshop_that_says(number: int, said: bytes, packing: int = 0) -> bytes:
+    """A file of Photoshop's of 8 x 6 grey pixels with that resource, packed by that number."""
+    resource = b"8BIM" + struct.pack(">HxxI", number, len(said)) + said + bytes(len(said) % 2)
+    head = b"8BPS" + struct.pack(">H6xHIIHHI", 1, 1, 6, 8, 8, 1, 0)
+    head += struct.pack(">I", len(resource)) + resource + bytes(4)
+    return head + struct.pack(">H", packing) + bytes(range(48))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (_photoshop_that_says(1057, b"\0\0\0\1\1"), None),
+        (_photoshop_that_says(1057, b"\0\0\0\1\0"), "unsupported"),
+        (_photoshop_that_says(1058, b"\0\0\0\1\0"), None),
+        (_photoshop_that_says(1057, b"\0\0\0\1\1", packing=2), "unsupported"),
+        (_photoshop_that_says(1057, b"\0\0\0\1\1")[:-9], "truncated"),
+    ],
+    ids=["composite", "none", "another resource", "zipped", "cut"],
+)
+def test_a_photoshop_file_that_does_not_show_its_layers_is_told(
+    data: bytes, reason: str | None
+) -> None:
+    """One that was saved without their composite has a white page in its place, which clears
+    nothing; one whose composite cannot be unpacked is not cut.
+    """
+    _, error = walked(data)
+    assert (error and error.reason) == reason
 
 
 def _apng_declaring(count: int) -> bytes:

@@ -8,6 +8,8 @@ import ctypes
 import math
 import mmap
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -400,3 +402,24 @@ def test_many_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         for _ in range(3):
             assert list(pool.map(ours, many)) == expected
+
+
+def test_a_small_stack_suffices() -> None:
+    """Of a thread that has 128 KiB, which is what musl gives and what a service of many threads
+    sets. Beside the hash Python needs some of it.
+    """
+    code = """
+import threading
+import numpy as np
+from screener.hashing import pdq
+def hash_all():
+    grey = np.random.default_rng(3).integers(0, 256, (90, 130), np.uint8)
+    for pixels in (grey, grey[:64, :64], np.dstack([grey] * 3)):
+        print(pdq.compute(pixels) == pdq.compute_orientations(pixels)[0])
+threading.stack_size(128 << 10)
+thread = threading.Thread(target=hash_all)
+thread.start()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["True"] * 3), done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -115,6 +116,8 @@ DEEP_BIG = Image.frombytes("I;16B", (56, 40), UNEVEN.astype(">u2").tobytes())
 DEEP_LITTLE = Image.frombytes("I;16L", (56, 40), UNEVEN.astype("<u2").tobytes())
 BITS = Image.fromarray(drawn_grey() > 100)
 BITS_SEEN = np.where(drawn_grey() > 100, 255, 0).astype(np.uint8)
+BITS_ROWS = np.packbits(BITS_SEEN == 0, axis=1)  # as Photoshop writes them, of which 0 is white
+PLANES = list(np.moveaxis(drawn(), -1, 0))
 PROFILE_ROUNDING = 12  # lossy or roundabout colour models: JPEG, CMYK, YCbCr, LAB, HSV
 
 CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
@@ -135,8 +138,26 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "tiff grey": (lambda: saved(GREY, "TIFF"), drawn_grey(), 0),
     "tiff palette": (lambda: saved(palette_of(drawn()), "TIFF"), drawn(), 0),
     "tiff palette of 8 bits": (lambda: _tiff_of_a_small_palette(), drawn(), 0),
-    "psd 1 bit": (lambda: _photoshop_of_bits(packed=False), BITS_SEEN, 0),
-    "psd 1 bit, packed": (lambda: _photoshop_of_bits(packed=True), BITS_SEEN, 0),
+    "psd 1 bit": (lambda: _photoshop([BITS_ROWS], 0, bits=1), BITS_SEEN, 0),
+    "psd 1 bit, packed": (lambda: _photoshop([BITS_ROWS], 0, bits=1, packed=True), BITS_SEEN, 0),
+    "psd rgb": (lambda: _photoshop(PLANES, 3), drawn(), 0),
+    "psd rgb, packed": (lambda: _photoshop(PLANES, 3, packed=True), drawn(), 0),
+    "psd rgb and a selection": (lambda: _photoshop([*PLANES, alpha()], 3), drawn(), 0),
+    "psd rgb and a selection, layers": (
+        lambda: _photoshop([*PLANES, alpha()], 3, layers=1, packed=True),
+        drawn(),
+        0,
+    ),
+    "psd rgb and two selections, packed": (
+        lambda: _photoshop([*PLANES, alpha(), alpha()], 3, packed=True),
+        drawn(),
+        0,
+    ),
+    "psd grey and a selection, packed": (
+        lambda: _photoshop([drawn_grey(), alpha()], 1, packed=True),
+        drawn_grey(),
+        0,
+    ),
     "tiff 1 bit": (lambda: saved(BITS, "TIFF", compression="group4"), BITS_SEEN, 0),
     "tiff 16 bit": (lambda: saved(DEEP, "TIFF"), drawn_grey(), 0),
     "tiff 16 bit big": (lambda: saved(DEEP_BIG, "TIFF"), drawn_grey(), 1),
@@ -220,14 +241,19 @@ def _tiff_of_a_small_palette() -> bytes:
     return data.replace(wide, small)
 
 
-def _photoshop_of_bits(*, packed: bool) -> bytes:
-    """The two tones as Photoshop writes them, of which 0 is white."""
-    rows = np.packbits(BITS_SEEN == 0, axis=1)
-    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, *BITS_SEEN.shape, 1, 0) + bytes(12)
+def _photoshop(
+    planes: list[Pixels], mode: int, *, bits: int = 8, packed: bool = False, layers: int = 0
+) -> bytes:
+    """A file of Photoshop's with these channels; of so many layers, of which there is nothing but
+    their count, which is negative where the first channel beyond the colours is transparency.
+    """
+    section = struct.pack(">Ihxx", 4, layers) if layers else b""
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, len(planes), 40, 56, bits, mode) + bytes(8)
+    head += struct.pack(">I", len(section)) + section
     if not packed:
-        return head + bytes(2) + rows.tobytes()
-    lines = [bytes([len(row) - 1]) + row.tobytes() for row in rows]
-    return head + struct.pack(f">H{len(rows)}H", 1, *map(len, lines)) + b"".join(lines)
+        return head + bytes(2) + b"".join(plane.tobytes() for plane in planes)
+    lines = [bytes([len(row) - 1]) + row.tobytes() for plane in planes for row in plane]
+    return head + struct.pack(f">H{len(lines)}H", 1, *map(len, lines)) + b"".join(lines)
 
 
 def _with(image: Image.Image, transparency: object) -> Image.Image:
@@ -297,6 +323,17 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
         _cut_out(drawn_grey(), 90),
         0,
     ),
+    "psd rgba": (lambda: _photoshop([*PLANES, alpha()], 3, layers=-1), SEEN_RGBA, 0),
+    "psd rgba, packed": (
+        lambda: _photoshop([*PLANES, alpha()], 3, layers=-2, packed=True),
+        SEEN_RGBA,
+        0,
+    ),
+    "png 16 bit rgb tRNS": (
+        lambda: _deep_png(clear=drawn()[9, 9]),
+        _cut_out(drawn(), drawn()[9, 9]),
+        0,
+    ),
     "pillow RGBa": (lambda: _rgba().convert("RGBa"), SEEN_RGBA, 2),
     "pillow La": (lambda: _la().convert("La"), SEEN_LA, 2),
     "pillow PA": (lambda: _pa(), SEEN_RGBA, 0),
@@ -310,6 +347,18 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
         0,
     ),
 }
+
+
+def _deep_png(*, clear: Pixels) -> bytes:
+    """A PNG of 16 bits a channel in which that colour is clear."""
+    rows = (drawn().astype(int) * 256 + 17).astype(">u2")  # its bytes differ, as those of UNEVEN
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 56, 40, 16, 2, 0, 0, 0))]
+    chunks += [(b"tRNS", struct.pack(">HHH", *(clear.astype(int) * 256 + 17)))]
+    chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in [*chunks, (b"IEND", b"")]
+    )
 
 
 def _clear(image: Image.Image) -> Image.Image:

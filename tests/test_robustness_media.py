@@ -21,6 +21,7 @@ MEMORY = 1 << 30  # bytes of address space a child may have
 CPU = 120  # seconds a child may compute
 HEIF = (".heic", ".heif")
 NOTED = ("cicp_pq.png", "issue_430.png", "png_decompression_dos.png", "png_ztxt_200MB.png")
+IN_PLANES = "tiff_overflow_rows_per_strip.tif"  # Pillow opens no such planes, and we do
 PATIENCE = 60  # seconds for one file
 
 Told = dict[str, Any]
@@ -98,7 +99,7 @@ def test_what_pillow_cannot_open_has_a_reason(
         if row["file"].endswith(NOTED):
             assert (told["frames"], told["reason"]) == (1, None), row["file"]
             continue
-        if row["pillow13_outcome"] == "open-error":
+        if row["pillow13_outcome"] == "open-error" and not row["file"].endswith(IN_PLANES):
             assert told["frames"] == 0, row["file"]
         if row["pillow13_outcome"] in ("open-error", "load-error"):
             assert told["reason"] in (

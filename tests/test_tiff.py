@@ -13,6 +13,7 @@ from screener.errors import MediaError
 from screener.media import tiff
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
+from screener.media.picture import Media
 
 SIZE = (64, 48)
 
@@ -124,16 +125,74 @@ def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
 
     found, reason = walked(data)
 
-    assert (len(found), reason) == (2, "undecodable")
+    assert (len(found), reason) == (2, "unsupported")
     wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
     assert np.abs(found[1][1] - wanted).mean() < 3
+
+
+def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
+    """As in a raw file of Sony's: the picture as the camera showed it, and the mosaic of a sensor
+    that is packed in a way of the maker's. The size told is the JPEG's.
+    """
+    out = io.BytesIO()
+    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
+    first, second = tiff.directories(bytes(data), stop=9)
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+        at = entry(data, first, tag)
+        struct.pack_into("<H", data, at, other)
+        struct.pack_into("<I", data, at + 8, value)
+    struct.pack_into("<H", data, entry(data, first, 256), 269)  # no width: the name of a document
+    struct.pack_into("<H", data, entry(data, second, 259) + 8, 32767)
+    data += out.getvalue()
+
+    ((part, pixels),), reason = walked(data)
+
+    assert (part, reason) == (2, "unsupported")
+    wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
+    assert np.abs(pixels - wanted).mean() < 3
+    assert open_picture(bytes(data)).media == Media("image/tiff", 160, 120, 2)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "said"),
+    [
+        (259, 50002, "compression 50002"),
+        (259, 34712, "compression 34712"),
+        (259, 1, None),
+        (259, 0, None),  # of which there is none
+        (277, 8, "8 samples a pixel"),
+        (256, 0, None),
+    ],
+)
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_page_of_a_kind_that_is_not_decoded_is_told_by_its_tags(scene, tag, value, said, page):
+    """It is unsupported, and the detail names what it is; what is damaged is undecodable."""
+    data = paged([scene(number, SIZE) for number in range(2)])
+    place = tiff.directories(bytes(data), stop=9)[page]
+    struct.pack_into("<H", data, entry(data, place, tag) + 8, value)
+    if value == 1:
+        struct.pack_into("<H", data, entry(data, place, 256), 269)  # no width
+
+    with pytest.raises(MediaError) as raised:
+        list(open_picture(bytes(data)).frames())
+
+    assert raised.value.reason == ("unsupported" if said else "undecodable")
+    assert (said or "") in raised.value.detail
+
+
+def test_a_bigtiff_in_the_order_that_pillow_does_not_read_is_told(scene):
+    """As whole as any other, and not decoded; one that Pillow does read comes."""
+    for order, reason in (("<", None), (">", "unsupported")):
+        data = drawn_file(order, True, [grey(scene, 0), grey(scene, 1)], [1])
+        assert walked(data)[1] == reason
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate", "jpeg"])
 @pytest.mark.parametrize(
     ("tag", "where", "value"), [(259, 8, 34712), (256, 0, 999), (262, 8, 9999)]
 )
-@pytest.mark.parametrize("broken", [1, 2])
+@pytest.mark.parametrize("broken", [0, 1, 2])
 def test_a_page_that_cannot_be_opened_hides_no_other(scene, compression, tag, where, value, broken):
     """An unknown compression, no width, unknown colours: all other pages come, then the reason."""
     data = paged([grey(scene, number) for number in range(4)], compression=compression)
@@ -160,11 +219,13 @@ def test_a_page_whose_pixels_are_broken_hides_no_other(scene):
     assert reason == "undecodable"
 
 
-def test_a_page_over_the_limit_hides_no_other(scene):
-    """It is not decoded, the smaller page behind it is, and the file is too_large."""
-    data = paged([grey(scene, 0), grey(scene, 1, (128, 96)), grey(scene, 2)])
+@pytest.mark.parametrize("large", [0, 1, 2])
+def test_a_page_over_the_limit_hides_no_other(scene, large):
+    """It is not decoded, the smaller pages are, and the file is too_large."""
+    sizes = [(128, 96) if number == large else SIZE for number in range(3)]
+    data = paged([grey(scene, number, size) for number, size in enumerate(sizes)])
     found, reason = walked(data, pixels=SIZE[0] * SIZE[1])
-    assert [part for part, _ in found] == [0, 2]
+    assert [part for part, _ in found] == [part for part in range(3) if part != large]
     assert reason == "too_large"
 
 

@@ -74,14 +74,33 @@ def test_planes_hold_the_picture_that_pixels_hold(scene, order, packed, deep, mo
     assert np.array_equal(shown(data), np.asarray(picture.convert("RGB")))
 
 
-def test_alpha_in_a_plane_beside_grey_is_told(scene):
-    """Pillow would take all of it for clear: nobody has seen the picture."""
-    samples = np.asarray(scene(3, SIZE).convert("LA"))
-    for packed in (False, True):
-        data = stored(samples, GREY, planes=True, packed=packed, extra=(2,))
-        with pytest.raises(MediaError) as raised:
-            list(open_picture(data).frames())
-        assert raised.value.reason in ("unsupported", "undecodable")
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("deep", [np.uint8, np.uint16])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_selections_in_planes_of_their_own_hide_nothing(scene, packed, deep, mode):
+    """As Photoshop saves them by the side of the picture, a channel after the other."""
+    picture = np.asarray(scene(3, SIZE).convert(mode))
+    rest = np.asarray(scene(4, SIZE))
+    samples = (np.dstack([picture, rest]) * (deep(257) if deep == np.uint16 else 1)).astype(deep)
+    means = COLOUR if mode == "RGB" else GREY
+    data = stored(samples, means, planes=True, packed=packed, extra=(0, 0, 0))
+
+    (frame,) = open_picture(data).frames()
+    assert np.array_equal(frame.pixels, picture)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("mode", "extra"), [("LA", (2,)), ("RGBA", (2, 0))])
+def test_planes_of_alpha_that_pillow_cannot_read_are_told(scene, mode, extra, packed):
+    """Beside grey it would take all for clear, and before a selection it finds none: nobody has
+    seen the picture.
+    """
+    samples = np.asarray(scene(3, SIZE).convert(mode))
+    samples = np.dstack([samples, *[samples[..., 0]] * (len(extra) - 1)])
+    means = GREY if mode == "LA" else COLOUR
+    with pytest.raises(MediaError) as raised:
+        list(open_picture(stored(samples, means, planes=True, packed=packed, extra=extra)).frames())
+    assert raised.value.reason == "unsupported"
 
 
 @pytest.mark.parametrize("packed", [False, True])

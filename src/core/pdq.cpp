@@ -108,8 +108,17 @@ class Bounds {
   Kept last_[2] = {};
 };
 
+// Where a picture's samples stand, and those of one turn of it. A thread has one of its own and not
+// on its stack, of which musl gives it no more than 128 KiB.
+struct Room {
+  alignas(64) PdqGrids sampled;
+  alignas(64) PdqGrid turned;
+  alignas(64) PdqGrid completed;  // by rows of the filter
+};
+thread_local Room room;
+
 // A picture seen along its rows in memory, so that turned views are sampled in place, and how to
-// turn it back.
+// turn it back. A thread has one at a time, in its `room`.
 class Picture {
  public:
   Picture(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds)
@@ -137,12 +146,11 @@ class Picture {
       wanted.rows[turn.transposed ? turn.columns_reversed : turn.rows_reversed] = true;
       wanted.columns[turn.transposed ? turn.rows_reversed : turn.columns_reversed] = true;
     }
-    pdq_sample(seen_, kernel_, wanted, grids_);
+    pdq_sample(seen_, kernel_, wanted, room_.sampled);
   }
 
   PdqCertificate certify(const Turn& turn) {
-    alignas(64) PdqGrid room;
-    return pdq_certify(samples(turn, room), bound(turn), kernel_);
+    return pdq_certify(samples(turn), bound(turn), kernel_);
   }
 
   // The same with the first rows of the grid from the filter, and the others moved by what its
@@ -150,8 +158,8 @@ class Picture {
   PdqCertificate certify(const Turn& turn, PdqFilter& filter, int rows) {
     const int known = filter.run(rows);
     const std::array<double, kGrid> drift = filter.drift();
-    alignas(64) PdqGrid room, grid = filter.grid();
-    const PdqGrid& sampled = samples(turn, room);
+    PdqGrid& grid = room_.completed = filter.grid();
+    const PdqGrid& sampled = samples(turn);
     for (int i = known; i < kGrid; ++i)
       for (int j = 0; j < kGrid; ++j) grid[i][j] = static_cast<float>(sampled[i][j] + drift[j]);
     return pdq_certify(grid, bound(turn), kernel_, known);
@@ -173,12 +181,12 @@ class Picture {
   }
 
  private:
-  // In place, or transposed in `room`.
-  const PdqGrid& samples(const Turn& turn, PdqGrid& room) const {
+  // In place, or transposed.
+  const PdqGrid& samples(const Turn& turn) {
     const Turn whole = then(back_, turn);
-    if (!whole.transposed) return grids_[whole.rows_reversed][whole.columns_reversed];
-    transpose(grids_[whole.columns_reversed][whole.rows_reversed], room);
-    return room;
+    if (!whole.transposed) return room_.sampled[whole.rows_reversed][whole.columns_reversed];
+    transpose(room_.sampled[whole.columns_reversed][whole.rows_reversed], room_.turned);
+    return room_.turned;
   }
 
   // Four turns share one.
@@ -194,7 +202,7 @@ class Picture {
   const PdqKernel& kernel_;
   Turn back_ = kUpright;
   bool sampled_ = false;
-  alignas(64) PdqGrids grids_;
+  Room& room_ = room;
   Bounds& bounds_;
 };
 

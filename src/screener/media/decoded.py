@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, jpeg2000, missing, photoshop, pixels, png, tiff
+from screener.media import decoder, gif, headers, jpeg2000, missing, pixels, png
 from screener.media.canvas import Canvas
 
 
@@ -100,7 +100,10 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
         # older Pillows decode it into the memory of the last one, and beyond.
         image = decoder.open_image(data)
     if part != image.tell():
-        image.seek(part)
+        if isinstance(image, GifImagePlugin.GifImageFile):
+            gif.seek(image, part)
+        else:
+            image.seek(part)
     return image
 
 
@@ -108,8 +111,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
     what `decoder.unturned` says of a TIFF.
     """
-    tiff.mend(image)
-    photoshop.mend(image)
+    pixels.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
         image.draft("L", image.size)  # docs/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None

@@ -14,11 +14,11 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageFile, features
+from PIL import IcoImagePlugin, Image, ImageFile, features
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.extras import needed
-from screener.media import direct, headers, png
+from screener.media import direct, headers, icons, png, tiff
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import decodable, sniff
 from screener.media.strict import strict
@@ -44,7 +44,14 @@ _ROOM |= dict.fromkeys(_HEIF, 5)
 _AT_ONCE = 1 << 40
 
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
-_NOT_OURS = ("unsupported", "not supported", "cannot handle", "not installed", "unknown pixel mode")
+_NOT_OURS = (
+    "unsupported",
+    "not supported",
+    "cannot handle",
+    "not installed",
+    "unknown pixel mode",
+    "unknown pcx mode",
+)
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
@@ -67,7 +74,12 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
-    if sniff(data) in _HEIF and (image := _open_heif(data)) is not None:
+    mime = sniff(data)
+    if mime in _HEIF and (image := _open_heif(data)) is not None:
+        return image
+    if mime == "image/tiff":
+        return _open_tiff(data)
+    if mime == "image/x-icon" and (image := _open_icon(data)) is not None:
         return image
     cause: BaseException | None = None
     refused: str | None = None
@@ -101,6 +113,24 @@ def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
         if not isinstance(side, int):
             raise ValueError("no whole number of pixels")
     return image
+
+
+def _open_tiff(data: bytes) -> ImageFile.ImageFile:
+    """The first page of a TIFF that can be opened: one that cannot hides no other."""
+    try:
+        return tiff.first_opened(data)
+    except MediaError:
+        raise
+    except Exception as error:
+        raise failure(error, data, "cannot be opened") from None
+
+
+def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
+    """The image of an ICO or CUR; None where it cannot be opened, or is none, as of some TGAs."""
+    try:
+        return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
+    except Exception:
+        return None
 
 
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
@@ -139,7 +169,8 @@ def failure(
     """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
     and height where they are known. There are no `data` of a Pillow image.
     """
-    mime = sniff(data) or "the image"
+    known = sniff(data)
+    mime = known or "the image"
     text = str(error).lower()
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
@@ -155,7 +186,9 @@ def failure(
         or headers.cut_short(data)
     ):
         return MediaError("truncated", f"{mime}: the data ends too early")
-    if any(word in text for word in _NOT_OURS):
+    # Pillow takes a few types for others, which fail then.
+    taken = known is not None and not decodable(known)
+    if taken or isinstance(error, NotImplementedError) or any(word in text for word in _NOT_OURS):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
     if not data:  # an image of the caller's
         what += "; a Pillow image is given while it is open, or loaded"

@@ -42,10 +42,23 @@ def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
             yield _with_head(data[start:end]) if headless else data[start:end]
 
 
+def as_icon(data: bytes) -> bytes:
+    """An ICO or CUR as an ICO that tells of each bitmap the depth which it has: a CUR has the place
+    it points at there, and some programs write what they please. Pillow reads what is told.
+    """
+    entries = bytearray(data[6 : 6 + _ENTRY * _many(data)])
+    for entry in range(0, len(entries), _ENTRY):
+        start = _little(entries, entry + 12)
+        whole = sniff(data[start : start + 12]) in _WHOLE
+        entries[entry + 6 : entry + 8] = (
+            b"\x20\0" if whole else data[start + 14 : start + 16].ljust(2, b"\0")
+        )
+    return _ICON[:4] + data[4:6] + entries + data[6 + len(entries) :]
+
+
 def _of_ico(data: bytes) -> Iterator[_Place]:
     seen: set[tuple[int, int]] = set()  # a file may name one place over and over
-    many = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY, _MOST)
-    for number in range(many):
+    for number in range(_many(data)):
         entry = 6 + _ENTRY * number
         size, start = _little(data, entry + 8), _little(data, entry + 12)
         if (start, size) in seen or not size or start >= len(data):
@@ -54,6 +67,11 @@ def _of_ico(data: bytes) -> Iterator[_Place]:
         mime = sniff(data[start : start + 12])
         sides = _sides_of_file(data, start, mime) if mime in _WHOLE else _sides_of(data, start)
         yield _Place(start, start + size, sides, mime not in _WHOLE)
+
+
+def _many(data: bytes) -> int:
+    """How many entries of an ICO or CUR are looked at."""
+    return max(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY, _MOST), 0)
 
 
 def _of_icns(data: bytes) -> Iterator[_Place]:
@@ -93,7 +111,7 @@ def _with_head(picture: bytes) -> bytes:
     return _ICON + told + (len(_ICON) + _ENTRY).to_bytes(4, "little") + picture
 
 
-def _little(data: bytes, at: int) -> int:
+def _little(data: bytes | bytearray, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little")
 
 

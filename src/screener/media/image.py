@@ -6,6 +6,7 @@ from `Picture.frames`, one at a time, through the pixel pipeline of `media.pixel
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence
+from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence, tiff
 from screener.media.decoded import decoded
-from screener.media.embedded import embedded
+from screener.media.embedded import Embedded, embedded
 from screener.media.hidden import Clips
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -90,10 +91,15 @@ def _plain_frames(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Itera
 
 def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
     check_pixels(*headers.largest(data), limits)
-    image = decoder.open_image(data)
-    check_pixels(image.width, image.height, limits)
+    try:
+        image = decoder.open_image(data)
+    except MediaError as error:
+        return _open_stand_ins(data, limits, error.alone())
+    count = sequence.count(image, data, limits)
+    if count == 1 or image.format != "TIFF":  # of which a page over the limit hides no other
+        check_pixels(image.width, image.height, limits)
     mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
-    media = Media(mime, *_shown_size(image), sequence.count(image, data, limits))
+    media = Media(mime, *_shown_size(image), count)
     opened = [image]  # which the first walk takes
 
     def decode() -> Iterator[Frame]:
@@ -101,6 +107,28 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
         return _decode_all(first, data, media.frames, limits, clips)
 
     return Picture(media, decode)
+
+
+def _open_stand_ins(data: bytes, limits: Limits, wrong: MediaError) -> Picture:
+    """The JPEGs that stand in for the pictures of a TIFF of which none can be opened, as in some
+    raw files; their walk ends with what is wrong with that. Raises it where there are none.
+    """
+    for jpeg in tiff.jpegs(data, stop=limits.frames):
+        with contextlib.suppress(MediaError):
+            image = decoder.open_image(jpeg)
+            break
+    else:
+        raise wrong
+    count = len(tiff.directories(data, stop=limits.frames + 1))
+
+    def decode() -> Iterator[Frame]:
+        found = (Embedded("thumbnail", jpeg) for jpeg in tiff.jpegs(data, stop=limits.frames))
+        for frame in hidden.frames(found, limits, None):
+            yield replace(frame, part=count + frame.part)
+            del frame
+        raise wrong.alone()
+
+    return Picture(Media("image/tiff", *_shown_size(image), count), decode)
 
 
 def _shown_size(image: Image.Image) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media import photoshop, tiff
+from screener.media import photoshop, png, tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
@@ -34,6 +34,16 @@ _BAND = 1 << 18  # pixels in a band: small enough for a processor's cache
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
 _FLOAT_SCALES = (1.0, 255.0, 65535.0)
+_MENDS = (photoshop.mend, png.mend, tiff.mend)
+
+
+def mend(image: Image.Image) -> None:
+    """Have a file's pixels read as they are stored, before they are loaded, where Pillow would not.
+
+    Each format's module has its own way, and leaves the images of others alone.
+    """
+    for of_format in _MENDS:
+        of_format(image)
 
 
 def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None = None) -> Pixels:
@@ -43,8 +53,7 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
     but not otherwise changed, unless `memory` is given, as to `stored`. `turn` is its EXIF
     orientation where that is known. Raises what Pillow raises if it cannot be decoded.
     """
-    tiff.mend(image)
-    photoshop.mend(image)
+    mend(image)
     image.load()  # an orientation may stand behind the pixels
     turn = orientation(image) if turn is None else turn
     return turned(stored(image, memory), turn)

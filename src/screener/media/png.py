@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 from struct import Struct
 
+from PIL import Image, PngImagePlugin
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = b"acTL"
 _FRAME = b"fcTL"
@@ -64,6 +66,17 @@ def is_animated(data: bytes) -> bool:
         return False
     names = (data[start + 4 : start + 8] for start, _ in _chunks(data))
     return _ANIMATION in takewhile(lambda name: name != b"IDAT", names)
+
+
+def mend(image: Image.Image) -> None:
+    """Have the one colour that is clear told in the 8 bits a channel in which Pillow reads colours
+    of 16, before they are loaded.
+    """
+    if not isinstance(image, PngImagePlugin.PngImageFile) or not image.tile:
+        return
+    clear = image.info.get("transparency")
+    if image.tile[0].args == "RGB;16B" and isinstance(clear, tuple) and max(clear) > 255:
+        image.info["transparency"] = tuple(channel >> 8 for channel in clear)
 
 
 def has_more_frames(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, items, jpeg2000, pixels, png, tiff
+from screener.media import decoder, headers, items, jpeg2000, photoshop, pixels, png, tiff
 from screener.media.decoded import at, decoded
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
@@ -132,12 +132,14 @@ def _frame_at(
     `places` are where the pages of a TIFF are, each of which is opened anew: Pillow finds none
     behind one that it cannot read.
     """
-    if not part:
+    if not part and not places:
         return image
     try:
         if places:
             return tiff.opened(data, places[part]) if part < count else None
         return at(image, data, part)
+    except MediaError:
+        raise
     except EOFError:
         if part < count and image.format != "GIF":
             raise MediaError("truncated", f"frame {part} of {count} is missing") from None
@@ -171,6 +173,8 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
     """Whether pictures are there beside those that the decoder gives."""
     if image.format == "JPEG2000":
         return jpeg2000.has_more(data)
+    if image.format == "PSD":
+        return photoshop.lacks_composite(image)
     return image.format in _ITEMIZED and items.has_more(
         data, image.format, int(getattr(image, "n_frames", 1))
     )

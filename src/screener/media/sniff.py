@@ -9,7 +9,9 @@ MATROSKA = b"\x1a\x45\xdf\xa3"
 
 # (offset, bytes found there, MIME type); the first that fits is the answer.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\xff\xd8\xff\xf7", "image/jls"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI", "image/x-apple-png"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"GIF87a", "image/gif"),
     (0, b"GIF89a", "image/gif"),
@@ -17,6 +19,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\0*", "image/tiff"),
     (0, b"II+\0", "image/tiff"),
     (0, b"MM\0+", "image/tiff"),
+    (0, b"IIRO", "image/x-olympus-orf"),
+    (0, b"IIRS", "image/x-olympus-orf"),
+    (0, b"IIU\0", "image/x-panasonic-rw2"),
+    (0, b"II\xbc\1", "image/jxr"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/jp2"),
     (0, b"\0\0\1\0", "image/x-icon"),

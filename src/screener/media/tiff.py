@@ -1,11 +1,12 @@
 """The directories of a TIFF's bytes, each of which tells of one picture, read without decoding.
 
 A page is opened by its own place in the file, so that one which is broken is in the way of no
-other. Nothing here raises on broken input but `opened`.
+other. Nothing here raises on broken input but `opened` and `first_opened`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 from io import BytesIO
@@ -14,19 +15,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, ImagePalette, TiffImagePlugin
 
+from screener.errors import MediaError
 from screener.media.strict import strict
 
 _WITHIN = 330  # the tag of a directory that names directories within it
 _PIXELS = {273, 324}  # the tags that say where the pixels are, in strips or tiles
-_BITS, _COMPRESSION, _COLOURS, _PLANES, _PALETTE = 258, 259, 262, 284, 320
-_FORMAT, _SHARED = 339, 530
-"""The tags of bits per sample, compression, what samples mean, planes, a palette, the kind of
-number, and how many pixels share a colour.
+_BITS, _COMPRESSION, _COLOURS, _SAMPLES, _PLANES, _PALETTE = 258, 259, 262, 277, 284, 320
+_EXTRA, _FORMAT, _SHARED = 338, 339, 530
+"""The tags of bits per sample, compression, what samples mean, samples per pixel, planes, a
+palette, what further samples mean, the kind of number, and how many pixels share a colour.
 """
 JPEG_AT, JPEG_LENGTH = 513, 514
 """The tags that say where a JPEG is that stands in for pixels, and how long."""
 
-_ASKED = np.array([_WITHIN, JPEG_AT, JPEG_LENGTH, *_PIXELS])
+_ASKED = np.array([_WITHIN, JPEG_AT, JPEG_LENGTH, _COMPRESSION, _SAMPLES, *_PIXELS])
 _TAGS = 1 << 16  # that there are: a directory has no more entries, whatever it says
 _LOOKED_AT = 1 << 10  # directories of a file that may be cut
 _SIZES = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of whole numbers, by the number of their type
@@ -64,6 +66,10 @@ class _Form(NamedTuple):
     def entry(self) -> int:
         """Bytes of an entry."""
         return 20 if self.big else 12
+
+    def value(self, entry: int) -> int:
+        """The only value of an entry, or the first of those that stand in it."""
+        return self.number(entry + 4 + self.word, _SIZES.get(self.number(entry + 2, 2), 0))
 
     def end(self, place: int) -> int:
         """Where a directory ends, with the place of the next."""
@@ -135,7 +141,7 @@ def jpegs(data: bytes, *, stop: int) -> Iterator[bytes]:
         return
     for place in directories(data, stop=stop):
         tags = _entries(form, place)
-        if JPEG_AT in tags and not tags.keys() & _PIXELS:
+        if _is_stood_in(tags):
             entry = [tags[tag] + 4 + form.word for tag in (JPEG_AT, JPEG_LENGTH) if tag in tags]
             start, *length = [form.number(at, 4) for at in entry]
             yield data[start : start + length[0]] if length else data[start:]
@@ -165,13 +171,73 @@ class _From(BytesIO):
             return found
         return (self._head[at:] + found[len(self._head) - at :])[: len(found)]
 
+    def getvalue(self) -> bytes:
+        """What libtiff is given. It fails where the first directory cannot be read, whichever it is
+        asked for: then a copy that does begin with the other.
+        """
+        data = super().getvalue()
+        if data.startswith(self._head):
+            return data
+        try:
+            TiffImagePlugin.TiffImageFile(BytesIO(data), "")
+        except Exception:
+            return self._head + data[len(self._head) :]
+        return data
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF that Pillow opens as it will be read: one of more planes than it shows it would not
+    open at all.
+    """
+
+    def _setup(self) -> None:
+        _hand_over(self.tag_v2)
+        super()._setup()
+
 
 def opened(data: bytes, place: int) -> ImageFile.ImageFile:
-    """The picture whose directory is at a place, no pixel decoded; raises what Pillow raises."""
+    """The picture whose directory is at a place, no pixel decoded; raises what Pillow raises, and
+    MediaError, `unsupported`, for one that is of a kind which Pillow does not know.
+    """
     form = _form(data)
     if form is None or place >= 1 << 8 * form.word:
         raise SyntaxError("not a TIFF")
-    return strict(TiffImagePlugin.TiffImageFile(_From(form, place), ""))
+    try:
+        return strict(_Tiff(_From(form, place), ""))
+    except Exception:
+        unknown = _unknown(form, place)
+        if unknown is None:
+            raise
+    raise MediaError("unsupported", f"image/tiff: a picture that is not decoded: {unknown}")
+
+
+def first_opened(data: bytes) -> ImageFile.ImageFile:
+    """The first picture that can be opened; raises what the first of all raises if none can."""
+    places = directories(data, stop=_LOOKED_AT)
+    for place in places:
+        with contextlib.suppress(Exception):
+            return opened(data, place)
+    return opened(data, places[0] if places else 0)
+
+
+def _unknown(form: _Form, place: int) -> str | None:
+    """What Pillow does not know of a picture, as its directory tells: nothing is wrong with it."""
+    if form.big and form.order == "big":
+        return "a BigTIFF in big-endian order"
+    tags = _entries(form, place)
+    compression, samples = (
+        form.value(tags[tag]) if tag in tags else 1 for tag in (_COMPRESSION, _SAMPLES)
+    )
+    if compression and compression not in TiffImagePlugin.COMPRESSION_INFO:
+        return f"compression {compression}"
+    if samples > TiffImagePlugin.MAX_SAMPLESPERPIXEL:
+        return f"{samples} samples a pixel"
+    return "it has a JPEG in its place" if _is_stood_in(tags) else None
+
+
+def _is_stood_in(tags: dict[int, int]) -> bool:
+    """Whether a directory has a JPEG file and no pixels."""
+    return JPEG_AT in tags and not tags.keys() & _PIXELS
 
 
 def mend(image: Image.Image) -> None:
@@ -186,16 +252,26 @@ def mend(image: Image.Image) -> None:
     tags = image.tag_v2
     if image.mode == "P" and max(colours := tags.get(_PALETTE, (256,))) < 256:
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))
-    if tags.get(_PLANES) == 2 and image.mode == "LA":
-        raise OSError("alpha in a plane of its own beside grey is not supported")  # it would be 0
-    odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
-    if odd and tags.get(_COMPRESSION, 1) == 1:
-        tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
+    most = {"LA": 0, "RGBA": 1}.get(image.mode)  # further samples, in planes
+    if tags.get(_PLANES) == 2 and most is not None and len(tags.get(_EXTRA, ())) > most:
+        raise OSError("such planes of alpha are not supported")  # it would be 0, or not found
+    if _hand_over(tags):
         image._setup()
     (codec, extents, offset, args), *more = image.tile
     if codec == "libtiff" and not more and isinstance(args, tuple) and args[0] in _TURNED:
         args = (_TURNED[args[0]], *args[1:])
         image.tile = [ImageFile._Tile(codec, extents, offset, args)]
+
+
+def _hand_over(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """Have libtiff read samples that are not compressed where Pillow would read others, or none:
+    whether that is so.
+    """
+    odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
+    if not odd or tags.get(_COMPRESSION, 1) != 1:
+        return False
+    tags[_COMPRESSION] = _LZW  # libtiff, which reads all compressed files, reads these too
+    return True
 
 
 def is_negative(image: Image.Image) -> bool:
