@@ -330,7 +330,7 @@ def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn
     """As a HEIC of its own does."""
     data = saved(shown, "JPEG") + drawn_file(31, "HEIF")
     monkeypatch.setattr(decoder, "_open_heif", lambda _: None)
-    with pytest.raises(MediaError, match=r"\[heif\]") as caught:
+    with pytest.raises(MediaError, match=r"the extra `heif`") as caught:
         list(open_picture(data).frames())
     assert caught.value.reason == "unsupported"
     beginning = saved(shown, "JPEG") + drawn_file(31, "HEIF")[:32] + bytes(900)

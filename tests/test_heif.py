@@ -163,7 +163,7 @@ def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
     monkeypatch.setattr("screener.media.heif", None, raising=False)
     monkeypatch.delattr("screener.media.heif")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(MediaError, match=r"unsupported.*screener\[heif\]"):
+    with pytest.raises(MediaError, match=r"unsupported.*the extra `heif`"):
         open_picture(still)
 
     result = Screener(make_list([{"id": "a", "pdq": "0f" * 32}])).screen(still)
