@@ -5,9 +5,11 @@ exports, the log. A value is shown only where it was asked for.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +24,11 @@ from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown
 from screener.lists.verifying import Verification
 from screener.printable import printable
+
+_ALL = 40  # rows that are all shown; of more, as many as somebody reads
+_SOME = 20
+
+_Told = TypeVar("_Told", SetAside, NotCompared)
 
 
 def _safe(text: object) -> str:
@@ -154,21 +161,42 @@ def print_entry(console: Console, shown: Shown) -> None:
 def print_quarantine(
     console: Console, rows: Sequence[SetAside], values: Sequence[NotCompared]
 ) -> None:
-    """Rows set aside, and values not compared."""
+    """Rows set aside, and values not compared: all where they are few, or else some, those first
+    that nobody has released, and how many there are of each trouble.
+    """
     table = Table("row", "file", "line", "source", "why", "release", box=None, pad_edge=False)
-    for row in rows:
-        why = row.reason if row.field is None else f"{row.field}: {row.reason}"
+    shown = _few(sorted(rows, key=lambda row: row.released is not None))
+    for row in shown:
         can = "possible" if row.releasable else "-"
         done = can if row.released is None else f"generation {row.released}"
-        table.add_row(
-            str(row.id), _safe(row.file), str(row.line), _safe(row.source), _safe(why), done
-        )
+        why = _safe(_trouble(row))
+        table.add_row(str(row.id), _safe(row.file), str(row.line), _safe(row.source), why, done)
     console.print(table if rows else "no rows were set aside")
-    for one in values:
-        console.print(
-            f"{_safe(one.source)}: {_safe(one.entry)}: {one.kind} is not compared:"
-            f" {_safe(one.reason)}"
-        )
+    _print_rest(console, map(_trouble, rows), len(rows) - len(shown))
+    shown_values = _few(values)
+    for one in shown_values:
+        console.print(f"{_safe(one.source)}: {_safe(one.entry)}: {_safe(_not_compared(one))}")
+    _print_rest(console, map(_not_compared, values), len(values) - len(shown_values))
+
+
+def _few(several: Sequence[_Told]) -> Sequence[_Told]:
+    return several if len(several) <= _ALL else several[:_SOME]
+
+
+def _print_rest(console: Console, troubles: Iterable[str], hidden: int) -> None:
+    """What is not shown of many, by how many there are of each trouble in all."""
+    if hidden:
+        console.print(f"… and {hidden} more: --json has all. Of each there are:")
+        for trouble, number in Counter(troubles).most_common(_SOME):
+            console.print(f"  {number} {_safe(trouble)}")
+
+
+def _trouble(row: SetAside) -> str:
+    return row.reason if row.field is None else f"{row.field}: {row.reason}"
+
+
+def _not_compared(one: NotCompared) -> str:
+    return f"{one.kind} is not compared: {one.reason}"
 
 
 def quarantine_json(rows: Sequence[SetAside], values: Sequence[NotCompared]) -> str:
