@@ -23,6 +23,7 @@ from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts
 from screener.lists.quarantine import NotCompared, SetAside
+from screener.lists.showing import Shown, ShownHash
 from screener.output import claim_jsonl
 
 
@@ -213,6 +214,34 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
     assert told[24] == "a: e0: pdq is not compared: low information"
     assert told[-1] == "  1000 pdq is not compared: low information"
     assert len(told) == 46
+
+
+def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
+    """How many there are of each kind and state stands below; of few, each is shown."""
+    others = tuple(("b", f"o{n}", "seed" if n % 4 else "confirmed") for n in range(100))
+    hashes = [ShownHash("pdq", 50, None, others)]
+    hashes += [ShownHash("md5", None, None, others[:40])]
+    hashes += [ShownHash("pdq", None, "low information", ()) for _ in range(98)]
+    shown = Shown(
+        "a", "e", "confirmed", "confirmed", (), (), {}, None, {}, tuple(hashes), (), {}, False
+    )
+    out = io.StringIO()
+
+    list_pages.print_entry(Console(file=out, width=200), shown)
+
+    told = out.getvalue().splitlines()
+    assert told[1:3] == ["  pdq, quality 50", "    the same as b: o0 (confirmed)"]
+    assert told[22:26] == [
+        "    … and 80 more: --json has all. Of each there are:",
+        "      75 seed",
+        "      25 confirmed",
+        "  md5",
+    ]
+    assert told[66:84] == ["  pdq, not compared: low information"] * 18
+    assert told[84:] == [
+        "  … and 80 more: --json has all. Of each there are:",
+        "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
+    ]  # fmt: skip
 
 
 def test_quarantine_releases_rows_and_values(known):

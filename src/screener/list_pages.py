@@ -21,14 +21,14 @@ from screener.lists.import_report import COUNTS, FULL, ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import Flood
 from screener.lists.quarantine import NotCompared, SetAside
-from screener.lists.showing import Shown
+from screener.lists.showing import Shown, ShownHash
 from screener.lists.verifying import Verification
 from screener.printable import printable
 
 _ALL = 40  # rows that are all shown; of more, as many as somebody reads
 _SOME = 20
 
-_Told = TypeVar("_Told", SetAside, NotCompared)
+_Told = TypeVar("_Told")
 
 
 def _safe(text: object) -> str:
@@ -122,7 +122,7 @@ def print_verification(console: Console, found: Verification) -> None:
 
 
 def print_entry(console: Console, shown: Shown) -> None:
-    """All that is known of an entry."""
+    """All that is known of an entry; of many hashes, and of many others that hold one, some."""
     console.print(f"{_safe(shown.source)}: {_safe(shown.entry)} is [bold]{shown.state}[/]")
     if shown.said != shown.state:
         console.print(f"  its source says {shown.said}")
@@ -137,13 +137,18 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  its source's time: {_safe(shown.updated)}")
     for name, value in shown.terms.items():
         console.print(f"  terms: {name} {_safe(value)}")
-    for item in shown.hashes:
+    hashes = _few(shown.hashes)
+    for item in hashes:
         quality = "" if item.quality is None else f", quality {item.quality}"
-        why = "" if item.why_not is None else f", not compared: {_safe(item.why_not)}"
         value = "" if item.value is None else f" {item.value}"
-        console.print(f"  {item.kind}{value}{quality}{why}")
-        for source, entry, state in item.also_by:
+        console.print(f"  {item.kind}{value}{quality}{_safe(_why_not(item))}")
+        others = _few(item.also_by)
+        for source, entry, state in others:
             console.print(f"    the same as {_safe(source)}: {_safe(entry)} ({state})")
+        states = (state for *_, state in item.also_by)
+        _print_rest(console, states, len(item.also_by) - len(others), indent=4)
+    kinds = (f"{item.kind}{_why_not(item)}" for item in shown.hashes)
+    _print_rest(console, kinds, len(shown.hashes) - len(hashes), indent=2)
     for one_ in shown.versions:
         until = "now" if one_.until is None else f"generation {one_.until}"
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
@@ -156,6 +161,10 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  matched by {kind}: {sum(days.values())}, last on {last}: {days[last]}")
     if shown.flood:
         console.print("  [yellow]it matches far more often than others of its kind[/]")
+
+
+def _why_not(item: ShownHash) -> str:
+    return "" if item.why_not is None else f", not compared: {item.why_not}"
 
 
 def print_quarantine(
@@ -183,12 +192,13 @@ def _few(several: Sequence[_Told]) -> Sequence[_Told]:
     return several if len(several) <= _ALL else several[:_SOME]
 
 
-def _print_rest(console: Console, troubles: Iterable[str], hidden: int) -> None:
-    """What is not shown of many, by how many there are of each trouble in all."""
+def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: int = 0) -> None:
+    """What is not shown of many, by how many there are of each sort in all."""
     if hidden:
-        console.print(f"… and {hidden} more: --json has all. Of each there are:")
-        for trouble, number in Counter(troubles).most_common(_SOME):
-            console.print(f"  {number} {_safe(trouble)}")
+        space = " " * indent
+        console.print(f"{space}… and {hidden} more: --json has all. Of each there are:")
+        for sort, number in Counter(sorts).most_common(_SOME):
+            console.print(f"{space}  {number} {_safe(sort)}")
 
 
 def _trouble(row: SetAside) -> str:
