@@ -14,7 +14,7 @@ from screener import HashList, Screener, audit
 from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq, vpdq_frames
-from screener.hotline import own_list, same_item, statuses
+from screener.hotline import casebook, own_list, same_item, statuses
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
@@ -82,6 +82,33 @@ def test_a_picture_that_is_reported_very_often_is_found_still(desk, items, monke
     became = [take(desk, report_of(uploaded_anew(number)))[0].became for number in range(5)]
 
     assert became == ["new", *["joined"] * 4]
+
+
+def test_a_case_that_very_many_reported_is_gone_through_once_for_their_statuses(
+    desk, items, monkeypatch
+):
+    """And of cases in some states, or that may be late, the others are not read."""
+    mine = [Secret.make() for _ in range(4)]
+    take(desk, *(report_of(items["picture"], secret=one) for one in mine))
+    (other,) = take(desk, report_of(items["other"]))
+    desk.assess(other.case, by="amina", outcome="not_illegal", reason="a holiday")
+    desk.close(other.case, state="refused", by="amina", reason="nothing to remove")
+    gone_through, read = [], []
+    latest_run, find = casebook.latest_run, casebook.find
+    monkeypatch.setattr(
+        casebook, "latest_run", lambda steps: (gone_through.append(1), latest_run(steps))[1]
+    )
+    monkeypatch.setattr(
+        casebook, "find", lambda connection, one: (read.append(one), find(connection, one))[1]
+    )
+
+    told = desk.statuses()
+    open_ones = desk.cases("received")
+    desk.overdue()
+
+    assert [statuses.read(told, one).state for one in mine] == ["received"] * 4
+    assert len(gone_through) == 2
+    assert read == [open_ones[0].reference] * 2
 
 
 def test_reports_of_one_item_gather_and_others_do_not(desk, items):

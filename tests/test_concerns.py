@@ -2,13 +2,15 @@
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener import HashList
 from screener.errors import HotlineError, ListError
-from screener.hotline import granted, own_media
+from screener.hotline import assessing, granted, own_media
+from screener.hotline.case import KnownMatch
 from screener.hotline.desk import Desk
 from screener.hotline.figures import figures
 from screener.hotline.report import Withdrawal
@@ -48,6 +50,28 @@ def answer(desk, sent, event, hour, *, ahead=0):
     folder = desk.folder / "to" / sent.partner / "acknowledgements"
     (folder / f"{event}-{hour}.json").write_text(json.dumps(facts))
     desk.acknowledge(by="amina", at=NOON + timedelta(hours=hour))
+
+
+def test_a_trusted_list_is_opened_once_however_many_of_its_records_a_case_reaches(
+    tmp_path, trusted, monkeypatch
+):
+    """Very many may hold one hash; and no list is opened that a case does not reach."""
+    file = tmp_path / "more.csv"
+    lines = [f"t{n},{n:032x},{'seed' if n % 2 else 'confirmed'}" for n in range(2, 22)]
+    file.write_text("\n".join(["id,md5,status", *lines]))
+    HashList.open(trusted).import_file(file, source="iwf")
+    known = [KnownMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
+    opened, open_list = [], assessing.open_list
+    monkeypatch.setattr(
+        assessing, "open_list", lambda path: (opened.append(path), open_list(path))[1]
+    )
+    settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
+
+    found = assessing.confirmed_by(SimpleNamespace(known=known), settings)
+
+    origins = [one.origin for one in found]
+    assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
+    assert opened == [trusted]
 
 
 def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes_on(tmp_path):

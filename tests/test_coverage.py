@@ -67,7 +67,7 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
     item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
 
     def verdict(*lists):
-        return Screener(lists).decide([item])[0].verdict
+        return next(Screener(lists).decide([item])).verdict
 
     assert verdict(pictures) == verdict(pictures, known) == verdict(known, pictures) == "no_match"
     assert verdict(pictures, others) == verdict(others, pictures) == "unscreened"

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import tracemalloc
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -270,6 +271,21 @@ def test_a_single_source_comes_back_as_it_went(known, tmp_path):
         ]
 
     assert told(back.refresh()) == told(known)
+
+
+def test_the_labels_of_an_entry_are_read_once_however_many_its_hashes(make_list, tmp_path):
+    """Not with each of them: an entry of many rows may have a label for each."""
+    rows = [{"id": "a", "md5": value(n), "note": f"n{n} {'x' * 60}"} for n in range(400)]
+    known = make_list(rows, terms=Terms(tlp="GREEN", redistribution=True))
+
+    tracemalloc.start()
+    try:
+        known.export(tmp_path / "out", format="tx")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 50 * 400 * 60
 
 
 def test_the_manifest_is_true_of_the_file(known, tmp_path):

@@ -112,7 +112,7 @@ def test_many_lines_of_one_input_are_gone_through_once(monkeypatch):
             return self.readline()
 
     class Engine:
-        def match_many(self, items, inputs):
+        def match_each(self, items, inputs):
             return [*zip(inputs, map(len, items), strict=True)]
 
     monkeypatch.setattr(hash_lines, "HashLine", Asked)
@@ -130,7 +130,7 @@ def test_of_many_lines_few_are_looked_up_at_once():
     at_once = []
 
     class Engine:
-        def match_many(self, items, inputs):
+        def match_each(self, items, inputs):
             at_once.append(len(items))
             return inputs
 

@@ -11,7 +11,7 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists import importing, inserts, newcomers
+from screener.lists import importing, inserts, newcomers, pending, rounds
 from screener.lists.inserts import Inserts
 
 PDQ = "0123456789abcdef" * 4
@@ -151,9 +151,34 @@ def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, m
     assert known.refresh().info().states == {"confirmed": 200}
 
 
+@pytest.mark.parametrize("entries", [1, 3])
+def test_the_hashes_of_an_entry_are_written_once_however_many_its_rows(
+    tmp_path, monkeypatch, entries
+):
+    """As many rows as make thirty batches write no hash twice, and are united once an entry."""
+    monkeypatch.setattr(importing, "_BATCH", 10)
+    written, joined = [], []
+    write, unite = pending.Pending._write, rounds.united
+
+    def counted(self, entry, version, state, *, until):
+        written.append(len(version.hashes))
+        return write(self, entry, version, state, until=until)
+
+    monkeypatch.setattr(pending.Pending, "_write", counted)
+    monkeypatch.setattr(rounds, "united", lambda *rows: joined.append(len(rows)) or unite(*rows))
+    file = tmp_path / "s.csv"
+    lines = (f"e{n % entries},{n:064x}\n" for n in range(300))
+    file.write_text("id,pdq\n" + "".join(lines))
+
+    report = HashList.create(tmp_path / "known.list").import_file(file)
+
+    assert (report.added, report.repeated) == (entries, 300 - entries)
+    assert written == joined == [300 // entries] * entries
+
+
 def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):
-    """Rows with large values come in smaller batches."""
-    monkeypatch.setattr(importing, "_HELD", 1_000)
+    """Rows with large values come in smaller batches, as those of one entry do that never end."""
+    monkeypatch.setattr(importing, "_HELD", 9_000)
     sizes = []
     take = importing._Import._take
     monkeypatch.setattr(
@@ -161,7 +186,10 @@ def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):
         "_take",
         lambda self, batch, where: (sizes.append(len(batch)), take(self, batch, where)),
     )
-    report = HashList.create(tmp_path / "known.list").import_file(big_file(tmp_path, 100))
+    known = HashList.create(tmp_path / "known.list")
 
-    assert report.added == 100
-    assert sizes == [32, 32, 32, 4]
+    assert known.import_file(big_file(tmp_path, 100)).added == 100
+    file = tmp_path / "one.csv"
+    file.write_text("id,pdq\n" + f"e,{PDQ}\n" * 100)
+    assert known.import_file(file).repeated == 99
+    assert sizes == [32, 32, 32, 4] * 2

@@ -1,5 +1,6 @@
 """The commands that keep a list, as processes: exit codes, tables, JSON, and what errors name."""
 
+import io
 import json
 import os
 import shutil
@@ -13,13 +14,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from command import CALL, generation, make_list, refused, screener, value
+from rich.console import Console
 
-from screener import HashList, Screener
+from screener import HashList, Screener, list_pages
 from screener.cli import cli
 from screener.commands.deciding import recorded
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts
+from screener.lists.quarantine import NotCompared, SetAside
+from screener.lists.showing import Shown, ShownHash
 from screener.output import claim_jsonl
 
 
@@ -184,6 +188,60 @@ def test_quarantine_shows_rows_and_values_in_a_table_and_in_json(made):
     assert found["values"] == [
         {"source": "a", "entry": "a3", "kind": "pdq", "reason": "low information"}
     ]
+
+
+@pytest.mark.parametrize("count", [40, 1_000])
+def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(count):
+    """Those first that nobody has released, and what there is of each trouble in all."""
+    rows = [
+        SetAside(n, "a.csv", n, "md5", "bad" if n % 4 else "short", "a", True, 3 if n < 9 else None)
+        for n in range(count)
+    ]
+    values = [NotCompared("a", f"e{n}", "pdq", "low information") for n in range(count)]
+    out = io.StringIO()
+
+    list_pages.print_quarantine(Console(file=out, width=200), rows, values)
+
+    told = out.getvalue().splitlines()
+    if count == 40:
+        assert len(told) == 1 + 40 + 40
+        assert "more" not in out.getvalue()
+        return
+    assert [line.split()[0] for line in told[1:21]] == [str(n) for n in range(9, 29)]
+    assert told[21:24] == [
+        "… and 980 more: --json has all. Of each there are:", "  750 md5: bad", "  250 md5: short"
+    ]  # fmt: skip
+    assert told[24] == "a: e0: pdq is not compared: low information"
+    assert told[-1] == "  1000 pdq is not compared: low information"
+    assert len(told) == 46
+
+
+def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
+    """How many there are of each kind and state stands below; of few, each is shown."""
+    others = tuple(("b", f"o{n}", "seed" if n % 4 else "confirmed") for n in range(100))
+    hashes = [ShownHash("pdq", 50, None, others)]
+    hashes += [ShownHash("md5", None, None, others[:40])]
+    hashes += [ShownHash("pdq", None, "low information", ()) for _ in range(98)]
+    shown = Shown(
+        "a", "e", "confirmed", "confirmed", (), (), {}, None, {}, tuple(hashes), (), {}, False
+    )
+    out = io.StringIO()
+
+    list_pages.print_entry(Console(file=out, width=200), shown)
+
+    told = out.getvalue().splitlines()
+    assert told[1:3] == ["  pdq, quality 50", "    the same as b: o0 (confirmed)"]
+    assert told[22:26] == [
+        "    … and 80 more: --json has all. Of each there are:",
+        "      75 seed",
+        "      25 confirmed",
+        "  md5",
+    ]
+    assert told[66:84] == ["  pdq, not compared: low information"] * 18
+    assert told[84:] == [
+        "  … and 80 more: --json has all. Of each there are:",
+        "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
+    ]  # fmt: skip
 
 
 def test_quarantine_releases_rows_and_values(known):

@@ -61,7 +61,7 @@ def upright(frames, *, orientation="upright", region="full"):
 def decide(engine, located, *, type="video/mp4"):
     """The Result of an item whose frames were hashed."""
     facts = MediaFacts(type, 640, 360, len(located))
-    return engine.decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)])[0]
+    return next(engine.decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)]))
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_bits_in_doubt_change_no_result(make_list, pictures):
     known = make_list(rows)
     sure, doubtful = Screener(known), Doubtful(known)
 
-    expected = [told(sure.decide([sure.hasher.hash(path)])[0]) for path in pictures]
+    expected = [told(*sure.decide([sure.hasher.hash(path)])) for path in pictures]
 
     assert [told(doubtful.screen(path)) for path in pictures] == expected
     assert [told(one) for one in doubtful.screen_many(pictures)] == expected
@@ -87,14 +87,14 @@ def test_only_what_is_near_is_hashed_again(make_list, pictures):
     near = Doubtful(make_list(rows, name="near"))
 
     assert all(one.doubt for sketch in sketches for one in sketch.hashes)
-    settled = far.settle(sketches)
+    settled = list(far.settle(sketches))
     for sketch, one in zip(sketches, settled, strict=True):
         assert (one is None) == (sketch.hashes[0].least == 0 and sketch.hashes[0].detail == 100)
     verdicts = {one.verdict for one in settled if one is not None}
     assert verdicts == {Verdict.NO_MATCH, Verdict.UNSCREENED}
-    assert near.settle(sketches[:24]) == [None] * 24
+    assert list(near.settle(sketches[:24])) == [None] * 24
     with pytest.raises(RuntimeError):
-        near.decide(sketches)
+        list(near.decide(sketches))
 
 
 def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list):

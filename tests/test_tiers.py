@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError
+from screener.index import snapshot
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_values, open_removed, save_removed
@@ -90,9 +91,13 @@ def test_removed_rows_that_do_not_fit_are_refused(removed, tmp_path):
         Snapshot([index], open_removed(tmp_path / "x.gone"))
 
 
-def test_damaged_parts_are_not_merged():
+def test_damaged_parts_are_not_merged(monkeypatch):
     """Values out of order, or one in two parts, can only come of damage."""
     with pytest.raises(IndexFileError, match="not in order"):
         Snapshot([HammingIndex.build(SORTED[::-1])]).live()
-    with pytest.raises(IndexFileError, match="same value"):
-        Snapshot([HammingIndex.build(SORTED), HammingIndex.build(SORTED[5:6])]).verify()
+    monkeypatch.setattr(snapshot, "_BLOCK", 2)
+    for some in (SORTED[5:6], SORTED[:7], SORTED[-1:]):
+        for parts in ((SORTED, some), (some, SORTED)):
+            with pytest.raises(IndexFileError, match="same value"):
+                Snapshot([HammingIndex.build(one) for one in parts]).verify()
+    Snapshot([HammingIndex.build(SORTED[::2]), HammingIndex.build(SORTED[1::2])]).verify()

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import subprocess
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +20,14 @@ from command import screener
 
 from screener.cli import cli
 from screener.errors import ListError
-from screener.index import comparison, tables, tiers
+from screener.hashing.hash import KINDS
+from screener.index import comparison, snapshot, tables, tiers
 from screener.index.comparison import compare_distances, compare_equality
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import open_sections, write_sections
 from screener.index.snapshot import Snapshot
+from screener.lists import verifying
 from screener.lists.hashlist import HashList
 
 
@@ -39,6 +42,9 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
     monkeypatch.setattr(tables, "LEAST_CODES", 100)
     monkeypatch.setattr(tiers, "SMALLEST", 1)
     monkeypatch.setattr(comparison, "_MOST", 512)
+    monkeypatch.setattr(snapshot, "_BLOCK", 16)
+    monkeypatch.setattr(verifying, "_AT_ONCE", 50)
+    monkeypatch.setattr(verifying, "_TOGETHER", 100)
     made = HashList.create(tmp_path / "known.list")
     for name, numbers in (("a", range(400)), ("b", range(1000, 1030)), ("c", range(5))):
         lines = ["id,pdq,phash,md5,status"]
@@ -165,6 +171,8 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (well_sealed("md5", "digests", "order"), "md5: .*section '(order|prefixes)' is wrong"),
     (lost_link, "phash: the index files lack 1 values .* and have 1 that none holds"),
     (sql("DELETE FROM hashes WHERE kind = 'md5' AND record = 300"), "md5: .* have 1 that none"),
+    (sql("UPDATE records SET state = 'confirmed' WHERE entry = '3'"), "md5: .* lack 1 values .* 0"),
+    (sql("UPDATE hashes SET value = x'00' WHERE kind = 'md5' AND record = 9"), "md5: .* size than"),
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
     (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
     (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),
@@ -181,6 +189,35 @@ def test_damage_is_told_in_a_sentence(
     found = HashList.open(known.path).verify()
     assert re.search(sentence, "\n".join(found.damage)), found.damage
     assert not re.search("[0-9a-f]{12}", re.sub(r"-[0-9a-f]{16}\.idx", "", str(found.damage)))
+
+
+def test_the_records_are_compared_with_the_files_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the values that the records call for nor those of the files are held as a whole."""
+    count = 8_000
+    made = HashList.create(tmp_path / "known.list")
+    for first, last in ((0, count - 50), (count - 50, count)):  # two files
+        lines = [f"{n},{value(n, 32)}" for n in range(first, last)]
+        (tmp_path / "a.csv").write_text("\n".join(["id,sha256", *lines]))
+        made.import_file(tmp_path / "a.csv", source="demo")
+    known, generation = made.refresh(), made.refresh()._generation
+    monkeypatch.setattr(snapshot, "_BLOCK", 500)
+    monkeypatch.setattr(verifying, "_AT_ONCE", 50)
+    monkeypatch.setattr(verifying, "_TOGETHER", 500)
+    monkeypatch.setattr(DigestIndex, "verify", lambda _: None)
+    held = known.snapshot("sha256")
+    assert len(held.parts) == 2
+
+    tracemalloc.start()
+    try:
+        held.verify()
+        verifying._check_values(known.path, generation, KINDS["sha256"], held)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < count * 32 / 2
 
 
 def test_a_search_that_misses_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,14 @@ import io
 import json
 import string
 import struct
+import sys
 import zlib
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writing import VIDEO, as_entry, entry, joined, made, read, written
+from writing import VIDEO, as_entry, by_entry, entry, joined, made, read, written
 
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import TMK_BYTES, TMK_MAGIC, VideoFrame, pack_vpdq
@@ -71,6 +72,44 @@ def test_the_neutral_csv_reads_back_equal(rows):
     if not formulas:
         assert back == expected
     assert tally.records == len(rows) == len(back)
+
+
+def test_the_rows_of_an_entry_are_made_in_time_with_its_hashes():
+    """Each hash finds its row at once: twice as many take twice as many calls."""
+
+    def calls(count):
+        seen = 0
+        one = entry("a", *(made("pdq", number, 50) for number in range(count)))
+
+        def seeing(*_):
+            nonlocal seen
+            seen += 1
+
+        sys.setprofile(seeing)
+        try:
+            text, _ = written("csv", [one])
+        finally:
+            sys.setprofile(None)
+        assert text.count("\n") == count + 1
+        return seen
+
+    assert calls(400) < 2.5 * calls(200)
+
+
+def test_long_labels_are_not_said_again_in_each_row_of_an_entry():
+    """A label for each of many rows is in one, what binds the entry in all, and both read back."""
+    hashes = [made("md5", number) for number in range(200)]
+    names = "\n".join(f"a picture of some name {'x' * 60} {number}" for number in range(200))
+    labels = {"file": names, " TLP": "RED", "expires": "2030-01-01"}
+    text, _ = written("csv", [entry("a", *hashes, labels=labels)])
+
+    rows = read("csv", text)
+    (row,) = by_entry(rows).values()
+
+    assert len(text) < 3 * len(names)
+    assert all(of_labels(one.labels) == of_labels(labels) for one in rows)
+    assert row.labels["file"] == " ".join(names.split("\n"))
+    assert {*row.hashes} == {*hashes}
 
 
 _ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)

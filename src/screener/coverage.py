@@ -28,7 +28,7 @@ class Coverage:
         self._clearing = tuple(one for one in lists if one.matchable) or lists
 
     def verdict(
-        self, item: Hashed, matches: list[Match]
+        self, item: Hashed, matches: Sequence[Match]
     ) -> tuple[Verdict, Reason | None, str | None]:
         """A match counts whatever else happened; `no_match` needs proof of a comparison."""
         if matches:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from screener.located import Located
 from screener.result import Appearance, Match
@@ -14,19 +15,30 @@ _Moment = tuple[int, float]  # a track, and a time in it
 _Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
 
 
+class Told(NamedTuple):
+    """What a Result tells of the hits: those that make a match and those beside, nearest first; and
+    when each record was seen, in the order of its first time, empty for a still.
+    """
+
+    matches: tuple[Match, ...] = ()
+    beside: tuple[Match, ...] = ()
+    timeline: tuple[Appearance, ...] = ()
+
+
 class Found:
     """Collects the hits of one input; made of its hashes, filled by the searches. A `video` has
     times even if one frame of it was looked at.
 
-    `unsure` where a record is so near that the bits in doubt of a hash decide.
+    Of a hash that very many records hold the matches are made when they are told, and not before:
+    many inputs are looked up together. `unsure` where a record is so near that the bits in doubt
+    of a hash decide.
     """
 
     def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
         self._hashes = hashes
         self._video = video
         self.unsure = False
-        self._nearest: dict[tuple[_Key, _Place], Match] = {}
-        self._seen: dict[tuple[_Key, int], set[_Moment]] = {}
+        self._hits: list[tuple[Iterable[Match], Located | None]] = []
 
     @cached_property
     def _moments(self) -> dict[int, list[_Moment]]:
@@ -37,45 +49,53 @@ class Found:
                 shown[one.hidden_clip].update(_moments(one))
         return {clip: sorted(moments) for clip, moments in shown.items()}
 
-    @property
-    def empty(self) -> bool:
-        """Whether there was no hit."""
-        return not self._nearest
-
     def _moving(self, located: Located) -> bool:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""
         if not _has_time(located):
             return False
         return self._video or located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
 
-    def add(self, match: Match, located: Located) -> None:
-        """Keep a hit: the nearest per record and kind, of a still also per part; the upright one
-        among equals. Its time is noted.
-        """
-        key, clip = (match.list, match.source, match.entry, match.kind), located.hidden_clip
-        moving = self._moving(located)
-        place = (key, ("clip", clip) if moving else ("part", match.part))
-        known = self._nearest.get(place)
-        if known is None or match.distance < known.distance:
-            self._nearest[place] = match
-        if moving:
-            self._seen.setdefault((key, clip), set()).update(_moments(located))
+    def add(self, hits: Iterable[Match], located: Located) -> None:
+        """Keep the records that a hash of the input reached."""
+        self._hits.append((hits, located))
 
     def add_video(self, match: Match) -> None:
         """Keep a listed video, which says itself when it was seen; there is one for a record."""
-        key = (match.list, match.source, match.entry, match.kind)
-        self._nearest[key, ("part", 0)] = match
+        self._hits.append(([match], None))
 
-    def matches(self) -> list[Match]:
-        """The hits that make a match, nearest first."""
-        return sorted((one for one in self._nearest.values() if one.makes_match), key=_nearness)
+    def told(self) -> Told:
+        """The nearest hit per record and kind, of a still also per part; the upright one among
+        equals. Each time that something was seen is told.
+        """
+        if not self._hits:
+            return Told()
+        nearest: dict[tuple[_Key, _Place], Match] = {}
+        seen: dict[tuple[_Key, int], set[_Moment]] = {}
+        for hits, located in self._hits:
+            clip = 0 if located is None else located.hidden_clip
+            moving = located is not None and self._moving(located)
+            moments = set(_moments(located)) if located is not None and moving else set()
+            for match in hits:
+                key = (match.list, match.source, match.entry, match.kind)
+                part = 0 if located is None else match.part
+                place = (key, ("clip", clip) if moving else ("part", part))
+                known = nearest.get(place)
+                if known is None or match.distance < known.distance:
+                    nearest[place] = match
+                if moving:
+                    seen.setdefault((key, clip), set()).update(moments)
+        order = sorted(nearest.values(), key=_nearness)
+        return Told(
+            tuple(one for one in order if one.makes_match),
+            tuple(one for one in order if not one.makes_match),
+            self._timeline(nearest, seen),
+        )
 
-    def beside(self) -> list[Match]:
-        """The hits that stand beside a match, nearest first."""
-        return sorted((one for one in self._nearest.values() if not one.makes_match), key=_nearness)
-
-    def timeline(self) -> tuple[Appearance, ...]:
-        """When each record was seen, in the order of its first time; empty for a still."""
+    def _timeline(
+        self,
+        nearest: Mapping[tuple[_Key, _Place], Match],
+        seen: Mapping[tuple[_Key, int], set[_Moment]],
+    ) -> tuple[Appearance, ...]:
         told = [
             Appearance(
                 list=match.list,
@@ -84,11 +104,11 @@ class Found:
                 state=match.state,
                 kind=match.kind,
                 distance=match.distance,
-                frames=len(self._seen[key, clip]),
-                spans=self._spans(self._seen[key, clip], clip),
+                frames=len(seen[key, clip]),
+                spans=self._spans(seen[key, clip], clip),
                 part_kind=match.part_kind,
             )
-            for (key, (what, clip)), match in self._nearest.items()
+            for (key, (what, clip)), match in nearest.items()
             if what == "clip"
         ]
         order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry))

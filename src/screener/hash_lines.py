@@ -16,8 +16,7 @@ from screener.screen import Screener
 # a second, 80 characters each.
 _LONGEST = 1 << 22
 
-# Items that are looked up at once. More are no faster, and their results are held until all are
-# there: a hash that ten thousand records have takes some megabytes for each line with it.
+# Items that are looked up at once; more are no faster.
 _TOGETHER = 64
 
 _QUALITY = re.compile("[0-9]{1,3}")
@@ -113,7 +112,7 @@ def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
 def _match_items(engine: Screener, found: list[list[HashLine]]) -> Iterator[Result]:
     names = [item[0].input or f"stdin:{item[0].number}" for item in found]
     hashes = [[line.hash for line in item if line.hash is not None] for item in found]
-    results = engine.match_many(hashes, inputs=names)
+    results = engine.match_each(hashes, inputs=names)
     for item, result in zip(found, results, strict=True):
         bad = next((line for line in item if line.trouble is not None), None)
         if bad is None or result.verdict is Verdict.MATCH:

@@ -5,9 +5,11 @@ exports, the log. A value is shown only where it was asked for.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,9 +21,14 @@ from screener.lists.import_report import COUNTS, FULL, ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import Flood
 from screener.lists.quarantine import NotCompared, SetAside
-from screener.lists.showing import Shown
+from screener.lists.showing import Shown, ShownHash
 from screener.lists.verifying import Verification
 from screener.printable import printable
+
+_ALL = 40  # rows that are all shown; of more, as many as somebody reads
+_SOME = 20
+
+_Told = TypeVar("_Told")
 
 
 def _safe(text: object) -> str:
@@ -115,7 +122,7 @@ def print_verification(console: Console, found: Verification) -> None:
 
 
 def print_entry(console: Console, shown: Shown) -> None:
-    """All that is known of an entry."""
+    """All that is known of an entry; of many hashes, and of many others that hold one, some."""
     console.print(f"{_safe(shown.source)}: {_safe(shown.entry)} is [bold]{shown.state}[/]")
     if shown.said != shown.state:
         console.print(f"  its source says {shown.said}")
@@ -130,13 +137,18 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  its source's time: {_safe(shown.updated)}")
     for name, value in shown.terms.items():
         console.print(f"  terms: {name} {_safe(value)}")
-    for item in shown.hashes:
+    hashes = _few(shown.hashes)
+    for item in hashes:
         quality = "" if item.quality is None else f", quality {item.quality}"
-        why = "" if item.why_not is None else f", not compared: {_safe(item.why_not)}"
         value = "" if item.value is None else f" {item.value}"
-        console.print(f"  {item.kind}{value}{quality}{why}")
-        for source, entry, state in item.also_by:
+        console.print(f"  {item.kind}{value}{quality}{_safe(_why_not(item))}")
+        others = _few(item.also_by)
+        for source, entry, state in others:
             console.print(f"    the same as {_safe(source)}: {_safe(entry)} ({state})")
+        states = (state for *_, state in item.also_by)
+        _print_rest(console, states, len(item.also_by) - len(others), indent=4)
+    kinds = (f"{item.kind}{_why_not(item)}" for item in shown.hashes)
+    _print_rest(console, kinds, len(shown.hashes) - len(hashes), indent=2)
     for one_ in shown.versions:
         until = "now" if one_.until is None else f"generation {one_.until}"
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
@@ -151,24 +163,50 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print("  [yellow]it matches far more often than others of its kind[/]")
 
 
+def _why_not(item: ShownHash) -> str:
+    return "" if item.why_not is None else f", not compared: {item.why_not}"
+
+
 def print_quarantine(
     console: Console, rows: Sequence[SetAside], values: Sequence[NotCompared]
 ) -> None:
-    """Rows set aside, and values not compared."""
+    """Rows set aside, and values not compared: all where they are few, or else some, those first
+    that nobody has released, and how many there are of each trouble.
+    """
     table = Table("row", "file", "line", "source", "why", "release", box=None, pad_edge=False)
-    for row in rows:
-        why = row.reason if row.field is None else f"{row.field}: {row.reason}"
+    shown = _few(sorted(rows, key=lambda row: row.released is not None))
+    for row in shown:
         can = "possible" if row.releasable else "-"
         done = can if row.released is None else f"generation {row.released}"
-        table.add_row(
-            str(row.id), _safe(row.file), str(row.line), _safe(row.source), _safe(why), done
-        )
+        why = _safe(_trouble(row))
+        table.add_row(str(row.id), _safe(row.file), str(row.line), _safe(row.source), why, done)
     console.print(table if rows else "no rows were set aside")
-    for one in values:
-        console.print(
-            f"{_safe(one.source)}: {_safe(one.entry)}: {one.kind} is not compared:"
-            f" {_safe(one.reason)}"
-        )
+    _print_rest(console, map(_trouble, rows), len(rows) - len(shown))
+    shown_values = _few(values)
+    for one in shown_values:
+        console.print(f"{_safe(one.source)}: {_safe(one.entry)}: {_safe(_not_compared(one))}")
+    _print_rest(console, map(_not_compared, values), len(values) - len(shown_values))
+
+
+def _few(several: Sequence[_Told]) -> Sequence[_Told]:
+    return several if len(several) <= _ALL else several[:_SOME]
+
+
+def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: int = 0) -> None:
+    """What is not shown of many, by how many there are of each sort in all."""
+    if hidden:
+        space = " " * indent
+        console.print(f"{space}… and {hidden} more: --json has all. Of each there are:")
+        for sort, number in Counter(sorts).most_common(_SOME):
+            console.print(f"{space}  {number} {_safe(sort)}")
+
+
+def _trouble(row: SetAside) -> str:
+    return row.reason if row.field is None else f"{row.field}: {row.reason}"
+
+
+def _not_compared(one: NotCompared) -> str:
+    return f"{one.kind} is not compared: {one.reason}"
 
 
 def quarantine_json(rows: Sequence[SetAside], values: Sequence[NotCompared]) -> str:

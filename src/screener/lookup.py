@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from screener.found import Found
 from screener.hashed import Hashed
@@ -51,43 +53,69 @@ def look_up(one: HashList, queries: Queries, found: list[Found], policy: Policy)
             offsets, rows, distances = one.search(kind.name, codes, radius=radius)
         if not len(rows):
             continue
-        holders = one.holders(kind.name, rows)
+        distinct, places = np.unique(rows, return_inverse=True)
+        holders = one.holders(kind.name, distinct)
         for query in np.flatnonzero(np.diff(offsets)).tolist():
             number, located = queries.of(int(numbers[query]))
-            for hit in range(int(offsets[query]), int(offsets[query + 1])):
-                for record in holders[hit]:
-                    allowed = reach.radius(record.state, kind)
-                    if int(distances[hit]) > allowed + doubt:
-                        continue
-                    if doubt:
-                        found[number].unsure = True
-                    elif reach.counts(record, kind):
-                        match = _match(one, record, kind, int(distances[hit]), allowed, located)
-                        found[number].add(match, located)
+            span = range(int(offsets[query]), int(offsets[query + 1]))
+            hits = Hits(one.name, kind, reach, located, holders, places, distances, span)
+            if not doubt:
+                found[number].add(hits, located)
+            elif hits.any_within(doubt):
+                found[number].unsure = True
 
 
-def _match(
-    one: HashList,
-    record: Record,
-    kind: HashKind,
-    distance: int,
-    radius: int,
-    located: Located,
-) -> Match:
-    return Match(
-        list=one.name,
-        source=record.source,
-        entry=record.entry,
-        state=str(record.state),
-        kind=kind.name,
-        distance=distance,
-        radius=radius,
-        orientation=located.orientation,
-        region=located.region,
-        part=located.part,
-        part_kind=located.part_kind,
-        time=located.time,
-        category=record.categories,
-        said=None if record.said is None else str(record.said),
-        opinions=record.opinions,
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """What one hash of an input reached in a list. Its matches are made whenever they are gone
+    through: a hash that a hundred thousand records hold has as many.
+
+    `places` (in `holders`, which are the records of each value) and `distances` are those of all
+    hits of a batch, and `span` says which are of this hash.
+    """
+
+    list: str
+    kind: HashKind
+    reach: Reach
+    located: Located
+    holders: Sequence[tuple[Record, ...]]
+    places: NDArray[np.int64]
+    distances: NDArray[np.uint16]
+    span: range
+
+    def any_within(self, doubt: int) -> bool:
+        """Whether a record is no more than so many bits beyond its radius."""
+        return any(
+            int(self.distances[hit]) <= self.reach.radius(record.state, self.kind) + doubt
+            for hit in self.span
+            for record in self.holders[self.places[hit]]
+        )
+
+    def __iter__(self) -> Iterator[Match]:
+        """A Match for each record within its radius whose hash counts."""
+        for hit in self.span:
+            distance = int(self.distances[hit])
+            for record in self.holders[self.places[hit]]:
+                allowed = self.reach.radius(record.state, self.kind)
+                if distance <= allowed and self.reach.counts(record, self.kind):
+                    yield self._match(record, distance, allowed)
+
+    def _match(self, record: Record, distance: int, radius: int) -> Match:
+        located = self.located
+        return Match(
+            list=self.list,
+            source=record.source,
+            entry=record.entry,
+            state=str(record.state),
+            kind=self.kind.name,
+            distance=distance,
+            radius=radius,
+            orientation=located.orientation,
+            region=located.region,
+            part=located.part,
+            part_kind=located.part_kind,
+            time=located.time,
+            category=record.categories,
+            said=None if record.said is None else str(record.said),
+            opinions=record.opinions,
+        )

@@ -82,7 +82,7 @@ def _settings(engine: Screener, cache: HashCache) -> set[str]:
     return {made for made in cache.makings() if serves(made, wanted)}
 
 
-def _decided(engine: Screener, items: list[Hashed]) -> list[Result]:
+def _decided(engine: Screener, items: list[Hashed]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in engine.kinds):
         # A scan would decode nothing, and find nothing wrong there.
         items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -223,19 +224,26 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result line, field by field, as `docs/result.schema.json` describes it."""
-        line = self._found() | _decided_by(self.lists, self.policy, self.versions)
+        line = self._of_input()
+        for name, told in self._told():
+            line[name] = [one.to_dict() for one in told]
+        if self.extra is not None:
+            line["extra"] = self.extra
+        line |= _decided_by(self.lists, self.policy, self.versions)
         if self.seconds is not None:
             line["seconds"] = self.seconds
         return line
 
     def to_json(self) -> str:
         """The result line as JSON, without the line's end."""
-        found = _encode(self._found())[:-1]
+        of_input = _encode(self._of_input())[:-1]
+        told = "".join([f',"{name}":[{_each(some)}]' for name, some in self._told()])
+        extra = "" if self.extra is None else f',"extra":{_encode(self.extra)}'
         decided_by = _decided_by_json(self.lists, self.policy, self.versions)
         seconds = "" if self.seconds is None else f',"seconds":{_encode(self.seconds)}'
-        return f"{found},{decided_by}{seconds}}}"
+        return f"{of_input}{told}{extra},{decided_by}{seconds}}}"
 
-    def _found(self) -> dict[str, Any]:
+    def _of_input(self) -> dict[str, Any]:
         """What the line says of the input itself."""
         line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
         if self.input_bytes is not None:
@@ -245,22 +253,25 @@ class Result:
         if any(self.same):
             line["same"] = list(self.same)
         media = self.media
-        line |= {
+        return line | {
             "bytes": self.bytes,
             "mtime_ns": self.mtime_ns,
             "verdict": str(self.verdict),
             "reason": None if self.reason is None else str(self.reason),
             "media": media and media.to_dict(),
-            "matches": [match.to_dict() for match in self.matches],
-            "beside": [match.to_dict() for match in self.beside],
-            "timeline": [one.to_dict() for one in self.timeline],
         }
-        if self.extra is not None:
-            line["extra"] = self.extra
-        return line
+
+    def _told(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:
+        """What the line says of records, by name and in order."""
+        return (("matches", self.matches), ("beside", self.beside), ("timeline", self.timeline))
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _each(told: Iterable[Match | Appearance]) -> str:
+    """One by one: very many at once would take ten times the memory of their text."""
+    return ",".join([_encode(one.to_dict()) for one in told])
 
 
 def _decided_by(

@@ -225,7 +225,7 @@ class _Scan:
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
         self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
         begin = time.perf_counter()
-        results = self._engine.settle(named)
+        results = list(self._engine.settle(named))
         self._tell("lookup_seconds", time.perf_counter() - begin)
         self._tell("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):

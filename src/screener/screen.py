@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from screener import _core, video_search
 from screener.coverage import Coverage
 from screener.errors import HashError, ListError, MediaError, PolicyError
-from screener.found import Found
+from screener.found import Found, Told
 from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
@@ -117,7 +117,7 @@ class Screener:
         # What can be read once only is hashed surely at once.
         hashed = [(surely if hasattr(one, "read") else sketching).hash(one) for one in given]
         return [
-            self.decide([surely.hash(item)])[0] if result is None else result
+            next(self.decide([surely.hash(item)])) if result is None else result
             for item, result in zip(given, self.settle(hashed), strict=True)
         ]
 
@@ -136,6 +136,14 @@ class Screener:
         frames of a vPDQ are looked up among pictures too, as those of a video are. HashError where
         an item is no list of Hashes, or `inputs` are no names, or not as many.
         """
+        return list(self.match_each(items, inputs=inputs))
+
+    def match_each(
+        self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
+    ) -> Iterator[Result]:
+        """As `match_many`, but each Result is made when it is asked for, so that they need not all
+        be held: one may name a hundred thousand records.
+        """
         located = [
             tuple(part for one in _hashes(item) for part in video_search.located(one))
             for item in items
@@ -152,15 +160,16 @@ class Screener:
         """What makes the hashes that this Screener looks up; it knows no list."""
         return Hasher(self._hashing, self._wanted)
 
-    def decide(self, items: Sequence[Hashed]) -> list[Result]:
-        """Look up what a `hasher` made of several inputs at once; results in the same order.
+    def decide(self, items: Sequence[Hashed]) -> Iterator[Result]:
+        """Look up what a `hasher` made of several inputs at once; results in the same order, each
+        made when it is asked for: of a hash that very many records hold, one Result is large.
 
         RuntimeError where one was made by sketches that do not do.
         """
-        results = [result for result in self.settle(items) if result is not None]
-        if len(results) < len(items):
-            raise RuntimeError("a sketch does not do: hash the item surely")
-        return results
+        for result in self.settle(items):
+            if result is None:
+                raise RuntimeError("a sketch does not do: hash the item surely")
+            yield result
 
     def reached(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
@@ -186,7 +195,7 @@ class Screener:
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
         item = Hashed(name, trouble=MediaError(str(reason), detail))
-        return self._result(item, Found(()), self._states())
+        return self._result(item, Told(), self._states())
 
     def warm(self) -> None:
         """Read the mapped lists once, so that the first lookups find them in memory."""
@@ -206,9 +215,11 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
-    def settle(self, items: Sequence[Hashed]) -> list[Result | None]:
+    def settle(self, items: Sequence[Hashed]) -> Iterator[Result | None]:
         """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
         whether a record matches, or how near it is. It has to be hashed surely.
+
+        All of them are looked up when this returns, and each Result is made when it is asked for.
         """
         found = [Found(item.hashes, video=item.video) for item in items]
         queries = queries_of(items, self.policy)
@@ -221,21 +232,20 @@ class Screener:
                 for number, match in video_search.search(one, items, self.policy):
                     found[number].add_video(match)
         states = self._states()
-        return [
+        return (
             None
             if hits.unsure or self._coverage.hangs_on_doubt(item)
-            else self._result(item, hits, states)
+            else self._result(item, hits.told(), states)
             for item, hits in zip(items, found, strict=True)
-        ]
+        )
 
     def _states(self) -> tuple[ListState, ...]:
         return tuple(
             ListState(one.name, one.generation, one.stamp(), int(one.age_s())) for one in self.lists
         )
 
-    def _result(self, item: Hashed, found: Found, states: tuple[ListState, ...]) -> Result:
-        matches = [] if found.empty else found.matches()
-        verdict, reason, detail = self._coverage.verdict(item, matches)
+    def _result(self, item: Hashed, told: Told, states: tuple[ListState, ...]) -> Result:
+        verdict, reason, detail = self._coverage.verdict(item, told.matches)
         return Result(
             input=item.name.text,
             input_bytes=item.name.raw,
@@ -245,9 +255,9 @@ class Screener:
             reason=reason,
             detail=detail,
             media=item.media,
-            matches=tuple(matches),
-            beside=() if found.empty else tuple(found.beside()),
-            timeline=() if found.empty else found.timeline(),
+            matches=told.matches,
+            beside=told.beside,
+            timeline=told.timeline,
             lists=states,
             policy=self.policy.fingerprint,
             versions=VERSIONS,

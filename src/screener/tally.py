@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +21,12 @@ _ALL = 40
 _SOME = 20
 
 
+class _Line(NamedTuple):
+    input: str | None
+    verdict: Verdict
+    why: str
+
+
 class Tally:
     """Counts the results of a scan, those of an earlier run with them, and keeps the few lines that
     its summary shows.
@@ -30,7 +37,8 @@ class Tally:
         self._verdicts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._extras: Counter[str] = Counter()
-        self._first: list[Result] = []
+        # What is shown of each, and no Result: one may have a hundred thousand matches.
+        self._first: list[_Line] = []
 
     def add(self, result: Result) -> None:
         """Count one result, in the place of what an earlier run said of its input."""
@@ -44,7 +52,7 @@ class Tally:
         few = self.total <= _ALL
         told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
         if few or told:
-            self._first.append(result)
+            self._first.append(_Line(result.input, result.verdict, _why(result)))
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -93,14 +101,13 @@ class Tally:
             console.print(escape(f"{number} of them need an extra: {install(extra)}"))
 
 
-def _result_table(results: Iterable[Result]) -> Table:
+def _result_table(lines: Iterable[_Line]) -> Table:
     table = Table("input", "verdict", "why", box=None, pad_edge=False)
     colours = {Verdict.MATCH: "red", Verdict.NO_MATCH: "green", Verdict.UNSCREENED: "yellow"}
-    for result in results:
-        colour = colours[result.verdict]
-        table.add_row(
-            escape(printable(result.input or "-")), f"[{colour}]{result.verdict}[/]", _why(result)
-        )
+    for one in lines:
+        colour = colours[one.verdict]
+        name = escape(printable(one.input or "-"))
+        table.add_row(name, f"[{colour}]{one.verdict}[/]", one.why)
     return table
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from screener import vpdq
@@ -22,6 +21,7 @@ from screener.hotline.lists import open_list
 from screener.hotline.report import Item
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings, same
+from screener.lists.hashlist import HashList
 from screener.lists.records import why_not_searchable
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -257,13 +257,13 @@ def confirmed_by(case: Case, settings: Settings) -> list[Held]:
     """What trusted lists hold now of the records that the case reached at intake and that are
     confirmed.
     """
-    return [
-        one
-        for folder in settings.trusted
-        for match in case.known
-        if match.list == folder.stem
-        for one in _listed(folder, match)
-    ]
+    found: list[Held] = []
+    for folder in settings.trusted:
+        reached = [match for match in case.known if match.list == folder.stem]
+        if reached:
+            trusted = open_list(folder)  # once: very many records may hold one hash
+            found += [one for match in reached for one in _listed(trusted, match)]
+    return found
 
 
 def _check_known(case: Case, settings: Settings) -> list[Held]:
@@ -280,8 +280,7 @@ def _check_known(case: Case, settings: Settings) -> list[Held]:
     return listed
 
 
-def _listed(folder: Path, match: KnownMatch) -> list[Held]:
-    trusted = open_list(folder)
+def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True, past=False)
     except ListError:  # it is gone since

@@ -11,6 +11,7 @@ from screener.hashing.hash import Hash
 from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
+OPEN: tuple[State, ...] = ("received", "assessed", "notified")  # in which a case may be late
 Outcome = Literal["illegal", "not_illegal"]
 Language = Literal["ar", "fr", "en"]
 

@@ -11,7 +11,7 @@ import json
 import secrets
 import sqlite3
 from base64 import b32encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -154,30 +154,36 @@ def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
     )
 
 
-def references(connection: sqlite3.Connection) -> list[str]:
-    """All cases, in the order in which they came."""
-    return [one for (one,) in connection.execute("SELECT reference FROM cases ORDER BY number")]
+def references(connection: sqlite3.Connection, states: Sequence[State] = ()) -> list[str]:
+    """All cases, or those in some states, in the order in which they came."""
+    which = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
+    rows = connection.execute(f"SELECT reference FROM cases {which} ORDER BY number", states)
+    return [one for (one,) in rows]
 
 
 def statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, Status]]:
     """How every report stands, by the key that its reporter derives; days are those of a zone."""
     found = []
+    began: dict[str, str | None] = {}  # of a case, that thousands may have reported
     for key, case, received, state, withdrawn in connection.execute(
         "SELECT r.status_key, r.in_case, r.received, c.state, r.withdrawn FROM reports r"
         " JOIN cases c ON c.reference = r.in_case"
     ).fetchall():
-        since = withdrawn or _since(connection, case, received)
+        if case not in began:
+            began[case] = _began(connection, case)
+        # Whoever reports what is in its state already hears of no day before the report.
+        since = withdrawn or max(began[case] or received, received)
         days = [moment(one).astimezone(zone).date() for one in (since, received)]
         found.append((key, Status("withdrawn" if withdrawn else state, *days)))
     return found
 
 
-def _since(connection: sqlite3.Connection, case: str, received: str) -> str:
-    """Since when a case is in its state, for a report that came in then."""
+def _began(connection: sqlite3.Connection, case: str) -> str | None:
+    """Since when a case is in its state; None where nothing says so."""
     steps = connection.execute(
         "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
     )
-    return max(latest_run(steps) or received, received)
+    return latest_run(steps)
 
 
 def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:

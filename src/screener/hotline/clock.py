@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from screener.hotline.case import DEADLINE, WARNING_SHARE, Case
+from screener.hotline.case import DEADLINE, OPEN, WARNING_SHARE, Case
 
 Standing = Literal["in_time", "warned", "overdue", "ended"]
 
@@ -16,7 +16,7 @@ def runs(case: Case) -> bool:
     """Whether the clock runs: nobody has removed or refused, the report was not withdrawn, and no
     assessment has found that there is nothing to remove.
     """
-    return case.state in ("received", "assessed", "notified") and case.outcome != "not_illegal"
+    return case.state in OPEN and case.outcome != "not_illegal"
 
 
 def remaining(case: Case, now: datetime) -> timedelta:

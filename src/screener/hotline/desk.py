@@ -26,7 +26,7 @@ from screener.hotline import (
     statuses,
 )
 from screener.hotline.assessing import Basis, Opinion
-from screener.hotline.case import Case, Outcome, State
+from screener.hotline.case import OPEN, Case, Outcome, State
 from screener.hotline.intake import Taken
 from screener.hotline.lists import open_list
 from screener.hotline.notifying import Answers
@@ -102,13 +102,14 @@ class Desk:
     def cases(self, *states: State) -> list[Case]:
         """All cases, or those in some states, in the order in which they came."""
         with database.reading(self.folder) as connection:
-            found = [casebook.find(connection, one) for one in casebook.references(connection)]
-        return [one for one in found if not states or one.state in states]
+            wanted = casebook.references(connection, states)
+            return [casebook.find(connection, one) for one in wanted]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
         """Cases of which the time has passed, or three quarters of it; the most overdue first."""
         now = _now(at)
-        due = [one for one in self.cases() if clock.overdue(one, now) or clock.warned(one, now)]
+        late = (clock.overdue, clock.warned)
+        due = [one for one in self.cases(*OPEN) if any(is_so(one, now) for is_so in late)]
         return sorted(due, key=lambda one: one.due)
 
     def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:

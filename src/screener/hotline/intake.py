@@ -13,7 +13,7 @@ from screener.agreement import Rule
 from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
-from screener.hotline.case import KnownMatch
+from screener.hotline.case import OPEN, KnownMatch
 from screener.hotline.report import Item, Report, Withdrawal, encode
 from screener.hotline.secret import proof
 from screener.hotline.sentence import marked
@@ -25,7 +25,6 @@ from screener.screen import Screener
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed
-OPEN: Final = ("received", "assessed", "notified")
 
 Became = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 

@@ -29,6 +29,8 @@ Distances = npt.NDArray[np.uint16]
 Values = npt.NDArray[np.bytes_]  # of dtype S<size>: compared as bytes, all of one length
 _Answer = tuple[npt.NDArray[Any], ...]  # offsets, rows, and perhaps distances
 
+_BLOCK: Final = 1 << 18  # values looked for at once
+
 NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
 
 
@@ -148,20 +150,19 @@ class Snapshot:
         """
         pieces = []
         for part in range(start, len(self._parts)):
-            values = as_values(values_of(self._parts[part]))
-            if not bool((values[1:] > values[:-1]).all()):
-                raise IndexFileError("an index file is damaged: its values are not in order")
+            values = _in_order(self._parts[part])
             low, high = np.searchsorted(self._removed, self._bases[part : part + 2])
             pieces.append(np.delete(values, self._removed[low:high] - self._bases[part]))
         return merged(pieces, self.size)
 
     def verify(self) -> None:
         """Read all files; IndexFileError if a byte has changed or a value stands in two parts."""
-        for part in self._parts:
+        for number, part in enumerate(self._parts):
             part.verify()
-        total = int(self._bases[-1])
-        if Snapshot(self._parts).live().size != total:
-            raise IndexFileError("an index file is damaged: two hold the same value")
+            values, before = _in_order(part), self._parts[:number]
+            for start in range(0, len(values) if before else 0, _BLOCK):
+                if (Snapshot(before).find(values[start : start + _BLOCK]) >= 0).any():
+                    raise IndexFileError("an index file is damaged: two hold the same value")
 
 
 def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
@@ -197,6 +198,14 @@ def _places(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> tuple[Rows, npt.
 def contains(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which of `what` are in the sorted `where`."""
     return _places(where, what)[1]
+
+
+def _in_order(index: Index) -> Values:
+    """The values of an index that is a part; IndexFileError where they are not in order."""
+    values = as_values(values_of(index))
+    if not bool((values[1:] > values[:-1]).all()):
+        raise IndexFileError("an index file is damaged: its values are not in order")
+    return values
 
 
 def values_of(index: Index) -> Codes:

@@ -68,6 +68,9 @@ class Order:
     fill: Callable[[BinaryIO, Entries, Tally], None] | None = None
 
 
+_NO_MORE: tuple[int, Iterator[Any]] = (0, iter(()))  # no record has that number
+
+
 class Entries:
     """The records of a generation that may go to an audience, to be gone through any number of
     times.
@@ -98,17 +101,18 @@ class Entries:
     def __iter__(self) -> Iterator[Entry]:
         """In the order in which the list came to know them; one at a time in memory."""
         self._begin()
-        rows = self._connection.execute(
-            "SELECT r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since,"
-            " h.kind, h.value, h.quality, h.why_not"
-            " FROM records r LEFT JOIN hashes h ON h.record = r.id"
-            f" WHERE {in_order(self._generation)}"
-            f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
-            tuple(self._sources),
-        )
-        for _, group in groupby(rows, key=itemgetter(0)):
-            some = list(group)
-            _, source, entry, state, categories, text, updated, since, *_ = some[0]
+        hashes = groupby(
+            self._ask("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
+                      " ON h.record = r.id"), key=itemgetter(0)
+        )  # fmt: skip
+        whose, held = next(hashes, _NO_MORE)
+        for record, source, entry, state, categories, text, updated, since in self._ask(
+            "r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since"
+        ):
+            listed: tuple[Listed, ...] = ()
+            if whose == record:
+                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
+                whose, held = next(hashes, _NO_MORE)
             labels = json.loads(text)
             if not self._passes(source, labels):
                 continue
@@ -116,7 +120,7 @@ class Entries:
                 source,
                 entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
                 State(state),
-                tuple(Listed(Hash(KINDS[k], v, q), why) for *_, k, v, q, why in some if k),
+                listed,
                 categories_of(categories),
                 labels,
                 updated,
@@ -124,6 +128,16 @@ class Entries:
             )
             self.matching += made.matching
             yield made
+
+    def _ask(self, columns: str, joined: str = "") -> sqlite3.Cursor:
+        """Of the records in order, or of what is joined to them. Hashes are asked for apart, or the
+        labels of a record would come with each of them.
+        """
+        return self._connection.execute(
+            f"SELECT {columns} FROM records r {joined} WHERE {in_order(self._generation)}"
+            f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
+            tuple(self._sources),
+        )
 
     def _begin(self) -> None:
         self.withheld: Counter[tuple[str, str]] = Counter()

@@ -264,7 +264,7 @@ class HashList(KeptList):
     def verify(self, *, seed: int | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
-        A million codes take some twenty seconds and 300 MB of memory. What is
+        A million codes take some twenty seconds and 100 MB of memory. What is
         wrong is in the `damage` of the answer; ListError where nothing can be read. `seed`, 0 or
         more, draws the queries: a random one unless given.
         """

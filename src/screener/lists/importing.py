@@ -42,8 +42,9 @@ from screener.lists.terms import Terms
 from screener.lists.times import timeless
 from screener.lists.versions import Versions
 
-_BATCH = 5_000  # rows held at once
+_BATCH = 5_000  # entries of which rows are held at once
 _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
+_ROW = 256  # what a row counts for among them, whatever it has
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
@@ -154,19 +155,25 @@ def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator
 
 
 def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
+    """The rows, as many at a time as have so many entries or so many bytes: the further rows of an
+    entry come together, since each batch of them writes all anew that the file said of it before.
+    """
     batch: list[Row | BadRow] = []
+    entries: set[str | int] = set()  # a row without an id is an entry of its own
     held = 0
     for found in reader:
         batch.append(found)
+        held += _ROW
         row = found if isinstance(found, Row) else found.row
+        entries.add(len(batch) if row is None or row.entry is None else row.entry)
         if row is not None:
             for item in row.hashes:
                 held += len(item.value)
             if row.labels:
                 held += sum(map(len, row.labels.values()))
-        if len(batch) == _BATCH or held > _HELD:
+        if len(entries) == _BATCH or held > _HELD:
             yield batch
-            batch, held = [], 0
+            batch, entries, held = [], set(), 0
     if batch:
         yield batch
 

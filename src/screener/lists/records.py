@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import field as field_of  # where a class has a `field` of its own
 from functools import lru_cache, reduce
+from itertools import chain
 from operator import lt
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import ended_since, of_generation
@@ -25,6 +26,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
 COLUMNS = "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since"
+
+_Said = TypeVar("_Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +127,39 @@ def why_not_searchable(item: Hash) -> str | None:
     return None if least <= weight <= kind.bits - least else LOW_INFORMATION
 
 
-def united(first: Row, second: Row) -> Row:
-    """Two rows of one file on the same entry as one: nothing that either says is lost.
+def united(*rows: Row) -> Row:
+    """Rows of one file on the same entry as one: nothing that any of them says is lost.
 
-    The state that weighs most counts: see `_WEIGHT`. A label with two different values keeps both,
-    one a line. The later `updated` stands, but that of a withdrawal is its own.
+    The state that weighs most counts: see `_WEIGHT`. A label with different values keeps them all,
+    one a line. The latest `updated` stands, but that of a withdrawal is its own.
     """
-    withdrawals = [row for row in (first, second) if row.state is State.WITHDRAWN]
-    return first._replace(
-        state=max(first.state, second.state, key=_WEIGHT.index),
-        hashes=(*first.hashes, *second.hashes),
-        categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
-        labels=united_labels(first.labels, second.labels),
-        updated=_withdrawn_at(withdrawals) if withdrawals else later(first.updated, second.updated),
-        damaged=tuple(dict.fromkeys((*first.damaged, *second.damaged))),
+    withdrawals = [row for row in rows if row.state is State.WITHDRAWN]
+    times = dict.fromkeys(row.updated for row in rows)
+    return rows[0]._replace(
+        state=max((row.state for row in rows), key=_WEIGHT.index),
+        hashes=tuple(chain.from_iterable(row.hashes for row in rows)),
+        categories=_each_once(row.categories for row in rows),
+        labels=united_labels(row.labels for row in rows),
+        updated=_withdrawn_at(withdrawals) if withdrawals else reduce(later, times),
+        damaged=_each_once(row.damaged for row in rows),
     )
 
 
-def united_labels(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
-    """The labels of two rows as those of one: see `united`."""
-    labels = dict(first)
-    for name, value in second.items():
-        have = labels.get(name, "")
-        # Line by line, since either may have several already.
-        known = have.split("\n")
-        new = [line for line in value.split("\n") if line not in known]
-        labels[name] = "\n".join((have, *new)) if have else value
-    return labels
+def united_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The labels of rows as those of one: see `united`."""
+    lines: dict[str, list[str]] = {}
+    known: dict[str, set[str]] = {}
+    for labels in several:
+        for name, value in labels.items():
+            # Line by line, since each may have several already.
+            said = value.split("\n")
+            have = lines.get(name)
+            if have is None or have == [""]:
+                lines[name], known[name] = said, set(said)
+            else:
+                have += [line for line in said if line not in known[name]]
+                known[name].update(said)
+    return {name: "\n".join(of_label) for name, of_label in lines.items()}
 
 
 def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
@@ -160,6 +169,10 @@ def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
     times = [row.updated for row in withdrawals]
     without = list(filter(timeless, times))
     return max(without, key=lambda said: said or "") if without else reduce(later, times)
+
+
+def _each_once(several: Iterable[tuple[_Said, ...]]) -> tuple[_Said, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(several)))
 
 
 # What a source says of one entry in several rows of a file: the state that weighs most counts. A
@@ -197,10 +210,9 @@ def version_of(row: Row) -> Version:
     hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
     categories = _categories_text(row.categories)
     labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
-    said = f"{row.state}\0{categories}\0{labels}\0{row.updated}"
-    for item in hashes:
-        said += f"\0{item.kind.name}\0{item.quality}\0{item.value.hex()}"
-    fingerprint = hashlib.blake2b(said.encode(), digest_size=16).digest()
+    said = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
+    said += [f"{item.kind.name}\0{item.quality}\0{item.value.hex()}" for item in hashes]
+    fingerprint = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
     why_not = tuple(map(why_not_searchable, hashes))
     return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
 

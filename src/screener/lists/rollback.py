@@ -211,7 +211,7 @@ def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> No
 def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, str]) -> None:
     """Hold a version that is brought back to what the one that was taken back was held to."""
     held = stored_labels(connection, record)
-    both = united_labels(held, bound)
+    both = united_labels([held, bound])
     if terms.of_labels(both) != terms.of_labels(held):
         relabel(connection, record, both)
 

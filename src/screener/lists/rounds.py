@@ -18,6 +18,7 @@ def rounds(rows: Iterable[Row]) -> list[dict[str, Row]]:
     first: dict[str, Row] = {}
     found = [first]
     last: dict[str, int] = {}  # the last round that has an entry, where it is not the first
+    further: dict[tuple[int, str], list[Row]] = {}  # of a round and an entry, united at the end
     for row in rows:
         entry = row.entry or derived_entry(row.hashes)
         if entry not in first:
@@ -26,12 +27,14 @@ def rounds(rows: Iterable[Row]) -> list[dict[str, Row]]:
         at = last.get(entry, 0)
         have = found[at][entry]
         if _beside(have, row):
-            found[at][entry] = united(have, row)
+            further.setdefault((at, entry), []).append(row)
             continue
         last[entry] = at + 1
         if len(found) == at + 1:
             found.append({})
         found[at + 1][entry] = row
+    for (at, entry), others in further.items():
+        found[at][entry] = united(found[at][entry], *others)
     return found
 
 

@@ -10,16 +10,19 @@ never touched, but for vPDQ, whose text says less than its value; the tally says
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from typing import TextIO
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists import terms
 from screener.lists.formats.cells import cleaned, looks_like_a_value
 from screener.lists.formats.csv_rows import MOST_LINES
 from screener.lists.formats.neutral_csv import has_meaning
 from screener.lists.formats.writers.entry import Entry, Tally, Wants
 
 NAME = "csv"
+_SHORT = 10_000  # characters of labels
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -34,6 +37,9 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
     fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
     heads = {label: _head(label) for label in labels}
+    binding = {
+        name for label, name in heads.items() if terms.field_of(label) or terms.field_of(name)
+    }
     # As the reader sees them: two that are one there share a column.
     names = list(dict.fromkeys(heads.values()))
     rows = csv.DictWriter(out, [*fixed, *names], restval="", lineterminator="\n")
@@ -43,6 +49,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
         labelled = _labelled(entry, heads, tally)
         for row in _rows(entry, hashes):
             rows.writerow(row | {name: _guarded(text) for name, text in labelled.items()})
+            labelled = _again(labelled, binding)
         tally.wrote(entry, hashes)
 
 
@@ -75,6 +82,15 @@ def _labelled(entry: Entry, heads: Mapping[str, str], tally: Tally) -> dict[str,
     return found
 
 
+def _again(labelled: dict[str, str], binding: Container[str]) -> dict[str, str]:
+    """What each further row of an entry says again of its labels: all, as long as they are short,
+    or else what binds it. The rows are read back as one, and there may be a label for each of them.
+    """
+    if sum(map(len, labelled.values())) <= _SHORT:
+        return labelled
+    return {name: text for name, text in labelled.items() if name in binding}
+
+
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
     """The kinds and labels that there are, kinds in their fixed order."""
     kinds: set[str] = set()
@@ -89,20 +105,21 @@ def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
 def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
     """The rows of an entry: one, unless it has two hashes of a kind or two categories."""
     rows: list[dict[str, str]] = [{}]
+    filled: Counter[str] = Counter()  # how many rows, the first ones, have a kind or a category
 
-    def put(cells: dict[str, str]) -> None:
-        for row in rows:
-            if not row.keys() & cells.keys():
-                row |= cells
-                return
-        rows.append(cells)
+    def put(name: str, cells: dict[str, str]) -> None:
+        if filled[name] == len(rows):
+            rows.append({})
+        rows[filled[name]] |= cells
+        filled[name] += 1
 
     for item in hashes:
         name = item.kind.name
-        quality = "" if item.quality is None else str(item.quality)
-        put({name: item.text} | ({f"{name}_quality": quality} if quality else {}))
+        quality = {} if item.quality is None else {f"{name}_quality": str(item.quality)}
+        put(name, {name: item.text} | quality)
     for category in entry.categories:
-        put({"category": _guarded(category.code), "category_scheme": _guarded(category.scheme)})
+        code, scheme = _guarded(category.code), _guarded(category.scheme)
+        put("category", {"category": code, "category_scheme": scheme})
     # An import sets a row without a hash aside, so a further category has the first hash again.
     first = {key: cell for key, cell in rows[0].items() if not key.startswith("category")}
     rows = [row if row.keys() - {"category", "category_scheme"} else first | row for row in rows]
