@@ -27,8 +27,9 @@ def pdq(pixels: np.ndarray) -> tuple[str, int]:
 
 
 def outcome(path: Path) -> dict[str, object]:
-    """What became of one file: frames given, the first one's PDQ, reason, seconds
-    of computing."""
+    """What became of one file: its own frames that were given, the first one's PDQ, reason, and
+    seconds of computing.
+    """
     started = time.process_time()  # the machine may be busy with something else
     told: dict[str, object] = {"frames": 0, "pdq": None, "media": None, "reason": None}
     frames = 0
@@ -36,7 +37,7 @@ def outcome(path: Path) -> dict[str, object]:
         picture = image.open(path.read_bytes())
         told["media"] = [picture.media.type, picture.media.width, picture.media.height]
         for frame in picture.frames():
-            frames += 1
+            frames += frame.part_kind == "frame"
             if frame.part == 0 and frame.pixels.size < 4_000_000:
                 told["pdq"] = pdq(frame.pixels)
     except MediaError as error:

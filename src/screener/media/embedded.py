@@ -22,6 +22,9 @@ _LEAST = 64  # bytes; nothing that is shorter is a picture
 _PHOTOSHOP = (1033, 1036)  # the numbers of Photoshop's resources that are thumbnails
 _PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
 _COMPRESSION = 259  # a tag of a thumbnail's directory
+# Documents in which the files of pictures stand as they are.
+_DOCUMENTS = ("application/pdf", "application/postscript", "application/x-ole-storage")
+_TIMES = 16  # the bytes of one: so many of what looks like pictures in it are read
 _ARCHIVES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
 # What a zip tells of a member, before the name: with what it can be unpacked and how it is packed,
 # of which there are few ways, how long the name is, and the name's first letter.
@@ -64,11 +67,31 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
     behind = headers.behind(data, 0)
     for start, end in appended(data, behind):
         if start not in known:
-            clip = sniff(data[start : start + _HEAD]) in CONTAINERS
-            yield Embedded("appended", data[start:end], clip)
+            yield _appended(data, start, end)
     archive = None if behind is None else archive_in(data, behind)
     if archive is not None:
         yield Embedded("appended", data[archive:])
+
+
+def within(data: bytes) -> Iterator[Embedded]:
+    """The pictures and clips in a document, or in a picture's file, that cannot be opened itself:
+    of a scanned PDF the pages, of a raw file the previews.
+    """
+    mime = sniff(data) or ""
+    if mime not in _DOCUMENTS and not mime.startswith("image/"):
+        return
+    left = _TIMES * len(data)
+    # What is packed may have the letters of a beginning, and the end of the next picture.
+    for start, end in appended(data, 1, overlapping=True):
+        left -= end - start
+        if left < 0:
+            return
+        yield _appended(data, start, end)
+
+
+def _appended(data: bytes, start: int, end: int) -> Embedded:
+    clip = sniff(data[start : start + _HEAD]) in CONTAINERS
+    return Embedded("appended", data[start:end], clip)
 
 
 def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
@@ -123,9 +146,12 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
+def appended(
+    data: bytes, at: int | None, *, overlapping: bool = False
+) -> Iterator[tuple[int, int]]:
     """Where the files of pictures and videos begin and end from a place on, as behind the end of a
-    picture; none where that is not known.
+    picture; none where that is not known. One that begins within another is left out, unless they
+    may be `overlapping`; what has no end that can be found goes to that of the data.
     """
     places = dict.fromkeys(headers.SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
@@ -140,7 +166,7 @@ def appended(data: bytes, at: int | None) -> Iterator[tuple[int, int]]:
             at = start + 1
             continue
         yield start, headers.end(data, start) or len(data)
-        at = headers.behind(data, start) or len(data)
+        at = start + 1 if overlapping else headers.behind(data, start) or len(data)
 
 
 def archive_in(data: bytes, at: int) -> int | None:

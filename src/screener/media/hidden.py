@@ -23,18 +23,22 @@ Clips = Callable[[bytes], Picture]
 """How a clip that is hidden in a file is opened."""
 
 
-def frames(found: Iterable[Embedded], limits: Limits, clips: Clips | None) -> Iterator[Frame]:
+def frames(
+    found: Iterable[Embedded], limits: Limits, clips: Clips | None, *, alone: bool = False
+) -> Iterator[Frame]:
     """The frames of what was found hidden in a file, as far as they decode; their parts are
-    counted from 0, and those that have times have tracks, counted from 1.
+    counted from 0, and those that have times have tracks, counted from 1. Where the file has no
+    picture beside, they are looked at `alone`, as many as a file may have of its own.
 
     What is broken or cut is no trouble of the file, whose own pictures may be sound. What is over
     a limit is, and what is of a kind that cannot be decoded: there is a picture, and nobody has
     looked at it.
     """
-    budget, over, part, track = sequence.Budget(limits, factor=1), None, 0, 0
+    budget = sequence.Budget(limits) if alone else sequence.Budget(limits, factor=1)
+    most, over, part, track = limits.frames if alone else _HIDDEN, None, 0, 0
     for number, one in enumerate(found):
-        if number >= _HIDDEN:
-            raise MediaError("too_large", f"more than {_HIDDEN} pictures hidden in the file")
+        if number >= most:
+            raise MediaError("too_large", f"more than {most} pictures hidden in the file")
         part_before, track_before = part, track
         try:
             for frame in _of_clip(one, clips) if one.clip else _of_picture(one, limits, budget):

@@ -6,7 +6,6 @@ from `Picture.frames`, one at a time, through the pixel pipeline of `media.pixel
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from PIL import Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence, tiff
 from screener.media.decoded import decoded
-from screener.media.embedded import Embedded, embedded
+from screener.media.embedded import Embedded, embedded, within
 from screener.media.hidden import Clips
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -94,7 +93,7 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
     try:
         image = decoder.open_image(data)
     except MediaError as error:
-        return _open_stand_ins(data, limits, error.alone())
+        return _open_within(data, limits, clips, error.alone())
     count = sequence.count(image, data, limits)
     if count == 1 or image.format != "TIFF":  # of which a page over the limit hides no other
         check_pixels(image.width, image.height, limits)
@@ -109,26 +108,36 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
     return Picture(media, decode)
 
 
-def _open_stand_ins(data: bytes, limits: Limits, wrong: MediaError) -> Picture:
-    """The JPEGs that stand in for the pictures of a TIFF of which none can be opened, as in some
-    raw files; their walk ends with what is wrong with that. Raises it where there are none.
+def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaError) -> Picture:
+    """What stands in a file that cannot be opened: the JPEGs in place of the pictures of a TIFF, as
+    in some raw files, or whole files, as in a PDF. Their walk ends with what is wrong with the
+    file, which is raised at once where there are none.
     """
-    for jpeg in tiff.jpegs(data, stop=limits.frames):
-        with contextlib.suppress(MediaError):
-            image = decoder.open_image(jpeg)
-            break
-    else:
+
+    mime = sniff(data)
+
+    def found() -> Iterator[Embedded]:
+        if mime == "image/tiff":
+            for jpeg in tiff.jpegs(data, stop=limits.frames):
+                yield Embedded("thumbnail", jpeg)
+        elif wrong.reason == "unsupported":
+            yield from within(data)
+
+    if next(found(), None) is None:
         raise wrong
     count = len(tiff.directories(data, stop=limits.frames + 1))
 
     def decode() -> Iterator[Frame]:
-        found = (Embedded("thumbnail", jpeg) for jpeg in tiff.jpegs(data, stop=limits.frames))
-        for frame in hidden.frames(found, limits, None):
-            yield replace(frame, part=count + frame.part)
-            del frame
+        try:
+            for frame in hidden.frames(found(), limits, clips, alone=True):
+                yield replace(frame, part=count + frame.part)
+                del frame
+        except MediaError as error:
+            if isinstance(error, ShortOfMemory):
+                raise  # what another process finds does not hang on it
         raise wrong.alone()
 
-    return Picture(Media("image/tiff", *_shown_size(image), count), decode)
+    return Picture(Media(mime, 0, 0, count), decode)
 
 
 def _shown_size(image: Image.Image) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Picture:
         Pictures hidden in the file come last, before the error if there is one: docs/pixels.md.
         """
         for frame in self._decode():
-            if frame.part == 0:
+            if frame.part == 0 and frame.part_kind == "frame":
                 height, width = frame.pixels.shape[:2]
                 if (width, height) != (self.media.width, self.media.height):
                     self.media = replace(self.media, width=width, height=height)
