@@ -16,6 +16,7 @@ from PIL import IcoImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import direct, icons, png, tiff
+from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
@@ -62,6 +63,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     try:
         for name in _formats():
             factory, accept = Image.OPEN[name]
+            factory = Png if name == Png.format else factory
             try:
                 verdict = accept is None or accept(data[:16])
                 if not verdict or isinstance(verdict, str):  # a text: built without this format
