@@ -31,6 +31,8 @@ class Kind(NamedTuple):
 KINDS = {
     "1 bit": Kind(1, 0),
     "1 bit, one clear": Kind(1, 0, clear=b"\0\1"),
+    "2 bits, one clear": Kind(2, 0, clear=b"\0\1"),
+    "4 bits, one clear": Kind(4, 0, clear=b"\0\6"),
     "grey": Kind(8, 0),
     "grey, one clear": Kind(8, 0, clear=b"\0\x60"),
     "deep grey": Kind(16, 0),
@@ -68,7 +70,11 @@ def chunk(name, body):
 def packed(kind, samples):
     """The data of a frame, its rows without a filter."""
     rows = samples.reshape(len(samples), -1)
-    rows = np.packbits(rows, axis=1) if kind.bits == 1 else rows.astype(f">u{kind.bits // 8}")
+    if kind.bits < 8:
+        each = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., -kind.bits :]
+        rows = np.packbits(each.reshape(len(rows), -1), axis=1)
+    else:
+        rows = rows.astype(f">u{kind.bits // 8}")
     return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
 
 

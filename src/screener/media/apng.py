@@ -43,6 +43,7 @@ class Png(PngImagePlugin.PngImageFile):
         """
         if not self.is_animated or not self.tile or self.png is None:
             return super().load()
+        pixels.mend(self)
         canvas = None if self._im is None else self._new(self.im)
         tile = self.tile[0]
         self._box = left, top, right, bottom = tile.extents or (0, 0, *self.size)
