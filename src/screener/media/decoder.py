@@ -21,10 +21,14 @@ from screener.media.failure import failure, unidentified
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
+from screener.media.tga import Tga
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
+
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"PNG": Png, "TGA": Tga}
+"""What opens a format in place of Pillow's own."""
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
 # give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
@@ -63,7 +67,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     try:
         for name in _formats():
             factory, accept = Image.OPEN[name]
-            factory = Png if name == Png.format else factory
+            factory = _OURS.get(name, factory)
             try:
                 verdict = accept is None or accept(data[:16])
                 if not verdict or isinstance(verdict, str):  # a text: built without this format
