@@ -17,7 +17,7 @@ from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
-from screener.media import decoder, headers, tiff
+from screener.media import decoder, failure, headers, tiff
 from screener.media.embedded import appended, embedded
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
@@ -320,7 +320,7 @@ def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_told(monkeypatch, 
     assert [one[:2] for one in found] == [(0, "frame"), (1, "appended")]
 
     avif = saved(scene(31), "AVIF")
-    monkeypatch.setattr(decoder.features, "check", lambda name: name != "avif")
+    monkeypatch.setattr(failure.features, "check", lambda name: name != "avif")
     monkeypatch.setitem(Image.OPEN, "AVIF", (None, lambda _: "built without"))
     assert parts(host + avif)[1] == "unsupported"
     assert parts(host + avif[:32] + bytes(900))[1] is None

@@ -23,7 +23,7 @@ from PIL import Image
 from screener import Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import decoder, heif
+from screener.media import decoder, failure, heif
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 from screener.summary import Summary
@@ -248,7 +248,7 @@ def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
         scene(50).save(out, format)
         refusing = (Image.OPEN[format][0], lambda prefix: "built without it")
         monkeypatch.setitem(Image.OPEN, format, refusing)
-        monkeypatch.setattr(decoder.features, "check", lambda name: False)
+        monkeypatch.setattr(failure.features, "check", lambda name: False)
         with pytest.raises(MediaError, match=r"unsupported.*built without"):
             open_picture(out.getvalue())
 
@@ -263,8 +263,8 @@ def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
 
     refusing = (Image.OPEN["AVIF"][0], lambda prefix: "built without it")
     monkeypatch.setitem(Image.OPEN, "AVIF", refusing)
-    monkeypatch.setattr(decoder.features, "check", lambda name: False)
-    monkeypatch.setattr(decoder, "import_module", full)
+    monkeypatch.setattr(failure.features, "check", lambda name: False)
+    monkeypatch.setattr(failure, "import_module", full)
     with pytest.raises(MediaError, match=r"too_large.*memory"):
         open_picture(out.getvalue())
 

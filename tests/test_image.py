@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 
 from screener.errors import HashError, MediaError, ShortOfMemory
-from screener.media import decoder, sequence
+from screener.media import decoder, failure, sequence
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 from screener.media.picture import Frame, Media
@@ -864,15 +864,15 @@ def test_interrupts_pass(fake: list[BaseException]) -> None:
 def test_a_webp_that_lacks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """WebP's decoder says one thing for every trouble: too_large where its canvas has no room."""
     said, data = OSError("could not create decoder object"), FILES["image/webp"]()
-    assert decoder.failure(said, data, "").reason == "undecodable"
+    assert failure.failure(said, data, "").reason == "undecodable"
 
     def full(size: int) -> bytearray:
         assert size >= 120 * 90 * 8
         raise MemoryError
 
-    monkeypatch.setattr(decoder, "bytearray", full, raising=False)
-    assert decoder.failure(said, data, "").reason == "too_large"
-    assert decoder.failure(said, data[:-9], "").reason == "truncated"
+    monkeypatch.setattr(failure, "bytearray", full, raising=False)
+    assert failure.failure(said, data, "").reason == "too_large"
+    assert failure.failure(said, data[:-9], "").reason == "truncated"
 
 
 def test_threads_share_nothing() -> None:

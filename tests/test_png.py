@@ -82,6 +82,23 @@ def test_a_text_changes_no_frame_of_an_animation(scene, name):
         assert all(map(np.array_equal, found, expected)), before
 
 
+@pytest.mark.parametrize("clear", [0, 1, -1])
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_the_one_clear_grey_of_few_bits_is_clear(bits, clear):
+    """It is told in the bits that a sample has, and Pillow reads them as 8."""
+    samples = np.arange(16, dtype=np.uint8).reshape(2, 8) % (1 << bits)
+    clear %= 1 << bits
+    each = np.unpackbits(samples[..., None], axis=2)[..., -bits:].reshape(2, -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(each, axis=1))
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 8, 2, bits, 0, 0, 0, 0))
+    data += chunk(b"tRNS", struct.pack(">H", clear)) + chunk(b"IDAT", zlib.compress(rows))
+
+    (frame,) = open_picture(data + chunk(b"IEND", b"")).frames()
+
+    wanted = np.where(samples == clear, 255, samples * (255 // ((1 << bits) - 1)))
+    assert np.array_equal(frame.pixels, wanted)
+
+
 def test_a_broken_picture_is_as_broken_as_before(scene):
     """What is wrong with the pixels is told, and what there is of them is given."""
     plain = saved(scene(3, (90, 60)))

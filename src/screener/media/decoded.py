@@ -12,6 +12,7 @@ from PIL import GifImagePlugin, Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, gif, headers, jpeg2000, missing, pixels, png
 from screener.media.canvas import Canvas
+from screener.media.failure import failure
 
 
 def decoded(
@@ -40,7 +41,7 @@ def decoded(
                 short = MediaError("unsupported", f"image/jp2: deep colours, and {what}")
         return _upright(image, canvas, turn), short
     except Exception as error:
-        trouble = decoder.failure(error, data, "pixels cannot be decoded", image.size)
+        trouble = failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
     if image.format == "PNG" and (bare := png.bare(data)) is not None:
@@ -49,12 +50,12 @@ def decoded(
         try:
             again = at(decoder.open_image(bare), bare, part)
         except Exception as error:
-            return None, decoder.failure(error, data, "pixels cannot be decoded", image.size)
+            return None, failure(error, data, "pixels cannot be decoded", image.size)
         return decoded(again, bare, part=part, alone=alone)
     try:
         return _rest(image, canvas, turn, data, part), trouble
     except MemoryError as error:
-        return None, decoder.failure(error, data, "pixels cannot be decoded", image.size)
+        return None, failure(error, data, "pixels cannot be decoded", image.size)
 
 
 def _rest(

@@ -1,57 +1,38 @@
-"""Pillow, held at arm's length: what opens and loads a file, and what went wrong in our words.
+"""Pillow, held at arm's length: what opens a file and loads its frames.
 
 Plugins are asked directly, through Pillow's registry, instead of through `Image.open`: that
 checks sizes against a limit of the whole process, which belongs to the program that imports
-us, and may warn. Nothing here changes that program's Pillow or its warnings, and no text of an
-error repeats what Pillow said, since that may quote the file.
+us, and may warn. Nothing here changes that program's Pillow or its warnings.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from PIL import IcoImagePlugin, Image, ImageFile, features
+from PIL import IcoImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.extras import needed
-from screener.media import direct, headers, icons, png, tiff
+from screener.media import direct, icons, png, tiff
+from screener.media.apng import Png
+from screener.media.failure import failure, unidentified
 from screener.media.pixels import Pixels, orientation
-from screener.media.sniff import decodable, sniff
+from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
+from screener.media.tga import Tga
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
-_HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
-
-# What the system says where a library, or memory for its own, does not fit the process any more.
-_NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
-
-# What Pillow decodes where it was built so, by the name of the feature.
-_IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
-
-# What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
-_ROOM = {"image/jpeg": 8, "image/tiff": 5, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
-_ROOM |= dict.fromkeys(_HEIF, 5)
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"PNG": Png, "TGA": Tga}
+"""What opens a format in place of Pillow's own."""
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
 # give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
 _AT_ONCE = 1 << 40
-
-_SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
-_NOT_OURS = (
-    "unsupported",
-    "not supported",
-    "cannot handle",
-    "not installed",
-    "unknown pixel mode",
-    "unknown pcx mode",
-)
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
@@ -75,7 +56,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
     mime = sniff(data)
-    if mime in _HEIF and (image := _open_heif(data)) is not None:
+    if mime in HEIF and (image := _open_heif(data)) is not None:
         return image
     if mime == "image/tiff":
         return _open_tiff(data)
@@ -86,6 +67,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     try:
         for name in _formats():
             factory, accept = Image.OPEN[name]
+            factory = _OURS.get(name, factory)
             try:
                 verdict = accept is None or accept(data[:16])
                 if not verdict or isinstance(verdict, str):  # a text: built without this format
@@ -101,7 +83,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
                     cause = error
             except Exception as error:
                 raise failure(error, data, "cannot be opened") from None
-        raise _unidentified(data, cause, refused)
+        raise unidentified(data, cause, refused)
     finally:
         cause = None  # its calls hold what calls them: this, with the file, would stay with it
 
@@ -161,38 +143,6 @@ def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixel
     except ImportError:  # a plugin of the program's
         return None
     return heif.decoded(data, number)
-
-
-def failure(
-    error: BaseException, data: bytes, what: str, size: tuple[int, int] = (0, 0)
-) -> MediaError:
-    """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
-    and height where they are known. There are no `data` of a Pillow image.
-    """
-    known = sniff(data)
-    mime = known or "the image"
-    text = str(error).lower()
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return MediaError("too_large", f"{mime}: more pixels than Pillow's MAX_IMAGE_PIXELS allows")
-    no_room = any(word in text for word in _NO_ROOM)
-    if isinstance(error, MemoryError) or no_room or _starved(mime, data, size):
-        return ShortOfMemory(f"{mime}: not enough memory to decode it")
-    if isinstance(error, Warning):
-        return MediaError("undecodable", f"{mime}: Pillow warns, and warnings are errors here")
-    cause = error.__cause__ or error
-    if (
-        isinstance(cause, (EOFError, struct.error, IndexError))
-        or any(word in text for word in _SHORT)
-        or headers.cut_short(data)
-    ):
-        return MediaError("truncated", f"{mime}: the data ends too early")
-    # Pillow takes a few types for others, which fail then.
-    taken = known is not None and not decodable(known)
-    if taken or isinstance(error, NotImplementedError) or any(word in text for word in _NOT_OURS):
-        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
-    if not data:  # an image of the caller's
-        what += "; a Pillow image is given while it is open, or loaded"
-    return MediaError("undecodable", f"{mime}: {what} ({type(error).__name__})")
 
 
 def unturned(image: ImageFile.ImageFile) -> int:
@@ -268,55 +218,6 @@ def _formats() -> Iterator[str]:
     yield from [name for name in Image.ID if name not in known]
 
 
-def _starved(mime: str, data: bytes, size: tuple[int, int]) -> bool:
-    """Whether there is less room than decoding takes: of that, many decoders say what they say of a
-    broken file.
-    """
-    if headers.cut_short(data):
-        return False
-    width, height = size if any(size) else headers.largest(data)
-    try:
-        bytearray(_ROOM.get(mime, 0) * width * height)  # the system gives no pages yet
-    except MemoryError:
-        return True
-    return False
-
-
-def _has_no_room(module: str) -> bool:
-    """Whether a library is there, and the memory to load it is not."""
-    try:
-        import_module(module)
-    except ImportError as error:
-        return any(word in str(error).lower() for word in _NO_ROOM)
-    return False
-
-
 def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
     stub = isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)
     return stub or name in _REFUSED
-
-
-def _is_photoshop_of_8_bits(data: bytes) -> bool:
-    """Whether a Photoshop file is of the first version, which a large one is not, and of samples of
-    so many bits at most.
-    """
-    version, depth = data[4:6], data[22:24]
-    return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))
-
-
-def _unidentified(data: bytes, cause: BaseException | None, refused: str | None) -> MediaError:
-    mime = sniff(data)
-    if refused is not None:
-        return MediaError("unsupported", f"{mime or refused} is not decoded")
-    if mime in _HEIF:
-        return MediaError("unsupported", f"{mime} needs {needed('heif')}")
-    if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
-        if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
-            return ShortOfMemory(f"{mime}: not enough memory to load its decoder")
-        what = "this Pillow was built without it; its wheels of 11.3 and later have it"
-        return MediaError("unsupported", f"{mime}: {what}")
-    if mime == "image/vnd.adobe.photoshop" and not _is_photoshop_of_8_bits(data):
-        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
-    if decodable(mime):
-        return failure(cause or SyntaxError(), data, "cannot be opened")
-    return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")

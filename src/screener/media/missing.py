@@ -40,14 +40,16 @@ def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool
     """Whether a frame that was loaded, and is not turned yet, has rows that its data do not have,
     or is coarser than it is said to be.
 
-    Told of JPEGs without arithmetic coding, and of PNGs without animation.
+    Told of JPEGs without arithmetic coding, and of the first frame of a PNG.
     """
     if image.format in ("JPEG", "MPO"):
         start = getattr(image, "offset", 0)
         return jpeg_ends_early(data, start, flat=_is_flat(image))
     if image.format == "PNG" and part == 0:
-        # What is not decoded is nothing but zeros.
-        return png.ends_early(data, dark=not any(most for _, most in _last_row(image)))
+        # What is not decoded is nothing but zeros, but where a frame of several was laid.
+        several = getattr(image, "n_frames", 1) > 1
+        dark = several or not any(most for _, most in _last_row(image))
+        return png.ends_early(data, dark=dark)
     return False
 
 

@@ -68,14 +68,14 @@ def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
     image.load()
     if image.mode in _DEEP:
         kind = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
-        bands = partial(_image_bands, image, kind)
+        bands = partial(_value_bands, image, kind)
         grey = _scaled(bands, (image.height, image.width), _clear(image))
         return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return _copied(image, memory)
     bare = _is_all_clear(image)
     pixels: Pixels | None = None
-    for rows, band in _bands(image):
+    for rows, band in image_bands(image):
         part = _eight_bit(band.convert(band.mode[:-1]) if bare else band)
         if pixels is None:
             pixels = _room((image.height, *part.shape[1:]), memory)
@@ -171,18 +171,18 @@ def _rows(width: int, height: int) -> Iterator[slice]:
         yield slice(top, min(top + step, height))
 
 
-def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+def image_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """The image in bands of rows; one that is small comes whole, without a copy."""
     for rows in _rows(*image.size):
         whole = rows == slice(0, image.height)
         yield rows, image if whole else image.crop((0, rows.start, image.width, rows.stop))
 
 
-def _image_bands(
+def _value_bands(
     image: Image.Image, kind: type[np.uint32] | None
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
     """The values in bands of rows, whose bytes are numbers of another kind if one is given."""
-    for rows, band in _bands(image):
+    for rows, band in image_bands(image):
         yield rows, np.asarray(band).view(kind) if kind else np.asarray(band)
 
 
@@ -197,7 +197,7 @@ def _is_all_clear(image: Image.Image) -> bool:
     and systems show such bitmaps and icons as if they had none.
     """
     return image.mode in ("LA", "RGBA") and not any(
-        band.getchannel("A").getextrema()[1] for _, band in _bands(image)
+        band.getchannel("A").getextrema()[1] for _, band in image_bands(image)
     )
 
 

@@ -38,6 +38,8 @@ _PASSES = (
 )
 _PIECE = 1 << 16
 
+_MOST = {"1": 1, "L;2": 3, "L;4": 15}  # what a grey sample has of so few bits
+
 
 def bare(data: bytes) -> bytes | None:
     """A PNG with the chunks that make its pixels and turn them; None where it has no others."""
@@ -69,14 +71,16 @@ def is_animated(data: bytes) -> bool:
 
 
 def mend(image: Image.Image) -> None:
-    """Have the one colour that is clear told in the 8 bits a channel in which Pillow reads colours
-    of 16, before they are loaded.
+    """Have the one colour that is clear told in the 8 bits a channel in which Pillow reads samples
+    of more, and of fewer, before they are loaded.
     """
     if not isinstance(image, PngImagePlugin.PngImageFile) or not image.tile:
         return
-    clear = image.info.get("transparency")
-    if image.tile[0].args == "RGB;16B" and isinstance(clear, tuple) and max(clear) > 255:
+    clear, raw = image.info.get("transparency"), image.tile[0].args
+    if raw == "RGB;16B" and isinstance(clear, tuple) and max(clear) > 255:
         image.info["transparency"] = tuple(channel >> 8 for channel in clear)
+    elif raw in _MOST and isinstance(clear, int) and clear <= _MOST[raw]:
+        image.info["transparency"] = clear * 255 // _MOST[raw]
 
 
 def has_more_frames(data: bytes) -> bool:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, items, jpeg2000, photoshop, pixels, png, tiff
+from screener.media import headers, items, jpeg2000, photoshop, pixels, png, tiff
 from screener.media.decoded import at, decoded
+from screener.media.failure import failure
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
 
@@ -69,7 +70,7 @@ def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
     try:
         return max(int(getattr(image, "n_frames", 1)), 1)
     except Exception as error:  # what a header says may be no number
-        raise decoder.failure(error, data, "frames cannot be counted") from None
+        raise failure(error, data, "frames cannot be counted") from None
 
 
 def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) -> Iterator[Frame]:
@@ -145,7 +146,7 @@ def _frame_at(
             raise MediaError("truncated", f"frame {part} of {count} is missing") from None
         return None
     except Exception as error:
-        raise decoder.failure(error, data, f"frame {part} cannot be found") from None
+        raise failure(error, data, f"frame {part} cannot be found") from None
 
 
 def _untold(image: Image.Image, data: bytes) -> MediaError | None:

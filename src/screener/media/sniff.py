@@ -91,6 +91,9 @@ _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # Bytes of a transport stream's packets, and what stands before each: nothing, or a time code.
 _PACKETS = ((188, 0), (192, 4))
 
+HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
+"""The types that libheif decodes, where it is installed."""
+
 # The types whose pixels this library can decode: a file of one of them that does not open is
 # broken, a file of any other type is merely not for us.
 _DECODABLE = frozenset(
@@ -107,11 +110,8 @@ _DECODABLE = frozenset(
         "image/vnd-ms.dds",
         "image/webp",
         "image/avif",
-        "image/heic",
-        "image/heic-sequence",
-        "image/heif",
-        "image/heif-sequence",
         "image/bmp",
+        *HEIF,
     }
 )
 

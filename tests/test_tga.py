@@ -1,0 +1,45 @@
+"""TGAs, written byte by byte: which of their bits are colour, and which alpha."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from screener.media.image import open as open_picture
+
+WIDTH, HEIGHT = 8, 6
+
+
+def written(pixels, depth, alpha, *, packed):
+    """A TGA of the pixels, (height, width) numbers, whose header tells so many bits of alpha."""
+    kind, size = (10, 2)[not packed], (depth + 7) // 8
+    data = struct.pack("<3B5x4H2B", 0, 0, kind, 0, 0, WIDTH, HEIGHT, depth, 0x20 | alpha)
+    rows = [[int(one).to_bytes(size, "little") for one in row] for row in pixels]
+    mark = bytes([WIDTH - 1]) if packed else b""
+    return data + b"".join(mark + b"".join(row) for row in rows)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("depth", [15, 16, 32])
+def test_what_the_header_does_not_call_alpha_hides_nothing(depth, packed):
+    """Nor does it keep a file of 15 bits, which begins as a cursor does, from being opened."""
+    deep = depth == 32
+    pixels = np.random.default_rng(1).integers(0, 1 << (32 if deep else 16), (HEIGHT, WIDTH))
+    bits, most = (8, 255) if deep else (5, 31)
+    colours = [(pixels >> place * bits & most) * 255 / most for place in (2, 1, 0)]
+
+    (frame,) = open_picture(written(pixels, depth, 0, packed=packed)).frames()
+
+    assert np.abs(frame.pixels - np.dstack(colours)).max() < 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_the_header_calls_alpha_is_laid_on_white(packed):
+    """As that of any picture."""
+    pixels = np.random.default_rng(1).integers(0, 1 << 32, (HEIGHT, WIDTH))
+    blue, green, red, alpha = (pixels >> place & 255 for place in (0, 8, 16, 24))
+    wanted = np.dstack([red, green, blue]) * (alpha / 255)[..., None] + 255 - alpha[..., None]
+
+    (frame,) = open_picture(written(pixels, 32, 8, packed=packed)).frames()
+
+    assert np.abs(frame.pixels - wanted).max() < 1
