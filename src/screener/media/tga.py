@@ -1,6 +1,5 @@
-"""TGAs, whose pixels have alpha where their header says so: Pillow takes it as told by their size.
-
-Nor does it open those of 15 bits, which lie in 16 as others do.
+"""TGAs of 15 and 16 bits a pixel: Pillow does not open the former, which lie in 16 bits as the
+others do, and takes the bit that is left for alpha, whatever the header says of it.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from PIL import TgaImagePlugin
 _KIND, _DEPTH, _DESCRIPTOR = 2, 16, 17
 _COLOURED = (2, 10)  # the kinds in colour without a palette
 _ALPHA = 0x0F  # the bits of the descriptor that count those of alpha
-_PLAIN = {"BGRA": "BGRX", "BGRA;15Z": "BGR;15"}  # Pillow's names of pixels with and without
+_WITH, _WITHOUT = "BGRA;15Z", "BGR;15"  # Pillow's names of such pixels with alpha and without
 
 
 class Tga(TgaImagePlugin.TgaImageFile):
-    """A TGA that is in colour without alpha where its header tells no bit of alpha."""
+    """A TGA whose bit beside the colours is alpha where its header says so. Of 32 bits eight are
+    alpha whatever it says: most viewers take them so.
+    """
 
     def _open(self) -> None:
         if self.fp is None:
@@ -33,6 +34,6 @@ class Tga(TgaImagePlugin.TgaImageFile):
     def _be_plain(self) -> None:
         """Read no alpha from the pixels."""
         for tile in self.tile:
-            if isinstance(tile.args, tuple) and tile.args[0] in _PLAIN:
+            if isinstance(tile.args, tuple) and tile.args[0] == _WITH:
                 self._mode = "RGB"
-                self.tile = [tile._replace(args=(_PLAIN[tile.args[0]], *tile.args[1:]))]
+                self.tile = [tile._replace(args=(_WITHOUT, *tile.args[1:]))]
