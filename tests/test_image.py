@@ -673,6 +673,22 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     assert open_picture(_photoshop(3)).media.frames == 1
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_a_gifs_frame_beyond_its_screen_comes_with_and_without_a_palette(few: bool) -> None:
+    """The screen grows, and what was shown stays."""
+    frames = [
+        _gif_frame(*one, False, few) for one in ((40, (0, 0, 8, 8), 1), (80, (4, 4, 12, 9), 2))
+    ]
+    data = b"GIF89a" + struct.pack("<HHBBx", 8, 8, 0, 1) + b"".join(frames) + b";"
+
+    found, error = walked(data)
+
+    assert error is None
+    assert found[1].pixels.shape[:2] == (9, 12)
+    assert found[1].pixels[0, 0].tolist() == [40] * 3
+    assert found[1].pixels[8, 11].tolist() == [80] * 3
+
+
 def _photoshop_that_says(number: int, said: bytes, packing: int = 0) -> bytes:
     """A file of Photoshop's of 8 x 6 grey pixels with that resource, packed by that number."""
     resource = b"8BIM" + struct.pack(">HxxI", number, len(said)) + said + bytes(len(said) % 2)

@@ -24,6 +24,8 @@ def seek(image: GifImagePlugin.GifImageFile, part: int) -> None:
         image.dispose = None
     image.disposal_method = 0
     image.seek(part)
+    if image.im.size != image.size and not image._frame_palette:
+        image.im = image.im.crop((0, 0, *image.size))  # for a larger frame of greys Pillow fails to
     if cleared and extent is not None:
         image.im.paste(_CLEAR[image.mode], extent)
         if image.disposal_method in _PREVIOUS and image.dispose_extent is not None:
