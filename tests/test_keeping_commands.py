@@ -216,6 +216,16 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
     assert len(told) == 46
 
 
+def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
+    """As where a file has one of its own in each row: the commonest are counted."""
+    rows = [SetAside(n, "a", n, None, f"bad {n // 2}", "a", False, None) for n in range(100)]
+    out = io.StringIO()
+
+    list_pages.print_quarantine(Console(file=out, width=200), rows, [])
+
+    assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 sorts more"]
+
+
 def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     """How many there are of each kind and state stands below; of few, each is shown."""
     others = tuple(("b", f"o{n}", "seed" if n % 4 else "confirmed") for n in range(100))

@@ -173,6 +173,8 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (sql("DELETE FROM hashes WHERE kind = 'md5' AND record = 300"), "md5: .* have 1 that none"),
     (sql("UPDATE records SET state = 'confirmed' WHERE entry = '3'"), "md5: .* lack 1 values .* 0"),
     (sql("UPDATE hashes SET value = x'00' WHERE kind = 'md5' AND record = 9"), "md5: .* size than"),
+    (sql(f"UPDATE hashes SET value = '{'a' * 16}' WHERE kind = 'md5' AND record = 9"), "size than"),
+    (sql("UPDATE hashes SET value = 5 WHERE kind = 'phash' AND record = 9"), "phash: .* size than"),
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
     (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
     (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),

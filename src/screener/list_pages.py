@@ -197,8 +197,11 @@ def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: 
     if hidden:
         space = " " * indent
         console.print(f"{space}… and {hidden} more: --json has all. Of each there are:")
-        for sort, number in Counter(sorts).most_common(_SOME):
+        counted = Counter(sorts)
+        for sort, number in counted.most_common(_SOME):
             console.print(f"{space}  {number} {_safe(sort)}")
+        if len(counted) > _SOME:
+            console.print(f"{space}  … and {len(counted) - _SOME} sorts more")
 
 
 def _trouble(row: SetAside) -> str:

@@ -142,7 +142,7 @@ class Screener:
         self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
     ) -> Iterator[Result]:
         """As `match_many`, but each Result is made when it is asked for, so that they need not all
-        be held: one may name a hundred thousand records.
+        be held: one may name a hundred thousand records. All are looked up when the first is.
         """
         located = [
             tuple(part for one in _hashes(item) for part in video_search.located(one))

@@ -226,8 +226,8 @@ def _called_for(connection: sqlite3.Connection, number: int, kind: HashKind) -> 
     rows = connection.execute(frames.all_held(kind, of_generation(number)))
     packed = bytearray()
     while some := rows.fetchmany(_AT_ONCE):
-        if any(len(value) != kind.code_size for (value,) in some):
-            raise _Damaged("a value of the records has another size than its kind")
+        if any(not isinstance(one, bytes) or len(one) != kind.code_size for (one,) in some):
+            raise _Damaged("a value of the records has another size than its kind, or is no value")
         packed += b"".join(value for (value,) in some)
         if len(packed) >= _TOGETHER * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))
