@@ -330,8 +330,13 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
         0,
     ),
     "png 16 bit rgb tRNS": (
-        lambda: _deep_png(clear=drawn()[9, 9]),
+        lambda: _deep_png(clear=drawn()[9, 9].astype(int) * 256 + 17),
         _cut_out(drawn(), drawn()[9, 9]),
+        0,
+    ),
+    "png 16 bit rgb tRNS, dark": (
+        lambda: _deep_png(clear=drawn()[9, 9]),  # which is black to eight bits
+        _cut_out(drawn(), (0, 0, 0)),
         0,
     ),
     "pillow RGBa": (lambda: _rgba().convert("RGBa"), SEEN_RGBA, 2),
@@ -350,10 +355,10 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
 
 
 def _deep_png(*, clear: Pixels) -> bytes:
-    """A PNG of 16 bits a channel in which that colour is clear."""
+    """A PNG of 16 bits a channel in which a colour of as many is clear."""
     rows = (drawn().astype(int) * 256 + 17).astype(">u2")  # its bytes differ, as those of UNEVEN
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", 56, 40, 16, 2, 0, 0, 0))]
-    chunks += [(b"tRNS", struct.pack(">HHH", *(clear.astype(int) * 256 + 17)))]
+    chunks += [(b"tRNS", struct.pack(">HHH", *map(int, clear)))]
     chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -41,6 +41,10 @@ _PIECE = 1 << 16
 _MOST = {"1": 1, "L;2": 3, "L;4": 15}  # what a grey sample has of so few bits
 
 
+class _Mended(tuple[int, ...]):
+    """A colour that is told in 8 bits a channel, and must not be told so twice."""
+
+
 def bare(data: bytes) -> bytes | None:
     """A PNG with the chunks that make its pixels and turn them; None where it has no others."""
     if not data.startswith(_SIGNATURE):
@@ -77,8 +81,8 @@ def mend(image: Image.Image) -> None:
     if not isinstance(image, PngImagePlugin.PngImageFile) or not image.tile:
         return
     clear, raw = image.info.get("transparency"), image.tile[0].args
-    if raw == "RGB;16B" and isinstance(clear, tuple) and max(clear) > 255:
-        image.info["transparency"] = tuple(channel >> 8 for channel in clear)
+    if raw == "RGB;16B" and isinstance(clear, tuple) and not isinstance(clear, _Mended):
+        image.info["transparency"] = _Mended(channel >> 8 for channel in clear)
     elif raw in _MOST and isinstance(clear, int) and clear <= _MOST[raw]:
         image.info["transparency"] = clear * 255 // _MOST[raw]
 
