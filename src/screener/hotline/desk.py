@@ -108,8 +108,8 @@ class Desk:
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
         """Cases of which the time has passed, or three quarters of it; the most overdue first."""
         now = _now(at)
-        late = (clock.overdue, clock.warned)
-        due = [one for one in self.cases(*OPEN) if any(is_so(one, now) for is_so in late)]
+        running = self.cases(*OPEN)
+        due = [one for one in running if clock.overdue(one, now) or clock.warned(one, now)]
         return sorted(due, key=lambda one: one.due)
 
     def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:
