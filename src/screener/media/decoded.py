@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image, ImageFile
+from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, gif, headers, jpeg2000, missing, pixels, png
+from screener.media import decoder, headers, jpeg2000, missing, pixels, png
 from screener.media.canvas import Canvas
 from screener.media.failure import failure
 
@@ -101,10 +101,7 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
         # older Pillows decode it into the memory of the last one, and beyond.
         image = decoder.open_image(data)
     if part != image.tell():
-        if isinstance(image, GifImagePlugin.GifImageFile):
-            gif.seek(image, part)
-        else:
-            image.seek(part)
+        image.seek(part)
     return image
 
 

@@ -18,6 +18,7 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.media import direct, icons, png, tiff
 from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
+from screener.media.gif import Gif
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
@@ -27,7 +28,7 @@ from screener.media.tga import Tga
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
-_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"PNG": Png, "TGA": Tga}
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"GIF": Gif, "PNG": Png, "TGA": Tga}
 """What opens a format in place of Pillow's own."""
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would

@@ -113,7 +113,6 @@ def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaE
     in some raw files, or whole files, as in a PDF. Their walk ends with what is wrong with the
     file, which is raised at once where there are none.
     """
-
     mime = sniff(data)
 
     def found() -> Iterator[Embedded]:
