@@ -739,14 +739,36 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
         assert (first.trouble, second.trouble.reason) == (None, "too_large")
 
 
-def test_a_size_below_nothing_ends_a_list():
-    """Behind it the library goes back, and finds the members before it again and again."""
+def trouble_of(data):
+    """What keeps an archive from being opened, or its members from being listed."""
+    try:
+        return Archive(io.BytesIO(data)).list(Limits(), FREE).trouble
+    except MediaError as error:
+        return error
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_size_below_nothing_ends_a_list(monkeypatch, refused):
+    """Behind it older libraries go back, and find the members before it again and again; newer ones
+    end the list there and say nothing, or begin behind it where it is the first.
+    """
+    if refused:
+
+        def blocks(_, count):
+            if count < 0:
+                raise tarfile.InvalidHeaderError("invalid offset")
+            return -(-count // 512) * 512
+
+        monkeypatch.setattr(tarfile.TarInfo, "_block", blocks)
     _, *tars = huge(-1024)
     for data in tars:
         told = Archive(io.BytesIO(data)).list(Limits(), FREE)
 
         assert [one.name for one in told.members] == [b"a"]
         assert told.trouble.reason == Reason.UNDECODABLE
+
+        for rest in (b"", tarred({"c": b"good"})):
+            assert trouble_of(data[1024:-10240] + rest + bytes(10240)).reason == "undecodable"
 
 
 def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path):

@@ -239,6 +239,8 @@ class _Tar:
         )
         self._infos: list[tarfile.TarInfo] = []
         self._ended = False
+        if self._archive.firstmember is None:  # type: ignore[attr-defined]
+            self._check_end(0)
 
     def members(self) -> Iterator[tuple[Member, int | None]]:
         number = 0
@@ -250,11 +252,12 @@ class _Tar:
 
     def _info(self, number: int) -> tarfile.TarInfo | None:
         while len(self._infos) <= number and not self._ended:
+            begin = self._archive.offset
             info = self._archive.next()
             cast("Any", self._archive).members.clear()  # a list that it keeps beside ours
             if info is None:
                 self._ended = True
-                self._check_end()
+                self._check_end(begin)
             elif info.size < 0:  # behind which the library goes back, and lists what it has listed
                 self._ended = True
                 raise MediaError("undecodable", "a damaged archive (a header)")
@@ -262,14 +265,15 @@ class _Tar:
                 self._infos.append(info)
         return self._infos[number] if number < len(self._infos) else None
 
-    def _check_end(self) -> None:
-        """Whether the list ended by the mark of an end, and there are but zeros behind it: the
-        library also ends it, and says nothing, at a header that is damaged or missing, and before
-        a second tar file behind the first. All of it is read, a piece at a time, however long it
-        is: whoever wants the archive listed has a limit of time.
+    def _check_end(self, begin: int) -> None:
+        """Whether the list ended by the mark of an end, which begins there, and there are but
+        zeros behind it: the library also ends it, and says nothing, at a header that is damaged or
+        missing, perhaps behind it by then, and before a second tar file behind the first. All of it
+        is read, a piece at a time, however long it is: whoever wants the archive listed has a limit
+        of time.
         """
         stream = cast("BinaryIO", self._archive.fileobj)
-        stream.seek(self._archive.offset)
+        stream.seek(begin)
         block = stream.read(_BLOCK)
         if len(block) < _BLOCK:
             raise MediaError("truncated", "an archive that is cut short")
