@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,6 +38,7 @@ from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import CountedResult, Flood
+from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.releasing import Release
@@ -82,8 +82,10 @@ class KeptList:
 
     @cached_property
     def name(self) -> str:
-        """The folder's name without its ending: `known` for `lists/known.list`."""
-        return os.fsencode(self._path.stem).decode("utf-8", "replace")
+        """The folder's name without `.list`: `known` for `lists/known.list`, and `known.2025` for
+        `lists/known.2025`.
+        """
+        return name_of(self._path)
 
     @property
     def generation(self) -> int:
