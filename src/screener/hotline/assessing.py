@@ -283,7 +283,7 @@ def _check_known(case: Case, settings: Settings) -> list[Held]:
 
 def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
     try:
-        (shown,) = trusted.show(match.entry, source=match.source, values=True, past=False)
+        (shown,) = trusted.show(match.entry, source=match.source, values=True, alone=True)
     except ListError:  # it is gone since
         return []
     # Also by its source alone: an opinion of one of us in that list is no second person.

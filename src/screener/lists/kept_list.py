@@ -206,12 +206,13 @@ class KeptList:
         return database.ask(self._path, storing.stored)
 
     def show(
-        self, entry: str, *, source: str | None = None, values: bool = False, past: bool = True
+        self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
     ) -> list[Shown]:
         """All that is known of an entry, for each source that has it, or for one; ListError.
 
-        Hash values, and labels that may hold one, are told only if `values` asks for them. Without
-        the `past` there are no `versions`, for which all that the list ever said is gone through.
+        Hash values, and labels that may hold one, are told only if `values` asks for them.
+        `alone` leaves out its `versions`, for which all that the list ever said is gone through,
+        and who else holds its hashes, which may be very many.
         """
 
         def asked(connection: sqlite3.Connection) -> list[Shown]:
@@ -222,7 +223,7 @@ class KeptList:
                 entry,
                 source=source,
                 values=values,
-                past=past,
+                alone=alone,
             )
 
         return self._ask(asked)
