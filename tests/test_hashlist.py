@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from kept import value
 
+from screener import Screener
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index import tiers
@@ -378,6 +379,33 @@ def test_wrong_questions_are_refused(known):
         known.search("pdq", codes(value(1)), radius=0)
     with pytest.raises(HashError, match="no pdq"):
         known.holders("pdq", [0])
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (b"known.list", "known"),
+        (b"known.2025", "known.2025"),
+        (b"known.2026.list", "known.2026"),
+        (b"v1.2", "v1.2"),
+        (b".list", ".list"),
+        (b"caf\xe9.list", "caf\ufffd"),
+    ],
+)
+def test_a_list_is_called_as_its_folder_is(tmp_path, folder, name):
+    """Less our ending, and no other, wherever it is named."""
+    known = HashList.create(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
+    known.export(tmp_path / "out.csv", format="csv")
+
+    told = json.loads((tmp_path / "out.csv.manifest.json").read_text())["list"]
+    assert {known.name, known.info().name, known.verify().name, told} == {name}
+
+
+def test_lists_of_two_years_are_told_apart(tmp_path):
+    """As `known.2025` and `known.2026` in one Screener, though neither has our ending."""
+    lists = [HashList.create(tmp_path / f"known.{year}") for year in (2025, 2026)]
+    result = Screener(lists).screen(b"some file")
+    assert [one.name for one in result.lists] == ["known.2025", "known.2026"]
 
 
 def test_names_paths_and_pickles(known, put):

@@ -377,9 +377,12 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
 
 
 def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):
-    """Its versions with their imports, terms and labels; values only if asked for."""
+    """Its versions with their imports, terms, labels and who has the same hash; values only if
+    asked for; and what is said of it alone.
+    """
     put(f"id,md5,note\na,{value(1)},x\n", by="ann", terms=Terms("AMBER"))
     put(f"id,md5,note\na,{value(1)},y\n", by="bob")
+    put(f"id,md5\nsame,{value(1)}\n", source="other")
     one = known.refresh()
 
     (shown,) = one.show("a")
@@ -389,7 +392,9 @@ def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):
         (2, None, "file.csv", "bob"),
     ]
     assert (shown.labels, shown.terms) == ({"note": "y"}, {"tlp": "AMBER"})
-    assert one.show("a", past=False) == [replace(shown, versions=())]
+    assert shown.hashes[0].also_by == (("other", "same", "confirmed"),)
+    itself = replace(shown.hashes[0], also_by=())
+    assert one.show("a", alone=True) == [replace(shown, versions=(), hashes=(itself,))]
     assert value(1) not in str(shown.to_dict())
     assert one.show("a", values=True)[0].hashes[0].value == value(1)
     with pytest.raises(ListError, match="no entry"):

@@ -151,20 +151,28 @@ def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, m
     assert known.refresh().info().states == {"confirmed": 200}
 
 
-@pytest.mark.parametrize("entries", [1, 3])
-def test_the_hashes_of_an_entry_are_written_once_however_many_its_rows(
-    tmp_path, monkeypatch, entries
-):
-    """As many rows as make thirty batches write no hash twice, and are united once an entry."""
-    monkeypatch.setattr(importing, "_BATCH", 10)
-    written, joined = [], []
-    write, unite = pending.Pending._write, rounds.united
+@pytest.fixture
+def written(monkeypatch):
+    """How many hashes each version has that is written."""
+    found = []
+    write = pending.Pending._write
 
     def counted(self, entry, version, state, *, until):
-        written.append(len(version.hashes))
+        found.append(len(version.hashes))
         return write(self, entry, version, state, until=until)
 
     monkeypatch.setattr(pending.Pending, "_write", counted)
+    return found
+
+
+@pytest.mark.parametrize("entries", [1, 3])
+def test_the_hashes_of_an_entry_are_written_once_however_many_its_rows(
+    tmp_path, monkeypatch, entries, written
+):
+    """As many rows as make thirty batches write no hash twice, and are united once an entry."""
+    monkeypatch.setattr(importing, "_BATCH", 10)
+    joined = []
+    unite = rounds.united
     monkeypatch.setattr(rounds, "united", lambda *rows: joined.append(len(rows)) or unite(*rows))
     file = tmp_path / "s.csv"
     lines = (f"e{n % entries},{n:064x}\n" for n in range(300))
@@ -174,6 +182,29 @@ def test_the_hashes_of_an_entry_are_written_once_however_many_its_rows(
 
     assert (report.added, report.repeated) == (entries, 300 - entries)
     assert written == joined == [300 // entries] * entries
+
+
+@pytest.mark.parametrize(
+    "times", [("", "2020"), ("2020", ""), ("2020", "2021"), ("2021", "2020"), ("", "2020", "2021")]
+)
+@pytest.mark.parametrize("held", [None, "2019", "2020", "2022"])
+def test_rows_of_an_entry_whose_times_take_turns_are_written_a_few_times(
+    tmp_path, written, times, held
+):
+    """However many they are: those that stand beside each other are united before any is."""
+    known = HashList.create(tmp_path / "known.list")
+    file = tmp_path / "s.csv"
+    if held:
+        file.write_text(f"id,pdq,updated\na,{PDQ},{held}-01-01\n")
+        known.import_file(file)
+    turns = [f"{time}-01-01" if time else "" for time in times]
+    lines = (f"a,{n:064x},{turns[n % len(turns)]}\n" for n in range(60))
+    file.write_text("id,pdq,updated\n" + "".join(lines))
+
+    report = known.import_file(file)
+
+    assert report.repeated == 59
+    assert len(written) <= 6
 
 
 def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):

@@ -338,7 +338,9 @@ def test_purge_asks_first_and_counts_what_it_took(known):
     """Without a yes nothing goes; with it the source is gone, the log keeps counts and name."""
     call = ("purge", known, "--source", "a", "--by", "ann", "--reason", "contract ended")
     unsure = screener(*call, input="n\n")
-    assert unsure.returncode == 130
+    assert unsure.returncode == 2
+    assert "nothing was erased" in unsure.stderr
+    assert "interrupted" not in unsure.stderr
     assert generation(known) == 2
 
     done = screener(*call, "--yes")

@@ -31,7 +31,7 @@ QUESTIONS = {
     "info": lambda one, put, out: one.info(),
     "export": lambda one, put, out: one.export(out, format="csv", audience="own"),
     "quarantined": lambda one, put, out: one.quarantined(),
-    "show": lambda one, put, out: one.show("quiet", past=False),
+    "show": lambda one, put, out: one.show("quiet", alone=True),
     "a screener": lambda one, put, out: Screener(one),
     "a full list of the same": lambda one, put, out: put(rows(one.generation), full=True),
     "an opinion": lambda one, put, out: one.give_opinion(
@@ -133,8 +133,8 @@ def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
         put(rows("y", range(2)))
         for one in (older, known.refresh()):
             costs += [
-                steps(partial(one.show, "e7", source="demo", past=False)),
-                steps(partial(one.show, "e7", past=False)),
+                steps(partial(one.show, "e7", source="demo", alone=True)),
+                steps(partial(one.show, "e7", alone=True)),
             ]
         give = partial(known.give_opinion, source="demo", state="disputed", by="ann", reason="x")
         costs.append(steps(partial(give, "e7")))
@@ -145,6 +145,17 @@ def test_an_entry_is_found_without_going_through_the_list(known, put, steps):
     assert (older.show("e1")[1].labels["day"], known.refresh().show("e1")[1].labels["day"]) == (
         "x", "y"
     )  # fmt: skip
+
+
+def test_an_entry_alone_costs_nothing_for_the_others_that_hold_its_hash(known, put, steps):
+    """However many, as where a hotline asks for each of them."""
+    costs = []
+    for size in (50, 400):
+        put("id,md5\n" + "".join(f"e{n},{value(1)}\n" for n in range(size)))
+        costs.append(steps(partial(known.refresh().show, "e7", alone=True)))
+
+    small, large = costs
+    assert large <= 1.25 * small + 20
 
 
 def test_opinions_of_other_entries_cost_a_look_up_nothing(known, put, steps):
@@ -158,7 +169,7 @@ def test_opinions_of_other_entries_cost_a_look_up_nothing(known, put, steps):
         one = known.refresh()
         for call in (
             partial(Screener(one).match, looked_up),
-            partial(one.show, "e1", past=False),
+            partial(one.show, "e1", alone=True),
             partial(one.give_opinion, "e1", state="disputed", by="ann", reason="x"),
         ):
             costs.append(steps(call))

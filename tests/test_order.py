@@ -84,6 +84,7 @@ SAID = [("a", md5, 1, time, "image") for md5 in (1, 2, "damaged") for time in TI
 @example([SAID[:1], [SAID[3], SAID[5]]])
 @example([SAID[:1], [SAID[5], SAID[3]]])
 @example([SAID[:1], [SAID[2], SAID[3], SAID[5]]])
+@example([[("a", 1, 1, "", "image"), SAID[3], ("a", 1, 1, TIMES[0], "deletedImage")]])
 def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_factory, files):
     """Rows of an entry with values that cannot be read, before and after those that have them: the
     same list, however they fall into batches.

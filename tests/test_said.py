@@ -157,6 +157,10 @@ GONE = "withdrawn"
 @example([[a(1), a(2)], [a(1), a(2)]], 1, False)
 # At one time a listing does not take a withdrawal back, and is not united with another.
 @example([[a(1, state=GONE)], [a(2), a(BLANK, state=GONE)]], 5000, False)
+# Of rows that are united all at once, those without a time stand beside a later one, and earlier
+# ones are left.
+@example([[a(1, None), a(2, 1), a(BLANK, None, RED), a(2, 0), a(1, 2)]], 5000, False)
+@example([[a(1, 1)], [a(1, None), a(2, 1), a(BLANK, 0), a(1, 1, state=GONE)]], 5000, False)
 def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     tmp_path_factory, files, size, opinions
 ):

@@ -378,15 +378,18 @@ def in_order(nodes, path=(), same=()):
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, seed, ordered):
     """In order, an archive behind its members; those that one worker has to read are for it alone;
-    and no more is taken than may wait.
+    no more is taken than may wait; and where the results that wait name more records than may, only
+    what they wait for.
     """
     monkeypatch.setattr(backlog, "_WINDOW", 3)
     monkeypatch.setattr(backlog, "_AHEAD", 6)
+    monkeypatch.setattr(backlog, "_RECORDS", 4)
     rng = random.Random(seed)
     tree = drawn_tree(rng)
     found = (Place(str(number), rng.randrange(9)) for number in range(len(tree)))
     waiting = backlog.Backlog(found, limits=Limits(), ordered=ordered, finished=None)
     workers, under_way, told, given = [Worker() for _ in range(3)], [], [], 0
+    held = {}  # how many records are named by the result of each item that waits
     troubles = (None, MediaError("encrypted", "a member under a password"))
 
     def node_of(target):
@@ -399,11 +402,13 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         for item in waiting.told():
             same = item.target.name.same if item.target.inner else ()
             told.append(((int(item.target.path), *item.target.inner), same))
+            del held[item]
         free = [worker for worker in workers if worker.free]
         item = waiting.next() if free else None
         if item is not None:
             given += 1
             assert given - len(told) <= 6 + 3 + 4  # an archive that is next to be told has one more
+            assert sum(held.values()) <= 4 or item is waiting._order[0]
             holder = item.holder
             if holder is not None:
                 assert item.left is holder.left
@@ -421,7 +426,8 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
             continue  # an archive may be told now, of which the last member was
         item = under_way.pop(rng.randrange(len(under_way)))
         item.worker.targets -= 1
-        item.over = True
+        held[item] = rng.randrange(4)
+        waiting.settle(item, SimpleNamespace(matches=held[item] * (None,), beside=()))
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)

@@ -83,15 +83,20 @@ def test_a_trimmed_clip_is_cleared_by_all_of_it(engine, scene):
     assert engine.screen(trimmed(whole, 1.0, 2.0)).verdict is Verdict.NO_MATCH
 
 
-def test_opencv_clears_no_trimmed_clip(monkeypatch, engine, six_seconds):
-    """It cannot be told to look at what was cut off."""
+@pytest.mark.parametrize("start", [0, 0.5])
+def test_opencv_clears_no_trimmed_clip(monkeypatch, engine, six_seconds, start):
+    """It cannot be told to look at what was cut off, and the extra that can is named."""
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
-    result = engine.screen(trimmed(six_seconds, 0, 1.5))
-    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+    result = engine.screen(trimmed(six_seconds, start, 1.5))
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert result.extra == "video"
 
 
-def test_a_vpdq_is_of_what_is_shown(six_seconds):
-    """As that of vPDQ's own tool is."""
+@pytest.mark.parametrize("opencv", [False, True])
+def test_a_vpdq_is_of_what_is_shown(monkeypatch, six_seconds, opencv):
+    """As that of vPDQ's own tool is; OpenCV lacks nothing for it."""
+    if opencv:
+        monkeypatch.setattr(video, "_has_pyav", lambda: False)
     made, trouble = vpdq.compute(trimmed(six_seconds, 0, 1.5))
     assert trouble is None
     assert [frame.number for frame in vpdq_frames(made.value)] == [0, 10]

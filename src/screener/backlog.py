@@ -24,6 +24,9 @@ from screener.working import AnyWorker
 # little time, and bounded memory.
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
+# Records that the results which wait may name: they take some 1.5 kB each, and an input may match a
+# hundred thousand.
+_RECORDS = 100_000
 # Inputs under way have their results, and their limits of time, also while others are looked for.
 _A_WHILE_S = 0.05
 
@@ -68,6 +71,7 @@ class Item:
     over: bool = False
     seconds: float = 0.0
     result: Result | None = None
+    records: int = 0  # that its result names
     # Of an archive: its name, its own hashes, members not handed out yet, members not told yet, and
     # whether only the worker that opened it reads them.
     name: Name | None = None
@@ -122,6 +126,7 @@ class Backlog:
         self._order: deque[Item] = deque()
         self._todo: deque[Item] = deque()  # files in the order of the disk
         self._archives: list[Item] = []  # with members to hand out
+        self._records = 0  # that results name which are not told yet
 
     def __bool__(self) -> bool:
         """Whether anything is to be told yet."""
@@ -132,10 +137,16 @@ class Backlog:
         if not self._ordered:
             for item in [one for one in self._order if one.ready]:
                 self._order.remove(item)
-                yield _released(item)
+                yield self._released(item)
             return
         while self._order and self._order[0].ready:
-            yield _released(self._order.popleft())
+            yield self._released(self._order.popleft())
+
+    def settle(self, item: Item, result: Result) -> None:
+        """Note the result of an item, which waits until it can be told."""
+        item.result, item.over = result, True
+        item.records = len(result.matches) + len(result.beside)
+        self._records += item.records
 
     def next(self) -> Item | None:
         """What to do next: a member of an archive that is open, or a file."""
@@ -157,7 +168,7 @@ class Backlog:
         for archive in list(self._archives):
             if archive.bound and archive.worker is not None and not archive.worker.free:
                 continue
-            if len(self._order) >= _AHEAD and self._order[0] is not archive:
+            if self._is_full() and self._order[0] is not archive:
                 continue
             while archive.members:
                 number, member, same = archive.members.popleft()
@@ -173,9 +184,19 @@ class Backlog:
 
     def _next_file(self) -> Item | None:
         while not self._todo:
-            if len(self._order) >= _AHEAD or not self._fill():
+            if self._is_full() or not self._fill():
                 return None
-        return self._todo.popleft()
+        if self._records <= _RECORDS:
+            return self._todo.popleft()
+        first = self._order[0]  # which all that is held waits for
+        if first not in self._todo:
+            return None
+        self._todo.remove(first)
+        return first
+
+    def _is_full(self) -> bool:
+        """Whether as much waits as may: no more is taken but what all of it waits for."""
+        return len(self._order) >= _AHEAD or self._records > _RECORDS
 
     def _fill(self) -> bool:
         """Take more files; False where there are none, or none for now."""
@@ -204,6 +225,14 @@ class Backlog:
         self._todo += sorted(window, key=lambda item: item.inode)
         return bool(window) or (taken and self.awaited is None)
 
+    def _released(self, item: Item) -> Item:
+        self._records -= item.records
+        if item.opened_again and item.own is not None:
+            item.result = None  # it has that line
+        if item.holder is not None:
+            item.holder.untold -= 1
+        return item
+
     def _is_wanted(self, item: Item, name: Name | None) -> bool:
         """Whether anything is to be done with an item of that name. Where an earlier scan gave it
         a line, the item says what for: `has_line` or `opened_again`.
@@ -214,11 +243,3 @@ class Backlog:
         item.has_line = self._holds is not None and not self._holds(name)
         item.opened_again = not item.has_line and finished.is_archive(name)
         return item.has_line or item.opened_again
-
-
-def _released(item: Item) -> Item:
-    if item.opened_again and item.own is not None:
-        item.result = None  # it has that line
-    if item.holder is not None:
-        item.holder.untold -= 1
-    return item

@@ -13,6 +13,10 @@ from rich.console import Console
 from screener import standard_streams
 from screener.printable import printable
 
+ALL = 40
+"""Rows of a table that are all shown to a person; of more, as many as somebody reads."""
+SOME = 20
+
 
 class _Console(Console):
     """One whose reader may go away: Rich would end the process with 1, which says a match."""

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from screener.console import ALL, SOME
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
 from screener.lists.import_report import COUNTS, FULL, ImportReport
@@ -24,9 +25,6 @@ from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown, ShownHash
 from screener.lists.verifying import Verification
 from screener.printable import printable
-
-_ALL = 40  # rows that are all shown; of more, as many as somebody reads
-_SOME = 20
 
 _Told = TypeVar("_Told")
 
@@ -189,7 +187,7 @@ def print_quarantine(
 
 
 def _few(several: Sequence[_Told]) -> Sequence[_Told]:
-    return several if len(several) <= _ALL else several[:_SOME]
+    return several if len(several) <= ALL else several[:SOME]
 
 
 def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: int = 0) -> None:
@@ -198,10 +196,10 @@ def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: 
         space = " " * indent
         console.print(f"{space}… and {hidden} more: --json has all. Of each there are:")
         counted = Counter(sorts)
-        for sort, number in counted.most_common(_SOME):
+        for sort, number in counted.most_common(SOME):
             console.print(f"{space}  {number} {_safe(sort)}")
-        if len(counted) > _SOME:
-            console.print(f"{space}  … and {len(counted) - _SOME} sorts more")
+        if len(counted) > SOME:
+            console.print(f"{space}  … and {len(counted) - SOME} sorts more")
 
 
 def _trouble(row: SetAside) -> str:

@@ -232,8 +232,7 @@ class _Scan:
             if result is None:
                 self._hash_surely(item, seconds)
                 continue
-            item.result = result
-            item.over = True
+            self._backlog.settle(item, result)
             self._tell("hash_seconds", item.seconds + seconds)
 
     def _keep(self, hashed: list[Hashed]) -> None:

@@ -10,15 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from screener.console import ALL, SOME
 from screener.extras import install
 from screener.finished import Finished
 from screener.printable import printable
 from screener.result import Match, Result, Verdict
-
-# Up to so many results a summary shows every file; beyond, matches and unscreened only, and so
-# many of each.
-_ALL = 40
-_SOME = 20
 
 
 class _Line(NamedTuple):
@@ -49,8 +45,9 @@ class Tally:
             self._reasons[result.reason] += 1
         if result.extra is not None:
             self._extras[result.extra] += 1
-        few = self.total <= _ALL
-        told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= _SOME
+        # Of few every file is shown; beyond, some of those that matched or were not screened.
+        few = self.total <= ALL
+        told = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= SOME
         if few or told:
             self._first.append(_Line(result.input, result.verdict, _why(result)))
 
@@ -85,7 +82,7 @@ class Tally:
 
     def print(self, console: Console) -> None:
         """The summary: a line per file where there are few, then the counts."""
-        few = self.total <= _ALL
+        few = self.total <= ALL
         shown = [one for one in self._first if few or one.verdict != Verdict.NO_MATCH]
         if shown:
             console.print(_result_table(shown))

@@ -13,9 +13,8 @@ from screener import audit as audit_log
 from screener import console
 from screener.audit import Verification
 from screener.commands.options import FILE, JSON
+from screener.console import SOME
 from screener.printable import printable
-
-_SOME = 20  # runs that are named
 
 
 @click.group()
@@ -72,8 +71,8 @@ def _print(out: Console, name: str, found: Verification) -> None:
     }
     out.print(f"  {signature[found.signature]}")
     if found.unclosed:
-        begun = ", ".join(map(str, found.unclosed[:_SOME]))
-        more = f" and {len(found.unclosed) - _SOME} more" if len(found.unclosed) > _SOME else ""
+        begun = ", ".join(map(str, found.unclosed[:SOME]))
+        more = f" and {len(found.unclosed) - SOME} more" if len(found.unclosed) > SOME else ""
         out.print(
             f"  [yellow]runs that did not end by themselves, so that lines of them may be missing:"
             f" those that begin at line {begun}{more}[/]"

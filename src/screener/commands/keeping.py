@@ -155,7 +155,8 @@ def purge(path: Path, source: str, by: str, reason: str | None, yes: bool) -> in
     if not yes:
         if sys.stdin is None:
             raise click.UsageError("nobody can be asked, as standard input is closed: give --yes")
-        click.confirm("Erase it in every generation, for good?", abort=True)
+        if not click.confirm("Erase it in every generation, for good?"):
+            raise click.ClickException("not confirmed: nothing was erased")
     report = HashList.open(path).purge(source, by=by, reason=reason)
     click.echo(
         f"purged {report.records} records ({report.versions} versions, {report.hashes} hashes)"

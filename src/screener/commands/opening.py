@@ -10,7 +10,7 @@ from pathlib import Path
 
 from screener import console, list_pages
 from screener.errors import ListError
-from screener.lists import generations
+from screener.lists import generations, naming
 from screener.lists.hashlist import HashList
 
 
@@ -19,7 +19,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     if path.is_dir():
         return HashList.open(path, hugepages=hugepages)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
-    known = HashList.create(Path(folder) / f"{path.name}.list")
+    known = HashList.create(Path(folder) / f"{path.name}{naming.ENDING}")
     report = known.import_file(path)
     list_pages.print_import(console.to_stderr(), str(path), report)
     return HashList.open(known.path, hugepages=hugepages)

@@ -22,6 +22,7 @@ from screener.hotline.report import Item
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings, same
 from screener.lists.hashlist import HashList
+from screener.lists.naming import name_of
 from screener.lists.records import why_not_searchable
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -259,7 +260,7 @@ def confirmed_by(case: Case, settings: Settings) -> list[Held]:
     """
     found: list[Held] = []
     for folder in settings.trusted:
-        reached = [match for match in case.known if match.list == folder.stem]
+        reached = [match for match in case.known if match.list == name_of(folder)]
         if reached:
             trusted = open_list(folder)  # once: very many records may hold one hash
             found += [one for match in reached for one in _listed(trusted, match)]
@@ -282,7 +283,7 @@ def _check_known(case: Case, settings: Settings) -> list[Held]:
 
 def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
     try:
-        (shown,) = trusted.show(match.entry, source=match.source, values=True, past=False)
+        (shown,) = trusted.show(match.entry, source=match.source, values=True, alone=True)
     except ListError:  # it is gone since
         return []
     # Also by its source alone: an opinion of one of us in that list is no second person.

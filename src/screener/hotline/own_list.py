@@ -174,7 +174,7 @@ def _keep_searched(known: HashList, source: str, due: _Due) -> None:
     what a tool writes that could not compute; here each was made by ours, of what shows enough: a
     picture that is reported, or uploaded anew, a hundred times is still that picture.
     """
-    (shown,) = known.show(due.entry, source=source, past=False)
+    (shown,) = known.show(due.entry, source=source, alone=True)
     left: dict[str, set[str | None]] = {}
     for one in shown.hashes:
         if one.why_not is not None:

@@ -30,6 +30,7 @@ from screener.lists.database import in_order, of_generation
 from screener.lists.formats.writers import WRITERS, neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.generations import Generation
+from screener.lists.naming import name_of
 from screener.lists.records import categories_of
 from screener.lists.states import State
 from screener.lists.terms import AUDIENCES, Terms
@@ -175,7 +176,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
             " purge: name a file elsewhere"
         )
     _check_replaceable(path)
-    known_as = {"list": folder.stem, "list_id": generations.identity(folder)}
+    known_as = {"list": name_of(folder), "list_id": generations.identity(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), signature, path)
     fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}

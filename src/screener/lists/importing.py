@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -247,7 +247,7 @@ class _Import:
             withdrawn += row.state is State.WITHDRAWN
             untimed += row.updated is not None and timeless(row.updated)
             rows.append(row)
-        in_turn = rounds(rows)
+        in_turn = deque(rounds(rows))
         repeated = len(rows) - sum(map(len, in_turn))
         self._counts.update(
             rows=len(batch),
@@ -256,8 +256,8 @@ class _Import:
             withdrawn=withdrawn,
             untimed=untimed,
         )
-        for entries in in_turn:
-            self._versions.take(entries)
+        while in_turn:
+            self._versions.take(in_turn.popleft(), in_turn)
         if bad:
             self._versions.settle()
             self._set_aside(bad)

@@ -14,6 +14,7 @@ from typing import Any
 from screener.hashing.hash import KINDS
 from screener.lists.database import SEGMENTS, in_order, of_generation
 from screener.lists.generations import Generation
+from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
 
 _CAN_MATCH = f"r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
@@ -64,7 +65,7 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
     ).fetchone()
     reached, by_none = _reached(connection, number)
     return ListInfo(
-        name=folder.stem,
+        name=name_of(folder),
         generation=generation.number,
         created=_iso(created),
         made=_iso(made),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,6 +38,7 @@ from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import CountedResult, Flood
+from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
 from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.releasing import Release
@@ -82,8 +82,10 @@ class KeptList:
 
     @cached_property
     def name(self) -> str:
-        """The folder's name without its ending: `known` for `lists/known.list`."""
-        return os.fsencode(self._path.stem).decode("utf-8", "replace")
+        """The folder's name without `.list`: `known` for `lists/known.list`, and `known.2025` for
+        `lists/known.2025`.
+        """
+        return name_of(self._path)
 
     @property
     def generation(self) -> int:
@@ -204,12 +206,13 @@ class KeptList:
         return database.ask(self._path, storing.stored)
 
     def show(
-        self, entry: str, *, source: str | None = None, values: bool = False, past: bool = True
+        self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
     ) -> list[Shown]:
         """All that is known of an entry, for each source that has it, or for one; ListError.
 
-        Hash values, and labels that may hold one, are told only if `values` asks for them. Without
-        the `past` there are no `versions`, for which all that the list ever said is gone through.
+        Hash values, and labels that may hold one, are told only if `values` asks for them.
+        `alone` leaves out its `versions`, for which all that the list ever said is gone through,
+        and who else holds its hashes, which may be very many.
         """
 
         def asked(connection: sqlite3.Connection) -> list[Shown]:
@@ -220,7 +223,7 @@ class KeptList:
                 entry,
                 source=source,
                 values=values,
-                past=past,
+                alone=alone,
             )
 
         return self._ask(asked)

@@ -23,7 +23,7 @@ class ShownHash:
     """A hash of an entry: its kind, quality, and why it is not compared (None where it is).
 
     `value` is its text, None unless values were asked for. `also_by` are the other entries that
-    hold the same value, as (source, entry, state).
+    hold the same value, as (source, entry, state); none is told of an entry alone.
     """
 
     kind: str
@@ -83,10 +83,10 @@ def show(
     *,
     source: str | None,
     values: bool,
-    past: bool,
+    alone: bool,
 ) -> list[Shown]:
     """What generation `number` says of an entry, one for each source that has it, asked in one
-    transaction; with its `past`, for which all that the list ever said is gone through. ListError.
+    transaction; `alone` without its past, and without the others that hold its hashes. ListError.
     """
     records = of_entry(connection, entry, source, number)
     if not records:
@@ -113,8 +113,8 @@ def show(
                 labels if values else _told(labels),
                 updated,
                 bound.to_dict(),
-                _hashes(connection, record, number, values),
-                _versions(connection, whose, entry) if past else (),
+                _hashes(connection, record, number, values=values, alone=alone),
+                () if alone else _versions(connection, whose, entry),
                 matched,
                 match_counts.is_flood(folder, whose, entry, matched),
             )
@@ -132,21 +132,29 @@ def _told(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _hashes(
-    connection: sqlite3.Connection, record: int, number: int, values: bool
+    connection: sqlite3.Connection, record: int, number: int, *, values: bool, alone: bool
 ) -> tuple[ShownHash, ...]:
     shown = []
     for kind, value, quality, why_not in connection.execute(
         "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
     ).fetchall():
-        others = connection.execute(
+        others = () if alone else _others(connection, kind, value, record, number)
+        text = Hash(KINDS[kind], value).text if values else None
+        shown.append(ShownHash(kind, quality, why_not, others, text))
+    return tuple(shown)
+
+
+def _others(
+    connection: sqlite3.Connection, kind: str, value: bytes, record: int, number: int
+) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        connection.execute(
             "SELECT r.source, r.entry, r.state FROM hashes h JOIN records r ON r.id = h.record"
             f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {of_generation(number)}"
             " ORDER BY 1, 2",
             (kind, value, record),
-        ).fetchall()
-        text = Hash(KINDS[kind], value).text if values else None
-        shown.append(ShownHash(kind, quality, why_not, tuple(others), text))
-    return tuple(shown)
+        )
+    )
 
 
 def _versions(connection: sqlite3.Connection, source: str, entry: str) -> tuple[ShownVersion, ...]:

@@ -21,6 +21,7 @@ from screener.lists import database, frames
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.history import states_at
+from screener.lists.naming import name_of
 
 # What the rows of one table say of another; the schema leaves this to the code.
 _ORPHANS = {
@@ -105,8 +106,7 @@ def verify(
             one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
             kinds += [] if one is None else [one]
             damage += found
-    name = folder.stem
-    return Verification(name, generation.number, passed, tuple(kinds), seed, damage)
+    return Verification(name_of(folder), generation.number, passed, tuple(kinds), seed, damage)
 
 
 class _Damaged(ScreenerError):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import conflicts
@@ -29,6 +29,7 @@ from screener.lists.records import (
     Version,
     has_records,
     opinions_at,
+    united,
     version_of,
 )
 from screener.lists.segments import Changes
@@ -90,8 +91,9 @@ class Versions:
         }
         self._newcomers = None if has_records(connection, source) else Newcomers()
 
-    def take(self, entries: Mapping[str, Row]) -> None:
-        """Store a batch: each entry once, with what the rows of the batch say of it.
+    def take(self, entries: Mapping[str, Row], following: Iterable[dict[str, Row]] = ()) -> None:
+        """Store a round of rows, each of another entry. Out of the rounds that follow it takes what
+        stands beside them, so that this is written once.
 
         It may be on its way into the database when this returns: see `settle`.
         """
@@ -108,7 +110,7 @@ class Versions:
             if self._met[have.record]:
                 self.counts["repeated"] += 1
             if self._met.said_same(have.record):
-                self._take_further(entry, have, row)
+                self._take_further(entry, have, row, following)
             else:
                 self._take_first(entry, have, row, version)
         self._pending.flush()
@@ -222,41 +224,76 @@ class Versions:
             self.counts["changed"] += 1
             self._replace(entry, have, version)
 
-    def _take_further(self, entry: str, have: Stored, row: Row) -> None:
+    def _take_further(
+        self, entry: str, have: Stored, row: Row, following: Iterable[dict[str, Row]]
+    ) -> None:
         """Take a further row on an entry, of which `have` is what the file said so far.
 
         A later row takes its place, and an earlier one is left. They are united where they are of
         one time, where one of them has none, and where all rows of the format count.
         """
-        way = None if self._all_count else order(row.updated, have.updated)
+        way = self._order(row.updated, have.updated)
         if way == -1:
             self._note_word(entry, have, row)
             return
+        rows = [row]
         if way == 1:
             if row.state is not State.WITHDRAWN:
                 row = self._timeless.beside(entry, row)
             version = self._joining.instead(have, row)
         else:
+            rows += self._beside(entry, have, row, following)
             if not self._all_count:
-                self._keep_timeless(entry, have, row)
-            version = self._joining.beside(have, row)
+                self._keep_timeless(entry, have, rows)
+            version = self._joining.beside(have, united(*rows))
         self.counts["low_information"] += _low(version) - self._low_stored(have)
         if version.fingerprint == have.fingerprint:
             self._met.same(have.record, version.carried)
-            self._note_word(entry, have, row)
+            for said in rows:
+                self._note_word(entry, have, said)
             return
         if have.since != self._number:
             self.counts["unchanged"] -= 1
             self.counts["changed"] += 1
         self._replace(entry, have, version, united=way != 1)
 
-    def _keep_timeless(self, entry: str, have: Stored, row: Row) -> None:
-        """Put aside what has no time, where what the file said of an entry so far has one and a
-        further row has none, or the other way round: it counts as well beside a later row.
+    def _order(self, first: str | None, second: str | None) -> int | None:
+        """As `times.order`; None for all rows of a format of which all count."""
+        return None if self._all_count else order(first, second)
+
+    def _beside(
+        self, entry: str, have: Stored, row: Row, following: Iterable[dict[str, Row]]
+    ) -> list[Row]:
+        """Take out of the rounds that follow a row the next ones of its entry that stand beside it
+        and what the file said before, or are left since they are earlier.
         """
-        if timeless(row.updated) != timeless(have.updated):
-            said = row if timeless(row.updated) else self._joining.said(have)
-            self._timeless.put(entry, said)
+        found = []
+        told = united(Row(0, entry, State(have.said), (), updated=have.updated), _bare(row))
+        for entries in following:
+            further = entries.get(entry)
+            if further is None:
+                break
+            way = self._order(further.updated, told.updated)
+            if way == 1 or (way == -1 and further.state is State.WITHDRAWN):
+                break
+            del entries[entry]
+            self.counts["repeated"] += 1
+            if way != -1:
+                found.append(further)
+                told = united(told, _bare(further))
+        return found
+
+    def _keep_timeless(self, entry: str, have: Stored, rows: Sequence[Row]) -> None:
+        """Put aside what has no time, where what the file said of an entry so far has one and
+        further rows have none, or the other way round: it counts as well beside a later row.
+        """
+        without = [row for row in rows if timeless(row.updated)]
+        if timeless(have.updated):
+            if len(without) == len(rows):
+                return
+            without.insert(0, self._joining.said(have))
+        if without:
+            self._timeless.put(entry, united(*without))
 
     def _note_word(self, entry: str, have: Stored, row: Row) -> None:
         """Keep what a row that changes nothing says, where it withdraws its entry and the list
@@ -313,6 +350,11 @@ class Versions:
         if new:
             self.changes.gain([item for item in new if item not in had] if had else new)
         self._pending.insert(entry, version, state)
+
+
+def _bare(row: Row) -> Row:
+    """What tells how a row and another stand to each other: its state and its time."""
+    return Row(row.line, row.entry, row.state, (), updated=row.updated)
 
 
 def _withdrawal(entry: str) -> Row:

@@ -22,14 +22,16 @@ _AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 
 class CvStream:
-    """An open video: see `screener.media.stream.Stream`. Raises MediaError if it cannot be."""
+    """An open video, of which edit lists leave out `trimmed` seconds: see
+    `screener.media.stream.Stream`. Raises MediaError if it cannot be opened.
+    """
 
     tracks = 1  # it knows of no more
     ids: frozenset[int] | None = None
     covers, cover = 0, False
     left = 0.0  # it does not tell
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, trimmed: float = 0.0) -> None:
         try:
             self._capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
         except cv2.error:
@@ -45,7 +47,8 @@ class CvStream:
         self.frames = int(max(self._get(cv2.CAP_PROP_FRAME_COUNT), 0))
         self.frame_seconds = 1 / (rate or _RATE)
         self.duration = self.frames / rate if rate and self.frames else None
-        self.ends = self.duration
+        # It counts the frames that are left out as well.
+        self.ends = None if self.duration is None else self.duration - trimmed
         self.length = Length(self.duration)
 
     def _get(self, property: int) -> float:

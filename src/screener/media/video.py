@@ -52,7 +52,7 @@ def open(
         raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
-    left = editlist.left_out(stream) if _has_pyav() else 0.0
+    left = editlist.left_out(stream)
     seconds, began = math.inf if seconds is None else seconds, monotonic()
     try:
         opened = _decoder(stream, mime, sampling, left, ends=began + seconds)
@@ -100,9 +100,11 @@ def _decoder(
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs {needed('video')}")
+        if whole:
+            raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
         from screener.media.opencv import CvStream
 
-        return CvStream(stream)
+        return CvStream(stream, trimmed=left)
     except MediaError as error:
         if error.reason == "undecodable" and containers.ended_early(stream):
             raise MediaError("truncated", f"{mime}: the data ends too early") from None
