@@ -219,9 +219,9 @@ def not_ended(number: int, rows: str = "r") -> str:
     return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
 
 
-def ended_since(number: int, rows: str = "r") -> str:
-    """The same of those that are not of the newest generation any more."""
-    return f"({not_ended(number, rows)} AND {schema.END.format(rows=f'{rows}.')} < {schema.NEVER})"
+def ended_since(number: int) -> str:
+    """The same of records `r` that are not of the newest generation any more."""
+    return f"({not_ended(number)} AND {schema.END.format(rows='r.')} < {schema.NEVER})"
 
 
 def in_order(number: int) -> str:
