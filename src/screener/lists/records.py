@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import ended_since, of_generation
-from screener.lists.states import Opinion
-from screener.lists.states import State as State
+from screener.lists.states import Opinion, State
 from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}

@@ -36,7 +36,7 @@ from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, skipped
 from screener.lists.formats.header import STATES, Header, names_of
 from screener.lists.formats.kind_names import folded
-from screener.lists.records import State
+from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}

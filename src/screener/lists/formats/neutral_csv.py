@@ -37,7 +37,8 @@ from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
 from screener.lists.formats.header import Header, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 
 NAME = "csv"

@@ -12,7 +12,8 @@ from screener.lists.formats.csv_rows import CsvRows, skipped
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 NAME = "tx-csv"
 _HEADER = ["signal_type", "signal_str", "collab", "category", "tags"]

@@ -25,7 +25,8 @@ from screener.lists.formats.json_rows import (
 from screener.lists.formats.json_text import JsonHead, head_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State, derived_entry
+from screener.lists.records import BadRow, Category, Row, derived_entry
+from screener.lists.states import State
 
 NAME = "vics"
 _CONTEXTS = ("@odata.context", "odata.metadata")

@@ -18,7 +18,8 @@ from screener.lists.formats.content import Content, Lines, broken
 from screener.lists.formats.filled_lines import half_are
 from screener.lists.formats.json_text import JsonHead, JsonText
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 NAME = "vpdq"
 _JUDGED = 100  # frames of JSON
