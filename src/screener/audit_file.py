@@ -21,6 +21,13 @@ from screener.lists.manifest import private_key
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+_CHUNK = 1 << 16  # bytes that are read at once
+
+_LEFT = (
+    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
+    " verify` says of it, and begin another log"
+)
+
 
 class AuditFile:
     """The lines of an audit log, and its head beside; made by `open`, used by one thread.
@@ -198,18 +205,7 @@ class AuditFile:
     def write_head(self) -> None:
         """Write beside it how far it goes, signed if there is a key; what it covers is synced."""
         self.sync()
-        self._write_head(self._chain)
-
-    def _cover(self) -> None:
-        """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
-        before there is a line, one of none, so that no log has lines and no head.
-        """
-        if not self._covered:
-            self.write_head()
-            self._covered = bool(self._chain.lines)
-
-    def _write_head(self, chain: Chain) -> None:
-        text = head_of(chain).encode()
+        text = head_of(self._chain).encode()
         if self._key is not None:
             text += base64.b64encode(self._key.sign(text)) + b"\n"
         path = head_path(self._path)
@@ -230,18 +226,17 @@ class AuditFile:
             raise
         disk.current.sync_folder(path.parent)
 
+    def _cover(self) -> None:
+        """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
+        before there is a line, one of none, so that no log has lines and no head.
+        """
+        if not self._covered:
+            self.write_head()
+            self._covered = bool(self._chain.lines)
+
     def close(self) -> None:
         """Let others write to it; nothing once it is closed."""
         close(self._claimed)
-
-
-_CHUNK = 1 << 16
-
-
-_LEFT = (
-    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
-    " verify` says of it, and begin another log"
-)
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
