@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -16,7 +15,7 @@ from screener.audit_line import line_of
 from screener.claim import Claim, claim, close, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
-from screener.lists.manifest import private_key
+from screener.signatures import private_key, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -207,7 +206,7 @@ class AuditFile:
         self.sync()
         text = head_of(self._chain).encode()
         if self._key is not None:
-            text += base64.b64encode(self._key.sign(text)) + b"\n"
+            text += sign(text, key=self._key)
         path = head_path(self._path)
         new = path.with_name(f"{path.name}.new")
         new.unlink(missing_ok=True)

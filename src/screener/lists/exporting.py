@@ -33,6 +33,7 @@ from screener.lists.generations import Generation
 from screener.lists.records import categories_of
 from screener.lists.states import State
 from screener.lists.terms import AUDIENCES, Terms
+from screener.signatures import private_key, sign
 from screener.version import __version__
 
 
@@ -168,7 +169,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
-    key = None if order.sign is None else manifest.private_key(order.sign)
+    key = None if order.sign is None else private_key(order.sign)
     if path.resolve().is_relative_to(folder.resolve()):
         raise ListError(
             f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
@@ -189,7 +190,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         if key is None:
             del fresh[signature]
         else:
-            _write(fresh[signature], manifest.sign(text, key=key))
+            _write(fresh[signature], sign(text, key=key))
         # All is there: what is left takes no time in which it could be broken off. First a
         # signature that stands there goes, which is of another file.
         signature.unlink(missing_ok=True)
