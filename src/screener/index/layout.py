@@ -15,7 +15,7 @@ import secrets
 import stat
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -112,6 +112,19 @@ class Sections:
             end = section.offset + section.length
             if zlib.crc32(view[section.offset : end]) != section.checksum:
                 raise IndexFileError(f"{self.path}: section {section.name!r} is damaged")
+
+
+def check_index(sections: Sections | None, check: Callable[[], None]) -> None:
+    """Compare the checksums of an index's file, if it is of one, and check its arrays: the
+    IndexFileError of either names the file.
+    """
+    if sections is not None:
+        sections.verify()
+    try:
+        check()
+    except IndexFileError as error:
+        where = "the index" if sections is None else sections.path
+        raise IndexFileError(f"{where}: {error}") from None
 
 
 def write_sections(
