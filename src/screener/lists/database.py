@@ -13,7 +13,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
 _ATTEMPTS = 5
+AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
 T = TypeVar("T")
@@ -126,6 +127,13 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")
+
+
+def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
+    """Values, as many at a time as one question may ask for, and a `?` for each of them."""
+    for start in range(0, len(values), AT_ONCE):
+        some = values[start : start + AT_ONCE]
+        yield some, ",".join("?" * len(some))
 
 
 def _stamp(folder: Path) -> tuple[int, int, bool]:
