@@ -9,6 +9,7 @@ import pytest
 from drawn_videos import clip, sound
 from hypothesis import given
 from hypothesis import strategies as st
+from saved import saved
 
 from screener import Policy, Screener, Verdict
 from screener.hashing import pdq
@@ -32,13 +33,6 @@ def engine(known):
 def shown(scene):
     """What the videos show."""
     return [scene(20)] * 10 + [scene(21)] * 10
-
-
-def saved(picture, format, **options):
-    """A picture as a file."""
-    out = io.BytesIO()
-    picture.save(out, format, **options)
-    return out.getvalue()
 
 
 def attached(shown, *files):

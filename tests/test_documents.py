@@ -1,11 +1,11 @@
 """Pictures within documents, and within picture files that cannot be opened themselves."""
 
-import io
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
+from saved import saved
 
 from screener import Screener, Verdict
 from screener.errors import MediaError
@@ -24,13 +24,6 @@ HOLDERS = [
     b"IIRO\x08\0\0\0",
     b"8BPS" + struct.pack(">H6xHIIHH", 2, 3, 6, 8, 8, 3),  # a large document of Photoshop
 ]
-
-
-def saved(image, format, **options):
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def walked(data, **limits):

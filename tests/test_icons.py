@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from saved import png
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
 from screener.media import icons
 from screener.media.image import open as open_picture
-
-
-def png(picture):
-    """A picture as a PNG."""
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
 
 
 def dib(picture):

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
+from saved import saved
 
 from screener.errors import HashError, MediaError, ShortOfMemory
 from screener.media import decoder, failure, sequence
@@ -33,13 +34,6 @@ def drawn(number: int = 0, size: tuple[int, int] = (120, 90)) -> Image.Image:
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
     waves = [np.sin(rows / 9 + number) + np.cos(columns / 7 + k) for k in range(3)]
     return Image.fromarray((np.stack(waves, axis=-1) * 60 + 127).astype(np.uint8))
-
-
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def animation(format: str, count: int, **options: object) -> bytes:

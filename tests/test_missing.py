@@ -12,6 +12,7 @@ from frames_of import told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from saved import jpeg
 
 from screener.media import missing
 from screener.media import png as png_file
@@ -38,13 +39,6 @@ def drawn(mode="RGB", size=(233, 187), *, dark=0.0, seed=0):
     pixels = np.array(coarse.resize(size))
     pixels[height - round(dark * height) :] = 0
     return Image.fromarray(pixels, mode)
-
-
-def jpeg(picture, **options):
-    """The bytes of a JPEG."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", **options)
-    return out.getvalue()
 
 
 def cut(data, share):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image
+from saved import saved
 
 from screener.errors import HashError
 from screener.media import image as media
@@ -76,13 +77,6 @@ def laid_down(upright: Pixels, orientation: int) -> Pixels:
             x = at["left"] if "left" in at else width - 1 - at["right"]
             out[row, column] = upright[y, x]
     return out
-
-
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def seen(source: bytes | Image.Image) -> Pixels:

@@ -20,6 +20,7 @@ import pytest
 from circles import none_collected
 from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
+from saved import png
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict, regions
 from screener.errors import HashError, ListError, PolicyError
@@ -42,13 +43,6 @@ def pdq_text(picture):
 def with_bits_flipped(text, count):
     """The hash at exactly that distance."""
     return (int(text, 16) ^ ((1 << count) - 1)).to_bytes(32, "big").hex()
-
-
-def png(picture, **options):
-    """The picture as the bytes of a lossless file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **options)
-    return buffer.getvalue()
 
 
 @pytest.fixture
