@@ -292,6 +292,16 @@ class JsonHead(NamedTuple):
     array: bool
     first: Any
 
+    @property
+    def root(self) -> dict[str, Any]:
+        """What the root object says; nothing where the root is none."""
+        return self.first if isinstance(self.first, dict) and not self.array else {}
+
+    def first_under(self, key: str) -> Any:
+        """The first element of an array that the root object has under a key, folded; else None."""
+        found = self.root.get(key)
+        return found[0] if isinstance(found, list) and found else None
+
 
 def head_of(content: Content) -> JsonHead:
     """What the first bytes of a JSON text show."""

@@ -44,7 +44,7 @@ _READ = frozenset(
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text holds such records."""
-    return isinstance(head.first, dict) and not head.array and "hashrecords" in head.first
+    return "hashrecords" in head.root
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:

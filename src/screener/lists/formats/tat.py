@@ -23,10 +23,9 @@ _READ = frozenset(("id", "hash_digest", "algorithm", "deleted", "updated_on", "i
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text is such a list, be it one in which nothing has changed."""
-    rows = head.first.get("results") if isinstance(head.first, dict) and not head.array else None
-    if rows == [] and "checkpoint" in head.first:
+    if head.root.get("results") == [] and "checkpoint" in head.root:
         return True
-    first = rows[0] if isinstance(rows, list) and rows else None
+    first = head.first_under("results")
     return isinstance(first, dict) and {"hash_digest", "algorithm"} <= set(first)
 
 
