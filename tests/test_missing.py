@@ -12,6 +12,7 @@ from frames_of import told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from png_chunks import chunk, png_of
 from saved import jpeg
 
 from screener.media import missing
@@ -47,11 +48,6 @@ def cut(data, share):
     return data[: start + int((len(data) - 2 - start) * share)] + b"\xff\xd9"
 
 
-def chunk(name, body):
-    """A chunk of a PNG."""
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
 def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
     """A PNG whose packed data end well, and `lacking` bytes too early. Each row of `pixels`
     is an array of samples, a byte each or, of 16 bits, two.
@@ -72,7 +68,7 @@ def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
     chunks = [chunk(b"IHDR", head), chunk(b"IDAT", packed[:half]), chunk(b"IDAT", packed[half:])]
     if colours == 3:
         chunks.insert(1, chunk(b"PLTE", bytes(range(256)) * 3))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
+    return png_of(*chunks)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
