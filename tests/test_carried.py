@@ -9,6 +9,7 @@ import pytest
 from drawn_videos import clip, sound
 from hypothesis import given
 from hypothesis import strategies as st
+from iso_boxes import box
 from saved import saved
 
 from screener import Policy, Screener, Verdict
@@ -50,12 +51,6 @@ def attached(shown, *files):
             file.mux(track.encode(frame))
         file.mux(track.encode(None))
     return out.getvalue()
-
-
-def box(name, *parts):
-    """A box of an MP4."""
-    body = b"".join(parts)
-    return (8 + len(body)).to_bytes(4, "big") + name + body
 
 
 def covered(data, *covers, item=b"covr", version=bytes(4)):

@@ -6,6 +6,7 @@ import tarfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iso_boxes import box
 from PIL import Image
 
 from screener.media.sniff import decodable, sniff
@@ -58,7 +59,7 @@ def test_files_that_pillow_writes(format: str, mime: str) -> None:
 )
 def test_iso_brands(brands: bytes, mime: str) -> None:
     """One container holds stills and videos: the brands tell which."""
-    assert sniff((len(brands) + 8).to_bytes(4, "big") + b"ftyp" + brands) == mime
+    assert sniff(box(b"ftyp", brands)) == mime
 
 
 @pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4)])
