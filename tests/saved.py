@@ -10,6 +10,11 @@ def saved(picture, format, **options):
     return out.getvalue()
 
 
+def several(pictures, format, **options):
+    """Pictures as the pages or frames of a file of that format."""
+    return saved(pictures[0], format, save_all=True, append_images=pictures[1:], **options)
+
+
 def jpeg(picture, **options):
     """A picture as a JPEG."""
     return saved(picture, "JPEG", **options)

@@ -19,6 +19,7 @@ import pillow_heif
 import pytest
 from command import screener
 from PIL import Image
+from saved import saved
 
 from screener import Screener
 from screener.errors import MediaError
@@ -244,19 +245,17 @@ def test_pillow_is_as_it_was(still):
 def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
     """A Pillow without AVIF or WebP: `unsupported`, and why."""
     for format in ("AVIF", "WEBP"):
-        out = io.BytesIO()
-        scene(50).save(out, format)
+        data = saved(scene(50), format)
         refusing = (Image.OPEN[format][0], lambda prefix: "built without it")
         monkeypatch.setitem(Image.OPEN, format, refusing)
         monkeypatch.setattr(failure.features, "check", lambda name: False)
         with pytest.raises(MediaError, match=r"unsupported.*built without"):
-            open_picture(out.getvalue())
+            open_picture(data)
 
 
 def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
     """The plugin says that Pillow was built without it, which would be `unsupported`."""
-    out = io.BytesIO()
-    scene(50).save(out, "AVIF")
+    data = saved(scene(50), "AVIF")
 
     def full(name):
         raise ImportError(f"{name}: failed to map segment from shared object")
@@ -266,7 +265,7 @@ def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
     monkeypatch.setattr(failure.features, "check", lambda name: False)
     monkeypatch.setattr(failure, "import_module", full)
     with pytest.raises(MediaError, match=r"too_large.*memory"):
-        open_picture(out.getvalue())
+        open_picture(data)
 
 
 def test_the_files_of_the_material_that_are_heif(material):

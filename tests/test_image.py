@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
 from png_chunks import chunk, png_of
-from saved import saved
+from saved import saved, several
 
 from screener.errors import HashError, MediaError, ShortOfMemory
 from screener.media import decoder, failure, sequence
@@ -39,8 +39,7 @@ def drawn(number: int = 0, size: tuple[int, int] = (120, 90)) -> Image.Image:
 
 def animation(format: str, count: int, **options: object) -> bytes:
     """A file of that many different frames."""
-    rest = [drawn(number) for number in range(1, count)]
-    return saved(drawn(), format, save_all=True, append_images=rest, **options)
+    return several([drawn(number) for number in range(count)], format, **options)
 
 
 def walked(data: bytes, **limits: int) -> tuple[list[Frame], MediaError | None]:

@@ -1,6 +1,5 @@
 """Pictures whose data lack some, and end as if they were whole: told, and nothing else is."""
 
-import io
 import itertools
 import re
 import struct
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from png_chunks import chunk, png_of
-from saved import jpeg
+from saved import jpeg, several
 
 from screener.media import missing
 from screener.media import png as png_file
@@ -93,9 +92,7 @@ def test_cut_grey_and_four_inks_are_told(mode):
 
 def test_a_cut_picture_within_an_mpo_is_told():
     """Of each picture of the file its own data count."""
-    out = io.BytesIO()
-    drawn().save(out, "MPO", save_all=True, append_images=[drawn(seed=1), drawn(seed=2)])
-    whole = out.getvalue()
+    whole = several([drawn(), drawn(seed=1), drawn(seed=2)], "MPO")
     assert told(whole)[1] is None
     starts = [at for at in range(len(whole)) if whole.startswith(b"\xff\xd8\xff", at)]
     assert len(starts) == 3

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso_boxes import box
 from PIL import Image
+from saved import saved
 
 from screener.media.sniff import decodable, sniff
 
@@ -32,9 +33,7 @@ from screener.media.sniff import decodable, sniff
 )
 def test_files_that_pillow_writes(format: str, mime: str) -> None:
     """The usual formats are told by real files, and the pictures among them are decodable."""
-    out = io.BytesIO()
-    Image.new("RGB", (32, 32)).save(out, format)
-    assert sniff(out.getvalue()) == mime
+    assert sniff(saved(Image.new("RGB", (32, 32)), format)) == mime
     assert decodable(mime) == mime.startswith("image/")
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from saved import jpeg, several
 
 from screener.errors import MediaError
 from screener.media import tiff
@@ -25,9 +26,7 @@ def grey(scene, number, size=SIZE):
 
 def paged(pictures, **options):
     """The bytes of a TIFF of these pages."""
-    out = io.BytesIO()
-    pictures[0].save(out, "TIFF", save_all=True, append_images=pictures[1:], **options)
-    return bytearray(out.getvalue())
+    return bytearray(several(pictures, "TIFF", **options))
 
 
 def entry(data, place, tag):
@@ -113,15 +112,14 @@ def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
 
 def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
     """As in raw files, which show it; it clears nothing, since it is not that picture."""
-    out = io.BytesIO()
-    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     second = tiff.directories(bytes(data), stop=9)[1]
-    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
         at = entry(data, second, tag)
         struct.pack_into("<H", data, at, other)
         struct.pack_into("<I", data, at + 8, value)
-    data += out.getvalue() + b"more"
+    data += shown + b"more"
 
     found, reason = walked(data)
 
@@ -134,17 +132,16 @@ def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
     """As in a raw file of Sony's: the picture as the camera showed it, and the mosaic of a sensor
     that is packed in a way of the maker's. The size told is the JPEG's.
     """
-    out = io.BytesIO()
-    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     first, second = tiff.directories(bytes(data), stop=9)
-    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
         at = entry(data, first, tag)
         struct.pack_into("<H", data, at, other)
         struct.pack_into("<I", data, at + 8, value)
     struct.pack_into("<H", data, entry(data, first, 256), 269)  # no width: the name of a document
     struct.pack_into("<H", data, entry(data, second, 259) + 8, 32767)
-    data += out.getvalue()
+    data += shown
 
     ((part, pixels),), reason = walked(data)
 
