@@ -18,6 +18,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from command import screener
+from frames_of import walked
 from PIL import Image
 from saved import saved
 
@@ -26,7 +27,6 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder, failure, heif
 from screener.media.image import open as open_picture
-from screener.media.limits import Limits
 from screener.summary import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,17 +40,6 @@ def heic(*pictures, **options):
     out = io.BytesIO()
     made.save(out, quality=90, chroma=444, **options)
     return out.getvalue()
-
-
-def walked(data, **limits):
-    """The frames that come, and the reason of what ends them."""
-    frames = []
-    try:
-        for frame in open_picture(data, limits=Limits(**limits)).frames():
-            frames.append(frame)
-    except MediaError as error:
-        return frames, error.reason
-    return frames, None
 
 
 @pytest.fixture(scope="module")

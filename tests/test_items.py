@@ -1,10 +1,11 @@
 """Pictures of a HEIF or AVIF that its decoder does not give are told."""
 
 import pytest
+from frames_of import walked
 from hypothesis import given
 from hypothesis import strategies as st
 from saved import saved, several
-from test_heif import heic, walked
+from test_heif import heic
 
 from screener.media import headers, items
 
