@@ -211,12 +211,7 @@ class AuditFile:
         new = path.with_name(f"{path.name}.new")
         new.unlink(missing_ok=True)
         try:
-            handle = disk.current.create(new)
-            try:
-                disk.current.write(handle, text)
-                disk.current.sync(handle)
-            finally:
-                disk.current.close(handle)
+            disk.current.write_new(new, text)
             disk.current.rename(new, path)
         except BaseException as error:
             new.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def stage(
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700)
             for name, text in files.items():
-                _write(fresh / name, text)
+                disk.current.write_new(fresh / name, text.encode())
             disk.current.sync_folder(fresh)
             disk.current.sync_folder(folder)
 
@@ -117,11 +117,3 @@ def _alone(folder: Path) -> Iterator[None]:
             lock.release()
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
+from screener.index import disk
 from screener.lists import database, generations, manifest, terms
 from screener.lists.database import in_order, of_generation
 from screener.lists.formats.writers import WRITERS, neutral_csv
@@ -186,11 +187,11 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         )
         facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
         text = manifest.encode(known_as | facts)
-        _write(fresh[manifest.manifest_of(path)], text)
+        disk.current.write_new(fresh[manifest.manifest_of(path)], text)
         if key is None:
             del fresh[signature]
         else:
-            _write(fresh[signature], sign(text, key=key))
+            disk.current.write_new(fresh[signature], sign(text, key=key))
         # All is there: what is left takes no time in which it could be broken off. First a
         # signature that stands there goes, which is of another file.
         signature.unlink(missing_ok=True)
@@ -322,14 +323,6 @@ def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A small file, readable by its owner only; it is on the disk when this returns."""
-    with open(path, "wb", opener=_private) as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _private(path: str, flags: int) -> int:
