@@ -2,14 +2,21 @@
 
 from screener.errors import MediaError
 from screener.media import image
+from screener.media.limits import Limits
 
 
-def told(data):
-    """The frames of a file, and the reason that follows them."""
+def walked(data, **limits):
+    """The frames of a file, and the reason of what ends them."""
     frames = []
     try:
-        for frame in image.open(data).frames():
-            frames.append(frame.pixels)
+        for frame in image.open(data, limits=Limits(**limits)).frames():
+            frames.append(frame)
     except MediaError as error:
         return frames, error.reason
     return frames, None
+
+
+def told(data):
+    """The pixels of each frame of a file, and the reason that follows them."""
+    frames, reason = walked(data)
+    return [frame.pixels for frame in frames], reason

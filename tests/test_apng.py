@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from png_chunks import chunk, png_of
 
 from screener.errors import MediaError
 from screener.media.image import open as open_picture
@@ -62,11 +63,6 @@ class Laid(NamedTuple):
     blend: int
 
 
-def chunk(name, body):
-    """A chunk with its length and checksum."""
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
 def packed(kind, samples):
     """The data of a frame, its rows without a filter."""
     rows = samples.reshape(len(samples), -1)
@@ -80,8 +76,7 @@ def packed(kind, samples):
 
 def animated(kind, frames, default=None):
     """A PNG of the frames, and of a default image that is none of them if there is one."""
-    data = b"\x89PNG\r\n\x1a\n"
-    data += chunk(b"IHDR", struct.pack(">2I5B", WIDTH, HEIGHT, kind.bits, kind.colours, 0, 0, 0))
+    data = chunk(b"IHDR", struct.pack(">2I5B", WIDTH, HEIGHT, kind.bits, kind.colours, 0, 0, 0))
     data += chunk(b"acTL", struct.pack(">2I", len(frames), 0))
     data += chunk(b"PLTE", kind.palette) if kind.palette else b""
     data += chunk(b"tRNS", kind.clear) if kind.clear else b""
@@ -98,7 +93,7 @@ def animated(kind, frames, default=None):
         for half in (body[:9], body[9:]):
             data += chunk(b"fdAT", struct.pack(">I", number) + half)
             number += 1
-    return data + chunk(b"IEND", b"")
+    return png_of(data)
 
 
 def drawn(kind, box, random):

@@ -18,6 +18,7 @@ import pytest
 from doubting import Doubtful
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from saved import png
 
 from screener import Policy, Reason, Screener, Verdict, hasher, scan
 from screener.errors import MediaError
@@ -33,13 +34,6 @@ from screener.scan import results_of, told_by
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 FREE = Budget(members=1000, bytes=1 << 40)
-
-
-def png(picture):
-    """A picture's file."""
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
 
 
 def zipped(members, way=zipfile.ZIP_DEFLATED):

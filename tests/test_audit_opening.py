@@ -167,14 +167,14 @@ def begun(place, engine, tmp_path, monkeypatch, request):
     """A log whose first run was killed behind two decisions, the heads that it has had, and key."""
     key, public = (place / "key.pem", place / "key.pub.pem") if request.param else (None, None)
     log, heads = tmp_path / "log", []
-    write_head = AuditFile._write_head
+    write_head = AuditFile.write_head
 
-    def noting(self, chain):
-        write_head(self, chain)
+    def noting(self):
+        write_head(self)
         heads.append((log.stat().st_size, log.with_name("log.head").read_bytes()))
 
     with monkeypatch.context() as patched:
-        patched.setattr(AuditFile, "_write_head", noting)
+        patched.setattr(AuditFile, "write_head", noting)
         killed = audit.open_log(log, engine, key=key)
     for name in "ab":
         killed.write(engine.match([], input=name))

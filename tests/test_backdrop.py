@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
+from saved import jpeg
 
 from screener import Screener
 from screener.hashing import pdq
@@ -48,13 +49,6 @@ def before(backdrop, picture, share=1.0):
     return made, (left, top, left + size[0], top + size[1])
 
 
-def as_jpeg(picture, quality=80):
-    """The bytes of a JPEG of it."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return out.getvalue()
-
-
 def box_of(view, pixels):
     """Where a view of pixels lies: left, top, right, bottom."""
     start = view.__array_interface__["data"][0] - pixels.__array_interface__["data"][0]
@@ -82,7 +76,7 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
     """To a row and a column, as stored and after a JPEG, in colour and grey; on its side, too."""
     for seed in (3, 8, 15):
         made, box = WAYS[way](scene(seed))
-        for shown in (made, Image.open(io.BytesIO(as_jpeg(made)))):
+        for shown in (made, Image.open(io.BytesIO(jpeg(made, quality=80)))):
             pixels = np.asarray(shown.convert(mode))
             boxes = [box_of(view, pixels) for view in taken_off(pixels)]
             assert any(np.abs(np.subtract(one, box)).max() <= 1 for one in boxes), seed
@@ -117,8 +111,8 @@ def test_a_copy_before_a_backdrop_matches(scene, make_list):
     known = make_list([{"id": "listed", "pdq": pdq.compute(np.asarray(scene(8))).text}])
     engine = Screener(known)
 
-    found = engine.screen(as_jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0]))
-    other = engine.screen(as_jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0]))
+    found = engine.screen(jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0], quality=80))
+    other = engine.screen(jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0], quality=80))
 
     assert [(one.entry, one.region) for one in found.matches] == [("listed", "trimmed")]
     assert other.verdict == "no_match"
@@ -133,7 +127,7 @@ def test_recall_over_photos(material):
         listed = pdq.compute(np.asarray(picture))
         for size in ((360, 640), (640, 360)):
             pixels = np.asarray(
-                Image.open(io.BytesIO(as_jpeg(before(blurred(picture, size), picture)[0])))
+                Image.open(io.BytesIO(jpeg(before(blurred(picture, size), picture)[0], quality=80)))
             )
             tried += 1
             found += any(pdq.compute(view).distance(listed) <= 31 for view in trimmed(pixels))

@@ -24,6 +24,7 @@ from screener.lists.terms import (
     strictest,
     tightened,
 )
+from screener.signatures import private_key, sign
 
 
 @pytest.fixture
@@ -400,13 +401,11 @@ def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path,
 @pytest.mark.parametrize("wrong", ["soon", None, [1], True])
 def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong):
     """Its signature does not make up for it."""
-    from screener.lists import manifest
-
     path = sent(open=Terms("CLEAR"))
     facts = json.loads(manifest.manifest_of(path).read_text())
     text = manifest.encode(facts | {"generation": wrong})
     manifest.manifest_of(path).write_bytes(text)
-    signature = manifest.sign(text, key=manifest.private_key(keys[0]))
+    signature = sign(text, key=private_key(keys[0]))
     manifest.signature_of(path).write_bytes(signature)
 
     with pytest.raises(ListError, match="cannot be read"):
@@ -556,8 +555,8 @@ def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known,
     def write(said):
         text = manifest.encode(facts | {"list_id": said})
         manifest.manifest_of(file).write_bytes(text)
-        key = manifest.private_key(keys[0])
-        manifest.signature_of(file).write_bytes(manifest.sign(text, key=key))
+        key = private_key(keys[0])
+        manifest.signature_of(file).write_bytes(sign(text, key=key))
 
     write(known_as)
     with pytest.raises(ListError, match=r"the manifest .* cannot be read"):

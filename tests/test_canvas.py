@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from frames_of import told
 from PIL import Image
+from saved import saved
 
 from screener.media import decoder, image, pixels
 from screener.media.canvas import Canvas
@@ -30,13 +31,6 @@ def drawn(mode, sides, seed=1):
     if mode == "LAB":
         return Image.merge("LAB", picture.convert("RGB").split())
     return picture.convert("RGB").convert(mode)
-
-
-def saved(picture, form, **options):
-    """The picture's file."""
-    file = io.BytesIO()
-    picture.save(file, form, **options)
-    return file.getvalue()
 
 
 def decoded(data):

@@ -9,6 +9,8 @@ import pytest
 from drawn_videos import clip, sound
 from hypothesis import given
 from hypothesis import strategies as st
+from iso_boxes import box
+from saved import saved
 
 from screener import Policy, Screener, Verdict
 from screener.hashing import pdq
@@ -34,13 +36,6 @@ def shown(scene):
     return [scene(20)] * 10 + [scene(21)] * 10
 
 
-def saved(picture, format, **options):
-    """A picture as a file."""
-    out = io.BytesIO()
-    picture.save(out, format, **options)
-    return out.getvalue()
-
-
 def attached(shown, *files):
     """A Matroska file of pictures with files attached: (type, bytes) pairs."""
     out = io.BytesIO()
@@ -56,12 +51,6 @@ def attached(shown, *files):
             file.mux(track.encode(frame))
         file.mux(track.encode(None))
     return out.getvalue()
-
-
-def box(name, *parts):
-    """A box of an MP4."""
-    body = b"".join(parts)
-    return (8 + len(body)).to_bytes(4, "big") + name + body
 
 
 def covered(data, *covers, item=b"covr", version=bytes(4)):

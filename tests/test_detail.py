@@ -175,7 +175,7 @@ def test_the_score_is_the_least_of_what_matters_to_a_kind(kind):
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_a_dithered_picture_is_judged_as_it_is_from_afar(scene, plain, scale):
+def test_a_dithered_picture_is_judged_as_it_is_from_afar(scene, scale):
     """Its two tones are greys there, as in print and on fax. What is of two tones from afar too, or
     shows nothing, is refused by PDQ as ever, and so is either by the kinds that are not asked.
     """

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn_videos import clip
 from PIL import Image, ImageDraw
+from saved import jpeg, several
 
 from screener import HashList, Policy, Screener, hashed
 from screener.hashed import hash_item
@@ -22,16 +23,8 @@ ALL = [pdq.PDQ, *classic.CLASSIC]
 
 def copied(picture, quality):
     """A JPEG copy of a picture, decoded."""
-    out = io.BytesIO()
-    picture.copy().save(out, "JPEG", quality=quality)  # which marks what is saved
-    return Image.fromarray(np.asarray(Image.open(out)))
-
-
-def saved(pages, format, **options):
-    """A file of these pages or frames."""
-    out = io.BytesIO()
-    pages[0].save(out, format, save_all=True, append_images=pages[1:], **options)
-    return out.getvalue()
+    made = io.BytesIO(jpeg(picture.copy(), quality=quality))  # saving marks what is saved
+    return Image.fromarray(np.asarray(Image.open(made)))
 
 
 def looked_up(data, kinds=ALL, **policy):
@@ -56,10 +49,10 @@ def test_a_page_is_searched_beside_its_near_copy(scene, quality):
         picture = scene(300 + number, (200, 150))
         pages = [copied(picture, quality), picture, copied(picture, quality - 5)]
 
-        together = looked_up(saved(pages, "TIFF"))
+        together = looked_up(several(pages, "TIFF"))
 
         for page in pages:
-            assert looked_up(saved([page], "TIFF")) <= together
+            assert looked_up(several([page], "TIFF")) <= together
 
 
 def listed(folder, kind, pictures):
@@ -78,8 +71,8 @@ def test_a_listed_page_behind_its_copy_matches(scene, tmp_path, kind):
     engine = listed(tmp_path, kind, [np.asarray(one) for one in pictures])
 
     for picture in pictures:
-        alone = engine.screen(saved([picture], "TIFF"))
-        both = engine.screen(saved([copied(picture, 60), picture], "TIFF"))
+        alone = engine.screen(several([picture], "TIFF"))
+        both = engine.screen(several([copied(picture, 60), picture], "TIFF"))
         assert {one.entry for one in alone.matches} <= {one.entry for one in both.matches}
         assert alone.verdict != "match" or both.verdict == "match"
 
@@ -93,21 +86,21 @@ def test_an_animation_is_searched_frame_by_frame(scene, format):
         ImageDraw.Draw(frame).ellipse((9 * number, 10, 9 * number + 6, 16), fill="white")
         frames.append(frame)
     lossless = {"lossless": True} if format == "WEBP" else {}
-    data = saved(frames, format, duration=100, **lossless)
+    data = several(frames, format, duration=100, **lossless)
 
     together = looked_up(data)
 
     with Image.open(io.BytesIO(data)) as opened:
         for number in range(opened.n_frames):
             opened.seek(number)
-            assert looked_up(saved([opened.convert("RGB")], "TIFF")) <= together
+            assert looked_up(several([opened.convert("RGB")], "TIFF")) <= together
     hashed = hash_item(data, policy=Policy(), kinds=ALL).hashes
     assert len({time for one in hashed for time in (one.time, *one.again)}) == 12
 
 
 def test_frames_whose_every_hash_was_looked_up_are_not_again(scene):
     """Of frames that go back and forth each is looked up once, and all their times are kept."""
-    data = saved([scene(n) for n in (40, 41, 40, 41, 42)], "PNG", duration=100)
+    data = several([scene(n) for n in (40, 41, 40, 41, 42)], "PNG", duration=100)
 
     hashes = hash_item(data, policy=Policy(), kinds=ALL).hashes
 
@@ -123,11 +116,11 @@ def test_one_equal_hash_makes_no_repeat():
     flat = Image.new("RGB", (64, 64), (200, 200, 200))
     dotted = flat.copy()
     ImageDraw.Draw(dotted).rectangle((0, 0, 20, 9), fill=(202, 202, 202))
-    assert looked_up(saved([flat], "TIFF")) != looked_up(saved([dotted], "TIFF"))
+    assert looked_up(several([flat], "TIFF")) != looked_up(several([dotted], "TIFF"))
 
-    together = looked_up(saved([flat, dotted], "TIFF"))
+    together = looked_up(several([flat, dotted], "TIFF"))
 
-    assert looked_up(saved([dotted], "TIFF")) <= together
+    assert looked_up(several([dotted], "TIFF")) <= together
 
 
 def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):

@@ -1,18 +1,16 @@
 """Pictures within documents, and within picture files that cannot be opened themselves."""
 
-import io
 import struct
 
 import numpy as np
 import pytest
+from frames_of import walked
 from PIL import Image
+from saved import saved
 
 from screener import Screener, Verdict
-from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder
-from screener.media.image import open as open_picture
-from screener.media.limits import Limits
 
 HOLDERS = [
     b"%PDF-1.7\n",
@@ -26,22 +24,10 @@ HOLDERS = [
 ]
 
 
-def saved(image, format, **options):
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
-
-
-def walked(data, **limits):
+def parts_of(data, **limits):
     """(part, part_kind, pixels in grey) of all that comes, and the reason of what ends it."""
-    found = []
-    try:
-        for frame in open_picture(data, limits=Limits(**limits)).frames():
-            found.append((frame.part, frame.part_kind, grey(Image.fromarray(frame.pixels))))
-    except MediaError as error:
-        return found, error.reason
-    return found, None
+    frames, reason = walked(data, **limits)
+    return [(one.part, one.part_kind, grey(Image.fromarray(one.pixels))) for one in frames], reason
 
 
 def grey(image):
@@ -63,7 +49,7 @@ def test_whole_pictures_are_looked_at(make_list, scene, holder, listed, verdict)
     data = holder + begins + b"stream\n" + saved(scene(31), "JPEG") + b"\nendstream " + begins
     data += saved(scene(32), "PNG") + b"\nendobj" + bytes(70)
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
     result = screened(make_list, scene(listed), data)
 
     assert [one[:2] for one in found] == [(0, "appended"), (1, "appended")]
@@ -87,7 +73,7 @@ def test_all_pages_of_a_scanned_document_are_looked_at(make_list, scene):
     data = saved(pages[0], "PDF", save_all=True, append_images=pages[1:])
 
     (match,) = screened(make_list, pages[19], data).matches
-    found, reason = walked(data, frames=7)
+    found, reason = parts_of(data, frames=7)
 
     assert match.part == 19
     assert (len(found), reason) == (7, "unsupported")
@@ -96,7 +82,7 @@ def test_all_pages_of_a_scanned_document_are_looked_at(make_list, scene):
 @pytest.mark.parametrize("data", [b"just text, ", b"MZ", b"7z\xbc\xaf\x27\x1c", b"\x7fELF"])
 def test_what_is_no_document_is_not_looked_into(scene, data):
     """A program, an archive, and what nobody knows."""
-    assert walked(data + saved(scene(31), "JPEG")) == ([], "unsupported")
+    assert parts_of(data + saved(scene(31), "JPEG")) == ([], "unsupported")
 
 
 @pytest.mark.parametrize("begins", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
@@ -109,5 +95,5 @@ def test_what_only_looks_like_pictures_is_read_a_few_times(monkeypatch, begins):
     monkeypatch.setattr(decoder, "open_image", lambda data: read.append(len(data)) or one(data))
     data = b"%PDF-1.7\n" + (begins + bytes(100)) * 5000
 
-    assert walked(data)[1] == "unsupported"
+    assert parts_of(data)[1] == "unsupported"
     assert len(data) < sum(read) < 20 * len(data)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from saved import saved
 
 from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
@@ -21,13 +22,6 @@ from screener.media import decoder, failure, headers, tiff
 from screener.media.embedded import appended, embedded
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
-
-
-def saved(image, format, **options):
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def exif_block(*, order="<", jpeg=b"", strip=b"", size=(0, 0)):

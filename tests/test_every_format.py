@@ -33,7 +33,7 @@ from screener.errors import ListError
 from screener.lists.formats import FORMATS, sniff
 from screener.lists.formats.cells import looks_like_a_value
 from screener.lists.formats.content import Content
-from screener.lists.records import State
+from screener.lists.states import State
 
 
 def test_tx_csv_the_documented_sample():

@@ -435,13 +435,13 @@ def test_an_export_that_is_interrupted_leaves_what_was_there(
     if before:
         known.export(path, format="csv", audience="own", key=keys[0])
     held = {one: one.read_bytes() for one in path.parent.iterdir()}
-    sign = exporting.manifest.sign
+    sign = exporting.sign
 
     def interrupted(*given, **how):
         sign(*given, **how)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exporting.manifest, "sign", interrupted)
+    monkeypatch.setattr(exporting, "sign", interrupted)
     with pytest.raises(KeyboardInterrupt):
         known.export(path, format="csv", audience="own", sources=["open"], key=keys[0])
 

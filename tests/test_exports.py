@@ -13,11 +13,11 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "standard_streams", "errors", "printable", "whole", "toml_file", "extras",
-    "lock", "claim", "bounds", "edits", "charts", "html_page", "threads", "cores", "hashing",
-    "media",
+    "signatures", "lock", "claim", "bounds", "edits", "charts", "html_page", "threads", "cores",
+    "hashing", "media",
     "index", "lists", "policy", "provenance", "scenes", "alignment", "agreement", "result",
-    "plain", "located", "regions", "hashed", "ahead", "hasher", "found", "queries",
-    "video_search", "reach", "coverage", "lookup", "screen", "names", "guard", "confined",
+    "plain", "located", "regions", "hashed", "ahead", "hasher", "found", "queries", "reach",
+    "video_search", "coverage", "lookup", "screen", "names", "guard", "confined",
     "stopping", "starting", "orders", "visiting", "worker", "workers", "working", "newest",
     "result_lines",
     "finished", "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog",

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 from drawn_videos import clip
+from iso_boxes import box
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
@@ -116,12 +117,6 @@ def test_nothing_is_missed_of_sound_fragments(pictures, flags):
     opened = video.open(data + bytes(100), sampling=Sampling(mode="all", distinct=False))
 
     assert sum(1 for _ in opened.frames()) == len(pictures)
-
-
-def box(kind, *parts):
-    """A box of an ISO file."""
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def numbers(*values):

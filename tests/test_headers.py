@@ -1,6 +1,5 @@
 """What headers declare, read without decoding: against files of Pillow and against noise."""
 
-import io
 import struct
 
 import numpy as np
@@ -8,26 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from saved import jpeg, saved, several
 
 from screener.media import headers, tiff
 
 
-def saved(format: str, **options: object) -> bytes:
+def small(format: str, **options: object) -> bytes:
     """A file of a 60 x 44 picture."""
     image = Image.fromarray((np.indices((44, 60)).sum(0) * 2).astype(np.uint8)).convert("RGBA")
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
+    return saved(image, format, **options)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        saved("WEBP", lossless=True),
-        saved("WEBP", quality=50),
-        saved("WEBP", save_all=True, append_images=[Image.new("RGBA", (60, 44))]),
-        saved("ICO", sizes=[(16, 16), (60, 44)]),
-        saved("ICO", sizes=[(16, 16), (60, 44)], bitmap_format="bmp"),
+        small("WEBP", lossless=True),
+        small("WEBP", quality=50),
+        small("WEBP", save_all=True, append_images=[Image.new("RGBA", (60, 44))]),
+        small("ICO", sizes=[(16, 16), (60, 44)]),
+        small("ICO", sizes=[(16, 16), (60, 44)], bitmap_format="bmp"),
     ],
 )
 def test_size_of_what_is_decoded_on_opening(data: bytes) -> None:
@@ -37,7 +35,7 @@ def test_size_of_what_is_decoded_on_opening(data: bytes) -> None:
 
 def test_size_inside_icns() -> None:
     """The largest inner picture of an ICNS is found, whatever its place."""
-    assert headers.largest(saved("ICNS")) == (1024, 1024)
+    assert headers.largest(small("ICNS")) == (1024, 1024)
 
 
 @pytest.mark.parametrize("length", [256, 512])
@@ -108,11 +106,8 @@ def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> 
 @pytest.mark.parametrize("no_jp2", [False, True])
 def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
     """In its file format and as a bare stream, behind a smaller picture."""
-    wide = io.BytesIO()
-    Image.new("RGB", (900, 700)).save(wide, "JPEG2000", no_jp2=no_jp2)
-    parts = [
-        b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (saved("PNG"), wide.getvalue())
-    ]
+    wide = saved(Image.new("RGB", (900, 700)), "JPEG2000", no_jp2=no_jp2)
+    parts = [b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (small("PNG"), wide)]
     data = b"icns" + struct.pack(">I", 8 + sum(map(len, parts))) + b"".join(parts)
 
     assert headers.largest(data) == (900, 700)
@@ -121,13 +116,13 @@ def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
 def test_other_formats_declare_nothing(format: str) -> None:
     """Pillow opens every other format without decoding: nothing to know beforehand."""
-    assert headers.largest(saved(format)) == (0, 0)
+    assert headers.largest(small(format)) == (0, 0)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "AVIF", "JPEG2000"])
 def test_a_container_that_is_cut(format: str) -> None:
     """Any missing byte at the end is noticed; a whole file, or one with a tail, is not cut."""
-    data = saved(format)
+    data = small(format)
     assert not headers.cut_short(data)
     for length in (len(data) - 1, len(data) // 2, 40):
         assert headers.cut_short(data[:length])
@@ -166,18 +161,14 @@ def test_gif_frames(count: int, local: bool) -> None:
         Image.fromarray(np.full((20, 30, 3), (40 * k if local else 200, k * 30, 9), np.uint8))
         for k in range(count)
     ]
-    out = io.BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], comment=b"x" * 600)
-    data = out.getvalue()
+    data = several(frames, "GIF", comment=b"x" * 600)
     assert headers.gif_frames(data, stop=100) == count
     assert headers.gif_frames(data, stop=2) == min(count, 2)
 
 
 def test_a_jpeg_cut_in_a_header_segment() -> None:
     """A segment that is cut in the middle is dropped, a whole one stays; the end marker follows."""
-    out = io.BytesIO()
-    Image.new("RGB", (60, 44)).save(out, "JPEG", progressive=True)
-    data = out.getvalue()
+    data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
     segment = data.rindex(b"\xff\xc4")
     for length in (segment + 2, segment + 3, segment + 4, segment + 9):
         assert headers.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
@@ -187,10 +178,8 @@ def test_a_jpeg_cut_in_a_header_segment() -> None:
 
 def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
     """A restart stands within the pixels' data and has no length: nothing is taken away there."""
-    out = io.BytesIO()
     noise = np.random.default_rng(1).integers(0, 256, (44, 60), np.uint8)
-    Image.fromarray(noise).save(out, "JPEG", restart_marker_blocks=1)
-    data = out.getvalue()
+    data = jpeg(Image.fromarray(noise), restart_marker_blocks=1)
     assert data.count(b"\xff\xd7") > 2
     last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
 
@@ -203,13 +192,11 @@ def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding
     """Padding, and a mark that has no length: none of them hides the end, or takes one for it that
     stands within a segment.
     """
-    data = saved("PNG")
-    out = io.BytesIO()
-    Image.new("RGB", (60, 44)).save(out, "JPEG", comment=b"\xff\xd9" * 99)
-    jpeg = out.getvalue()
-    jpeg = jpeg[:2] + padding + jpeg[2:]
+    data = small("PNG")
+    padded = jpeg(Image.new("RGB", (60, 44)), comment=b"\xff\xd9" * 99)
+    padded = padded[:2] + padding + padded[2:]
 
-    assert headers.end(jpeg + data, 0) == len(jpeg)
+    assert headers.end(padded + data, 0) == len(padded)
 
 
 def test_boxes_with_long_lengths_and_without_any() -> None:
@@ -273,7 +260,7 @@ def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
 
 def test_a_gif_ends_with_its_trailer():
     """Cut anywhere before it, it has not ended; what stands behind it changes nothing."""
-    data = saved("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
+    data = small("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
     assert headers.ended_gif(data)
     assert headers.ended_gif(data + b"more")
     assert not headers.ended_gif(data[:-1])
@@ -281,16 +268,14 @@ def test_a_gif_ends_with_its_trailer():
 
 def test_a_jpeg_ends_where_the_next_begins():
     """The mark of the next is not its own; within a header segment one may stand."""
-    out = io.BytesIO()
-    Image.effect_noise((60, 44), 50).save(out, "JPEG", comment=b"\xff\xd8\xff\xe0..")
-    data = out.getvalue()
+    data = jpeg(Image.effect_noise((60, 44), 50), comment=b"\xff\xd8\xff\xe0..")
     assert headers.end(data + data, 0) == len(data)
     assert headers.end(data[:-9] + data, 0) == len(data) - 9
 
 
 def test_where_a_file_may_stand_behind_a_png():
     """Behind its end; behind the beginning of its last chunk, where it is cut."""
-    data = saved("PNG")
+    data = small("PNG")
     assert headers.behind(data + b"more", 0) == headers.end(data, 0) == len(data)
     last = data.rindex(b"IDAT") - 4
     assert headers.behind(data[:-30] + data, 0) == last

@@ -18,14 +18,15 @@ import numpy as np
 import pillow_heif
 import pytest
 from command import screener
+from frames_of import walked
 from PIL import Image
+from saved import saved
 
 from screener import Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder, failure, heif
 from screener.media.image import open as open_picture
-from screener.media.limits import Limits
 from screener.summary import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,17 +40,6 @@ def heic(*pictures, **options):
     out = io.BytesIO()
     made.save(out, quality=90, chroma=444, **options)
     return out.getvalue()
-
-
-def walked(data, **limits):
-    """The frames that come, and the reason of what ends them."""
-    frames = []
-    try:
-        for frame in open_picture(data, limits=Limits(**limits)).frames():
-            frames.append(frame)
-    except MediaError as error:
-        return frames, error.reason
-    return frames, None
 
 
 @pytest.fixture(scope="module")
@@ -244,19 +234,17 @@ def test_pillow_is_as_it_was(still):
 def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
     """A Pillow without AVIF or WebP: `unsupported`, and why."""
     for format in ("AVIF", "WEBP"):
-        out = io.BytesIO()
-        scene(50).save(out, format)
+        data = saved(scene(50), format)
         refusing = (Image.OPEN[format][0], lambda prefix: "built without it")
         monkeypatch.setitem(Image.OPEN, format, refusing)
         monkeypatch.setattr(failure.features, "check", lambda name: False)
         with pytest.raises(MediaError, match=r"unsupported.*built without"):
-            open_picture(out.getvalue())
+            open_picture(data)
 
 
 def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
     """The plugin says that Pillow was built without it, which would be `unsupported`."""
-    out = io.BytesIO()
-    scene(50).save(out, "AVIF")
+    data = saved(scene(50), "AVIF")
 
     def full(name):
         raise ImportError(f"{name}: failed to map segment from shared object")
@@ -266,7 +254,7 @@ def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
     monkeypatch.setattr(failure.features, "check", lambda name: False)
     monkeypatch.setattr(failure, "import_module", full)
     with pytest.raises(MediaError, match=r"too_large.*memory"):
-        open_picture(out.getvalue())
+        open_picture(data)
 
 
 def test_the_files_of_the_material_that_are_heif(material):

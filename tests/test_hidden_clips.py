@@ -13,6 +13,7 @@ import pytest
 from drawn_videos import blank, clip, panned, shown_for, tracks
 from jsonschema import Draft202012Validator
 from PIL import Image
+from saved import jpeg, saved, several
 
 from screener import HashList, Policy, Screener, Verdict, vpdq
 from screener.errors import MediaError
@@ -23,13 +24,6 @@ from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
-
-
-def picture_file(picture, format="JPEG"):
-    """The bytes of a picture's file."""
-    out = io.BytesIO()
-    picture.save(out, format)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -78,7 +72,7 @@ FORMS = [
 @pytest.mark.parametrize(("form", "format"), FORMS)
 def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving, form, format):
     """A match by one entry, with a timeline of the clip's own; the line keeps to the schema."""
-    data = form(picture_file(scene(20), format), moving)
+    data = form(saved(scene(20), format), moving)
 
     result = engine_of(scene(2)).screen(data)
 
@@ -95,13 +89,13 @@ def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving
 @pytest.mark.parametrize(("form", "format"), FORMS)
 def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, form, format):
     """Found as a still, without a time; and cleared by itself alone."""
-    data = form(picture_file(scene(20), format), moving)
+    data = form(saved(scene(20), format), moving)
     found = engine_of(scene(20)).screen(data)
     assert [(match.part_kind, match.part) for match in found.matches] == [("frame", 0)]
     assert found.timeline == ()
     assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
 
-    dark = form(picture_file(blank(), format), moving)
+    dark = form(saved(blank(), format), moving)
     assert str(engine_of(scene(9)).screen(dark).reason) == "too_little_detail"
 
 
@@ -117,10 +111,10 @@ def with_tracks(picture, data):
 
 
 @pytest.mark.parametrize("handler", [b"vide", b"pict"])
-@pytest.mark.parametrize("behind", [b"", picture_file(Image.new("RGB", (90, 90)))])
+@pytest.mark.parametrize("behind", [b"", jpeg(Image.new("RGB", (90, 90)))])
 def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving, handler, behind):
     """Players show it, and the decoder of the picture knows nothing of it."""
-    picture = picture_file(scene(20), "AVIF")
+    picture = saved(scene(20), "AVIF")
     at = moving.index(b"hdlr") + 12
     data = with_tracks(picture, moving[:at] + handler + moving[at + 4 :]) + behind
 
@@ -133,14 +127,13 @@ def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving,
 
 def test_the_frames_of_an_avif_are_not_looked_at_twice(scene, engine_of):
     """They are a track of its file, and its decoder gives them."""
-    first, *others = panned(scene, 5, 5)
-    out = io.BytesIO()
-    first.save(out, "AVIF", save_all=True, append_images=others, duration=500)
+    pictures = panned(scene, 5, 5)
+    data = several(pictures, "AVIF", duration=500)
 
-    found = engine_of(others[-1]).screen(out.getvalue())
+    found = engine_of(pictures[-1]).screen(data)
 
     assert [(match.part, match.part_kind) for match in found.matches] == [(4, "frame")]
-    assert {frame.part_kind for frame in opening.open(out.getvalue()).frames()} == {"frame"}
+    assert {frame.part_kind for frame in opening.open(data).frames()} == {"frame"}
 
 
 CODECS = {
@@ -152,7 +145,7 @@ CODECS = {
 def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
     """Behind a picture, and behind a picture behind it."""
     data = clip([scene(2)] * 20, container=container, codec=CODECS[container])
-    files = picture_file(scene(20)), picture_file(scene(21), "PNG")
+    files = jpeg(scene(20)), saved(scene(21), "PNG")
 
     for before in (files[0], b"".join(files), files[0] + b"RIFF" * 40 + b"ftyp" * 40):
         (match,) = engine_of(scene(2)).screen(before + data).matches
@@ -165,7 +158,7 @@ def test_what_cannot_be_looked_at_is_told_and_what_is_no_clip_is_not(
     """Encrypted, over a limit, out of reach: nobody has seen it. Broken or cut: the picture is as
     sound as it is.
     """
-    picture = picture_file(scene(20))
+    picture = jpeg(scene(20))
 
     def told(data, **settings):
         return str(engine_of(scene(9), **settings).screen(picture + data).reason)
@@ -185,7 +178,7 @@ def test_what_cannot_be_looked_at_is_told_and_what_is_no_clip_is_not(
 
 def test_a_match_before_a_limit_of_a_clip_counts(scene, engine_of, moving):
     """As of any video."""
-    result = engine_of(scene(2), limits=Limits(samples=2)).screen(picture_file(scene(20)) + moving)
+    result = engine_of(scene(2), limits=Limits(samples=2)).screen(jpeg(scene(20)) + moving)
     assert result.verdict is Verdict.MATCH
 
 
@@ -193,7 +186,7 @@ def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
     """A match and a timeline each."""
     later = clip(shown_for(scene, seconds=[(1, 3), (2, 2)]))
 
-    result = engine_of(scene(2)).screen(picture_file(scene(20)) + moving + later)
+    result = engine_of(scene(2)).screen(jpeg(scene(20)) + moving + later)
 
     assert {match.part_kind for match in result.matches} == {"appended"}
     assert [one.spans for one in result.timeline] == [((1.0, 2.0),), ((3.0, 4.0),)]
@@ -201,7 +194,7 @@ def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
 
 def test_frames_of_several_clips_are_counted_on(scene, moving):
     """No part is two frames, of one clip and of another, or of a clip and a picture behind it."""
-    data = picture_file(scene(20)) + moving + moving + picture_file(scene(21), "PNG")
+    data = jpeg(scene(20)) + moving + moving + saved(scene(21), "PNG")
 
     frames = list(opening.open(data).frames())
 
@@ -222,7 +215,7 @@ def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
             file.mux(track.encode(frame))
         file.mux(track.encode(None))
 
-    frames = list(opening.open(picture_file(scene(20)) + both + jpegs.getvalue()).frames())
+    frames = list(opening.open(jpeg(scene(20)) + both + jpegs.getvalue()).frames())
 
     times = [[frame.time for frame in frames if frame.track == track] for track in range(4)]
     assert [one[0] for one in times] == [0.0] * 4
@@ -231,11 +224,9 @@ def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
 
 def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
     """Those of the clip stand beside them."""
-    out = io.BytesIO()
-    frames = [scene(2), scene(5), scene(2)]
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=500)
+    animation = several([scene(2), scene(5), scene(2)], "GIF", duration=500)
 
-    result = engine_of(scene(2)).screen(out.getvalue() + moving)
+    result = engine_of(scene(2)).screen(animation + moving)
 
     assert [(one.part_kind, one.spans) for one in result.timeline] == [
         ("frame", ((0.0, 0.0), (1.0, 1.0))),
@@ -252,8 +243,8 @@ def test_a_listed_video_hidden_behind_a_picture_is_found(tmp_path, scene):
     known.import_file(tmp_path / "a.txt", source="ours")
     engine = Screener(known.refresh())
 
-    (match,) = engine.screen(picture_file(scene(20)) + clip(shown)).matches
-    other = engine.screen(picture_file(scene(20)) + clip(panned(scene, 8, 60)))
+    (match,) = engine.screen(jpeg(scene(20)) + clip(shown)).matches
+    other = engine.screen(jpeg(scene(20)) + clip(panned(scene, 8, 60)))
 
     assert (match.kind, match.part_kind) == ("vpdq", "appended")
     assert (other.verdict, str(other.reason)) == (Verdict.UNSCREENED, "not_comparable")

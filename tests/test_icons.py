@@ -1,12 +1,12 @@
 """The pictures of icon files, of which Pillow shows the largest."""
 
-import io
 import struct
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from saved import png, saved
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
@@ -14,18 +14,9 @@ from screener.media import icons
 from screener.media.image import open as open_picture
 
 
-def png(picture):
-    """A picture as a PNG."""
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
 def dib(picture):
     """A picture as an ICO holds it without compression."""
-    out = io.BytesIO()
-    picture.save(out, "ICO", bitmap_format="bmp", sizes=[picture.size])
-    return out.getvalue()[22:]
+    return saved(picture, "ICO", bitmap_format="bmp", sizes=[picture.size])[22:]
 
 
 def ico(*pictures, kind=1):

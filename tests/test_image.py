@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, ImageFile
+from png_chunks import chunk, png_of
+from saved import saved, several
 
 from screener.errors import HashError, MediaError, ShortOfMemory
 from screener.media import decoder, failure, sequence
@@ -35,17 +37,9 @@ def drawn(number: int = 0, size: tuple[int, int] = (120, 90)) -> Image.Image:
     return Image.fromarray((np.stack(waves, axis=-1) * 60 + 127).astype(np.uint8))
 
 
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
-
-
 def animation(format: str, count: int, **options: object) -> bytes:
     """A file of that many different frames."""
-    rest = [drawn(number) for number in range(1, count)]
-    return saved(drawn(), format, save_all=True, append_images=rest, **options)
+    return several([drawn(number) for number in range(count)], format, **options)
 
 
 def walked(data: bytes, **limits: int) -> tuple[list[Frame], MediaError | None]:
@@ -150,11 +144,10 @@ def test_a_png_that_apple_packs_its_own_way_is_not_told_as_broken() -> None:
     length = int.from_bytes(data[at - 8 : at - 4], "big")
     packed = zlib.decompress(data[at : at + length])
     bare = zlib.compressobj(wbits=-15)
-    chunks = [(b"CgBI", b"\x50\0\x20\2"), (b"IHDR", data[16:29])]
-    chunks += [(b"IDAT", bare.compress(packed) + bare.flush()), (b"IEND", b"")]
-    apples = data[:8] + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks
+    apples = png_of(
+        chunk(b"CgBI", b"\x50\0\x20\2"),
+        chunk(b"IHDR", data[16:29]),
+        chunk(b"IDAT", bare.compress(packed) + bare.flush()),
     )
     _, error = walked(apples)
     assert error is not None
@@ -217,10 +210,7 @@ def test_byte_limit() -> None:
 def test_header_bombs_are_never_decoded() -> None:
     """Small files that declare huge pictures cost nothing, inside icons too."""
     ihdr = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 6, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in ((b"IHDR", ihdr), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b""))
-    )
+    png = png_of(chunk(b"IHDR", ihdr), chunk(b"IDAT", zlib.compress(bytes(99))))
     ico = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(png), 22) + png
     bmp = struct.pack("<IiiHHIIiiII", 40, 60000, 120000, 1, 32, 0, 0, 0, 0, 0, 0)
     dib = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(bmp), 22) + bmp
@@ -335,14 +325,8 @@ def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: 
     """
     data = animation("PNG", 3 + default, default_image=default)
     assert walked(data)[1] is None
-    at = data.index(b"acTL")
-    if frames is None:
-        data = data[: at - 4] + data[at + 16 :]
-    else:
-        body = b"acTL" + struct.pack(">II", frames, 0)
-        data = data[:at] + body + struct.pack(">I", zlib.crc32(body)) + data[at + 16 :]
 
-    found, error = walked(data)
+    found, error = walked(_declaring(frames, data))
 
     assert len(found) == (frames + default if frames else 1)
     assert error is not None
@@ -526,11 +510,10 @@ def test_every_frame_comes_with_part_and_time(format: str) -> None:
 def test_a_text_that_is_named_as_a_duration_is_none() -> None:
     """It may stand behind any frame of a PNG, and is read with it."""
     data = animation("PNG", 3, duration=100)
-    body = b"tEXtduration\0long"
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    text = chunk(b"tEXt", b"duration\0long")
     for before in (b"fcTL", b"IEND"):
         at = data.rindex(before) - 4
-        frames, error = walked(data[:at] + chunk + data[at:])
+        frames, error = walked(data[:at] + text + data[at:])
         assert error is None
         assert [frame.part for frame in frames] == [0, 1, 2]
 
@@ -718,16 +701,16 @@ def test_a_photoshop_file_that_does_not_show_its_layers_is_told(
     assert (error and error.reason) == reason
 
 
-def _apng_declaring(count: int) -> bytes:
-    data = animation("PNG", 3)
-    at = data.index(b"acTL")
-    body = b"acTL" + struct.pack(">II", count, 0)
-    return data[:at] + body + struct.pack(">I", zlib.crc32(body)) + data[at + 16 :]
+def _declaring(count: int | None, data: bytes) -> bytes:
+    """An animated PNG that says that it has so many frames, or that it is a picture like others."""
+    at = data.index(b"acTL") - 4
+    said = b"" if count is None else chunk(b"acTL", struct.pack(">II", count, 0))
+    return data[:at] + said + data[at + 20 :]
 
 
 def test_a_lying_frame_count() -> None:
     """Declared frames that are not there end in `truncated`, at once, after those that are."""
-    frames, error = walked(_apng_declaring(2**31 - 1))
+    frames, error = walked(_declaring(2**31 - 1, animation("PNG", 3)))
     assert [frame.part for frame in frames] == [0, 1, 2]
     assert error is not None
     assert error.reason == "truncated"

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import sqlite3
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept import value
 
 from screener.commands import opening
 from screener.errors import ListError
@@ -20,11 +20,6 @@ from screener.index.hamming import HammingIndex
 from screener.lists import database, generations, importing
 from screener.lists.formats import open_reader
 from screener.lists.hashlist import HashList
-
-
-def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
 def rows(numbers, status=""):

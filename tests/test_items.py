@@ -1,21 +1,18 @@
 """Pictures of a HEIF or AVIF that its decoder does not give are told."""
 
-import io
-
 import pytest
+from frames_of import walked
 from hypothesis import given
 from hypothesis import strategies as st
-from test_heif import heic, walked
+from saved import saved, several
+from test_heif import heic
 
 from screener.media import headers, items
 
 
 def avif(*pictures):
     """The bytes of an AVIF of a picture, or an animation of several."""
-    out = io.BytesIO()
-    more = {"save_all": True, "append_images": pictures[1:]} if pictures[1:] else {}
-    pictures[0].save(out, "AVIF", **more)
-    return out.getvalue()
+    return several(pictures, "AVIF") if pictures[1:] else saved(pictures[0], "AVIF")
 
 
 def infos(data):

@@ -25,7 +25,8 @@ from screener.errors import ListError
 from screener.lists.formats import sniff
 from screener.lists.formats.paging import FOLLOWS
 from screener.lists.hashlist import HashList
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 
 def indicator(*descriptors, **said):

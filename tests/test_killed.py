@@ -3,7 +3,6 @@
 SCREENER_KILLS sets how many times each; 200 were run of each before this was first kept.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -11,15 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from kept import value
 
 from screener import HashList
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "3"))
-
-
-def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
 @pytest.mark.parametrize("change", ["import", "opinion", "rollback", "purge", "release"])

@@ -5,7 +5,8 @@ from exchange import MD5, PDQ, SHA256, kinds, read, refused
 
 from screener.errors import ListError
 from screener.lists.formats.mapping import ColumnMapping
-from screener.lists.records import Category, State
+from screener.lists.records import Category
+from screener.lists.states import State
 
 
 def mapping(**said):

@@ -1,6 +1,5 @@
 """Pictures whose data lack some, and end as if they were whole: told, and nothing else is."""
 
-import io
 import itertools
 import re
 import struct
@@ -12,6 +11,8 @@ from frames_of import told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from png_chunks import chunk, png_of
+from saved import jpeg, several
 
 from screener.media import missing
 from screener.media import png as png_file
@@ -40,22 +41,10 @@ def drawn(mode="RGB", size=(233, 187), *, dark=0.0, seed=0):
     return Image.fromarray(pixels, mode)
 
 
-def jpeg(picture, **options):
-    """The bytes of a JPEG."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", **options)
-    return out.getvalue()
-
-
 def cut(data, share):
     """A JPEG that has so much of its pixels' data, and its mark for the end all the same."""
     start = data.rindex(b"\xff\xda") + 14
     return data[: start + int((len(data) - 2 - start) * share)] + b"\xff\xd9"
-
-
-def chunk(name, body):
-    """A chunk of a PNG."""
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
@@ -78,7 +67,7 @@ def png(pixels, *, bits=8, colours=0, interlaced=False, lacking=0):
     chunks = [chunk(b"IHDR", head), chunk(b"IDAT", packed[:half]), chunk(b"IDAT", packed[half:])]
     if colours == 3:
         chunks.insert(1, chunk(b"PLTE", bytes(range(256)) * 3))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b"")
+    return png_of(*chunks)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
@@ -103,9 +92,7 @@ def test_cut_grey_and_four_inks_are_told(mode):
 
 def test_a_cut_picture_within_an_mpo_is_told():
     """Of each picture of the file its own data count."""
-    out = io.BytesIO()
-    drawn().save(out, "MPO", save_all=True, append_images=[drawn(seed=1), drawn(seed=2)])
-    whole = out.getvalue()
+    whole = several([drawn(), drawn(seed=1), drawn(seed=2)], "MPO")
     assert told(whole)[1] is None
     starts = [at for at in range(len(whole)) if whole.startswith(b"\xff\xd8\xff", at)]
     assert len(starts) == 3

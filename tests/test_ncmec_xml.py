@@ -6,7 +6,8 @@ from kept import met, value
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists.records import BadRow, Category, State
+from screener.lists.records import BadRow, Category
+from screener.lists.states import State
 
 
 def ncmec(*entries, kind="images"):

@@ -5,18 +5,14 @@ import struct
 
 import numpy as np
 import pytest
+from iso_boxes import box
 
 from screener.media import carried, containers, embedded, icons, items
 
 DEEP = 50_000  # more levels than Python calls functions within functions
 MANY = 300_000
 
-ISO = struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0)
-
-
-def box(kind, body=b""):
-    """A box of an ISO file."""
-    return struct.pack(">I4s", 8 + len(body), kind) + body
+ISO = box(b"ftyp", b"isom", bytes(4))
 
 
 def nested(kind):
@@ -26,7 +22,7 @@ def nested(kind):
 
 def animated(meta=b"", movie=b""):
     """What is read of an animated AVIF."""
-    head = struct.pack(">I4s4sI", 16, b"ftyp", b"avis", 0)
+    head = box(b"ftyp", b"avis", bytes(4))
     return head + box(b"meta", bytes(4) + meta) + box(b"moov", movie)
 
 

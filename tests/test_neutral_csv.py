@@ -12,7 +12,8 @@ from screener.errors import ListError
 from screener.lists.formats import csv_rows, open_reader, sniff
 from screener.lists.formats.content import LONGEST_LINE, Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 MD5 = "00112233445566778899aabbccddeeff"
 SHA1 = "00112233445566778899aabbccddeeff00112233"

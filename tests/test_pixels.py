@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image
+from png_chunks import chunk, png_of
+from saved import saved
 
 from screener.errors import HashError
 from screener.media import image as media
@@ -76,13 +78,6 @@ def laid_down(upright: Pixels, orientation: int) -> Pixels:
             x = at["left"] if "left" in at else width - 1 - at["right"]
             out[row, column] = upright[y, x]
     return out
-
-
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    """The bytes of a file."""
-    out = io.BytesIO()
-    image.save(out, format, **options)
-    return out.getvalue()
 
 
 def seen(source: bytes | Image.Image) -> Pixels:
@@ -357,12 +352,10 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
 def _deep_png(*, clear: Pixels) -> bytes:
     """A PNG of 16 bits a channel in which a colour of as many is clear."""
     rows = (drawn().astype(int) * 256 + 17).astype(">u2")  # its bytes differ, as those of UNEVEN
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 56, 40, 16, 2, 0, 0, 0))]
-    chunks += [(b"tRNS", struct.pack(">HHH", *map(int, clear)))]
-    chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in [*chunks, (b"IEND", b"")]
+    return png_of(
+        chunk(b"IHDR", struct.pack(">IIBBBBB", 56, 40, 16, 2, 0, 0, 0)),
+        chunk(b"tRNS", struct.pack(">HHH", *map(int, clear))),
+        chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))),
     )
 
 

@@ -1,6 +1,5 @@
 """Plain JPEGs, decoded without Pillow's image: told apart, and with the pixels it would give."""
 
-import io
 import random
 import struct
 
@@ -9,17 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from saved import jpeg
 
 from screener.errors import MediaError
 from screener.media import image, plain_jpeg
 from screener.media.limits import Limits
-
-
-def saved(picture, **options):
-    """The bytes of a JPEG."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", **options)
-    return out.getvalue()
 
 
 def segment(mark, content):
@@ -64,17 +57,17 @@ def files(scene):
     """Ordinary files, by what is special in them."""
     picture = scene(3, (161, 118))
     return {
-        "baseline": saved(picture),
-        "no subsampling": saved(picture, subsampling=0),
-        "half": saved(picture, subsampling=1),
-        "progressive": saved(picture, progressive=True),
-        "grey": saved(picture.convert("L")),
-        "restarts": saved(picture, restart_marker_blocks=3),
-        "comment": saved(picture, comment=b"a note \xff\xd9 with a mark in it"),
-        "profile": saved(picture, icc_profile=b"p" * 70_000, comment=b"x"),
-        "coarse tables": saved(picture, quality=1),
-        "one pixel": saved(picture.resize((1, 1))),
-        "one row": saved(picture.resize((300, 1))),
+        "baseline": jpeg(picture),
+        "no subsampling": jpeg(picture, subsampling=0),
+        "half": jpeg(picture, subsampling=1),
+        "progressive": jpeg(picture, progressive=True),
+        "grey": jpeg(picture.convert("L")),
+        "restarts": jpeg(picture, restart_marker_blocks=3),
+        "comment": jpeg(picture, comment=b"a note \xff\xd9 with a mark in it"),
+        "profile": jpeg(picture, icc_profile=b"p" * 70_000, comment=b"x"),
+        "coarse tables": jpeg(picture, quality=1),
+        "one pixel": jpeg(picture.resize((1, 1))),
+        "one row": jpeg(picture.resize((300, 1))),
     }
 
 
@@ -92,9 +85,9 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
     are not as usual, and what is behind the end.
     """
     picture = scene(4, (120, 90))
-    data, exif = saved(picture), Image.Exif()
+    data, exif = jpeg(picture), Image.Exif()
     exif[0x0112] = 6
-    even = saved(picture, subsampling=0)
+    even = jpeg(picture, subsampling=0)
     frame, scan = even.index(b"\xff\xc0"), even.index(b"\xff\xda")
 
     def changed(*changes):
@@ -107,13 +100,13 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
     named += [(scan + 5 + 2 * n, ord("RGB"[n])) for n in range(3)]
     longer = changed((frame + 3, even[frame + 3] + 3))
     others = {
-        "exif": saved(picture, exif=exif),
-        "xmp": saved(picture, xmp=b"<x tiff:Orientation='6'/>"),
+        "exif": jpeg(picture, exif=exif),
+        "xmp": jpeg(picture, xmp=b"<x tiff:Orientation='6'/>"),
         "photoshop": with_segment(data, 0xED, b"Photoshop 3.0\0"),
         "odd profile": with_segment(data, 0xE2, b"ICC_PROFILE\0\1"),
         "mpf": with_segment(data, 0xE2, b"MPF\0"),
-        "CMYK": saved(picture.convert("CMYK")),
-        "RGB": saved(picture, keep_rgb=True, subsampling=0),
+        "CMYK": jpeg(picture.convert("CMYK")),
+        "RGB": jpeg(picture, keep_rgb=True, subsampling=0),
         "larger chroma": changed((frame + 14, 0x22)),  # of the second component
         "wider chroma": changed((frame + 14, 0x21)),
         "higher chroma": changed((frame + 17, 0x12)),  # of the third
@@ -123,7 +116,7 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
         "no columns": changed((frame + 7, 0), (frame + 8, 0)),
         "a longer frame": longer[: frame + 19] + bytes(3) + longer[frame + 19 :],
         "two frames": even[:frame] + even[frame : frame + 19] + even[frame:],
-        "appended": data + saved(picture.rotate(90)),
+        "appended": data + jpeg(picture.rotate(90)),
         "tail": data + bytes(64),
         "PNG": b"\x89PNG\r\n\x1a\n" + data,
         "nothing": b"",
@@ -139,7 +132,7 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
 @pytest.mark.parametrize("jfif", [True, False])
 def test_the_colours_are_told_as_the_usual_way_tells_them(scene, transform, jfif):
     """By JFIF and Adobe's mark: RGB is not taken for luma."""
-    data = saved(scene(5, (64, 48)), subsampling=0)
+    data = jpeg(scene(5, (64, 48)), subsampling=0)
     data = data if jfif else without_jfif(data)
     if transform is not None:
         data = with_segment(data, 0xEE, b"Adobe\0\x64\0\0\0\0" + bytes((transform,)))
@@ -152,7 +145,7 @@ def test_the_colours_are_told_as_the_usual_way_tells_them(scene, transform, jfif
 
 def test_damaged_headers_are_left_to_the_usual_way(scene):
     """Tables cut short, lengths that cannot be, marks that stand nowhere, padding."""
-    data = saved(scene(6, (40, 30)))
+    data = jpeg(scene(6, (40, 30)))
     for mark in (
         0x00,
         0x01,
@@ -184,7 +177,7 @@ def test_damaged_headers_are_left_to_the_usual_way(scene):
 def test_a_plain_file_over_the_limit_is_too_large(scene):
     """Before a pixel is decoded, as every picture."""
     with pytest.raises(MediaError, match="too_large"):
-        image.open(saved(scene(7, (200, 100))), limits=Limits(pixels=19_999))
+        image.open(jpeg(scene(7, (200, 100))), limits=Limits(pixels=19_999))
 
 
 @settings(max_examples=300)

@@ -1,29 +1,17 @@
 """PNGs whose texts, profiles and checksums would keep Pillow from what they show."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from frames_of import walked
 from PIL import Image
+from png_chunks import chunk, png_of
+from saved import saved
 
-from screener.errors import MediaError
 from screener.media import png
 from screener.media.image import open as open_picture
-
-
-def chunk(name: bytes, body: bytes, *, sound: bool = True) -> bytes:
-    """A chunk, with its checksum or another one."""
-    told = zlib.crc32(name + body) ^ (not sound)
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", told)
-
-
-def saved(picture: Image.Image, **options: object) -> bytes:
-    """A PNG of the picture."""
-    out = io.BytesIO()
-    picture.save(out, "PNG", **options)
-    return out.getvalue()
 
 
 def put(data: bytes, *chunks: bytes, before: bytes = b"IDAT") -> bytes:
@@ -51,7 +39,7 @@ def test_a_chunk_that_pillow_refuses_hides_no_picture(scene, what, before, mode)
     picture = scene(3, (90, 60)).convert(mode)
     exif = Image.Exif()
     exif[0x112] = 6
-    plain = saved(picture, exif=exif)
+    plain = saved(picture, "PNG", exif=exif)
     (expected,) = open_picture(plain).frames()
     (found,) = open_picture(put(plain, REFUSED[what], before=before)).frames()
 
@@ -61,7 +49,7 @@ def test_a_chunk_that_pillow_refuses_hides_no_picture(scene, what, before, mode)
 def test_what_is_clear_stays_clear(scene):
     """Palettes with alpha and single transparent colours are kept."""
     picture = scene(3, (90, 60)).quantize(16)
-    plain = saved(picture, transparency=bytes(range(0, 256, 17)))
+    plain = saved(picture, "PNG", transparency=bytes(range(0, 256, 17)))
     (expected,) = open_picture(plain).frames()
     (found,) = open_picture(put(plain, REFUSED["a place"])).frames()
 
@@ -73,7 +61,7 @@ def test_a_text_changes_no_frame_of_an_animation(scene, name):
     """Frames are laid onto one another as their own chunks say, whatever a text says."""
     first, second = scene(3, (90, 60)), scene(4, (90, 60))
     second.paste(first.crop((0, 0, 90, 40)), (0, 0))  # so that a part of a frame is stored
-    plain = saved(first, save_all=True, append_images=[second], duration=100)
+    plain = saved(first, "PNG", save_all=True, append_images=[second], duration=100)
     text = chunk(b"tEXt", name.encode() + b"\0" + b"1")
     expected = [frame.pixels for frame in open_picture(plain).frames()]
     for before in (b"acTL", b"IDAT", b"fdAT"):
@@ -90,10 +78,10 @@ def test_the_one_clear_grey_of_few_bits_is_clear(bits, clear):
     clear %= 1 << bits
     each = np.unpackbits(samples[..., None], axis=2)[..., -bits:].reshape(2, -1)
     rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(each, axis=1))
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 8, 2, bits, 0, 0, 0, 0))
-    data += chunk(b"tRNS", struct.pack(">H", clear)) + chunk(b"IDAT", zlib.compress(rows))
+    head = chunk(b"IHDR", struct.pack(">2I5B", 8, 2, bits, 0, 0, 0, 0))
+    told = chunk(b"tRNS", struct.pack(">H", clear))
 
-    (frame,) = open_picture(data + chunk(b"IEND", b"")).frames()
+    (frame,) = open_picture(png_of(head, told, chunk(b"IDAT", zlib.compress(rows)))).frames()
 
     wanted = np.where(samples == clear, 255, samples * (255 // ((1 << bits) - 1)))
     assert np.array_equal(frame.pixels, wanted)
@@ -101,7 +89,7 @@ def test_the_one_clear_grey_of_few_bits_is_clear(bits, clear):
 
 def test_a_broken_picture_is_as_broken_as_before(scene):
     """What is wrong with the pixels is told, and what there is of them is given."""
-    plain = saved(scene(3, (90, 60)))
+    plain = saved(scene(3, (90, 60)), "PNG")
     cut = put(plain, REFUSED["a name of Pillow's"])[:-500]
     frames, reason = [], None
     try:
@@ -116,19 +104,14 @@ def test_a_broken_picture_is_as_broken_as_before(scene):
 
 def test_what_has_nothing_else_is_left_alone(scene):
     """Nothing is copied of a PNG of pixels alone, and of what is none."""
-    assert png.bare(saved(scene(3, (9, 6)))) is None
+    assert png.bare(saved(scene(3, (9, 6)), "PNG")) is None
     assert png.bare(b"GIF89a") is None
 
 
 def told(data: bytes) -> tuple[int, str | None]:
     """How many frames a file has, and the reason that follows them."""
-    count = 0
-    try:
-        for _ in open_picture(data).frames():
-            count += 1
-    except MediaError as error:
-        return count, error.reason
-    return count, None
+    frames, reason = walked(data)
+    return len(frames), reason
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
@@ -138,7 +121,7 @@ def test_an_end_that_was_never_written_is_told(share):
     """
     for seed in range(3):
         noise = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)
-        whole = saved(Image.fromarray(noise).resize((240, 180)))
+        whole = saved(Image.fromarray(noise).resize((240, 180)), "PNG")
         written = whole[: round(share * len(whole))]
         assert told(whole) == (1, None)
         assert told(written.ljust(len(whole), b"\0")) == (1, "undecodable")
@@ -147,7 +130,7 @@ def test_an_end_that_was_never_written_is_told(share):
 def test_a_frame_with_another_checksum_is_told(scene):
     """Behind all frames, none of which is lost for it; that of a text is nobody's."""
     more = {"save_all": True, "append_images": [scene(4, (90, 60))]}
-    whole = saved(scene(3, (90, 60)), **more)
+    whole = saved(scene(3, (90, 60)), "PNG", **more)
     for name in (b"IDAT", b"fdAT"):
         start = whole.index(name) - 4
         end = start + 12 + int.from_bytes(whole[start : start + 4], "big")
@@ -172,12 +155,12 @@ def test_an_interlaced_animation_has_all_its_frames(scene):
 
     pictures = [scene(seed, (90, 60)).convert("RGB") for seed in (3, 4, 5)]
     first, second, third = map(packed, pictures)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 90, 60, 8, 2, 0, 0, 1))
+    data = chunk(b"IHDR", struct.pack(">2I5B", 90, 60, 8, 2, 0, 0, 1))
     data += chunk(b"acTL", struct.pack(">2I", 3, 0)) + control(0) + chunk(b"IDAT", first)
     data += control(1) + chunk(b"fdAT", struct.pack(">I", 2) + second)
-    data += control(3) + chunk(b"fdAT", struct.pack(">I", 4) + third) + chunk(b"IEND", b"")
+    data += control(3) + chunk(b"fdAT", struct.pack(">I", 4) + third)
 
-    found = [frame.pixels for frame in open_picture(data).frames()]
+    found = [frame.pixels for frame in open_picture(png_of(data)).frames()]
     assert len(found) == 3
     for pixels, picture in zip(found, pictures, strict=True):
         assert np.array_equal(pixels, np.asarray(picture))

@@ -24,6 +24,7 @@ import pytest
 from command import CALL
 from piped import piped
 from promptly import soonest
+from saved import png
 from scan_with_accidents import Engine
 
 from screener import Policy, Screener
@@ -58,13 +59,6 @@ def lines(path):
     """The same of a file of results."""
     text = path.read_text(encoding="utf-8")
     return re.sub(r'"(seconds|age_s)":[0-9.e-]+', "", text).splitlines()
-
-
-def png(picture):
-    """A picture as the bytes of a file."""
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import base64
 import errno
-import io
 import json
 import os
 import random
@@ -20,6 +19,7 @@ from hotlines import IMAGES, item_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from saved import jpeg
 
 from screener import Hash, vpdq, workers
 from screener.errors import HotlineError, MediaError
@@ -157,9 +157,7 @@ def with_exif(image, words):
     exif = Image.Exif()
     for tag, text in zip((0x010E, 0x010F, 0x0110, 0x0131, 0x013B, 0x8298), words, strict=True):
         exif[tag] = text
-    out = io.BytesIO()
-    image.save(out, "JPEG", exif=exif.tobytes(), comment=words[0].encode())
-    return out.getvalue()
+    return jpeg(image, exif=exif.tobytes(), comment=words[0].encode())
 
 
 # Words that no report has of its own, such as the names of its fields.

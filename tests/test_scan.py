@@ -448,7 +448,7 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
     """Of a scan that goes on, what is new is handed out before all that is done was gone through;
     and while that takes its time, there is time for what is under way.
     """
-    monkeypatch.setattr(backlog, "_A_WHILE_S", -1.0)
+    monkeypatch.setattr(backlog, "A_WHILE_S", -1.0)
     told = SimpleNamespace(take=lambda name: name.text != "new", is_archive=lambda _: False)
     found, steps = iter([Place(one, 1) for one in ("old", "new", "old", "old")]), []
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)

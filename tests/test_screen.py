@@ -20,6 +20,7 @@ import pytest
 from circles import none_collected
 from jsonschema import Draft202012Validator
 from PIL import Image, ImageOps
+from saved import png, saved
 
 from screener import Hash, HashList, Policy, Reason, Screener, Verdict, regions
 from screener.errors import HashError, ListError, PolicyError
@@ -42,13 +43,6 @@ def pdq_text(picture):
 def with_bits_flipped(text, count):
     """The hash at exactly that distance."""
     return (int(text, 16) ^ ((1 << count) - 1)).to_bytes(32, "big").hex()
-
-
-def png(picture, **options):
-    """The picture as the bytes of a lossless file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **options)
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -219,9 +213,8 @@ def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
     if form in ("PSD", "ICNS"):  # headers that Pillow refuses, each with errors of its own
         data = {"PSD": b"8BPS", "ICNS": b"icns"}[form] + bytes(99)
     elif form is not None:
-        out = io.BytesIO()
-        scene(9).save(out, form)
-        data = out.getvalue()[: out.tell() // 2]
+        data = saved(scene(9), form)
+        data = data[: len(data) // 2]
     assert engine.screen(data).verdict == Verdict.UNSCREENED
     with none_collected():
         engine.screen(data)

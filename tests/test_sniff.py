@@ -6,7 +6,9 @@ import tarfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iso_boxes import box
 from PIL import Image
+from saved import saved
 
 from screener.media.sniff import decodable, sniff
 
@@ -31,9 +33,7 @@ from screener.media.sniff import decodable, sniff
 )
 def test_files_that_pillow_writes(format: str, mime: str) -> None:
     """The usual formats are told by real files, and the pictures among them are decodable."""
-    out = io.BytesIO()
-    Image.new("RGB", (32, 32)).save(out, format)
-    assert sniff(out.getvalue()) == mime
+    assert sniff(saved(Image.new("RGB", (32, 32)), format)) == mime
     assert decodable(mime) == mime.startswith("image/")
 
 
@@ -58,7 +58,7 @@ def test_files_that_pillow_writes(format: str, mime: str) -> None:
 )
 def test_iso_brands(brands: bytes, mime: str) -> None:
     """One container holds stills and videos: the brands tell which."""
-    assert sniff((len(brands) + 8).to_bytes(4, "big") + b"ftyp" + brands) == mime
+    assert sniff(box(b"ftyp", brands)) == mime
 
 
 @pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4)])

@@ -1,11 +1,10 @@
 """A program that has Pillow pass over what files lack is told of it all the same."""
 
-import io
-
 import numpy as np
 import pytest
 from frames_of import told
 from PIL import Image, ImageFile
+from saved import saved
 
 FORMATS = {
     "jpeg": ("JPEG", {}),
@@ -33,14 +32,12 @@ def drawn(seed):
     return Image.fromarray(noise).resize((240, 180))
 
 
-def saved(name):
+def file_of(name):
     """A file of a format; of two pictures where it may have several."""
     form, options = FORMATS[name]
     more = {"append_images": [drawn(1)]} if "save_all" in options else {}
     picture = drawn(0).convert("CMYK") if name == "jpeg of four inks" else drawn(0)
-    out = io.BytesIO()
-    picture.save(out, form, **options, **more)
-    return out.getvalue()
+    return saved(picture, form, **options, **more)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -48,7 +45,7 @@ def test_what_pillow_is_told_to_pass_over_is_told(name, monkeypatch):
     """Of cut and of broken files the same frames and reasons, whatever the switch of the process
     is; whole ones are whole.
     """
-    whole = saved(name)
+    whole = file_of(name)
     files = [whole, *(whole[: round(share * len(whole))] for share in (0.3, 0.6, 0.95))]
     for share in (0.4, 0.7):
         at = round(share * len(whole))

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 import pytest
+from drawn_codes import of_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from thorough import besides
@@ -289,14 +290,6 @@ def assert_same_tables(one: Tables, other: Tables, bits: int) -> None:
         np.testing.assert_array_equal(array, others[name])
 
 
-def of_weights(rng: np.random.Generator, width: int, weights: npt.NDArray[np.integer]) -> Codes:
-    """Random codes with so many bits set."""
-    bits = np.zeros((len(weights), width * 8), np.uint8)
-    for row, weight in zip(bits, weights, strict=True):
-        row[rng.choice(width * 8, weight, replace=False)] = 1
-    return np.packbits(bits, axis=1)
-
-
 @pytest.mark.parametrize("few", [0, 100_000])
 @pytest.mark.parametrize("width", besides(8, WIDTHS))
 def test_balanced_codes_stand_apart(
@@ -309,8 +302,8 @@ def test_balanced_codes_stand_apart(
     """
     rng = np.random.default_rng(width)
     half = 4 * width
-    balanced = of_weights(rng, width, np.full(300, half))
-    others = of_weights(rng, width, rng.integers(0, 8 * width + 1, 150))
+    balanced = of_weights(rng, np.full(300, half), width)
+    others = of_weights(rng, rng.integers(0, 8 * width + 1, 150), width)
     beside = np.concatenate([near(rng, code, 1)[np.newaxis] for code in balanced[:50]])
     codes = rng.permutation(np.concatenate([balanced, others, beside, balanced[:9], others[:9]]))
     monkeypatch.setattr(tables, "LEAST_CODES", min(few, 1))
@@ -325,7 +318,7 @@ def test_balanced_codes_stand_apart(
     weights = [w for r in radii for w in (half - r - 1, half - r, half + r, half + r + 1)]
     queries = np.concatenate(
         [
-            of_weights(rng, width, np.clip(weights, 0, 8 * width)),
+            of_weights(rng, np.clip(weights, 0, 8 * width), width),
             *(near(rng, code, d)[np.newaxis] for code in codes[:8] for d in (0, 1, 2, width)),
         ]
     )
@@ -337,8 +330,8 @@ def test_balanced_codes_stand_apart(
 def test_most_codes_must_be_balanced_to_stand_apart() -> None:
     """With fewer than half of the codes balanced there is one set of tables for all."""
     rng = np.random.default_rng(7)
-    one = of_weights(rng, 32, np.full(99, 128))
-    other = of_weights(rng, 32, np.full(100, 120))
+    one = of_weights(rng, np.full(99, 128), 32)
+    other = of_weights(rng, np.full(100, 120), 32)
     tables_of = Tables.build(np.concatenate([one, other]), threads=1)
     assert not tables_of.balanced
     assert tables_of.rest is None

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from drawn_videos import clip, panned
+from saved import saved
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
@@ -23,9 +24,7 @@ def clips(scene):
 
 def picture(scene, format):
     """The bytes of a picture's file."""
-    out = io.BytesIO()
-    scene(9).save(out, format)
-    return out.getvalue()
+    return saved(scene(9), format)
 
 
 @pytest.mark.parametrize("container", CODECS)

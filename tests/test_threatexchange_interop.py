@@ -25,7 +25,8 @@ from screener.hashing.hash import Hash
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.records import Row, State
+from screener.lists.records import Row
+from screener.lists.states import State
 
 KINDS = {VideoMD5Signal: "md5", PdqSignal: "pdq", VideoSHA256Signal: "sha256"}
 

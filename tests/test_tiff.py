@@ -5,14 +5,15 @@ import struct
 
 import numpy as np
 import pytest
+from frames_of import walked
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from saved import jpeg, several
 
 from screener.errors import MediaError
 from screener.media import tiff
 from screener.media.image import open as open_picture
-from screener.media.limits import Limits
 from screener.media.picture import Media
 
 SIZE = (64, 48)
@@ -25,9 +26,7 @@ def grey(scene, number, size=SIZE):
 
 def paged(pictures, **options):
     """The bytes of a TIFF of these pages."""
-    out = io.BytesIO()
-    pictures[0].save(out, "TIFF", save_all=True, append_images=pictures[1:], **options)
-    return bytearray(out.getvalue())
+    return bytearray(several(pictures, "TIFF", **options))
 
 
 def entry(data, place, tag):
@@ -38,15 +37,10 @@ def entry(data, place, tag):
     return found
 
 
-def walked(data, **limits):
+def parts_of(data, **limits):
     """The parts that come with their pixels, and the reason of what ends them."""
-    found = []
-    try:
-        for frame in open_picture(bytes(data), limits=Limits(**limits)).frames():
-            found.append((frame.part, frame.pixels))
-    except MediaError as error:
-        return found, error.reason
-    return found, None
+    frames, reason = walked(bytes(data), **limits)
+    return [(frame.part, frame.pixels) for frame in frames], reason
 
 
 def drawn_file(order, big, pictures, within):
@@ -91,7 +85,7 @@ def test_pictures_within_a_page_come_after_the_pages(scene, order, big, within):
     pictures = [grey(scene, number, (64 + 8 * number, 48)) for number in range(4)]
     data = drawn_file(order, big, pictures, within)
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
 
     order_told = [number for number in range(4) if number not in within] + within
     assert reason is None
@@ -106,24 +100,23 @@ def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
     second = tiff.directories(bytes(data), stop=9)[1]
     struct.pack_into("<I", data, entry(data, second, 262) + 8, 32803)  # a sensor's mosaic
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
 
     assert (len(found), reason) == (1, "unsupported")
 
 
 def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
     """As in raw files, which show it; it clears nothing, since it is not that picture."""
-    out = io.BytesIO()
-    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     second = tiff.directories(bytes(data), stop=9)[1]
-    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
         at = entry(data, second, tag)
         struct.pack_into("<H", data, at, other)
         struct.pack_into("<I", data, at + 8, value)
-    data += out.getvalue() + b"more"
+    data += shown + b"more"
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
 
     assert (len(found), reason) == (2, "unsupported")
     wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
@@ -134,19 +127,18 @@ def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
     """As in a raw file of Sony's: the picture as the camera showed it, and the mosaic of a sensor
     that is packed in a way of the maker's. The size told is the JPEG's.
     """
-    out = io.BytesIO()
-    scene(2, (160, 120)).save(out, "JPEG", quality=95)
+    shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     first, second = tiff.directories(bytes(data), stop=9)
-    for tag, other, value in ((273, 513, len(data)), (279, 514, len(out.getvalue()))):
+    for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
         at = entry(data, first, tag)
         struct.pack_into("<H", data, at, other)
         struct.pack_into("<I", data, at + 8, value)
     struct.pack_into("<H", data, entry(data, first, 256), 269)  # no width: the name of a document
     struct.pack_into("<H", data, entry(data, second, 259) + 8, 32767)
-    data += out.getvalue()
+    data += shown
 
-    ((part, pixels),), reason = walked(data)
+    ((part, pixels),), reason = parts_of(data)
 
     assert (part, reason) == (2, "unsupported")
     wanted = np.asarray(scene(2, (160, 120)).convert("L"), int)
@@ -185,7 +177,7 @@ def test_a_bigtiff_in_the_order_that_pillow_does_not_read_is_told(scene):
     """As whole as any other, and not decoded; one that Pillow does read comes."""
     for order, reason in (("<", None), (">", "unsupported")):
         data = drawn_file(order, True, [grey(scene, 0), grey(scene, 1)], [1])
-        assert walked(data)[1] == reason
+        assert parts_of(data)[1] == reason
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate", "jpeg"])
@@ -199,7 +191,7 @@ def test_a_page_that_cannot_be_opened_hides_no_other(scene, compression, tag, wh
     place = tiff.directories(bytes(data), stop=9)[broken]
     struct.pack_into("<H", data, entry(data, place, tag) + where, value)
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
 
     assert [part for part, _ in found] == [part for part in range(4) if part != broken]
     assert reason in ("undecodable", "unsupported")
@@ -212,7 +204,7 @@ def test_a_page_whose_pixels_are_broken_hides_no_other(scene):
     start = struct.unpack_from("<I", data, entry(data, place, 273) + 8)[0]
     data[start : start + 100] = b"\x55" * 100
 
-    found, reason = walked(data)
+    found, reason = parts_of(data)
 
     assert [part for part, _ in found][-1] == 2
     assert np.array_equal(found[-1][1], np.asarray(grey(scene, 2)))
@@ -224,7 +216,7 @@ def test_a_page_over_the_limit_hides_no_other(scene, large):
     """It is not decoded, the smaller pages are, and the file is too_large."""
     sizes = [(128, 96) if number == large else SIZE for number in range(3)]
     data = paged([grey(scene, number, size) for number, size in enumerate(sizes)])
-    found, reason = walked(data, pixels=SIZE[0] * SIZE[1])
+    found, reason = parts_of(data, pixels=SIZE[0] * SIZE[1])
     assert [part for part, _ in found] == [part for part in range(3) if part != large]
     assert reason == "too_large"
 
@@ -239,9 +231,9 @@ def test_a_cut_anywhere_is_told(scene, compression):
         struct.unpack_from("<I", data, entry(data, last, tag) + 8)[0] for tag in (273, 279)
     )
     needed = max(end, start + size)  # padding may follow
-    assert walked(data)[1] is None
+    assert parts_of(data)[1] is None
     for length in range(8, needed, 3):
-        assert walked(data[:length])[1] in ("truncated", "undecodable", "unsupported"), length
+        assert parts_of(data[:length])[1] in ("truncated", "undecodable", "unsupported"), length
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # as Pillow says, and reads on
@@ -256,11 +248,11 @@ def test_a_cut_in_a_directory_at_the_end_is_told(scene, count):
     to = before[-1] + 2 + 12 * struct.unpack_from("<H", data, before[-1])[0] if before else 4
     struct.pack_into("<I", data, to, len(data))
     data += data[last : last + size]
-    assert [part for part, _ in walked(data)[0]] == list(range(count))
-    assert walked(data)[1] is None
+    assert [part for part, _ in parts_of(data)[0]] == list(range(count))
+    assert parts_of(data)[1] is None
 
     for cut in (1, 4, 5, 16, 30):
-        found, reason = walked(data[:-cut])
+        found, reason = parts_of(data[:-cut])
         assert (len(found), reason) == (count, "truncated"), cut
 
 

@@ -32,7 +32,8 @@ from screener import HashList
 from screener.errors import ListError
 from screener.hashing import video
 from screener.lists.formats import sniff
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw, ImageFilter
+from saved import jpeg
 
 from screener import Policy
 from screener.hashed import hash_item
@@ -50,9 +51,8 @@ def written(picture, text, colour, ink):
 
 def as_jpeg(picture, quality):
     """The colours of a picture after it was a JPEG."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return np.asarray(Image.open(out).convert("RGB"))
+    made = io.BytesIO(jpeg(picture, quality=quality))
+    return np.asarray(Image.open(made).convert("RGB"))
 
 
 FRAMES = {

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from drawn_videos import clip, panned, shown_for
+from iso_boxes import box
 
 from screener import Policy, Screener, Verdict, vpdq
 from screener.hashing import pdq
@@ -20,9 +21,9 @@ def engine(make_list, scene):
     return Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
 
 
-def ticks(data, box):
+def ticks(data, kind):
     """The ticks of a second that a head of a movie or its media tells."""
-    at = data.index(box) + 16
+    at = data.index(kind) + 16
     return int.from_bytes(data[at : at + 4], "big")
 
 
@@ -37,9 +38,8 @@ def trimmed(data, start, seconds, *, wide=False, before=0):
     if before:
         empty = round(before * ticks(data, b"mvhd")).to_bytes(size, "big")
         edits.insert(0, empty + b"\xff" * size + b"\0\1\0\0")
-    body = bytes([wide, 0, 0, 0]) + len(edits).to_bytes(4, "big") + b"".join(edits)
-    listed = (len(body) + 8).to_bytes(4, "big") + b"elst" + body
-    made = (len(listed) + 8).to_bytes(4, "big") + b"edts" + listed
+    head = bytes([wide, 0, 0, 0]) + len(edits).to_bytes(4, "big")
+    made = box(b"edts", box(b"elst", head, *edits))
     at = data.index(b"edts") - 4
     after = at + int.from_bytes(data[at : at + 4], "big")
     more = len(made) - (after - at)
@@ -144,11 +144,6 @@ def test_what_is_no_edit_list_leaves_nothing_out(scene, six_seconds):
         assert editlist.left_out(io.BytesIO(spoilt)) >= 0
     matroska = clip(panned(scene, 2, 10), container="matroska")
     assert editlist.left_out(io.BytesIO(matroska)) == 0
-
-
-def box(name, body):
-    """A box of an MP4."""
-    return (len(body) + 8).to_bytes(4, "big") + name + body
 
 
 FAR = {

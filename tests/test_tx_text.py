@@ -12,7 +12,8 @@ from screener.hashing.hash import KINDS
 from screener.lists.formats import open_reader, sniff
 from screener.lists.formats.content import LONGEST_LINE, Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 PDQ = "0123456789abcdef" * 4
 MD5 = "00112233445566778899aabbccddeeff"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sqlite3
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from command import screener
+from kept import value
 
 from screener.cli import cli
 from screener.errors import ListError
@@ -29,11 +29,6 @@ from screener.index.layout import open_sections, write_sections
 from screener.index.snapshot import Snapshot
 from screener.lists import verifying
 from screener.lists.hashlist import HashList
-
-
-def value(number: int, size: int) -> str:
-    """A well-mixed value of so many bytes, in hex."""
-    return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
 @pytest.fixture

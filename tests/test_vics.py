@@ -21,7 +21,8 @@ from exchange import (
 
 from screener.lists.formats.mapping import ColumnMapping
 from screener.lists.formats.vics import SCHEMES
-from screener.lists.records import BadRow, Category, State
+from screener.lists.records import BadRow, Category
+from screener.lists.states import State
 
 OTHER = "f" * 32
 

@@ -131,12 +131,11 @@ def open_log(
     signed otherwise, and one that another program writes. Half a line that a crash left is taken
     away, and a line says so.
     """
-    file = AuditFile.claim(path, key=key, one_key=True)
-    log = AuditLog(file)
+    log = claim_log(path, key=key)
     try:
         log.begin(engine)
     except BaseException:
-        file.close()
+        log._file.close()
         raise
     return log
 

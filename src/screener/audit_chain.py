@@ -4,8 +4,6 @@ beside the log and says how far it goes.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from screener.audit_line import LONGEST, VERSION
 from screener.errors import OutputError
+from screener.signatures import is_signed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -89,15 +88,7 @@ class Head:
 
     def is_signed_with(self, public: Ed25519PublicKey) -> bool:
         """Whether it was signed with the private half of a key."""
-        from cryptography.exceptions import InvalidSignature
-
-        if self.signature is None:
-            return False
-        try:
-            public.verify(base64.b64decode(self.signature, validate=True), self.text)
-        except (InvalidSignature, binascii.Error, ValueError):
-            return False
-        return True
+        return self.signature is not None and is_signed(self.text, self.signature, key=public)
 
 
 def head_path(path: Path) -> Path:

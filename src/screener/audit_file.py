@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -16,10 +15,17 @@ from screener.audit_line import line_of
 from screener.claim import Claim, claim, close, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
-from screener.lists.manifest import private_key
+from screener.signatures import private_key, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_CHUNK = 1 << 16  # bytes that are read at once
+
+_LEFT = (
+    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
+    " verify` says of it, and begin another log"
+)
 
 
 class AuditFile:
@@ -198,7 +204,21 @@ class AuditFile:
     def write_head(self) -> None:
         """Write beside it how far it goes, signed if there is a key; what it covers is synced."""
         self.sync()
-        self._write_head(self._chain)
+        text = head_of(self._chain).encode()
+        if self._key is not None:
+            text += sign(text, key=self._key)
+        path = head_path(self._path)
+        new = path.with_name(f"{path.name}.new")
+        new.unlink(missing_ok=True)
+        try:
+            disk.current.write_new(new, text)
+            disk.current.rename(new, path)
+        except BaseException as error:
+            new.unlink(missing_ok=True)
+            if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
+                error.filename = error.filename or str(path)
+            raise
+        disk.current.sync_folder(path.parent)
 
     def _cover(self) -> None:
         """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
@@ -208,40 +228,9 @@ class AuditFile:
             self.write_head()
             self._covered = bool(self._chain.lines)
 
-    def _write_head(self, chain: Chain) -> None:
-        text = head_of(chain).encode()
-        if self._key is not None:
-            text += base64.b64encode(self._key.sign(text)) + b"\n"
-        path = head_path(self._path)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        try:
-            handle = disk.current.create(new)
-            try:
-                disk.current.write(handle, text)
-                disk.current.sync(handle)
-            finally:
-                disk.current.close(handle)
-            disk.current.rename(new, path)
-        except BaseException as error:
-            new.unlink(missing_ok=True)
-            if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
-                error.filename = error.filename or str(path)
-            raise
-        disk.current.sync_folder(path.parent)
-
     def close(self) -> None:
         """Let others write to it; nothing once it is closed."""
         close(self._claimed)
-
-
-_CHUNK = 1 << 16
-
-
-_LEFT = (
-    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
-    " verify` says of it, and begin another log"
-)
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:

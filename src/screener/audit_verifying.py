@@ -9,7 +9,7 @@ from typing import Any
 
 from screener.audit_chain import EVENTS, FIRST, Chain, Head, Step, head_path, read_head, walk
 from screener.errors import OutputError
-from screener.lists.manifest import public_key
+from screener.signatures import public_key
 
 _TOLD = 20  # troubles, at most
 

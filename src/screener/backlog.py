@@ -15,7 +15,7 @@ from screener.hasher import Target
 from screener.media.archive import Budget, Member
 from screener.media.limits import Limits
 from screener.media.source import Name, name_of
-from screener.names import Awaited
+from screener.names import A_WHILE_S, Awaited
 from screener.result import Result
 from screener.working import AnyWorker
 
@@ -27,8 +27,6 @@ _AHEAD = 4 * _WINDOW
 # Records that the results which wait may name: they take some 1.5 kB each, and an input may match a
 # hundred thousand.
 _RECORDS = 100_000
-# Inputs under way have their results, and their limits of time, also while others are looked for.
-_A_WHILE_S = 0.05
 
 # The number of a member, what it is, and how many of its name came before it. Its full name, with
 # those of the archives that it is in, is made only when it is handed out, and not held for each.
@@ -218,7 +216,7 @@ class Backlog:
             if not inode or len(window) == _WINDOW:
                 break
             # Nor are those that are found behind any number of others that are done already.
-            if finished and time.monotonic() - since > _A_WHILE_S:
+            if finished and time.monotonic() - since > A_WHILE_S:
                 self.awaited = Awaited()
                 break
         self._order += window

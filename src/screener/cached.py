@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from screener.errors import MediaError
@@ -51,7 +50,7 @@ def state(name: Name) -> tuple[int | bytes | None, ...]:
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
-    facts = media and json.dumps({f.name: getattr(media, f.name) for f in fields(media)})
+    facts = media and json.dumps(vars(media))
     located = json.dumps([_place(one) for one in hashed.hashes])
     return (
         name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),

@@ -118,7 +118,7 @@ class Coverage:
 
 def _moments(hashes: Iterable[Located]) -> set[tuple[int, float]]:
     """The tracks and times of the frames that hashes are of, those that show the same included."""
-    return {(one.track, time) for one in hashes for time in (one.time, *one.again)}
+    return {moment for one in hashes for moment in one.moments}
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:

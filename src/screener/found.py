@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Found:
         shown: dict[int, set[_Moment]] = defaultdict(set)
         for one in self._hashes:
             if _has_time(one):
-                shown[one.hidden_clip].update(_moments(one))
+                shown[one.hidden_clip].update(one.moments)
         return {clip: sorted(moments) for clip, moments in shown.items()}
 
     def _moving(self, located: Located) -> bool:
@@ -74,7 +74,7 @@ class Found:
         for hits, located in self._hits:
             clip = 0 if located is None else located.hidden_clip
             moving = located is not None and self._moving(located)
-            moments = set(_moments(located)) if located is not None and moving else set()
+            moments = located.moments if located is not None and moving else []
             for match in hits:
                 key = (match.list, match.source, match.entry, match.kind)
                 part = 0 if located is None else match.part
@@ -125,10 +125,6 @@ class Found:
             else:
                 runs.append([moment])
         return tuple(sorted({(run[0][1], run[-1][1]) for run in runs}))
-
-
-def _moments(one: Located) -> Iterator[_Moment]:
-    return ((one.track, time) for time in (one.time, *one.again))
 
 
 def _has_time(located: Located) -> bool:

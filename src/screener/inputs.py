@@ -10,13 +10,10 @@ from typing import BinaryIO
 
 from screener import folder
 from screener.folder import Place
-from screener.names import Awaited, Names
+from screener.names import A_WHILE_S, Awaited, Names
 from screener.pattern import Pattern
 
 FilePath = str | PathLike[str]
-
-# Inputs under way have their results, and their limits of time, also while others are looked for.
-_A_WHILE_S = 0.05
 
 _CONTENT = (bytes, bytearray, memoryview)
 
@@ -80,7 +77,7 @@ def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
     for place in pattern.steps(by_disk=by_disk):
         if place is not None:
             yield place
-        elif time.monotonic() - since > _A_WHILE_S:
+        elif time.monotonic() - since > A_WHILE_S:
             yield Awaited()
             since = time.monotonic()
 

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.console import ALL, SOME
+from screener.lists import times
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
 from screener.lists.import_report import COUNTS, FULL, ImportReport
@@ -31,10 +31,6 @@ _Told = TypeVar("_Told")
 
 def _safe(text: object) -> str:
     return escape(printable(text))
-
-
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
@@ -125,7 +121,7 @@ def print_entry(console: Console, shown: Shown) -> None:
     if shown.said != shown.state:
         console.print(f"  its source says {shown.said}")
     for one in shown.opinions:
-        said = f"{one.state} ({_when(one.time)}): {_safe(one.reason)}"
+        said = f"{one.state} ({times.shown(one.time)}): {_safe(one.reason)}"
         console.print(f"  {_safe(one.by)} says {said}")
     for category in shown.categories:
         console.print(f"  category {_safe(category.code)} of {_safe(category.scheme)}")
@@ -152,7 +148,7 @@ def print_entry(console: Console, shown: Shown) -> None:
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
         console.print(
             f"  from generation {one_.since} to {until}: {one_.state}, from {_safe(one_.file)}"
-            f" ({one_.format}), imported {_when(one_.time)}{by}"
+            f" ({one_.format}), imported {times.shown(one_.time)}{by}"
         )
     for kind, days in shown.matched.items():
         last = max(days)
@@ -248,7 +244,7 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
             full = ", a full list" if one.counts.get(FULL) else ""
             told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}"
         table.add_row(
-            str(one.generation), _when(one.time), one.what, _safe(one.by or "-"), _safe(told)
+            str(one.generation), times.shown(one.time), one.what, _safe(one.by or "-"), _safe(told)
         )
     console.print(table)
 

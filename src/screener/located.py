@@ -52,6 +52,11 @@ class Located(NamedTuple):
     """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
 
     @property
+    def moments(self) -> list[tuple[int, float]]:
+        """Its track, with each time at which what it is of is shown."""
+        return [(self.track, time) for time in (self.time, *self.again)]
+
+    @property
     def hidden_clip(self) -> int:
         """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
         return self.track if self.part_kind == "appended" else 0

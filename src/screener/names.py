@@ -20,6 +20,9 @@ _ENDLESS = 1 << 20
 # ends them by NULs does not stop so long amid the first.
 _PAUSE_S = 0.25
 
+# Inputs under way have their results, and their limits of time, also while others are looked for.
+A_WHILE_S = 0.05
+
 
 class Awaited(NamedTuple):
     """In place of an input that is not there yet. It has to come from a descriptor that has nothing

@@ -82,8 +82,8 @@ class Policy:
         object.__setattr__(self, "memory", int(self.memory))
         if not isinstance(self.limits, Limits):
             raise PolicyError("limits are a screener.media.limits.Limits")
-        numbers = {f.name: getattr(self.limits, f.name) for f in fields(self.limits)}
-        limits = {name: _positive(f"limits.{name}", one) for name, one in numbers.items()}
+        given = vars(self.limits)
+        limits = {name: _positive(f"limits.{name}", one) for name, one in given.items()}
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
             raise PolicyError("sampling is a screener.media.sampling.Sampling")

@@ -192,6 +192,3 @@ def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator
         stop.set()
         if files is not None:
             thread.join(_STOP_S)
-
-
-__all__ = ["Pace", "Shown", "shown"]

@@ -86,7 +86,7 @@ class Match:
         """The match as it stands in a result line; `said`, `opinions` and `video` where there are
         any.
         """
-        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        line = dict(vars(self))
         line["time"] = _seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["said"], line["opinions"], line["video"]
@@ -141,7 +141,7 @@ class MediaFacts:
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as they stand in a result line."""
-        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        line = dict(vars(self))
         if self.duration is not None:
             line["duration"] = _seconds(self.duration)
         return line
@@ -168,7 +168,7 @@ class Appearance:
 
     def to_dict(self) -> dict[str, Any]:
         """The appearance as it stands in a result line."""
-        line = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        line = dict(vars(self))
         return line | {"spans": [[*map(_seconds, span)] for span in self.spans]}
 
 
@@ -278,7 +278,7 @@ def _decided_by(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
     """What the line says of lists, policy and versions."""
-    states = [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in lists]
+    states = [dict(vars(one)) for one in lists]
     return {"lists": states, "policy": policy, "versions": dict(versions)}
 
 

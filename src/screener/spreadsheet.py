@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from screener.claim import Sort, private_text
-from screener.summary import Summary, archive_of, counting
+from screener.summary import Summary, archive_of, counting, moment
 
 _RESULT = (
     "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",
@@ -56,10 +55,10 @@ def _rows(facts: Mapping[str, Any] | None) -> list[list[Any]]:
 
 
 def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
-    media = facts.get("media") or {}
+    media, changed = facts.get("media") or {}, moment(facts.get("mtime_ns"))
     made = {
         "archive": archive_of(facts),
-        "mtime": _time(facts.get("mtime_ns")),
+        "mtime": changed and changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
         "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
         **{name: media.get(name) for name in ("type", "width", "height", "frames")},
@@ -78,12 +77,3 @@ def _cell(value: Any) -> Any:
     text = "" if value is None else str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
     formula = isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@"))
     return f"'{text}" if formula or text.startswith(("\t", "\r", "\n")) else text
-
-
-def _time(mtime_ns: int | None) -> str | None:
-    if mtime_ns is None:
-        return None
-    try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -202,7 +202,7 @@ class Summary:
         reason = None if facts["reason"] is None else _text(facts, "reason")
         versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
         kind, extra = str(media.get("type") or "unknown"), facts.get("extra")
-        day = _day(facts["mtime_ns"]) if matches else None
+        changed = moment(facts["mtime_ns"]) if matches else None
         if size >= _LARGEST:
             raise ValueError
         self.total += 1
@@ -217,8 +217,8 @@ class Summary:
             self.reasons[reason] += 1
         if extra in EXTRAS:
             self.extras[extra] += 1
-        if day is not None:
-            self.days[day] += 1
+        if changed is not None:
+            self.days[changed.date().isoformat()] += 1
         elif matches:
             self.undated += 1
         for one in matches:
@@ -230,12 +230,12 @@ class Summary:
             heapq.heappop(self.slow)
 
 
-def _day(mtime_ns: int | None) -> str | None:
-    """The day of a time; None without one, or of one that is no day of the calendar."""
+def moment(mtime_ns: int | None) -> datetime | None:
+    """When a file was last changed; None where that is not told, or is no day of the calendar."""
     if mtime_ns is None:
         return None
     try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).date().isoformat()
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -21,9 +21,9 @@ from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import vpdq_frames
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.hashlist import HashList
-from screener.lists.states import State
 from screener.located import Located
 from screener.policy import Policy
+from screener.reach import Reach
 from screener.result import Match
 from screener.scenes import SCENES
 
@@ -122,7 +122,8 @@ def is_comparable(item: Hashed, policy: Policy) -> bool:
 def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[tuple[int, Match]]:
     """The videos of a list that each input agrees with: its number and a Match, one a record."""
     clips = [clip for number, item in enumerate(items) for clip in clips_of(item, number)]
-    radii = {state: _radius(policy, state) for state in one.states}
+    reach = Reach(policy)
+    radii = {state: reach.radius(state, KINDS[KIND]) for state in one.states}
     hits = _hits(one, clips, radius=max(radii.values(), default=0), floor=policy.floor[KIND])
     best: dict[tuple[int, str, str], tuple[Clip, ListedVideo, Agreement]] = {}
     wanted = _candidates(one, hits)
@@ -140,11 +141,6 @@ def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[t
                     best[key] = clip, video, agreement
     for clip, video, agreement in best.values():
         yield clip.item, _match(one, clip, video, agreement, radii[video.record.state])
-
-
-def _radius(policy: Policy, state: str) -> int:
-    good = state == State.KNOWN_GOOD
-    return (policy.known_good_radius if good else policy.radius)[KIND]
 
 
 def _rank(agreement: Agreement) -> tuple[int, float, int]:
@@ -256,7 +252,7 @@ def _match(
         source=record.source,
         entry=record.entry,
         state=str(record.state),
-        kind=KINDS[KIND].name,
+        kind=KIND,
         distance=agreement.distance,
         radius=radius,
         orientation=clip.orientation,

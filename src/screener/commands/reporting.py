@@ -120,22 +120,22 @@ class _ForReporters(Speaking):
 
 
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that is given `say`, `country` and `helplines`, and after which, whatever it said,
-    the reporter is told whom they can turn to.
+    """A command that is given `say` and `country`, and after which, whatever it said, the reporter
+    is told whom they can turn to.
     """
 
     @_COUNTRY
     @HELPLINES
     @said
     @wraps(command)
-    def told(*given: Any, say: Translator, **options: Any) -> int:
+    def told(*given: Any, say: Translator, helplines: Path | None, **options: Any) -> int:
         try:
             return command(*given, say=say, **options)
         except (ScreenerError, OSError) as error:
             tell(error, say)
             return 2
         finally:
-            _tell_helplines(options["country"], options["helplines"], say)
+            _tell_helplines(options["country"], helplines, say)
 
     return told
 
@@ -159,7 +159,7 @@ _TELLTALES = {
 @_for_reporters
 def create(
     key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
-    country: str | None, helplines: Path | None, say: Translator,
+    country: str | None, say: Translator,
 ) -> int:  # fmt: skip
     """Report content to a hotline, without a name; nothing is sent from here.
 
@@ -207,7 +207,7 @@ def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Trans
 @report.command(cls=_ForReporters)
 @click.argument("status_file", metavar="STATUS", type=FILE)
 @_for_reporters
-def status(status_file: Path, country: str | None, helplines: Path | None, say: Translator) -> int:
+def status(status_file: Path, country: str | None, say: Translator) -> int:
     """Read how your report stands, from the file that the hotline publishes, by your secret.
 
     The secret is asked for, or read from standard input.
@@ -230,9 +230,7 @@ def status(status_file: Path, country: str | None, helplines: Path | None, say: 
 @_TO
 @_OUTPUT
 @_for_reporters
-def withdraw(
-    key: Path, output: Path, country: str | None, helplines: Path | None, say: Translator
-) -> int:
+def withdraw(key: Path, output: Path, country: str | None, say: Translator) -> int:
     """Take your report back: writes a file to be handed to the hotline, which looks like a report.
 
     The secret is asked for, or read from standard input.

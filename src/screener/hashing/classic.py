@@ -93,15 +93,15 @@ def _compute(
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)
             raise HashError(f"{kind.name} is not made here, only {known}")
-    _check(pixels)
+    given.pixels(pixels)
+    if not pixels.size:
+        raise HashError(f"pixels must be one or more, not {pixels.shape}")
     height, width = pixels.shape[:2]
     if not wanted:
         return {}
     if max(height, width) * 64 > _LARGEST and min(height, width) < 64:
-        zeros = {
-            kind: (Hash(kind, bytes(kind.size), quality=0),) * len(orientations) for kind in wanted
-        }
-        return {kind.name: zero for kind, zero in zeros.items()}
+        zeros = (Hash(kind, bytes(kind.size), quality=0) for kind in wanted)
+        return {zero.kind.name: (zero,) * len(orientations) for zero in zeros}
     seen = detail.Detail(pixels)
     sizes = {_size(kind, min(height, width)) for kind in wanted}
     shrinks = _shrink(pixels, sizes, any(_TURNS[name][0] for name in orientations))
@@ -120,17 +120,6 @@ def _compute(
             )
         )
     return made
-
-
-def _check(pixels: Any) -> None:
-    if not given.is_bytes(pixels):
-        raise HashError(f"pixels must be a NumPy array of uint8, not {given.named(pixels)}")
-    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
-        raise HashError(
-            f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
-        )
-    if not pixels.size:
-        raise HashError(f"pixels must be one or more, not {pixels.shape}")
 
 
 def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:

@@ -1,4 +1,6 @@
-"""What is given as pixels, codes or digests: whether it is an array of bytes, and what if not."""
+"""What is given as pixels, codes or digests: whether it is an array of bytes, and what if not;
+whether it is a picture.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,21 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.ma import MaskedArray
 from numpy.typing import NDArray
+
+from screener.errors import HashError
+
+
+def pixels(given: Any, name: str = "pixels", *, before: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+    """An array of uint8 with the dimensions of grey or RGB, and those `before`; or HashError, which
+    calls it by that name.
+    """
+    if not is_bytes(given):
+        raise HashError(f"{name} must be a NumPy array of uint8, not {named(given)}")
+    ndim = given.ndim - len(before)
+    if ndim != 2 and not (ndim == 3 and given.shape[-1] == 3):
+        grey = ", ".join((*before, "height", "width"))
+        raise HashError(f"{name} must have the shape ({grey}) or ({grey}, 3), not {given.shape}")
+    return given
 
 
 def is_bytes(given: Any) -> TypeGuard[NDArray[np.uint8]]:

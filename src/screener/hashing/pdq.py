@@ -7,7 +7,6 @@ turned or mirrored copy of a picture: search all of them, and keep one in a list
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,7 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
     view is read in place. A picture with a side under 5 pixels has the zero hash and quality 0.
     Releases the GIL. Raises HashError for any other type or shape.
     """
-    value, quality = _core.pdq(_checked(pixels))
+    value, quality = _core.pdq(given.pixels(pixels))
     return Hash.of_checked(PDQ, value, quality)
 
 
@@ -58,7 +57,7 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     """
     return tuple(
         Hash.of_checked(PDQ, value, quality)
-        for value, quality in _core.pdq_orientations(_checked(pixels))
+        for value, quality in _core.pdq_orientations(given.pixels(pixels))
     )
 
 
@@ -69,7 +68,7 @@ def sketches(
     many of their bits are in doubt, at most so many. Those may be others in the hash; its quality
     is sure. A byte stands for each number.
     """
-    values, qualities, doubts = zip(*_core.pdq_sketches(_checked(pixels), most), strict=True)
+    values, qualities, doubts = zip(*_core.pdq_sketches(given.pixels(pixels), most), strict=True)
     return values, bytes(qualities), bytes(doubts)
 
 
@@ -86,25 +85,12 @@ def compute_batch(
     """
     count = checked_threads(threads)
     if isinstance(pictures, np.ndarray):
-        each = list(_checked(pictures, "frames", before=("n",)))
+        each = list(given.pixels(pictures, "frames", before=("n",)))
     elif not isinstance(pictures, Sequence):
         # What yields them one by one may yield one buffer, filled again and again.
         raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
     else:
-        each = [_checked(one, f"picture {number}") for number, one in enumerate(pictures)]
+        each = [given.pixels(one, f"picture {number}") for number, one in enumerate(pictures)]
     return tuple(
         Hash.of_checked(PDQ, value, quality) for value, quality in _core.pdq_batch(each, count)
     )
-
-
-def _checked(
-    pixels: Any, name: str = "pixels", *, before: tuple[str, ...] = ()
-) -> NDArray[np.uint8]:
-    """An array of uint8 with the dimensions of grey or RGB, and those `before`; or HashError."""
-    if not given.is_bytes(pixels):
-        raise HashError(f"{name} must be a NumPy array of uint8, not {given.named(pixels)}")
-    ndim = pixels.ndim - len(before)
-    if ndim != 2 and not (ndim == 3 and pixels.shape[-1] == 3):
-        grey = ", ".join((*before, "height", "width"))
-        raise HashError(f"{name} must have the shape ({grey}) or ({grey}, 3), not {pixels.shape}")
-    return pixels

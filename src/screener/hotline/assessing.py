@@ -54,7 +54,7 @@ def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: O
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
     if said.outcome == "illegal" and row is not None and _begins_anew(settings, said, row[0]):
-        _take_back(connection, case)
+        casebook.drop_proposal(connection, case.reference)
         row = None
     if said.outcome == "not_illegal":
         _give_not_illegal(connection, case, said, proposed=row is not None)
@@ -89,7 +89,7 @@ def _give_not_illegal(
     """
     if said.basis is not None or said.items:
         raise HotlineError(marked("a basis and files are for what is illegal"))
-    _take_back(connection, case)
+    casebook.drop_proposal(connection, case.reference)
     if proposed:
         _note(connection, case, said, marked("held not illegal, against an opinion before"))
         return
@@ -116,12 +116,6 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
         basis=_told(said.basis), hashed=_hashed(said),
     )  # fmt: skip
     _note(connection, case, said, what)
-
-
-def _take_back(connection: sqlite3.Connection, case: Case) -> None:
-    """Have nobody hold it to be illegal."""
-    for table in ("proposals", "held"):
-        connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (case.reference,))
 
 
 def _hashed(said: Opinion) -> Sentence:

@@ -16,7 +16,7 @@ from screener.audit_file import AuditFile
 from screener.errors import HotlineError, ListError, OutputError
 from screener.hotline import database
 from screener.hotline.sentence import marked
-from screener.lists.manifest import private_key
+from screener.signatures import private_key
 from screener.version import __version__
 
 FILE = "cases.audit"

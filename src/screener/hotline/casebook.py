@@ -212,6 +212,12 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
+def drop_proposal(connection: sqlite3.Connection, reference: str) -> None:
+    """Have nobody hold a case to be illegal, with what was hashed for it."""
+    for table in ("proposals", "held"):
+        connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (reference,))
+
+
 def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome) -> None:
     """Have a case be of this outcome."""
     connection.execute("UPDATE cases SET outcome = ? WHERE reference = ?", (outcome, reference))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.sentence import marked, why
+from screener.index import disk
 from screener.lock import Lock
 
 ACKNOWLEDGEMENTS = "acknowledgements"
@@ -39,9 +40,9 @@ def stage(
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700)
             for name, text in files.items():
-                _write(fresh / name, text)
-            _sync(fresh)
-            _sync(folder)
+                disk.current.write_new(fresh / name, text.encode())
+            disk.current.sync_folder(fresh)
+            disk.current.sync_folder(folder)
 
 
 def give(folder: Path, notice: str) -> None:
@@ -53,7 +54,7 @@ def give(folder: Path, notice: str) -> None:
         with _alone(folder):
             if _fresh(folder, notice).exists():
                 os.rename(_fresh(folder, notice), folder / notice)
-            _sync(folder)
+            disk.current.sync_folder(folder)
 
 
 def take_away(folder: Path, notice: str) -> bool:
@@ -63,7 +64,7 @@ def take_away(folder: Path, notice: str) -> bool:
         with _alone(folder):
             found = _fresh(folder, notice).exists()
             shutil.rmtree(_fresh(folder, notice), ignore_errors=True)
-            _sync(folder)
+            disk.current.sync_folder(folder)
     return found
 
 
@@ -114,21 +115,5 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.release()
-    finally:
-        os.close(descriptor)
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

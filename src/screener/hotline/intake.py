@@ -273,8 +273,7 @@ def withdraw(
     ).fetchone()
     ends = state == "received" and left is None
     if ends:
-        connection.execute("DELETE FROM proposals WHERE in_case = ?", (case,))
-        connection.execute("DELETE FROM held WHERE in_case = ?", (case,))
+        casebook.drop_proposal(connection, case)
     casebook.note(
         connection, case, "withdrawn", at=at, by=by, report=report,
         reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from screener.errors import HotlineError
 from screener.extras import install
 from screener.hotline.sentence import Sentence, marked, why
+from screener.index import disk
 
 if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
@@ -146,12 +147,12 @@ def write_new(path: Path, data: bytes) -> None:
     """
     fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
-        _write(fresh, data)
+        disk.current.write_new(fresh, data)
         try:
             os.link(fresh, path)
         except OSError:
             # Refuses one that exists. A stick may know no links: a killed process may leave half.
-            _write(path, data)
+            disk.current.write_new(path, data)
     except FileExistsError:
         raise HotlineError(
             marked("{file} exists already; choose another name"), file=path
@@ -163,14 +164,6 @@ def write_new(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(fresh)
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _line(label: str, key: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index.invariants import check_digests
-from screener.index.layout import Array, Sections, open_sections, write_sections
+from screener.index.layout import Array, Sections, check_index, open_sections, write_sections
 
 CONTENT: Final = "digests"
 _MOST_VALUES: Final = 2**32 - 1
@@ -89,14 +90,8 @@ class DigestIndex:
         Raises IndexFileError with a sentence that says which section is wrong, and how. Serves a
         built index as well as an opened one.
         """
-        where = "the index"
-        if self._sections is not None:
-            self._sections.verify()
-            where = str(self._sections.path)
-        try:
-            check_digests(self._values, self._prefixes, self._order)
-        except IndexFileError as error:
-            raise IndexFileError(f"{where}: {error}") from None
+        arrays = self._values, self._prefixes, self._order
+        check_index(self._sections, partial(check_digests, *arrays))
 
     def __len__(self) -> int:
         """How many values, repeated ones counted each time."""

@@ -32,6 +32,17 @@ class Disk:
         """Give the handle back."""
         os.close(handle)
 
+    def write_new(self, path: Path, data: bytes) -> None:
+        """A new file of that content that lasts, readable by its owner only; FileExistsError where
+        it exists.
+        """
+        handle = self.create(path)
+        try:
+            self.write(handle, data)
+            self.sync(handle)
+        finally:
+            self.close(handle)
+
     def make_folder(self, path: Path) -> None:
         """A new folder, open to its owner only."""
         path.mkdir(mode=0o700)

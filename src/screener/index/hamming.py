@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
@@ -15,7 +16,13 @@ from screener import _core
 from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index.invariants import check_codes
-from screener.index.layout import Identity, Sections, open_sections, write_sections
+from screener.index.layout import (
+    Identity,
+    Sections,
+    check_index,
+    open_sections,
+    write_sections,
+)
 from screener.index.tables import Tables
 from screener.threads import checked as checked_threads
 from screener.whole import whole
@@ -146,14 +153,8 @@ class HammingIndex:
         as an opened one. Ten million codes of 256 bits take under a minute and some 40 bytes of
         memory a code.
         """
-        where = "the index"
-        if self._sections is not None:
-            self._sections.verify()
-            where = str(self._sections.path)
-        try:
-            check_codes(self._codes, self._tables.sections(self.bits))
-        except IndexFileError as error:
-            raise IndexFileError(f"{where}: {error}") from None
+        tables = self._tables.sections(self.bits)
+        check_index(self._sections, partial(check_codes, self._codes, tables))
 
     def __reduce__(self) -> tuple[Callable[..., HammingIndex], tuple[str, Identity]]:
         """A pickle opens the same file again; IndexFileError where another index is there."""

@@ -15,7 +15,7 @@ import secrets
 import stat
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -65,9 +65,6 @@ class Sections:
 
     path: Path
     whole: str
-    content: str
-    version: int
-    writer: str
     directory: Mapping[str, Section]
     _bytes: mmap.mmap | npt.NDArray[np.uint8]
 
@@ -112,6 +109,19 @@ class Sections:
             end = section.offset + section.length
             if zlib.crc32(view[section.offset : end]) != section.checksum:
                 raise IndexFileError(f"{self.path}: section {section.name!r} is damaged")
+
+
+def check_index(sections: Sections | None, check: Callable[[], None]) -> None:
+    """Compare the checksums of an index's file, if it is of one, and check its arrays: the
+    IndexFileError of either names the file.
+    """
+    if sections is not None:
+        sections.verify()
+    try:
+        check()
+    except IndexFileError as error:
+        where = "the index" if sections is None else sections.path
+        raise IndexFileError(f"{where}: {error}") from None
 
 
 def write_sections(
@@ -171,7 +181,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
             raise IndexFileError(f"{path}: is not a file")
         header = file.read(_HEADER.size)
         _check_origin(path, header)
-        count, found, writer, directory_checksum = _read_header(path, header, status.st_size)
+        count, found, directory_checksum = _read_header(path, header, status.st_size)
         if found != content:
             raise IndexFileError(f"{path}: holds {found!r}, not {content!r}")
         raw = file.read(count * _ENTRY.size)
@@ -179,7 +189,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
             raise IndexFileError(f"{path}: the directory is damaged")
         directory = _read_directory(path, raw, status.st_size)
         mapped = mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ)
-    return Sections(path, os.path.abspath(path), found, VERSION, writer, directory, mapped)
+    return Sections(path, os.path.abspath(path), directory, mapped)
 
 
 def _opened(path: str, flags: int) -> int:
@@ -244,19 +254,19 @@ def _check_origin(path: Path, header: bytes) -> None:
         )
 
 
-def _read_header(path: Path, header: bytes, size: int) -> tuple[int, str, str, int]:
-    """The number of sections, the content, the writer's version and the directory's checksum."""
+def _read_header(path: Path, header: bytes, size: int) -> tuple[int, str, int]:
+    """The number of sections, the content and the directory's checksum."""
     if len(header) != _HEADER.size or zlib.crc32(header[:-4]) != int.from_bytes(
         header[-4:], "little"
     ):
         raise IndexFileError(f"{path}: the header is damaged")
-    _, version, count, content, writer, length, checksum, _ = _HEADER.unpack(header)
+    _, version, count, content, _, length, checksum, _ = _HEADER.unpack(header)
     if version != VERSION or count > _MOST_SECTIONS:
         raise IndexFileError(f"{path}: the header makes no sense")
     if length != size:
         state = "cut short" if size < length else "too long"
         raise IndexFileError(f"{path}: is {state}: {size} bytes, not {length}")
-    return count, _text(path, content), _text(path, writer), checksum
+    return count, _text(path, content), checksum
 
 
 def _read_directory(path: Path, raw: bytes, size: int) -> dict[str, Section]:

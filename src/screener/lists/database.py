@@ -13,7 +13,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
 _ATTEMPTS = 5
+AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
 T = TypeVar("T")
@@ -128,6 +129,13 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
     raise ListError(f"the list {folder} changes faster than it can be read from here")
 
 
+def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
+    """Values, as many at a time as one question may ask for, and a `?` for each of them."""
+    for start in range(0, len(values), AT_ONCE):
+        some = values[start : start + AT_ONCE]
+        yield some, ",".join("?" * len(some))
+
+
 def _stamp(folder: Path) -> tuple[int, int, bool]:
     facts = os.stat(folder / DATABASE)
     return facts.st_mtime_ns, facts.st_size, _log_pending(folder)
@@ -219,9 +227,9 @@ def not_ended(number: int, rows: str = "r") -> str:
     return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
 
 
-def ended_since(number: int, rows: str = "r") -> str:
-    """The same of those that are not of the newest generation any more."""
-    return f"({not_ended(number, rows)} AND {schema.END.format(rows=f'{rows}.')} < {schema.NEVER})"
+def ended_since(number: int) -> str:
+    """The same of records `r` that are not of the newest generation any more."""
+    return f"({not_ended(number)} AND {schema.END.format(rows='r.')} < {schema.NEVER})"
 
 
 def in_order(number: int) -> str:

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
+from screener.index import disk
 from screener.lists import database, generations, manifest, terms
 from screener.lists.database import in_order, of_generation
 from screener.lists.formats.writers import WRITERS, neutral_csv
@@ -34,6 +35,7 @@ from screener.lists.naming import name_of
 from screener.lists.records import categories_of
 from screener.lists.states import State
 from screener.lists.terms import AUDIENCES, Terms
+from screener.signatures import private_key, sign
 from screener.version import __version__
 
 
@@ -169,7 +171,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
-    key = None if order.sign is None else manifest.private_key(order.sign)
+    key = None if order.sign is None else private_key(order.sign)
     if path.resolve().is_relative_to(folder.resolve()):
         raise ListError(
             f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
@@ -186,11 +188,11 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         )
         facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
         text = manifest.encode(known_as | facts)
-        _write(fresh[manifest.manifest_of(path)], text)
+        disk.current.write_new(fresh[manifest.manifest_of(path)], text)
         if key is None:
             del fresh[signature]
         else:
-            _write(fresh[signature], manifest.sign(text, key=key))
+            disk.current.write_new(fresh[signature], sign(text, key=key))
         # All is there: what is left takes no time in which it could be broken off. First a
         # signature that stands there goes, which is of another file.
         signature.unlink(missing_ok=True)
@@ -322,14 +324,6 @@ def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A small file, readable by its owner only; it is on the disk when this returns."""
-    with open(path, "wb", opener=_private) as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _private(path: str, flags: int) -> int:

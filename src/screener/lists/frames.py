@@ -18,10 +18,8 @@ import numpy.typing as npt
 from screener.hashing.frames import Frames
 from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
-from screener.lists.database import of_generation
+from screener.lists.database import of_generation, some_at_once
 from screener.lists.records import COLUMNS, Record, record_of
-
-_AT_ONCE = 500  # asked of SQLite in one question
 
 Ints = npt.NDArray[np.int64]
 FrameRow = tuple[int, bytes, int]
@@ -119,13 +117,12 @@ def holders(
     """Who holds each of the PDQs, in a generation."""
     places = {value: place for place, value in enumerate(values)}
     found: list[tuple[int, int, int]] = []
-    for start in range(0, len(values), _AT_ONCE):
-        some = values[start : start + _AT_ONCE]
+    for some, marks in some_at_once(values):
         found += (
             (places[value], record, count)
             for value, record, count in connection.execute(
                 "SELECT h.value, h.record, h.count FROM frames h JOIN records r ON r.id = h.record"
-                f" WHERE h.value IN ({','.join('?' * len(some))}) AND r.state <> 'withdrawn'"
+                f" WHERE h.value IN ({marks}) AND r.state <> 'withdrawn'"
                 f" AND {of_generation(generation)}",
                 some,
             )

@@ -6,11 +6,9 @@ import sqlite3
 from collections.abc import Iterable
 
 from screener.hashing.hash import HashKind
-from screener.lists.database import of_generation
+from screener.lists.database import of_generation, some_at_once
 from screener.lists.records import COLUMNS, Record, record_of
 from screener.lists.states import MATCHING
-
-_AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
@@ -33,11 +31,10 @@ def of(
     """The records of a generation that hold each value and can be hit, by source and entry."""
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    for some, marks in some_at_once(wanted):
         for value, quality, *facts in connection.execute(
             f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
-            f" WHERE h.kind = ? AND h.value IN ({','.join('?' * len(some))})"
+            f" WHERE h.kind = ? AND h.value IN ({marks})"
             f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
             " ORDER BY r.source, r.entry",
             (kind.name, *some),

@@ -7,11 +7,11 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from screener.hashing.hash import KINDS
+from screener.lists import times
 from screener.lists.database import SEGMENTS, in_order, of_generation
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
@@ -67,8 +67,8 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
     return ListInfo(
         name=name_of(folder),
         generation=generation.number,
-        created=_iso(created),
-        made=_iso(made),
+        created=times.shown(created),
+        made=times.shown(made),
         age_s=max(0.0, time.time() - generation.time),
         format=int(form),
         library=library,
@@ -85,10 +85,6 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
             for name in one.names
         },
     )
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _sources(connection: sqlite3.Connection, number: int) -> dict[str, dict[str, int]]:

@@ -6,28 +6,18 @@ the manifest's bytes, in base64. An import that is given a key checks both befor
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import importlib.util
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from screener.errors import ListError
-from screener.extras import needed
 from screener.lists.terms import Terms, strictest
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-        Ed25519PrivateKey,
-        Ed25519PublicKey,
-    )
+from screener.signatures import is_signed, public_key
 
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes of a manifest
@@ -67,21 +57,12 @@ def encode(facts: Mapping[str, Any]) -> bytes:
     return json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def sign(text: bytes, *, key: Ed25519PrivateKey) -> bytes:
-    """The signature of a manifest's bytes, as it is written."""
-    return base64.b64encode(key.sign(text)) + b"\n"
-
-
 def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
     """The manifest of a file, signed by the holder of a key and true of the file; ListError."""
     public = public_key(key)
     text, signature = _read(manifest_of(path)), _read(signature_of(path))
-    from cryptography.exceptions import InvalidSignature
-
-    try:
-        public.verify(base64.b64decode(signature.strip(), validate=True), text)
-    except (InvalidSignature, binascii.Error, ValueError):
-        raise ListError(f"the manifest of {path} is not signed with the key {key}") from None
+    if not is_signed(text, signature, key=public):
+        raise ListError(f"the manifest of {path} is not signed with the key {key}")
     found = _parsed(text, path)
     found.check_digest(_digest(path), path)
     return found
@@ -126,43 +107,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
-
-
-def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
-    """The key of a PEM file that signs; ListError where there is none, or of another type."""
-    _check_library()
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    found = _loaded(path, "private", partial(load_pem_private_key, password=None))
-    if not isinstance(found, Ed25519PrivateKey):
-        raise ListError(f"the private key {path} is not an Ed25519 one")
-    return found
-
-
-def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
-    """The key of a PEM file that checks signatures; ListError as `private_key`."""
-    _check_library()
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    found = _loaded(path, "public", load_pem_public_key)
-    if not isinstance(found, Ed25519PublicKey):
-        raise ListError(f"the public key {path} is not an Ed25519 one")
-    return found
-
-
-def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
-    """What is read of a PEM file; ListError where it cannot be."""
-    try:
-        return load(Path(path).read_bytes())
-    except OSError as error:
-        raise ListError(f"cannot read the {which} key {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise ListError(f"cannot read the {which} key {path}: not an Ed25519 PEM file") from None
-
-
-def _check_library() -> None:
-    """ListError without `cryptography`, which is loaded only where something is signed."""
-    if importlib.util.find_spec("cryptography") is None:
-        raise ListError(f"signatures need {needed('sign')}")

@@ -71,8 +71,6 @@ def _find(
         ).fetchone()
         for record in of_entry(connection, entry, source, generation)
     ]
-    if not rows:
-        raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     if len(rows) > 1:
         names = ", ".join(row[0] for row in rows)
         raise ListError(f"several sources have an entry {entry!r} ({names}): name one by --source")

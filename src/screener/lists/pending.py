@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterable
 
 from screener.lists import frames
+from screener.lists.database import some_at_once
 from screener.lists.inserts import Inserts
 from screener.lists.records import Version
 from screener.lists.states import MATCHING, State
 from screener.lists.stored import Met
 
-_AT_ONCE = 500  # versions asked of SQLite in one question
 _WINDOW = 5_000  # versions that are removed at once
 # Words that withdraw an entry and are no version of any generation: see `Pending.word`.
 _BY_ENTRY = "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) WHERE until = since"
@@ -163,10 +162,9 @@ class Pending:
             self.settle()
             self._removed = [
                 found
-                for some in _slices(self._passed[start : start + _WINDOW])
+                for some, marks in some_at_once(self._passed[start : start + _WINDOW])
                 for found in self._connection.execute(
-                    f"SELECT id FROM records WHERE id IN ({','.join('?' * len(some))})"
-                    " AND said <> ?",
+                    f"SELECT id FROM records WHERE id IN ({marks}) AND said <> ?",
                     (*some, State.WITHDRAWN),
                 )
             ]
@@ -181,12 +179,11 @@ class Pending:
         if not self._remade:
             return 0
         pairs: list[tuple[int, int]] = []
-        for some in _slices(self._replaced):
+        for some, marks in some_at_once(self._replaced):
             pairs += self._connection.execute(
                 "SELECT new.id, old.id FROM records old CROSS JOIN records new"
                 " ON new.source = old.source AND new.entry = old.entry AND new.until IS NULL"
-                f" WHERE old.id IN ({','.join('?' * len(some))})"
-                " AND old.fingerprint = new.fingerprint",
+                f" WHERE old.id IN ({marks}) AND old.fingerprint = new.fingerprint",
                 some,
             )
         self._removed = [(new,) for new, _ in pairs]
@@ -223,16 +220,11 @@ class Pending:
     def _replaced_where(self, condition: str, *values: str) -> int:
         """How many entries have a `new` version of this import in the place of an `old` one."""
         found = 0
-        for some in _slices(self._replaced):
+        for some, marks in some_at_once(self._replaced):
             found += self._connection.execute(
                 "SELECT count(*) FROM records old CROSS JOIN records new"
                 " ON new.source = old.source AND new.entry = old.entry AND new.until IS NULL"
-                f" WHERE old.id IN ({','.join('?' * len(some))}) AND new.id >= ? AND {condition}",
+                f" WHERE old.id IN ({marks}) AND new.id >= ? AND {condition}",
                 (*some, self.first, *values),
             ).fetchone()[0]
         return found
-
-
-def _slices(records: array[int]) -> Iterable[array[int]]:
-    for start in range(0, len(records), _AT_ONCE):
-        yield records[start : start + _AT_ONCE]

@@ -14,10 +14,10 @@ from operator import lt
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import ended_since, of_generation
-from screener.lists.states import Opinion
-from screener.lists.states import State as State
+from screener.lists.states import Opinion, State
 from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
@@ -283,12 +283,12 @@ def of_entry(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> list[int]:
     """The numbers of the records of an entry in a generation: that of a source, or those of all, by
-    source.
+    source. ListError where there is none.
 
     Those of the newest generation have an index by source and entry, so each source is asked for
     the entry; beside them there is what ended since, if that generation is an older one.
     """
-    found = connection.execute(
+    rows = connection.execute(
         "WITH RECURSIVE sources(source) AS ("
         " SELECT min(source) FROM records WHERE until IS NULL UNION ALL"
         " SELECT (SELECT min(r.source) FROM records r WHERE r.until IS NULL"
@@ -300,7 +300,10 @@ def of_entry(
         " ORDER BY 2",
         {"entry": entry, "generation": generation},
     )
-    return [record for record, of in found if source in (None, of)]
+    found = [record for record, of in rows if source in (None, of)]
+    if not found:
+        raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
+    return found
 
 
 def opinions_at(

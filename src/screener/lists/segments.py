@@ -36,12 +36,11 @@ from screener.index.snapshot import (
     values_of,
 )
 from screener.index.tiers import Step
-from screener.lists.database import SEGMENTS, ask
+from screener.lists.database import AT_ONCE, SEGMENTS, ask
 from screener.lists.frames import all_held, held
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.past import past
 
-_AT_ONCE = 500
 _NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
 Open = Mapping[str, Held[Index]]  # by file name
@@ -242,8 +241,8 @@ def _held_among(
         return _all_held(connection, kind)
     found: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size
-    for start in range(0, len(raw), _AT_ONCE * size):
-        piece = raw[start : start + _AT_ONCE * size]
+    for start in range(0, len(raw), AT_ONCE * size):
+        piece = raw[start : start + AT_ONCE * size]
         some = [piece[at : at + size] for at in range(0, len(piece), size)]
         marks = ",".join("?" * len(some))
         found += (

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
@@ -88,12 +87,9 @@ def show(
     """What generation `number` says of an entry, one for each source that has it, asked in one
     transaction; `alone` without its past, and without the others that hold its hashes. ListError.
     """
-    records = of_entry(connection, entry, source, number)
-    if not records:
-        raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
     kept = terms.stored(connection)
     shown = []
-    for record in records:
+    for record in of_entry(connection, entry, source, number):
         whose, state, said, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),

@@ -1,4 +1,6 @@
-"""Times as sources write them: told apart by their length where they are digits only."""
+"""Times as sources write them, told apart by their length where they are digits only; and as people
+are shown them.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +34,11 @@ def seconds(text: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return None if found is None or found < _EARLIEST else found
+
+
+def shown(seconds: float) -> str:
+    """Seconds since 1970 as people are shown them: ISO 8601, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def last_day(text: str) -> date | None:

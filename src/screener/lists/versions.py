@@ -18,7 +18,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import conflicts
 from screener.lists.aside import Aside
-from screener.lists.database import of_generation
+from screener.lists.database import of_generation, some_at_once
 from screener.lists.joining import Joining
 from screener.lists.judging import Judging
 from screener.lists.newcomers import Newcomers
@@ -37,7 +37,6 @@ from screener.lists.states import State, effective
 from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order, timeless
 
-_AT_ONCE = 500  # entries asked of SQLite in one question
 _WINDOW = 5_000  # versions that are withdrawn at once
 
 
@@ -146,11 +145,9 @@ class Versions:
         """Withdraw versions that no row met, but for those that withdraw their entries: a window of
         them at a time, for a list may hold as many as a file names none of.
         """
-        for start in range(0, len(records), _AT_ONCE):
-            some = records[start : start + _AT_ONCE]
+        for some, marks in some_at_once(records):
             for entry, *have in self._connection.execute(
-                f"SELECT {COLUMNS} FROM records WHERE id IN ({','.join('?' * len(some))})"
-                " AND state <> ?",
+                f"SELECT {COLUMNS} FROM records WHERE id IN ({marks}) AND state <> ?",
                 (*some, State.WITHDRAWN),
             ).fetchall():
                 stored = Stored(*have)
@@ -186,11 +183,10 @@ class Versions:
         found: dict[str, Stored] = {}
         if entries:
             self.settle()
-        for start in range(0, len(entries), _AT_ONCE):
-            some = entries[start : start + _AT_ONCE]
+        for some, marks in some_at_once(entries):
             for entry, *have in self._connection.execute(
                 f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL"
-                f" AND entry IN ({','.join('?' * len(some))})",
+                f" AND entry IN ({marks})",
                 (self._source, *some),
             ):
                 found[entry] = Stored(*have)

@@ -98,7 +98,7 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
     """The image at its frame number `part`; raises what the plugin raises."""
     if part and image.format == "MPO":
         # Each picture of an MPO is a JPEG of its own, and may have other colours. A fresh start:
-        # older Pillows decode it into the memory of the last one, and beyond.
+        # Pillow before 12 decodes it into the memory of the last one.
         image = decoder.open_image(data)
     if part != image.tell():
         image.seek(part)

@@ -54,62 +54,64 @@ def largest(data: bytes) -> tuple[int, int]:
     return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
 
 
-def _big(data: bytes, at: int, size: int = 4) -> int:
+def big(data: bytes, at: int, size: int = 4) -> int:
+    """The number in so many bytes at a place, the largest part first; fewer where the data end."""
     return int.from_bytes(data[at : at + size], "big")
 
 
-def _little(data: bytes, at: int, size: int = 4) -> int:
+def little(data: bytes | bytearray, at: int, size: int = 4) -> int:
+    """The same with the smallest part first."""
     return int.from_bytes(data[at : at + size], "little")
 
 
 def _webp(data: bytes) -> tuple[int, int]:
     chunk = data[12:16]
     if chunk == b"VP8X":
-        return _little(data, 24, 3) + 1, _little(data, 27, 3) + 1
+        return little(data, 24, 3) + 1, little(data, 27, 3) + 1
     if chunk == b"VP8L":
-        bits = _little(data, 21)
+        bits = little(data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
+    return little(data, 26, 2) & 0x3FFF, little(data, 28, 2) & 0x3FFF
 
 
 def _icons(data: bytes) -> Iterator[tuple[int, int]]:
     """The pictures of an ICO or CUR: PNG files, or bitmaps of twice the height."""
-    for entry in range(min(_little(data, 4, 2), (len(data) - 6) // 16)):
-        start = _little(data, 6 + 16 * entry + 12)
+    for entry in range(min(little(data, 4, 2), (len(data) - 6) // 16)):
+        start = little(data, 6 + 16 * entry + 12)
         if data.startswith(_PNG, start):
-            yield _big(data, start + 16), _big(data, start + 20)
+            yield big(data, start + 16), big(data, start + 20)
         else:
-            height = _little(data, start + 8)
-            yield _little(data, start + 4), min(height, 2**32 - height) // 2
+            height = little(data, start + 8)
+            yield little(data, start + 4), min(height, 2**32 - height) // 2
 
 
 def _icns(data: bytes) -> Iterator[tuple[int, int]]:
     """The PNG and JPEG 2000 pictures of an ICNS; its older kinds are at most 128 pixels wide."""
     at = 8
     while at + 8 <= len(data):
-        start, length = at + 8, _big(data, at + 4)
+        start, length = at + 8, big(data, at + 4)
         if data.startswith(_PNG, start):
-            yield _big(data, start + 16), _big(data, start + 20)
+            yield big(data, start + 16), big(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
-            yield _big(data, start + 8), _big(data, start + 12)
+            yield big(data, start + 8), big(data, start + 12)
         elif (found := data.find(b"ihdr", start, start + 128)) >= 0:
-            yield _big(data, found + 8), _big(data, found + 4)
+            yield big(data, found + 8), big(data, found + 4)
         at += max(length, 8)
 
 
 def cut_short(data: bytes) -> bool:
     """Whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
     if data[:4] == b"RIFF":
-        return _little(data, 4) + 8 > len(data)
+        return little(data, 4) + 8 > len(data)
     if data[:2] in (b"II", b"MM"):
         return tiff.cut_short(data)
     if data[4:8] not in (b"ftyp", b"jP  "):
         return False
     at = 0
     while at + 8 <= len(data):
-        length = _big(data, at)
+        length = big(data, at)
         if length == 1:
-            length = _big(data, at + 8, 8)
+            length = big(data, at + 8, 8)
         if length == 0:  # this box ends with the file
             return False
         at += max(length, 8)
@@ -123,7 +125,7 @@ def ended_jpeg(data: bytes) -> bytes:
         mark = data[at + 1] if at + 1 < len(data) else 0
         if mark in (0x00, 0xFF) or 0xD0 <= mark <= 0xD7:
             continue  # stuffing, padding and restarts stand within the pixels' data
-        if at + 4 > len(data) or at + 2 + _big(data, at + 2, 2) > len(data):
+        if at + 4 > len(data) or at + 2 + big(data, at + 2, 2) > len(data):
             data = data[:at]
         break
     return data + b"\xff\xd9"
@@ -133,11 +135,11 @@ def webp_frames(data: bytes) -> int:
     """How many chunks of a WebP are frames of an animation, by their names or by a picture within
     them: libwebp knows of those that have both.
     """
-    at, end, count = 12, min(len(data), 8 + _little(data, 4)), 0
+    at, end, count = 12, min(len(data), 8 + little(data, 4)), 0
     for _ in range(_MOST_CHUNKS):
         if at + 8 > end:
             break
-        length = _little(data, at + 4)
+        length = little(data, at + 4)
         holds = length > _WEBP_FRAME and data[at + 24 : at + 28] in _WEBP_PICTURES
         count += holds or data[at : at + 4] == b"ANMF"
         at += 8 + length + length % 2
@@ -198,9 +200,9 @@ def end(data: bytes, start: int) -> int | None:
     if head[:4] == b"GIF8":
         return _gif_walked(data, start, len(data))[1] or len(data)
     if head[:4] == b"RIFF":
-        return min(start + 8 + _little(data, start + 4), len(data))
+        return min(start + 8 + little(data, start + 4), len(data))
     if head[:2] == b"BM":
-        return min(start + max(_little(data, start + 2), 14), len(data))
+        return min(start + max(little(data, start + 2), 14), len(data))
     if head[4:8] == b"ftyp":
         return _boxes_end(data, start)
     return None
@@ -216,7 +218,7 @@ def _jpeg_end(data: bytes, start: int) -> int:
         if mark == 0xD9:
             return at + 2
         bare = mark == 0x01 or 0xD0 <= mark <= 0xD8
-        at += 2 if bare else 2 + max(_big(data, at + 2, 2), 2)
+        at += 2 if bare else 2 + max(big(data, at + 2, 2), 2)
         if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
             break
     end = after_end_mark(data, at)
@@ -253,7 +255,7 @@ def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
     """Where the last chunk of a PNG begins, and where the PNG ends: None if that is not there."""
     last = at = start + len(_PNG)
     while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
-        last, at = at, at + 12 + _big(data, at)
+        last, at = at, at + 12 + big(data, at)
         if name == b"IEND":
             return last, min(at, len(data))
     return min(last, len(data)), None
@@ -288,9 +290,9 @@ def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
 def boxes_within(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The same of the boxes from a place on that begin before another; the last may end behind."""
     while at + 8 <= end:
-        length, body = _big(data, at), at + 8
+        length, body = big(data, at), at + 8
         if length == 1:
-            length, body = _big(data, at + 8, 8), at + 16
+            length, body = big(data, at + 8, 8), at + 16
         name = data[at + 4 : at + 8]
         if not (name.isascii() and name.decode("ascii").isprintable()):
             return

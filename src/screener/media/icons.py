@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from screener.media.headers import big, little
 from screener.media.sniff import sniff
 
 _LEAST = 64  # pixels of a side: smaller ones show the same, and too little to be compared
@@ -48,7 +49,7 @@ def as_icon(data: bytes) -> bytes:
     """
     entries = bytearray(data[6 : 6 + _ENTRY * _many(data)])
     for entry in range(0, len(entries), _ENTRY):
-        start = _little(entries, entry + 12)
+        start = little(entries, entry + 12)
         whole = sniff(data[start : start + 12]) in _WHOLE
         entries[entry + 6 : entry + 8] = (
             b"\x20\0" if whole else data[start + 14 : start + 16].ljust(2, b"\0")
@@ -60,7 +61,7 @@ def _of_ico(data: bytes) -> Iterator[_Place]:
     seen: set[tuple[int, int]] = set()  # a file may name one place over and over
     for number in range(_many(data)):
         entry = 6 + _ENTRY * number
-        size, start = _little(data, entry + 8), _little(data, entry + 12)
+        size, start = little(data, entry + 8), little(data, entry + 12)
         if (start, size) in seen or not size or start >= len(data):
             continue
         seen.add((start, size))
@@ -79,7 +80,7 @@ def _of_icns(data: bytes) -> Iterator[_Place]:
     for _ in range(_MOST):
         if at + 8 > len(data):
             break
-        after = at + max(_big(data, at + 4), 8)
+        after = at + max(big(data, at + 4), 8)
         mime = sniff(data[at + 8 : at + 20])
         if mime in _WHOLE:
             yield _Place(at + 8, after, _sides_of_file(data, at + 8, mime), headless=False)
@@ -90,16 +91,16 @@ def _of_icns(data: bytes) -> Iterator[_Place]:
 
 def _sides_of_file(data: bytes, at: int, mime: str | None) -> tuple[int, int]:
     if mime == "image/png":
-        return _big(data, at + 16), _big(data, at + 20)
+        return big(data, at + 16), big(data, at + 20)
     if data.startswith(b"\xff\x4f", at):
-        return _big(data, at + 8), _big(data, at + 12)
+        return big(data, at + 8), big(data, at + 12)
     head = data.find(b"ihdr", at, at + 128)
-    return (_LEAST, _LEAST) if head < 0 else (_big(data, head + 8), _big(data, head + 4))
+    return (_LEAST, _LEAST) if head < 0 else (big(data, head + 8), big(data, head + 4))
 
 
 def _sides_of(data: bytes, at: int) -> tuple[int, int]:
     """Width and height of a bitmap, which tells the height of the picture and of its mask."""
-    return _little(data, at + 4), _little(data, at + 8) // 2
+    return little(data, at + 4), little(data, at + 8) // 2
 
 
 def _with_head(picture: bytes) -> bytes:
@@ -109,11 +110,3 @@ def _with_head(picture: bytes) -> bytes:
     told = bytes(side if side < 256 else 0 for side in _sides_of(picture, 0))
     told += bytes(2) + picture[12:16] + len(picture).to_bytes(4, "little")
     return _ICON + told + (len(_ICON) + _ENTRY).to_bytes(4, "little") + picture
-
-
-def _little(data: bytes | bytearray, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "little")
-
-
-def _big(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "big")

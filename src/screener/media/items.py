@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from screener.media import headers
+from screener.media.headers import big
 
 # What items of pictures are coded as, and what is made of others; the rest is what is told of them.
 _CODED = {b"hvc1", b"hev1", b"lhv1", b"vvc1", b"evc1", b"avc1", b"av01", b"jpeg", b"j2k1", b"jxl1"}
@@ -74,41 +75,37 @@ def has_more(data: bytes, format: str | None, frames: int) -> bool:
     return bool(alone - {_primary(meta)})
 
 
-def _number(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "big")
-
-
 def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
     """Of each item its number, its type, and whether it is hidden."""
     first = at + (6 if not meta[at : at + 1].strip(b"\0") else 8)
     for name, start, _ in islice(headers.boxes_within(meta, first, end), _MOST):
         if name != b"infe":
             continue
-        size = {2: 2, 3: 4}.get(_number(meta, start, 1))
+        size = {2: 2, 3: 4}.get(big(meta, start, 1))
         if size is not None:  # older ones tell no type of a picture's
             kind = start + 4 + size + 2
             yield (
-                _number(meta, start + 4, size),
+                big(meta, start + 4, size),
                 meta[kind : kind + 4],
-                bool(_number(meta, start + 3, 1) & 1),
+                bool(big(meta, start + 3, 1) & 1),
             )
 
 
 def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """Of each reference its type, from which item it goes, its place among those, and to which."""
-    size = 4 if _number(meta, at, 1) else 2
+    size = 4 if big(meta, at, 1) else 2
     for name, start, after in islice(headers.boxes_within(meta, at + 4, end), _MOST):
         first = start + size + 2
-        for place in range(min(_number(meta, start + size, 2), max(after - first, 0) // size)):
-            to = _number(meta, first + size * place, size)
-            yield name, _number(meta, start, size), place, to
+        for place in range(min(big(meta, start + size, 2), max(after - first, 0) // size)):
+            to = big(meta, first + size * place, size)
+            yield name, big(meta, start, size), place, to
 
 
 def _primary(meta: bytes) -> int:
     """The number of the picture that is shown first, 0 where that is not told."""
     for name, start, _ in headers.boxes_within(meta, 4, len(meta)):
         if name == b"pitm":
-            return _number(meta, start + 4, 4 if _number(meta, start, 1) else 2)
+            return big(meta, start + 4, 4 if big(meta, start, 1) else 2)
     return 0
 
 
@@ -117,17 +114,17 @@ def _place(meta: bytes, item: int) -> int:
     for name, at, _ in headers.boxes_within(meta, 4, len(meta)):
         if name != b"iloc":
             continue
-        version, sizes = _number(meta, at, 1), _number(meta, at + 4, 2)
+        version, sizes = big(meta, at, 1), big(meta, at + 4, 2)
         places, lengths, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
         index = index if version else 0
         wide = 4 if version == 2 else 2
-        many, at = _number(meta, at + 6, wide), at + 6 + wide
+        many, at = big(meta, at + 6, wide), at + 6 + wide
         for _ in range(min(many, _MOST)):
-            number, at = _number(meta, at, wide), at + wide + (4 if version else 2)
-            begin, at = _number(meta, at, base), at + base
-            extents, at = _number(meta, at, 2), at + 2
+            number, at = big(meta, at, wide), at + wide + (4 if version else 2)
+            begin, at = big(meta, at, base), at + base
+            extents, at = big(meta, at, 2), at + 2
             if number == item:
-                return begin + _number(meta, at + index, places)
+                return begin + big(meta, at + index, places)
             at += extents * (index + places + lengths)
     return 0
 
@@ -140,5 +137,5 @@ def _chunks(data: bytes, at: int, end: int, depth: int) -> Iterator[int]:
                 yield from _chunks(data, start, after, depth + 1)
         elif name in (b"stco", b"co64"):
             size = 4 if name == b"stco" else 8
-            for number in range(min(_number(data, start + 4, 4), (after - start) // size)):
-                yield _number(data, start + 8 + size * number, size)
+            for number in range(min(big(data, start + 4, 4), (after - start) // size)):
+                yield big(data, start + 8 + size * number, size)

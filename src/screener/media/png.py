@@ -51,9 +51,9 @@ def bare(data: bytes) -> bytes | None:
         return None
     whole = len(_SIGNATURE)
     runs = [(0, whole)]  # of chunks that are kept, which are many where each is short
-    for start, end in _chunks(data):
+    for name, start, end in _chunks(data):
         whole = end
-        if not _counts(data, start, end):
+        if not _counts(data, name, start, end):
             continue
         first, last = runs[-1]
         if last == start:
@@ -70,7 +70,7 @@ def is_animated(data: bytes) -> bool:
     """Whether a PNG says before its pixels that it is an animation."""
     if not data.startswith(_SIGNATURE):
         return False
-    names = (data[start + 4 : start + 8] for start, _ in _chunks(data))
+    names = (name for name, _, _ in _chunks(data))
     return _ANIMATION in takewhile(lambda name: name != b"IDAT", names)
 
 
@@ -90,8 +90,7 @@ def mend(image: Image.Image) -> None:
 def has_more_frames(data: bytes) -> bool:
     """Whether a PNG has more frames of an animation than it says before its pixels."""
     told, found, pixels = 0, 0, False
-    for start, _ in _chunks(data):
-        name = data[start + 4 : start + 8]
+    for name, start, _ in _chunks(data):
         pixels = pixels or name == b"IDAT"
         if name == _ANIMATION and not pixels:
             told = int.from_bytes(data[start + 8 : start + 12], "big")
@@ -104,8 +103,7 @@ def ends_early(data: bytes, *, dark: bool) -> bool:
     of that row is all zeros, as what is missing is; rows of an interlaced one do not come in order.
     """
     head, pieces = b"", []
-    for start, end in _chunks(data):
-        name = data[start + 4 : start + 8]
+    for name, start, end in _chunks(data):
         if name == b"IHDR":
             head = data[start + 8 : end - 4]
         elif name == b"IDAT":
@@ -153,31 +151,33 @@ def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
 
 def is_damaged(data: bytes) -> bool:
     """Whether the data of a PNG's pixels are not those that its checksums are of."""
-    view = memoryview(data)
     return data.startswith(_SIGNATURE) and any(
-        data[start + 4 : start + 8] in _PIXELS
-        and data[end - 4 : end] != zlib.crc32(view[start + 4 : end - 4]).to_bytes(4, "big")
-        for start, end in _chunks(data)
+        name in _PIXELS and not _is_sound(data, start, end) for name, start, end in _chunks(data)
     )
 
 
-def _counts(data: bytes, start: int, end: int) -> bool:
+def _is_sound(data: bytes, start: int, end: int) -> bool:
+    """Whether a chunk is what its checksum is of."""
+    summed = memoryview(data)[start + 4 : end - 4]
+    return data[end - 4 : end] == zlib.crc32(summed).to_bytes(4, "big")
+
+
+def _counts(data: bytes, name: bytes, start: int, end: int) -> bool:
     """Whether a chunk has to do with the picture: all do that a decoder may not pass over."""
-    name = data[start + 4 : start + 8]
     if not name[0] & 0x20 or name in _FRAMES:
         return True
     told = name in _TOLD or (end - start < _LONG and data.startswith(_XMP, start + 4))
-    return told and data[end - 4 : end] == zlib.crc32(data[start + 4 : end - 4]).to_bytes(4, "big")
+    return told and _is_sound(data, start, end)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where each chunk begins and ends that is there to its end."""
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The name of each chunk that is there to its end, and where it begins and ends."""
     at = len(_SIGNATURE)
-    while at + 12 <= len(data) and data[at + 4 : at + 8].isalpha():
+    while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if end > len(data):
             return
-        yield at, end
-        if data[at + 4 : at + 8] == b"IEND":
+        yield name, at, end
+        if name == b"IEND":
             return
         at = end

@@ -19,6 +19,7 @@ from screener.errors import ListError
 HEAD = 1 << 16  # bytes that sniffing may look at
 LONGEST_LINE = 1 << 20  # characters
 _CHUNK = 1 << 20
+CUT_SHORT = "\udc80"  # in the place of a character within which a file ends
 _BROKEN = re.compile("[\ud800-\udfff]")
 _BOMS = (
     (codecs.BOM_UTF32_LE, None),  # before UTF-16, whose mark it begins with
@@ -27,6 +28,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# UTF-16 knows no escape for a broken byte, but passes its own lone surrogates.
+_ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
 
 
 class Content:
@@ -105,6 +108,13 @@ def encoding_of(head: bytes) -> tuple[str | None, int]:
     return (None if b"\0" in re.split(rb"[\r\n]", head, maxsplit=1)[0] else "utf-8"), 0
 
 
+def decoder_of(encoding: str) -> codecs.IncrementalDecoder:
+    """What decodes a text piece by piece. Undecodable bytes become lone surrogates, but for a
+    character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
+    """
+    return codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
+
+
 def not_text(content: Content) -> str:
     """Why a content, of no encoding that is known, cannot be read."""
     place = content.head.find(b"\0") + 1
@@ -166,19 +176,14 @@ class Lines:
             yield number, None if too_long else rest
 
     def _texts(self, encoding: str, mark: int) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
-        ends = io.IncrementalNewlineDecoder(decoder, translate=True)
+        ends = io.IncrementalNewlineDecoder(decoder_of(encoding), translate=True)
         self._content.read(mark)
         while chunk := self._content.read(_CHUNK):
             yield ends.decode(chunk)
         try:
             yield ends.decode(b"", final=True)
         except UnicodeDecodeError:  # the file ends within a character
-            yield "\udc80"
-
-
-# UTF-16 knows no escape for a broken byte, but passes its own lone surrogates.
-_ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
+            yield CUT_SHORT
 
 
 def broken(line: str) -> str | None:

@@ -25,6 +25,18 @@ def skipped(line: str) -> bool:
     return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
 
 
+def first_row(lines: Lines) -> tuple[int, str] | None:
+    """The number and text of the first line that is not skipped, the header as a rule; None where
+    there is none, or where it is too long to be one.
+    """
+    for number, line in lines:
+        if line is None:
+            return None
+        if not skipped(line):
+            return number, line
+    return None
+
+
 def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
     """The cells of one line that is whole by itself; None where its quotes are not."""
     try:

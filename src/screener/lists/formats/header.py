@@ -10,7 +10,7 @@ from screener.lists.formats.cells import cleaned, looks_like_a_value
 from screener.lists.formats.content import broken
 from screener.lists.formats.csv_rows import Delimiter, split_line
 from screener.lists.formats.kind_names import BY_NAME, folded
-from screener.lists.records import State
+from screener.lists.states import State
 
 STATES: Mapping[str, State] = {
     "": State.CONFIRMED,

@@ -17,7 +17,8 @@ from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 NAME = "hma"
 _ENABLED = 1

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from screener.errors import ListError
 from screener.lists.formats.cells import cleaned, why_no_id
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, skipped
+from screener.lists.formats.csv_rows import CsvRows, first_row, skipped
 from screener.lists.formats.header import names_of
 from screener.lists.formats.json_rows import Gathered, truth_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 NAME = "icse"
 SCHEME = "interpol-baseline"
@@ -44,11 +45,8 @@ class IcseCsv:
     def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where it is another's."""
         lines = Lines(content)
-        names = None
-        for _, line in lines:
-            if line is None or not skipped(line):
-                names = None if line is None else _names(line)
-                break
+        first = first_row(lines)
+        names = None if first is None else _names(first[1])
         if names is None:
             raise ListError(f"{content.name}: its first line is not the header of an ICSE set")
         self._names = names

@@ -7,7 +7,6 @@ piece of the file that it came in. Several documents in a row, and JSON Lines, a
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import io
 import json
@@ -16,7 +15,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from screener.errors import ListError
-from screener.lists.formats.content import Content, broken, encoding_of, not_text
+from screener.lists.formats.content import (
+    CUT_SHORT,
+    Content,
+    broken,
+    decoder_of,
+    encoding_of,
+    not_text,
+)
 
 LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
@@ -24,7 +30,6 @@ _SAID = 1_000  # characters of a text beside the items, and members of an object
 _SPACE = re.compile(r"[ \t\r\n]*")
 # What may be in a text that no text should hold: escapes that make it, and what is undecodable.
 _SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
-_ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
 
 
 class Item(NamedTuple):
@@ -47,7 +52,7 @@ class JsonText:
             raise ListError(not_text(content))
         self.root: dict[str, Any] = {}
         self._content = content
-        self._text = codecs.getincrementaldecoder(encoding)(_ERRORS[encoding])
+        self._text = decoder_of(encoding)
         content.read(mark)
         self._buffer = ""
         self._at = 0
@@ -216,7 +221,7 @@ class JsonText:
             try:
                 piece = self._text.decode(raw, final=self._ended)
             except UnicodeDecodeError:  # the file ends within a character
-                piece = "\udc80"
+                piece = CUT_SHORT
         return piece
 
     def _without(self, keys: Collection[str]) -> ListError:
@@ -286,6 +291,16 @@ class JsonHead(NamedTuple):
 
     array: bool
     first: Any
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """What the root object says; nothing where the root is none."""
+        return self.first if isinstance(self.first, dict) and not self.array else {}
+
+    def first_under(self, key: str) -> Any:
+        """The first element of an array that the root object has under a key, folded; else None."""
+        found = self.root.get(key)
+        return found[0] if isinstance(found, list) and found else None
 
 
 def head_of(content: Content) -> JsonHead:

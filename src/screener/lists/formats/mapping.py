@@ -33,10 +33,10 @@ from screener.hashing.hash import KINDS
 from screener.lists import terms
 from screener.lists.formats.cells import cleaned
 from screener.lists.formats.content import Lines
-from screener.lists.formats.csv_rows import Delimiter, skipped
+from screener.lists.formats.csv_rows import Delimiter, first_row
 from screener.lists.formats.header import STATES, Header, names_of
 from screener.lists.formats.kind_names import folded
-from screener.lists.records import State
+from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}
@@ -118,8 +118,8 @@ class ColumnMapping:
         """Which column says what; reads the header line where there is one. ListError."""
         if not any(column.field in KINDS for column in self.columns.values()):
             raise ListError("the mapping names no column that holds a kind of hash")
-        first = next(((n, line) for n, line in lines if line is None or not skipped(line)), None)
-        if first is None or first[1] is None:
+        first = first_row(lines)
+        if first is None:
             raise ListError("it has no row that can be read")
         if not self.header:
             lines.put_back([first])

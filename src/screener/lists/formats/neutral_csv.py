@@ -33,11 +33,12 @@ from screener.lists.formats.cells import (
     why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
+from screener.lists.formats.csv_rows import CsvRows, Delimiter, first_row, skipped
 from screener.lists.formats.header import Header, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 
 NAME = "csv"
@@ -156,16 +157,14 @@ class NeutralCsv:
     def _header_in(self, lines: Lines, options: Options) -> Header:
         if options.mapping is not None and options.mapping.columns:
             return options.mapping.header_in(lines)
-        for _, line in lines:
-            if line is None or not skipped(line):
-                header = None if line is None else header_of(line)
-                if header is not None:
-                    return header
-                break
-        raise ListError(
-            "its first line does not name a kind of hash; write a header such as"
-            " `id,pdq,md5,category`"
-        )
+        first = first_row(lines)
+        header = None if first is None else header_of(first[1])
+        if header is None:
+            raise ListError(
+                "its first line does not name a kind of hash; write a header such as"
+                " `id,pdq,md5,category`"
+            )
+        return header
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Each row that is neither blank nor a comment, in order."""

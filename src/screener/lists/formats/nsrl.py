@@ -19,7 +19,8 @@ from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"

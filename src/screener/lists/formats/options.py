@@ -8,7 +8,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.lists.formats.mapping import ColumnMapping
-from screener.lists.records import State
+from screener.lists.states import State
 
 _STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)
 

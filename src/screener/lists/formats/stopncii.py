@@ -20,7 +20,8 @@ from screener.lists.formats.json_rows import (
 )
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State, derived_entry
+from screener.lists.records import BadRow, Category, Row, derived_entry
+from screener.lists.states import State
 
 NAME = "stopncii"
 _TYPES = {
@@ -43,7 +44,7 @@ _READ = frozenset(
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text holds such records."""
-    return isinstance(head.first, dict) and not head.array and "hashrecords" in head.first
+    return "hashrecords" in head.root
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:

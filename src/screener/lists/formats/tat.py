@@ -13,7 +13,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered, JsonRows, text_of, truth_of
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 NAME = "tat"
 _KINDS = {**{name: name for name in KINDS}, "tmk": "tmk_pdqf"}
@@ -22,10 +23,9 @@ _READ = frozenset(("id", "hash_digest", "algorithm", "deleted", "updated_on", "i
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text is such a list, be it one in which nothing has changed."""
-    rows = head.first.get("results") if isinstance(head.first, dict) and not head.array else None
-    if rows == [] and "checkpoint" in head.first:
+    if head.root.get("results") == [] and "checkpoint" in head.root:
         return True
-    first = rows[0] if isinstance(rows, list) and rows else None
+    first = head.first_under("results")
     return isinstance(first, dict) and {"hash_digest", "algorithm"} <= set(first)
 
 

@@ -18,7 +18,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered, JsonRows, text_of, truth_of
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 NAME = "threatexchange"
 _TYPES = {
@@ -54,10 +55,9 @@ def recognises(head: JsonHead) -> bool:
     """Whether a JSON text is such an answer: its first item has an indicator and a type, or it has
     none and says how it is paged, as where nothing has changed.
     """
-    data = head.first.get("data") if isinstance(head.first, dict) and not head.array else None
-    if data == [] and "paging" in head.first:
+    if head.root.get("data") == [] and "paging" in head.root:
         return True
-    first = data[0] if isinstance(data, list) and data else None
+    first = head.first_under("data")
     return isinstance(first, dict) and {"indicator", "type"} <= set(first)
 
 

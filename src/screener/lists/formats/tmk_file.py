@@ -9,7 +9,8 @@ from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 NAME = "tmk"
 MAGIC = video.TMK_MAGIC

@@ -8,11 +8,12 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, skipped
+from screener.lists.formats.csv_rows import CsvRows, first_row
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
-from screener.lists.records import BadRow, Category, Row, State
+from screener.lists.records import BadRow, Category, Row
+from screener.lists.states import State
 
 NAME = "tx-csv"
 _HEADER = ["signal_type", "signal_str", "collab", "category", "tags"]
@@ -43,8 +44,8 @@ class TxCsv:
     def __init__(self, content: Content, options: Options) -> None:
         """Reads the header; ListError where it is another's."""
         lines = Lines(content)
-        first = next((line for _, line in lines if line is None or not skipped(line)), None)
-        if first is None or not _is_header(first):
+        first = first_row(lines)
+        if first is None or not _is_header(first[1]):
             raise ListError(f"{content.name}: its first line is not {','.join(_HEADER)}")
         self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
 

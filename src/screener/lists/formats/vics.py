@@ -25,7 +25,8 @@ from screener.lists.formats.json_rows import (
 from screener.lists.formats.json_text import JsonHead, head_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, State, derived_entry
+from screener.lists.records import BadRow, Category, Row, derived_entry
+from screener.lists.states import State
 
 NAME = "vics"
 _CONTEXTS = ("@odata.context", "odata.metadata")
@@ -72,12 +73,9 @@ _BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text is one of VICS: by its context, or by its media."""
-    if head.array or not isinstance(head.first, dict):
-        return False
-    if any(_ADDRESS.fullmatch(text_of(head.first.get(name))) for name in _CONTEXTS):
+    if any(_ADDRESS.fullmatch(text_of(head.root.get(name))) for name in _CONTEXTS):
         return True
-    media = head.first.get("value")
-    first = media[0] if isinstance(media, list) and media else None
+    first = head.first_under("value")
     return isinstance(first, dict) and {"mediaid", "md5"} <= set(fields_of(first))
 
 

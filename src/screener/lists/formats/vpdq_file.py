@@ -18,7 +18,8 @@ from screener.lists.formats.content import Content, Lines, broken
 from screener.lists.formats.filled_lines import half_are
 from screener.lists.formats.json_text import JsonHead, JsonText
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, State
+from screener.lists.records import BadRow, Row
+from screener.lists.states import State
 
 NAME = "vpdq"
 _JUDGED = 100  # frames of JSON
@@ -40,7 +41,7 @@ def recognises_json(head: JsonHead) -> bool:
     """Whether a JSON text is of one of the two layouts of JSON."""
     if head.array:
         return isinstance(head.first, str) and _PACKED.fullmatch(head.first) is not None
-    frames = list(head.first.items())[:_JUDGED] if isinstance(head.first, dict) else []
+    frames = list(head.root.items())[:_JUDGED]
     return bool(frames) and all(
         name.isdecimal() and isinstance(one, dict) and {"hash", "quality", "timestamp"} <= set(one)
         for name, one in frames
