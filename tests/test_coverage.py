@@ -115,3 +115,22 @@ def test_of_hashes_made_elsewhere_one_is_enough(make_list):
 
     assert engine.match(made).verdict == "no_match"
     assert engine.match(made[:1]).reason == "too_little_detail"
+
+
+@pytest.mark.parametrize(
+    ("rows", "policy", "by"),
+    [
+        ([{"id": "one", "pdq": LISTED, "status": "seed"}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "md5": LISTED[:32]}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "pdq": LISTED}], Policy(digests_only=True), "a digest"),
+    ],
+)
+def test_why_a_list_clears_nothing_is_told_as_it_is(make_list, rows, policy, by):
+    """One of seeds alone has the kinds of the input, and can match it by none of them."""
+    engine = Screener(make_list(rows, name="known"), policy=policy)
+    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+
+    (result,) = engine.decide([item])
+
+    assert result.reason == "not_comparable"
+    assert result.detail == f"nothing on the list known can match this input by {by}"

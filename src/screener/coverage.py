@@ -124,8 +124,9 @@ class Coverage:
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
-        what = "no digest" if self._policy.digests_only else "no perceptual kind"
-        return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+        by = "a digest" if self._policy.digests_only else "a perceptual kind"
+        why = f"nothing on the list {one.name} can match this input by {by}"
+        return Reason.NOT_COMPARABLE, why
 
 
 def _picture(group: Located | Turned) -> object:
