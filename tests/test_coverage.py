@@ -1,11 +1,13 @@
 """What an input is cleared by: a share of the frames of a video, or a hash of anything else."""
 
+from collections import Counter
+
 import pytest
 
-from screener import Hash, Policy, Screener
+from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
-from screener.located import Located
+from screener.located import Hashes, Located, Turned
 from screener.media.sampling import Sampling
 from screener.media.source import Name
 from screener.result import MediaFacts
@@ -72,3 +74,63 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
     assert verdict(pictures) == verdict(pictures, known) == verdict(known, pictures) == "no_match"
     assert verdict(pictures, others) == verdict(others, pictures) == "unscreened"
     assert verdict(known) == verdict(others) == "unscreened"
+
+
+@pytest.mark.parametrize(
+    ("media", "is_video"), [(("image/png", 4, 3, 1), False), ((VIDEO, 4, 3, 9, 9.0, 1), True)]
+)
+@pytest.mark.parametrize("scores", ["qualities", "details"])
+@pytest.mark.parametrize("low", [None, 0, 5])
+def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
+    make_list, tmp_path, low, scores, media, is_video
+):
+    """The scores of a picture near the floor differ from one orientation to the next: the listed
+    picture may be that which is not compared. What a cache keeps of it is told the same way.
+    """
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
+    columns = {"qualities": enough, "details": enough, scores: some}
+    group = Turned(
+        "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"]
+    )
+    item = Hashed(Name("a"), Hashes([group]), MediaFacts(*media))
+    assert item.video == is_video
+
+    (result,) = engine.decide([item])
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([item], engine.hasher)
+        again = list(rescan(engine, cache, every=True))
+        untold = Counter()
+        list(rescan(engine, cache, untold=untold))
+
+    verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
+    assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
+    assert untold == ({reason: 1} if reason else {})
+
+
+def test_of_hashes_made_elsewhere_one_is_enough(make_list):
+    """They are not all of one picture: a line of `match` may be of what is within a frame."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    made = [Hash(KINDS["pdq"], bytes.fromhex(OTHER), quality) for quality in (49, 50)]
+
+    assert engine.match(made).verdict == "no_match"
+    assert engine.match(made[:1]).reason == "too_little_detail"
+
+
+@pytest.mark.parametrize(
+    ("rows", "policy", "by"),
+    [
+        ([{"id": "one", "pdq": LISTED, "status": "seed"}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "md5": LISTED[:32]}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "pdq": LISTED}], Policy(digests_only=True), "a digest"),
+    ],
+)
+def test_why_a_list_clears_nothing_is_told_as_it_is(make_list, rows, policy, by):
+    """One of seeds alone has the kinds of the input, and can match it by none of them."""
+    engine = Screener(make_list(rows, name="known"), policy=policy)
+    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+
+    (result,) = engine.decide([item])
+
+    assert result.reason == "not_comparable"
+    assert result.detail == f"nothing on the list known can match this input by {by}"

@@ -10,7 +10,7 @@ from screener.errors import MediaError
 from screener.extras import named_in
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.located import Located
+from screener.located import Located, Turned, groups_of
 from screener.media.source import Name
 from screener.result import MediaFacts
 
@@ -72,11 +72,10 @@ def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
     if hashed.video or (media is not None and media.frames != 1):
         return _NEVER
     best = {kind.name: _NEVER for kind in kinds if kind.perceptual}
-    for one in hashed.hashes:
-        kind = one.hash.kind.name
-        if kind in best and one.part_kind == "frame":
-            scores = (score for score in (one.hash.quality, one.detail) if score is not None)
-            best[kind] = max(best[kind], min(scores, default=_ALWAYS))
+    for group in groups_of(hashed.hashes):
+        kind = group.kind if isinstance(group, Turned) else group.hash.kind.name
+        if kind in best and group.part_kind == "frame":
+            best[kind] = max(best[kind], _ALWAYS if group.score is None else group.score)
     return min(best.values(), default=_ALWAYS if hashed.hashes else _NEVER)
 
 

@@ -66,35 +66,47 @@ class Coverage:
     def _compared(self, one: HashList, item: Hashed) -> bool:
         """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
         kind by which the list can make a match, not merely one of its seeds or known files. For a
-        video that is a share of the frames looked at, for all else one hash. A picture hidden in
+        video that is a share of the frames looked at, for all else one picture. A picture hidden in
         a file says nothing of the one that is shown.
         """
         if self.by_videos(one) and video_search.is_comparable(item, self._policy):
             return True
+        compared = self._carrying(one, item)
         if not item.video or item.media is None or self._policy.digests_only:
-            return any(self._carries(one, group) for group in groups_of(item.hashes))
-        compared = (located for located in item.hashes if self._carries(one, located))
-        frames = len(_moments(compared))
-        return frames >= max(1, self._policy.sampling.usable * item.media.samples)
+            return bool(compared)
+        return len(_moments(compared)) >= max(1, self._policy.sampling.usable * item.media.samples)
+
+    def _carrying(self, one: HashList, item: Hashed) -> list[Located | Turned]:
+        """The hashes that carry a `no_match`, those of one picture together in all orientations:
+        where one is not compared, a copy that was turned that way would not have been found.
+        """
+        pictures: dict[object, list[Located | Turned]] = {}
+        for group in groups_of(item.hashes):
+            pictures.setdefault(_picture(group), []).append(group)
+        return [
+            group
+            for each in pictures.values()
+            if all(self._carries(one, group) for group in each)
+            for group in each
+        ]
 
     def _carries(self, one: HashList, group: Located | Turned) -> bool:
-        """Whether a hash, or one of several, is of a frame and was surely compared, by a kind by
+        """Whether a hash, or each of several, is of a frame and was surely compared, by a kind by
         which the list can make a match.
         """
-        if group.part_kind != "frame":
-            return False
-        if isinstance(group, Turned):
-            floor = self._policy.floor.get(group.kind, 0)
-            comparable = group.kind in self._can_match[one.name] and not self._policy.digests_only
-            return comparable and group.surely_usable(floor)
-        kind = group.hash.kind
+        kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
         return (
-            kind.name in self._can_match[one.name]
+            group.part_kind == "frame"
+            and kind.name in self._can_match[one.name]
             and (kind.perceptual or self._policy.digests_only)
             and self._reach.surely_usable(group)
             # One made elsewhere may be that of a blank picture and come without its quality. Lists
             # do not compare such hashes, so that finding none near it says nothing.
-            and (group.detail is not None or why_not_searchable(group.hash) is None)
+            and (
+                isinstance(group, Turned)
+                or group.detail is not None
+                or why_not_searchable(group.hash) is None
+            )
         )
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
@@ -112,11 +124,22 @@ class Coverage:
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
-        what = "no digest" if self._policy.digests_only else "no perceptual kind"
-        return Reason.NOT_COMPARABLE, f"the list {one.name} shares {what} with this input"
+        by = "a digest" if self._policy.digests_only else "a perceptual kind"
+        why = f"nothing on the list {one.name} can match this input by {by}"
+        return Reason.NOT_COMPARABLE, why
 
 
-def _moments(hashes: Iterable[Located]) -> set[tuple[int, float]]:
+def _picture(group: Located | Turned) -> object:
+    """What is the same for the hashes of one picture in all orientations. One made elsewhere is by
+    itself: nobody knows what it is of.
+    """
+    if isinstance(group, Turned) or group.detail is None:
+        return id(group)
+    place = group.region, group.part, group.time, group.part_kind, group.track
+    return group.hash.kind.name, *place
+
+
+def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
     """The tracks and times of the frames that hashes are of, those that show the same included."""
     return {moment for one in hashes for moment in one.moments}
 

@@ -61,12 +61,16 @@ class Located(NamedTuple):
         """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
         return self.track if self.part_kind == "appended" else 0
 
+    @property
+    def score(self) -> int | None:
+        """Its quality or its detail, whichever is less, as far as they are known."""
+        scores = (one for one in (self.hash.quality, self.detail) if one is not None)
+        return min(scores, default=None)
+
     def usable(self, floor: int) -> bool:
         """Whether it reaches a floor by its quality and its detail, as far as they are known."""
-        quality = self.hash.quality
-        return (quality is None or quality >= floor) and (
-            self.detail is None or self.detail >= floor
-        )
+        score = self.score
+        return score is None or score >= floor
 
 
 _OF_A_FILE = tuple(Located._field_defaults.values())
@@ -113,19 +117,14 @@ class Turned(NamedTuple):
         pairs = zip(self.qualities, self.details, strict=True)
         return bytes(quality >= floor and detail >= floor for quality, detail in pairs)
 
-    def surely_usable(self, floor: int) -> bool:
-        """Whether any reaches a floor whatever its bits in doubt are."""
-        pairs = zip(self.qualities, self.leasts, strict=True)
-        return any(quality >= floor and least >= floor for quality, least in pairs)
+    @property
+    def score(self) -> int:
+        """The least quality or detail of any, whatever their bits in doubt are."""
+        return min(self.qualities + self.leasts)
 
     def may_be_usable(self, floor: int) -> bool:
-        """Whether of any it is the bits in doubt that say whether it reaches a floor."""
-        if self.leasts == self.details:
-            return False
-        columns = zip(self.qualities, self.details, self.leasts, strict=True)
-        return any(
-            quality >= floor and detail >= floor > least for quality, detail, least in columns
-        )
+        """Whether it is the bits in doubt that say if all of them reach a floor."""
+        return self.score < floor <= min(self.qualities + self.details)
 
 
 class Hashes(Sequence[Located]):

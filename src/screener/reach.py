@@ -36,13 +36,16 @@ class Reach:
             return False
         return located.usable(self._policy.floor.get(kind.name, 0))
 
-    def surely_usable(self, located: Located) -> bool:
-        """The same of a sketch, whatever its bits in doubt are."""
-        floor = self._policy.floor.get(located.hash.kind.name, 0)
-        return self.usable(located) and (located.least is None or located.least >= floor)
+    def surely_usable(self, group: Located | Turned) -> bool:
+        """Whether a hash, or each of several, is compared, whatever its bits in doubt are."""
+        if isinstance(group, Turned):
+            floor = self._policy.floor.get(group.kind, 0)
+            return not self._policy.digests_only and group.score >= floor
+        floor = self._policy.floor.get(group.hash.kind.name, 0)
+        return self.usable(group) and (group.least is None or group.least >= floor)
 
     def may_be_usable(self, group: Located | Turned) -> bool:
-        """Whether it is for bits in doubt to say if a hash, or one of several, is compared."""
+        """Whether it is for bits in doubt to say if a hash, or each of several, is compared."""
         if isinstance(group, Turned):
             floor = self._policy.floor.get(group.kind, 0)
             return not self._policy.digests_only and group.may_be_usable(floor)
