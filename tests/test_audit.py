@@ -526,6 +526,54 @@ def test_a_forked_process_adds_no_line(engine, tmp_path):
     assert not found.trouble
 
 
+def _moved(log):
+    """As logrotate does, and as it is right once a log is closed."""
+    for path in (log, log.with_name(f"{log.name}.head")):
+        path.rename(path.with_name(f"old-{path.name}"))
+
+
+@pytest.mark.parametrize(
+    "how", [_moved, Path.unlink, lambda log: os.truncate(log, 0), lambda log: os.truncate(log, 9)]
+)
+def test_a_log_that_is_moved_or_cut_while_it_is_written_to_is_told(engine, tmp_path, how):
+    """Within a second, and when it is closed; and no head is written beside the log that another
+    program has begun there since. In a block that ends by an error that is what is told.
+    """
+    path, head = tmp_path / "log", tmp_path / "log.head"
+    log = audit.open_log(path, engine)
+    how(path)
+    log._synced -= 9
+    with pytest.raises(OutputError, match="moved, removed or changed"):
+        log.write(engine.match([], input="1"))
+
+    for left in (path, head):
+        left.unlink(missing_ok=True)
+    write(path, engine, 2)
+    with pytest.raises(OutputError, match="moved, removed or changed"):
+        log.close()
+    assert audit.verify(path).closed
+
+    def fail():
+        with audit.open_log(path, engine):
+            how(path)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+
+
+def test_a_head_stands_beside_its_log_wherever_the_program_goes(engine, tmp_path, monkeypatch):
+    """Also where the log was named by a relative path."""
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with audit.open_log("log", engine) as log:
+        monkeypatch.chdir("below")
+        log.write(engine.match([], input="1"))
+
+    assert audit.verify(tmp_path / "log").closed
+    assert not list((tmp_path / "below").iterdir())
+
+
 @pytest.mark.parametrize(
     "content", [b"no log", b"no log\nat all\n", b"\xff\xd8\xff\xe0 picture", b'{"schema":1}\n']
 )

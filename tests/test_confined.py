@@ -72,6 +72,29 @@ def test_a_worker_can_gain_no_rights_write_no_file_and_take_no_more_memory(tmp_p
     assert os.stat(tmp_path / "written").st_size == 0
 
 
+LADEN = """
+import mmap, sys
+from screener import HashList, Policy, Screener, scan
+
+taken = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE)
+
+if __name__ == "__main__":
+    engine = Screener(HashList.open(sys.argv[1]), policy=Policy(memory=400 << 20))
+    (one,) = scan(engine, sys.argv[2], jobs=1)
+    print(one.verdict, one.reason)
+"""
+
+
+def test_what_a_program_itself_takes_of_memory_is_held_against_no_file(known, scene, tmp_path):
+    """A script whose main module takes more than a worker may has the Results of any other."""
+    (tmp_path / "laden.py").write_text(LADEN)
+    scene(1, (160, 120)).save(tmp_path / "small.png")
+    call = [sys.executable, "laden.py", known, "small.png"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.split() == ["no_match", "None"], done.stderr
+
+
 LOOK = """
 import os, sys
 from screener import HashList, Screener, scan

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import messages
 import pytest
+from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,6 +183,16 @@ def test_without_babel_it_says_what_to_do_in_all_languages(monkeypatch):
     monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
     with pytest.raises(HotlineError, match=r"extra.*supplément.*إضافية.*pip install"):
         language.catalogue("ar")
+
+
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, -1234, 12_345_678])
+def test_english_counts_without_babel_as_with_it(monkeypatch, n):
+    """As `screener report` does of lines that it could not read, which needs no extra."""
+    say = translator("en")
+    expected = format_decimal(n, "#,##0.#", locale="en")
+    monkeypatch.setitem(sys.modules, "babel.numbers", None)
+
+    assert say.plural("{n} line", "{n} lines", n) == f"{expected} line{'' if n == 1 else 's'}"
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,12 @@ def test_a_text_stream_is_named_as_the_mistake():
 
 
 def test_a_stream_that_fails_is_unreadable():
-    """The world's mess, not a crash; also a file object that was closed."""
+    """The world's mess, not a crash; of a file object that was closed, as a web framework closes an
+    upload once it has answered, it is told.
+    """
     closed = io.BytesIO(b"x")
     closed.close()
-    with pytest.raises(MediaError, match="unreadable"):
+    with pytest.raises(MediaError, match="unreadable: a closed file object"):
         source.read(closed, limit=10)
 
 

@@ -616,15 +616,17 @@ def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
 
 
 def test_a_system_that_starts_no_process_is_named(monkeypatch):
-    """What it says is in the exception, and nothing stays open."""
+    """What it says is in the exception, with the place where it says one, as of a system where no
+    temporary file can be made; and nothing stays open.
+    """
 
     def refuses(*_):
-        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), "/dev/shm/pym")
 
     monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", refuses)
     for _ in range(2):  # at first what a program has once is opened too
         before = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
-        with pytest.raises(WorkerError, match="temporarily unavailable"):
+        with pytest.raises(WorkerError, match="temporarily unavailable: /dev/shm/pym"):
             list(each(Counting(), ["one"], jobs=2))
 
     assert len(before) == len(os.listdir("/proc/self/fd") if before else [])

@@ -17,6 +17,7 @@ from os import PathLike
 
 from screener.audit_file import AuditFile
 from screener.audit_verifying import Verification, verify
+from screener.errors import OutputError
 from screener.result import Result
 from screener.screen import VERSIONS, Screener
 
@@ -55,7 +56,11 @@ class AuditLog:
         self._file.write_head()
 
     def write(self, result: Result) -> None:
-        """Write one decision; it is the system's when this returns, and on the disk soon after."""
+        """Write one decision; it is the system's when this returns, and on the disk soon after.
+
+        OutputError, within a second or when it is closed, where the file was moved, removed or
+        changed by another program.
+        """
         self._file.check_own()  # before its turn, which another thread may have had at a fork
         with self._turn:
             self._at_a_line = True
@@ -116,7 +121,7 @@ class AuditLog:
         if kind is None:
             self.close()
             return
-        with contextlib.suppress(OSError):  # the error that is under way says more
+        with contextlib.suppress(OSError, OutputError):  # the error that is under way says more
             self.close(ended="failed" if issubclass(kind, Exception) else "interrupted")
 
 

@@ -38,7 +38,7 @@ class AuditFile:
         self, path: Path, claimed: Claim, found: _Found, key: Ed25519PrivateKey | None
     ) -> None:
         """Not for callers: use `open`."""
-        self._path = path
+        self._path = path.absolute()  # the program may go to another folder before the head is due
         self._claimed = claimed
         self._descriptor = claimed.descriptor
         self._chain = found.chain
@@ -198,8 +198,20 @@ class AuditFile:
         return beside is not None and beside.chain == self._chain
 
     def sync(self) -> None:
-        """Return when its lines last through a power cut."""
+        """Return when its lines last through a power cut. OutputError where the file is no more at
+        its place, or as it was written, so that what is added to it is in no log.
+        """
         os.fsync(self._descriptor)
+        facts, there = os.fstat(self._descriptor), None
+        with contextlib.suppress(OSError):
+            there = os.stat(self._path)
+        same = there is not None and os.path.samestat(facts, there)
+        if not same or facts.st_size != self._chain.size:
+            raise OutputError(
+                f"the audit log {self._path} was moved, removed or changed by another program while"
+                " it was written to, so that what was decided since is not in it: a log is moved,"
+                " with its head, once it is closed"
+            )
 
     def write_head(self) -> None:
         """Write beside it how far it goes, signed if there is a key; what it covers is synced."""

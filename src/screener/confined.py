@@ -7,6 +7,7 @@ and what they do not.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import signal
@@ -18,11 +19,17 @@ from multiprocessing.connection import wait
 # From linux/prctl.h.
 _PR_SET_NO_NEW_PRIVS = 38
 
+# More than a process takes that loaded a worker's code alone. What a program's main module takes
+# beyond, which Python has it load first, is no file's doing: Arrow asks for a gigabyte.
+_LOADED = 128 << 20
+
 _LOOK_S = 2.0  # after which it is asked again who the parent is
 
 
 def confine(memory: int) -> None:
-    """Confine this process, with so many bytes of private memory."""
+    """Confine this process, with so many bytes of private memory, those that the program's main
+    module took not counted.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
     _end_with_parent()
     _silence()
@@ -83,8 +90,18 @@ def _limit_resources(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     # The data limit counts private writable memory, and no mapped file.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    soft = memory + max(0, _held() - _LOADED)
+    soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _held() -> int:
+    """Bytes of private memory that this process has; 0 on a system that does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as told:
+            return int(told.read().split()[5]) * mmap.PAGESIZE
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _drop_privileges() -> None:

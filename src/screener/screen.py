@@ -99,9 +99,14 @@ class Screener:
     def screen(self, item: Item) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
 
-        A file object is read from where it stands to its end. One Result whatever the input holds;
-        TypeError for what is none of these. A crash of a decoder's C code takes the process with
-        it: `scan` runs each file in a worker process that may die.
+        A file object is read from where it stands to its end. A Pillow image is the one frame that
+        it stands at: of what else its file holds (digests, other frames and pages, thumbnails,
+        hidden pictures) the Result says nothing, so give the file or its bytes where there are any.
+        An array likewise, and OpenCV's are BGR: `bgr[:, :, ::-1]` is RGB.
+
+        One Result whatever the input holds; TypeError for what is none of these. A crash of a
+        decoder's C code takes the process with it: `scan` runs each file in a worker process that
+        may die.
         """
         return self.screen_many([item])[0]
 

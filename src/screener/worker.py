@@ -112,7 +112,8 @@ class Worker(Generic[T]):
                 self._begin()
         except OSError as error:
             self._end()
-            raise WorkerError(f"no worker process can be started: {cause(error)}") from error
+            place = f": {error.filename}" if error.filename else ""
+            raise WorkerError(f"no worker process can be started: {cause(error)}{place}") from error
         except BaseException:  # it was started, and what ends the scan was held back until then
             self._end()
             raise

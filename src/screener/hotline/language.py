@@ -125,7 +125,11 @@ class Translator:
         return "rtl" if self.rtl else "ltr"
 
     def number(self, value: float, /) -> str:
-        """A number with the separators of the language, at most one decimal."""
+        """A number with the separators of the language, at most one decimal. Counts in English need
+        no Babel, since commands that need no extra tell them.
+        """
+        if self.language == "en" and isinstance(value, int):
+            return f"{value:,}"
         from babel.numbers import format_decimal
 
         return format_decimal(value, "#,##0.#", locale=_LOCALES[self.language])

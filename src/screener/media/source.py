@@ -267,7 +267,10 @@ def _piece(stream: BinaryIO, size: int) -> bytes:
     except (TypeError, MemoryError):
         raise
     except Exception as error:
-        raise MediaError("unreadable", type(error).__name__) from None
+        told = type(error).__name__
+        if getattr(stream, "closed", None) is True:
+            told = "a closed file object; give it while it is open, or its bytes"
+        raise MediaError("unreadable", told) from None
     if isinstance(piece, bytes):
         return piece
     if isinstance(piece, bytearray | memoryview):
