@@ -14,6 +14,7 @@ from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts, past, pending, versions
 from screener.lists.states import State, effective
+from screener.lists.terms import Terms
 
 # --- opinions
 
@@ -121,13 +122,43 @@ def test_an_opinion_needs_an_entry_a_name_and_a_reason(known, put):
         ("nothing", {}, "no entry"),
         ("a", {}, "several sources"),
         ("gone", {}, "withdrawn"),
-        ("a", {"source": "s", "by": " "}, "needs by"),
-        ("a", {"source": "s", "reason": "two\nlines"}, "needs reason"),
+        ("a", {"source": "s", "by": " "}, "by, who holds it, is one line"),
+        ("a", {"source": "s", "reason": "two\nlines"}, "a reason is one line"),
         ("a", {"source": "s", "state": "seed"}, "one of"),
     ):
         with pytest.raises(ListError, match=sentence):
             known.give_opinion(entry, **(asked | change))
     assert known.refresh().generation == 3
+
+
+@pytest.mark.parametrize("said", ["ann\n9  2030-01-01  purge", " ", 5])
+def test_who_asks_and_why_are_lines_of_text(known, put, said):
+    """Of every change: else a line of the log could be made up. Nothing is written."""
+    put(f"id,md5\na,{value(1)}\n", source="s")
+    row = f"id,md5\nb,{value(2)}\n"
+    held = known.refresh()
+
+    for asked in (
+        lambda: put(row, source=said),
+        lambda: put(row, by=said),
+        lambda: put(row, scheme=said),
+        lambda: held.purge("s", by=said),
+        lambda: held.purge("s", reason=said),
+        lambda: held.rollback(0, by=said),
+        lambda: held.rollback(0, reason=said),
+        lambda: held.set_terms("s", Terms(), by=said),
+        lambda: held.give_opinion("a", state="disputed", by=said, reason="x"),
+        lambda: held.release_value("a", "md5", by="ann", reason=said),
+        lambda: held.release_rows([1], by=said, reason="x"),
+    ):
+        with pytest.raises(ListError, match="is one line of printable text"):
+            asked()
+    for terms in ("RED", {"tlp": "RED"}):
+        with pytest.raises(ListError, match="terms are Terms"):
+            put(row, terms=terms)
+        with pytest.raises(ListError, match="terms are Terms"):
+            held.set_terms("s", terms)
+    assert held.refresh() is held
 
 
 # --- allow lists

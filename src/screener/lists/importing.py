@@ -34,11 +34,12 @@ from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.import_report import ABSENT, COUNTS, FULL, ImportReport
+from screener.lists.line import check_asked, check_line
 from screener.lists.records import BadRow, Row, of_empty_input
 from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
-from screener.lists.terms import Terms
+from screener.lists.terms import Terms, check_terms
 from screener.lists.times import timeless
 from screener.lists.versions import Versions
 
@@ -61,6 +62,12 @@ class Wishes:
     terms: Terms | None = None
     key: Path | None = None
 
+    def __post_init__(self) -> None:
+        """ListError for who asks, or terms, that are none."""
+        check_asked(self.by)
+        if self.terms is not None:
+            check_terms(self.terms)
+
 
 def import_file(
     folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
@@ -69,8 +76,7 @@ def import_file(
     if path.is_dir():
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
-    if not source.strip() or not source.isprintable():
-        raise ListError("a source is named by one line of printable text")
+    check_line("a source's name", source)
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
     try:
         stream = path.open("rb")

@@ -38,6 +38,7 @@ from screener.lists.history import LogEntry
 from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
+from screener.lists.line import check_asked
 from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.purging import PurgeReport
 from screener.lists.quarantine import NotCompared, SetAside
@@ -195,6 +196,8 @@ class KeptList:
         """Keep what a source allows; what the terms do not say stays as it was. ListError for a
         source of which nothing was ever imported: its name is a slip, and nobody would be bound.
         """
+        storing.check_terms(terms)
+        check_asked(by)
         with generations.transaction(self._path) as connection:
             storing.check_known(connection, source)
             return storing.store(connection, source, terms, by=by)

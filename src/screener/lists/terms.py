@@ -249,6 +249,12 @@ def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
     }
 
 
+def check_terms(given: object) -> None:
+    """ListError for what are no terms."""
+    if not isinstance(given, Terms):
+        raise ListError(f"terms are Terms, Terms(tlp='AMBER') say, and not {type(given).__name__}")
+
+
 def check_known(connection: sqlite3.Connection, source: str) -> None:
     """ListError where nothing was ever imported of a source."""
     row = connection.execute("SELECT 1 FROM imports WHERE source = ? LIMIT 1", (source,)).fetchone()
