@@ -15,6 +15,8 @@ import pytest
 from command import CALL, screener
 from promptly import soonest
 
+from screener import HashList
+
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -151,15 +153,22 @@ def test_exit_codes_of_scan(known, names, code):
         ["hash", str(IMAGES), "--kinds", "photodna"],
         ["hash", str(IMAGES), "--kinds", "sha3"],
         ["nonsense"],
+        *(
+            ["scan", "x", "--list", str(ROOT / "fixtures/known.csv"), option, ""]
+            for option in ("-o", "--audit", "--cache", "--resume")
+        ),
+        ["export", "empty.list", "--format", "csv", "--audience", "own", "-o", ""],
     ],
 )
 def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
-    """Exit code 2, a message on standard error, no traceback."""
+    """Exit code 2, a message on standard error that blames nobody else, no traceback."""
+    HashList.create(tmp_path / "empty.list")
     done = screener(*arguments, cwd=tmp_path)
 
     assert done.returncode == 2
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
+    assert "fault of screener" not in done.stderr
     assert done.stdout == ""
 
 
