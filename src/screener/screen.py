@@ -74,6 +74,11 @@ class Screener:
             self._hashing = replace(self.policy, sampling=sampling)
         self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
 
+    def __repr__(self) -> str:
+        """Of which lists and generations, and by which policy; nothing of their content."""
+        lists = ", ".join(f"{one.name}:{one.generation}" for one in self.lists)
+        return f"<Screener of {lists}, policy {self.policy.fingerprint}>"
+
     def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
         """Whether a kind is to be computed; videos are compared by the PDQs of their frames."""
         if kind.digest:
