@@ -72,6 +72,15 @@ def test_blank_lines_and_comments_are_no_items():
     assert hash_lines.read(2, b"# pdq 00") is None
 
 
+def test_a_mark_of_the_byte_order_before_all_lines_is_passed_over():
+    """As editors of other systems write: the first line's hash is read. Elsewhere it is damage."""
+    line = b"\xef\xbb\xbfmd5 " + b"0" * 32
+
+    assert hash_lines.read(1, line).hash == Hash.parse("md5", "0" * 32)
+    assert hash_lines.read(1, b"\xef\xbb\xbf# a comment") is None
+    assert hash_lines.read(2, line).hash is None
+
+
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b""))))
 def test_batches_lose_no_line(lines):
     """However a stream is cut into reads, its lines come out whole and in order."""

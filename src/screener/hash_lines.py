@@ -56,7 +56,8 @@ def read(number: int, line: bytes) -> HashLine | None:
 
     The trouble of a bad line says what is wrong with it, and never repeats it.
     """
-    text = line.decode("utf-8", "replace").strip()
+    text = line.decode("utf-8", "replace")
+    text = (text.removeprefix("\ufeff") if number == 1 else text).strip()
     if not text or text.startswith("#"):
         return None
     fields = text.split(maxsplit=3)
