@@ -88,7 +88,10 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kep
     found = quarantine.releasable(connection, ids)
     for number in ids:
         if number not in found:
-            raise ListError(f"row {number} cannot be released: nothing of use, or released before")
+            raise ListError(
+                f"row {number} cannot be released: nothing of use in it, released before, or no"
+                " such row"
+            )
         _, source, row = found[number]
         if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
             raise ListError(
