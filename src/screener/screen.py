@@ -105,8 +105,9 @@ class Screener:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
 
         A file object is read from where it stands to its end. One Result whatever the input holds;
-        TypeError for what is none of these. A crash of a decoder's C code takes the process with
-        it: `scan` runs each file in a worker process that may die.
+        TypeError for what is none of these, HashError for an array of another shape, or of other
+        numbers than uint8, uint16, bool or floats. A crash of a decoder's C code takes the process
+        with it: `scan` runs each file in a worker process that may die.
         """
         return self.screen_many([item])[0]
 
@@ -114,7 +115,7 @@ class Screener:
         """Screen several items with one search for all of them; results in the same order.
 
         An array of frames is several: (n, H, W), or (n, H, W, 3). TypeError where there is one item
-        instead, or what is none.
+        instead, and what `screen` raises.
         """
         surely = self.hasher
         sketching = replace(surely, sketches=True)
