@@ -33,13 +33,13 @@ from screener.lists import (
 from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.import_report import ABSENT, COUNTS, FULL, ImportReport
+from screener.lists.import_report import ABSENT, COUNTS, FULL, TERMS, ImportReport
 from screener.lists.line import check_asked, check_line
 from screener.lists.records import BadRow, Row, of_empty_input
 from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
-from screener.lists.terms import Terms, check_terms
+from screener.lists.terms import Terms, check_terms, told
 from screener.lists.times import timeless
 from screener.lists.versions import Versions
 
@@ -359,6 +359,8 @@ class _Import:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
         kept |= pipelines.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
+        if self._wishes.terms is not None:
+            kept[TERMS] = told(self._wishes.terms)
         if self._wishes.full:
             kept[FULL] = True
             kept[ABSENT] = self._versions.absent_from
