@@ -31,7 +31,7 @@ from screener.lists import (
     segments,
 )
 from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
-from screener.lists.formats.content import Content
+from screener.lists.formats.content import UNDECODABLE, Content
 from screener.lists.formats.options import Options
 from screener.lists.import_report import ABSENT, COUNTS, FULL, TERMS, ImportReport
 from screener.lists.line import check_asked, check_line
@@ -48,6 +48,7 @@ _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK
 _ROW = 256  # what a row counts for among them, whatever it has
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
+_OTHER_ENCODING = "some of its text is not UTF-8: save the file as that, and import it again"
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 
 
@@ -350,10 +351,16 @@ class _Import:
             generation=number,
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
-            notes=report.notes if self._counts["rows"] else (*report.notes, _NO_ROWS),
+            notes=(*report.notes, *self._notes()),
         )
         self._note(report, sha256, remembered)
         return report
+
+    def _notes(self) -> Iterator[str]:
+        if not self._counts["rows"]:
+            yield _NO_ROWS
+        if self._quarantined[UNDECODABLE]:
+            yield _OTHER_ENCODING
 
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}

@@ -181,10 +181,13 @@ class Lines:
 _ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be": "surrogatepass"}
 
 
+UNDECODABLE = "undecodable text"
+
+
 def broken(line: str) -> str | None:
     """Why a line cannot be read, whatever it says; None where it can."""
     if "\0" in line:
         return "NUL byte"
     if not line.isascii() and _BROKEN.search(line):
-        return "undecodable text"
+        return UNDECODABLE
     return None

@@ -34,7 +34,7 @@ from screener.lists.formats.cells import (
 )
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, Delimiter, skipped
-from screener.lists.formats.header import Header, names_of
+from screener.lists.formats.header import Header, check_text, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, State
@@ -161,6 +161,7 @@ class NeutralCsv:
                 header = None if line is None else header_of(line)
                 if header is not None:
                     return header
+                check_text(line or "")
                 break
         raise ListError(
             "its first line does not name a kind of hash; write a header such as"
