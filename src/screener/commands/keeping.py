@@ -153,9 +153,16 @@ def purge(path: Path, source: str, by: str, reason: str | None, yes: bool) -> in
     database and its log. Counts stay. Programs that have the list open should refresh it.
     """
     if not yes:
-        if sys.stdin is None:
-            raise click.UsageError("nobody can be asked, as standard input is closed: give --yes")
-        click.confirm("Erase it in every generation, for good?", abort=True)
+        try:
+            if sys.stdin is None:
+                raise EOFError
+            click.confirm("Erase it in every generation, for good?", abort=True)
+        except (EOFError, click.Abort) as ended:
+            # Click makes the end of the input an interrupt, which it is not.
+            if not isinstance(ended.__context__ or ended, EOFError):
+                raise
+            why = "nobody can be asked, as standard input is closed: give --yes"
+            raise click.UsageError(why) from None
     report = HashList.open(path).purge(source, by=by, reason=reason)
     click.echo(
         f"purged {report.records} records ({report.versions} versions, {report.hashes} hashes)"
