@@ -122,8 +122,8 @@ def test_an_opinion_needs_an_entry_a_name_and_a_reason(known, put):
         ("nothing", {}, "no entry"),
         ("a", {}, "several sources"),
         ("gone", {}, "withdrawn"),
-        ("a", {"source": "s", "by": " "}, "by, who holds it, is one line"),
-        ("a", {"source": "s", "reason": "two\nlines"}, "a reason is one line"),
+        ("a", {"source": "s", "by": " "}, "needs by"),
+        ("a", {"source": "s", "reason": "two\nlines"}, "needs reason"),
         ("a", {"source": "s", "state": "seed"}, "one of"),
     ):
         with pytest.raises(ListError, match=sentence):
@@ -151,7 +151,7 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
         lambda: held.release_value("a", "md5", by="ann", reason=said),
         lambda: held.release_rows([1], by=said, reason="x"),
     ):
-        with pytest.raises(ListError, match="is one line of printable text"):
+        with pytest.raises(ListError, match=r"one line of printable text|a line each"):
             asked()
     for terms in ("RED", {"tlp": "RED"}):
         with pytest.raises(ListError, match="terms are Terms"):

@@ -210,7 +210,7 @@ def test_a_blank_picture_can_be_released(known, put):
     assert dict(known.refresh().kinds) == {"md5": 1, "pdq": 1}
     with pytest.raises(ListError, match="no pdq value"):
         known.release_value("a", "pdq", by="ann", reason="again")
-    with pytest.raises(ListError, match="who decides it"):
+    with pytest.raises(ListError, match="who decided"):
         known.release_value("a", "pdq", by="", reason="x")
     put(f"id,pdq,sha1\nb,{'0' * 62}ff,{value(2, 20)}\n")
     result = Screener(known.refresh()).match([Hash.parse("pdq", "0" * 62 + "ff")])

@@ -8,9 +8,14 @@ from __future__ import annotations
 from screener.errors import ListError
 
 
+def is_line(text: object) -> bool:
+    """Whether it is such a line, and not empty."""
+    return isinstance(text, str) and text.strip() != "" and text.isprintable()
+
+
 def check_line(what: str, text: object) -> None:
     """ListError, which begins with `what` is to be one, where a text is no such line."""
-    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+    if not is_line(text):
         raise ListError(f"{what} is one line of printable text")
 
 

@@ -17,7 +17,7 @@ from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
 from screener.lists.import_report import ABSENT, FULL
 from screener.lists.late import LateVersions
-from screener.lists.line import check_line
+from screener.lists.line import is_line
 from screener.lists.placeholders import release
 from screener.lists.quarantine import Kept
 from screener.lists.records import Row, derived_entry
@@ -35,8 +35,8 @@ class Release:
 
     def __post_init__(self) -> None:
         """A release is somebody's decision: ListError without a name and a reason."""
-        check_line("by, who decides it,", self.by)
-        check_line("a reason", self.reason)
+        if not (is_line(self.by) and is_line(self.reason)):
+            raise ListError("a release needs who decided it and why, a line each")
 
 
 def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
