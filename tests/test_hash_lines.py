@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,14 @@ def test_a_name_cannot_break_its_line():
 
     assert line.isprintable()
     assert line.endswith(" - a\\nb\\udcff\\x1b[31m.jpg")
+
+
+@pytest.mark.parametrize("name", ["a", " a", "a ", "  a b  ", " ", "  "])
+def test_a_name_with_spaces_round_it_is_no_other_name(name):
+    """They are escaped: else two files whose lines follow each other would be one item."""
+    read = hash_lines.read(1, hash_lines.write(Hash.parse("md5", "00" * 16), name).encode())
+
+    assert read.input == name.replace(" ", "\\x20").replace("a\\x20b", "a b")
 
 
 @given(st.binary(max_size=300))

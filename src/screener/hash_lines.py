@@ -49,7 +49,10 @@ def write_trouble(reason: Reason, input: str) -> str:
 
 def _printable(name: str) -> str:
     name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    # Spaces round it would be lost with those of the line, and it would be another's name.
+    begun, ended = len(text) - len(text.lstrip(" ")), len(text.rstrip(" "))
+    return "\\x20" * begun + text[begun:ended] + "\\x20" * (len(text) - max(begun, ended))
 
 
 def read(number: int, line: bytes) -> HashLine | None:
