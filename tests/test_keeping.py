@@ -200,6 +200,14 @@ def test_a_full_list_withdraws_what_it_no_longer_names(known, put):
     assert met(known, "md5", 9, 16)[0] == "match"
 
 
+@pytest.mark.parametrize("name", ["strict", "full", "accept_shrink"])
+def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
+    """As it may come from a program's settings: it would withdraw what a file does not name."""
+    with pytest.raises(ListError, match=f"{name} is true or false"):
+        put(f"id,md5\na,{value(1)}\n", **{name: "no"})
+    assert known.refresh() is known
+
+
 def test_a_full_list_that_shrinks_sharply_is_refused_until_accepted(known, put):
     """More than a fifth fewer: nothing changes without --accept-shrink."""
     rows = [f"e{n},{value(n)}\n" for n in range(10)]

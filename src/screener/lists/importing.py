@@ -64,7 +64,10 @@ class Wishes:
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        """ListError for who asks, or terms, that are none."""
+        """ListError for a yes or no, who asks, or terms, that are none."""
+        for name in ("strict", "full", "accept_shrink"):
+            if not isinstance(getattr(self, name), bool):  # the word "no" would be a yes
+                raise ListError(f"{name} is true or false")
         check_asked(self.by)
         if self.terms is not None:
             check_terms(self.terms)
