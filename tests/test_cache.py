@@ -82,6 +82,7 @@ def test_a_rescan_gives_what_a_scan_would(known, folder, scene, tmp_path):
     fill(tmp_path / "c", known, folder)
     with HashCache.open(tmp_path / "c") as cache:
         assert list(rescan(Screener(known), cache)) == []
+        assert repr(cache) == f"<HashCache {str(tmp_path / 'c')!r}>"
     turned = np.asarray(scene(1, (160, 120)).transpose(Image.Transpose.ROTATE_90))
     near = int(pdq.compute(np.asarray(scene(2, (160, 120)))).text, 16) ^ 0b1011
     frame = pdq.compute(np.asarray(scene(4, (160, 120)))).text

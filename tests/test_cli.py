@@ -12,8 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from command import CALL, screener
+from PIL import Image
 from promptly import soonest
+
+from screener import HashList
+from screener.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
@@ -151,15 +156,22 @@ def test_exit_codes_of_scan(known, names, code):
         ["hash", str(IMAGES), "--kinds", "photodna"],
         ["hash", str(IMAGES), "--kinds", "sha3"],
         ["nonsense"],
+        *(
+            ["scan", "x", "--list", str(ROOT / "fixtures/known.csv"), option, ""]
+            for option in ("-o", "--audit", "--cache", "--resume")
+        ),
+        ["export", "empty.list", "--format", "csv", "--audience", "own", "-o", ""],
     ],
 )
 def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
-    """Exit code 2, a message on standard error, no traceback."""
+    """Exit code 2, a message on standard error that blames nobody else, no traceback."""
+    HashList.create(tmp_path / "empty.list")
     done = screener(*arguments, cwd=tmp_path)
 
     assert done.returncode == 2
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
+    assert "fault of screener" not in done.stderr
     assert done.stdout == ""
 
 
@@ -246,6 +258,32 @@ def test_what_hash_prints_match_reads(known):
     assert [Path(line["input"]).name for line in lines] == [file.name for file in files]
     assert [line["verdict"] for line in lines] == ["match", "no_match", "unscreened"]
     assert lines[2]["reason"] == "too_little_detail"
+
+
+def test_a_picture_that_shows_too_little_is_not_cleared_by_its_hash_line(known, tmp_path):
+    """Half black and half white, of quality 70: unscreened by `match` as by `scan`, and matched if
+    it is listed. With --digests-only it is the same what it shows.
+    """
+    half = tmp_path / "half.png"
+    drawn = Image.new("L", (400, 300), 255)
+    drawn.paste(0, (200, 0, 400, 300))
+    drawn.save(half)
+    made = CliRunner().invoke(cli, ["hash", "--kinds", "pdq,md5", str(half)])
+    pdq = made.stdout.split("\npdq ")[1].split()[0]
+    listed = tmp_path / "listed.csv"
+    listed.write_text(f"id,pdq\na,{pdq}\n")
+
+    def verdict(*arguments):
+        done = CliRunner().invoke(cli, ["match", *map(str, arguments)], input=made.stdout)
+        line = json.loads(done.stdout.splitlines()[0])
+        return line["verdict"], line["reason"]
+
+    assert made.stdout.splitlines()[-1] == f"unscreened too_little_detail - {half}"
+    assert verdict("--list", known) == ("unscreened", "too_little_detail")
+    assert verdict("--list", known, "--digests-only") == ("no_match", None)
+    assert verdict("--list", listed)[0] == "match"
+    whole = CliRunner().invoke(cli, ["hash", str(IMAGES / "alley.jpg"), str(IMAGES / "text.jpg")])
+    assert "too_little" not in whole.stdout
 
 
 def test_match_tells_a_bad_line_and_goes_on(known):

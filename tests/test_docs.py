@@ -201,9 +201,21 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
 
     assert len(lines) == 18
     assert dict(HashList.open("ncii.list").states) == {"confirmed": 1, "withdrawn": 1}
-    (code,) = python_blocks("docs/lists.md")
+    code = python_blocks("docs/lists.md")[-1]
     exec(compile(code, "docs/lists.md", "exec"), {"digest": MD5})
     assert capsys.readouterr().out == "True\n"
+
+
+def test_a_list_is_kept_from_python_as_the_page_shows(tmp_path, monkeypatch, capsys):
+    """The block of docs/lists.md imports the fixtures' list, tells what came of it, and exports."""
+    monkeypatch.chdir(tmp_path)
+    Path("known.csv").write_bytes((ROOT / "fixtures/known.csv").read_bytes())
+
+    exec(compile(python_blocks("docs/lists.md")[0], "docs/lists.md", "exec"), {})
+
+    assert capsys.readouterr().out == "8 1 {'wrong length': 1}\n"
+    copied = Path("copy.csv").read_text(encoding="utf-8").splitlines()
+    assert len(copied) == 9
 
 
 BODIES = {

@@ -29,6 +29,7 @@ def test_the_edge_filter_never_misses_and_errs_at_its_rate(known, put, tmp_path)
     assert (held.kind.name, held.generation, held.error_rate) == ("sha256", 1, 0.01)
     # Those that the filter itself took for present at once are not counted by it.
     assert 4900 < held.count <= 5000
+    assert repr(held) == f"<EdgeFilter of {held.count} sha256, generation 1>"
 
 
 def test_the_edge_filter_holds_only_what_makes_a_match(known, put, tmp_path):
@@ -115,6 +116,15 @@ def test_a_library_that_hashes_otherwise_is_refused(known, put, tmp_path, monkey
         EdgeFilter.open(path)
     with pytest.raises(ListError, match="another version"):
         known.export(tmp_path / "other.bloom", format="bloom", kind="md5")
+
+
+def test_an_error_rate_is_a_share(known, put, tmp_path):
+    """A number, which a filter can hold; nothing is written for another."""
+    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
+    for rate in (0, 0.6, float("nan"), "0.01", True):
+        with pytest.raises(ListError, match="an error rate lies between"):
+            known.refresh().export(tmp_path / "x", format="bloom", kind="md5", error_rate=rate)
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_filter_that_cannot_be_read_is_not_called_damaged(tmp_path):

@@ -118,6 +118,9 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
 
     assert (done.returncode, done.stdout) == (0, "")
     assert json.loads(screener("terms", known).stdout)["a"]["expires"] == "2000-01-31"
+    log = screener("log", known).stdout
+    assert "; tlp GREEN, redistribution yes, expires 2999-12-31" in log  # of the import
+    assert "ann  a: tlp GREEN, expires 2000-01-31" in log
     late = refused("export", known, "--format", "csv", "-o", tmp_path / "o", "--source", "a")
     assert "a: expired" in late
     for arguments, words in (

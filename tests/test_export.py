@@ -225,6 +225,13 @@ def test_terms_come_from_a_file_and_stay_until_said_otherwise(known, tmp_path):
     known.set_terms("open", Terms.load(file), by="ann")
 
     assert known.terms()["open"] == Terms("AMBER", True, "2031-01-01", "contract 7")
+    set_ = known.refresh().log()[-1]
+    assert (set_.what, set_.by) == ("terms", "ann")
+    assert set_.note == "open: tlp AMBER, expires 2031-01-01"
+    assert (known.refresh().generation, known.refresh().states) == (
+        known.generation + 1,
+        known.states,
+    )
     file.write_text('tpl = "AMBER"\n')
     with pytest.raises(ListError, match="tpl"):
         Terms.load(file)

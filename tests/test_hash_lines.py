@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,14 @@ def test_a_name_cannot_break_its_line():
 
     assert line.isprintable()
     assert line.endswith(" - a\\nb\\udcff\\x1b[31m.jpg")
+
+
+@pytest.mark.parametrize("name", ["a", " a", "a ", "  a b  ", " ", "  "])
+def test_a_name_with_spaces_round_it_is_no_other_name(name):
+    """They are escaped: else two files whose lines follow each other would be one item."""
+    read = hash_lines.read(1, hash_lines.write(Hash.parse("md5", "00" * 16), name).encode())
+
+    assert read.input == name.replace(" ", "\\x20").replace("a\\x20b", "a b")
 
 
 @given(st.binary(max_size=300))
@@ -70,6 +79,15 @@ def test_blank_lines_and_comments_are_no_items():
     """They are passed over."""
     assert hash_lines.read(1, b"  \r") is None
     assert hash_lines.read(2, b"# pdq 00") is None
+
+
+def test_a_mark_of_the_byte_order_before_all_lines_is_passed_over():
+    """As editors of other systems write: the first line's hash is read. Elsewhere it is damage."""
+    line = b"\xef\xbb\xbfmd5 " + b"0" * 32
+
+    assert hash_lines.read(1, line).hash == Hash.parse("md5", "0" * 32)
+    assert hash_lines.read(1, b"\xef\xbb\xbf# a comment") is None
+    assert hash_lines.read(2, line).hash is None
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b""))))

@@ -144,6 +144,19 @@ def test_importing_nothing_confirms_nothing(known, put):
     assert before.refresh() is before
 
 
+def test_rows_in_another_encoding_are_set_aside_and_the_summary_says_what_to_do(known, tmp_path):
+    """As a spreadsheet saves accents: the others are imported, and the file is to be saved anew."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(f"id,md5,note\na,{value(1)},Déjà\nb,{value(2)},vu\n".encode("cp1252"))
+
+    report = known.import_file(file)
+
+    assert (report.added, dict(report.quarantined)) == (1, {"undecodable text": 1})
+    assert report.notes == (
+        "some of its text is not UTF-8: save the file as that, and import it again",
+    )
+
+
 def test_rows_without_an_entry_id_may_be_imported_again(put):
     """Their ids are made from their hashes, so that the same file changes nothing."""
     text = f"pdq,md5\n{value(1, 32)},\n,{value(2)}\n{value(1, 32)},\n"

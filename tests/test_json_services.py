@@ -387,6 +387,13 @@ def test_an_answer_that_is_not_the_last_says_so(page, last, more):
             assert reader.notes == notes
 
 
+@pytest.mark.parametrize("page", [STOPNCII, TAT, UPDATES, VICS20])
+def test_what_stands_behind_a_page_and_is_none_is_damage(page):
+    """Refused as that: the page itself has all that its format asks for."""
+    for behind in ("xx", "]", '"', "-"):
+        refused(json.dumps(page) + behind, "damaged, or was cut short")
+
+
 def test_a_full_list_that_says_that_more_of_it_follows_is_refused(tmp_path):
     """What stands in the other pages would be withdrawn: here one of ten entries, which is so few
     that nobody would be asked.

@@ -14,6 +14,7 @@ from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts, past, pending, versions
 from screener.lists.states import State, effective
+from screener.lists.terms import Terms
 
 # --- opinions
 
@@ -130,6 +131,36 @@ def test_an_opinion_needs_an_entry_a_name_and_a_reason(known, put):
     assert known.refresh().generation == 3
 
 
+@pytest.mark.parametrize("said", ["ann\n9  2030-01-01  purge", " ", 5])
+def test_who_asks_and_why_are_lines_of_text(known, put, said):
+    """Of every change: else a line of the log could be made up. Nothing is written."""
+    put(f"id,md5\na,{value(1)}\n", source="s")
+    row = f"id,md5\nb,{value(2)}\n"
+    held = known.refresh()
+
+    for asked in (
+        lambda: put(row, source=said),
+        lambda: put(row, by=said),
+        lambda: put(row, scheme=said),
+        lambda: held.purge("s", by=said),
+        lambda: held.purge("s", reason=said),
+        lambda: held.rollback(0, by=said),
+        lambda: held.rollback(0, reason=said),
+        lambda: held.set_terms("s", Terms(), by=said),
+        lambda: held.give_opinion("a", state="disputed", by=said, reason="x"),
+        lambda: held.release_value("a", "md5", by="ann", reason=said),
+        lambda: held.release_rows([1], by=said, reason="x"),
+    ):
+        with pytest.raises(ListError, match=r"one line of printable text|a line each"):
+            asked()
+    for terms in ("RED", {"tlp": "RED"}):
+        with pytest.raises(ListError, match="terms are Terms"):
+            put(row, terms=terms)
+        with pytest.raises(ListError, match="terms are Terms"):
+            held.set_terms("s", terms)
+    assert held.refresh() is held
+
+
 # --- allow lists
 
 
@@ -167,6 +198,14 @@ def test_a_full_list_withdraws_what_it_no_longer_names(known, put):
     assert met(known, "md5", 50, 16)[0] == met(known, "md5", 0, 16)[0] == "match"
     put("id,md5\n" + "".join(rows), full=True)
     assert met(known, "md5", 9, 16)[0] == "match"
+
+
+@pytest.mark.parametrize("name", ["strict", "full", "accept_shrink"])
+def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
+    """As it may come from a program's settings: it would withdraw what a file does not name."""
+    with pytest.raises(ListError, match=f"{name} is true or false"):
+        put(f"id,md5\na,{value(1)}\n", **{name: "no"})
+    assert known.refresh() is known
 
 
 def test_a_full_list_that_shrinks_sharply_is_refused_until_accepted(known, put):

@@ -324,9 +324,10 @@ def test_rollback_writes_a_higher_generation_and_says_which(known):
     assert generation(known) == 3
 
 
-def test_purge_says_that_nobody_can_be_asked(known):
-    """Where standard input is closed, as a service may have it; nothing is erased."""
-    call = f"{sys.executable} -c '{CALL[-1]}' purge {known} --source a --by ann <&-"
+@pytest.mark.parametrize("given", ["<&-", "</dev/null"])
+def test_purge_says_that_nobody_can_be_asked(known, given):
+    """Where standard input is closed or empty, as of a service; nothing is erased."""
+    call = f"{sys.executable} -c '{CALL[-1]}' purge {known} --source a --by ann {given}"
     done = subprocess.run(call, shell=True, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 2

@@ -96,6 +96,16 @@ def test_mapping_a_column_that_is_gone_is_told():
         )
 
 
+@pytest.mark.parametrize("columns", [{"Réf": "entry", "MD5": "md5"}, {}])
+def test_a_header_in_another_encoding_is_told_as_that(columns):
+    """As a spreadsheet saves one in French: its names are there, and cannot be read."""
+    text = f"Réf;MD5\nx;{MD5}\n"
+    said = {"mapping": mapping(columns=columns)} if columns else {}
+
+    assert len(read(text, **said)) == 1
+    refused(text.encode("cp1252"), "undecodable text; save the file as UTF-8$", **said)
+
+
 def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
     """As little as any other text that may hold one."""
     columns = {MD5: "md5"}

@@ -66,6 +66,7 @@ def test_a_list_of_one_entry_matches(engine, scene):
     )
     assert (result.media.type, result.media.width, result.media.height) == ("image/png", 320, 240)
     assert (result.reason, match.said, match.opinions) == (None, None, ())
+    assert repr(engine) == f"<Screener of known:1, policy {result.policy}>"
 
 
 def test_another_picture_does_not_match(engine, scene):

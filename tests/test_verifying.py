@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import sqlite3
 import subprocess
@@ -29,6 +30,7 @@ from screener.index.layout import open_sections, write_sections
 from screener.index.snapshot import Snapshot
 from screener.lists import verifying
 from screener.lists.hashlist import HashList
+from screener.lists.verifying import DamagedList
 
 
 @pytest.fixture
@@ -183,8 +185,10 @@ def test_damage_is_told_in_a_sentence(
 ) -> None:
     """Whatever is wrong is found by some check, and no value is in what it says."""
     damage(known)
-    found = HashList.open(known.path).verify()
-    assert re.search(sentence, "\n".join(found.damage)), found.damage
+    with pytest.raises(DamagedList, match=sentence) as caught:
+        HashList.open(known.path).verify()
+    found = pickle.loads(pickle.dumps(caught.value)).found
+    assert str(caught.value) == "; ".join(found.damage)
     assert not re.search("[0-9a-f]{12}", re.sub(r"-[0-9a-f]{16}\.idx", "", str(found.damage)))
 
 
@@ -230,8 +234,10 @@ def test_a_search_that_misses_is_damage(tmp_path: Path, monkeypatch: pytest.Monk
         Snapshot, "lookup", lambda _, queries: (np.zeros(queries.size // 16 + 1, int), nothing)
     )
 
-    found = known.refresh().verify(seed=5)
+    with pytest.raises(DamagedList) as caught:
+        known.refresh().verify(seed=5)
 
+    found = caught.value.found
     (md5,) = found.kinds
     assert md5.checks == ("files", "records")
     assert md5.differences > 0

@@ -90,6 +90,10 @@ class HashCache:
             raise
         return cache
 
+    def __repr__(self) -> str:
+        """Where it is; nothing of its content."""
+        return f"<HashCache {str(self._file.path)!r}>"
+
     def __len__(self) -> int:
         """How many inputs it holds."""
         return int(self._one("SELECT count(*) FROM inputs"))

@@ -4,7 +4,7 @@ ScreenerError
 ├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot do as asked
 ├── HashError         a hash, its text or the array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
-├── ListError         a hash list cannot be opened, or a file cannot be imported into one
+├── ListError         a hash list cannot be opened, is damaged, or cannot take in a file
 ├── OutputError       a file of results, a report, a log or a cache is not to be written to
 ├── HotlineError      a step of a case is not allowed, or a hotline's folder, key, report is no use
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
@@ -41,7 +41,7 @@ class IndexFileError(ScreenerError):
 
 
 class ListError(ScreenerError):
-    """A hash list cannot be opened, or a file cannot be imported into one."""
+    """A hash list cannot be opened, is damaged, or a file cannot be imported into one."""
 
 
 class OutputError(ScreenerError):

@@ -22,6 +22,7 @@ _TOGETHER = 64
 _QUALITY = re.compile("[0-9]{1,3}")
 _VPDQ = re.compile(r"\d+,\d+,[0-9a-fA-F]{64},")
 _UNSCREENED = "unscreened"
+_SHOWN = (Reason.TOO_LITTLE_DETAIL,)  # of inputs that were hashed
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def write_trouble(reason: Reason, input: str) -> str:
 
 def _printable(name: str) -> str:
     name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    # Spaces round it would be lost with those of the line, and it would be another's name.
+    begun, ended = len(text) - len(text.lstrip(" ")), len(text.rstrip(" "))
+    return "\\x20" * begun + text[begun:ended] + "\\x20" * (len(text) - max(begun, ended))
 
 
 def read(number: int, line: bytes) -> HashLine | None:
@@ -56,7 +60,8 @@ def read(number: int, line: bytes) -> HashLine | None:
 
     The trouble of a bad line says what is wrong with it, and never repeats it.
     """
-    text = line.decode("utf-8", "replace").strip()
+    text = line.decode("utf-8", "replace")
+    text = (text.removeprefix("\ufeff") if number == 1 else text).strip()
     if not text or text.startswith("#"):
         return None
     fields = text.split(maxsplit=3)
@@ -69,7 +74,9 @@ def read(number: int, line: bytes) -> HashLine | None:
         if len(fields) < 2:
             raise HashError("a line is `kind value [quality [input]]`")
         if fields[0] == _UNSCREENED and fields[1] in list(Reason):
-            return HashLine(number, input, None, "it could not be hashed", Reason(fields[1]))
+            reason = Reason(fields[1])
+            why = "it shows too little" if reason in _SHOWN else "it could not be hashed"
+            return HashLine(number, input, None, why, reason)
         if fields[0].lower() not in KINDS:  # and is not repeated: it may be a value
             raise HashError(f"its first word is no kind; one of: {', '.join(KINDS)}")
         found = Hash.parse(fields[0].lower(), fields[1])
@@ -114,11 +121,20 @@ def _match_items(engine: Screener, found: list[list[HashLine]]) -> Iterator[Resu
     hashes = [[line.hash for line in item if line.hash is not None] for item in found]
     results = engine.match_each(hashes, inputs=names)
     for item, result in zip(found, results, strict=True):
-        bad = next((line for line in item if line.trouble is not None), None)
+        bad = next((line for line in item if _counts(line, engine)), None)
         if bad is None or result.verdict is Verdict.MATCH:
             yield result
         else:
             yield replace(result, verdict=Verdict.UNSCREENED, reason=bad.reason, detail=bad.trouble)
+
+
+def _counts(line: HashLine, engine: Screener) -> bool:
+    """Whether a line keeps its input from being cleared; what a picture shows is the same to who
+    compares digests only.
+    """
+    if line.trouble is None:
+        return False
+    return line.reason not in _SHOWN or not engine.policy.digests_only
 
 
 def batches(stream: BinaryIO) -> Iterator[list[bytes]]:

@@ -18,7 +18,7 @@ from screener.console import ALL, SOME
 from screener.lists import times
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
-from screener.lists.import_report import COUNTS, FULL, ImportReport
+from screener.lists.import_report import COUNTS, FULL, TERMS, ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import Flood
 from screener.lists.quarantine import NotCompared, SetAside
@@ -242,7 +242,8 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
             if aside := sum((one.counts.get("quarantined") or {}).values()):
                 numbers.append(f"{aside} quarantined")
             full = ", a full list" if one.counts.get(FULL) else ""
-            told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}"
+            terms = f"; {one.counts[TERMS]}" if one.counts.get(TERMS) else ""
+            told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}{terms}"
         table.add_row(
             str(one.generation), times.shown(one.time), one.what, _safe(one.by or "-"), _safe(told)
         )

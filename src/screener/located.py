@@ -118,6 +118,11 @@ class Turned(NamedTuple):
         return bytes(quality >= floor and detail >= floor for quality, detail in pairs)
 
     @property
+    def moments(self) -> list[tuple[int, float]]:
+        """Their track, with each time at which what they are of is shown."""
+        return [(self.track, time) for time in (self.time, *self.again)]
+
+    @property
     def score(self) -> int:
         """The least quality or detail of any, whatever their bits in doubt are."""
         return min(self.qualities + self.leasts)

@@ -74,6 +74,11 @@ class Screener:
             self._hashing = replace(self.policy, sampling=sampling)
         self._wanted = tuple(kind for kind in KINDS.values() if self._is_wanted(kind, held))
 
+    def __repr__(self) -> str:
+        """Of which lists and generations, and by which policy; nothing of their content."""
+        lists = ", ".join(f"{one.name}:{one.generation}" for one in self.lists)
+        return f"<Screener of {lists}, policy {self.policy.fingerprint}>"
+
     def _is_wanted(self, kind: HashKind, held: set[str]) -> bool:
         """Whether a kind is to be computed; videos are compared by the PDQs of their frames."""
         if kind.digest:
@@ -104,7 +109,8 @@ class Screener:
         hidden pictures) the Result says nothing, so give the file or its bytes where there are any.
         An array likewise, and OpenCV's are BGR: `bgr[:, :, ::-1]` is RGB.
 
-        One Result whatever the input holds; TypeError for what is none of these. A crash of a
+        One Result whatever the input holds; TypeError for what is none of these, HashError for an
+        array of another shape, or of other numbers than uint8, uint16, bool or floats. A crash of a
         decoder's C code takes the process with it: `scan` runs each file in a worker process that
         may die.
         """
@@ -114,7 +120,7 @@ class Screener:
         """Screen several items with one search for all of them; results in the same order.
 
         An array of frames is several: (n, H, W), or (n, H, W, 3). TypeError where there is one item
-        instead, or what is none.
+        instead, and what `screen` raises.
         """
         surely = self.hasher
         sketching = replace(surely, sketches=True)

@@ -17,7 +17,7 @@ import click
 from screener import audit, console, list_pages
 from screener.audit_chain import head_path
 from screener.commands.opening import open_list
-from screener.commands.options import FILE, POLICY
+from screener.commands.options import FILE, OUTPUT, OUTPUT_OR_DASH, POLICY
 from screener.lists import match_counts
 from screener.output import JsonLines
 from screener.policy import Policy
@@ -48,7 +48,7 @@ _OPTIONS = (
     click.option(
         "-o",
         "--output",
-        type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        type=OUTPUT_OR_DASH,
         callback=lambda _context, _option, path: None if path == Path("-") else path,
         help="Write the results here, readable by you only, instead of to standard output.",
     ),
@@ -62,7 +62,7 @@ _OPTIONS = (
     click.option(
         "--audit",
         "audit_file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=OUTPUT,
         help="Add each decision to this audit log, begun where there is none.",
     ),
     click.option(

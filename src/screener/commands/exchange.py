@@ -9,7 +9,7 @@ import click
 
 from screener import console, list_pages, toml_file
 from screener.commands.opening import open_or_create
-from screener.commands.options import BY, FILE, LIST, terms_of, terms_options, text
+from screener.commands.options import BY, FILE, LIST, OUTPUT, terms_of, terms_options, text
 from screener.errors import ListError
 from screener.lists.formats import FORMATS
 from screener.lists.hashlist import HashList
@@ -112,7 +112,7 @@ def _check_each_is_whole(sources: list[str]) -> None:
 @LIST
 @click.option("--format", "format_", required=True, help="csv, tx, ncmec, vics, hma or bloom.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", required=True, type=OUTPUT,
     help="The file to write, readable by you only; its manifest goes beside.",
 )  # fmt: skip
 @click.option("--source", "sources", multiple=True, help="Only what this source gave. Repeatable.")

@@ -153,9 +153,17 @@ def purge(path: Path, source: str, by: str, reason: str | None, yes: bool) -> in
     database and its log. Counts stay. Programs that have the list open should refresh it.
     """
     if not yes:
-        if sys.stdin is None:
-            raise click.UsageError("nobody can be asked, as standard input is closed: give --yes")
-        if not click.confirm("Erase it in every generation, for good?"):
+        try:
+            if sys.stdin is None:
+                raise EOFError
+            sure = click.confirm("Erase it in every generation, for good?")
+        except (EOFError, click.Abort) as ended:
+            # Click makes the end of the input an interrupt, which it is not.
+            if not isinstance(ended.__context__ or ended, EOFError):
+                raise
+            why = "nobody can be asked, as standard input is closed: give --yes"
+            raise click.UsageError(why) from None
+        if not sure:
             raise click.ClickException("not confirmed: nothing was erased")
     report = HashList.open(path).purge(source, by=by, reason=reason)
     click.echo(

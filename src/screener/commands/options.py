@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,19 @@ def text(_context: click.Context, _param: click.Parameter, value: str | None) ->
     return value
 
 
+class _Output(click.Path):
+    """The path of a file to write."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path with a name; one without any, as of a variable that nobody set, is a mistake."""
+        if not os.fspath(value):
+            self.fail("it is empty, and names no file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUTPUT = _Output(dir_okay=False, path_type=Path)
+OUTPUT_OR_DASH = _Output(dir_okay=False, path_type=Path, allow_dash=True)
 LIST = click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
 SOURCE = click.option(
     "--source", callback=text, help="Whose entry is meant, where several sources have one."

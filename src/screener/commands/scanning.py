@@ -15,7 +15,7 @@ import click
 from screener import console, progress
 from screener.cache import HashCache, check_keep
 from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
-from screener.commands.options import FILE, JOBS
+from screener.commands.options import FILE, JOBS, OUTPUT
 from screener.cores import cores
 from screener.errors import PolicyError
 from screener.inputs import arguments
@@ -33,7 +33,7 @@ from screener.tally import Tally
 _AGAIN = "hashed_again"  # of the metrics of a scan
 
 CACHE = click.option(
-    "--cache", type=click.Path(dir_okay=False, path_type=Path),
+    "--cache", type=OUTPUT,
     help="Keep the hashes of all inputs here, for `screener rescan`.",
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ KEEP = click.option(
 @deciding
 @click.option(
     "--resume",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="Go on with this file of results: leave out what is done, and write behind it.",
 )
 @CACHE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from screener.hashed import hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.inputs import find
+from screener.located import Located
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.printable import printable
@@ -75,8 +77,9 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     hidden in a file have none: `scan` looks into those.
 
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
-    `match` knows it, and a sentence on standard error; the exit code is then 3. Files are opened
-    in this process: of files that nobody trusts, use `scan`.
+    `match` knows it, and a sentence on standard error; the exit code is then 3. So does, without
+    the sentence and that code, a picture that shows too little for `scan` to compare it. Files are
+    opened in this process: of files that nobody trusts, use `scan`.
     """
     if not math.isfinite(every):
         raise click.UsageError(f"--every is a number of seconds, or 0 for every frame, not {every}")
@@ -87,13 +90,14 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
     failed = False
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
-        found = [
-            one.hash
+        told = [
+            one
             for one in hashed.hashes
             if one.orientation == "upright"
             and one.part_kind == "frame"
             and one.region != "enlarged"
         ]
+        found = [one.hash for one in told]
         if any(kind.video for kind in wanted):
             made, trouble = _vpdq(path, every)
             found += [] if made is None else [made]
@@ -105,7 +109,18 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
             click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
+        elif _shows_too_little(told):
+            click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
+
+
+def _shows_too_little(hashes: Iterable[Located]) -> bool:
+    """Whether there are hashes of a kind, and none that a scan would compare: its score is no part
+    of a line.
+    """
+    made = [one for one in hashes if one.hash.kind.perceptual]
+    usable = {one.hash.kind.name for one in made if one.usable(one.hash.kind.floor)}
+    return usable != {one.hash.kind.name for one in made}
 
 
 def _print_vpdq(files: tuple[str, ...], every: float) -> int:

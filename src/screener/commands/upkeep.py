@@ -17,6 +17,7 @@ from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
+from screener.lists.verifying import DamagedList
 from screener.measure import Report, measure
 from screener.printable import printable
 from screener.provenance import warn_of_other_pixels
@@ -119,7 +120,10 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     Example:
       screener verify known.list
     """
-    found = HashList.open(path).verify(seed=seed)
+    try:
+        found = HashList.open(path).verify(seed=seed)
+    except DamagedList as damaged:
+        found = damaged.found
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:

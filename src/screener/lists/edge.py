@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -56,6 +55,10 @@ class EdgeFilter:
     def count(self) -> int:
         """How many digests it was made of."""
         return int(self._bloom.count)
+
+    def __repr__(self) -> str:
+        """How many of what, and of which generation; never a digest."""
+        return f"<EdgeFilter of {self.count} {self.kind.name}, generation {self.generation}>"
 
     @property
     def error_rate(self) -> float:
@@ -139,7 +142,7 @@ def filling(
             f"a filter finds equal values only, and {kind.name} values are not compared by"
             " equality; choose md5, sha1 or sha256"
         )
-    if not (math.isfinite(error_rate) and 1e-9 <= error_rate <= 0.5):
+    if not (isinstance(error_rate, int | float) and 1e-9 <= error_rate <= 0.5):
         raise ListError("an error rate lies between 0.000000001 and 0.5")
     return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
 

@@ -264,14 +264,17 @@ class HashList(KeptList):
     def verify(self, *, seed: int | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
-        A million codes take some twenty seconds and 100 MB of memory. What is
-        wrong is in the `damage` of the answer; ListError where nothing can be read. `seed`, 0 or
-        more, draws the queries: a random one unless given.
+        A million codes take some twenty seconds and 100 MB of memory. `seed`, 0 or more, draws the
+        queries: a random one unless given. Raises DamagedList, a ListError whose `found` is the
+        Verification, where anything is wrong, and ListError where nothing can be read.
         """
         chosen = secrets.randbits(32) if seed is None else seed
         if not isinstance(chosen, Integral) or chosen < 0:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")
-        return verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
+        found = verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
+        if found.damage:
+            raise verifying.DamagedList(found)
+        return found
 
 
 def _absolute(path: str | PathLike[str]) -> Path:

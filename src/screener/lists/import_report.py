@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FULL = "full"  # among what is kept of an import: that its file was all that its source had
+TERMS = "terms"  # those that were given with the file, in words
 ABSENT = "absent_from"  # the first version that such a file made by what it does not name
 COUNTS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "untimed", "absent",

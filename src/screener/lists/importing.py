@@ -31,14 +31,15 @@ from screener.lists import (
     segments,
 )
 from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
-from screener.lists.formats.content import Content
+from screener.lists.formats.content import UNDECODABLE, Content
 from screener.lists.formats.options import Options
-from screener.lists.import_report import ABSENT, COUNTS, FULL, ImportReport
+from screener.lists.import_report import ABSENT, COUNTS, FULL, TERMS, ImportReport
+from screener.lists.line import check_asked, check_line
 from screener.lists.records import BadRow, Row, of_empty_input
 from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
-from screener.lists.terms import Terms
+from screener.lists.terms import Terms, check_terms, told
 from screener.lists.times import timeless
 from screener.lists.versions import Versions
 
@@ -47,6 +48,7 @@ _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK
 _ROW = 256  # what a row counts for among them, whatever it has
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
+_OTHER_ENCODING = "some of its text is not UTF-8: save the file as that, and import it again"
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 
 
@@ -61,6 +63,15 @@ class Wishes:
     terms: Terms | None = None
     key: Path | None = None
 
+    def __post_init__(self) -> None:
+        """ListError for a yes or no, who asks, or terms, that are none."""
+        for name in ("strict", "full", "accept_shrink"):
+            if not isinstance(getattr(self, name), bool):  # the word "no" would be a yes
+                raise ListError(f"{name} is true or false")
+        check_asked(self.by)
+        if self.terms is not None:
+            check_terms(self.terms)
+
 
 def import_file(
     folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
@@ -69,8 +80,7 @@ def import_file(
     if path.is_dir():
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
-    if not source.strip() or not source.isprintable():
-        raise ListError("a source is named by one line of printable text")
+    check_line("a source's name", source)
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
     try:
         stream = path.open("rb")
@@ -344,15 +354,23 @@ class _Import:
             generation=number,
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
-            notes=report.notes if self._counts["rows"] else (*report.notes, _NO_ROWS),
+            notes=(*report.notes, *self._notes()),
         )
         self._note(report, sha256, remembered)
         return report
+
+    def _notes(self) -> Iterator[str]:
+        if not self._counts["rows"]:
+            yield _NO_ROWS
+        if self._quarantined[UNDECODABLE]:
+            yield _OTHER_ENCODING
 
     def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
         kept |= pipelines.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
+        if self._wishes.terms is not None:
+            kept[TERMS] = told(self._wishes.terms)
         if self._wishes.full:
             kept[FULL] = True
             kept[ABSENT] = self._versions.absent_from

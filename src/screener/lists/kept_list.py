@@ -37,6 +37,7 @@ from screener.lists.history import LogEntry
 from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
+from screener.lists.line import check_asked
 from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
@@ -194,11 +195,19 @@ class KeptList:
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
-        """Keep what a source allows; what the terms do not say stays as it was. ListError for a
-        source of which nothing was ever imported: its name is a slip, and nobody would be bound.
+        """Keep what a source allows; what the terms do not say stays as it was. It makes a new
+        generation, of the same age, for the log. ListError for a source of which nothing was ever
+        imported: its name is a slip, and nobody would be bound.
         """
+        storing.check_terms(terms)
+        check_asked(by)
         with generations.transaction(self._path) as connection:
             storing.check_known(connection, source)
+            before = generations.at(connection, self._path)
+            generations.publish(
+                connection, before.number + 1, what="terms", states=before.states,
+                confirmed=before.time, by=by, note=f"{source}: {storing.told(terms)}",
+            )  # fmt: skip
             return storing.store(connection, source, terms, by=by)
 
     def terms(self) -> dict[str, Terms]:

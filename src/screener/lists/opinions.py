@@ -13,6 +13,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.lists import generations
+from screener.lists.line import is_line
 from screener.lists.placeholders import renewed
 from screener.lists.records import of_entry, opinions_of
 from screener.lists.states import State, effective
@@ -22,7 +23,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
     """Record an opinion of an entry; the number of the generation that has it. ListError."""
     held = _state(state)
     for what, text in (("by", by), ("reason", reason)):
-        if not text.strip() or not text.isprintable():
+        if not is_line(text):
             raise ListError(f"an opinion needs {what}: one line of printable text")
     with generations.transaction(folder) as connection:
         before = generations.at(connection, folder)

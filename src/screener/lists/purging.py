@@ -16,6 +16,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import binding, erasing, generations, segments
 from screener.lists.history import states_at
+from screener.lists.line import check_asked
 from screener.lists.placeholders import judge_all
 from screener.lists.telling import may_hold_hash
 
@@ -37,6 +38,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
     """Erase what a source gave; ListError where the list has nothing of it, or a reader stands in
     the way of erasing the log, in which case the next writer completes it.
     """
+    check_asked(by, reason)
     with generations.writing(folder) as connection:
         # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
         connection.execute("PRAGMA secure_delete = ON")

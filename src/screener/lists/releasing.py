@@ -17,6 +17,7 @@ from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, quarantine, segments
 from screener.lists.import_report import ABSENT, FULL
 from screener.lists.late import LateVersions
+from screener.lists.line import is_line
 from screener.lists.placeholders import release
 from screener.lists.quarantine import Kept
 from screener.lists.records import Row, derived_entry
@@ -34,9 +35,8 @@ class Release:
 
     def __post_init__(self) -> None:
         """A release is somebody's decision: ListError without a name and a reason."""
-        for text in (self.by, self.reason):
-            if not text.strip() or not text.isprintable():
-                raise ListError("a release needs who decided it and why, a line each")
+        if not (is_line(self.by) and is_line(self.reason)):
+            raise ListError("a release needs who decided it and why, a line each")
 
 
 def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
@@ -88,7 +88,10 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kep
     found = quarantine.releasable(connection, ids)
     for number in ids:
         if number not in found:
-            raise ListError(f"row {number} cannot be released: nothing of use, or released before")
+            raise ListError(
+                f"row {number} cannot be released: nothing of use in it, released before, or no"
+                " such row"
+            )
         _, source, row = found[number]
         if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
             raise ListError(

@@ -22,6 +22,7 @@ from screener.lists import frames, generations, segments, terms
 from screener.lists.database import not_ended, of_generation
 from screener.lists.history import ROLLBACK, states_at
 from screener.lists.import_report import FULL
+from screener.lists.line import check_asked
 from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import (
     Row,
@@ -39,6 +40,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
     """Write a generation with the records of an earlier one, less what was withdrawn or purged
     since; its number. Our opinions stay as they are. It is as old as the earlier one.
     """
+    check_asked(by, reason)
     with generations.writing(folder) as connection:
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)

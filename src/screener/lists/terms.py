@@ -249,6 +249,19 @@ def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
     }
 
 
+def check_terms(given: object) -> None:
+    """ListError for what are no terms."""
+    if not isinstance(given, Terms):
+        raise ListError(f"terms are Terms, Terms(tlp='AMBER') say, and not {type(given).__name__}")
+
+
+def told(terms: Terms) -> str:
+    """What is said, for a log: `tlp GREEN, redistribution yes`; nothing of the note for people."""
+    said = {name: value for name, value in terms.to_dict().items() if name != "note"}
+    words = {True: "yes", False: "no"}
+    return ", ".join(f"{name} {words.get(value, value)}" for name, value in said.items())
+
+
 def check_known(connection: sqlite3.Connection, source: str) -> None:
     """ListError where nothing was ever imported of a source."""
     row = connection.execute("SELECT 1 FROM imports WHERE source = ? LIMIT 1", (source,)).fetchone()

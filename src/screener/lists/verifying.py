@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from screener.errors import ScreenerError
+from screener.errors import ListError, ScreenerError
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
 from screener.index.snapshot import Snapshot, Values
@@ -58,8 +58,8 @@ class KindCheck:
 class Verification:
     """What verifying a generation of a list found; all is well where `damage` is empty.
 
-    `damage` are sentences. `database` are the checks of the records that held, `seed` is what
-    the queries were drawn from: the same one gives the same queries.
+    `damage` are sentences, which `HashList.verify` raises. `database` are the checks of the records
+    that held, `seed` is what the queries were drawn from: the same one gives the same queries.
     """
 
     name: str
@@ -82,6 +82,18 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """All of it in plain dicts, strings and numbers."""
         return {**asdict(self), "pairs": self.pairs, "differences": self.differences}
+
+
+class DamagedList(ListError):
+    """What is wrong with a list, in the sentences of `found.damage`; `found` is all that is known
+    of it."""
+
+    def __init__(self, found: Verification) -> None:
+        super().__init__(found)
+        self.found = found
+
+    def __str__(self) -> str:
+        return "; ".join(self.found.damage)
 
 
 def verify(

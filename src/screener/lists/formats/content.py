@@ -186,10 +186,13 @@ class Lines:
             yield CUT_SHORT
 
 
+UNDECODABLE = "undecodable text"
+
+
 def broken(line: str) -> str | None:
     """Why a line cannot be read, whatever it says; None where it can."""
     if "\0" in line:
         return "NUL byte"
     if not line.isascii() and _BROKEN.search(line):
-        return "undecodable text"
+        return UNDECODABLE
     return None

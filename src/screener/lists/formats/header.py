@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from screener.errors import ListError
 from screener.hashing.hash import HashKind
 from screener.lists.formats.cells import cleaned, looks_like_a_value
 from screener.lists.formats.content import broken
@@ -47,6 +48,12 @@ class Header:
         said = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
         named = [name != "" and (name in self.names or name in BY_NAME) for name in said]
         return said not in ((), self.names) and named[place] and sum(named) > 1
+
+
+def check_text(line: str) -> None:
+    """ListError where a header line is no text, so that none of its names can be told."""
+    if reason := broken(line):
+        raise ListError(f"its first line cannot be read: {reason}; save the file as UTF-8")
 
 
 def names_of(line: str, delimiter: Delimiter) -> list[str] | None:

@@ -89,6 +89,8 @@ class JsonText:
                 if check is not None:
                     check(self.root)
             else:
+                if start != "[":
+                    self._value()  # damage is called that
                 raise self._without(keys)
 
     def children(self) -> Iterator[Item]:

@@ -34,7 +34,7 @@ from screener.lists import terms
 from screener.lists.formats.cells import cleaned
 from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, first_row
-from screener.lists.formats.header import STATES, Header, names_of
+from screener.lists.formats.header import STATES, Header, check_text, names_of
 from screener.lists.formats.kind_names import folded
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
@@ -124,6 +124,7 @@ class ColumnMapping:
         if not self.header:
             lines.put_back([first])
             return self._without_names(first[1])
+        check_text(first[1])
         gone = set(self.columns)
         for delimiter in (self.delimiter,) if self.delimiter else get_args(Delimiter):
             names = names_of(first[1], delimiter)

@@ -34,7 +34,7 @@ from screener.lists.formats.cells import (
 )
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows, Delimiter, first_row, skipped
-from screener.lists.formats.header import Header, names_of
+from screener.lists.formats.header import Header, check_text, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row
@@ -160,6 +160,7 @@ class NeutralCsv:
         first = first_row(lines)
         header = None if first is None else header_of(first[1])
         if header is None:
+            check_text("" if first is None else first[1])
             raise ListError(
                 "its first line does not name a kind of hash; write a header such as"
                 " `id,pdq,md5,category`"

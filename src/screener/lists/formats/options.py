@@ -8,6 +8,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.lists.formats.mapping import ColumnMapping
+from screener.lists.line import check_line
 from screener.lists.states import State
 
 _STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)
@@ -46,8 +47,8 @@ def options_of(
     """What is said of the file at `path`; ListError where it cannot be."""
     if state is not None and state not in _STATES:
         raise ListError(f"the state of a file's rows is one of: {', '.join(_STATES)}")
-    if scheme is not None and not (scheme.strip() and scheme.isprintable()):
-        raise ListError("a scheme is named by one line of printable text")
+    if scheme is not None:
+        check_line("a scheme's name", scheme)
     return Options(
         path.stem if source is None else source,
         scheme,

@@ -1,0 +1,26 @@
+"""Line: one line of printable text, such as names a source, or says who asks for a change and why.
+
+A log shows it in a row of its own, and its line ends or controls would make others.
+"""
+
+from __future__ import annotations
+
+from screener.errors import ListError
+
+
+def is_line(text: object) -> bool:
+    """Whether it is such a line, and not empty."""
+    return isinstance(text, str) and text.strip() != "" and text.isprintable()
+
+
+def check_line(what: str, text: object) -> None:
+    """ListError, which begins with `what` is to be one, where a text is no such line."""
+    if not is_line(text):
+        raise ListError(f"{what} is one line of printable text")
+
+
+def check_asked(by: object, reason: object = None) -> None:
+    """The same of who asks for a change of a list, and why, where that is said at all."""
+    for what, text in (("by, who asks for it,", by), ("a reason", reason)):
+        if text is not None:
+            check_line(what, text)
