@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from command import CALL, screener
@@ -19,6 +20,7 @@ from promptly import soonest
 
 from screener import HashList
 from screener.cli import cli
+from screener.hashing import pdq
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
@@ -258,6 +260,21 @@ def test_what_hash_prints_match_reads(known):
     assert [Path(line["input"]).name for line in lines] == [file.name for file in files]
     assert [line["verdict"] for line in lines] == ["match", "no_match", "unscreened"]
     assert lines[2]["reason"] == "too_little_detail"
+
+
+def test_hashes_of_all_orientations_find_what_was_mirrored(known):
+    """Which its hash alone does not, and a scan does; each has a line, a digest one only."""
+    picture = IMAGES / "kiosk-mirrored.jpg"
+    verdicts = []
+    for asked in ([], ["--orientations"]):
+        hashed = screener("hash", "--kinds", "pdq,md5", *asked, picture)
+        done = screener("match", "--list", known, input=hashed.stdout)
+        verdicts.append(json.loads(done.stdout)["verdict"])
+
+    eight = {hash.text for hash in pdq.compute_orientations(np.asarray(Image.open(picture)))}
+    kinds = [line.split()[0] for line in hashed.stdout.splitlines()]
+    assert verdicts == ["no_match", "match"]
+    assert sorted(kinds) == ["md5", *["pdq"] * len(eight)]
 
 
 def test_a_picture_that_shows_too_little_is_not_cleared_by_its_hash_line(known, tmp_path):

@@ -32,13 +32,14 @@ def match(asked: Asked) -> int:
     """Look up hashes made elsewhere: lines of `kind value [quality [input]]` on standard input.
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
-    output of `screener hash` can be piped in. A hash is compared as it is: the mirrored and
-    turned forms need the picture. Where no line comes the exit code is 3: what was to write them
-    may have failed. Of one that ended halfway only `set -o pipefail` tells.
+    output of `screener hash` can be piped in. A hash is compared as it is: copies that were
+    mirrored or turned are found by the hashes of all orientations. Where no line comes the exit
+    code is 3: what was to write them may have failed. Of one that ended halfway only
+    `set -o pipefail` tells.
 
     \b
     Example:
-      screener hash photo.jpg | screener match --list known.list
+      screener hash --orientations photo.jpg | screener match --list known.list
     """
     tally = Tally()
     with ExitStack() as stack:
@@ -67,7 +68,12 @@ def match(asked: Asked) -> int:
     help="Seconds from one frame of a vpdq to the next; 0 for every frame.",
 )
 @click.option("--lines", is_flag=True, help="Print a vpdq alone as a hash line too, for `match`.")
-def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
+@click.option(
+    "--orientations",
+    is_flag=True,
+    help="Print the hashes of a picture as mirrored and turned too, eight in all, for `match`.",
+)
+def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orientations: bool) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
 
     A vpdq alone, of one video, is printed as vPDQ's own tool does: a line `frame,quality,pdq,time`
@@ -93,7 +99,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool) -> int:
         told = [
             one
             for one in hashed.hashes
-            if one.orientation == "upright"
+            if (orientations or one.orientation == "upright")
             and one.part_kind == "frame"
             and one.region != "enlarged"
         ]
