@@ -23,12 +23,18 @@ from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
 from screener.media.tga import Tga
+from screener.media.webp import Webp
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
-_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"GIF": Gif, "PNG": Png, "TGA": Tga}
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "GIF": Gif,
+    "PNG": Png,
+    "TGA": Tga,
+    "WEBP": Webp,
+}
 """What opens a format in place of Pillow's own."""
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
