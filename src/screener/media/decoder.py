@@ -22,8 +22,10 @@ from screener.media.gif import Gif
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
+from screener.media.sun import Sun
 from screener.media.tga import Tga
 from screener.media.webp import Webp
+from screener.media.xbm import Xbm
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
@@ -32,8 +34,10 @@ _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 _OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
     "GIF": Gif,
     "PNG": Png,
+    "SUN": Sun,
     "TGA": Tga,
     "WEBP": Webp,
+    "XBM": Xbm,
 }
 """What opens a format in place of Pillow's own."""
 
