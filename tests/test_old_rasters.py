@@ -1,4 +1,4 @@
-"""Rasters of Sun and bitmaps of X, written byte by byte, as other programs read them."""
+"""Rasters of Sun, bitmaps and pixmaps of X, written byte by byte, as other programs read them."""
 
 import struct
 
@@ -47,3 +47,16 @@ def test_what_is_set_in_a_bitmap_of_x_is_black():
     text = b"#define a_width 8\n#define a_height 2\nstatic char a_bits[] = {\n0x0f, 0xf0 };\n"
 
     assert (shown(text) == [[0] * 4 + [255] * 4, [255] * 4 + [0] * 4]).all()
+
+
+@pytest.mark.parametrize(("black", "reason"), [("#000000", None), ("black", "unsupported")])
+def test_a_colour_that_is_told_by_its_name_is_no_damage(black, reason):
+    """Most programs write some so, and Pillow knows of none."""
+    rows = ["2 1 2 1", f"a c {black}", "b c #ffffff", "ab"]
+    text = "/* XPM */\nstatic char *a[] = {\n" + ",\n".join(f'"{row}"' for row in rows) + "};\n"
+
+    if reason is None:
+        assert shown(text.encode()).tolist() == [[[0] * 3, [255] * 3]]
+    else:
+        with pytest.raises(MediaError, match=reason):
+            open_picture(text.encode())
