@@ -1,9 +1,11 @@
-"""Rasters of Sun, bitmaps and pixmaps of X, written byte by byte, as other programs read them."""
+"""Rasters of Sun, PCXs, bitmaps and pixmaps of X, byte by byte, as other programs read them."""
 
+import io
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from screener.errors import MediaError
 from screener.media.image import open as open_picture
@@ -60,3 +62,14 @@ def test_a_colour_that_is_told_by_its_name_is_no_damage(black, reason):
     else:
         with pytest.raises(MediaError, match=reason):
             open_picture(text.encode())
+
+
+def test_a_pcx_that_is_not_packed_is_no_damage():
+    """Its header says so, and Pillow unpacks what is none."""
+    out = io.BytesIO()
+    Image.fromarray(COLOURS.astype(np.uint8)).save(out, "PCX")
+    data = out.getvalue()
+
+    assert (shown(data) == COLOURS).all()
+    with pytest.raises(MediaError, match="unsupported"):
+        open_picture(data[:2] + bytes(1) + data[3:])
