@@ -10,6 +10,8 @@ from iso_boxes import box
 from PIL import Image
 from saved import saved
 
+from screener.errors import MediaError
+from screener.media.image import open as open_picture
 from screener.media.sniff import decodable, sniff
 
 
@@ -59,6 +61,14 @@ def test_files_that_pillow_writes(format: str, mime: str) -> None:
 def test_iso_brands(brands: bytes, mime: str) -> None:
     """One container holds stills and videos: the brands tell which."""
     assert sniff(box(b"ftyp", brands)) == mime
+
+
+def test_a_jbig_is_no_icon() -> None:
+    """Of one plane it begins as an icon does, and goes on as one without a picture."""
+    head = bytes([0, 0, 1, 0]) + b"".join(side.to_bytes(4, "big") for side in (401, 299, 99))
+
+    with pytest.raises(MediaError, match="unsupported: image/x-jbig is not decoded"):
+        open_picture(head + bytes(4) + bytes(range(200)))
 
 
 @pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4)])

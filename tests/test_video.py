@@ -757,6 +757,18 @@ def test_a_disk_that_fails_is_a_reason(moving, engine_of, scene, reads):
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unreadable")
 
 
+def test_a_length_beyond_all_files_is_damage_and_no_failing_disk(scene, engine_of, tmp_path):
+    """Of a file on a disk, which the system does not let be read there, as of one in memory."""
+    data = clip([scene(1)] * 3, codec="wmv2", container="asf")
+    data = data[:46] + struct.pack("<Q", 5 << 48) + data[54:]  # of the first part of its header
+    (path := tmp_path / "broken.wmv").write_bytes(data)
+    engine = engine_of({"not": scene(9)})
+
+    found = [(one.verdict, one.reason) for one in map(engine.screen, (path, data))]
+
+    assert found == [(Verdict.UNSCREENED, "undecodable")] * 2
+
+
 def test_a_file_whose_digest_could_not_be_made_is_not_cleared(moving, make_list):
     """It may be listed by that alone, though all of it is read when it is decoded."""
     known = make_list([{"id": "a", "md5": "01" * 16}, {"id": "b", "pdq": "0f" * 32}])

@@ -19,16 +19,28 @@ from screener.media import direct, icons, png, tiff
 from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
 from screener.media.gif import Gif
+from screener.media.pcx import Pcx
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
+from screener.media.sun import Sun
 from screener.media.tga import Tga
+from screener.media.webp import Webp
+from screener.media.xbm import Xbm
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
-_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {"GIF": Gif, "PNG": Png, "TGA": Tga}
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "GIF": Gif,
+    "PCX": Pcx,
+    "PNG": Png,
+    "SUN": Sun,
+    "TGA": Tga,
+    "WEBP": Webp,
+    "XBM": Xbm,
+}
 """What opens a format in place of Pillow's own."""
 
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would

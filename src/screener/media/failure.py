@@ -34,6 +34,7 @@ _NOT_OURS = (
     "not installed",
     "unknown pixel mode",
     "unknown pcx mode",
+    "cannot read this xpm file",  # one that tells a colour by its name
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property, partial
@@ -425,6 +426,8 @@ def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
 
 
 def _unreadable(error: OSError) -> MediaError:
+    if error.errno == errno.EINVAL:  # of places that no file has, to which only a broken one leads
+        return MediaError("undecodable", "it leads to a place that no file has")
     return MediaError("unreadable", error.strerror or "cannot be read")
 
 

@@ -25,6 +25,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"II\xbc\1", "image/jxr"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/jp2"),
+    (0, b"\0\0\1\0\0\0", "image/x-jbig"),  # of one plane; an icon would have no picture
     (0, b"\0\0\1\0", "image/x-icon"),
     (0, b"\0\0\2\0", "image/x-icon"),
     (0, b"icns", "image/icns"),
