@@ -167,6 +167,8 @@ def test_a_png_that_apple_packs_its_own_way_is_not_told_as_broken() -> None:
         b"\xff\xd8\xff" + b"\x01" * 90,
         b"GIF89a" + bytes(40),
         b"II*\0\x08\0\0\0" + bytes(40),
+        b"8BPS" + struct.pack(">H6xHIIHHII", 1, 1, 6, 8, 8, 1, 0, 40),
+        b"8BPS" + struct.pack(">H6xHII", 1, 3, 6, 8),
     ],
     ids=lambda data: repr(data[:6]),
 )
@@ -600,12 +602,13 @@ def test_of_several_pages_that_fail_the_first_is_told_but_for_want_of_memory(
 
 
 def _photoshop(layers: int) -> bytes:
-    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a pixel each."""
+    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a packed pixel each."""
     section = struct.pack(">h", layers)
     for _ in range(layers):
-        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 3) + b"8BIMnorm\xff\0\0\0"
+        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 6) + b"8BIMnorm\xff\0\0\0"
         section += struct.pack(">I", 12) + bytes(12)
-    section += struct.pack(">HB", 0, 200) * layers
+    for layer in range(layers):
+        section += struct.pack(">HHBB", 1, 2, 0, 200 + layer)
     section = struct.pack(">I", len(section)) + section
     head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 6, 8, 8, 1) + bytes(8)
     return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(48))
@@ -619,6 +622,14 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     assert error is None
     assert frame.pixels.tobytes() == bytes(range(48))
     assert open_picture(_photoshop(3)).media.frames == 1
+
+
+def test_a_given_photoshop_image_is_the_layer_that_it_stands_at() -> None:
+    """As of any Pillow image, its pixels are those of its frame."""
+    with Image.open(io.BytesIO(_photoshop(3))) as image:
+        image.seek(2)
+        (frame,) = open_picture(image).frames()
+    assert frame.pixels[0, 0] == 201
 
 
 def _photoshop_that_says(number: int, said: bytes, packing: int = 0) -> bytes:

@@ -144,7 +144,7 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "psd rgb, packed": (lambda: _photoshop(PLANES, 3, packed=True), drawn(), 0),
     "psd rgb and a selection": (lambda: _photoshop([*PLANES, alpha()], 3), drawn(), 0),
     "psd rgb and a selection, layers": (
-        lambda: _photoshop([*PLANES, alpha()], 3, layers=1, packed=True),
+        lambda: _photoshop([*PLANES, alpha()], 3, layers=200, packed=True),
         drawn(),
         0,
     ),
