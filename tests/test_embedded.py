@@ -531,6 +531,28 @@ def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
     assert caught.value.detail == said
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_memory_that_lacks_for_what_is_hidden_is_told(monkeypatch, shown, hidden, cut):
+    """Whatever is wrong with the file itself, a picture that is cut or a document: what another
+    process finds does not hang on it.
+    """
+    data = b"%PDF-1.7\n" + saved(hidden, "PNG")
+    if cut:
+        data = saved(shown, "JPEG", exif=exif_block(jpeg=saved(hidden, "JPEG")))
+        data = data[: len(data) * 3 // 4]
+    picture = open_picture(data)
+
+    def fails(data):
+        raise ShortOfMemory("no memory")
+
+    walk = picture.frames()
+    if cut:
+        assert next(walk).part_kind == "frame"
+    monkeypatch.setattr(decoder, "open_image", fails)
+    with pytest.raises(ShortOfMemory):
+        next(walk)
+
+
 def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):
     """The thumbnail of a picture that is cut comes before `truncated` is raised."""
     data = saved(shown, "JPEG", exif=exif_block(jpeg=saved(hidden, "JPEG")))

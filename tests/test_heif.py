@@ -242,6 +242,17 @@ def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
             open_picture(data)
 
 
+@pytest.mark.parametrize("format", ["JPEG2000", "TIFF"])
+def test_a_decoder_that_pillow_was_built_without_is_no_damage(monkeypatch, scene, format):
+    """Of such formats it reads the headers all the same."""
+    out = io.BytesIO()
+    scene(50).save(out, format, **({"compression": "tiff_lzw"} if format == "TIFF" else {}))
+    for name in ("jpeg2k_decoder", "libtiff_decoder"):
+        monkeypatch.delattr(Image.core, name)
+    with pytest.raises(MediaError, match="unsupported"):
+        list(open_picture(out.getvalue()).frames())
+
+
 def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
     """The plugin says that Pillow was built without it, which would be `unsupported`."""
     data = saved(scene(50), "AVIF")

@@ -14,6 +14,21 @@ from screener.media import icons
 from screener.media.image import open as open_picture
 
 
+def jp2(picture):
+    """A picture as a JPEG 2000."""
+    return saved(picture, "JPEG2000")
+
+
+def j2k(picture):
+    """The same without its boxes."""
+    return saved(picture, "JPEG2000", no_jp2=True)
+
+
+def it32(picture):
+    """A picture as older systems have it in an ICNS."""
+    return bytes(4) + picture.resize((128, 128)).tobytes()
+
+
 def dib(picture):
     """A picture as an ICO holds it without compression."""
     return saved(picture, "ICO", bitmap_format="bmp", sizes=[picture.size])[22:]
@@ -42,24 +57,24 @@ def engine(make_list, scene):
 
 
 @pytest.mark.parametrize("form", [png, dib])
-@pytest.mark.parametrize("said", [128, 256, 16])
-def test_every_picture_of_an_ico_is_looked_at(engine, scene, form, said):
+@pytest.mark.parametrize(("said", "side"), [(128, 128), (256, 128), (16, 128), (16, 256)])
+def test_every_picture_of_an_ico_is_looked_at(engine, scene, form, said, side):
     """Whatever the file says of its size."""
     shown = (256, png(scene(2, (256, 256))))
-    result = engine.screen(ico(shown, (said, form(scene(1).resize((128, 128))))))
+    result = engine.screen(ico(shown, (said, form(scene(1).resize((side, side))))))
     assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
     assert engine.screen(ico(shown)).verdict is Verdict.NO_MATCH
 
 
-@pytest.mark.parametrize("old", [False, True])
-def test_every_picture_of_an_icns_is_looked_at(engine, scene, old):
+@pytest.mark.parametrize(
+    ("kind", "form"), [(b"ic08", png), (b"ic08", jp2), (b"ic08", j2k), (b"it32", it32)]
+)
+def test_every_picture_of_an_icns_is_looked_at(engine, scene, kind, form):
     """Also one that is smaller than what is shown, and one of the kind that is no file of its own,
     which older systems show.
     """
     shown = (b"ic09", png(scene(2, (512, 512))))
-    small = (b"ic08", png(scene(1).resize((256, 256))))
-    if old:
-        small = (b"it32", bytes(4) + scene(1).resize((128, 128)).tobytes())
+    small = (kind, form(scene(1).resize((256, 256))))
     result = engine.screen(icns(small, shown))
     assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
     assert engine.screen(icns(shown)).verdict is Verdict.NO_MATCH
@@ -71,6 +86,7 @@ def test_small_ones_are_left_out(scene):
     large = [one for side, one in sizes if side >= 64]
     assert list(icons.pictures(ico(*sizes), (0, 0))) == large
     assert list(icons.pictures(sizes[0][1], (0, 0))) == []
+    assert list(icons.pictures(b"none" + icns((b"ic07", sizes[4][1]))[4:], (0, 0))) == []
 
 
 def test_what_is_shown_is_not_given_again(scene):
@@ -81,14 +97,18 @@ def test_what_is_shown_is_not_given_again(scene):
     assert list(icons.pictures(ico((64, small), (128, large)), (128, 128))) == [small]
     both = ico((64, small), (128, large), (128, other))
     assert list(icons.pictures(both, (128, 128))) == [small, large, other]
+    for form in (png, jp2, j2k):
+        wide = icns((b"ic08", small), (b"ic09", form(scene(1, (128, 96)))))
+        assert list(icons.pictures(wide, (128, 96))) == [small]
 
 
 def test_a_place_that_is_named_over_and_over_is_given_once(scene):
-    """An ICO has room for 65,535 names of one place."""
+    """An ICO has room for 65,535 names of one place. One that names nothing of it is none."""
     one = png(scene(1, (128, 128)))
     data = ico((128, one))
     entry = data[6:18] + struct.pack("<I", 6 + 16 * 65535)
-    again = struct.pack("<HHH", 0, 1, 65535) + entry * 65535 + one
+    empty = entry[:8] + bytes(4) + entry[12:]
+    again = struct.pack("<HHH", 0, 1, 65535) + empty + entry * 65534 + one
     assert list(icons.pictures(again, (0, 0))) == [one]
 
 

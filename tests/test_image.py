@@ -8,7 +8,6 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -161,6 +160,8 @@ def test_a_png_that_apple_packs_its_own_way_is_not_told_as_broken() -> None:
         b"\xff\xd8\xff" + b"\x01" * 90,
         b"GIF89a" + bytes(40),
         b"II*\0\x08\0\0\0" + bytes(40),
+        b"8BPS" + struct.pack(">H6xHIIHHII", 1, 1, 6, 8, 8, 1, 0, 40),
+        b"8BPS" + struct.pack(">H6xHII", 1, 3, 6, 8),
     ],
     ids=lambda data: repr(data[:6]),
 )
@@ -331,57 +332,6 @@ def test_a_png_that_has_more_frames_than_it_says_is_told(default: bool, frames: 
     assert len(found) == (frames + default if frames else 1)
     assert error is not None
     assert error.reason == "undecodable"
-
-
-def _gif_frame(
-    grey: int, box: tuple[int, int, int, int], disposal: int, clear: bool, few: bool
-) -> bytes:
-    """A box of one grey that a GIF lays there, and what becomes of it before the next; `clear` says
-    that it names a colour as clear, which it does not have, and `few` that it has a palette of its
-    own, and not one of all greys.
-    """
-    left, top, right, bottom = box
-    data = saved(Image.new("L", (right - left, bottom - top), grey), "GIF", optimize=few)
-    palette = 13 + (3 << (data[10] & 7) + 1)
-    told = b"!\xf9\4" + bytes([disposal << 2 | clear, 10, 0, 200, 0])
-    place = data[palette : palette + 1] + struct.pack("<HH", left, top)
-    place += data[palette + 5 : palette + 9] + bytes([0x80 | data[10] & 7])
-    return told + place + data[13:palette] + data[palette + 10 : -1]
-
-
-@pytest.mark.parametrize(
-    ("clear", "back", "few"), [(True, 3, True), (False, 4, True), (True, 3, False)]
-)
-def test_what_is_left_of_a_gifs_frames_is_what_viewers_show(
-    clear: bool, back: int, few: bool
-) -> None:
-    """Where one was cleared, nothing; where one was taken back, by either number for it, what was
-    there before; and one that tells nothing of that stays, whatever became of the one before. What
-    the first has for a palette, and for a clear colour, is its own.
-    """
-    boxes = [(0, 0, 24, 20), (2, 2, 14, 12), (8, 6, 20, 16), (12, 0, 22, 8), (4, 4, 6, 6)]
-    for told in product(range(4), repeat=4):
-        data, wanted, canvas = (
-            b"GIF89a" + struct.pack("<HHBBx", 24, 20, 0, 1),
-            [],
-            np.full((20, 24), 255),
-        )
-        for grey, box, disposal in zip((40, 80, 120, 160, 200), boxes, (*told, 1), strict=True):
-            said = back if disposal == 3 else disposal
-            data += _gif_frame(grey, box, said, clear, few or bool(wanted))
-            before, shown = canvas.copy(), (slice(box[1], box[3]), slice(box[0], box[2]))
-            canvas[shown] = grey
-            wanted.append(canvas.copy())
-            canvas[shown] = 255 if disposal == 2 else grey
-            canvas = before if disposal == 3 else canvas
-
-        frames, error = walked(data + b";")
-
-        assert error is None
-        assert [frame.part for frame in frames] == list(range(5))
-        for frame, one in zip(frames, wanted, strict=True):
-            found = frame.pixels if frame.pixels.ndim == 2 else frame.pixels[..., 0]
-            assert np.array_equal(found, one), (told, frame.part)
 
 
 def test_a_gif_cut_between_two_frames_is_told() -> None:
@@ -635,12 +585,13 @@ def test_of_several_pages_that_fail_the_first_is_told_but_for_want_of_memory(
 
 
 def _photoshop(layers: int) -> bytes:
-    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a pixel each."""
+    """A file of Photoshop's of 8 x 6 grey pixels, with layers that are a packed pixel each."""
     section = struct.pack(">h", layers)
     for _ in range(layers):
-        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 3) + b"8BIMnorm\xff\0\0\0"
+        section += struct.pack(">iiiiHhI", 0, 0, 1, 1, 1, 0, 6) + b"8BIMnorm\xff\0\0\0"
         section += struct.pack(">I", 12) + bytes(12)
-    section += struct.pack(">HB", 0, 200) * layers
+    for layer in range(layers):
+        section += struct.pack(">HHBB", 1, 2, 0, 200 + layer)
     section = struct.pack(">I", len(section)) + section
     head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 6, 8, 8, 1) + bytes(8)
     return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(48))
@@ -656,20 +607,12 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     assert open_picture(_photoshop(3)).media.frames == 1
 
 
-@pytest.mark.parametrize("few", [False, True])
-def test_a_gifs_frame_beyond_its_screen_comes_with_and_without_a_palette(few: bool) -> None:
-    """The screen grows, and what was shown stays."""
-    frames = [
-        _gif_frame(*one, False, few) for one in ((40, (0, 0, 8, 8), 1), (80, (4, 4, 12, 9), 2))
-    ]
-    data = b"GIF89a" + struct.pack("<HHBBx", 8, 8, 0, 1) + b"".join(frames) + b";"
-
-    found, error = walked(data)
-
-    assert error is None
-    assert found[1].pixels.shape[:2] == (9, 12)
-    assert found[1].pixels[0, 0].tolist() == [40] * 3
-    assert found[1].pixels[8, 11].tolist() == [80] * 3
+def test_a_given_photoshop_image_is_the_layer_that_it_stands_at() -> None:
+    """As of any Pillow image, its pixels are those of its frame."""
+    with Image.open(io.BytesIO(_photoshop(3))) as image:
+        image.seek(2)
+        (frame,) = open_picture(image).frames()
+    assert frame.pixels[0, 0] == 201
 
 
 def _photoshop_that_says(number: int, said: bytes, packing: int = 0) -> bytes:

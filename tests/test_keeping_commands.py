@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from contextlib import ExitStack, closing
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -192,10 +193,12 @@ def test_quarantine_shows_rows_and_values_in_a_table_and_in_json(made):
 
 @pytest.mark.parametrize("count", [40, 1_000])
 def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(count):
-    """Those first that nobody has released, and what there is of each trouble in all."""
+    """Those first that nobody has released, and what there is of each trouble in all; of each row
+    whether it can be released, or in which generation it was.
+    """
     rows = [
-        SetAside(n, "a.csv", n, "md5", "bad" if n % 4 else "short", "a", True, 3 if n < 9 else None)
-        for n in range(count)
+        SetAside(n, "a.csv", n, "md5", reason, "a", n != 10, 3 if n < 9 else None)
+        for n, reason in zip(range(count), cycle(("short", "bad", "bad", "bad")), strict=False)
     ]
     values = [NotCompared("a", f"e{n}", "pdq", "low information") for n in range(count)]
     out = io.StringIO()
@@ -203,7 +206,9 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
     list_pages.print_quarantine(Console(file=out, width=200), rows, values)
 
     told = out.getvalue().splitlines()
+    assert [line.split()[-1] for line in told[1:4]] == ["possible", "-", "possible"]
     if count == 40:
+        assert {line.strip()[-12:] for line in told[32:41]} == {"generation 3"}
         assert len(told) == 1 + 40 + 40
         assert "more" not in out.getvalue()
         return
@@ -227,14 +232,17 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
 
 
 def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
-    """How many there are of each kind and state stands below; of few, each is shown."""
+    """How many there are of each kind and state stands below; of few, each is shown. How often it
+    matched stands at the end, with the last day.
+    """
     others = tuple(("b", f"o{n}", "seed" if n % 4 else "confirmed") for n in range(100))
     hashes = [ShownHash("pdq", 50, None, others)]
     hashes += [ShownHash("md5", None, None, others[:40])]
     hashes += [ShownHash("pdq", None, "low information", ()) for _ in range(98)]
     shown = Shown(
-        "a", "e", "confirmed", "confirmed", (), (), {}, None, {}, tuple(hashes), (), {}, False
-    )
+        "a", "e", "confirmed", "confirmed", (), (), {}, None, {}, tuple(hashes), (),
+        {"pdq": {"2026-02-01": 3, "2026-01-31": 2}}, False,
+    )  # fmt: skip
     out = io.StringIO()
 
     list_pages.print_entry(Console(file=out, width=200), shown)
@@ -251,6 +259,7 @@ def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     assert told[84:] == [
         "  … and 80 more: --json has all. Of each there are:",
         "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
+        "  matched by pdq: 5, last on 2026-02-01: 3",
     ]  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def test_columns_are_the_hashes_one_by_one():
     rng = random.Random(1)
     digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
+    second = second._replace(region="enlarged", part_kind="thumbnail")
     alone = Located(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
@@ -97,6 +98,8 @@ def test_columns_are_the_hashes_one_by_one():
         ("values", b"1" * 255), ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)),
         ("leasts", None), ("region", 5), ("part", "x"), ("part", None), ("part_kind", b""),
         ("time", "x"), ("time", None), ("again", 5), ("again", (1.0, "x")), ("track", None),
+        ("region", "half"), ("part_kind", "page"), ("qualities", bytes(7) + b"\x65"),
+        ("details", b"\x65" * 8), ("leasts", b"\x65" * 8), ("doubts", bytes(7) + b"\xff"),
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(column, content):
@@ -105,7 +108,13 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     with pytest.raises((ValueError, TypeError)):
         unpacked(packed((wrong,)))
     alone = Located(Hash(PDQ, bytes(32)))
-    others = [packed((alone._replace(time="x"),))[0], packed((alone._replace(part=None),))[0]]
+    others = [
+        packed((alone._replace(**told),))[0]
+        for told in (
+            {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
+            {"region": "half"}, {"part_kind": "page"},
+        )
+    ]  # fmt: skip
     for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5, *others):
         with pytest.raises((ValueError, TypeError, LookupError)):
             unpacked((wrong,))

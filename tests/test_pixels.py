@@ -139,7 +139,7 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "psd rgb, packed": (lambda: _photoshop(PLANES, 3, packed=True), drawn(), 0),
     "psd rgb and a selection": (lambda: _photoshop([*PLANES, alpha()], 3), drawn(), 0),
     "psd rgb and a selection, layers": (
-        lambda: _photoshop([*PLANES, alpha()], 3, layers=1, packed=True),
+        lambda: _photoshop([*PLANES, alpha()], 3, layers=200, packed=True),
         drawn(),
         0,
     ),
@@ -543,6 +543,7 @@ def test_the_scale_of_deep_integers(values: list[int], wanted: list[int]) -> Non
     [
         ([0.0, 0.5, 1.0], [0, 128, 255]),
         ([0.0, 0.25, 0.5], [0, 64, 128]),
+        ([0.0, 0.02, 0.04], [0, 5, 10]),
         ([0.0, 128.0, 255.0], [0, 128, 255]),
         ([0.0, 4.0, 8.0], [0, 128, 255]),
         ([-1.0, 0.0, 1.0], [0, 128, 255]),

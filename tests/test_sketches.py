@@ -97,13 +97,18 @@ def test_only_what_is_near_is_hashed_again(make_list, pictures):
         list(near.decide(sketches))
 
 
-def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list):
+@pytest.mark.parametrize("beside", [[], ["known_good"]])
+def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list, beside):
     """To one bit: beyond the radius by more than are in doubt. Whatever else is looked up with it,
-    and of whichever doubts.
+    and of whichever doubts; and whatever other record holds the value, within a radius of its own.
     """
     rng = random.Random(7)
     listed = rng.randbytes(32)
-    engine = Screener(make_list([{"id": "one", "pdq": listed.hex()}]))
+    rows = [
+        {"id": str(number), "pdq": listed.hex(), "status": status}
+        for number, status in enumerate(["confirmed", *beside])
+    ]
+    engine = Screener(make_list(rows), policy=Policy(known_good_radius={"pdq": 0}))
 
     def item(away, doubt):
         hash = Hash(KINDS["pdq"], bytes.fromhex(flipped(listed, away, rng)), quality=100)

@@ -20,15 +20,19 @@ def written(pixels, depth, alpha, *, packed):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("depth", [15, 16])
-def test_what_the_header_does_not_call_alpha_hides_nothing(depth, packed):
-    """Nor does it keep a file of 15 bits, which begins as a cursor does, from being opened."""
+@pytest.mark.parametrize(("depth", "told"), [(15, 0), (15, 1), (16, 0), (16, 1)])
+def test_what_the_header_does_not_call_alpha_hides_nothing(depth, told, packed):
+    """Nor does it keep a file of 15 bits, which begins as a cursor does, and has no bit for alpha,
+    from being opened. What it calls so hides pixels where it is set, as GIMP has it.
+    """
     pixels = np.random.default_rng(1).integers(0, 1 << 16, (HEIGHT, WIDTH))
-    colours = [(pixels >> place * 5 & 31) * 255 / 31 for place in (2, 1, 0)]
+    colours = np.dstack([(pixels >> place * 5 & 31) * 255 / 31 for place in (2, 1, 0)])
+    if (depth, told) == (16, 1):
+        colours[pixels >> 15 == 1] = 255
 
-    (frame,) = open_picture(written(pixels, depth, 0, packed=packed)).frames()
+    (frame,) = open_picture(written(pixels, depth, told, packed=packed)).frames()
 
-    assert np.abs(frame.pixels - np.dstack(colours)).max() < 1
+    assert np.abs(frame.pixels - colours).max() < 1
 
 
 @pytest.mark.parametrize("packed", [False, True])

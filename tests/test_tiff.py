@@ -43,9 +43,10 @@ def parts_of(data, **limits):
     return [(frame.part, frame.pixels) for frame in frames], reason
 
 
-def drawn_file(order, big, pictures, within):
+def drawn_file(order, big, pictures, within, directory=None):
     """A TIFF, written by hand, of these grey pictures; `within` are the numbers of those whose
-    directories the first names as being within it, all others follow one another.
+    directories the first names as being within it, all others follow one another. It names them by
+    whole numbers, or by those of the type for a `directory`.
     """
     word, sign = (8, "Q") if big else (4, "I")
     head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "H", 43 if big else 42)
@@ -66,8 +67,9 @@ def drawn_file(order, big, pictures, within):
         made += struct.pack(order + ("Q" if big else "H"), len(tags))
         for tag, value in tags:
             kind = (16 if big else 4) if tag in (273, 279, 330) else 4
+            kind = directory if tag == 330 and directory else kind
             count = len(within) if tag == 330 else 1
-            body = struct.pack(order + (sign if kind == 16 or not big else "I"), value)
+            body = struct.pack(order + (sign if kind in (16, 18) or not big else "I"), value)
             made += struct.pack(order + "HH" + sign, tag, kind, count) + body.ljust(word, b"\0")
         last = not follow or number in within
         made += struct.pack(order + sign, 0 if last else starts[follow[0]])
@@ -77,13 +79,16 @@ def drawn_file(order, big, pictures, within):
 
 
 @pytest.mark.parametrize("within", [[1], [1, 3]])
-@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
-def test_pictures_within_a_page_come_after_the_pages(scene, order, big, within):
+@pytest.mark.parametrize(
+    ("order", "big", "directory"),
+    [("<", False, None), (">", False, 13), ("<", True, None), ("<", True, 18)],
+)
+def test_pictures_within_a_page_come_after_the_pages(scene, order, big, directory, within):
     """As in raw files, whose first page is a thumbnail of what lies within it: every picture
     comes, with the pixels that were written.
     """
     pictures = [grey(scene, number, (64 + 8 * number, 48)) for number in range(4)]
-    data = drawn_file(order, big, pictures, within)
+    data = drawn_file(order, big, pictures, within, directory)
 
     found, reason = parts_of(data)
 
@@ -105,12 +110,15 @@ def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
     assert (len(found), reason) == (1, "unsupported")
 
 
-def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene):
-    """As in raw files, which show it; it clears nothing, since it is not that picture."""
+@pytest.mark.parametrize("length", [514, 65000])
+def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene, length):
+    """As in raw files, which show it; it clears nothing, since it is not that picture. If its
+    length is not told it goes on to the end of the file.
+    """
     shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     second = tiff.directories(bytes(data), stop=9)[1]
-    for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
+    for tag, other, value in ((273, 513, len(data)), (279, length, len(shown))):
         at = entry(data, second, tag)
         struct.pack_into("<H", data, at, other)
         struct.pack_into("<I", data, at + 8, value)

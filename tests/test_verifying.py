@@ -175,6 +175,9 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
     (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
     (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),
+    (sql("INSERT INTO frames VALUES (9999, zeroblob(32), 1)"), "1 rows of the table frames belong"),
+    (sql("INSERT INTO quarantine VALUES (1, 99, 1, NULL, '', NULL, NULL)"), "1 .* quarantine"),
+    (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 records have other frames than"),
     (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
 ]
 
@@ -190,6 +193,22 @@ def test_damage_is_told_in_a_sentence(
     found = pickle.loads(pickle.dumps(caught.value)).found
     assert str(caught.value) == "; ".join(found.damage)
     assert not re.search("[0-9a-f]{12}", re.sub(r"-[0-9a-f]{16}\.idx", "", str(found.damage)))
+
+
+def test_a_file_that_has_gone_since_the_list_was_opened_is_damage(known: HashList) -> None:
+    """What is mapped can be read still, and the list cannot be opened any more; each other kind is
+    checked.
+    """
+    segment(known, "phash").unlink()
+
+    found = known.verify()
+
+    assert [(kind.kind, kind.checks, kind.pairs > 0) for kind in found.kinds] == [
+        ("pdq", ("files", "records", "search"), True),
+        ("phash", (), False),
+        ("md5", ("files", "records", "search"), True),
+    ]
+    assert re.fullmatch("phash: .*No such file.*", *found.damage)
 
 
 def test_the_records_are_compared_with_the_files_in_little_memory(

@@ -120,6 +120,21 @@ def test_both_decoders_give_the_same_grey(moving, monkeypatch):
         assert near(one.pixels, other.pixels) <= 6
 
 
+@pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
+def test_an_extra_that_cannot_be_loaded_is_not_here(monkeypatch, error):
+    """Whatever it raises: it is missing, or broken."""
+
+    def fails(name):
+        raise error(name)
+
+    monkeypatch.setattr(extras, "import_module", fails)
+    extras.is_here.cache_clear()
+    try:
+        assert not extras.is_here("heif")
+    finally:
+        extras.is_here.cache_clear()
+
+
 @pytest.mark.parametrize("version", ["17.1.0", "20.0.0"])
 def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
     """Its calls are others: OpenCV decodes, and the extra, which asks for 18 or 19, is named."""

@@ -117,7 +117,7 @@ class Coverage:
             if located.hash.kind.perceptual
             and (as_video or located.hash.kind.name in self._can_match[one.name])
         ]
-        if (shared or as_video) and not self._policy.digests_only:
+        if shared and not self._policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
             usable = len(_moments(located for located in shared if self._reach.usable(located)))

@@ -162,9 +162,7 @@ class Hashes(Sequence[Located]):
         return iter(self._each)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Hashes):
-            return self._each == other._each
-        return self._each == other if isinstance(other, tuple) else NotImplemented
+        return self._each == (other._each if isinstance(other, Hashes) else other)
 
     def __hash__(self) -> int:
         return hash(self._each)

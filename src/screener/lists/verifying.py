@@ -170,28 +170,30 @@ def _check_kind(
     folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None, seed: int
 ) -> tuple[KindCheck | None, tuple[str, ...]]:
     """What was checked of a kind, if the list has it, and what is damaged."""
-    done = Comparison(0, 0, 0)
+
+    def check_records() -> None:
+        _check_values(folder, generation, kind, snapshot)
+
+    if snapshot is None:
+        return None, _run(kind.name, {"records": check_records})[1]
+    names = generation.segments.get(kind.name, NO_FILES).names
+    done, size = Comparison(0, 0, 0), 0
+
+    def check_files() -> None:
+        nonlocal size
+        size = sum((folder / SEGMENTS / name).stat().st_size for name in names)
+        snapshot.verify()
 
     def compare() -> None:
         nonlocal done
-        if snapshot is not None:
-            done = _compare(kind, snapshot, seed)
+        done = _compare(kind, snapshot, seed)
         if done.differences:
             raise _Damaged(f"search and brute force differ in {done.differences} hits, seed {seed}")
 
-    checks: dict[str, Callable[[], None]] = {}
-    if snapshot is not None:
-        checks["files"] = snapshot.verify
-    checks["records"] = lambda: _check_values(folder, generation, kind, snapshot)
-    if snapshot is not None:
-        checks["search"] = compare
+    checks = {"files": check_files, "records": check_records, "search": compare}
     passed, damage = _run(kind.name, checks)
-    files = generation.segments.get(kind.name, NO_FILES).names
-    if snapshot is None:
-        return None, damage
-    size = sum((folder / SEGMENTS / name).stat().st_size for name in files)
     counts = (done.queries, done.pairs, done.differences)
-    return KindCheck(kind.name, len(files), len(snapshot), size, passed, *counts), damage
+    return KindCheck(kind.name, len(names), len(snapshot), size, passed, *counts), damage
 
 
 def _compare(kind: HashKind, snapshot: Snapshot, seed: int) -> Comparison:

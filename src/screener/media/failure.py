@@ -19,8 +19,8 @@ from screener.media.sniff import HEIF, decodable, sniff
 # What the system says where a library, or memory for its own, does not fit the process any more.
 _NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
 
-# What Pillow decodes where it was built so, by the name of the feature.
-_IN_PILLOW = {"image/avif": "avif", "image/webp": "webp", "image/jp2": "jpg_2000"}
+# What Pillow opens where it was built so, by the name of the feature.
+_IN_PILLOW = {"image/avif": "avif", "image/webp": "webp"}
 
 # What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
 _ROOM = {"image/jpeg": 8, "image/tiff": 5, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
@@ -32,6 +32,7 @@ _NOT_OURS = (
     "not supported",
     "cannot handle",
     "not installed",
+    "not available",
     "unknown pixel mode",
     "unknown pcx mode",
     "cannot read this xpm file",  # one that tells a colour by its name

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from PIL import GifImagePlugin
+from typing import Any
+
+from PIL import GifImagePlugin, Image
+
+_core: Any = Image.core  # type: ignore[attr-defined]
 
 _BACKGROUND = 2  # what becomes of a frame before the next: it is cleared, or
 _PREVIOUS = (3, 4)  # taken back, by a number of the format's or by an old mistake for it
@@ -12,9 +16,9 @@ _CLEAR = {"RGB": (255, 255, 255), "RGBA": (255, 255, 255, 0)}  # where nothing i
 class Gif(GifImagePlugin.GifImageFile):
     """A GIF whose frames are laid and cleared as viewers do it.
 
-    What is cleared shows nothing, which is white here, and no colour of the file's; the first frame
-    is cleared where it should be taken back; and one that says nothing of it stays, whatever became
-    of the one before.
+    What is cleared shows nothing, which is white here, and no colour of the file's, and so does
+    that by which the screen grows for a frame beyond it; the first frame is cleared where it should
+    be taken back; and one that says nothing of it stays, whatever became of the one before.
     """
 
     def _seek(self, frame: int, update_image: bool = True) -> None:
@@ -29,13 +33,18 @@ class Gif(GifImagePlugin.GifImageFile):
             self.dispose = None
         self.disposal_method = 0
         super()._seek(frame)
-        if self.im.size != self.size and not self._frame_palette:
-            # For a larger frame of greys Pillow fails to.
-            self.im = self.im.crop((0, 0, *self.size))
-        if cleared and extent is not None:
+        if cleared:
             self.im.paste(_CLEAR[self.mode], extent)
-            if self.disposal_method in _PREVIOUS and self.dispose_extent is not None:
-                self.dispose = self.im.crop(self.dispose_extent)  # to which it is taken back
+
+    def load_prepare(self) -> None:
+        """Have what is there to lay a frame on, and to take it back to."""
+        if self.mode in _CLEAR:
+            if self.im.size != self.size:
+                before, self.im = self.im, _core.fill(self.mode, self.size, _CLEAR[self.mode])
+                self.im.paste(before, (0, 0, *before.size))
+            if self.disposal_method in _PREVIOUS:
+                self.dispose = self.im.crop(self.dispose_extent)
+        super().load_prepare()
 
     def _colour(self) -> None:
         """Give the first frame the channels of the others. Onto one of greys Pillow lays these as
