@@ -71,28 +71,15 @@ class Coverage:
         """
         if self.by_videos(one) and video_search.is_comparable(item, self._policy):
             return True
-        compared = self._carrying(one, item)
+        compared = [group for group in groups_of(item.hashes) if self._carries(one, group)]
         if not item.video or item.media is None or self._policy.digests_only:
             return bool(compared)
         return len(_moments(compared)) >= max(1, self._policy.sampling.usable * item.media.samples)
 
-    def _carrying(self, one: HashList, item: Hashed) -> list[Located | Turned]:
-        """The hashes that carry a `no_match`, those of one picture together in all orientations:
-        where one is not compared, a copy that was turned that way would not have been found.
-        """
-        pictures: dict[object, list[Located | Turned]] = {}
-        for group in groups_of(item.hashes):
-            pictures.setdefault(_picture(group), []).append(group)
-        return [
-            group
-            for each in pictures.values()
-            if all(self._carries(one, group) for group in each)
-            for group in each
-        ]
-
     def _carries(self, one: HashList, group: Located | Turned) -> bool:
         """Whether a hash, or each of several, is of a frame and was surely compared, by a kind by
-        which the list can make a match.
+        which the list can make a match. Each of those of one picture in all orientations: where one
+        is not compared, a copy that was turned that way would not have been found.
         """
         kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
         return (
@@ -127,16 +114,6 @@ class Coverage:
         by = "a digest" if self._policy.digests_only else "a perceptual kind"
         why = f"nothing on the list {one.name} can match this input by {by}"
         return Reason.NOT_COMPARABLE, why
-
-
-def _picture(group: Located | Turned) -> object:
-    """What is the same for the hashes of one picture in all orientations. One made elsewhere is by
-    itself: nobody knows what it is of.
-    """
-    if isinstance(group, Turned) or group.detail is None:
-        return id(group)
-    place = group.region, group.part, group.time, group.part_kind, group.track
-    return group.hash.kind.name, *place
 
 
 def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
