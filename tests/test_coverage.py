@@ -109,6 +109,8 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
     verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
     assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
     assert untold == ({reason: 1} if reason else {})
+    if reason and is_video:
+        assert result.detail == "0 of 1 frames looked at show enough detail to be compared"
 
 
 def test_of_hashes_made_elsewhere_one_is_enough(make_list):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from screener import video_search
 from screener.hashed import Hashed
-from screener.hashing.hash import KINDS
+from screener.hashing.hash import KINDS, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import why_not_searchable
 from screener.located import Located, Turned, groups_of
@@ -81,7 +81,7 @@ class Coverage:
         which the list can make a match. Each of those of one picture in all orientations: where one
         is not compared, a copy that was turned that way would not have been found.
         """
-        kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
+        kind = _kind(group)
         return (
             group.part_kind == "frame"
             and kind.name in self._can_match[one.name]
@@ -99,21 +99,25 @@ class Coverage:
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
         as_video = self.by_videos(one) and video_search.is_video(item)
         shared = [
-            located
-            for located in item.hashes
-            if located.hash.kind.perceptual
-            and (as_video or located.hash.kind.name in self._can_match[one.name])
+            group
+            for group in groups_of(item.hashes)
+            if _kind(group).perceptual
+            and (as_video or _kind(group).name in self._can_match[one.name])
         ]
         if shared and not self._policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
-            usable = len(_moments(located for located in shared if self._reach.usable(located)))
+            usable = len(_moments(group for group in shared if self._reach.surely_usable(group)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
         by = "a digest" if self._policy.digests_only else "a perceptual kind"
         why = f"nothing on the list {one.name} can match this input by {by}"
         return Reason.NOT_COMPARABLE, why
+
+
+def _kind(group: Located | Turned) -> HashKind:
+    return KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
 
 
 def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
