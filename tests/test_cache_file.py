@@ -169,6 +169,7 @@ def test_a_damaged_cache_is_named_with_what_to_do(known, filled, first):
     "change",
     [
         "UPDATE inputs SET located = '[]'",
+        "UPDATE inputs SET located = replace(located, '64', 'ff')",  # a score beyond 100
         "UPDATE inputs SET located = replace(hex(zeroblob(50000)), '00', '[')",
         "UPDATE inputs SET media = '[1]'",
         "UPDATE codes SET bytes = x'00'",

@@ -85,15 +85,18 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
     make_list, tmp_path, low, scores, media, is_video
 ):
     """The scores of a picture near the floor differ from one orientation to the next: the listed
-    picture may be that which is not compared. What a cache keeps of it is told the same way.
+    picture may be that which is not compared. What a cache keeps of it is told the same way, also
+    beside another picture in its frame that shows too little.
     """
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
     columns = {"qualities": enough, "details": enough, scores: some}
     group = Turned(
-        "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"]
-    )
-    item = Hashed(Name("a"), Hashes([group]), MediaFacts(*media))
+        "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"],
+        region="trimmed",
+    )  # fmt: skip
+    blank = group._replace(details=bytes(8), leasts=bytes(8))
+    item = Hashed(Name("a"), Hashes([group, blank]), MediaFacts(*media))
     assert item.video == is_video
 
     (result,) = engine.decide([item])
@@ -106,6 +109,8 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
     verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
     assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
     assert untold == ({reason: 1} if reason else {})
+    if reason and is_video:
+        assert result.detail == "0 of 1 frames looked at show enough detail to be compared"
 
 
 def test_of_hashes_made_elsewhere_one_is_enough(make_list):

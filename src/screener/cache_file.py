@@ -16,7 +16,7 @@ from pathlib import Path
 from screener.errors import OutputError
 
 _APPLICATION = 0x53435248
-_FORMAT = 5  # one more, too, where more of a file is looked at than before
+_FORMAT = 6  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
 

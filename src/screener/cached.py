@@ -10,7 +10,8 @@ from screener.errors import MediaError
 from screener.extras import named_in
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.located import Located, Turned, groups_of
+from screener.hashing.pdq import ORIENTATIONS
+from screener.located import Located, Turned, groups_of, packed, unpacked
 from screener.media.source import Name
 from screener.result import MediaFacts
 
@@ -51,7 +52,7 @@ def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and json.dumps(vars(media))
-    located = json.dumps([_place(one) for one in hashed.hashes])
+    located = json.dumps([_place(one) for one in groups_of(hashed.hashes)])
     return (
         name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),
         trouble and named_in(trouble.detail), facts, trouble and trouble.reason,
@@ -82,8 +83,11 @@ def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
 def values(hashed: Hashed) -> dict[str, bytes]:
     """The values of its hashes by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
-    for one in hashed.hashes:
-        by_kind.setdefault(one.hash.kind.name, []).append(one.hash.value)
+    for one in groups_of(hashed.hashes):
+        if isinstance(one, Turned):
+            by_kind.setdefault(one.kind, []).append(one.values)
+        else:
+            by_kind.setdefault(one.hash.kind.name, []).append(one.hash.value)
     return {kind: b"".join(each) for kind, each in by_kind.items()}
 
 
@@ -93,15 +97,19 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     text, *kept, archive, _clear, _extra, media, reason, detail, located = row
     size, mtime_ns = (int(one) if isinstance(one, bytes) else one for one in kept)
     at = dict.fromkeys(values, 0)
-    hashes = []
+    groups: list[Located | Turned] = []
     for told in json.loads(located):
-        kind = KINDS[told["kind"]]
+        kind, columns = KINDS[told["kind"]], told.get("columns")
         start = at[kind.name]
-        at[kind.name] = start + kind.size
-        value = values[kind.name][start : start + kind.size]
-        hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
+        at[kind.name] = start + kind.size * (1 if columns is None else len(ORIENTATIONS))
+        value = values[kind.name][start : at[kind.name]]
         where = {k[1:]: _tuple(v) for k, v in told.items() if k.startswith(".")}
-        hashes.append(Located(hash, **where))
+        if columns is None:
+            hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
+            groups.append(Located(hash, **where))
+        else:
+            qualities, details, doubts, leasts = map(bytes.fromhex, columns)
+            groups.append(Turned(kind.name, value, qualities, details, doubts, leasts, **where))
     if any(at[kind] != len(value) for kind, value in values.items()):
         raise ValueError("hashes without their places")
     raw = None if text is not None and text.encode("utf-8") == name else name
@@ -109,20 +117,24 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     archives, same = zip(*levels, strict=True) if levels else ((), ())
     return Hashed(
         Name(text, raw, size, mtime_ns, archives, same),
-        tuple(hashes),
+        unpacked(packed(groups)),  # which checks them
         None if media is None else MediaFacts(**json.loads(media)),
         None if reason is None else MediaError(reason, detail),
         archive=bool(archive),
     )
 
 
-def _place(one: Located) -> dict[str, Any]:
-    """A hash without its value, and where it was made; what is as usual is left out."""
-    told: dict[str, Any] = {"kind": one.hash.kind.name}
-    if one.hash.quality is not None:
-        told["quality"] = one.hash.quality
-    if one.hash.pixels is not None:
-        told["pixels"] = one.hash.pixels
+def _place(one: Located | Turned) -> dict[str, Any]:
+    """A hash, or those of one picture in all orientations, without its value, and where it was
+    made; what is as usual is left out.
+    """
+    told: dict[str, Any]
+    if isinstance(one, Turned):
+        columns = (one.qualities, one.details, one.doubts, one.leasts)
+        told = {"kind": one.kind, "columns": [column.hex() for column in columns]}
+    else:
+        facts = {"quality": one.hash.quality, "pixels": one.hash.pixels}
+        told = {"kind": one.hash.kind.name} | {k: v for k, v in facts.items() if v is not None}
     for name, default in one._field_defaults.items():
         value = getattr(one, name)
         if value != default:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from screener import video_search
 from screener.hashed import Hashed
-from screener.hashing.hash import KINDS
+from screener.hashing.hash import KINDS, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import why_not_searchable
 from screener.located import Located, Turned, groups_of
@@ -71,30 +71,17 @@ class Coverage:
         """
         if self.by_videos(one) and video_search.is_comparable(item, self._policy):
             return True
-        compared = self._carrying(one, item)
+        compared = [group for group in groups_of(item.hashes) if self._carries(one, group)]
         if not item.video or item.media is None or self._policy.digests_only:
             return bool(compared)
         return len(_moments(compared)) >= max(1, self._policy.sampling.usable * item.media.samples)
 
-    def _carrying(self, one: HashList, item: Hashed) -> list[Located | Turned]:
-        """The hashes that carry a `no_match`, those of one picture together in all orientations:
-        where one is not compared, a copy that was turned that way would not have been found.
-        """
-        pictures: dict[object, list[Located | Turned]] = {}
-        for group in groups_of(item.hashes):
-            pictures.setdefault(_picture(group), []).append(group)
-        return [
-            group
-            for each in pictures.values()
-            if all(self._carries(one, group) for group in each)
-            for group in each
-        ]
-
     def _carries(self, one: HashList, group: Located | Turned) -> bool:
         """Whether a hash, or each of several, is of a frame and was surely compared, by a kind by
-        which the list can make a match.
+        which the list can make a match. Each of those of one picture in all orientations: where one
+        is not compared, a copy that was turned that way would not have been found.
         """
-        kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
+        kind = _kind(group)
         return (
             group.part_kind == "frame"
             and kind.name in self._can_match[one.name]
@@ -112,15 +99,15 @@ class Coverage:
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
         as_video = self.by_videos(one) and video_search.is_video(item)
         shared = [
-            located
-            for located in item.hashes
-            if located.hash.kind.perceptual
-            and (as_video or located.hash.kind.name in self._can_match[one.name])
+            group
+            for group in groups_of(item.hashes)
+            if _kind(group).perceptual
+            and (as_video or _kind(group).name in self._can_match[one.name])
         ]
         if shared and not self._policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
-            usable = len(_moments(located for located in shared if self._reach.usable(located)))
+            usable = len(_moments(group for group in shared if self._reach.surely_usable(group)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
@@ -129,14 +116,8 @@ class Coverage:
         return Reason.NOT_COMPARABLE, why
 
 
-def _picture(group: Located | Turned) -> object:
-    """What is the same for the hashes of one picture in all orientations. One made elsewhere is by
-    itself: nobody knows what it is of.
-    """
-    if isinstance(group, Turned) or group.detail is None:
-        return id(group)
-    place = group.region, group.part, group.time, group.part_kind, group.track
-    return group.hash.kind.name, *place
+def _kind(group: Located | Turned) -> HashKind:
+    return KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
 
 
 def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
