@@ -21,15 +21,16 @@ import numpy as np
 import receipt
 
 from screener import Hash, HashCache, HashList, Screener, rescan
-from screener.hashed import Hashed, Located
-from screener.hashing import pdq
+from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
+from screener.located import Hashes, Located, Turned
 from screener.media.source import Name
 from screener.result import MediaFacts
 
 QUESTION = "How long does a newer list take over the hashes that a scan has kept?"
 BATCH = 8  # as a scan of small files adds them
 MEDIA = MediaFacts("image/jpeg", 1600, 1004, 1)
+SCORES = bytes((100,)) * 8
 
 
 def fill(cache: HashCache, engine: Screener, rng: np.random.Generator, inputs: int) -> list[str]:
@@ -38,17 +39,16 @@ def fill(cache: HashCache, engine: Screener, rng: np.random.Generator, inputs: i
     batch: list[tuple[Hashed, tuple[int, ...]]] = []
     for number in range(inputs):
         values = rng.integers(0, 256, (8, 32), np.uint8)
-        hashes = [
-            Located(Hash(KINDS["pdq"], value.tobytes(), quality=100, pixels=1), orientation)
-            for value, orientation in zip(values, pdq.ORIENTATIONS, strict=True)
+        pdqs = Turned("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
+        digests = [
+            Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size)))
+            for kind in ("md5", "sha1", "sha256")
         ]
         if number % 1000 == 7:
             values[0, 0] ^= 3
             near.append(values[0].tobytes().hex())
-        for kind in ("md5", "sha1", "sha256"):
-            hashes.append(Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size))))
         name = Name(f"uploads/{number:08}.jpg", None, 361_182, 1_764_000_000_000_000_000)
-        batch.append(Hashed(name, tuple(hashes), MEDIA))
+        batch.append(Hashed(name, Hashes([pdqs, *digests]), MEDIA))
         if len(batch) == BATCH:
             cache.add(batch, engine.hasher)
             batch.clear()
