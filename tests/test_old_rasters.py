@@ -51,6 +51,16 @@ def test_what_is_set_in_a_bitmap_of_x_is_black():
     assert (shown(text) == [[0] * 4 + [255] * 4, [255] * 4 + [0] * 4]).all()
 
 
+def test_what_there_is_of_a_bitmap_of_x_that_is_cut_is_as_in_the_whole():
+    """And not black for white, by which nothing would be found."""
+    text = b"#define a_width 8\n#define a_height 2\nstatic char a_bits[] = {\n0x0f, 0x"
+    walk = open_picture(text).frames()
+
+    assert next(walk).pixels[0].tolist() == [0] * 4 + [255] * 4
+    with pytest.raises(MediaError, match="truncated"):
+        next(walk)
+
+
 @pytest.mark.parametrize(("black", "reason"), [("#000000", None), ("black", "unsupported")])
 def test_a_colour_that_is_told_by_its_name_is_no_damage(black, reason):
     """Most programs write some so, and Pillow knows of none."""

@@ -193,8 +193,9 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
     """
     tile, image.tile = image.tile, []
     try:
-        if image.format == "GIF":
-            image.load_end()  # puts the part of a later frame onto the one before
+        if image.format in ("GIF", "XBM"):
+            # Puts the part of a later frame onto the one before; has black for what is set.
+            image.load_end()
         ImageFile.ImageFile.load(image)
         # A plain image round the same memory: plugins would try to decode once more.
         return image._new(image.im)
