@@ -19,7 +19,7 @@ from screener.media import direct, icons, png, tiff
 from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
 from screener.media.gif import Gif
-from screener.media.pcx import Pcx
+from screener.media.pcx import Dcx, Pcx
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
@@ -33,6 +33,7 @@ from screener.media.xbm import Xbm
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
 _OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "DCX": Dcx,
     "GIF": Gif,
     "PCX": Pcx,
     "PNG": Png,
