@@ -77,12 +77,16 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
 
 
 @pytest.mark.parametrize(
-    ("media", "is_video"), [(("image/png", 4, 3, 1), False), ((VIDEO, 4, 3, 9, 9.0, 1), True)]
+    ("media", "is_video", "why"),
+    [
+        (("image/png", 4, 3, 1), False, "too little detail"),
+        ((VIDEO, 4, 3, 9, 9.0, 1), True, "0 of 1 frames looked at show enough"),
+    ],
 )
 @pytest.mark.parametrize("scores", ["qualities", "details"])
 @pytest.mark.parametrize("low", [None, 0, 5])
 def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
-    make_list, tmp_path, low, scores, media, is_video
+    make_list, tmp_path, low, scores, media, is_video, why
 ):
     """The scores of a picture near the floor differ from one orientation to the next: the listed
     picture may be that which is not compared. What a cache keeps of it is told the same way, also
@@ -108,6 +112,7 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
 
     verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
     assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
+    assert [(one.detail or why).startswith(why) for one in (result, *again)] == [True] * 2
     assert untold == ({reason: 1} if reason else {})
     if reason and is_video:
         assert result.detail == "0 of 1 frames looked at show enough detail to be compared"

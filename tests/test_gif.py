@@ -8,6 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+from screener.media.decoded import at, decoded
+from screener.media.decoder import open_image
 from screener.media.image import open as open_picture
 
 WIDTH, HEIGHT, COLOURS = 12, 10, 8
@@ -78,3 +80,6 @@ def test_frames_are_laid_and_cleared_as_viewers_do_it(greys, far, back):
             found.setdefault(part, found.get(part - 1))  # which is left out if nothing is new
             shown = found[part] if found[part].ndim == 3 else np.dstack([found[part]] * 3)
             assert np.array_equal(shown, one), (disposals, part)
+
+        last = decoded(at(open_image(data), data, 3), data, part=3)[0]  # the others not asked for
+        assert np.array_equal(last if last.ndim == 3 else np.dstack([last] * 3), wanted[3])

@@ -1,11 +1,11 @@
-"""Rasters of Sun, PCXs, bitmaps and pixmaps of X, byte by byte, as other programs read them."""
+"""Rasters of Sun, PCXs, DCXs, bitmaps and pixmaps of X, byte by byte, as others read them."""
 
-import io
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
+from saved import saved
 
 from screener.errors import MediaError
 from screener.media.image import open as open_picture
@@ -51,6 +51,16 @@ def test_what_is_set_in_a_bitmap_of_x_is_black():
     assert (shown(text) == [[0] * 4 + [255] * 4, [255] * 4 + [0] * 4]).all()
 
 
+def test_what_there_is_of_a_bitmap_of_x_that_is_cut_is_as_in_the_whole():
+    """And not black for white, by which nothing would be found."""
+    text = b"#define a_width 8\n#define a_height 2\nstatic char a_bits[] = {\n0x0f, 0x"
+    walk = open_picture(text).frames()
+
+    assert next(walk).pixels[0].tolist() == [0] * 4 + [255] * 4
+    with pytest.raises(MediaError, match="truncated"):
+        next(walk)
+
+
 @pytest.mark.parametrize(("black", "reason"), [("#000000", None), ("black", "unsupported")])
 def test_a_colour_that_is_told_by_its_name_is_no_damage(black, reason):
     """Most programs write some so, and Pillow knows of none."""
@@ -66,10 +76,28 @@ def test_a_colour_that_is_told_by_its_name_is_no_damage(black, reason):
 
 def test_a_pcx_that_is_not_packed_is_no_damage():
     """Its header says so, and Pillow unpacks what is none."""
-    out = io.BytesIO()
-    Image.fromarray(COLOURS.astype(np.uint8)).save(out, "PCX")
-    data = out.getvalue()
+    data = saved(Image.fromarray(COLOURS.astype(np.uint8)), "PCX")
 
     assert (shown(data) == COLOURS).all()
     with pytest.raises(MediaError, match="unsupported"):
         open_picture(data[:2] + bytes(1) + data[3:])
+
+
+def test_each_page_of_a_dcx_has_its_own_colours():
+    """Its palette stands at its end, which is not that of the file; and any may not be packed."""
+    pages = [Image.new("P", (8, 6)) for _ in range(2)]
+    for seed, page in enumerate(pages):
+        page.putdata(range(48))
+        page.putpalette(np.random.default_rng(seed).bytes(768))
+    files = [saved(page, "PCX") for page in pages]
+
+    def of(*files):
+        places = [16, 16 + len(files[0]), 0]
+        return struct.pack("<4I", 0x3ADE68B1, *places) + b"".join(files)
+
+    for page, frame in zip(pages, open_picture(of(*files)).frames(), strict=True):
+        assert (frame.pixels == np.asarray(page.convert("RGB"))).all()
+    walk = open_picture(of(files[0], files[1][:2] + bytes(1) + files[1][3:])).frames()
+    assert next(walk).part == 0
+    with pytest.raises(MediaError, match="unsupported"):
+        next(walk)

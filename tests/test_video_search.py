@@ -108,6 +108,9 @@ def test_a_vpdq_made_elsewhere_is_the_clip_and_its_frames_are_pictures():
         assert np.array_equal(found.frames.codes, frames.codes)
 
 
+PAIR = (shown(0, 0.0), shown(1, 1.0))
+
+
 @pytest.mark.parametrize(
     ("hashes", "samples", "video", "comparable"),
     [
@@ -123,6 +126,9 @@ def test_a_vpdq_made_elsewhere_is_the_clip_and_its_frames_are_pictures():
         # Of one way of cutting; another may show too little.
         ((shown(0, 0.0), shown(1, 1.0), shown(2, 0.0, region="trimmed")), None, True, True),
         ((shown(0, 0.0), shown(1, 1.0, region="trimmed")), None, False, False),
+        # In all orientations: the listed video may be in the one that shows too little.
+        ((*PAIR, *(one._replace(orientation="rotate90") for one in PAIR)), None, True, True),
+        ((*PAIR, shown(2, 0.0, orientation="rotate90")), None, True, False),
         # A fifth of the frames that were looked at, and two at the least.
         ((shown(0, 0.0),), 5, True, False),
         ((shown(0, 0.0), shown(1, 1.0)), 5, True, True),

@@ -45,3 +45,13 @@ def test_what_is_cleared_of_an_animation_is_white(alpha):
     wanted[:PART, :PART] = 90
     assert (first == 90).all()
     assert (second == wanted).all()
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_what_the_only_frame_of_an_animation_leaves_bare_is_white(alpha):
+    """One of one frame is laid like any other."""
+    (only,) = open_picture(animation(frame(PART, 90), alpha=alpha)).frames()
+
+    wanted = np.full((SIDE, SIDE, 3), 255)
+    wanted[:PART, :PART] = 90
+    assert (only.pixels == wanted).all()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from screener import video_search
 from screener.hashed import Hashed
-from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.records import why_not_searchable
 from screener.located import Located, Turned, groups_of
 from screener.policy import Policy
 from screener.reach import Reach
 from screener.result import Match, Reason, Verdict
+
+_PERCEPTUAL = frozenset(kind.name for kind in KINDS.values() if kind.perceptual)
 
 
 class Coverage:
@@ -71,20 +73,24 @@ class Coverage:
         """
         if self.by_videos(one) and video_search.is_comparable(item, self._policy):
             return True
-        compared = [group for group in groups_of(item.hashes) if self._carries(one, group)]
+        compared = self._carrying(item, self._can_match[one.name])
         if not item.video or item.media is None or self._policy.digests_only:
             return bool(compared)
         return len(_moments(compared)) >= max(1, self._policy.sampling.usable * item.media.samples)
 
-    def _carries(self, one: HashList, group: Located | Turned) -> bool:
-        """Whether a hash, or each of several, is of a frame and was surely compared, by a kind by
-        which the list can make a match. Each of those of one picture in all orientations: where one
-        is not compared, a copy that was turned that way would not have been found.
+    def _carrying(self, item: Hashed, kinds: Container[str]) -> list[Located | Turned]:
+        """The hashes of these kinds that carry a `no_match`."""
+        return [group for group in groups_of(item.hashes) if self._carries(group, kinds)]
+
+    def _carries(self, group: Located | Turned, kinds: Container[str]) -> bool:
+        """Whether a hash, or each of several, is of a frame and of one of these kinds, and was
+        surely compared. Each of those of one picture in all orientations: where one is not
+        compared, a copy that was turned that way would not have been found.
         """
-        kind = _kind(group)
+        kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
         return (
             group.part_kind == "frame"
-            and kind.name in self._can_match[one.name]
+            and kind.name in kinds
             and (kind.perceptual or self._policy.digests_only)
             and self._reach.surely_usable(group)
             # One made elsewhere may be that of a blank picture and come without its quality. Lists
@@ -98,26 +104,18 @@ class Coverage:
 
     def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
         as_video = self.by_videos(one) and video_search.is_video(item)
-        shared = [
-            group
-            for group in groups_of(item.hashes)
-            if _kind(group).perceptual
-            and (as_video or _kind(group).name in self._can_match[one.name])
-        ]
+        kinds = _PERCEPTUAL if as_video else _PERCEPTUAL & self._can_match[one.name]
+        shared = any(located.hash.kind.name in kinds for located in item.hashes)
         if shared and not self._policy.digests_only:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
-            usable = len(_moments(group for group in shared if self._reach.surely_usable(group)))
+            usable = len(_moments(self._carrying(item, kinds)))
             looked_at = f"{item.media.samples} frames looked at show enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
         by = "a digest" if self._policy.digests_only else "a perceptual kind"
         why = f"nothing on the list {one.name} can match this input by {by}"
         return Reason.NOT_COMPARABLE, why
-
-
-def _kind(group: Located | Turned) -> HashKind:
-    return KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
 
 
 def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:

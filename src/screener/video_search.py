@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -110,13 +111,17 @@ def is_video(item: Hashed) -> bool:
 
 def is_comparable(item: Hashed, policy: Policy) -> bool:
     """Whether an input is compared with listed videos so that it can be cleared: whether it has
-    usable frames at two times or more, and they are the share of a video's that the policy wants.
+    usable frames at two times or more in all orientations, and they are the share of a video's that
+    the policy wants.
     """
     samples = item.media.samples if item.video and item.media is not None else 0
     least = max(2, policy.sampling.usable * samples)
-    shown = (clip for clip in clips_of(item) if not clip.hidden)
-    usable = (clip.frames.usable(policy.floor[KIND]).times for clip in shown)
-    return any(len(np.unique(times)) >= least for times in usable)
+    ways: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
+    for clip in clips_of(item):
+        if not clip.hidden:
+            times = clip.frames.usable(policy.floor[KIND]).times
+            ways[clip.region][clip.orientation] |= len(np.unique(times)) >= least
+    return any(all(orientations.values()) for orientations in ways.values())
 
 
 def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[tuple[int, Match]]:

@@ -19,7 +19,7 @@ from screener.media import direct, icons, png, tiff
 from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
 from screener.media.gif import Gif
-from screener.media.pcx import Pcx
+from screener.media.pcx import Dcx, Pcx
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
@@ -33,6 +33,7 @@ from screener.media.xbm import Xbm
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
 _OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "DCX": Dcx,
     "GIF": Gif,
     "PCX": Pcx,
     "PNG": Png,
@@ -193,8 +194,9 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
     """
     tile, image.tile = image.tile, []
     try:
-        if image.format == "GIF":
-            image.load_end()  # puts the part of a later frame onto the one before
+        if image.format in ("GIF", "XBM"):
+            # Puts the part of a later frame onto the one before; has black for what is set.
+            image.load_end()
         ImageFile.ImageFile.load(image)
         # A plain image round the same memory: plugins would try to decode once more.
         return image._new(image.im)

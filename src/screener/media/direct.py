@@ -13,15 +13,15 @@ import numpy as np
 from PIL import ImageFile
 
 from screener.media import pixels
+from screener.media.webp import is_animated
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
-_ANIMATED = 2  # the flag in the header of an extended WebP
 
 
 def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
     """The upright pixels of a WebP that is a still, by OpenCV; None where it cannot."""
     channels = _CHANNELS.get(image.mode)
-    if channels is None or (data[12:16] == b"VP8X" and data[20] & _ANIMATED):
+    if channels is None or is_animated(data):
         return None
     try:
         import cv2  # not with this module: WebP may not come

@@ -27,6 +27,7 @@ class Gif(GifImagePlugin.GifImageFile):
             return
         if self.mode not in _CLEAR:
             self._colour()
+        self.load()  # the frame before, while what becomes of it is told
         how, extent = self.disposal_method, self.dispose_extent
         cleared = how == _BACKGROUND or (how in _PREVIOUS and frame == 1)
         if cleared:
