@@ -26,6 +26,7 @@ from screener.hashed import Hashed
 from screener.hashing import pdq
 from screener.located import Hashes, Turned
 from screener.media.source import Name
+from screener.result import MediaFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
@@ -328,6 +329,23 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
         hashed, hashes=Hashes([turned, turned._replace(region="trimmed", details=enough)])
     ))  # fmt: skip
     assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
+
+
+@pytest.mark.parametrize(("seen", "told"), [(1, True), (9, True), (10, False)])
+def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told):
+    """Fewer than one in ten, as a scan asks for: of the others nobody knows."""
+    enough, none = bytes([50] * 8), bytes(8)
+    frames = [
+        Turned("pdq", bytes(256), enough, some, none, some, time=float(time))
+        for time, some in enumerate([enough] * seen + [none] * (100 - seen))
+    ]
+    media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)
+    hashed = Hashed(Name("a"), Hashes(frames), media)
+    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+
+    lines = CliRunner().invoke(cli, ["hash", "a"]).stdout.splitlines()
+
+    assert lines.count("unscreened too_little_detail - a") == told
 
 
 def test_match_tells_a_bad_line_and_goes_on(known):
