@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,12 @@ from promptly import soonest
 
 from screener import HashList
 from screener.cli import cli
+from screener.commands import screening
+from screener.hashed import Hashed
 from screener.hashing import pdq
+from screener.located import Hashes, Turned
+from screener.media.source import Name
+from screener.result import MediaFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "images"
@@ -301,6 +307,45 @@ def test_a_picture_that_shows_too_little_is_not_cleared_by_its_hash_line(known, 
     assert verdict("--list", listed)[0] == "match"
     whole = CliRunner().invoke(cli, ["hash", str(IMAGES / "alley.jpg"), str(IMAGES / "text.jpg")])
     assert "too_little" not in whole.stdout
+
+
+@pytest.mark.parametrize("low", [None, 0, 5])
+@pytest.mark.parametrize("asked", [[], ["--orientations"]])
+def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch, asked, low):
+    """As by a scan: it is not cleared where one of them is not compared, nor if none is printed but
+    the upright one.
+    """
+    enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
+    turned = Turned("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
+    within = turned._replace(kind="dhash", values=bytes(64), region="trimmed", details=enough)
+    hashed = Hashed(Name("a"), Hashes([turned, within]))
+    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+
+    told = CliRunner().invoke(cli, ["hash", "a", *asked]).stdout.splitlines()
+
+    assert len([line for line in told if "hash " in line or "pdq " in line]) == (16 if asked else 2)
+    assert ("unscreened too_little_detail - a" in told) == (low is not None)
+    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: replace(
+        hashed, hashes=Hashes([turned, turned._replace(region="trimmed", details=enough)])
+    ))  # fmt: skip
+    assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
+
+
+@pytest.mark.parametrize(("seen", "told"), [(1, True), (9, True), (10, False)])
+def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told):
+    """Fewer than one in ten, as a scan asks for: of the others nobody knows."""
+    enough, none = bytes([50] * 8), bytes(8)
+    frames = [
+        Turned("pdq", bytes(256), enough, some, none, some, time=float(time))
+        for time, some in enumerate([enough] * seen + [none] * (100 - seen))
+    ]
+    media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)
+    hashed = Hashed(Name("a"), Hashes(frames), media)
+    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+
+    lines = CliRunner().invoke(cli, ["hash", "a"]).stdout.splitlines()
+
+    assert lines.count("unscreened too_little_detail - a") == told
 
 
 def test_match_tells_a_bad_line_and_goes_on(known):

@@ -153,7 +153,8 @@ def test_rows_in_another_encoding_are_set_aside_and_the_summary_says_what_to_do(
 
     assert (report.added, dict(report.quarantined)) == (1, {"undecodable text": 1})
     assert report.notes == (
-        "some of its text is not UTF-8: save the file as that, and import it again",
+        "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it"
+        " again",
     )
 
 

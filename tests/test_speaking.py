@@ -135,6 +135,8 @@ MISTAKES = [
     (("case", "list", "--help=1"), "--help"),
     (("case", "list", "--store", "/tmp", "--language", "xx"), "fr"),
     (("hotline", "create"), "FOLDER"),
+    (("hotline", "create", ""), "FOLDER"),
+    (("hotline", "status", "--store", "/tmp", "-o", ""), "--output"),
     (("hotline", "page", "--store", "/tmp"), "--output"),
     (("hotline", "page", "--store", "/tmp", "-o", "/tmp"), "/tmp"),
 ]

@@ -28,7 +28,11 @@ class Place(click.Path):
     """The path of a file or folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A path of the kind that is wanted; Unfit."""
+        """A path of the kind that is wanted; Unfit. One without a name, as of a variable that
+        nobody set, is missing.
+        """
+        if not os.fspath(value):
+            raise click.MissingParameter(ctx=ctx, param=param)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:

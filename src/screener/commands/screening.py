@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -14,11 +13,11 @@ import click
 from screener import console, hash_lines, vpdq
 from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
 from screener.errors import MediaError
-from screener.hashed import hash_item
+from screener.hashed import Hashed, hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.inputs import find
-from screener.located import Located
+from screener.located import Located, Turned, groups_of
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.printable import printable
@@ -84,8 +83,8 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
 
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
     `match` knows it, and a sentence on standard error; the exit code is then 3. So does, without
-    the sentence and that code, a picture that shows too little for `scan` to compare it. Files are
-    opened in this process: of files that nobody trusts, use `scan`.
+    the sentence and that code, a picture or video that shows too little for `scan` to clear it.
+    Files are opened in this process: of files that nobody trusts, use `scan`.
     """
     if not math.isfinite(every):
         raise click.UsageError(f"--every is a number of seconds, or 0 for every frame, not {every}")
@@ -96,14 +95,11 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     failed = False
     for path in find(files):
         hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
-        told = [
-            one
+        found = [
+            one.hash
             for one in hashed.hashes
-            if (orientations or one.orientation == "upright")
-            and one.part_kind == "frame"
-            and one.region != "enlarged"
+            if (orientations or one.orientation == "upright") and _is_told(one)
         ]
-        found = [one.hash for one in told]
         if any(kind.video for kind in wanted):
             made, trouble = _vpdq(path, every)
             found += [] if made is None else [made]
@@ -115,18 +111,29 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
             click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
-        elif _shows_too_little(told):
+        elif _shows_too_little(hashed):
             click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
 
 
-def _shows_too_little(hashes: Iterable[Located]) -> bool:
-    """Whether there are hashes of a kind, and none that a scan would compare: its score is no part
-    of a line.
+def _is_told(one: Located | Turned) -> bool:
+    """Whether it has lines: what is hidden in a file has none."""
+    return one.part_kind == "frame" and one.region != "enlarged"
+
+
+def _shows_too_little(item: Hashed) -> bool:
+    """Whether there are hashes of a kind, and too few pictures, one or a share of a video's frames,
+    of which a scan would compare all: scores are no part of a line, and those of other orientations
+    may have none.
     """
-    made = [one for one in hashes if one.hash.kind.perceptual]
-    usable = {one.hash.kind.name for one in made if one.usable(one.hash.kind.floor)}
-    return usable != {one.hash.kind.name for one in made}
+    seen: dict[str, set[tuple[int, float]]] = {}
+    for one in groups_of(item.hashes):
+        if isinstance(one, Turned) and _is_told(one):
+            compared = one.usable(kind_named(one.kind).floor) is None
+            seen.setdefault(one.kind, set()).update(one.moments if compared else ())
+    frames = item.media.samples if item.video and item.media is not None else 1
+    least = max(1, Policy().sampling.usable * frames)
+    return any(len(moments) < least for moments in seen.values())
 
 
 def _print_vpdq(files: tuple[str, ...], every: float) -> int:

@@ -48,7 +48,9 @@ _HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK
 _ROW = 256  # what a row counts for among them, whatever it has
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
-_OTHER_ENCODING = "some of its text is not UTF-8: save the file as that, and import it again"
+_OTHER_ENCODING = (
+    "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it again"
+)
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 
 

@@ -53,10 +53,11 @@ T = TypeVar("T")
 class KeptList:
     """One generation of a list and what is done to the list in its folder; it opens no index.
 
-    Reading is of this generation, which never changes; what changes the list makes a new one, or,
-    as terms and counts of matches do, lies outside of generations. For users it is the half of
-    `HashList` that keeps. All raise ListError where something cannot be done, also since another
-    writer is at work for some seconds, and IndexFileError where another list is read by now.
+    Reading is of this generation, which never changes, but for the terms and the counts of matches,
+    which are those of now. What changes the list, all but these counts, makes a new one. For users
+    it is the half of `HashList` that keeps. All raise ListError where something cannot be done,
+    also since another writer is at work for some seconds, and IndexFileError where another list is
+    read by now.
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
