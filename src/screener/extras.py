@@ -9,7 +9,7 @@ from importlib import import_module
 _MODULES = {"heif": "pillow_heif", "video": "av"}
 # As in pyproject.toml. They are installed by their own names: on PyPI `screener` is another one.
 _PACKAGES = {
-    "heif": "'pillow-heif>=1.0'",
+    "heif": "'pillow-heif>=1.8'",
     "video": "'av>=18,<20'",
     "sign": "'cryptography>=43'",
     "edge": "'pybloom_live>=4.0'",

@@ -80,7 +80,7 @@ class Png(PngImagePlugin.PngImageFile):
             self._left = Image.new(canvas.mode, frame.size, self._clear(canvas.mode))
         elif self.dispose_op == _PREVIOUS:
             self._left = canvas.crop(self._box)
-        self.dispose_op = self.dispose = None  # by which Pillow would do it, 11.3 by the latter
+        self.dispose_op = self.dispose = None  # by which Pillow would do it
         frame = frame.crop((0, 0, frame.width, rows)) if rows < frame.height else frame
         left, top, right, _ = self._box
         for place, band in pixels.image_bands(frame) if rows else ():

@@ -83,7 +83,7 @@ def unidentified(data: bytes, cause: BaseException | None, refused: str | None) 
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
         if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
             return ShortOfMemory(f"{mime}: not enough memory to load its decoder")
-        what = "this Pillow was built without it; its wheels of 11.3 and later have it"
+        what = "this Pillow was built without it; its wheels have it"
         return MediaError("unsupported", f"{mime}: {what}")
     if mime == "image/vnd.adobe.photoshop" and not _is_photoshop_of_8_bits(data):
         return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
