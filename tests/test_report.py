@@ -307,7 +307,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     tally.add(replace(lacking, input="more.heic"))
     tally.print(shown)
 
-    assert "51 need an extra: <code>pip install &#x27;pillow-heif&gt;=1.0&#x27;</code>" in (
+    assert "51 need an extra: <code>pip install &#x27;pillow-heif&gt;=1.8&#x27;</code>" in (
         (tmp_path / "r.html").read_text()
     )
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
