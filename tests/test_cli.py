@@ -317,7 +317,8 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     """
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
     turned = Turned("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
-    within = turned._replace(kind="dhash", values=bytes(64), region="trimmed", details=enough)
+    shown = turned._replace(region="trimmed", details=enough, leasts=enough)
+    within = shown._replace(kind="dhash", values=bytes(64))
     hashed = Hashed(Name("a"), Hashes([turned, within]))
     monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
 
@@ -325,9 +326,8 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
 
     assert len([line for line in told if "hash " in line or "pdq " in line]) == (16 if asked else 2)
     assert ("unscreened too_little_detail - a" in told) == (low is not None)
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: replace(
-        hashed, hashes=Hashes([turned, turned._replace(region="trimmed", details=enough)])
-    ))  # fmt: skip
+    both = replace(hashed, hashes=Hashes([turned, shown]))
+    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: both)
     assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
 
 

@@ -74,9 +74,9 @@ class Coverage:
         if self.by_videos(one) and video_search.is_comparable(item, self._policy):
             return True
         compared = self._carrying(item, self._can_match[one.name])
-        if not item.video or item.media is None or self._policy.digests_only:
+        if self._policy.digests_only:
             return bool(compared)
-        return len(_moments(compared)) >= max(1, self._policy.sampling.usable * item.media.samples)
+        return len(_moments(compared)) >= self._reach.least_moments(item)
 
     def _carrying(self, item: Hashed, kinds: Container[str]) -> list[Located | Turned]:
         """The hashes of these kinds that carry a `no_match`."""

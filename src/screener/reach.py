@@ -1,7 +1,8 @@
-"""Reach: which hashes are compared under a policy, and how far they reach."""
+"""Reach: which hashes are compared under a policy, how far, and how many of them clear an input."""
 
 from __future__ import annotations
 
+from screener.hashed import Hashed
 from screener.hashing.hash import HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
@@ -43,6 +44,14 @@ class Reach:
             return not self._policy.digests_only and group.score >= floor
         floor = self._policy.floor.get(group.hash.kind.name, 0)
         return self.usable(group) and (group.least is None or group.least >= floor)
+
+    def least_moments(self, item: Hashed) -> float:
+        """At how many moments an input must be compared to be cleared: a video at a share of those
+        that were looked at, all else at one.
+        """
+        if not item.video or item.media is None:
+            return 1
+        return max(1, self._policy.sampling.usable * item.media.samples)
 
     def may_be_usable(self, group: Located | Turned) -> bool:
         """Whether it is for bits in doubt to say if a hash, or each of several, is compared."""

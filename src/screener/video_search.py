@@ -114,8 +114,7 @@ def is_comparable(item: Hashed, policy: Policy) -> bool:
     usable frames at two times or more in all orientations, and they are the share of a video's that
     the policy wants.
     """
-    samples = item.media.samples if item.video and item.media is not None else 0
-    least = max(2, policy.sampling.usable * samples)
+    least = max(2, Reach(policy).least_moments(item))
     ways: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
     for clip in clips_of(item):
         if not clip.hidden:

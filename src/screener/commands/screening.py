@@ -21,6 +21,7 @@ from screener.located import Located, Turned, groups_of
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.printable import printable
+from screener.reach import Reach
 from screener.result import Reason
 from screener.tally import Tally
 
@@ -126,13 +127,12 @@ def _shows_too_little(item: Hashed) -> bool:
     of which a scan would compare all: scores are no part of a line, and those of other orientations
     may have none.
     """
+    reach = Reach(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
     for one in groups_of(item.hashes):
         if isinstance(one, Turned) and _is_told(one):
-            compared = one.usable(kind_named(one.kind).floor) is None
-            seen.setdefault(one.kind, set()).update(one.moments if compared else ())
-    frames = item.media.samples if item.video and item.media is not None else 1
-    least = max(1, Policy().sampling.usable * frames)
+            seen.setdefault(one.kind, set()).update(one.moments if reach.surely_usable(one) else ())
+    least = reach.least_moments(item)
     return any(len(moments) < least for moments in seen.values())
 
 
