@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, cast
 
 from screener import _core
 from screener.errors import HashError
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 
 CHUNK = 1 << 20
 """Bytes that are read, and passed to all digests, at a time."""
@@ -31,12 +31,18 @@ def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
 
 
 def compute_kinds(
-    source: bytes | memoryview | BinaryIO, kinds: Sequence[HashKind]
+    source: bytes | memoryview | BinaryIO, kinds: Iterable[HashKind]
 ) -> tuple[Hash, ...]:
     """As `compute`, of the kinds of digests given, in their order."""
+    return _compute(source, _checked(kinds))
+
+
+def _compute(
+    source: bytes | memoryview | BinaryIO, kinds: tuple[HashKind, ...]
+) -> tuple[Hash, ...]:
+    """Those digests of one file."""
     if not (isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read")):
         raise HashError(f"digests are of bytes or a binary file, not of {type(source).__name__}")
-    _check_kinds(kinds)
     # They identify files and protect nothing, which a system that forbids MD5 allows.
     digests = [hashlib.new(kind.name, usedforsecurity=False) for kind in kinds]
     if isinstance(source, bytes | bytearray | memoryview):
@@ -65,7 +71,7 @@ def _chunk(source: BinaryIO) -> bytes:
 
 
 def compute_batch(
-    contents: Sequence[bytes], kinds: Sequence[HashKind] = _ALL
+    contents: Sequence[bytes], kinds: Iterable[HashKind] = _ALL
 ) -> list[tuple[Hash, ...]]:
     """The digests of several files, each held as bytes: of each the kinds given, in their order.
 
@@ -78,21 +84,26 @@ def compute_batch(
     for number, one in enumerate(contents):
         if not isinstance(one, bytes):
             raise HashError(f"content {number} is to be bytes, not {type(one).__name__}")
-    if MD5 not in kinds or len(contents) < _LEAST_TOGETHER:
-        return [compute_kinds(one, kinds) for one in contents]
+    wanted = _checked(kinds)
+    if MD5 not in wanted or len(contents) < _LEAST_TOGETHER:
+        return [_compute(one, wanted) for one in contents]
     md5s = [Hash(MD5, value) for value in _core.md5_batch(contents)]
-    if len(kinds) == 1:
+    if len(wanted) == 1:
         return [(md5,) for md5 in md5s]
-    others = [kind for kind in kinds if kind != MD5]
+    others = tuple(kind for kind in wanted if kind != MD5)
     made = []
     for content, md5 in zip(contents, md5s, strict=True):
-        rest = iter(compute_kinds(content, others))
-        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in kinds))
+        rest = iter(_compute(content, others))
+        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in wanted))
     return made
 
 
-def _check_kinds(kinds: Sequence[HashKind]) -> None:
-    for kind in kinds:
-        if not (isinstance(kind, HashKind) and kind.digest):
-            found = kind.name if isinstance(kind, HashKind) else type(kind).__name__
-            raise HashError(f"{found} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are")
+def _checked(kinds: Iterable[HashKind]) -> tuple[HashKind, ...]:
+    """Kinds of digests; HashError where they are anything else."""
+    wanted = checked_kinds(kinds)
+    for kind in wanted:
+        if not kind.digest:
+            raise HashError(
+                f"{kind.name} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are"
+            )
+    return wanted
