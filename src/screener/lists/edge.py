@@ -90,8 +90,9 @@ class EdgeFilter:
     def open(cls, path: str | PathLike[str]) -> EdgeFilter:
         """Read a filter that `screener export --format bloom` wrote; ListError."""
         bloom = _library()
+        name = os.fspath(path)  # of a number, as of a descriptor, nothing is read or closed
         try:
-            with open(path, "rb") as stream:
+            with open(name, "rb") as stream:
                 facts = _checked_facts(stream.readline(_LONGEST_LINE))
                 size = os.fstat(stream.fileno()).st_size - stream.tell()
                 start = stream.tell()
