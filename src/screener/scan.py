@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 from screener.backlog import Backlog, Item
@@ -27,6 +26,7 @@ from screener.names import Awaited
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
+from screener.whole import within
 from screener.workers import Workers
 from screener.working import AnyWorkers, Start
 
@@ -71,10 +71,10 @@ def scan(
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
     """
-    check_jobs(jobs)
+    count = checked_jobs(jobs)
     return results_of(
         told_by(
-            lambda hasher: Workers(hasher, jobs or cores()),
+            lambda hasher: Workers(hasher, count or cores()),
             engine,
             places(paths, by_disk=not ordered),
             ordered=ordered,
@@ -120,10 +120,12 @@ def results_of(
             yield result
 
 
-def check_jobs(jobs: int | None) -> None:
-    """PolicyError where that is no number of processes."""
-    if jobs is not None and (not isinstance(jobs, Integral) or not 1 <= jobs <= _MOST_JOBS):
+def checked_jobs(jobs: int | None) -> int | None:
+    """A number of processes, or None; PolicyError where that is none."""
+    count = within(jobs, 1, _MOST_JOBS)
+    if count is None and jobs is not None:
         raise PolicyError(f"jobs is a number of processes from 1 to {_MOST_JOBS}, not {jobs!r}")
+    return count
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:

@@ -6,13 +6,13 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
 from screener.errors import HashError
 from screener.hashing import video
 from screener.hashing.frames import Frames
+from screener.whole import whole
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,11 @@ class Hash:
 
 def _whole(name: str, number: object) -> int:
     """A whole number of whatever type as Python's own, which is what lines are written of."""
-    if isinstance(number, bool) or not isinstance(number, Integral):
-        raise HashError(f"{name} is a whole number or None, not {type(number).__name__}")
-    return int(number)
+    try:
+        return whole(number)
+    except TypeError:
+        found = type(number).__name__
+        raise HashError(f"{name} is a whole number or None, not {found}") from None
 
 
 def _decode(kind: HashKind, text: str) -> bytes:

@@ -10,7 +10,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +37,7 @@ from screener.lists.hubs import hubs
 from screener.lists.kept_list import KeptList
 from screener.lists.records import Record
 from screener.lists.verifying import Verification
+from screener.whole import within
 
 _ATTEMPTS = 5
 
@@ -268,10 +268,10 @@ class HashList(KeptList):
         queries: a random one unless given. Raises DamagedList, a ListError whose `found` is the
         Verification, where anything is wrong, and ListError where nothing can be read.
         """
-        chosen = secrets.randbits(32) if seed is None else seed
-        if not isinstance(chosen, Integral) or chosen < 0:
+        chosen = secrets.randbits(32) if seed is None else within(seed, 0)
+        if chosen is None:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")
-        found = verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
+        found = verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
         if found.damage:
             raise verifying.DamagedList(found)
         return found
