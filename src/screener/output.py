@@ -13,8 +13,8 @@ from typing import BinaryIO, TypeVar
 from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
-from screener.result import SCHEMA, Result
-from screener.screen import Screener
+from screener.result import SCHEMA, Result, check_result
+from screener.screen import Screener, check_engine
 from screener.workers import guard
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
@@ -49,6 +49,7 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
+        check_result(result)
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:
@@ -146,6 +147,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
 
 def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
+    check_engine(engine, "what is gone on with")
     guard.leave()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:

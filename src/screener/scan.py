@@ -25,7 +25,7 @@ from screener.inputs.names import Awaited
 from screener.media.source import Name, called
 from screener.policy import Policy
 from screener.result import Result, Verdict
-from screener.screen import Screener
+from screener.screen import Screener, check_engine
 from screener.whole import within
 from screener.workers.workers import Workers
 from screener.workers.working import AnyWorkers, Start
@@ -98,12 +98,14 @@ def told_by(
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
     Result with the path that was found: for a member, that of the archive.
     """
-    if not isinstance(engine, Screener):
-        raise TypeError(
-            "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
-            f" {type(engine).__name__}"
-        )
-    check_open(cache)
+    check_engine(engine, "a scan")
+    if cache is not None:
+        check_open(cache)
+    if finished is not None and not isinstance(finished, Finished):
+        found = type(finished).__name__
+        raise TypeError(f"finished is that of output.resume_jsonl(path, engine), not {found}")
+    if metrics is not None and not callable(metrics):
+        raise TypeError(f"metrics is called with what is counted, and not {type(metrics).__name__}")
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=engine.hasher)

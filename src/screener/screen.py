@@ -279,6 +279,15 @@ class Screener:
         )
 
 
+def check_engine(engine: object, what: str) -> None:
+    """TypeError for anything but a Screener, such as a list; it says what is by one."""
+    if not isinstance(engine, Screener):
+        raise TypeError(
+            f"{what} is by a Screener, Screener(HashList.open(path)) say, and not by"
+            f" {type(engine).__name__}"
+        )
+
+
 def _lists(given: Any) -> tuple[HashList, ...]:
     """The one list or several; ListError where they are something else, such as a path."""
     several = isinstance(given, Iterable) and not isinstance(given, str)

@@ -45,9 +45,10 @@ _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * 
 
 
 def check_open(cache: object) -> None:
-    """TypeError for the path of a cache, which commands take, in place of a HashCache."""
-    if isinstance(cache, str | PathLike):
-        raise TypeError("a cache is a HashCache, HashCache.open(path) say, and not its path")
+    """TypeError for anything but a HashCache, such as its path, which commands take."""
+    if not isinstance(cache, HashCache):
+        found = "its path" if isinstance(cache, str | PathLike) else type(cache).__name__
+        raise TypeError(f"a cache is a HashCache, HashCache.open(path) say, and not {found}")
 
 
 class HashCache:
