@@ -5,6 +5,9 @@ import os
 import pytest
 
 from screener import HashCache, HashList, Screener, audit, output, rescan, scan
+from screener.errors import PolicyError
+from screener.hashed import hash_item
+from screener.hashing.hash import KINDS
 from screener.rescan import outdated
 
 
@@ -97,3 +100,10 @@ def test_a_run_ends_in_one_of_three_ways(engine, tmp_path, wrong):
         log.close(ended=wrong)
     log.close()
     assert audit.verify(tmp_path / "log").closed
+
+
+@pytest.mark.parametrize("wrong", [None, {"seconds": 60}, "policy.toml"])
+def test_hashes_of_a_file_are_made_by_a_policy(wrong):
+    """Its settings and its file are none yet."""
+    with pytest.raises(PolicyError, match=r"is a Policy, not \w+: Policy\(.*Policy\.load"):
+        hash_item(b"words", policy=wrong, kinds=[KINDS["md5"]])

@@ -146,6 +146,15 @@ class Policy:
             raise PolicyError(f"{path}: {error}") from error
 
 
+def check_policy(given: object) -> None:
+    """PolicyError for anything but a Policy, such as its settings or the path of its file."""
+    if not isinstance(given, Policy):
+        raise PolicyError(
+            f"a policy is a Policy, not {type(given).__name__}: Policy(radius={{'pdq': 31}}), say,"
+            " or Policy.load of a file"
+        )
+
+
 def _merged(
     setting: str,
     default: dict[str, int],

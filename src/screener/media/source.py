@@ -83,9 +83,11 @@ class Source:
 
 def several(items: Iterable[Item]) -> list[Item]:
     """The items as a list. TypeError for one item alone, of which the letters, lines or rows would
-    be screened.
+    be screened, and for what is none.
     """
-    alone = isinstance(items, str | PathLike | bytes | bytearray | memoryview)
+    alone = not isinstance(items, Iterable) or isinstance(
+        items, str | PathLike | bytes | bytearray | memoryview
+    )
     if isinstance(items, np.ndarray):
         alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNELS)
     if alone or hasattr(items, "read"):
