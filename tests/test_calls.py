@@ -5,7 +5,7 @@ import os
 import pytest
 
 from screener import HashCache, HashList, Screener, audit, output, rescan, scan
-from screener.errors import PolicyError
+from screener.errors import OutputError, PolicyError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 from screener.rescan import outdated
@@ -90,6 +90,34 @@ def test_what_is_written_is_a_result(engine, tmp_path):
         assert os.path.getsize(tmp_path / "results.jsonl") == 0
     found = audit.verify(tmp_path / "log")
     assert (found.decisions, found.closed, found.trouble) == (4, True, ())
+
+
+def test_a_log_that_was_claimed_takes_nothing_before_it_has_begun(engine, tmp_path):
+    """Its closing would take the decisions away, or leave them behind what the head covers."""
+    for _ in range(2):  # a new log, and one that goes on
+        with audit.claim_log(tmp_path / "log") as log:
+            with pytest.raises(OutputError, match="has not begun"):
+                log.write(engine.screen(b"words"))
+            log.begin(engine)
+            log.write(engine.screen(b"words"))
+            with pytest.raises(OutputError, match="has begun"):
+                log.begin(engine)
+    with pytest.raises(OutputError, match="has begun"):
+        log.begin(engine)
+    found = audit.verify(tmp_path / "log")
+    assert (found.runs, found.decisions, found.unclosed, found.closed) == (2, 2, (), True)
+
+
+def test_results_that_were_claimed_begin_with_their_first_line(engine, tmp_path):
+    """What a file held before is not mixed with it, and one that is new stays."""
+    result = engine.screen(b"words")
+    for _ in range(2):
+        with output.claim_jsonl(tmp_path / "results.jsonl") as out:
+            out.write(result)
+        assert (tmp_path / "results.jsonl").read_text() == result.to_json() + "\n"
+    with output.claim_resumed(tmp_path / "results.jsonl", engine) as out:
+        out.write(engine.screen(b""))
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("wrong", ["done", None, True, {"complete"}])

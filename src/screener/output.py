@@ -23,7 +23,7 @@ _RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")
 
 class JsonLines:
     """Writes one line a Result; a context manager. Made by `open_jsonl`, or by `claim_jsonl`: then
-    the file is as it was until `begin` is called.
+    the file is as it was until `begin` is called, or the first line is written.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class JsonLines:
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
         check_result(result)
+        self.begin()
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:

@@ -45,8 +45,11 @@ class AuditLog:
 
     def begin(self, engine: Screener) -> None:
         """Write by which policy, in full, and which lists decisions are made from here on; and the
-        head, below which the log can be cut no more.
+        head, below which the log can be cut no more. Once: OutputError for another time, as the run
+        before would look like one that was killed.
         """
+        if self.begun:
+            raise OutputError("this run of the audit log has begun: open_log begins another")
         self.begun = True
         self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
@@ -62,9 +65,11 @@ class AuditLog:
         """Write one decision; it is the system's when this returns, and on the disk soon after.
 
         OutputError, within a second or when it is closed, where the file was moved, removed or
-        changed by another program.
+        changed by another program, and where the run has not begun.
         """
         check_result(result)
+        if not self.begun:  # its closing would take away what it wrote
+            raise OutputError("this run of the audit log has not begun: begin(engine) does it")
         self._file.check_own()  # before its turn, which another thread may have had at a fork
         with self._turn:
             self._at_a_line = True
