@@ -148,6 +148,9 @@ class Hash:
                 f"a hash is of a HashKind and bytes, not {found}; Hash.parse takes a kind's name"
                 " and the text of a value"
             )
+        if KINDS.get(self.kind.name) is not self.kind:
+            (kind,) = checked_kinds([self.kind])
+            object.__setattr__(self, "kind", kind)
         if self.kind.bits == 0:
             video.check_vpdq(self.value)
         elif len(self.value) != self.kind.size:
