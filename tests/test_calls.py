@@ -2,10 +2,21 @@
 
 import os
 
+import numpy as np
 import pytest
 
-from screener import HashCache, HashList, Screener, audit, output, rescan, scan
-from screener.errors import OutputError, PolicyError
+from screener import (
+    EdgeFilter,
+    HashCache,
+    HashList,
+    Screener,
+    Terms,
+    audit,
+    output,
+    rescan,
+    scan,
+)
+from screener.errors import HashError, ListError, OutputError, PolicyError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 from screener.rescan import outdated
@@ -135,3 +146,102 @@ def test_hashes_of_a_file_are_made_by_a_policy(wrong):
     """Its settings and its file are none yet."""
     with pytest.raises(PolicyError, match=r"is a Policy, not \w+: Policy\(.*Policy\.load"):
         hash_item(b"words", policy=wrong, kinds=[KINDS["md5"]])
+
+
+LISTED = {"pdq": "5a" * 32, "md5": "ab" * 16}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """A list of one entry, whose name is a number."""
+    path = tmp_path_factory.mktemp("calls")
+    (path / "a.csv").write_text(f"id,pdq,md5\n9001,{LISTED['pdq']},{LISTED['md5']}\n")
+    made = HashList.create(path / "known.list")
+    made.import_file(path / "a.csv", source="7", terms=Terms(tlp="CLEAR"))
+    return made.refresh()
+
+
+ASKED = {"by": "ann", "reason": "a test"}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda one: one.show(9001), "entry is a text, and not int"),
+        (lambda one: one.show("\udc80"), "entry holds half a character"),
+        (lambda one: one.show("9001", source=7), "source is a text"),
+        (lambda one: one.set_terms(7, Terms(tlp="RED")), "source is a text"),
+        (lambda one: one.purge(7), "source is a text"),
+        (lambda one: one.purge("\udc80"), "source holds half a character"),
+        (lambda one: one.give_opinion(9001, state="disputed", **ASKED), "entry is a text"),
+        (lambda one: one.give_opinion("9001", state=["disputed"], **ASKED), "state is a text"),
+        (lambda one: one.release_value(9001, "pdq", **ASKED), "entry is a text"),
+        (lambda one: one.release_rows(1, **ASKED), "a list of their numbers"),
+        (lambda one: one.release_rows(["1"], **ASKED), "a list of their numbers"),
+        (lambda one: one.release_rows([True], **ASKED), "a list of their numbers"),
+        (lambda one: one.import_file("a.csv", format=["csv"]), "format is a text"),
+        (lambda one: one.export("out", format=["csv"]), "format is a text"),
+        (lambda one: one.export("out", format="csv", audience=["own"]), "audience is a text"),
+        (lambda one: one.export("out", format="csv", sources=7), "sources are one or several"),
+        (lambda one: one.export("out", format="csv", sources=[7]), "source is a text"),
+        (lambda one: one.export("", format="csv"), "none is named"),
+        (lambda one: one.export("out", format="vics", categories=["A"]), "categories map"),
+        (lambda one: one.export("out", format="vics", categories={"A": 1}), "categories map"),
+        (lambda one: one.export("o", format="vics", categories={("iwf", "A"): "1"}), "categories"),
+        (lambda one: Terms(note=5), "a note is a text"),
+    ],
+)  # fmt: skip
+def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call, said):
+    """SQLite takes a number for the text that it is written as, and reads an array of NumPy as
+    bytes; and what is no table of categories left every record without one. Nothing is changed.
+    """
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ListError, match=said):
+        call(known)
+    assert known.refresh() is known
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda one: one.holders("nothing", []), "unknown kind"),
+        (lambda one: one.holders("pdq", (row for row in [0])), "rows are whole numbers"),
+        (lambda one: one.holders("pdq", [[0], [0, 0]]), "one after another"),
+        (lambda one: one.holders("pdq", np.ma.array([0], mask=[True])), "masked"),
+        (lambda one: one.can_match("pdq", floor="50"), "a floor is a whole number"),
+        (lambda one: one.can_match("pdq", floor=None), "a floor is a whole number"),
+        (lambda one: one.can_match("pdq", floor=101), "a floor is a whole number"),
+        (lambda one: one.videos(1), "numbers that frame_holders gives"),
+    ],
+)
+def test_rows_and_floors_are_numbers(known, call, said):
+    """Of a row that is masked nobody holds what stands under it."""
+    with pytest.raises(HashError, match=said):
+        call(known)
+
+
+def test_a_number_of_numpy_is_that_number(known, tmp_path):
+    """SQLite would take it for bytes, which are no quality, no row and no days."""
+    assert known.can_match("pdq", floor=np.int64(50))
+    assert known.holders("pdq", np.array([0], np.uint64)) == known.holders("pdq", [0])
+    with HashCache.open(tmp_path / "cache", keep=np.int64(7)) as cache:
+        assert cache.keep == 7
+    table = {("iwf", "A"): np.int64(1)}
+    assert known.export(tmp_path / "out", format="vics", audience="own", categories=table).records
+
+
+@pytest.mark.parametrize("wrong", [np.complex128(3), np.zeros((2, 8), np.uint8), 5])
+def test_a_filter_is_asked_for_bytes(wrong):
+    """Sixteen bytes of anything else are no MD5, of which it would say no for certain."""
+    with pytest.raises(HashError, match="is bytes, hex or a Hash, not"):
+        EdgeFilter({}, KINDS["md5"], 1).may_contain(wrong)
+
+
+def test_a_head_that_was_kept_is_a_text(engine, tmp_path):
+    """And a log without a name is none."""
+    audit.open_log(tmp_path / "log", engine).close()
+    with pytest.raises(OutputError, match="as text, and not int"):
+        audit.verify(tmp_path / "log", head=5)
+    with pytest.raises(OutputError, match="cannot read"):
+        audit.verify("")

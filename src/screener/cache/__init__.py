@@ -28,6 +28,7 @@ from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, HashKind
 from screener.media import pixels
 from screener.media.source import Name
+from screener.whole import real
 
 MOST_DAYS = 36_525
 _DAY_S = 86_400
@@ -78,13 +79,12 @@ class HashCache:
         OutputError where the file is no cache, or of another version: it is left as it is.
         PolicyError where `keep` is no such number.
         """
-        if keep is not None:
-            check_keep(keep)
+        days = None if keep is None else checked_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
-            if keep is not None:
+            if days is not None:
                 with cache._file.writing() as connection:
-                    connection.execute("UPDATE settings SET keep = ?", (keep,))
+                    connection.execute("UPDATE settings SET keep = ?", (days,))
             cache.forget()
         except BaseException:
             cache._file.close()
@@ -151,10 +151,9 @@ class HashCache:
         """After how many days an input is forgotten."""
         kept = self._one("SELECT keep FROM settings")
         try:
-            check_keep(kept)
+            return checked_keep(kept)
         except PolicyError as error:
             raise self._file.damaged(error) from None
-        return float(kept)
 
     def forget(self) -> int:
         """Remove what is older than `keep` for good; how many inputs."""
@@ -264,11 +263,12 @@ class HashCache:
             self._file.close()
 
 
-def check_keep(days: float) -> None:
-    """PolicyError where that is no number of days that a cache can keep something for."""
-    number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not number or not 0 <= days <= MOST_DAYS:  # which NaN is not, either
+def checked_keep(days: float) -> float:
+    """A number of days that a cache can keep something for; PolicyError where that is none."""
+    found = real(days)
+    if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
+    return found
 
 
 def made_by(hasher: Hasher) -> str:
