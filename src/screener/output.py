@@ -8,7 +8,7 @@ import sys
 from io import BufferedWriter
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
@@ -93,7 +93,7 @@ class JsonLines:
         """Say of what the system refuses where it was to go."""
         error.filename = error.filename or self._name
 
-    def __enter__(self) -> JsonLines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, Protocol
 
 from screener import _core
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
+
+
+class Readable(Protocol):
+    """A binary file object, of a library's own kind too: a member of an archive, say."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """So many bytes, fewer if it pleases, none at its end."""
+
+
+Source = bytes | bytearray | memoryview | Readable
 
 CHUNK = 1 << 20
 """Bytes that are read, and passed to all digests, at a time."""
@@ -19,7 +29,7 @@ _LEAST_TOGETHER = 2  # files: of one alone, hashlib's MD5 is as fast
 _ALL = (MD5, KINDS["sha1"], KINDS["sha256"])
 
 
-def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
+def compute(source: Source) -> tuple[Hash, Hash, Hash]:
     """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
 
     The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
@@ -30,16 +40,12 @@ def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
     return md5, sha1, sha256
 
 
-def compute_kinds(
-    source: bytes | memoryview | BinaryIO, kinds: Iterable[HashKind]
-) -> tuple[Hash, ...]:
+def compute_kinds(source: Source, kinds: Iterable[HashKind]) -> tuple[Hash, ...]:
     """As `compute`, of the kinds of digests given, in their order."""
     return _compute(source, _checked(kinds))
 
 
-def _compute(
-    source: bytes | memoryview | BinaryIO, kinds: tuple[HashKind, ...]
-) -> tuple[Hash, ...]:
+def _compute(source: Source, kinds: tuple[HashKind, ...]) -> tuple[Hash, ...]:
     """Those digests of one file."""
     if not (isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read")):
         raise HashError(f"digests are of bytes or a binary file, not of {type(source).__name__}")
@@ -60,14 +66,15 @@ def _compute(
     return tuple(Hash(kind, one.digest()) for kind, one in zip(kinds, digests, strict=True))
 
 
-def _chunk(source: BinaryIO) -> bytes:
+def _chunk(source: Readable) -> bytes:
     """The next bytes of a file, none at its end alone."""
     chunk: Any = source.read(CHUNK)
     if chunk is None:  # which is no end
         raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
     if isinstance(chunk, str):
         raise HashError("digests are of a binary file, not of one opened as text")
-    return cast("bytes", chunk)
+    found: bytes = chunk
+    return found
 
 
 def compute_batch(
