@@ -1,6 +1,7 @@
 """A call with something else than it takes is refused by a sentence, before anything is done."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from screener import (
     EdgeFilter,
     HashCache,
     HashList,
+    Policy,
     Screener,
     Terms,
     audit,
@@ -245,3 +247,25 @@ def test_a_head_that_was_kept_is_a_text(engine, tmp_path):
         audit.verify(tmp_path / "log", head=5)
     with pytest.raises(OutputError, match="cannot read"):
         audit.verify("")
+
+
+def test_a_cache_that_is_closed_says_so(engine, tmp_path):
+    """Whatever is asked of it; to close it once more is nothing, as of a log and of results."""
+    with HashCache.open(tmp_path / "cache") as cache, cache:
+        pass
+    for asked in (
+        lambda: len(cache),
+        lambda: cache.keep,
+        lambda: cache.add([], engine.hasher),
+        lambda: list(rescan(engine, cache)),
+        lambda: list(scan(engine, tmp_path, jobs=1, cache=cache)),
+    ):
+        with pytest.raises(OutputError, match="is closed: open it anew"):
+            asked()
+
+
+def test_another_radius_leaves_that_of_known_files():
+    """`dataclasses.replace` is given the settings as they are: see `Policy`."""
+    wide, narrow = Policy(), Policy(radius={"pdq": 10})
+    assert narrow.known_good_radius["pdq"] == 10
+    assert replace(wide, radius=narrow.radius).known_good_radius["pdq"] == 31

@@ -49,7 +49,8 @@ class Policy:
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
-    Kinds that a mapping leaves out keep their defaults. Raises PolicyError.
+    Kinds that a mapping leaves out keep their defaults; where `dataclasses.replace` gives another
+    `radius`, `known_good_radius` stays as it was. Raises PolicyError.
     """
 
     radius: Mapping[str, int] = field(default_factory=dict)

@@ -58,8 +58,8 @@ class HashCache:
     `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
     `keep` days, also when it is closed. Threads may share it, and several programs may use one file
     at the same time: nothing is held between two calls. All raise OutputError where the file is
-    damaged, another program has been writing to it for half a minute, or this process was forked
-    since it was opened.
+    damaged, another program has been writing to it for half a minute, this process was forked
+    since it was opened, or it is closed.
     """
 
     def __init__(self, file: CacheFile) -> None:
@@ -254,6 +254,8 @@ class HashCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file.closed:
+            return
         try:
             self.forget()
         except OutputError:
