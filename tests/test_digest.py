@@ -133,6 +133,8 @@ def test_what_has_no_bytes_in_a_row_is_refused() -> None:
     """A file that was opened as text, and a view with steps."""
     with pytest.raises(HashError, match="opened as text"):
         digest.compute(io.StringIO("abc"))  # type: ignore[arg-type]
+    with pytest.raises(HashError, match="opened as text"):
+        digest.compute(io.TextIOWrapper(io.BytesIO(b"\xff\xd8"), "utf-8"))  # type: ignore[arg-type]
     with pytest.raises(HashError, match="one behind the other"):
         digest.compute(memoryview(b"abcdef")[::2])
 

@@ -68,7 +68,10 @@ def _compute(source: Source, kinds: tuple[HashKind, ...]) -> tuple[Hash, ...]:
 
 def _chunk(source: Readable) -> bytes:
     """The next bytes of a file, none at its end alone."""
-    chunk: Any = source.read(CHUNK)
+    try:
+        chunk: Any = source.read(CHUNK)
+    except UnicodeDecodeError:
+        chunk = ""
     if chunk is None:  # which is no end
         raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
     if isinstance(chunk, str):
