@@ -210,8 +210,10 @@ def as_rows(rows: Sequence[int] | Rows) -> Rows:
         found = np.asarray(rows)
     except ValueError:
         raise HashError("rows are one after another, not several to each") from None
-    if given.is_masked(rows) or (found.size and found.dtype.kind not in "iu"):
-        raise HashError(f"rows are whole numbers, not {given.named(rows)}")
+    if given.is_masked(rows):
+        raise HashError("rows are all that an array has, not a masked array")
+    if found.size and found.dtype.kind not in "iu":
+        raise HashError(f"rows are whole numbers, not {found.dtype}")
     if found.ndim > 1:
         raise HashError(f"rows are one after another, not in the shape {found.shape}")
     return found.astype(np.int64)
