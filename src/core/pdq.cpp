@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "pdq_bits.h"
@@ -221,24 +220,6 @@ PdqResult upright(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds)
 }
 
 }  // namespace
-
-const PdqKernel& pdq_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kPdqScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kPdqAvx2;
-    case Isa::avx512:
-      return kPdqAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kPdqNeon;
-#endif
-    default:
-      throw std::logic_error("no PDQ kernel for this instruction set");
-  }
-}
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};

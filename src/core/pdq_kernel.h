@@ -6,8 +6,6 @@
 #pragma once
 #include <cstdint>
 
-#include "kernel.h"
-
 namespace screener {
 
 constexpr int kTile = 16;  // lines side by side, and steps at a time
@@ -204,7 +202,5 @@ extern const PdqKernel kPdqAvx512;
 #elif defined(__aarch64__)
 extern const PdqKernel kPdqNeon;
 #endif
-
-const PdqKernel& pdq_kernel(Isa isa);
 
 }  // namespace screener

@@ -1,7 +1,5 @@
 #include "ring.h"
 
-#include <stdexcept>
-
 namespace screener {
 
 bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
@@ -23,24 +21,6 @@ bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::
     at = own[kBuckets];
   }
   return at == ring.slots && link_slots * ring.link_bytes == link_bytes && row_slots == rows;
-}
-
-const RingKernel& ring_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kRingScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kRingAvx2;
-    case Isa::avx512:
-      return kRingAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kRingNeon;
-#endif
-    default:
-      throw std::logic_error("this build has no index search for that instruction set");
-  }
 }
 
 }  // namespace screener

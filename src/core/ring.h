@@ -23,7 +23,6 @@
 #include <vector>
 
 #include "chunks.h"
-#include "kernel.h"
 
 namespace screener {
 
@@ -147,8 +146,5 @@ extern const RingKernel kRingAvx512;
 #elif defined(__aarch64__)
 extern const RingKernel kRingNeon;
 #endif
-
-// The kernel of an instruction set; std::logic_error where this build has none for it.
-const RingKernel& ring_kernel(Isa isa);
 
 }  // namespace screener

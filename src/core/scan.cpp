@@ -164,24 +164,6 @@ class Scan {
 
 }  // namespace
 
-const ScanKernel& scan_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kScanScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kScanAvx2;
-    case Isa::avx512:
-      return kScanAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kScanNeon;
-#endif
-    default:
-      throw std::logic_error("this build has no scan for that instruction set");
-  }
-}
-
 ScanResult scan(const ScanKernel& kernel, const std::uint8_t* codes, std::size_t count,
                 const std::uint8_t* queries, std::size_t query_count, std::size_t bytes,
                 std::uint32_t radius) {

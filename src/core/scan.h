@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernel.h"
-
 namespace screener {
 
 constexpr std::size_t kTileRows = 1024;
@@ -61,9 +59,6 @@ extern const ScanKernel kScanAvx512;
 #elif defined(__aarch64__)
 extern const ScanKernel kScanNeon;
 #endif
-
-// The kernel of an instruction set; std::logic_error where this build has none for it.
-const ScanKernel& scan_kernel(Isa isa);
 
 // Hits of query i are at offsets[i] to offsets[i + 1], rows ascending.
 struct ScanResult {

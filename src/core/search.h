@@ -1,14 +1,9 @@
 // Exact search with an index, by whichever way is cheapest.
 #pragma once
 #include "index.h"
-#include "scan.h"
+#include "kernels.h"
 
 namespace screener {
-
-struct Kernels {
-  const ScanKernel& scan;
-  const RingKernel& ring;
-};
 
 // All codes within the radius of each of `query_count` queries, rows ascending; the same result
 // for any number of threads and each way. The cheapest way unless one is given. Throws

@@ -6,23 +6,16 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "kernel.h"
+#include "kernels.h"
 #include "pages.h"
-#include "ring.h"
-#include "scan.h"
 
 namespace screener {
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
-// The kernels of the instruction set that was chosen when the module was loaded.
-struct ActiveKernels {
-  Isa isa;
-  const ScanKernel* scan;
-  const RingKernel* ring;
-};
-extern ActiveKernels active;
+// The kernels that were chosen when the module was loaded.
+const Kernels& active();
 
 void bind_scan(nb::module_& m);
 void bind_index(nb::module_& m);

@@ -97,8 +97,8 @@ class SearchableCodes {
     ScanResult result;
     {
       nb::gil_scoped_release release;
-      result = screener::search(index_, radius, way_named(way), {*active.scan, *active.ring},
-                                queries.data(), last == 0 ? 1 : queries.shape(0), threads);
+      result = screener::search(index_, radius, way_named(way), active(), queries.data(),
+                                last == 0 ? 1 : queries.shape(0), threads);
     }
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();
@@ -123,7 +123,7 @@ class SearchableCodes {
     const RadiusPlan& plan = part.planner.at(radius);
     if (!plan.usable) return to_array(std::vector<std::uint32_t>());
     Lookup lookup;
-    lookup.begin(part.ring, *active.ring, plan);
+    lookup.begin(part.ring, active().ring, plan);
     return to_array(lookup.lines(query.data()));
   }
 

@@ -15,7 +15,7 @@ void bind_md5(nb::module_& m) {
         std::vector<Md5Digest> digests;
         {
           nb::gil_scoped_release release;
-          digests = md5_batch(all, active.isa);
+          digests = md5_batch(all, active().md5);
         }
         std::vector<nb::bytes> told;
         for (const Md5Digest& one : digests) told.emplace_back(one.data(), one.size());

@@ -40,25 +40,23 @@ Array<T> values_of(const std::array<T, count>& values) {
 
 // Runs a PDQ function with the GIL released.
 template <class Result>
-Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
-              Isa isa) {
+Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array) {
   const Pixels pixels = pixels_of(array);
   nb::gil_scoped_release release;
-  return function(pixels, pdq_kernel(isa));
+  return function(pixels, active().pdq);
 }
 
 }  // namespace
 
 void bind_pdq(nb::module_& m) {
   m.def(
-      "pdq",
-      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels, active.isa)); },
+      "pdq", [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels)); },
       "pixels"_a.noconvert(),
       "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [](const PixelArray& pixels) {
-        return hashes_and_qualities(hashed(pdq_orientations, pixels, active.isa));
+        return hashes_and_qualities(hashed(pdq_orientations, pixels));
       },
       "pixels"_a.noconvert(),
       "The PDQ hash and the quality of the pixels in each of eight orientations.");
@@ -69,7 +67,7 @@ void bind_pdq(nb::module_& m) {
         PdqSketches sketches;
         {
           nb::gil_scoped_release release;
-          sketches = pdq_sketches(pixels, pdq_kernel(active.isa), most);
+          sketches = pdq_sketches(pixels, active().pdq, most);
         }
         nb::list all;
         for (const PdqSketch& one : sketches)
@@ -88,7 +86,7 @@ void bind_pdq(nb::module_& m) {
         std::vector<PdqResult> results;
         {
           nb::gil_scoped_release release;
-          results = pdq_batch(all, pdq_kernel(active.isa), threads);
+          results = pdq_batch(all, active().pdq, threads);
         }
         return hashes_and_qualities(results);
       },
@@ -96,9 +94,7 @@ void bind_pdq(nb::module_& m) {
       "The PDQ hash and the quality of each of many pictures, hashed by so many threads.");
   m.def(
       "pdq_exact",
-      [](const PixelArray& pixels) {
-        return hash_and_quality(hashed(pdq_exact, pixels, active.isa));
-      },
+      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq_exact, pixels)); },
       "pixels"_a.noconvert(), "The same as pdq, always in the reference's order of sums.");
   m.def(
       "pdq_doubt",
@@ -110,7 +106,7 @@ void bind_pdq(nb::module_& m) {
         PdqDoubt doubt;
         {
           nb::gil_scoped_release release;
-          doubt = pdq_doubt(seen, pdq_kernel(active.isa), rows);
+          doubt = pdq_doubt(seen, active().pdq, rows);
         }
         return Doubt(
             nb::make_tuple(values_of(doubt.coefficients), values_of(doubt.bounds), doubt.certain));

@@ -14,7 +14,7 @@ nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16
   ScanResult result;
   {
     nb::gil_scoped_release release;
-    result = scan(*active.scan, codes.data(), codes.shape(0), queries.data(), queries.shape(0),
+    result = scan(active().scan, codes.data(), codes.shape(0), queries.data(), queries.shape(0),
                   codes.shape(1), radius);
   }
   return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
