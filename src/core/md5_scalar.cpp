@@ -2,12 +2,11 @@
 // vectors of four words of.
 #include <cstdint>
 
+#include "inline.h"
 #include "md5_kernel.h"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int kLanes = 4;
 

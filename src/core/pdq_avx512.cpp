@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 template <bool bounded>
 INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],

@@ -8,13 +8,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 // In each quarter of the registers alone, turns 4×4 floats.
 INLINE void turn_quarters(__m512 v[4]) {

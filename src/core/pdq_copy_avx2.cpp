@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 // The twelve bytes of four pixels, a pixel in each quarter.
 INLINE __m128i load_four(const uint8_t* pixels, __m128i order) {

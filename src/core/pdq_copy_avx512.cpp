@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int64_t kPixel = 3;
 constexpr __mmask16 kTwelve = 0x0fff;  // 48 bytes, in fours: sixteen pixels

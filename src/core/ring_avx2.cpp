@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "inline.h"
 #include "region_avx2.inc"
 
 namespace screener {
@@ -12,13 +13,13 @@ namespace {
 // Words left with a bit set after their lowest set bit has been cleared `kTimes` times have
 // more than that many; up to three, this is faster than counting.
 template <std::uint32_t kTimes>
-inline __attribute__((always_inline)) __m256i few_bits(__m256i x) {
+INLINE __m256i few_bits(__m256i x) {
   for (std::uint32_t i = 0; i < kTimes; ++i)
     x = _mm256_and_si256(x, _mm256_add_epi16(x, _mm256_set1_epi16(-1)));
   return _mm256_cmpeq_epi16(x, _mm256_setzero_si256());
 }
 
-inline __attribute__((always_inline)) __m256i counted(__m256i x, __m256i limit) {
+INLINE __m256i counted(__m256i x, __m256i limit) {
   const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                          0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
   const __m256i low = _mm256_set1_epi8(0x0f);
@@ -30,13 +31,12 @@ inline __attribute__((always_inline)) __m256i counted(__m256i x, __m256i limit) 
 }
 
 // One bit for each of the 32 words, which are all zeros or all ones.
-inline __attribute__((always_inline)) std::uint32_t mask_of(__m256i a, __m256i b) {
+INLINE std::uint32_t mask_of(__m256i a, __m256i b) {
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xd8);
   return static_cast<std::uint32_t>(_mm256_movemask_epi8(packed));
 }
 
-inline __attribute__((always_inline)) std::uint32_t test_line(const std::uint16_t* line,
-                                                              std::uint32_t test) {
+INLINE std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
   const __m256i sketch = _mm256_set1_epi16(static_cast<short>(test));
   const __m256i a =
       _mm256_xor_si256(_mm256_load_si256(reinterpret_cast<const __m256i*>(line)), sketch);
@@ -65,9 +65,8 @@ struct Line {
 };
 
 template <std::uint32_t kLimit>
-inline __attribute__((always_inline)) void test_level(const Line* lines, std::size_t count,
-                                                      const QueryEntry* entries,
-                                                      std::size_t queries, std::uint32_t* masks) {
+INLINE void test_level(const Line* lines, std::size_t count, const QueryEntry* entries,
+                       std::size_t queries, std::uint32_t* masks) {
   for (std::size_t k = 0; k < queries; ++k) {
     const __m256i sketch = _mm256_set1_epi16(static_cast<short>(entries[k].chunks));
     for (std::size_t l = 0; l < count; ++l) {
@@ -92,10 +91,8 @@ void test_counted(const Line* lines, std::size_t count, const QueryEntry* entrie
 }
 
 template <std::size_t kLines>
-inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucket,
-                                                        const QueryRun& run, std::uint32_t* masks,
-                                                        std::uint32_t* passed,
-                                                        std::uint32_t* hits) {
+INLINE std::size_t sieve(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
+                         std::uint32_t* passed, std::uint32_t* hits) {
   Line lines[kLines];
   for (std::size_t l = 0; l < kLines; ++l) {
     const auto* line = reinterpret_cast<const __m256i*>(bucket.sketches + l * kLine);
@@ -147,10 +144,7 @@ inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucke
   return listed;
 }
 
-inline __attribute__((always_inline)) std::uint32_t bits_of(unsigned long long x) {
-  return static_cast<std::uint32_t>(_mm_popcnt_u64(x));
-}
-
+#include "popcount.inc"
 #include "ring_held_buckets.inc"
 #include "ring_lines.inc"
 #include "ring_loops.inc"

@@ -4,6 +4,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "bits.h"
 #include "join.h"
 #include "lookup.h"
 #include "threads.h"
