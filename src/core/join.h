@@ -13,9 +13,6 @@ void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, s
           const std::vector<std::uint32_t>& numbers, const RadiusPlan& plan, std::size_t threads,
           std::vector<Found>& found, std::vector<std::uint32_t>& left);
 
-// In order, each once.
-void sort_once(std::vector<Found>& found);
-
 // For each query whether its buckets are so long that it is better searched on its own.
 std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std::size_t queries,
                              const RadiusPlan& plan, std::size_t threads);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "join.h"
-
 namespace screener {
 namespace {
 
@@ -180,7 +178,7 @@ void TableJoin::follow_links(std::size_t line, const std::uint32_t* hits, std::s
       }
       const std::uint64_t next = std::uint64_t{starts[sketch]} + links[(slot - base) * step];
       astray |= next >= starts[sketch + 1];
-      __builtin_prefetch(ring_.sketches + next, 0, 2);
+      prefetch_line(ring_.sketches + next);
       waiting[kept++] = {static_cast<std::uint32_t>(next), rest, entry.number | flips << kFlipsAt};
     }
   };

@@ -39,8 +39,7 @@ std::size_t sieve_lines(const std::uint16_t* sketches, const std::uint32_t* line
                         const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
                         std::uint32_t* passed) {
   for (std::size_t k = 0; k < count; ++k) {
-    // Into the second cache, not the first, which has few places for lines on their way.
-    _mm_prefetch(reinterpret_cast<const char*>(sketches + lines[k + kAhead] * kLine), _MM_HINT_T1);
+    prefetch_line(sketches + lines[k + kAhead] * kLine);
     const __m512i line = _mm512_load_si512(sketches + lines[k] * kLine);
     masks[k] = within(line, sketch_of(tests[k]), limit_of(tests[k]));
   }

@@ -41,11 +41,4 @@ std::span<const std::uint16_t> masks_of(int flips);
 // The thresholds that are cheapest for one query, by the buckets that it would really visit.
 Thresholds fit_thresholds(const Ring& ring, const std::uint16_t* chunks, std::uint32_t radius);
 
-// The number of lines that a bucket lies in.
-inline std::uint32_t lines_between(std::uint32_t start, std::uint32_t end) {
-  const auto lines = static_cast<std::uint32_t>((std::uint64_t{end} + kLine - 1) / kLine) -
-                     static_cast<std::uint32_t>(start / kLine);
-  return start == end ? 0 : lines;
-}
-
 }  // namespace screener
