@@ -3,8 +3,7 @@
 // Only the 64×64 samples are made, in another order than the reference's (pdq_sample.h). Where
 // rounding could have turned a bit or the quality (pdq_certificate.h), the picture is filtered
 // again in the reference's order (pdq_filter.h), sixteen rows at a time, until no doubt is left.
-// Beside the pixels that
-// needs, in bytes, about
+// The loops are those of a PdqKernel (pdq_kernel.h). Beside the pixels this needs, in bytes, about
 //     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
 // which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
 // five very long rows.
@@ -15,19 +14,9 @@
 #include <vector>
 
 #include "pdq_kernel.h"
+#include "pixels.h"
 
 namespace screener {
-
-// 8-bit pixels anywhere in memory: strides in bytes, of any size and sign.
-struct Pixels {
-  const uint8_t* data;
-  int64_t height;
-  int64_t width;
-  int channels;  // 1: grey; 3: red, green, blue
-  int64_t row_stride;
-  int64_t column_stride;
-  int64_t channel_stride;
-};
 
 constexpr size_t kPdqBytes = 32;
 constexpr size_t kOrientations = 8;

@@ -2,7 +2,7 @@
 //
 // All kernels do the same float32 additions, subtractions, multiplications and divisions in the
 // same order, so that their results are equal to the last bit. They work on whole tiles of 16×16;
-// pdq.cpp pads what is smaller.
+// pdq_rows.h pads what is smaller.
 #pragma once
 #include <cstdint>
 

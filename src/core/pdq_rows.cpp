@@ -12,10 +12,7 @@ constexpr int kLast = kTile - 1;  // the last row, which is that of lane 0
 }  // namespace
 
 PdqRows::PdqRows(const Pixels& pixels, const PdqKernel& kernel)
-    : kernel_(kernel),
-      pixels_(pixels),
-      dense_(pixels.column_stride == pixels.channels &&
-             (pixels.channels == 1 || pixels.channel_stride == 1)) {}
+    : kernel_(kernel), pixels_(pixels), dense_(pixels.dense()) {}
 
 void PdqRows::start(int64_t first) {
   count_ = static_cast<int>(std::clamp<int64_t>(pixels_.height - first, 0, kTile));

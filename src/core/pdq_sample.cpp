@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "pdq_line.h"
+
 namespace screener {
 namespace {
 
@@ -119,8 +121,7 @@ class DenseRows {
  public:
   DenseRows(const Pixels& pixels, int64_t most)
       : pixels_(pixels),
-        dense_(pixels.column_stride == pixels.channels &&
-               (pixels.channels == 1 || pixels.channel_stride == 1)),
+        dense_(pixels.dense()),
         copies_(dense_ ? 0 : static_cast<size_t>(most * pixels.width * pixels.channels)) {}
 
   // Points at so many rows from number `first` on, `step` (1 or -1) from one to the next.

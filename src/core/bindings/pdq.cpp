@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "pdq_bound.h"
-#include "pixels.h"
+#include "pdq_sample.h"
+#include "pixel_array.h"
 #include "threads.h"
 
 namespace screener {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "pixels.h"
+#include "pixel_array.h"
 
 namespace screener {
 namespace {
