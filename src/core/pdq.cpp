@@ -84,9 +84,8 @@ int quality(const PdqGrid& grid) {
 }
 
 PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
-  const PdqCosines& cosines = pdq_cosines();
   float coefficients[kBand][kBand];
-  kernel.dct(cosines.matrix, cosines.turned, grid.values, coefficients);
+  kernel.dct(pdq_cosines(), grid.values, coefficients);
   return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 

@@ -64,6 +64,6 @@ struct PdqDoubt {
   std::array<double, 256> bounds;
   bool certain;  // whether no doubt is left of the hash and the quality
 };
-PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows = 0);
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows);
 
 }  // namespace screener

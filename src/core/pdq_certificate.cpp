@@ -157,9 +157,8 @@ int certain_quality(const PdqGrid& grid, const PdqBound& bound, const PdqKernel&
 PdqCertificate pdq_certify(const PdqGrid& grid, const PdqBound& bound, const PdqKernel& kernel,
                            int known) {
   PdqCertificate found;
-  const PdqCosines& cosines = pdq_cosines();
   PdqRounding rounding;
-  kernel.dct_bounded(cosines.matrix, cosines.turned, grid.values, found.coefficients, rounding);
+  kernel.dct_bounded(pdq_cosines(), grid.values, found.coefficients, rounding);
   bound.coefficients(known, found.bounds);
   add_dct(rounding, bound, known, found);
   found.median = pdq_median(found.coefficients[0]);

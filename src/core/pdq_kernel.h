@@ -154,7 +154,17 @@ struct PdqCopy {
   int64_t count;  // pixels of a row
   int channels;
   int64_t channel_stride;
+
+  // What is left when so many pixels of each row are copied.
+  PdqCopy after(int64_t done) const {
+    PdqCopy rest = *this;
+    rest.count -= done;
+    for (int i = 0; i < rows; ++i) rest.from[i] += done * apart;
+    return rest;
+  }
 };
+
+struct PdqCosines;  // pdq_cosines.h
 
 struct PdqKernel {
   void (*grey)(const PdqStrip& strip);
@@ -163,16 +173,14 @@ struct PdqKernel {
   // The samples of sixteen lanes, from one lane a column to one lane a row.
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 
-  // coefficients = matrix · grid · matrixᵀ, each sum in float32 from the first term to the last.
-  // `turned` is the transposed matrix. Grids and coefficients may lie at any address, here and
-  // below.
-  void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-              const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
+  // coefficients = matrix · grid · matrixᵀ of the cosines' matrix, each sum in float32 from the
+  // first term to the last. Grids and coefficients may lie at any address, here and below.
+  void (*dct)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+              float coefficients[kBand][kBand]);
 
   // The same, and what bounds the roundings. The sums of absolute values round as well.
-  void (*dct_bounded)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                      const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                      PdqRounding& rounding);
+  void (*dct_bounded)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+                      float coefficients[kBand][kBand], PdqRounding& rounding);
 
   PdqTerms (*terms)(const float grid[kGrid][kGrid], const PdqTermErrors& errors);
 

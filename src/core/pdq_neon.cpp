@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "pdq_cosines.h"
 #include "pdq_kernel.h"
 
 namespace screener {
