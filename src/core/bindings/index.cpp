@@ -78,8 +78,7 @@ class SearchableCodes {
                 heads.size(),
                 repeats.size(),
                 {few_codes.data(), few_rows.data(), few_rows.size()}}) {
-    if (codes.shape(1) != 8 && codes.shape(1) != 16 && codes.shape(1) != 32 && codes.shape(1) != 64)
-      throw nb::value_error("codes have 8, 16, 32 or 64 bytes");
+    check_width(codes.shape(1));
     if (few_codes.shape(0) != few_rows.size() || few_codes.shape(1) != codes.shape(1) ||
         repeat_starts.size() != heads.size() + !tables_.empty())
       throw nb::value_error("the tables do not fit together");
@@ -94,17 +93,14 @@ class SearchableCodes {
     if (last > 1 || queries.shape(last) != codes_.shape(1) || radius > 8 * codes_.shape(1) ||
         threads < 1 || threads > kMostThreads)
       throw nb::value_error("arguments that no search takes");
-    ScanResult result;
-    {
-      nb::gil_scoped_release release;
-      result = screener::search(index_, radius, way_named(way), active(), queries.data(),
-                                last == 0 ? 1 : queries.shape(0), threads);
-    }
+    ScanResult result = without_gil([&] {
+      return screener::search(index_, radius, way_named(way), active(), queries.data(),
+                              last == 0 ? 1 : queries.shape(0), threads);
+    });
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();
     if (last == 0 && result.rows.size() <= kFewHits) return packed(result);
-    return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
-                          to_array(std::move(result.distances)));
+    return to_arrays(std::move(result));
   }
 
   nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
@@ -160,11 +156,9 @@ std::optional<TableArrays> to_tuple(BuiltTables&& built) {
 }
 
 IndexArrays build_tables(Codes codes, std::uint64_t few, std::uint64_t large, std::size_t threads) {
-  BuiltIndex built;
-  {
-    nb::gil_scoped_release release;
-    built = build_index(codes.data(), codes.shape(0), codes.shape(1), {few, large}, threads);
-  }
+  BuiltIndex built = without_gil([&] {
+    return build_index(codes.data(), codes.shape(0), codes.shape(1), {few, large}, threads);
+  });
   return nb::make_tuple(to_tuple(std::move(built.tables)), built.balanced,
                         to_tuple(std::move(built.rest)), to_array(std::move(built.few_rows)),
                         to_array(std::move(built.few_codes)), to_array(std::move(built.heads)),

@@ -1,8 +1,11 @@
 // The module: the files beside this one are all that knows Python. Arrays in, arrays out, the GIL
 // released for the whole call.
-#include <cstdlib>
+#include "module.h"
 
-#include "arrays.h"
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
 
 namespace screener {
 

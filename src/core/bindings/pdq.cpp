@@ -31,6 +31,13 @@ HashesAndQualities hashes_and_qualities(const Results& results) {
   return HashesAndQualities(nb::tuple(all));
 }
 
+// Throws where nothing bounds what a picture of that size, of which so many rows are known, rounds.
+void check_bounded(int64_t height, int64_t width, int rows) {
+  if (std::min(height, width) < 5 || std::max(height, width) > kLargestSampled)
+    throw nb::value_error("sides must be 5 to 32768 pixels");
+  if (rows < 0 || rows >= kGrid) throw nb::value_error("rows must be 0 to 63");
+}
+
 using Bounds = nb::typed<nb::tuple, Array<double>, double, Array<double>, Array<double>>;
 using Doubt = nb::typed<nb::tuple, Array<float>, Array<double>, bool>;
 
@@ -43,8 +50,7 @@ Array<T> values_of(const std::array<T, count>& values) {
 template <class Result>
 Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array) {
   const Pixels pixels = pixels_of(array);
-  nb::gil_scoped_release release;
-  return function(pixels, active().pdq);
+  return without_gil([&] { return function(pixels, active().pdq); });
 }
 
 }  // namespace
@@ -65,13 +71,9 @@ void bind_pdq(nb::module_& m) {
       "pdq_sketches",
       [](const PixelArray& array, int most) {
         const Pixels pixels = pixels_of(array);
-        PdqSketches sketches;
-        {
-          nb::gil_scoped_release release;
-          sketches = pdq_sketches(pixels, active().pdq, most);
-        }
         nb::list all;
-        for (const PdqSketch& one : sketches)
+        for (const PdqSketch& one :
+             without_gil([&] { return pdq_sketches(pixels, active().pdq, most); }))
           all.append(nb::make_tuple(bytes_of(one.result), one.result.quality, one.doubt));
         return Sketches(nb::tuple(all));
       },
@@ -84,12 +86,8 @@ void bind_pdq(nb::module_& m) {
           throw nb::value_error("threads must be 1 to 1024");
         std::vector<Pixels> all;
         for (const PixelArray& one : pictures) all.push_back(pixels_of(one));
-        std::vector<PdqResult> results;
-        {
-          nb::gil_scoped_release release;
-          results = pdq_batch(all, active().pdq, threads);
-        }
-        return hashes_and_qualities(results);
+        return hashes_and_qualities(
+            without_gil([&] { return pdq_batch(all, active().pdq, threads); }));
       },
       "pictures"_a.noconvert(), "threads"_a,
       "The PDQ hash and the quality of each of many pictures, hashed by so many threads.");
@@ -101,14 +99,8 @@ void bind_pdq(nb::module_& m) {
       "pdq_doubt",
       [](const PixelArray& pixels, int rows) {
         const Pixels seen = pixels_of(pixels);
-        if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
-          throw nb::value_error("sides must be 5 to 32768 pixels");
-        if (rows < 0 || rows > 63) throw nb::value_error("rows must be 0 to 63");
-        PdqDoubt doubt;
-        {
-          nb::gil_scoped_release release;
-          doubt = pdq_doubt(seen, active().pdq, rows);
-        }
+        check_bounded(seen.height, seen.width, rows);
+        const PdqDoubt doubt = without_gil([&] { return pdq_doubt(seen, active().pdq, rows); });
         return Doubt(
             nb::make_tuple(values_of(doubt.coefficients), values_of(doubt.bounds), doubt.certain));
       },
@@ -118,10 +110,8 @@ void bind_pdq(nb::module_& m) {
   m.def(
       "pdq_bounds",
       [](int64_t height, int64_t width, int channels, int rows, int p, int q) {
-        if (std::min(height, width) < 5 || std::max(height, width) > 32768)
-          throw nb::value_error("sides must be 5 to 32768 pixels");
+        check_bounded(height, width, rows);
         if (channels != 1 && channels != 3) throw nb::value_error("channels must be 1 or 3");
-        if (rows < 0 || rows > 63) throw nb::value_error("rows must be 0 to 63");
         if (std::min(p, q) < 0 || std::max(p, q) >= kPdqBits)
           throw nb::value_error("coefficients are numbered 0 to 255");
         const PdqBound bound({height, width, channels, pdq_sample_roundings(width, channels)});

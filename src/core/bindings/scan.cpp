@@ -7,18 +7,13 @@
 namespace screener {
 namespace {
 
-nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16_t>> scan_arrays(
-    Codes codes, Codes queries, std::uint32_t radius) {
+HitArrays scan_arrays(Codes codes, Codes queries, std::uint32_t radius) {
   if (codes.shape(1) != queries.shape(1))
     throw nb::value_error("codes and queries differ in width");
-  ScanResult result;
-  {
-    nb::gil_scoped_release release;
-    result = scan(active().scan, codes.data(), codes.shape(0), queries.data(), queries.shape(0),
-                  codes.shape(1), radius);
-  }
-  return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
-                        to_array(std::move(result.distances)));
+  return to_arrays(without_gil([&] {
+    return scan(active().scan, codes.data(), codes.shape(0), queries.data(), queries.shape(0),
+                codes.shape(1), radius);
+  }));
 }
 
 // The sum of the given cache lines of memory, or of all of it; for benchmarks.
