@@ -1,6 +1,8 @@
 // Searches an index for many queries at once, bucket by bucket: every posting is read once for
 // all queries that need it.
 #pragma once
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 

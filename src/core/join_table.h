@@ -1,6 +1,9 @@
 // The join of one table with the queries of a block: bucket by bucket, each with all queries that
 // visit it.
 #pragma once
+#include <array>
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 

@@ -1,5 +1,9 @@
 // Searches tables for a few queries at a time: one list of cache lines, then one pass over it.
 #pragma once
+#include <array>
+#include <span>
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 

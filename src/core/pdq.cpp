@@ -1,7 +1,6 @@
 #include "pdq.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <utility>

@@ -1,6 +1,8 @@
 // How a radius is dealt to the tables of an index.
 #pragma once
+#include <array>
 #include <span>
+#include <vector>
 
 #include "ring.h"
 

@@ -1,6 +1,8 @@
 // Follows postings that passed the test of their sketch: along the links to the nearest table
 // that holds rows, with a stricter bound at every step, and then to the code itself.
 #pragma once
+#include <vector>
+
 #include "bits.h"
 #include "thresholds.h"
 
