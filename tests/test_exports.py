@@ -13,18 +13,11 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "standard_streams", "errors", "printable", "whole", "toml_file", "extras",
-    "signatures", "lock", "claim", "bounds", "edits", "charts", "html_page", "threads", "cores",
-    "hashing", "media",
-    "index", "lists", "policy", "provenance", "scenes", "alignment", "agreement", "result",
-    "plain", "located", "regions", "hashed", "ahead", "hasher", "found", "queries", "reach",
-    "video_search", "coverage", "lookup", "screen", "names", "guard", "confined",
-    "stopping", "starting", "orders", "visiting", "worker", "workers", "working", "newest",
-    "result_lines",
-    "finished", "folder", "pattern", "inputs", "cached", "cache_file", "cache", "backlog",
-    "scan", "rescan", "output", "ray", "vpdq", "summary", "report", "spreadsheet", "audit_line",
-    "audit_chain", "audit_file", "audit_verifying", "audit", "progress", "hash_lines", "measure",
-    "copies", "recall", "calibrate", "calibration_page", "console", "tally", "list_pages",
-    "hotline", "commands", "cli",
+    "signatures", "lock", "claim", "threads", "cores", "hashing", "media", "index", "lists",
+    "policy", "provenance", "videos", "result", "plain", "located", "regions", "hashed", "ahead",
+    "hasher", "matching", "screen", "stopping", "inputs", "workers", "newest", "result_lines",
+    "finished", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq", "report", "audit",
+    "calibrate", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import decoder, failure, heif
 from screener.media.image import open as open_picture
-from screener.summary import Summary
+from screener.report.summary import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,15 +17,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from screener.confined import confine
 from screener.errors import ShortOfMemory
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
-from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.policy import Policy
+from screener.workers.confined import confine
+from screener.workers.orders import Answer, Order, framed, take_whole, write_all
 
 _PIECE = 1 << 16
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
+from screener.inputs.names import Awaited
 from screener.media.archive import Budget
-from screener.names import Awaited
 
 
 class AnyDone(Protocol):

@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from screener.agreement import Agreement, Rule, compare
 from screener.hashed import Hashed
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
@@ -23,10 +22,11 @@ from screener.hashing.video import vpdq_frames
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.hashlist import HashList
 from screener.located import Located
+from screener.matching.reach import Reach
 from screener.policy import Policy
-from screener.reach import Reach
 from screener.result import Match
-from screener.scenes import SCENES
+from screener.videos.agreement import Agreement, Rule, compare
+from screener.videos.scenes import SCENES
 
 KIND: Final = "vpdq"
 _FIRST: Final = 32  # frames searched at once, until it is known how many hits they have

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.console import ALL, SOME
+from screener.commands.console import ALL, SOME
 from screener.lists import times
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from os import PathLike
 
-from screener.folder import FOLDER, LINK, Place, entry, inside, walk
+from screener.inputs.folder import FOLDER, LINK, Place, entry, inside, walk
 
 _MAGIC = frozenset("*?[")
 _ANY = "**"  # folders, none of them too

@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from screener.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
 from screener.hashing.frames import FLOOR, Frames
-from screener.scenes import scenes_of, seen_of
+from screener.videos.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
+from screener.videos.scenes import scenes_of, seen_of
 
 RADIUS: Final = 31
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.claim import Sort, private_text
-from screener.summary import Summary, archive_of, counting, moment
+from screener.report.summary import Summary, archive_of, counting, moment
 
 _RESULT = (
     "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",

@@ -16,15 +16,16 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
-from screener import guard, standard_streams, starting
+from screener import standard_streams
 from screener.errors import MediaError, WorkerError, cause
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of
-from screener.orders import Answer, Order, framed, take_whole, write_all
 from screener.result import Reason
-from screener.visiting import Job, Mark, serve
+from screener.workers import guard, starting
+from screener.workers.orders import Answer, Order, framed, take_whole, write_all
+from screener.workers.visiting import Job, Mark, serve
 
 _log = logging.getLogger(__name__)
 

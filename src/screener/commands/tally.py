@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.console import ALL, SOME
+from screener.commands.console import ALL, SOME
 from screener.extras import install
 from screener.finished import Finished
 from screener.printable import printable

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from PIL import Image
 
-from screener.edits import EDITS
+from screener.calibrate.edits import EDITS
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import Hashed, hash_item
 from screener.hasher import Target, Way

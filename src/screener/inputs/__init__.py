@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
 
-from screener import folder
-from screener.folder import Place
-from screener.names import A_WHILE_S, Awaited, Names
-from screener.pattern import Pattern
+from screener.inputs import folder
+from screener.inputs.folder import Place
+from screener.inputs.names import A_WHILE_S, Awaited, Names
+from screener.inputs.pattern import Pattern
 
 FilePath = str | PathLike[str]
 

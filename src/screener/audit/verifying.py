@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from screener.audit_chain import EVENTS, FIRST, Chain, Head, Step, head_path, read_head, walk
+from screener.audit.chain import EVENTS, FIRST, Chain, Head, Step, head_path, read_head, walk
 from screener.errors import OutputError
 from screener.signatures import public_key
 

@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from os import PathLike
 
-from screener.audit_file import AuditFile
-from screener.audit_verifying import Verification, verify
+from screener.audit.file import AuditFile
+from screener.audit.verifying import Verification, verify
 from screener.errors import OutputError
 from screener.result import Result
 from screener.screen import VERSIONS, Screener

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from screener.audit_line import LONGEST, VERSION
+from screener.audit.line import LONGEST, VERSION
 from screener.errors import OutputError
 from screener.signatures import is_signed
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from screener.bounds import share
-from screener.copies import Copies
-from screener.edits import EDITS
+from screener.calibrate.bounds import share
+from screener.calibrate.copies import Copies
+from screener.calibrate.edits import EDITS
+from screener.calibrate.recall import Again, Editing
 from screener.errors import ListError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.inputs import FilePath, find
@@ -24,11 +25,10 @@ from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.media.sniff import CONTAINERS
 from screener.policy import Policy
-from screener.recall import Again, Editing
 from screener.result import Reason, Result, Verdict
 from screener.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
-from screener.workers import each
+from screener.workers.workers import each
 
 MILLION = 1_000_000
 

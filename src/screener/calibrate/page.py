@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
-from screener.charts import Line, Scale, chart
 from screener.claim import Sort, claim, close, give_up, make_private
-from screener.html_page import head, opening, text
+from screener.report.charts import Line, Scale, chart
+from screener.report.html_page import head, opening, text
 
 _OPENING = opening("calibrate")
 _POWERS = Scale(

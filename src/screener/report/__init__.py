@@ -15,9 +15,9 @@ from pathlib import Path
 
 from screener.claim import Sort, private_text
 from screener.extras import install
-from screener.html_page import head, opening, text
+from screener.report.html_page import head, opening, text
+from screener.report.summary import Named, Summary
 from screener.result import Verdict
-from screener.summary import Named, Summary
 from screener.version import __version__
 
 _WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
@@ -39,7 +39,7 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
 
 def page_of(found: Summary, name: str) -> str:
     """The page: a string of HTML."""
-    style = files("screener").joinpath("report.css").read_text(encoding="utf-8")
+    style = files("screener.report").joinpath("report.css").read_text(encoding="utf-8")
     sections = [
         _numbers(found),
         _section("Why inputs were not screened", _reasons(found)),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from screener import video_search
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.records import why_not_searchable
 from screener.located import Located, Turned, groups_of
+from screener.matching import video_search
+from screener.matching.reach import Reach
 from screener.policy import Policy
-from screener.reach import Reach
 from screener.result import Match, Reason, Verdict
 
 _PERCEPTUAL = frozenset(kind.name for kind in KINDS.values() if kind.perceptual)

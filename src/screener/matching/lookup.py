@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.found import Found
 from screener.hashed import Hashed
 from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.records import Record
 from screener.located import Located, Turned, groups_of
+from screener.matching.found import Found
+from screener.matching.queries import Queries
+from screener.matching.reach import Reach
 from screener.policy import Policy
-from screener.queries import Queries
-from screener.reach import Reach
 from screener.result import Match
 
 

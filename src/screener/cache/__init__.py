@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import cached
-from screener.cache_file import CacheFile
+from screener.cache import cached
+from screener.cache.file import CacheFile
 from screener.errors import OutputError, PolicyError
 from screener.extras import is_here
 from screener.hashed import Hashed

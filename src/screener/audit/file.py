@@ -10,8 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from screener.audit_chain import Chain, head_of, head_path, read_head, walk
-from screener.audit_line import line_of
+from screener.audit.chain import Chain, head_of, head_path, read_head, walk
+from screener.audit.line import line_of
 from screener.claim import Claim, claim, close, give_up, make_private
 from screener.errors import OutputError
 from screener.index import disk
