@@ -12,15 +12,7 @@ namespace {
 
 constexpr std::uint32_t kRows = 8;
 
-// How many bits are set in each byte, in that byte.
-INLINE __m256i byte_counts(__m256i x) {
-  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
-                                         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-  const __m256i low = _mm256_set1_epi8(0x0f);
-  const __m256i high_half = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
-  return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                         _mm256_shuffle_epi8(table, high_half));
-}
+#include "byte_counts_avx2.inc"
 
 using Bits = __m256i;
 using Column = __m256i;
