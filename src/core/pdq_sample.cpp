@@ -193,6 +193,21 @@ bool weighed_backwards(const bool wanted[2], const PdqLine& line) {
   return wanted[1] && !(wanted[0] && line.symmetric());
 }
 
+// Fills the grids that are wanted and were not weighed: those of the lines as they stand, turned
+// round.
+void turn_round(const PdqWanted& wanted, const PdqWanted& weighed, PdqGrids& grids) {
+  if (wanted.columns[1] && !weighed.columns[1])
+    for (int v = 0; v < 2; ++v)
+      if (weighed.rows[v])
+        for (int i = 0; i < kGrid; ++i)
+          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
+  if (wanted.rows[1] && !weighed.rows[1])
+    for (int h = 0; h < 2; ++h)
+      if (wanted.columns[h])
+        for (int i = 0; i < kGrid; ++i)
+          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
+}
+
 }  // namespace
 
 void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted& wanted,
@@ -210,28 +225,19 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   const auto windows = static_cast<double>(down.window * across.window);
   const double scale = 1.0 / (windows * windows * (colour ? 1000.0 : 1.0));
   Sampler sampler(pixels, kernel);
-  const bool weighed_rows[2] = {wanted.rows[0], weighed_backwards(wanted.rows, down)};
-  const bool weighed_columns[2] = {wanted.columns[0], weighed_backwards(wanted.columns, across)};
+  const PdqWanted weighed{{wanted.rows[0], weighed_backwards(wanted.rows, down)},
+                          {wanted.columns[0], weighed_backwards(wanted.columns, across)}};
   std::optional<Across> columns[2];
   for (int h = 0; h < 2; ++h)
-    if (weighed_columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
+    if (weighed.columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
   for (int cell = 0; cell < kGrid; ++cell)
     for (int v = 0; v < 2; ++v) {
-      if (!weighed_rows[v]) continue;
+      if (!weighed.rows[v]) continue;
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
         if (columns[h]) columns[h]->sum(kernel, sums, grids[v][h][cell]);
     }
-  if (wanted.columns[1] && !weighed_columns[1])
-    for (int v = 0; v < 2; ++v)
-      if (weighed_rows[v])
-        for (int i = 0; i < kGrid; ++i)
-          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
-  if (wanted.rows[1] && !weighed_rows[1])
-    for (int h = 0; h < 2; ++h)
-      if (wanted.columns[h])
-        for (int i = 0; i < kGrid; ++i)
-          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
+  turn_round(wanted, weighed, grids);
 }
 
 int pdq_sample_roundings(int64_t width, int channels) {

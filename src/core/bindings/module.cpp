@@ -31,6 +31,7 @@ NB_MODULE(_core, m) {
   // Chosen once, here: an unknown SCREENER_KERNEL fails the import with the list of choices.
   m.attr("KERNEL") = active().name;
   bind_index(m);
+  bind_build(m);
   bind_scan(m);
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
