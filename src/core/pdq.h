@@ -18,7 +18,8 @@
 
 namespace screener {
 
-constexpr size_t kPdqBytes = 32;
+constexpr int kPdqBits = kBand * kBand;
+constexpr size_t kPdqBytes = kPdqBits / 8;
 constexpr size_t kOrientations = 8;
 
 // The 32 bytes of the hash, in the order of its text.
@@ -60,8 +61,8 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
 // What the quick way finds, and how far the reference may be from it, if the first `rows` rows of
 // the grid, or some more, are filtered in its order. Sides are 5 to 32,768.
 struct PdqDoubt {
-  std::array<float, 256> coefficients;
-  std::array<double, 256> bounds;
+  std::array<float, kPdqBits> coefficients;
+  std::array<double, kPdqBits> bounds;
   bool certain;  // whether no doubt is left of the hash and the quality
 };
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows);

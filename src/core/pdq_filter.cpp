@@ -15,8 +15,6 @@ namespace {
 constexpr int kLast = kTile - 1;  // the last lane, and the last row of a band: that of lane 0
 constexpr int64_t kNever = int64_t{1} << 62;
 
-int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile; }
-
 // An array of floats aligned to a cache line, not initialised.
 class Floats {
  public:

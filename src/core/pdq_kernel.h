@@ -12,6 +12,9 @@ constexpr int kTile = 16;  // lines side by side, and steps at a time
 constexpr int kGrid = 64;  // the filtered picture is 64×64
 constexpr int kBand = 16;  // the DCT keeps 16×16 frequencies
 
+// How many tiles so many lines or steps take.
+constexpr int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile; }
+
 // Far enough ahead for memory to keep up, in bytes along a row, and in rows of memory where these
 // are columns of the view, of which the processor foresees none.
 constexpr int64_t kPdqAhead = 512;

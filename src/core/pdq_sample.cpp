@@ -75,7 +75,7 @@ int64_t first_input(const PdqLine& line, int cell) {
 class Across {
  public:
   Across(const PdqLine& line, int channels, const int luma[3], double scale, bool backwards)
-      : vectors_((channels * (2 * line.window - 1) + kTile - 1) / kTile) {
+      : vectors_(tiles_for(channels * (2 * line.window - 1))) {
     const int64_t w = line.window, taps = 2 * w - 1;
     for (std::vector<float>& weights : weights_)
       weights.resize(static_cast<size_t>(vectors_ * kTile), 0.0f);
@@ -244,7 +244,7 @@ int pdq_sample_roundings(int64_t width, int channels) {
   const int64_t taps = channels * (2 * PdqLine(width).window - 1);
   // Of a row that a box less reaches: its weight, the product and the sum. Of a column: its
   // weight, the product, a sum for every tile of taps, and four to add up sixteen lanes.
-  return static_cast<int>(3 + 2 + (taps + kTile - 1) / kTile + 4);
+  return static_cast<int>(3 + 2 + tiles_for(taps) + 4);
 }
 
 }  // namespace screener
