@@ -142,8 +142,7 @@ bool Lookup::list_table(std::size_t table, std::size_t first, std::size_t end, s
       if (bucket_start > bucket_end) refuse_damaged();
       bucket = lines_near(bucket, weights + (keys[k] - table) * kWeights, test);
     }
-    // So it is, too, where a bucket ends before it starts.
-    if (bucket.count > most - listed) return false;
+    if (bucket.count > most - listed) return false;  // or the bucket ends before it starts
     last = std::max(last, bucket_end);
     for (std::uint32_t l = 0; l < kWritten; ++l) {
       lines[listed + l] = bucket.first + l;

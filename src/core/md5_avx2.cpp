@@ -84,7 +84,7 @@ void blocks(const uint8_t* const* from, const int64_t* strides, int64_t count, u
 
 }  // namespace
 
-extern const Md5Kernel kMd5Avx2 = {kLanes, blocks};
+const Md5Kernel kMd5Avx2 = {kLanes, blocks};
 
 }  // namespace screener
 

@@ -73,7 +73,7 @@ void blocks(const uint8_t* const* from, const int64_t* strides, int64_t count, u
 
 }  // namespace
 
-extern const Md5Kernel kMd5Avx512 = {kLanes, blocks};
+const Md5Kernel kMd5Avx512 = {kLanes, blocks};
 
 }  // namespace screener
 

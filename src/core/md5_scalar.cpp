@@ -65,6 +65,6 @@ void blocks(const uint8_t* const* from, const int64_t* strides, int64_t count, u
 
 }  // namespace
 
-extern const Md5Kernel kMd5Scalar = {kLanes, blocks};
+const Md5Kernel kMd5Scalar = {kLanes, blocks};
 
 }  // namespace screener

@@ -20,9 +20,10 @@ constexpr int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile;
 constexpr int64_t kPdqAhead = 512;
 constexpr int64_t kPdqRowsAhead = 32;
 
-// The published weights in thousandths: the sum is exact, so the division alone rounds.
+// The published weights, in thousandths: the sum is exact, so the division alone rounds.
+constexpr int kPdqRed = 299, kPdqGreen = 587, kPdqBlue = 114;
 inline float pdq_luma(int red, int green, int blue) {
-  return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
+  return static_cast<float>(kPdqRed * red + kPdqGreen * green + kPdqBlue * blue) / 1000.0f;
 }
 
 // Sixteen rows of the picture go through the first three boxes aslant, each a column behind the row

@@ -215,7 +215,7 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   Pixels pixels = picture;
   const PdqLine down(pixels.height), across(pixels.width);
   const bool colour = pixels.channels == 3;
-  int luma[3] = {colour ? 299 : 1, 587, 114};
+  int luma[3] = {colour ? kPdqRed : 1, kPdqGreen, kPdqBlue};
   if (colour && pixels.column_stride == 3 && pixels.channel_stride == -1) {
     // Blue, green, red in memory: as dense as the other way round.
     pixels.data -= 2;

@@ -145,7 +145,7 @@ INLINE std::size_t sieve(const BucketLines& bucket, const QueryRun& run, std::ui
 
 }  // namespace
 
-extern const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 

@@ -192,7 +192,7 @@ INLINE std::size_t sieve<1>(const BucketLines& bucket, const QueryRun& run,
 
 }  // namespace
 
-extern const RingKernel kRingAvx512 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingAvx512 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 

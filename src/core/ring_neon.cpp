@@ -38,7 +38,7 @@ INLINE std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
 
 }  // namespace
 
-extern const RingKernel kRingNeon = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingNeon = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 #endif

@@ -36,6 +36,6 @@ inline std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
 
 }  // namespace
 
-extern const RingKernel kRingScalar = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingScalar = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener

@@ -48,7 +48,7 @@ INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
 
 }  // namespace
 
-extern const ScanKernel kScanAvx2 = {sieve_eight, sieve_one, confirm};
+const ScanKernel kScanAvx2 = {sieve_eight, sieve_one, confirm};
 
 }  // namespace screener
 

@@ -40,7 +40,7 @@ INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
 
 }  // namespace
 
-extern const ScanKernel kScanNeon = {sieve_eight, sieve_one, confirm};
+const ScanKernel kScanNeon = {sieve_eight, sieve_one, confirm};
 
 }  // namespace screener
 #endif

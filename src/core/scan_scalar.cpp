@@ -50,6 +50,6 @@ INLINE std::size_t sieve(const Tile& tile, const Queries& queries, std::uint32_t
 
 }  // namespace
 
-extern const ScanKernel kScanScalar = {sieve_eight, sieve_one, confirm};
+const ScanKernel kScanScalar = {sieve_eight, sieve_one, confirm};
 
 }  // namespace screener

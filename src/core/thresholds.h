@@ -14,12 +14,12 @@ constexpr int kMostFlips = 4;  // the widest threshold that tables are searched 
 struct Thresholds {
   std::array<int, kMostChunks> of{};
   std::array<int, 2 * kMostChunks + 1> sums{};  // of `of` + 1, along the ring twice round
+  int widest = -1;
 
   // The bound on the distance of `length` chunks from `start`.
   int bound(std::size_t start, std::size_t length) const {
     return sums[start + length] - sums[start] - 1;
   }
-  int widest = -1;
 };
 
 // Thresholds from values whose sum, each with one added, is the radius and one.
