@@ -2,12 +2,13 @@
 
 namespace screener {
 
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
-               std::uint64_t weights) {
-  if (starts != ring.tables * kDirectory) return false;
+bool set_bases(Ring& ring, std::uint64_t directory_size, std::uint64_t links_bytes,
+               std::uint64_t rows_size, std::uint64_t weights_size) {
+  if (directory_size != ring.tables * kDirectory) return false;
   if (ring.slots != 0 && reinterpret_cast<std::uintptr_t>(ring.sketches) % 64 != 0) return false;
   if (ring.link_bytes != 1 && ring.link_bytes != 2 && ring.link_bytes != 4) return false;
-  if (weights != (ring.weights == nullptr ? 0 : ring.tables * kBuckets * kWeights)) return false;
+  if (weights_size != (ring.weights == nullptr ? 0 : ring.tables * kBuckets * kWeights))
+    return false;
   if (ring.weights != nullptr && ring.link_bytes != 4) return false;
   std::uint64_t at = 0;
   std::uint64_t link_slots = 0;
@@ -20,7 +21,7 @@ bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::
     others += own[kBuckets] - at;
     at = own[kBuckets];
   }
-  return at == ring.slots && link_slots * ring.link_bytes == link_bytes && row_slots == rows;
+  return at == ring.slots && link_slots * ring.link_bytes == links_bytes && row_slots == rows_size;
 }
 
 }  // namespace screener

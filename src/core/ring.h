@@ -71,10 +71,9 @@ struct Ring {
   std::size_t around(std::size_t table) const { return table & (tables - 1); }
 };
 
-// Sets the bases from the directory. False if arrays of so many elements, of links so many bytes,
-// do not fit together.
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
-               std::uint64_t weights);
+// Sets the bases from the directory. False if arrays of these sizes do not fit together.
+bool set_bases(Ring& ring, std::uint64_t directory_size, std::uint64_t links_bytes,
+               std::uint64_t rows_size, std::uint64_t weights_size);
 
 struct Pair {
   std::uint32_t row;
