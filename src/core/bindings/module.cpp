@@ -33,6 +33,7 @@ NB_MODULE(_core, m) {
   bind_index(m);
   bind_build(m);
   bind_scan(m);
+  bind_floor(m);
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
   bind_pdq_bound(m);

@@ -19,9 +19,10 @@ auto without_gil(Work work) {
   return work();
 }
 
-void bind_scan(nb::module_& m);
 void bind_index(nb::module_& m);
 void bind_build(nb::module_& m);
+void bind_scan(nb::module_& m);
+void bind_floor(nb::module_& m);
 void bind_pdq(nb::module_& m);
 void bind_pdq_bound(nb::module_& m);
 void bind_detail(nb::module_& m);
