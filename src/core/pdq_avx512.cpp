@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "inline.h"
-#include "pdq_cosines.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 

@@ -12,7 +12,6 @@
 namespace screener {
 namespace {
 
-constexpr int kLast = kTile - 1;  // the last lane, and the last row of a band: that of lane 0
 constexpr int64_t kNever = int64_t{1} << 62;
 
 // An array of floats aligned to a cache line, not initialised.
@@ -151,13 +150,13 @@ PdqFilter::State::State(const Pixels& pixels, const PdqKernel& kernel)
       down_(pixels.height),
       picture_(pixels, kernel),
       steps_(tiles_for(across_.sample(kGrid - 1) + 2 * across_.lag() + kTile + 1) * kTile),
-      whole_first_(tiles_for(across_.window - 1 + kLast) * kTile),
+      whole_first_(tiles_for(across_.window - 1 + kLastOfTile) * kTile),
       whole_end_(pixels.width / kTile * kTile),
       kept_bands_(down_.window / kTile + 1),
       kept_stride_((kTile + steps_ + kTile) * kTile),
       kept_(zeros(kept_bands_ * kept_stride_)),
       sums_(zeros(kTile + steps_)),
-      across_counts_(Counts::of_outputs(across_, -kLast, steps_ + kLast)),
+      across_counts_(Counts::of_outputs(across_, -kLastOfTile, steps_ + kLastOfTile)),
       down_counts_(Counts::backwards(down_, tiles_for(down_.inputs()) * kTile - 1,
                                      tiles_for(down_.inputs()) * kTile)),
       before_room_(across_.window),
@@ -236,7 +235,7 @@ void PdqFilter::State::take_rows(int64_t first) {
   // The outputs of the first box along the columns lag behind its inputs.
   for (int i = 0; i < kTile; ++i) {
     const int64_t output = first + i - down_.lag();
-    if (output >= 0 && output < down_.length) box_columns_again(lanes[kLast - i]);
+    if (output >= 0 && output < down_.length) box_columns_again(lanes[kLastOfTile - i]);
   }
 }
 
@@ -250,7 +249,7 @@ float* PdqFilter::State::kept(int64_t band) const {
 // The same of one row, whose columns are a tile's width apart.
 const float* PdqFilter::State::kept_row(int64_t row) const {
   const int64_t i = row % kTile;
-  return kept(row / kTile) + i * kTile + kLast - i;
+  return kept(row / kTile) + i * kTile + kLastOfTile - i;
 }
 
 void PdqFilter::State::box_columns_again(const float row[kGrid]) {

@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 
-#include "pdq_kernel.h"
+#include "pdq_sizes.h"
 
 namespace screener {
 

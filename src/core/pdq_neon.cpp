@@ -6,7 +6,6 @@
 
 #include <cstdint>
 
-#include "pdq_cosines.h"
 #include "pdq_kernel.h"
 
 namespace screener {

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "pdq_cosines.h"
 #include "pdq_kernel.h"
 
 namespace screener {
