@@ -177,6 +177,8 @@ def test_other_forms_are_read_back(one: Hash) -> None:
         ("md5", "ABEiM0RVZneImaq7zN3u/w=="),
         ("sha1", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIR1"),
         ("sha1", "é" * 32),
+        ("sha1", "ı" * 32),
+        ("sha1", "aaiſ" * 8),
         ("sha256", "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v88"),
         ("pdq", PDQ[:32]),
         ("pdq", "ASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4mrze*="),

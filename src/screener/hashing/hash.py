@@ -240,7 +240,7 @@ def _decode(kind: HashKind, text: str) -> bytes:
             return bytes(_decimal(number.strip()) for number in text.split(","))
         if len(text) == kind.size * 2:
             return bytes.fromhex(text)
-        if kind.name == "sha1" and len(text) == 32:
+        if kind.name == "sha1" and len(text) == 32 and text.isascii():  # `ı`, say, is no `i`
             return base64.b32decode(text.upper())
         if kind.name in ("pdq", "sha256", "photodna") and len(text) == (kind.size + 2) // 3 * 4:
             return base64.b64decode(text, validate=True)
