@@ -28,6 +28,7 @@ from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, HashKind
 from screener.media import pixels
 from screener.media.source import Name
+from screener.whole import real
 
 MOST_DAYS = 36_525
 _DAY_S = 86_400
@@ -45,9 +46,10 @@ _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * 
 
 
 def check_open(cache: object) -> None:
-    """TypeError for the path of a cache, which commands take, in place of a HashCache."""
-    if isinstance(cache, str | PathLike):
-        raise TypeError("a cache is a HashCache, HashCache.open(path) say, and not its path")
+    """TypeError for anything but a HashCache, such as its path, which commands take."""
+    if not isinstance(cache, HashCache):
+        found = "its path" if isinstance(cache, str | PathLike) else type(cache).__name__
+        raise TypeError(f"a cache is a HashCache, HashCache.open(path) say, and not {found}")
 
 
 class HashCache:
@@ -56,8 +58,8 @@ class HashCache:
     `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
     `keep` days, also when it is closed. Threads may share it, and several programs may use one file
     at the same time: nothing is held between two calls. All raise OutputError where the file is
-    damaged, another program has been writing to it for half a minute, or this process was forked
-    since it was opened.
+    damaged, another program has been writing to it for half a minute, this process was forked
+    since it was opened, or it is closed.
     """
 
     def __init__(self, file: CacheFile) -> None:
@@ -77,13 +79,12 @@ class HashCache:
         OutputError where the file is no cache, or of another version: it is left as it is.
         PolicyError where `keep` is no such number.
         """
-        if keep is not None:
-            check_keep(keep)
+        days = None if keep is None else checked_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
-            if keep is not None:
+            if days is not None:
                 with cache._file.writing() as connection:
-                    connection.execute("UPDATE settings SET keep = ?", (keep,))
+                    connection.execute("UPDATE settings SET keep = ?", (days,))
             cache.forget()
         except BaseException:
             cache._file.close()
@@ -150,10 +151,9 @@ class HashCache:
         """After how many days an input is forgotten."""
         kept = self._one("SELECT keep FROM settings")
         try:
-            check_keep(kept)
+            return checked_keep(kept)
         except PolicyError as error:
             raise self._file.damaged(error) from None
-        return float(kept)
 
     def forget(self) -> int:
         """Remove what is older than `keep` for good; how many inputs."""
@@ -254,6 +254,8 @@ class HashCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file.closed:
+            return
         try:
             self.forget()
         except OutputError:
@@ -263,11 +265,12 @@ class HashCache:
             self._file.close()
 
 
-def check_keep(days: float) -> None:
-    """PolicyError where that is no number of days that a cache can keep something for."""
-    number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not number or not 0 <= days <= MOST_DAYS:  # which NaN is not, either
+def checked_keep(days: float) -> float:
+    """A number of days that a cache can keep something for; PolicyError where that is none."""
+    found = real(days)
+    if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
+    return found
 
 
 def made_by(hasher: Hasher) -> str:

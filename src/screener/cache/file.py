@@ -49,7 +49,8 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 class CacheFile:
     """An open file; threads may share it, and take turns. Whatever SQLite raises here is an
-    OutputError that names the file and says what to do; so is a process that was forked since.
+    OutputError that names the file and says what to do; so is a process that was forked since, and
+    whatever is asked of it once it is closed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -57,6 +58,8 @@ class CacheFile:
         self.path = path
         self._connection = connection
         self._process = os.getpid()
+        self.closed = False
+        """Whether it was closed by this process: then nothing can be asked of it any more."""
         self._turn = threading.RLock()
 
     @classmethod
@@ -118,6 +121,7 @@ class CacheFile:
         """
         if self._is_own:
             with self._turn:
+                self.closed = True
                 self._connection.close()
 
     @property
@@ -142,6 +146,8 @@ class CacheFile:
             )
         try:
             with self._turn:
+                if self.closed:
+                    raise OutputError(f"the cache {self.path} is closed: open it anew")
                 yield
         except sqlite3.ProgrammingError:
             raise  # a mistake of the caller's
