@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,28 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert rows[3]["input"].startswith("'=HYPERLINK")
     assert rows[0]["mtime"] == "2022-01-08T00:00:00Z"
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
+
+
+def test_a_table_has_no_formula_wherever_a_spreadsheet_parts_its_columns(make_list, tmp_path):
+    """By semicolons, as in French, or by tabs; quotes or spaces before a sign hide it from nobody,
+    nor does its full width. What is no formula is told as it is.
+    """
+    formulas = ["a;=1+1;b", "a;b; +1", 'a;"=1+1"', "a\t@SUM(1)", "a\n-1", "\uff1d1+1", "a;\uff0b1"]
+    plain = ["a; b", "a=b", "a;b-c", "a, -1.jpg", "x@y;z"]
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        for name in formulas + plain:
+            out.write(engine.match([Hash.parse("pdq", LISTED)], input=name))
+    spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+
+    text = (tmp_path / "r.csv").read_text("utf-8-sig")
+    for delimiter in ",;\t":
+        for cell in chain.from_iterable(csv.reader(text.splitlines(), delimiter=delimiter)):
+            assert cell.lstrip(' "')[:1] not in [*"=+-@\uff1d\uff0b\uff0d\uff20"], delimiter
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
+        told = [row["input"] for row in csv.DictReader(stream)]
+    assert told[len(formulas) :] == plain
+    assert [one.replace("'", "") for one in told] == formulas + plain
 
 
 def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
