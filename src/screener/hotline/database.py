@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from screener.errors import HotlineError
+from screener.errors import HotlineError, cause
 from screener.hotline.sentence import marked
 from screener.index import disk
 
@@ -137,7 +137,7 @@ def _errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         message = marked("the hotline {folder} cannot be used: {why}")
-        raise HotlineError(message, folder=folder, why=error) from error
+        raise HotlineError(message, folder=folder, why=cause(error)) from None
 
 
 def _connect(folder: Path) -> sqlite3.Connection:

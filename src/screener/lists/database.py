@@ -49,7 +49,7 @@ def create(folder: Path) -> None:
     except BaseException as error:
         _remove_fresh(fresh)
         if isinstance(error, OSError | sqlite3.Error):
-            raise ListError(f"cannot create the list {folder}: {cause(error)}") from error
+            raise ListError(f"cannot create the list {folder}: {cause(error)}") from None
         raise
 
 
@@ -123,7 +123,7 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
-            raise ListError(f"cannot read the list {folder}: {error}") from error
+            raise ListError(f"cannot read the list {folder}: {cause(error)}") from None
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")

@@ -257,7 +257,7 @@ def _list_errors(folder: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         message = f"cannot write to the list {folder}, nothing changed: {cause(error)}"
-        raise ListError(message) from error
+        raise ListError(message) from None
 
 
 def _another(folder: Path) -> ListError:

@@ -230,4 +230,4 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                 )
             yield connection
     except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from error
+        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from None

@@ -12,7 +12,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from screener.errors import ListError
+from screener.errors import ListError, cause
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
@@ -103,7 +103,7 @@ class NsrlDatabase:
                     database.execute(f"PRAGMA {setting}")
                 yield database
         except sqlite3.DatabaseError as error:
-            raise ListError(f"{self._content.name} cannot be read: {error}") from None
+            raise ListError(f"{self._content.name} cannot be read: {cause(error)}") from None
 
     def _question(self, database: sqlite3.Connection) -> str:
         for table in _TABLES:
