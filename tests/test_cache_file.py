@@ -58,6 +58,14 @@ def refused_here(*call):
     return " ".join(done.stderr.split())
 
 
+def test_a_cache_that_does_more_than_hold_data_is_refused(filled):
+    """A trigger, say, which is run when an input is forgotten."""
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("CREATE TRIGGER t AFTER DELETE ON inputs BEGIN DELETE FROM codes; END")
+    with pytest.raises(OutputError, match="a view, a trigger or a virtual table"):
+        HashCache.open(filled, keep=0)
+
+
 def test_threads_share_a_cache(known, filled, picture):
     """As where an executor's thread scans with one that a service has opened at its start: what
     each of them keeps is there, and nothing of another's policy.

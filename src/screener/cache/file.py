@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from screener.errors import OutputError, cause
+from screener.foreign import check_data_alone
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
@@ -77,6 +78,7 @@ class CacheFile:
         opened = cls(path, connection)
         try:
             with opened._told():
+                check_data_alone(connection)
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()

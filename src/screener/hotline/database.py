@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screener.errors import HotlineError, cause
+from screener.foreign import check_data_alone
 from screener.hotline.sentence import marked
 from screener.index import disk
 
@@ -144,7 +145,11 @@ def _connect(folder: Path) -> sqlite3.Connection:
     # Also for reading: whoever comes first after a crash takes back what was not committed.
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        check_data_alone(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
