@@ -319,6 +319,26 @@ def test_a_value_that_became_a_text_is_not_told(tmp_path, run, call):
         assert "fifteen" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_list_from_elsewhere_commands_no_terminal(known, run):
+    """Whatever its database has in the place of what is written there: no sign that is not printed
+    goes out, and nothing is taken for markup.
+    """
+    columns = ("generations what", "imports format", "records state", "records said",
+               "hashes kind", "hashes quality", "quarantine line")  # fmt: skip
+    for column in columns:
+        table, name = column.split()
+        added = "\x1b[31m\u202e[link=x]\x07"
+        spoilt(known.path / "records.sqlite", f"UPDATE {table} SET {name} = {name} || '{added}'")
+    told = ""
+    for call in (("log",), ("show", "e1"), ("show", "e2"), ("quarantine",)):
+        code, said = run(call[0], known.path, *call[1:])
+        assert code == 0, said
+        told += said
+
+    assert told.count("[link=x]") >= len(columns)
+    assert not {*told} & {*"\x1b\u202e\x07"}
+
+
 def test_a_value_of_a_cache_that_became_a_text_is_not_told(make_list, tmp_path):
     """Nor is a name, when what is kept of an input is read."""
     (tmp_path / "a.txt").write_bytes(b"text")
