@@ -291,6 +291,21 @@ def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
     assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
 
 
+def test_what_a_worker_says_is_wrong_commands_no_terminal(make_list):
+    """A file that has taken over its process chooses the words of its trouble."""
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    tally = Tally()
+    tally.add(replace(engine.screen(b"text"), detail="\x1b]0;x\x07\u202e[red]\nall.jpg  no_match"))
+    shown = Console(file=io.StringIO(), width=200)
+    tally.print(shown)
+
+    told = shown.file.getvalue()
+    assert not {*told} & {*"\x1b\x07\u202e"}
+    assert "[red]\N{REPLACEMENT CHARACTER}all.jpg" in told
+
+
 def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     """In the line, the page, the table, the progress for machines and the summary, also of a run
     before; of what no extra mends there is nothing.
@@ -382,12 +397,14 @@ def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
 def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path):
     """Half a line at the end of a scan that was killed costs itself."""
     data = results.read_bytes()
-    results.write_bytes(data[:-30] + b"\n[]\n{}\n" + data[:-30])
+    whole = json.loads(data.splitlines()[0])
+    endless = json.dumps(whole | {"seconds": 10**400}, separators=(",", ":")).encode()
+    results.write_bytes(data[:-30] + b"\n[]\n{}\n" + endless + b"\n" + data[:-30])
     done = screener("report", results, "-o", tmp_path / "r.html")
 
     assert done.returncode == 0
-    assert "4 lines could not be read" in done.stderr
-    assert "4 lines could not be read" in (tmp_path / "r.html").read_text()
+    assert "5 lines could not be read" in done.stderr
+    assert "5 lines could not be read" in (tmp_path / "r.html").read_text()
     for wrong in (Path(__file__), tmp_path / "none"):
         with pytest.raises(ScreenerError):
             report.write_html(wrong, tmp_path / "x.html")
