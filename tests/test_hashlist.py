@@ -594,11 +594,24 @@ def test_damaged_removed_rows_are_refused_and_made_anew(known, put, monkeypatch)
     assert HashList.open(known.path).kinds == {"pdq": 99}
 
 
-def test_a_segment_name_from_elsewhere_is_never_opened(known, put):
-    """A database that names a file outside its folder is damaged."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "segments SET file = '../../elsewhere.idx'",
+        "segments SET file = x'00ff'",
+        "segments SET rows = 'many'",
+        "generations SET states = '{'",
+        "generations SET states = '[1]'",
+        "generations SET states = replace(hex(zeroblob(50000)), '00', '[')",
+        "generations SET confirmed = 'x'",
+        "generations SET time = x'00ff'",
+    ],
+)
+def test_a_generation_that_no_version_writes_is_damaged(known, put, change):
+    """A file outside the list's folder is never opened, and no text is taken for a number."""
     put(f"id,md5\nx,{value(1)}\n")
     with sqlite3.connect(known.path / "records.sqlite") as connection:
-        connection.execute("UPDATE segments SET file = '../../elsewhere.idx'")
+        connection.execute(f"UPDATE {change}")
     connection.close()
 
     with pytest.raises(ListError, match="damaged"):
