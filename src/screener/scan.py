@@ -51,7 +51,7 @@ def scan(
     """Screen every file under `paths`; yield one Result a file, in order.
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
-    looks up what they send, in batches, so that no list is in reach of a decoder. A file that
+    looks up what they send, in batches, so that no decoder has a list in its memory. A file that
     crashes its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes
     costs exactly itself: `crashed`, `timeout`, `too_large`. Zip and tar archives are opened: each
     member has a Result, named `archive!member`; the archive has one where it is listed itself, is

@@ -41,6 +41,9 @@ _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_o
 # would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
+# What is raised of what was never kept.
+_OTHER = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 _COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
@@ -132,7 +135,7 @@ class HashCache:
         if row is None or (row[:2] != cached.state(name) and not name.of_no_state):
             return False
         made, extra = row[2:]
-        return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
+        return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
 
     def _made_by(self, hasher: Hasher) -> str:
         maker = self._maker  # which another thread may replace
@@ -171,7 +174,17 @@ class HashCache:
     def makings(self) -> list[str]:
         """The settings by which inputs were hashed, as `made_by` tells them."""
         with self._file.reading() as connection:
-            return [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
+            found = [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
+        for one in found:
+            self._serves(one, one)
+        return found
+
+    def _serves(self, made: str, wanted: str) -> bool:
+        """As `serves`; OutputError where they are no settings."""
+        try:
+            return serves(made, wanted)
+        except _OTHER:
+            raise self._file.damaged("settings of hashes") from None
 
     def counts(self) -> dict[tuple[str, str | None], int]:
         """How many inputs were hashed by which settings, and want which extra."""
@@ -230,7 +243,7 @@ class HashCache:
                 ).fetchall()
             try:
                 hashed = cached.loaded(row[1:3], row[3:], dict(values))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except _OTHER:
                 raise self._file.damaged(f"input number {number}") from None
             yield hashed
 

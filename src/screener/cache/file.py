@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from screener.errors import OutputError
+from screener.errors import OutputError, cause
+from screener.foreign import check_data_alone
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
@@ -80,6 +81,7 @@ class CacheFile:
         opened = cls(path, connection)
         try:
             with opened._told():
+                check_data_alone(connection)
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
@@ -158,8 +160,8 @@ class CacheFile:
                     f"another program is writing to {self.path}: try again when it has ended"
                 ) from None
             if code in _DAMAGED:
-                raise self.damaged(error) from None
-            raise OutputError(f"{self.path}: cannot keep hashes: {error}") from None
+                raise self.damaged(cause(error)) from None
+            raise OutputError(f"{self.path}: cannot keep hashes: {cause(error)}") from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:
