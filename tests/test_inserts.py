@@ -1,5 +1,6 @@
 """Rows go into the database while others are read: all of them, in order, or the error shows."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -149,6 +150,26 @@ def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, m
 
     assert (report.added, report.repeated, report.rows) == (200, 1, 201)
     assert known.refresh().info().states == {"confirmed": 200}
+
+
+def test_nothing_of_an_import_outlives_it(tmp_path, without_collection):
+    """Of a source that the list did not know it holds sixteen megabytes, and a program that imports
+    from many would hold them many times over until the collector comes round.
+    """
+    known = HashList.create(tmp_path / "known.list")
+
+    known.import_file(big_file(tmp_path, 5))
+
+    assert [one for one in gc.get_objects() if isinstance(one, newcomers.Newcomers)] == []
+
+
+@pytest.fixture
+def without_collection():
+    """No object of a circle is collected, after those that are there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
