@@ -26,10 +26,10 @@ import receipt
 from PIL import Image
 
 from screener import Policy
-from screener.bounds import share
 from screener.calibrate import MILLION, Count
-from screener.calibration_page import in_a_million
-from screener.edits import EDITS
+from screener.calibrate.bounds import share
+from screener.calibrate.edits import EDITS
+from screener.calibrate.page import in_a_million
 from screener.hashed import Located, hash_item
 from screener.hashing.hash import KINDS, HashKind
 from screener.media import image

@@ -9,7 +9,7 @@ from typing import Any
 from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS
 
 from screener.calibrate import Count
-from screener.calibration_page import in_a_million
+from screener.calibrate.page import in_a_million
 
 Row = dict[str, Any]
 BEGIN, END = "<!-- figures: made by benchmarks/robustness.py -->\n", "<!-- end of figures -->\n"

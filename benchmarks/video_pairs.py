@@ -25,15 +25,15 @@ import numpy as np
 import receipt
 
 from screener import Policy, vpdq
-from screener.agreement import compare
 from screener.errors import MediaError
 from screener.hashed import hash_item
 from screener.hashing import pdq
 from screener.hashing.frames import Frames, sameness
 from screener.hashing.hash import KINDS
+from screener.matching.video_search import clips_of
 from screener.media import image
 from screener.media.sampling import Sampling
-from screener.video_search import clips_of
+from screener.video_matching.agreement import compare
 
 QUESTION = "Which videos agree with which, and what do title cards have in common?"
 # Of the reference material: what was cut from one footage, and so does agree.

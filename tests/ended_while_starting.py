@@ -11,7 +11,7 @@ from pathlib import Path
 
 from screener import Policy
 from screener.hasher import Hasher
-from screener.workers import Workers
+from screener.workers.workers import Workers
 
 _spawn = util.spawnv_passfds
 

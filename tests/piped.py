@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from screener.names import Names
+from screener.inputs.names import Names
 
 
 @contextmanager

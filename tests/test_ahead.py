@@ -16,15 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from screener import Policy, Reason, Screener, Verdict, scan, visiting
+from screener import Policy, Reason, Screener, Verdict, scan
 from screener.ahead import read_ahead
 from screener.errors import MediaError
 from screener.hasher import Hasher, Target, Way
 from screener.hashing.hash import KINDS
 from screener.media.archive import Budget
-from screener.orders import Order, framed
-from screener.visiting import Mark
-from screener.workers import Workers
+from screener.workers import visiting
+from screener.workers.orders import Order, framed
+from screener.workers.visiting import Mark
+from screener.workers.workers import Workers
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
 BUDGET = Budget(members=1000, bytes=1 << 30)

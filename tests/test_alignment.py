@@ -8,9 +8,9 @@ from clips import clip, moved, near, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener.agreement import Rule, compare
 from screener.hashing.frames import Frames, sameness
 from screener.hashing.video import VideoFrame, pack_vpdq
+from screener.video_matching.agreement import Rule, compare
 
 
 def distances(one, other):

@@ -16,8 +16,8 @@ from screener.hashing.hash import KINDS
 from screener.located import Hashes, Located
 from screener.media.archive import Listing, Member
 from screener.media.source import Name
-from screener.orders import Answer
 from screener.result import MediaFacts
+from screener.workers.orders import Answer
 
 MEMBERS = (
     Member(b"a\xff.png", 7),

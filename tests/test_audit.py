@@ -20,9 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys import make_keys
 
-from screener import HashList, Policy, Screener, ScreenerError, audit, audit_chain, audit_file
-from screener.audit_chain import Chain, head_of, head_path, read_head
-from screener.audit_line import LONGEST
+from screener import HashList, Policy, Screener, ScreenerError, audit
+from screener.audit import chain as audit_chain
+from screener.audit import file as audit_file
+from screener.audit.chain import Chain, head_of, head_path, read_head
+from screener.audit.line import LONGEST
 from screener.errors import OutputError
 from screener.index import disk
 

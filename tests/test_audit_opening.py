@@ -14,7 +14,7 @@ from keys import make_keys
 from test_audit import EDITS, edited, recomputed, write
 
 from screener import HashList, Screener, ScreenerError, audit
-from screener.audit_file import AuditFile
+from screener.audit.file import AuditFile
 
 
 @pytest.fixture(scope="module")

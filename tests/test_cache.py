@@ -18,7 +18,7 @@ from command import screener
 from PIL import Image
 
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
-from screener.cached import COLUMNS, columns
+from screener.cache.cached import COLUMNS, columns
 from screener.errors import MediaError, OutputError
 from screener.extras import needed
 from screener.hashed import Hashed

@@ -136,7 +136,7 @@ def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
 
 def test_a_busy_cache_is_said_to_be_busy(known, filled, monkeypatch):
     """And not to be no cache; what to do is said."""
-    monkeypatch.setattr("screener.cache_file._WAIT_S", 0.05)
+    monkeypatch.setattr("screener.cache.file._WAIT_S", 0.05)
     other = sqlite3.connect(filled, isolation_level=None)
     with HashCache.open(filled) as cache:
         other.execute("BEGIN IMMEDIATE")

@@ -17,9 +17,10 @@ from notified import HELD, HOTLINE, RECEIVED, WRITTEN, case, partner
 
 from screener import Policy, Screener, output, report
 from screener.calibrate import MILLION, Calibration, Count, calibrate
-from screener.calibration_page import claimed, in_a_million, in_percent, page
-from screener.copies import Copies
-from screener.edits import EDITS
+from screener.calibrate.copies import Copies
+from screener.calibrate.edits import EDITS
+from screener.calibrate.page import claimed, in_a_million, in_percent, page
+from screener.calibrate.recall import Again
 from screener.errors import ListError, MediaError, PolicyError, ScreenerError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import KINDS
@@ -27,7 +28,6 @@ from screener.hotline import notice_files, status_page
 from screener.hotline.language import translator
 from screener.hotline.notice import make
 from screener.media.source import Name
-from screener.recall import Again
 
 
 def test_counts_are_told_with_no_more_digits_than_there_are():

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from screener import confined
+from screener.workers import confined
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 CODE = """
 import json, multiprocessing, os, resource
-from screener.confined import confine
+from screener.workers.confined import confine
 
 def limited(pipe):
     confine(200 << 20)

@@ -36,7 +36,7 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.py")}
     others = package - sources
     assert package >= sources
-    besides = {"screener/_core.pyi", "screener/report.css"}
+    besides = {"screener/_core.pyi", "screener/report/report.css"}
     besides |= {"screener/py.typed", "screener_command/py.typed"}
     read = {".po", ".toml", ".css", ".txt"}
     hotline = [p for p in (ROOT / "src/screener/hotline").rglob("*") if p.suffix in read]

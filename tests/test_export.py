@@ -15,7 +15,7 @@ import pytest
 from kept import value
 from rich.console import Console
 
-from screener import list_pages
+from screener.commands import list_pages
 from screener.errors import ListError
 from screener.lists import exporting
 from screener.lists.edge import EdgeFilter

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from screener import Hash, Match
-from screener.found import Found
 from screener.hashing.hash import KINDS
 from screener.located import Located
+from screener.matching.found import Found
 
 MD5 = Located(Hash(KINDS["md5"], bytes(16)))
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener import Hash, Reason, hash_lines
+from screener import Hash, Reason
+from screener.commands import hash_lines
 from screener.hashing.hash import KINDS
 
 OF_ANY_BYTES = sorted(set(KINDS) - {"vpdq", "tmk_pdqf"})

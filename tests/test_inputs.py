@@ -26,7 +26,7 @@ from screener import Policy, Screener, scan
 from screener.cli import cli
 from screener.errors import PolicyError
 from screener.inputs import arguments, count, find, places
-from screener.names import Awaited, Names
+from screener.inputs.names import Awaited, Names
 
 NO_PATH = "a path is text or an os.PathLike of text, not"
 

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from command import CALL, generation, make_list, refused, screener, value
 from rich.console import Console
 
-from screener import HashList, Screener, list_pages
+from screener import HashList, Screener
 from screener.cli import cli
+from screener.commands import list_pages
 from screener.commands.deciding import recorded
 from screener.errors import ListError
 from screener.hashing.hash import Hash

@@ -29,6 +29,7 @@ from screener import (
     report,
     rescan,
 )
+from screener.commands.tally import Tally
 from screener.errors import ListError, PolicyError
 from screener.hashed import Hashed
 from screener.hashing.frames import Frames
@@ -38,7 +39,6 @@ from screener.lists.verifying import DamagedList
 from screener.located import Located
 from screener.media.source import Name
 from screener.result import MediaFacts
-from screener.tally import Tally
 
 FILM = clip(scenes(60, seed=1))
 OTHER = clip(scenes(40, seed=2))

@@ -14,10 +14,10 @@ from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.located import Hashes, Located, Turned, groups_of, packed, unpacked
-from screener.lookup import queries_of
+from screener.matching.lookup import queries_of
+from screener.matching.queries import Queries
 from screener.media import pixels
 from screener.media.source import Name
-from screener.queries import Queries
 from screener.result import MediaFacts
 
 PDQ = KINDS["pdq"]

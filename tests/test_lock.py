@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from screener import HashList, Screener, audit, audit_file, calibration_page, claim, output
-from screener.calibration_page import claimed
+from screener import HashList, Screener, audit, claim, output
+from screener.audit import file as audit_file
+from screener.calibrate import page as calibration_page
+from screener.calibrate.page import claimed
 from screener.hotline import delivery
 from screener.index import held as index_held
 from screener.index.held import one_at_a_time

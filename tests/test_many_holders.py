@@ -8,13 +8,15 @@ import weakref
 
 import pytest
 
-from screener import Hash, HashCache, Screener, hash_lines, lookup, rescan
+from screener import Hash, HashCache, Screener, rescan
+from screener.commands import hash_lines
+from screener.commands.tally import Tally
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.located import Located
+from screener.matching import lookup
 from screener.media.source import Name
 from screener.result import Match
-from screener.tally import Tally
 
 PDQ = "0123456789abcdef" * 4
 HOLDERS, INPUTS = 500, 20

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from screener.cli import cli
+from screener.commands.measure import measure
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import VideoFrame, pack_vpdq
 from screener.lists.hashlist import HashList
-from screener.measure import measure
 
 
 def rows_of(count: int) -> list[dict[str, str]]:

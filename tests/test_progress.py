@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from screener import Hash, Screener
-from screener.progress import Pace, shown
+from screener.commands.progress import Pace, shown
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import logging
 
 from command import screener
 
-from screener import HashList, Policy, Screener, console
-from screener.console import tell_warnings
+from screener import HashList, Policy, Screener
+from screener.commands import console
+from screener.commands.console import tell_warnings
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
 from screener.media import pixels

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from screener.bounds import share
 from screener.calibrate import Count
-from screener.calibration_page import in_a_million
-from screener.edits import EDITS
+from screener.calibrate.bounds import share
+from screener.calibrate.edits import EDITS
+from screener.calibrate.page import in_a_million
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 

@@ -23,22 +23,13 @@ import pytest
 from command import screener
 from rich.console import Console
 
-from screener import (
-    Hash,
-    HashList,
-    Reason,
-    Screener,
-    ScreenerError,
-    output,
-    report,
-    scan,
-    spreadsheet,
-)
+from screener import Hash, HashList, Reason, Screener, ScreenerError, output, report, scan
+from screener.commands.progress import Pace
+from screener.commands.tally import Tally
 from screener.errors import OutputError
 from screener.finished import Finished
-from screener.progress import Pace
-from screener.summary import Summary
-from screener.tally import Tally
+from screener.report import spreadsheet
+from screener.report.summary import Summary
 
 HOSTILE = [
     "<script>alert(1)</script>.jpg",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from saved import jpeg
 
-from screener import Hash, vpdq, workers
+from screener import Hash, vpdq
 from screener.errors import HotlineError, MediaError
 from screener.hasher import Target, Way
 from screener.hashing.pdq import ORIENTATIONS
@@ -34,6 +34,7 @@ from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status
 from screener.located import Located
 from screener.media.sniff import CONTAINERS
+from screener.workers import workers
 
 DAY = date(2026, 3, 14)
 

@@ -38,8 +38,8 @@ from screener.finished import Finished
 from screener.media.source import name_of
 from screener.newest import SEEN, Seen, superseded
 from screener.report import page_of
-from screener.spreadsheet import write_csv
-from screener.summary import Summary
+from screener.report.spreadsheet import write_csv
+from screener.report.summary import Summary
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 

@@ -16,10 +16,10 @@ from doubting import Doubtful
 
 from screener import Policy, Reason, Screener, Verdict, backlog, rescan, scan
 from screener.errors import MediaError, PolicyError, WorkerError
-from screener.folder import Place
 from screener.hasher import Way
 from screener.hashing import pdq
 from screener.inputs import find, places
+from screener.inputs.folder import Place
 from screener.media.archive import Member
 from screener.media.limits import Limits
 from screener.media.source import Name

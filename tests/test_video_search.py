@@ -8,10 +8,10 @@ from screener import Hash, Policy
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.located import Located
+from screener.matching.video_search import clips_of, is_comparable, is_video, located
 from screener.media.sampling import Sampling
 from screener.media.source import Name
 from screener.result import MediaFacts
-from screener.video_search import clips_of, is_comparable, is_video, located
 
 CODES = [one.tobytes() for one in scenes(9, seed=1)]
 

@@ -11,7 +11,7 @@ from drawn_videos import clip, panned, tracks
 
 from screener import HashList, Screener, vpdq
 from screener.cli import cli
-from screener.hash_lines import match
+from screener.commands.hash_lines import match
 from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.records import derived_entry

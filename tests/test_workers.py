@@ -21,18 +21,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from taken_over import Engine
 
-import screener.workers
-from screener import Policy, Reason, Screener, scan, starting, visiting
+import screener.workers.workers
+from screener import Policy, Reason, Screener, scan
 from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
+from screener.inputs.names import Awaited
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.names import Awaited
-from screener.orders import Answer, Order, framed
-from screener.visiting import Mark
-from screener.worker import Errand, Worker
-from screener.workers import Workers, each
+from screener.workers import starting, visiting
+from screener.workers.orders import Answer, Order, framed
+from screener.workers.visiting import Mark
+from screener.workers.worker import Errand, Worker
+from screener.workers.workers import Workers, each
 
 
 @pytest.fixture
@@ -173,8 +174,8 @@ def waiting(monkeypatch):
         now[0] += seconds
 
     clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
-    monkeypatch.setattr(screener.workers, "time", clock)
-    monkeypatch.setattr(screener.workers, "_awake", lambda busy, awaited: busy)
+    monkeypatch.setattr(screener.workers.workers, "time", clock)
+    monkeypatch.setattr(screener.workers.workers, "_awake", lambda busy, awaited: busy)
 
     def made(*processes):
         workers = Workers.__new__(Workers)
@@ -268,7 +269,7 @@ def at_work():
 def clock(monkeypatch):
     """The time as a scan sees it, to be set."""
     now = SimpleNamespace(monotonic=lambda: now.value, value=0.0)
-    monkeypatch.setattr("screener.worker.time", now)
+    monkeypatch.setattr("screener.workers.worker.time", now)
     return now
 
 

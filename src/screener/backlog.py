@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from screener.errors import MediaError
 from screener.finished import Finished
-from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Target
+from screener.inputs.folder import Place
+from screener.inputs.names import A_WHILE_S, Awaited
 from screener.media.archive import Budget, Member
 from screener.media.limits import Limits
 from screener.media.source import Name, name_of
-from screener.names import A_WHILE_S, Awaited
 from screener.result import Result
-from screener.working import AnyWorker
+from screener.workers.working import AnyWorker
 
 # Files of folders are taken so many at a time, and each lot is opened in the order in which it lies
 # on the disk. So many results may wait behind a slow file: to keep the order of the input costs

@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from screener import console, stopping
+from screener import stopping
 from screener.commands import (
     auditing,
     calibrating,
     cases,
+    console,
     exchange,
     hotline,
     keeping,

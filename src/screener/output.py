@@ -10,12 +10,12 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from screener import guard
 from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import SCHEMA, Result
 from screener.screen import Screener
+from screener.workers import guard
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
 _RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener import video_search
 from screener.cache import HashCache, check_open, made_by, serves
-from screener.cached import EVERY
+from screener.cache.cached import EVERY
 from screener.extras import is_here
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
+from screener.matching import video_search
 from screener.result import Result, Verdict
 from screener.screen import Screener
 

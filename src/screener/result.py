@@ -10,10 +10,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from screener.agreement import Agreement, Rule
 from screener.extras import named_in
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, Opinion
+from screener.video_matching.agreement import Agreement, Rule
 
 SCHEMA = 1
 

@@ -16,19 +16,19 @@ from screener.cache import HashCache, check_open
 from screener.cores import cores
 from screener.errors import MediaError, PolicyError, WorkerError
 from screener.finished import Finished
-from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.inputs import FilePath, places
+from screener.inputs.folder import Place
+from screener.inputs.names import Awaited
 from screener.media.source import Name, called
-from screener.names import Awaited
 from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener
-from screener.workers import Workers
-from screener.working import AnyWorkers, Start
+from screener.workers.workers import Workers
+from screener.workers.working import AnyWorkers, Start
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]

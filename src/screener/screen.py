@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core, video_search
-from screener.coverage import Coverage
+from screener import _core
 from screener.errors import HashError, ListError, MediaError, PolicyError
-from screener.found import Found, Told
 from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
-from screener.lookup import look_up, queries_of
+from screener.matching import video_search
+from screener.matching.coverage import Coverage
+from screener.matching.found import Found, Told
+from screener.matching.lookup import look_up, queries_of
+from screener.matching.reach import Reach
 from screener.media import pixels, source
 from screener.media.source import Item, Name, called
 from screener.policy import Policy
 from screener.provenance import warn_of_other_pixels
-from screener.reach import Reach
 from screener.result import ListState, Reason, Result
 from screener.version import __version__
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from screener import audit as audit_log
-from screener import console
 from screener.audit import Verification
+from screener.commands import console
+from screener.commands.console import SOME
 from screener.commands.options import FILE, JSON
-from screener.console import SOME
 from screener.printable import printable
 
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener import calibration_page, console
-from screener.calibrate import Calibration
+from screener.calibrate import Calibration, page
 from screener.calibrate import calibrate as calibrate_list
-from screener.calibration_page import in_a_million
+from screener.calibrate.page import in_a_million
+from screener.commands import console
 from screener.commands.deciding import check_apart
 from screener.commands.mistakes import Named
 from screener.commands.opening import open_list
@@ -62,11 +62,11 @@ def calibrate(
     policy = Policy() if policy_file is None else Policy.load(policy_file)
     check_apart(output=output, lists=[path], policy_file=policy_file, audit_key=None)
     with ExitStack() as stack:
-        put = None if output is None else stack.enter_context(calibration_page.claimed(output))
+        put = None if output is None else stack.enter_context(page.claimed(output))
         known = open_list(stack, path)
         told = calibrate_list(known, benign, policy=policy, edits=edits, jobs=jobs or cores())
         if put is not None:
-            put(calibration_page.page(told, names=names))
+            put(page.page(told, names=names))
     if as_json:
         kept = told.to_dict() | ({"matching": list(told.matching)} if names else {})
         click.echo(json.dumps(kept, ensure_ascii=False))

@@ -14,8 +14,9 @@ from typing import Any
 
 import click
 
-from screener import audit, console, list_pages
-from screener.audit_chain import head_path
+from screener import audit
+from screener.audit.chain import head_path
+from screener.commands import console, list_pages
 from screener.commands.opening import open_list
 from screener.commands.options import FILE, OUTPUT, OUTPUT_OR_DASH, POLICY
 from screener.lists import match_counts

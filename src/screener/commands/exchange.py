@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from screener import console, list_pages, toml_file
+from screener import toml_file
+from screener.commands import console, list_pages
 from screener.commands.opening import open_or_create
 from screener.commands.options import BY, FILE, LIST, OUTPUT, terms_of, terms_options, text
 from screener.errors import ListError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from screener import console, list_pages
+from screener.commands import console, list_pages
 from screener.commands.options import BY, JSON, LIST, REASON, SOURCE, WHO, WHY, text
 from screener.lists.hashlist import HashList
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener import console, list_pages
+from screener.commands import console, list_pages
 from screener.errors import ListError
 from screener.lists import generations, naming
 from screener.lists.hashlist import HashList

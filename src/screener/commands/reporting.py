@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener import report as pages
-from screener import spreadsheet
 from screener.commands.hotline import HELPLINES, said, tell
 from screener.commands.mistakes import FILE, OUTPUT, Mistake, Named, speaker
 from screener.commands.speaking import SPOKEN, Speaking, SpeakingGroup
@@ -20,6 +19,7 @@ from screener.hotline.case import Language
 from screener.hotline.language import Translator
 from screener.hotline.sentence import marked
 from screener.hotline.wording import FOR_REPORTERS
+from screener.report import spreadsheet
 
 if TYPE_CHECKING:
     from screener.hotline.reporting import Made

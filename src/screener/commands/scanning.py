@@ -12,10 +12,11 @@ from pathlib import Path
 
 import click
 
-from screener import console, progress
 from screener.cache import HashCache, check_keep
+from screener.commands import console, progress
 from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
 from screener.commands.options import FILE, JOBS, OUTPUT
+from screener.commands.tally import Tally
 from screener.cores import cores
 from screener.errors import PolicyError
 from screener.inputs import arguments
@@ -28,7 +29,6 @@ from screener.result import Result
 from screener.scan import check_memory
 from screener.scan import scan as scan_files
 from screener.screen import Screener
-from screener.tally import Tally
 
 _AGAIN = "hashed_again"  # of the metrics of a scan
 

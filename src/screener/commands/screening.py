@@ -10,20 +10,21 @@ from dataclasses import replace
 
 import click
 
-from screener import console, hash_lines, vpdq
+from screener import vpdq
+from screener.commands import console, hash_lines
 from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
+from screener.commands.tally import Tally
 from screener.errors import MediaError
 from screener.hashed import Hashed, hash_item
 from screener.hashing import video
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.inputs import find
 from screener.located import Located, Turned, groups_of
+from screener.matching.reach import Reach
 from screener.output import claim_jsonl
 from screener.policy import Policy
 from screener.printable import printable
-from screener.reach import Reach
 from screener.result import Reason
-from screener.tally import Tally
 
 
 @click.command(epilog=EXIT_CODES)

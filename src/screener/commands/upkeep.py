@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener import console, list_pages
+from screener.commands import console, list_pages
+from screener.commands.measure import Report, measure
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.lists.verifying import DamagedList
-from screener.measure import Report, measure
 from screener.printable import printable
 from screener.provenance import warn_of_other_pixels
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from screener.audit_chain import Head, head_path, read_head
-from screener.audit_file import AuditFile
+from screener.audit.chain import Head, head_path, read_head
+from screener.audit.file import AuditFile
 from screener.errors import HotlineError, ListError, OutputError
 from screener.hotline import database
 from screener.hotline.sentence import marked

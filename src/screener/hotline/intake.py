@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from screener.agreement import Rule
 from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
@@ -22,6 +21,7 @@ from screener.located import Located
 from screener.media.source import Name
 from screener.result import Match
 from screener.screen import Screener
+from screener.video_matching.agreement import Rule
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed

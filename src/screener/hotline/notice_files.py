@@ -14,7 +14,7 @@ from screener.hotline import acknowledgement, page
 from screener.hotline.defang import defanged
 from screener.hotline.language import Translator, translator
 from screener.hotline.notice import Notice
-from screener.html_page import opening, text
+from screener.report.html_page import opening, text
 
 # A longer value, of a video, is read by machines only.
 _LONGEST = 400

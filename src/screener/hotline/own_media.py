@@ -95,7 +95,7 @@ def _make(
 ) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
     if not paths:
         return (), ()
-    from screener.workers import each
+    from screener.workers.workers import each
 
     items: list[Item] = []
     troubles: list[Trouble] = []

@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 
 from screener.hotline.language import Translator
-from screener.html_page import head, text
+from screener.report.html_page import head, text
 
 
 def said(message: str) -> str:

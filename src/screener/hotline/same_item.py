@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from screener.agreement import Rule, compare
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.report import Item, score_of
+from screener.video_matching.agreement import Rule, compare
 
 _PDQ, _VIDEO = KINDS["pdq"], KINDS["vpdq"]
 

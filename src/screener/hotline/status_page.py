@@ -22,7 +22,7 @@ from screener.hotline.partners import Hotline, Partner
 from screener.hotline.published import replace
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
-from screener.html_page import opening, text
+from screener.report.html_page import opening, text
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),

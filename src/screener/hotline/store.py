@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from screener.audit_chain import head_path
+from screener.audit.chain import head_path
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hotline import (
     case_log,

@@ -16,9 +16,9 @@ from ray.exceptions import RayError, RayTaskError
 from screener.errors import ClusterError, MediaError, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
+from screener.inputs.names import Awaited
 from screener.media.archive import Budget
 from screener.media.source import name_of, spelled
-from screener.names import Awaited
 from screener.ray.post import Call, Errand, Post, tell_lost
 from screener.result import Reason
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 import ray.data
 
 from screener.errors import ClusterError
-from screener.folder import Place
 from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened
+from screener.inputs.folder import Place
+from screener.inputs.names import Awaited
 from screener.lists.hashlist import HashList
 from screener.media.source import Name
-from screener.names import Awaited
 from screener.policy import Policy
 from screener.ray import nodes
 from screener.ray.nodes import Listed
@@ -27,8 +27,8 @@ from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.result import Reason, Result
 from screener.scan import check_memory, told_by
 from screener.screen import Screener
-from screener.worker import Done, Worker
-from screener.workers import Workers
+from screener.workers.worker import Done, Worker
+from screener.workers.workers import Workers
 
 List = HashList | str | PathLike[str]
 

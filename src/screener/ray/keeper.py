@@ -12,7 +12,7 @@ from screener.hashed import Hashed
 from screener.hasher import Hasher, Opened, Target, Way
 from screener.media.archive import Budget
 from screener.ray import nodes
-from screener.worker import Worker
+from screener.workers.worker import Worker
 
 Order = tuple[Target, Budget | None, Way]
 """What an actor is to do."""

@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 import ray
 
-from screener import starting
 from screener.cache import HashCache
 from screener.cores import cores
 from screener.errors import ClusterError, cause
@@ -24,6 +23,7 @@ from screener.ray.head import Head
 from screener.result import Result
 from screener.scan import Metrics, check_jobs, results_of, told_by
 from screener.screen import Screener
+from screener.workers import starting
 
 _KNOCK_SECONDS = 10.0
 

@@ -1,0 +1,232 @@
+"""Videos: frames sampled by time, one at a time, as grey pixels with their times.
+
+`open` takes an open file or bytes and reads its headers. PyAV decodes where it is installed, in a
+version that serves, else OpenCV; `docs/video.md` says how far their results agree. A listing of
+what is promised stands there too: what is sampled, what is left out, and where a walk over the
+frames ends early.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import BinaryIO
+
+from screener.errors import MediaError
+from screener.extras import load, needed
+from screener.media import hidden
+from screener.media.limits import Limits, check_pixels
+from screener.media.picture import Frame, Media, Picture
+from screener.media.sampling import Sampling
+from screener.media.sniff import CONTAINERS, sniff
+from screener.media.video import carried, containers, editlist, following, tail, transport
+from screener.media.video.stream import Stream
+from screener.media.video.timing import Grid
+from screener.media.video.walk import Walk
+
+
+def open(
+    source: bytes | BinaryIO,
+    *,
+    limits: Limits | None = None,
+    sampling: Sampling | None = None,
+    seconds: float | None = None,
+) -> Picture:
+    """Open a video, from bytes or a seekable file; no frame is decoded yet.
+
+    Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
+    `sampling` says: `time` counts from the first frame, `part` is the frame's number in the file,
+    and `again` are the times of the samples that followed and are equal. After `seconds` of wall
+    time the walk ends with `timeout`. Raises MediaError: `encrypted`, `no_video`, `undecodable`,
+    `truncated`, `unsupported`, `too_large`.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    limits, sampling = limits or Limits(), sampling or Sampling()
+    stream.seek(0)
+    mime = sniff(stream.read(4096))
+    stream.seek(0)
+    if mime not in CONTAINERS:
+        raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
+    if containers.encrypted(stream):
+        raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
+    left = editlist.left_out(stream)
+    seconds, began = math.inf if seconds is None else seconds, monotonic()
+    try:
+        opened = _decoder(stream, mime, sampling, left, ends=began + seconds)
+    except MediaError as error:
+        if error.reason != "no_video" or not carried.places(stream):
+            raise
+        # A cover of a type that FFmpeg does not take for one.
+        return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
+    check_pixels(opened.width, opened.height, limits)
+    media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
+    seconds -= monotonic() - began
+    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
+
+
+def _decoder(
+    stream: BinaryIO,
+    mime: str,
+    sampling: Sampling,
+    left: float,
+    track: int = 0,
+    *,
+    whole: bool = False,
+    ends: float,
+) -> Stream:
+    """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
+    leave `left` seconds out of the file; a `whole` track has them as well. It is not read for its
+    length after `ends`, by the monotonic clock.
+    """
+    try:
+        if _has_pyav():
+            from screener.media.video.pyav import AvStream
+
+            every_one = sampling.scenes or sampling.against_videos
+            some = sampling.mode == "seconds" and not every_one
+            return AvStream(
+                stream,
+                mime,
+                track=track,
+                keyframes=sampling.mode == "keyframes",
+                grid=sampling.grid if some else None,
+                trimmed=left,
+                whole=whole,
+                once=sampling.mode == "frames",
+                until=ends,
+            )
+        if sampling.mode == "keyframes":
+            raise MediaError("unsupported", f"keyframes needs {needed('video')}")
+        if whole:
+            raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
+        from screener.media.video.opencv import CvStream
+
+        return CvStream(stream, trimmed=left)
+    except MediaError as error:
+        if error.reason == "undecodable" and containers.ended_early(stream):
+            raise MediaError("truncated", f"{mime}: the data ends too early") from None
+        raise
+
+
+def _has_pyav() -> bool:
+    return importlib.util.find_spec("av") is not None and load("video")
+
+
+def _walk(
+    opened: Stream,
+    stream: BinaryIO,
+    mime: str,
+    limits: Limits,
+    sampling: Sampling,
+    left: float,
+    seconds: float,
+) -> Iterator[Frame]:
+    """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
+    edit lists trim are walked over once more, whole, since what those leave out is hidden in the
+    file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
+    of anything was not looked at.
+    """
+    ends = monotonic() + seconds
+    trouble: MediaError | None = None
+    before = taken = 0  # frames of the tracks before, and those of them that were looked at
+    shown = opened.tracks
+    attached = carried.places(stream)
+    known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
+    grid = sampling.grid(*opened.length)
+    for track in range(2 * shown):
+        try:
+            whole = track >= shown
+            if whole and not _is_trimmed(grid, sampling, left):
+                break
+            if track:
+                stream.seek(0)
+                number = track % shown
+                opened = _decoder(stream, mime, sampling, left, number, whole=whole, ends=ends)
+                check_pixels(opened.width, opened.height, limits)
+            left = max(left, opened.left)
+            if opened.cover and (whole or (track and known)):
+                continue
+            walk = Walk(opened, limits, sampling, ends, taken)
+            kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
+            for frame in walk.frames():
+                yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
+            before, taken = before + walk.passed, walk.count
+            walk.check(stream)
+        except MediaError as error:
+            trouble = trouble or error
+    try:
+        for frame in _carried(stream, attached, limits):
+            yield replace(frame, part=before + frame.part)
+    except MediaError as error:
+        trouble = trouble or error.alone()
+    trouble = trouble or _unseen(opened, stream, mime)
+    if trouble is not None:
+        raise trouble
+
+
+def _carried(stream: BinaryIO, places: Sequence[carried.Place], limits: Limits) -> Iterator[Frame]:
+    """The frames of pictures that are carried beside the tracks."""
+    return hidden.frames(carried.files(stream, places, limits), limits, _carried_clip)
+
+
+def _covers_of_sound(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
+    """Those of a file without a track of pictures, then MediaError: they clear nothing."""
+    yield from _carried(stream, carried.places(stream), limits)
+    raise MediaError("no_video", "no pictures but covers among what it holds")
+
+
+def _carried_clip(_: bytes) -> Picture:
+    """A clip that a video carries could carry another, and so on."""
+    raise MediaError("unsupported", "a video that it carries is not looked at")
+
+
+def _is_trimmed(grid: Grid, sampling: Sampling, left: float) -> bool:
+    """Whether of the `left` seconds that players do not show some are to be looked at: a sample
+    may fall into them. vPDQ, as `frames` samples, knows no edit lists.
+    """
+    if not left or sampling.mode == "frames":
+        return False
+    return sampling.mode != "seconds" or sampling.scenes or left >= grid.part
+
+
+def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
+    """What the decoder passed over in silence, now that all tracks of a file were walked over; None
+    where it saw everything.
+    """
+    if opened.tracks < containers.picture_tracks(stream):
+        return MediaError("unsupported", _further_track())
+    met = _tracks_met(stream, mime)
+    if opened.ids is None and len(met.ids) > opened.tracks:
+        return MediaError("unsupported", _further_track())
+    if opened.ids is not None and not met.ids <= opened.ids:
+        return MediaError("unsupported", "a track of pictures begins within the file")
+    if met.changes or containers.coded_in_several_ways(stream):
+        return MediaError("unsupported", "a track changes how it is coded")
+    if opened.ids is None and containers.begins_anew(stream):
+        what = f"fragments of a time that has passed need {needed('video')}"
+        return MediaError("unsupported", what)
+    reason = following.broken(stream)
+    if reason is None:
+        hidden = tail.hides_file(stream)
+        return MediaError("unsupported", "another file stands behind it") if hidden else None
+    return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
+
+
+def _tracks_met(stream: BinaryIO, mime: str) -> transport.Tracks:
+    """The tracks of pictures of a file that has no head to name them."""
+    if mime == "video/mp2t":
+        return transport.picture_tracks(stream)
+    return transport.program_tracks(stream) if mime == "video/mpeg" else transport.Tracks()
+
+
+def _further_track() -> str:
+    """Why a track that the file declares was not looked at: OpenCV knows one, and FFmpeg the first
+    of two indexes, of MP4 files that were joined.
+    """
+    if _has_pyav():
+        return "a further track of pictures is declared and cannot be reached"
+    return f"a further track of pictures needs {needed('video')}"

@@ -1,0 +1,79 @@
+"""A video decoded by OpenCV, where PyAV is not installed.
+
+It converts every frame that is looked at to BGR and says nothing of what it could not decode: it
+stops. Its own FFmpeg writes to standard error what it pleases; a scan's workers silence that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+from screener.errors import MediaError
+from screener.extras import needed
+from screener.media.video.stream import Length, Pixels, Still
+
+_RATE = 25.0  # where a file tells none
+_AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
+
+
+class CvStream:
+    """An open video, of which edit lists leave out `trimmed` seconds: see
+    `screener.media.video.stream.Stream`. Raises MediaError if it cannot be opened.
+    """
+
+    tracks = 1  # it knows of no more
+    ids: frozenset[int] | None = None
+    covers, cover = 0, False
+    left = 0.0  # it does not tell
+
+    def __init__(self, file: BinaryIO, *, trimmed: float = 0.0) -> None:
+        try:
+            self._capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
+        except cv2.error:
+            raise MediaError("undecodable", "cannot be opened") from None
+        if not self._capture.isOpened():
+            raise MediaError("undecodable", "cannot be opened, or has no pictures")
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default in every version
+        self.width = int(self._get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height = int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if int(self._get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90:
+            self.width, self.height = self.height, self.width
+        rate = self._get(cv2.CAP_PROP_FPS)
+        self.frames = int(max(self._get(cv2.CAP_PROP_FRAME_COUNT), 0))
+        self.frame_seconds = 1 / (rate or _RATE)
+        self.duration = self.frames / rate if rate and self.frames else None
+        # It counts the frames that are left out as well.
+        self.ends = None if self.duration is None else self.duration - trimmed
+        self.length = Length(self.duration)
+
+    def _get(self, property: int) -> float:
+        value = float(self._capture.get(property))
+        return value if math.isfinite(value) and abs(value) < 2**53 else 0.0
+
+    def steps(self) -> Iterator[Still]:
+        """Each frame in the order shown, as far as OpenCV goes."""
+        number = 0
+        try:
+            while self._capture.grab():
+                stamp = self._get(cv2.CAP_PROP_POS_MSEC)
+                time = stamp / 1000 if stamp > 0 or number == 0 else None
+                yield Still(number, time, self._grey, self._grey)
+                number += 1
+            # Its wheels have no decoder for AV1, and open such a file all the same.
+            if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
+                raise MediaError("unsupported", f"AV1 needs {needed('video')}")
+        finally:
+            self._capture.release()
+
+    def _grey(self) -> Pixels:
+        found, picture = self._capture.retrieve()
+        if not found:
+            raise MediaError("undecodable", "a frame cannot be converted")
+        if picture.ndim == 3:
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        return np.asarray(picture, np.uint8)

@@ -1,0 +1,79 @@
+"""Spreadsheet: a file of results as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from screener.claim import Sort, private_text
+from screener.report.summary import Summary, archive_of, counting, moment
+
+_RESULT = (
+    "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",
+    "frames", "generations", "stamps", "policy", "seconds",
+)  # fmt: skip
+_MATCH = (
+    "list", "source", "entry", "state", "kind", "distance", "radius", "orientation", "region",
+    "part", "part_kind", "time", "categories",
+)  # fmt: skip
+# What tells inputs apart whose names look the same.
+_NAME = ("input_base64", "same")
+
+
+def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
+    """Write a file of results as CSV: a row a match, and one for each result without; how many
+    lines could not be read. Of an input that was screened again the newest line counts.
+
+    It is UTF-8 and begins with a byte order mark, without which Excel reads names as of another
+    encoding. A cell that would be taken for a formula begins with an apostrophe. OutputError where
+    it is no such file, or the table would be written over something else.
+    """
+    older = Summary.of(Path(results)).older
+    unread = 0
+    with private_text(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
+        stream.write("\ufeff")
+        writer = csv.writer(stream)
+        writer.writerow([*_RESULT, *_MATCH, *_NAME])
+        for facts in counting(Path(results), older):
+            try:
+                rows = _rows(facts)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                unread += 1
+            else:
+                writer.writerows(rows)
+    return unread
+
+
+def _rows(facts: Mapping[str, Any] | None) -> list[list[Any]]:
+    """The rows of a line: KeyError, TypeError, ValueError or AttributeError where it is damaged."""
+    if facts is None:
+        raise ValueError("no result")
+    return [list(map(_cell, _row(facts, match))) for match in facts.get("matches") or [{}]]
+
+
+def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
+    media, changed = facts.get("media") or {}, moment(facts.get("mtime_ns"))
+    made = {
+        "archive": archive_of(facts),
+        "mtime": changed and changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
+        "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
+        **{name: media.get(name) for name in ("type", "width", "height", "frames")},
+    }
+    yield from (made.get(name, facts.get(name)) for name in _RESULT)
+    for name in _MATCH:
+        if name == "categories":
+            yield " ".join(f"{c['scheme']}:{c['code']}" for c in match.get("category", ()))
+        else:
+            yield match.get(name)
+    yield facts.get("input_base64")
+    yield " ".join(map(str, facts.get("same", ())))
+
+
+def _cell(value: Any) -> Any:
+    text = "" if value is None else str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    formula = isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@"))
+    return f"'{text}" if formula or text.startswith(("\t", "\r", "\n")) else text

@@ -1,0 +1,1 @@
+"""When two videos are one: the rule, from the hashes of their frames; knows nothing of files."""

@@ -1,0 +1,383 @@
+"""Worker: a process that does errands of a scan, may die of any of them, and is replaced."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import pickle
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Generic, TypeVar
+
+from screener import standard_streams
+from screener.errors import MediaError, WorkerError, cause
+from screener.hashed import Hashed
+from screener.hasher import Target, Way
+from screener.media.archive import Budget
+from screener.media.source import name_of
+from screener.result import Reason
+from screener.workers import guard, starting
+from screener.workers.orders import Answer, Order, framed, take_whole, write_all
+from screener.workers.visiting import Job, Mark, serve
+
+_log = logging.getLogger(__name__)
+
+# What a process has queued: work for so many seconds, so that it never waits for the scan; at least
+# one errand behind the one under way; and no more than so many, which a slow file keeps waiting.
+_AHEAD_S = 0.18
+_LEAST, _MOST = 2, 256
+_SHORT = 4  # the queue runs short when one part in so many of it is left
+
+_PIPE = 4096  # bytes that a pipe holds on any system
+_CHUNK = 1 << 18
+
+_CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
+
+# A process may be killed while no errand is under way. When that has happened so often before the
+# same errand, the errand is taken to be the cause; and when so many processes one after the other
+# have ended before they were ready, the scan is given up.
+_TRIES = 3
+
+# A scan that looks so many seconds after an errand's time was over had itself been stopped.
+_AWAY_S = 1.0
+
+# A killed process ends at once, unless it waits for a disk that does not answer.
+_END_S = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Errand(Generic[T]):
+    """A target that was handed to a worker; `budget` where it may turn out to be an archive.
+
+    `harm` is what it did to a worker before: then only its digests are made.
+    """
+
+    target: Target
+    budget: Budget | None
+    worker: Worker[T]
+    way: Way = Way.USUAL
+    number: int = 0
+    sent: int = 0  # bytes of the order; 0 while it is not sent
+    deaths: int = 0
+    spent: float = 0.0  # seconds that processes were at it so far
+    harm: MediaError | None = None
+    renewed: bool = False  # a fresh process was started for it
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """What became of an errand, and the seconds that its worker took.
+
+    `outcome` is Hashed, with the trouble, where the target did harm.
+    """
+
+    errand: Errand[T]
+    outcome: T | Hashed
+    seconds: float
+
+
+class Worker(Generic[T]):
+    """A process and its replacements; it does its errands in order. Raises WorkerError where none
+    can be started.
+    """
+
+    def __init__(self, job: Job[T]) -> None:
+        self._seconds = job.policy.seconds
+        self._tells = (Hashed, *job.tells)
+        self._makes_digests = any(kind.digest for kind in job.kinds)
+        self._pickled = pickle.dumps(job)
+        self._number = 0
+        self._pace = _AHEAD_S  # seconds that an errand takes, of late
+        self._was_ready = False
+        self._never_ready = 0  # of the processes that were started last
+        self._again = (0, 0.0)  # the errand that has its time once more, and since when
+        self.errands: deque[Errand[T]] = deque()
+        self._starter = os.getpid()
+        self._end: Callable[[], object] = lambda: None  # there is nothing to end yet
+        self._start()
+
+    def _start(self) -> None:
+        guard.check()
+        standard_streams.fill()  # a daemon may have closed its own
+        try:
+            with starting.interrupts_held(), starting.one_thread_each(), starting.from_daemonic():
+                self._begin()
+        except OSError as error:
+            self._end()
+            place = f": {error.filename}" if error.filename else ""
+            raise WorkerError(f"no worker process can be started: {cause(error)}{place}") from error
+        except BaseException:  # it was started, and what ends the scan was held back until then
+            self._end()
+            raise
+        for errand in self.errands:
+            errand.sent = 0
+        self.send()
+
+    def _begin(self) -> None:
+        # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
+        # hold, and the mapped lists.
+        context = multiprocessing.get_context("spawn")
+        # Numbers, not Connections: the garbage collector may close one of those twice.
+        orders, self._orders = os.pipe()
+        self.answers, answers = os.pipe()
+        os.set_blocking(self.answers, False)
+        self._room = _room(self._orders)
+        self._came = bytearray()
+        self._mark = Mark(context)
+        ends = Connection(orders, writable=False), Connection(answers, readable=False)
+        arguments = (*ends, self._mark, self._pickled)
+        self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
+        # Also where nobody comes to close it, as an interrupt may come between any two steps.
+        pipes = self._orders, self.answers
+        self._end = weakref.finalize(self, _end, self._process, self._starter, *pipes)
+        try:
+            self._process.start()
+        finally:
+            for end in ends:
+                end.close()
+
+    @property
+    def free(self) -> bool:
+        """Whether another target can be handed over."""
+        return len(self.errands) < self._capacity
+
+    @property
+    def short(self) -> bool:
+        """Whether the process will soon have nothing to do."""
+        return len(self.errands) * _SHORT <= self._capacity
+
+    @property
+    def _capacity(self) -> float:
+        return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
+
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
+        """Queue a target. A process that is idle is told at once, one at work by the next `send`,
+        so that several orders go out in one piece.
+        """
+        errand = Errand(target, budget, self, way)
+        self.errands.append(errand)
+        if len(self.errands) == 1:
+            self.send()
+        return errand
+
+    def send(self) -> None:
+        """Send the orders that fit into the pipe, in one piece."""
+        under_way = 0
+        orders: list[bytes] = []
+        for errand in self.errands:
+            if not errand.sent:
+                order = Order(self._number + 1, errand.target, errand.budget, errand.way)
+                message = framed(order.packed())
+                if under_way and under_way + len(message) > self._room:
+                    break
+                self._number += 1
+                errand.number, errand.sent = self._number, len(message)
+                orders.append(message)
+            under_way += errand.sent
+        if orders:
+            # A process that has died is noticed by its answers, which end.
+            with suppress(OSError):
+                write_all(self._orders, b"".join(orders))
+
+    def seconds_left(self) -> float:
+        """How long the errand under way may still take; all that one may, where none is."""
+        since = self._mark.since
+        if since == 0.0:
+            return self._seconds
+        number, again = self._again
+        begun = again if number == self._mark.number else since
+        return begun + self._seconds - time.monotonic()
+
+    def _is_late(self, number: int) -> bool:
+        """Whether the errand of that number is under way and has had its time. Where the scan had
+        been stopped meanwhile, and its processes perhaps with it, it has its time once more.
+        """
+        left = self.seconds_left()
+        if left > 0 or self._mark.number != number:
+            return False
+        if left > -_AWAY_S or self._again[0] == number:
+            return True
+        self._again = number, time.monotonic()
+        return False
+
+    def collect(self) -> list[Done[T]]:
+        """What has become of errands meanwhile. A process that has died, or has been at one errand
+        for too long, is replaced.
+        """
+        done: list[Done[T]] = []
+        there = self._read(done)
+        at = self._mark.number
+        if not there:
+            self._process.join(_END_S)
+            if self._mark.worn and self.errands and not self.errands[0].renewed:
+                self.errands[0].renewed = True
+                self._end()
+                self._start()
+                return done
+            code = self._process.exitcode
+            self._check_ready(code)
+            _log.warning("a worker process died (exit code %s) and was replaced", code)
+            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
+        elif self._is_late(at):
+            self._check_ready(None)
+            self.kill()
+            self._process.join(_END_S)
+            self._read(done)
+            _log.warning("a worker process took too long and was replaced")
+            detail = f"not finished within {self._seconds:g} s"
+            done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
+        self.send()
+        return done
+
+    def _check_ready(self, code: int | None) -> None:
+        """WorkerError where a process has ended before it was ready, and the next would as well:
+        the very first exited by itself, or `_TRIES` have ended one after the other.
+        """
+        if self._mark.arrived:
+            self._was_ready, self._never_ready = True, 0
+            return
+        self._never_ready += 1
+        by_itself = code is not None and code >= 0
+        if self._never_ready == _TRIES or (by_itself and not self._was_ready):
+            raise guard.not_ready(code)
+
+    def _read(self, done: list[Done[T]]) -> bool:
+        """Add what was told since; whether the process is still there to tell more."""
+        there = True
+        with suppress(BlockingIOError):
+            while True:
+                chunk = os.read(self.answers, _CHUNK)
+                self._came += chunk
+                if len(chunk) < _CHUNK:
+                    there = bool(chunk)
+                    break
+        for answer in take_whole(self._came):
+            done += self._told(answer)
+        return there
+
+    def _told(self, answer: bytes) -> list[Done[T]]:
+        """What an answer says of the first errand: a process answers them in order."""
+        if not self.errands:
+            return []
+        errand = self.errands.popleft()
+        try:
+            told = Answer.unpacked(answer)
+            if told.error is None and not isinstance(told.outcome, self._tells):
+                raise TypeError("nothing that this job tells")
+            self._keep_pace(told.seconds)
+        except Exception as error:
+            # Nothing of ours tells such a thing: whoever does has taken over the process.
+            told = Answer(errand.number, None, 0.0, type(error).__name__)
+        if told.number != errand.number:
+            told = told._replace(error="another's answer")
+        errand.spent += told.seconds
+        if told.error is not None:
+            _log.warning("a worker could not do an errand: %s", told.error)
+            detail = f"the decoder failed ({told.error})"
+            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail))
+        outcome = told.outcome
+        if errand.harm is not None and isinstance(outcome, Hashed):
+            outcome = replace(outcome, trouble=errand.harm)
+        return [Done(errand, outcome, errand.spent)]
+
+    def _keep_pace(self, seconds: float) -> None:
+        """Note how long an errand took, one that harmed the process as well: behind one that runs
+        out of its time others may, and so only few are to wait there.
+        """
+        self._pace += (seconds - self._pace) / 8
+
+    def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
+        """Replace the process, which has ended. The errand of that number, the one under way, did
+        it that harm; where none was, after `_TRIES` deaths, the one that is next.
+        """
+        done: list[Done[T]] = []
+        # Not always the first: files are read before their turn, and may do harm by that.
+        cause = next((one for one in self.errands if one.sent and one.number == number), None)
+        if cause is None and self.errands and self._mark.arrived:
+            first = self.errands[0]
+            first.deaths += 1
+            cause = first if first.deaths >= _TRIES else None
+        if cause is not None:
+            # A file that has taken over its process can say anything of when it began.
+            spent = min(max(self._seconds - self.seconds_left(), 0.0), self._seconds)
+            cause.spent += spent
+            self._keep_pace(spent)
+            self.errands.remove(cause)
+            done = self._harmed(cause, harm)
+        self._end()
+        self._start()
+        return done
+
+    def _harmed(self, errand: Errand[T], harm: MediaError) -> list[Done[T]]:
+        """A file whose decoding harmed its worker is tried once more for its digests alone: it may
+        be a listed one.
+        """
+        if errand.harm is None and self._makes_digests:
+            errand.harm, errand.way, errand.sent, errand.deaths = harm, Way.DIGESTS, 0, 0
+            self.errands.append(errand)
+            return []
+        trouble = errand.harm or harm
+        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), errand.spent)]
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        _kill(self._process, self._starter)
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.kill()
+        if self._starter == os.getpid():
+            with suppress(ValueError):
+                self._process.join(_END_S)
+        self._end()
+
+
+def _end(process: SpawnProcess, starter: int, *pipes: int) -> None:
+    _kill(process, starter)
+    for pipe in pipes:
+        os.close(pipe)
+    with suppress(ValueError):  # it waits for a disk: the system will end it
+        process.close()
+
+
+def _kill(process: SpawnProcess, starter: int) -> None:
+    """Not in a process that was forked from the one that started it, and is at work with it."""
+    if starter == os.getpid():
+        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
+            _note_its_end(process)
+            process.kill()
+
+
+def _note_its_end(process: SpawnProcess) -> None:
+    """Have Python know that a process has ended if the system has no word of it, since the program
+    ignores SIGCHLD or asks for every child itself. Else Python keeps it, and its pipes, for ever,
+    and would end by its number what has that number by then.
+    """
+    if process.pid is None or not hasattr(os, "waitid"):
+        return
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        if process.exitcode is None:
+            process._popen.returncode = 0  # type: ignore[attr-defined]
+
+
+def _room(pipe: int) -> int:
+    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
+    process is doing.
+    """
+    try:
+        import fcntl
+
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
+    except (ImportError, AttributeError, OSError):  # other systems
+        return _PIPE
