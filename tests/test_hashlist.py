@@ -249,7 +249,7 @@ def test_rows_of_an_entry_far_apart_in_a_file_unite(known, put, monkeypatch):
     whole = put(text)
     expected = known.refresh().info().states
     for size in (1, 2, 3, 8):
-        monkeypatch.setattr("screener.lists.importing._BATCH", size)
+        monkeypatch.setattr("screener.lists.imports.batches._BATCH", size)
         again = put(text)
         assert (again.unchanged, again.repeated, again.generation) == (7, 13, 1)
         fresh = HashList.create(known.path.with_name(f"of-{size}.list"))
@@ -262,7 +262,7 @@ def test_rows_of_an_entry_far_apart_in_a_file_unite(known, put, monkeypatch):
 
 def test_a_later_row_adds_to_an_entry_met_unchanged(known, put, monkeypatch):
     """A row that repeats the stored record, then, batches later, one that says more of it."""
-    monkeypatch.setattr("screener.lists.importing._BATCH", 1)
+    monkeypatch.setattr("screener.lists.imports.batches._BATCH", 1)
     put(f"id,md5\nx,{value(1)}\n")
 
     report = put(f"id,md5\nx,{value(1)}\ny,{value(3)}\nx,{value(2)}\n")

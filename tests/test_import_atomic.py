@@ -17,9 +17,10 @@ from screener.commands import opening
 from screener.errors import ListError
 from screener.index import held, tiers
 from screener.index.hamming import HammingIndex
-from screener.lists import database, generations, importing
+from screener.lists import database, generations
 from screener.lists.formats import open_reader
 from screener.lists.hashlist import HashList
+from screener.lists.imports import importing
 
 
 def rows(numbers, status=""):

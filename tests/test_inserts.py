@@ -12,8 +12,16 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists import importing, inserts, newcomers, pending, quarantine, rounds
-from screener.lists.inserts import Inserts
+from screener.lists.imports import (
+    batches,
+    importing,
+    inserts,
+    newcomers,
+    pending,
+    quarantine,
+    rounds,
+)
+from screener.lists.imports.inserts import Inserts
 
 PDQ = "0123456789abcdef" * 4
 
@@ -115,7 +123,7 @@ def big_file(tmp_path, count, last=""):
 @pytest.mark.parametrize("strict", [True, False])
 def test_what_goes_wrong_while_rows_are_on_their_way_changes_nothing(tmp_path, monkeypatch, strict):
     """A bad row of the next batch, or the thread itself: no row is written behind a rollback."""
-    monkeypatch.setattr(importing, "_BATCH", 50)
+    monkeypatch.setattr(batches, "_BATCH", 50)
     slow, at_work = inserts._Batch._insert, []
 
     def slowly(self):
@@ -141,7 +149,7 @@ def test_what_goes_wrong_while_rows_are_on_their_way_changes_nothing(tmp_path, m
 
 def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, monkeypatch):
     """However few marks there are, so that most entries seem to have been met before."""
-    monkeypatch.setattr(importing, "_BATCH", 10)
+    monkeypatch.setattr(batches, "_BATCH", 10)
     monkeypatch.setattr(newcomers, "_MARKS", 64)
     again = f"e3,{PDQ}\n"
     known = HashList.create(tmp_path / "known.list")
@@ -191,7 +199,7 @@ def test_the_hashes_of_an_entry_are_written_once_however_many_its_rows(
     tmp_path, monkeypatch, entries, written
 ):
     """As many rows as make thirty batches write no hash twice, and are united once an entry."""
-    monkeypatch.setattr(importing, "_BATCH", 10)
+    monkeypatch.setattr(batches, "_BATCH", 10)
     joined = []
     unite = rounds.united
     monkeypatch.setattr(rounds, "united", lambda *rows: joined.append(len(rows)) or unite(*rows))
@@ -251,7 +259,7 @@ def test_rows_that_are_put_aside_are_written_once(tmp_path, monkeypatch):
 
 def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):
     """Rows with large values come in smaller batches, as those of one entry do that never end."""
-    monkeypatch.setattr(importing, "_HELD", 9_000)
+    monkeypatch.setattr(batches, "_HELD", 9_000)
     sizes = []
     take = importing._Import._take
     monkeypatch.setattr(

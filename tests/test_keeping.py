@@ -12,7 +12,8 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import match_counts, past, pending, versions
+from screener.lists import match_counts, past
+from screener.lists.imports import pending, versions
 from screener.lists.states import State, effective
 from screener.lists.terms import Terms
 

@@ -24,7 +24,7 @@ from screener.commands.deciding import recorded
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts
-from screener.lists.quarantine import NotCompared, SetAside
+from screener.lists.imports.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown, ShownHash
 from screener.output import claim_jsonl
 

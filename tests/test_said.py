@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from kept import putting, value
 
 from screener.index import tiers
-from screener.lists import importing
 from screener.lists.hashlist import HashList
+from screener.lists.imports import batches, importing
 
 SOON = (datetime.now(UTC) + timedelta(hours=2)).isoformat()  # after every import here
 DATED = ["2020-01-01", "2020-01-02", "2020-01-03", SOON]
@@ -170,7 +170,7 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     put = putting(known, place)
     held = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importing, "_BATCH", size)
+        patch.setattr(batches, "_BATCH", size)
         patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
         patch.setattr(tiers, "SMALLEST", 1)  # several index files, with removed rows
         patch.setattr(tiers, "FACTOR", 1)

@@ -18,10 +18,10 @@ from screener.commands.console import ALL, SOME
 from screener.lists import times
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
-from screener.lists.import_report import COUNTS, FULL, TERMS, ImportReport
+from screener.lists.imports.quarantine import NotCompared, SetAside
+from screener.lists.imports.report import COUNTS, FULL, TERMS, ImportReport
 from screener.lists.info import ListInfo
 from screener.lists.match_counts import Flood
-from screener.lists.quarantine import NotCompared, SetAside
 from screener.lists.showing import Shown, ShownHash
 from screener.lists.verifying import Verification
 from screener.printable import printable

@@ -17,14 +17,11 @@ from screener.lists import (
     exporting,
     generations,
     history,
-    importing,
     info,
     match_counts,
     merging,
     opinions,
     purging,
-    quarantine,
-    releasing,
     rollback,
     showing,
 )
@@ -34,15 +31,16 @@ from screener.lists.formats.options import options_of
 from screener.lists.formats.writers.entry import Wants
 from screener.lists.generations import Generation
 from screener.lists.history import LogEntry
-from screener.lists.import_report import ImportReport
-from screener.lists.importing import Wishes
+from screener.lists.imports import importing, quarantine, releasing
+from screener.lists.imports.quarantine import NotCompared, SetAside
+from screener.lists.imports.releasing import Release
+from screener.lists.imports.report import ImportReport
+from screener.lists.imports.wishes import Wishes
 from screener.lists.info import ListInfo
 from screener.lists.line import check_asked, check_texts
 from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
-from screener.lists.quarantine import NotCompared, SetAside
-from screener.lists.releasing import Release
 from screener.lists.showing import Shown
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms

@@ -15,64 +15,34 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
-from screener.lists import (
-    binding,
-    database,
-    generations,
-    manifest,
-    merging,
-    pipelines,
-    quarantine,
-    segments,
-)
+from screener.lists import database, generations, manifest, merging, pipelines, segments
 from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
 from screener.lists.formats.content import UNDECODABLE, Content
 from screener.lists.formats.options import Options
-from screener.lists.import_report import ABSENT, COUNTS, FULL, TERMS, ImportReport
-from screener.lists.line import check_asked, check_line
+from screener.lists.imports import binding, quarantine
+from screener.lists.imports.batches import batches
+from screener.lists.imports.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
+from screener.lists.imports.rounds import rounds
+from screener.lists.imports.versions import Versions
+from screener.lists.imports.wishes import Wishes
+from screener.lists.line import check_line
 from screener.lists.records import BadRow, Row, of_empty_input
-from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
-from screener.lists.terms import Terms, check_terms, told
+from screener.lists.terms import told
 from screener.lists.times import timeless
-from screener.lists.versions import Versions
 
-_BATCH = 5_000  # entries of which rows are held at once
-_HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
-_ROW = 256  # what a row counts for among them, whatever it has
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
 _OTHER_ENCODING = (
     "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it again"
 )
 _NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller of an import asks for: see `HashList.import_file`."""
-
-    strict: bool = False
-    full: bool = False
-    accept_shrink: bool = False
-    by: str | None = None
-    terms: Terms | None = None
-    key: Path | None = None
-
-    def __post_init__(self) -> None:
-        """ListError for a yes or no, who asks, or terms, that are none."""
-        for name in ("strict", "full", "accept_shrink"):
-            if not isinstance(getattr(self, name), bool):  # the word "no" would be a yes
-                raise ListError(f"{name} is true or false")
-        check_asked(self.by)
-        if self.terms is not None:
-            check_terms(self.terms)
 
 
 def import_file(
@@ -166,30 +136,6 @@ def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator
         )
 
 
-def _batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
-    """The rows, as many at a time as have so many entries or so many bytes: the further rows of an
-    entry come together, since each batch of them writes all anew that the file said of it before.
-    """
-    batch: list[Row | BadRow] = []
-    entries: set[str | int] = set()  # a row without an id is an entry of its own
-    held = 0
-    for found in reader:
-        batch.append(found)
-        held += _ROW
-        row = found if isinstance(found, Row) else found.row
-        entries.add(len(batch) if row is None or row.entry is None else row.entry)
-        if row is not None:
-            for item in row.hashes:
-                held += len(item.value)
-            if row.labels:
-                held += sum(map(len, row.labels.values()))
-        if len(entries) == _BATCH or held > _HELD:
-            yield batch
-            batch, entries, held = [], set(), 0
-    if batch:
-        yield batch
-
-
 class _Import:
     """One run of an import inside its transaction."""
 
@@ -231,7 +177,7 @@ class _Import:
 
     def take(self, reader: Reader, *, file: str) -> None:
         """Store all rows, a batch at a time; one is written while the next is read."""
-        for batch in _batches(reader):
+        for batch in batches(reader):
             self._take(batch, f"{file}, {reader.unit}")
         self.settle()
 

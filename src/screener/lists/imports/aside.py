@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from screener.lists import quarantine
+from screener.lists.imports import quarantine
 from screener.lists.records import Row, united
 
 

@@ -12,10 +12,10 @@ from collections.abc import Container
 
 from screener.hashing.hash import Hash
 from screener.lists import terms
-from screener.lists.judging import Judging
+from screener.lists.imports.judging import Judging
+from screener.lists.imports.stored import Met, Stored
 from screener.lists.records import Row, Version, stored_labels, stored_row, united, version_of
 from screener.lists.states import State
-from screener.lists.stored import Met, Stored
 
 
 class Joining:

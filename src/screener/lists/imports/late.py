@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from screener.lists.imports.stored import COLUMNS, Stored
+from screener.lists.imports.versions import Versions
 from screener.lists.records import Row, Version, stored_row, version_of
 from screener.lists.states import State
-from screener.lists.stored import COLUMNS, Stored
 from screener.lists.times import order
-from screener.lists.versions import Versions
 
 
 class LateVersions(Versions):

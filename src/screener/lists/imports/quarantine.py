@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import in_order
-from screener.lists.import_report import FULL
+from screener.lists.imports.report import FULL
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 

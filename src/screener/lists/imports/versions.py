@@ -17,12 +17,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import conflicts
-from screener.lists.aside import Aside
 from screener.lists.database import of_generation, some_at_once
-from screener.lists.joining import Joining
-from screener.lists.judging import Judging
-from screener.lists.newcomers import Newcomers
-from screener.lists.pending import Pending
+from screener.lists.imports.aside import Aside
+from screener.lists.imports.joining import Joining
+from screener.lists.imports.judging import Judging
+from screener.lists.imports.newcomers import Newcomers
+from screener.lists.imports.pending import Pending
+from screener.lists.imports.stored import COLUMNS, Ages, Stored
 from screener.lists.records import (
     LOW_INFORMATION,
     Row,
@@ -34,7 +35,6 @@ from screener.lists.records import (
 )
 from screener.lists.segments import Changes
 from screener.lists.states import State, effective
-from screener.lists.stored import COLUMNS, Ages, Stored
 from screener.lists.times import order, timeless
 
 _WINDOW = 5_000  # versions that are withdrawn at once

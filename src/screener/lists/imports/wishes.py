@@ -1,0 +1,31 @@
+"""Wishes: what the caller of an import asks for, beside what the file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from screener.errors import ListError
+from screener.lists.line import check_asked
+from screener.lists.terms import Terms, check_terms
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller of an import asks for: see `HashList.import_file`."""
+
+    strict: bool = False
+    full: bool = False
+    accept_shrink: bool = False
+    by: str | None = None
+    terms: Terms | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        """ListError for a yes or no, who asks, or terms, that are none."""
+        for name in ("strict", "full", "accept_shrink"):
+            if not isinstance(getattr(self, name), bool):  # the word "no" would be a yes
+                raise ListError(f"{name} is true or false")
+        check_asked(self.by)
+        if self.terms is not None:
+            check_terms(self.terms)
