@@ -216,6 +216,16 @@ def test_another_version_and_an_empty_file(known, filled, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_cache_is_no_device_and_no_pipe(tmp_path):
+    """Its mode stays, without which others could not use it any more, and it is not waited for."""
+    os.mkfifo(pipe := tmp_path / "pipe", 0o644)
+    for create in (True, False):
+        with pytest.raises(OutputError, match="no regular file"):
+            HashCache.open(pipe, create=create)
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
+
+
 @pytest.mark.parametrize("days", ["inf", "nan", "-1", "1e15", "36526"])
 def test_days_that_no_calendar_holds_are_refused(known, picture, filled, tmp_path, days):
     """Before anything is touched, and nothing of it is kept."""

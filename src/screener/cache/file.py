@@ -66,6 +66,8 @@ class CacheFile:
         OutputError where the file is no cache, one of another version, damaged or busy: it is left
         as it is.
         """
+        if path.exists() and not path.is_file():  # of a device, others would lose the use
+            raise OutputError(f"{path} is no regular file, and a cache of hashes has to stay")
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
         _check_header(path, create=create)
