@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from screener.claim import make_private
 from screener.errors import OutputError
 
 _APPLICATION = 0x53435248
@@ -71,8 +72,7 @@ class CacheFile:
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
         _check_header(path, create=create)
-        if hasattr(os, "fchmod"):
-            path.chmod(0o600)  # before SQLite makes files beside it, which get the same rights
+        make_private(path)  # before SQLite makes files beside it, which get the same rights
         connection = sqlite3.connect(
             path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
         )
