@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from screener.claim import make_private
 from screener.errors import OutputError
@@ -20,6 +21,8 @@ _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 # Where SQLite has them in the first bytes of its files.
 _MAGIC = b"SQLite format 3\0"
@@ -53,12 +56,16 @@ class CacheFile:
     OutputError that names the file and says what to do; so is a process that was forked since.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         """Not for callers: use `open`."""
         self.path = path
-        self._connection = connection
         self._process = os.getpid()
         self._turn = threading.RLock()
+        self._facts: os.stat_result | None = path.stat()  # while it is open
+        with self._told():
+            self._connection = sqlite3.connect(
+                path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
@@ -69,21 +76,23 @@ class CacheFile:
         """
         if path.exists() and not path.is_file():  # of a device, others would lose the use
             raise OutputError(f"{path} is no regular file, and a cache of hashes has to stay")
-        if create:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
-        _check_header(path, create=create)
-        make_private(path)  # before SQLite makes files beside it, which get the same rights
-        connection = sqlite3.connect(
-            path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        opened = cls(path, connection)
+        with _opening:
+            # To close it once more, beside SQLite, would take away the locks that this process has
+            # on it: another would take the log beside it from under what is open.
+            if not _is_open_here(path):
+                if create:
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o600))
+                _check_header(path, create=create)
+            make_private(path)  # before SQLite makes files beside it, which get the same rights
+            opened = cls(path)
+            _open_here.add(opened)
         try:
             with opened._told():
-                connection.execute("PRAGMA secure_delete = ON")
-                connection.execute("PRAGMA synchronous = NORMAL")
+                opened._connection.execute("PRAGMA secure_delete = ON")
+                opened._connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
         except BaseException:
-            connection.close()
+            opened.close()
             raise
         return opened
 
@@ -121,6 +130,7 @@ class CacheFile:
         if self._is_own:
             with self._turn:
                 self._connection.close()
+                self._facts = None
 
     @property
     def _is_own(self) -> bool:
@@ -174,6 +184,19 @@ class CacheFile:
             if _code(error) not in _BUSY:  # else whoever opens it next does it
                 with self._told():
                     raise
+
+
+_open_here: WeakSet[CacheFile] = WeakSet()
+_opening = threading.Lock()
+
+
+def _is_open_here(path: Path) -> bool:
+    """Whether this process has the file open, which is then known to be a cache."""
+    with suppress(FileNotFoundError):
+        facts = path.stat()
+        those = [one._facts for one in _open_here]
+        return any(its is not None and os.path.samestat(facts, its) for its in those)
+    return False
 
 
 def _code(error: sqlite3.Error) -> int:
