@@ -183,3 +183,8 @@ def _lock(path: str | PathLike[str], descriptor: int) -> Lock:
         return Lock(descriptor, wait=False)
     except BlockingIOError:
         raise OutputError(f"another program is writing to {path}") from None
+    except OSError as error:  # as on some network shares
+        raise OutputError(
+            f"{path} cannot be locked, so that no other program writes to it ({cause(error)}): name"
+            " a file on a disk that has locks"
+        ) from None
