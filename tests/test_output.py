@@ -109,6 +109,7 @@ def test_a_file_that_cannot_be_made_private_is_refused_as_it_was(
 
     path = tmp_path / "file"
     path.write_bytes(held)
+    path.chmod(0o640)
     monkeypatch.setattr(os, "chmod", refuses)
     monkeypatch.setattr(os, "fchmod", refuses)
 
@@ -116,6 +117,17 @@ def test_a_file_that_cannot_be_made_private_is_refused_as_it_was(
         opened(path)
 
     assert path.read_bytes() == held
+
+
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="needs modes")
+def test_a_file_that_is_private_needs_no_mode(tmp_path, monkeypatch):
+    """Where none can be set: of a disk that can only be read, that would tell the wrong trouble."""
+    monkeypatch.setattr(os, "chmod", None)
+    (tmp_path / "file").write_bytes(b"")
+    os.fchmod(descriptor := os.open(tmp_path / "file", os.O_RDONLY), 0o600)
+    os.close(descriptor)
+    output.open_jsonl(tmp_path / "file").close()
+    HashCache.open(tmp_path / "cache").__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from screener.errors import OutputError, cause
 from screener.lock import Lock
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_PRIVATE = 0o600
 
 
 class Claim(NamedTuple):
@@ -77,7 +78,7 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
         if sort is not None:
             check_sort(path, sort)
         if claimed.regular:
-            _set_mode(path, file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
+            _set_mode(path, file.fileno(), None)
     except BaseException:
         give_up(path, claimed)
         raise
@@ -128,7 +129,7 @@ def make_private(path: str | PathLike[str], descriptor: int | None = None) -> No
     """
     place = path if descriptor is None else descriptor
     if stat.S_ISREG(os.stat(place).st_mode):
-        _set_mode(path, place, 0o600)
+        _set_mode(path, place, _PRIVATE)
 
 
 @contextlib.contextmanager
@@ -165,12 +166,17 @@ def _opened(path: str | PathLike[str], flags: int) -> FileIO:
     return FileIO(os.fspath(path), "r+b", opener=lambda path, _: os.open(path, flags, 0o600))
 
 
-def _set_mode(path: str | PathLike[str], place: str | PathLike[str] | int, mode: int) -> None:
-    """Give a file a mode, which may be the one it has, to ask whether that is allowed."""
-    if not hasattr(os, "fchmod"):
+def _set_mode(
+    path: str | PathLike[str], place: str | PathLike[str] | int, mode: int | None
+) -> None:
+    """Give a file a mode, or None, the one it has, to ask whether it could be given one; nothing
+    where it is private.
+    """
+    had = stat.S_IMODE(os.stat(place).st_mode)
+    if had == _PRIVATE or not hasattr(os, "fchmod"):
         return
     try:
-        os.chmod(place, mode)
+        os.chmod(place, had if mode is None else mode)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be kept from being read by others ({cause(error)}): it has to be a"
