@@ -49,7 +49,9 @@ def hold(path: Path) -> int:
 
     Raises FileNotFoundError where the file is gone, also when it went meanwhile.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    # A pipe by that name is not waited for: who maps it refuses it.
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_RDONLY | flags)
     # Some network file systems have no locks; there the mapping alone has to do.
     with contextlib.suppress(OSError):
         Lock(descriptor, wait=True, shared=True)
