@@ -4,6 +4,8 @@
 #include <iterator>
 #include <limits>
 
+#include "bits.h"
+
 namespace screener {
 namespace {
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from weakref import WeakSet
 
 from screener.claim import make_private
-from screener.errors import OutputError
+from screener.errors import OutputError, cause
+from screener.foreign import check_data_alone
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
@@ -53,15 +54,18 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 class CacheFile:
     """An open file; threads may share it, and take turns. Whatever SQLite raises here is an
-    OutputError that names the file and says what to do; so is a process that was forked since.
+    OutputError that names the file and says what to do; so is a process that was forked since, and
+    whatever is asked of it once it is closed.
     """
 
     def __init__(self, path: Path) -> None:
         """Not for callers: use `open`."""
         self.path = path
         self._process = os.getpid()
+        self.closed = False
+        """Whether it was closed by this process: then nothing can be asked of it any more."""
         self._turn = threading.RLock()
-        self._facts: os.stat_result | None = path.stat()  # while it is open
+        self._facts = path.stat()
         with self._told():
             self._connection = sqlite3.connect(
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
@@ -88,6 +92,7 @@ class CacheFile:
             _open_here.add(opened)
         try:
             with opened._told():
+                check_data_alone(opened._connection)
                 opened._connection.execute("PRAGMA secure_delete = ON")
                 opened._connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
@@ -129,8 +134,8 @@ class CacheFile:
         """
         if self._is_own:
             with self._turn:
+                self.closed = True
                 self._connection.close()
-                self._facts = None
 
     @property
     def _is_own(self) -> bool:
@@ -154,6 +159,8 @@ class CacheFile:
             )
         try:
             with self._turn:
+                if self.closed:
+                    raise OutputError(f"the cache {self.path} is closed: open it anew")
                 yield
         except sqlite3.ProgrammingError:
             raise  # a mistake of the caller's
@@ -164,8 +171,8 @@ class CacheFile:
                     f"another program is writing to {self.path}: try again when it has ended"
                 ) from None
             if code in _DAMAGED:
-                raise self.damaged(error) from None
-            raise OutputError(f"{self.path}: cannot keep hashes: {error}") from None
+                raise self.damaged(cause(error)) from None
+            raise OutputError(f"{self.path}: cannot keep hashes: {cause(error)}") from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:
@@ -194,8 +201,9 @@ def _is_open_here(path: Path) -> bool:
     """Whether this process has the file open, which is then known to be a cache."""
     with suppress(FileNotFoundError):
         facts = path.stat()
-        those = [one._facts for one in _open_here]
-        return any(its is not None and os.path.samestat(facts, its) for its in those)
+        return any(
+            not one.closed and os.path.samestat(facts, one._facts) for one in list(_open_here)
+        )
     return False
 
 
