@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +124,18 @@ def test_scans_and_rescans_of_one_cache_do_not_wait_for_each_other(known, filled
     assert not list(filled.parent.glob("c-*"))
 
 
+def test_what_is_kept_outlives_the_process_though_another_has_closed_the_cache(filled, tmp_path):
+    """Also where this one has opened it twice, or closed one of them: else the other one takes the
+    log beside the file away, from under what is still written to it.
+    """
+    close_it = f"from screener import HashCache\nwith HashCache.open({str(filled)!r}): pass"
+    with HashCache.open(filled), HashCache.open(filled):
+        with HashCache.open(filled, create=False):
+            pass
+        subprocess.run([sys.executable, "-c", close_it], check=True)
+        assert {path.name for path in tmp_path.glob("c-*")} == {"c-shm", "c-wal"}
+
+
 def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
     """Whoever makes the tables, the others find them whole."""
     path, wrong = tmp_path / "new", []
@@ -227,6 +240,24 @@ def test_another_version_and_an_empty_file(known, filled, tmp_path):
     with pytest.raises(OutputError, match="there is no cache"):
         HashCache.open(tmp_path / "none", create=False)
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_cache_is_no_device_and_no_pipe(tmp_path):
+    """Its mode stays, without which others could not use it any more, and it is not waited for."""
+    os.mkfifo(pipe := tmp_path / "pipe", 0o644)
+    for create in (True, False):
+        with pytest.raises(OutputError, match="no regular file"):
+            HashCache.open(pipe, create=create)
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
+
+
+def test_a_cache_where_sqlite_can_make_no_file_is_an_error_that_names_it(tmp_path):
+    """As deep in folders, where a path is longer than SQLite takes."""
+    folder = tmp_path.joinpath(*["d" * 200] * 3)
+    folder.mkdir(parents=True)
+    with pytest.raises(OutputError, match="c: cannot keep hashes: unable to open database file"):
+        HashCache.open(folder / "c")
 
 
 @pytest.mark.parametrize("days", ["inf", "nan", "-1", "1e15", "36526"])

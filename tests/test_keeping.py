@@ -4,6 +4,8 @@ import os
 import sqlite3
 import stat
 import statistics
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -346,6 +348,22 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
     result = Screener(known.refresh()).match([Hash.parse("md5", value(3))])
     assert known.count_matches([result]) == []
     assert known.refresh().show("c")[0].matched
+
+
+def test_what_one_thread_counts_is_locked_though_another_counts_too(known, put):
+    """For SQLite's locks are the process's, and go with any descriptor of the file that it closes:
+    another program would write in between, and damage the counts.
+    """
+    put(f"id,md5\na,{value(1)}\n")
+    match_counts.count(known.path, [("demo", "a", "md5")])
+    other = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0).execute('BEGIN IMMEDIATE')"
+    with match_counts._open(known.path, "rwc") as one:
+        one.execute("BEGIN IMMEDIATE")
+        with match_counts._open(known.path, "rwc"):
+            pass
+        call = [sys.executable, "-c", other, known.path / match_counts.COUNTS]
+        ended = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert "database is locked" in ended.stderr
 
 
 @pytest.mark.parametrize("counted", ["no database", "CREATE TABLE matches(day TEXT)"])

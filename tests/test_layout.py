@@ -17,6 +17,7 @@ import pytest
 from promptly import soonest
 
 from screener.errors import IndexFileError
+from screener.index.held import Held
 from screener.index.layout import Sections, open_sections, write_sections
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
@@ -205,14 +206,20 @@ def test_absent_files_and_folders(tmp_path: Path) -> None:
         open_sections("/dev/null", "test")
 
 
-def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:
-    """Nobody writes into it, and whoever opens it as a file is held until somebody does."""
+@pytest.mark.parametrize("held", [False, True])
+def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path, held: bool) -> None:
+    """Nobody writes into it, and whoever opens it as a file is held until somebody does; that holds
+    of an index file in a list's folder as of one alone.
+    """
     os.mkfifo(tmp_path / "pipe")
     told: list[str] = []
 
+    def opening(path: Path) -> object:
+        return open_sections(path, "test")
+
     def ask() -> None:
         with pytest.raises(IndexFileError) as refused:
-            open_sections(tmp_path / "pipe", "test")
+            Held(tmp_path / "pipe", opening) if held else opening(tmp_path / "pipe")
         told.append(str(refused.value))
 
     asking = threading.Thread(target=ask, daemon=True)

@@ -1,6 +1,7 @@
 """Locks of files that are written to: of one process, and not of those that are forked from it."""
 
 import contextlib
+import errno
 import os
 
 import pytest
@@ -9,6 +10,7 @@ from screener import HashList, Screener, audit, claim, output
 from screener.audit import file as audit_file
 from screener.calibrate import page as calibration_page
 from screener.calibrate.page import claimed
+from screener.errors import OutputError
 from screener.hotline import delivery
 from screener.index import held as index_held
 from screener.index.held import one_at_a_time
@@ -125,3 +127,23 @@ def test_an_interrupt_when_a_file_was_just_taken_keeps_nobody_out(
     held.clear()
 
     assert not path.exists() or not is_locked(path)
+
+
+def test_where_a_disk_has_no_locks_it_is_told_of_which_file(tmp_path, monkeypatch):
+    """As on some network shares: results and logs are refused before anything of them goes, and so
+    is whatever one program at a time may do.
+    """
+
+    def none_left(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none_left)
+    (tmp_path / "r").write_bytes(b'{"schema":1,')
+
+    with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that has locks"):
+        output.open_jsonl(tmp_path / "r")
+    with pytest.raises(OSError, match="locks available") as named, one_at_a_time(tmp_path / "lock"):
+        pass
+
+    assert (tmp_path / "r").read_bytes() == b'{"schema":1,'
+    assert named.value.filename == str(tmp_path / "lock")

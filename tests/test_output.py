@@ -1,6 +1,7 @@
 """JSON Lines: one whole line a result, in a file that only its owner reads."""
 
 import base64
+import errno
 import io
 import json
 import multiprocessing
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from command import screener
 
-from screener import HashList, Screener, output
+from screener import HashCache, HashList, Screener, audit, output
 from screener.errors import OutputError, WorkerError
 from screener.result import Appearance, ListState, Match, MediaFacts, Reason, Result, Verdict
 from screener.video_matching.agreement import Agreement, Rule
@@ -86,6 +87,47 @@ def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="needs modes")
+@pytest.mark.parametrize(
+    ("opened", "held"),
+    [
+        (output.claim_jsonl, b'{"schema":1,"input":"old"}\n'), (audit.claim_log, b""),
+        (HashCache.open, b""),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_made_private_is_refused_as_it_was(
+    tmp_path, monkeypatch, opened, held
+):
+    """Somebody else's, which one may write to, or one on a disk without modes: by its name, before
+    anything of it goes.
+    """
+
+    def refuses(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "file"
+    path.write_bytes(held)
+    path.chmod(0o640)
+    monkeypatch.setattr(os, "chmod", refuses)
+    monkeypatch.setattr(os, "fchmod", refuses)
+
+    with pytest.raises(OutputError, match=r"file cannot be kept from being read by others"):
+        opened(path)
+
+    assert path.read_bytes() == held
+
+
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="needs modes")
+def test_a_file_that_is_private_needs_no_mode(tmp_path, monkeypatch):
+    """Where none can be set: of a disk that can only be read, that would tell the wrong trouble."""
+    monkeypatch.setattr(os, "chmod", None)
+    (tmp_path / "file").write_bytes(b"")
+    os.fchmod(descriptor := os.open(tmp_path / "file", os.O_RDONLY), 0o600)
+    os.close(descriptor)
+    output.open_jsonl(tmp_path / "file").close()
+    HashCache.open(tmp_path / "cache").__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +223,7 @@ def test_a_file_that_was_refused_or_could_not_be_begun_is_free_again(tmp_path, m
     engine, path = Screener(HashList.create(tmp_path / "known.list")), tmp_path / "r"
     path.write_bytes(b"a picture\n")
 
-    def refuses(_descriptor):
+    def refuses(*_):
         raise PermissionError("not yours")
 
     with pytest.raises(OutputError, match="no result") as refused:

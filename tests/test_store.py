@@ -14,7 +14,7 @@ from hotlines import IMAGES, NOON, item_of, make_desk, report_of, take
 from screener import audit
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
-from screener.hotline import own_list, own_media, store
+from screener.hotline import database, own_list, own_media, store
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.index.held import one_at_a_time
@@ -54,6 +54,23 @@ class Cut(Exception):
 def end_here(*_, **__):
     """End the process."""
     raise Cut
+
+
+def test_a_hotline_for_which_the_disk_has_no_room_is_refused_with_the_reason(tmp_path, monkeypatch):
+    """Where the casebook itself finds no room, too: that is no fault of the program."""
+    connect = database._connect
+
+    def full(folder):
+        connection = connect(folder)
+        connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_connect", full)
+        with pytest.raises(HotlineError, match=r"cannot be used: database or disk is full"):
+            Desk.create(tmp_path / "hotline")
+
+    assert Desk.create(tmp_path / "hotline").cases() == []
 
 
 @pytest.mark.parametrize("calls", range(1, 9))

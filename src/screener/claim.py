@@ -16,10 +16,11 @@ from io import FileIO
 from os import PathLike
 from typing import NamedTuple, TextIO
 
-from screener.errors import OutputError
+from screener.errors import OutputError, cause
 from screener.lock import Lock
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_PRIVATE = 0o600
 
 
 class Claim(NamedTuple):
@@ -62,8 +63,8 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
     """Be the only writer of a file, made where there is none, readable by its owner only.
 
     `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError where
-    another program has claimed it, or where it holds anything that is not of the `sort`. A device
-    is nobody's.
+    another program has claimed it, where it holds anything that is not of the `sort`, or where it
+    cannot be made private. A device is nobody's.
     """
     flags |= os.O_CREAT | _CLOEXEC
     try:
@@ -76,6 +77,8 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
             claimed = claimed._replace(lock=_lock(path, file.fileno()))
         if sort is not None:
             check_sort(path, sort)
+        if claimed.regular:
+            _set_mode(path, file.fileno(), None)
     except BaseException:
         give_up(path, claimed)
         raise
@@ -119,12 +122,14 @@ def check_sort(path: str | PathLike[str], sort: Sort) -> None:
             )
 
 
-def make_private(descriptor: int) -> None:
-    """Let only the owner of an open file read it, as far as the platform can; a device or a pipe
-    keeps the mode that others need.
+def make_private(path: str | PathLike[str], descriptor: int | None = None) -> None:
+    """Let only the owner of a file read it, as far as the platform can; a device or a pipe keeps
+    the mode that others need. Where it is open, by its descriptor. OutputError where the system
+    refuses it.
     """
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)
+    place = path if descriptor is None else descriptor
+    if stat.S_ISREG(os.stat(place).st_mode):
+        _set_mode(path, place, _PRIVATE)
 
 
 @contextlib.contextmanager
@@ -161,8 +166,31 @@ def _opened(path: str | PathLike[str], flags: int) -> FileIO:
     return FileIO(os.fspath(path), "r+b", opener=lambda path, _: os.open(path, flags, 0o600))
 
 
+def _set_mode(
+    path: str | PathLike[str], place: str | PathLike[str] | int, mode: int | None
+) -> None:
+    """Give a file a mode, or None, the one it has, to ask whether it could be given one; nothing
+    where it is private.
+    """
+    had = stat.S_IMODE(os.stat(place).st_mode)
+    if had == _PRIVATE or not hasattr(os, "fchmod"):
+        return
+    try:
+        os.chmod(place, had if mode is None else mode)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be kept from being read by others ({cause(error)}): it has to be a"
+            " file of yours, on a disk that keeps who may read what"
+        ) from None
+
+
 def _lock(path: str | PathLike[str], descriptor: int) -> Lock:
     try:
         return Lock(descriptor, wait=False)
     except BlockingIOError:
         raise OutputError(f"another program is writing to {path}") from None
+    except OSError as error:  # as on some network shares
+        raise OutputError(
+            f"{path} cannot be locked, so that no other program writes to it ({cause(error)}): name"
+            " a file on a disk that has locks"
+        ) from None

@@ -44,8 +44,8 @@ class JsonLines:
             return
         self._begun = True
         if self._claimed.regular:  # a device keeps the mode that others need
+            make_private(self._name, self._claimed.descriptor)
             os.ftruncate(self._claimed.descriptor, self._kept)
-            make_private(self._claimed.descriptor)
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""

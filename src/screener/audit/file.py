@@ -95,7 +95,7 @@ class AuditFile:
 
     def begin(self) -> None:
         """Take half a line away that a crash left, and say so in a line where one is before it."""
-        make_private(self._descriptor)
+        make_private(self._path, self._descriptor)
         torn, self._torn = self._torn, b""
         if torn:
             os.ftruncate(self._descriptor, self._chain.size)

@@ -12,7 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
+from screener.claim import make_private
 from screener.errors import OutputError, cause
 from screener.foreign import check_data_alone
 
@@ -20,6 +22,8 @@ _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 # Where SQLite has them in the first bytes of its files.
 _MAGIC = b"SQLite format 3\0"
@@ -54,14 +58,18 @@ class CacheFile:
     whatever is asked of it once it is closed.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         """Not for callers: use `open`."""
         self.path = path
-        self._connection = connection
         self._process = os.getpid()
         self.closed = False
         """Whether it was closed by this process: then nothing can be asked of it any more."""
         self._turn = threading.RLock()
+        self._facts = path.stat()
+        with self._told():
+            self._connection = sqlite3.connect(
+                path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
@@ -70,23 +78,26 @@ class CacheFile:
         OutputError where the file is no cache, one of another version, damaged or busy: it is left
         as it is.
         """
-        if create:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
-        _check_header(path, create=create)
-        if hasattr(os, "fchmod"):
-            path.chmod(0o600)  # before SQLite makes files beside it, which get the same rights
-        connection = sqlite3.connect(
-            path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        opened = cls(path, connection)
+        if path.exists() and not path.is_file():  # of a device, others would lose the use
+            raise OutputError(f"{path} is no regular file, and a cache of hashes has to stay")
+        with _opening:
+            # To close it once more, beside SQLite, would take away the locks that this process has
+            # on it: another would take the log beside it from under what is open.
+            if not _is_open_here(path):
+                if create:
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o600))
+                _check_header(path, create=create)
+            make_private(path)  # before SQLite makes files beside it, which get the same rights
+            opened = cls(path)
+            _open_here.add(opened)
         try:
             with opened._told():
-                check_data_alone(connection)
-                connection.execute("PRAGMA secure_delete = ON")
-                connection.execute("PRAGMA synchronous = NORMAL")
+                check_data_alone(opened._connection)
+                opened._connection.execute("PRAGMA secure_delete = ON")
+                opened._connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
         except BaseException:
-            connection.close()
+            opened.close()
             raise
         return opened
 
@@ -180,6 +191,20 @@ class CacheFile:
             if _code(error) not in _BUSY:  # else whoever opens it next does it
                 with self._told():
                     raise
+
+
+_open_here: WeakSet[CacheFile] = WeakSet()
+_opening = threading.Lock()
+
+
+def _is_open_here(path: Path) -> bool:
+    """Whether this process has the file open, which is then known to be a cache."""
+    with suppress(FileNotFoundError):
+        facts = path.stat()
+        return any(
+            not one.closed and os.path.samestat(facts, one._facts) for one in list(_open_here)
+        )
+    return False
 
 
 def _code(error: sqlite3.Error) -> int:

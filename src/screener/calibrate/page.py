@@ -52,8 +52,8 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
         nonlocal written
         written = True
         if taken.regular:
+            make_private(path, taken.descriptor)
             os.ftruncate(taken.descriptor, 0)
-            make_private(taken.descriptor)
         with open(taken.descriptor, "wb", closefd=False) as stream:
             stream.write(text.encode("utf-8", "backslashreplace"))
 

@@ -100,11 +100,13 @@ def is_half_made(folder: Path) -> bool:
 
 
 def create(folder: Path) -> None:
-    """Make the database in a folder; one that is there is of a making that was interrupted."""
+    """Make the database in a folder; one that is there is of a making that was interrupted.
+    HotlineError where it cannot be made.
+    """
     for name in (DATABASE, f"{DATABASE}-journal"):
         (folder / name).unlink(missing_ok=True)
     os.close(os.open(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    with contextlib.closing(_connect(folder)) as connection:
+    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
 

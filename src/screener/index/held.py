@@ -49,7 +49,9 @@ def hold(path: Path) -> int:
 
     Raises FileNotFoundError where the file is gone, also when it went meanwhile.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    # A pipe by that name is not waited for: who maps it refuses it.
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_RDONLY | flags)
     # Some network file systems have no locks; there the mapping alone has to do.
     with contextlib.suppress(OSError):
         Lock(descriptor, wait=True, shared=True)
@@ -75,9 +77,9 @@ def remove_unheld(path: Path) -> None:
 def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]:
     """Hold the lock file of the one writer, also against other threads, while the body runs.
 
-    Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError.
-    The lock goes with its process, and, once the body is done, from a process that was forked
-    meanwhile too.
+    Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError;
+    OSError that names the file where there are no locks. The lock goes with its process, and, once
+    the body is done, from a process that was forked meanwhile too.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
@@ -92,6 +94,9 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
                         f"another writer is at work in {path.parent}; try again when it is done"
                     ) from None
                 time.sleep(0.01)
+            except OSError as error:  # of a descriptor, it has no name: a disk without locks, say
+                error.filename = os.fspath(path)
+                raise
         try:
             yield
         finally:

@@ -216,7 +216,10 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     path = folder / COUNTS
     try:
         if mode == "rwc":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # One that is there is left alone: to close it would take away SQLite's locks on it,
+            # which are the process's.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
