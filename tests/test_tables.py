@@ -171,16 +171,23 @@ def test_hot_buckets(width: int) -> None:
     check(codes, queries, [0, width // 2, width - 1])
 
 
-def test_one_bucket_holds_more_than_a_wide_link() -> None:
-    """More than 2^8 and more than 2^16 codes in a bucket: links widen, answers stay."""
+@pytest.mark.parametrize(
+    ("count", "link"), [(1 << 8, 1), ((1 << 8) + 1, 2), (1 << 16, 2), ((1 << 16) + 1, 4)]
+)
+def test_links_are_as_wide_as_the_longest_bucket_is_long(count: int, link: int) -> None:
+    """The last posting of the bucket is found where nothing but its link leads to it."""
     rng = np.random.default_rng(4)
-    for count, link in ((300, 2), (70_000, 4)):
-        codes = np.zeros((count, 8), np.uint8)
-        codes[:, -3:] = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3]
-        built = Tables.build(codes, threads=1)
-        assert built.main is not None
-        assert built.main.links.dtype.itemsize in (link, link // 2)
-        check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
+    codes = in_one_bucket(rng, count, table=1)
+    bits = _core.chunk_bits(8).reshape(4, 16)
+    # Last in its bucket also where large tables order it by the weight of the next chunk.
+    last = np.unpackbits(codes[-1], bitorder="little")
+    last[bits[2]] = 1
+    codes[-1] = np.packbits(last, bitorder="little")
+    built = Tables.build(codes, threads=1)
+    assert built.main is not None
+    assert built.main.links.dtype.itemsize == link
+    # Of all starts of the ring that of table 0 alone has a chunk within its threshold.
+    check(codes, deal(rng, codes[-1], bits, np.array([0, 1, 1, 1]))[np.newaxis], [3])
 
 
 def hot_keys(rng: np.random.Generator, count: int, width: int, keys: int) -> Codes:
@@ -193,10 +200,10 @@ def hot_keys(rng: np.random.Generator, count: int, width: int, keys: int) -> Cod
     return np.packbits(bits, axis=1, bitorder="little")
 
 
-def in_one_bucket(rng: np.random.Generator, count: int) -> Codes:
-    """Different codes of 64 bits that table 0 holds in one bucket."""
+def in_one_bucket(rng: np.random.Generator, count: int, table: int = 0) -> Codes:
+    """Different codes of 64 bits that one table holds in one bucket."""
     bits = rng.integers(0, 2, (count, 64), np.uint8)
-    bits[:, _core.chunk_bits(8)[:16]] = 0
+    bits[:, _core.chunk_bits(8).reshape(4, 16)[table]] = 0
     return np.packbits(bits, axis=1, bitorder="little")
 
 
