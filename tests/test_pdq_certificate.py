@@ -351,6 +351,38 @@ def test_a_hash_is_certain_beyond_the_bounds_alone(shape: tuple[int, ...]) -> No
     assert clear >= 10
 
 
+def crowded_middle() -> Pixels:
+    """A picture whose fastest coefficients lie eight and eight about the median, so far from each
+    other that no two can change places; but the slowest, which can move most, lies below them.
+    """
+    rng = np.random.default_rng(2)
+    wanted = np.zeros((16, 16))
+    fast = np.zeros((16, 16), bool)
+    fast[12:, 12:] = True
+    others = ~fast
+    others[0, 0] = False
+    wanted[fast] = rng.permutation(np.repeat([-0.08, 0.08], 8))
+    wanted[0, 0] = -0.6
+    wanted[others] = rng.permutation(np.repeat([-4.0, 4.0], [119, 120]))
+    asked = wanted.copy()
+    for _ in range(3):  # greys are whole numbers: what they make of it is taken off
+        grid = 40 + MATRIX.T.astype(float) @ asked @ MATRIX
+        rows = np.kron(grid, np.ones((16, 16))).cumsum(axis=1) + rng.random((1024, 1))
+        pixels = np.diff(np.floor(rows), axis=1, prepend=0).astype(np.uint8)
+        asked += wanted - _core.pdq_doubt(pixels)[0].reshape(16, 16)
+    return pixels
+
+
+def test_a_pair_in_doubt_behind_many_that_are_settled_is_seen() -> None:
+    """However many pairs are looked at closely before it."""
+    pixels = crowded_middle()
+    pairs, close = doubted_pairs(pixels)
+    assert pairs - close > 40
+    assert close > 0
+    assert not _core.pdq_doubt(pixels)[2]
+    assert _core.pdq(pixels) == reference(pixels)
+
+
 def qualities(pixels: Pixels, share: float) -> tuple[int, int]:
     """The least and the largest quality if samples err by that share of what they can."""
     *_, above, beside = bounded(pixels)
