@@ -33,7 +33,7 @@ from screener.hashing.hash import KINDS
 from screener.matching.video_search import clips_of
 from screener.media import image
 from screener.media.sampling import Sampling
-from screener.videos.agreement import compare
+from screener.video_matching.agreement import compare
 
 QUESTION = "Which videos agree with which, and what do title cards have in common?"
 # Of the reference material: what was cut from one footage, and so does agree.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from screener.hashing.frames import Frames, sameness
 from screener.hashing.video import VideoFrame, pack_vpdq
-from screener.videos.agreement import Rule, compare
+from screener.video_matching.agreement import Rule, compare
 
 
 def distances(one, other):

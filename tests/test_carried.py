@@ -14,8 +14,9 @@ from saved import saved
 
 from screener import Policy, Screener, Verdict
 from screener.hashing import pdq
-from screener.media import carried, video
+from screener.media import video
 from screener.media.limits import Limits
+from screener.media.video import carried
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
-from screener.media import decoder, failure, headers, tiff
+from screener.media import decoder, failure, headers
 from screener.media.embedded import appended, embedded
+from screener.media.formats import tiff
 from screener.media.image import open as open_picture
 from screener.media.limits import Limits
 

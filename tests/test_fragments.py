@@ -10,8 +10,9 @@ from iso_boxes import box
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
-from screener.media import fragments, video
+from screener.media import video
 from screener.media.sampling import Sampling
+from screener.media.video import fragments
 
 SIZE = (160, 120)
 FLAGS = "frag_keyframe+empty_moov"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from saved import jpeg, saved, several
 
-from screener.media import headers, tiff
+from screener.media import headers
+from screener.media.formats import tiff
 
 
 def small(format: str, **options: object) -> bytes:

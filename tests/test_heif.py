@@ -25,7 +25,8 @@ from saved import saved
 from screener import Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import decoder, failure, heif
+from screener.media import decoder, failure
+from screener.media.formats import heif
 from screener.media.image import open as open_picture
 from screener.report.summary import Summary
 
@@ -149,9 +150,9 @@ def test_pictures_that_are_coded_otherwise_are_not_broken(still):
 
 def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
     """`unsupported`, the detail says what to install, and so does the line, by its schema."""
-    monkeypatch.delitem(sys.modules, "screener.media.heif", raising=False)
-    monkeypatch.setattr("screener.media.heif", None, raising=False)
-    monkeypatch.delattr("screener.media.heif")
+    monkeypatch.delitem(sys.modules, "screener.media.formats.heif", raising=False)
+    monkeypatch.setattr("screener.media.formats.heif", None, raising=False)
+    monkeypatch.delattr("screener.media.formats.heif")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(MediaError, match=r"unsupported.*the extra `heif`"):
         open_picture(still)

@@ -10,7 +10,7 @@ from saved import png, saved
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
-from screener.media import icons
+from screener.media.formats import icons
 from screener.media.image import open as open_picture
 
 

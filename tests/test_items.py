@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from saved import saved, several
 from test_heif import heic
 
-from screener.media import headers, items
+from screener.media import headers
+from screener.media.formats import items
 
 
 def avif(*pictures):

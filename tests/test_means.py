@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from screener.media.means import alike, another_scene, of
+from screener.media.video.means import alike, another_scene, of
 
 SIZES = [(32, 32), (240, 320), (90, 100), (1080, 37), (10, 300), (1, 1)]
 

@@ -15,7 +15,7 @@ from png_chunks import chunk, png_of
 from saved import jpeg, several
 
 from screener.media import missing
-from screener.media import png as png_file
+from screener.media.formats import png as png_file
 
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 JPEGS = {

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from iso_boxes import box
 
-from screener.media import carried, containers, embedded, icons, items
+from screener.media import embedded
+from screener.media.formats import icons, items
+from screener.media.video import carried, containers
 
 DEEP = 50_000  # more levels than Python calls functions within functions
 MANY = 300_000

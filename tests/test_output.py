@@ -17,7 +17,7 @@ from command import screener
 from screener import HashList, Screener, output
 from screener.errors import OutputError, WorkerError
 from screener.result import Appearance, ListState, Match, MediaFacts, Reason, Result, Verdict
-from screener.videos.agreement import Agreement, Rule
+from screener.video_matching.agreement import Agreement, Rule
 
 
 def test_lines_come_out_as_they_went_in(tmp_path):

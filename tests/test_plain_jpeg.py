@@ -11,7 +11,8 @@ from PIL import Image
 from saved import jpeg
 
 from screener.errors import MediaError
-from screener.media import image, plain_jpeg
+from screener.media import image
+from screener.media.formats import plain_jpeg
 from screener.media.limits import Limits
 
 

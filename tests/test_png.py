@@ -10,7 +10,7 @@ from PIL import Image
 from png_chunks import chunk, png_of
 from saved import saved
 
-from screener.media import png
+from screener.media.formats import png
 from screener.media.image import open as open_picture
 
 

@@ -5,7 +5,7 @@ import pytest
 from clips import clip, moved, scenes
 
 from screener.hashing.frames import sameness
-from screener.videos.scenes import scenes_of, seen_of
+from screener.video_matching.scenes import scenes_of, seen_of
 
 # Bits in which pictures differ from the plain one, and 40 to 60 from each other.
 A, B, C = range(40), range(20, 60), {*range(10), *range(20, 30), *range(60, 80)}

@@ -10,7 +10,8 @@ from saved import saved
 
 from screener import Screener, Verdict
 from screener.hashing import pdq
-from screener.media import embedded, tail
+from screener.media import embedded
+from screener.media.video import tail
 
 CODECS = {"matroska": "libx264", "webm": "libvpx", "avi": "mpeg4", "asf": "wmv2", "mp4": "libx264"}
 

@@ -12,7 +12,7 @@ from PIL import Image
 from saved import jpeg, several
 
 from screener.errors import MediaError
-from screener.media import tiff
+from screener.media.formats import tiff
 from screener.media.image import open as open_picture
 from screener.media.picture import Media
 

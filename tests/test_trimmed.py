@@ -10,8 +10,9 @@ from iso_boxes import box
 from screener import Policy, Screener, Verdict, vpdq
 from screener.hashing import pdq
 from screener.hashing.video import vpdq_frames
-from screener.media import editlist, video
+from screener.media import video
 from screener.media.sampling import Sampling
+from screener.media.video import editlist
 
 
 @pytest.fixture

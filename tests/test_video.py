@@ -26,13 +26,14 @@ from PIL import Image
 from screener import Policy, Screener, Verdict, extras
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import containers, following, opening, pyav, video, walk
-from screener.media.bars import Bars
+from screener.media import opening, video
 from screener.media.limits import Limits
-from screener.media.pyav import AvStream
 from screener.media.sampling import Sampling
-from screener.media.stream import Still
-from screener.media.timing import Clock, Grid, Losses
+from screener.media.video import containers, following, pyav, walk
+from screener.media.video.bars import Bars
+from screener.media.video.pyav import AvStream
+from screener.media.video.stream import Still
+from screener.media.video.timing import Clock, Grid, Losses
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 

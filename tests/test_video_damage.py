@@ -16,12 +16,13 @@ from drawn_videos import clip, panned, shown_for
 from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import crew, following, pyav, video
-from screener.media.order import Order
-from screener.media.pyav import AvStream
+from screener.media import video
 from screener.media.sampling import Sampling
-from screener.media.stream import Still
-from screener.media.timing import Losses
+from screener.media.video import crew, following, pyav
+from screener.media.video.order import Order
+from screener.media.video.pyav import AvStream
+from screener.media.video.stream import Still
+from screener.media.video.timing import Losses
 
 LISTED = 9  # the scene that is listed
 
@@ -309,7 +310,7 @@ def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
     call = """
         import io, sys
         import av
-        from screener.media.pyav import AvStream
+        from screener.media.video.pyav import AvStream
         av.logging.set_level(av.logging.PANIC)
         data = sys.stdin.buffer.read()
         for _ in range(20):

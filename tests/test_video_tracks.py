@@ -10,9 +10,10 @@ from screener import HashList, Screener, Verdict, vpdq
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import video as hashes_of_videos
-from screener.media import transport, video
+from screener.media import video
 from screener.media.limits import Limits
-from screener.media.pyav import AvStream
+from screener.media.video import transport
+from screener.media.video.pyav import AvStream
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 from screener.extras import named_in
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, Opinion
-from screener.videos.agreement import Agreement, Rule
+from screener.video_matching.agreement import Agreement, Rule
 
 SCHEMA = 1
 

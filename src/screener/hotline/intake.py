@@ -21,7 +21,7 @@ from screener.located import Located
 from screener.media.source import Name
 from screener.result import Match
 from screener.screen import Screener
-from screener.videos.agreement import Rule
+from screener.video_matching.agreement import Rule
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from screener.hashing.frames import Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.report import Item, score_of
-from screener.videos.agreement import Rule, compare
+from screener.video_matching.agreement import Rule, compare
 
 _PDQ, _VIDEO = KINDS["pdq"], KINDS["vpdq"]
 

@@ -25,8 +25,8 @@ from screener.located import Located
 from screener.matching.reach import Reach
 from screener.policy import Policy
 from screener.result import Match
-from screener.videos.agreement import Agreement, Rule, compare
-from screener.videos.scenes import SCENES
+from screener.video_matching.agreement import Agreement, Rule, compare
+from screener.video_matching.scenes import SCENES
 
 KIND: Final = "vpdq"
 _FIRST: Final = 32  # frames searched at once, until it is known how many hits they have

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, jpeg2000, missing, pixels, png
+from screener.media import decoder, headers, missing, pixels
 from screener.media.canvas import Canvas
 from screener.media.failure import failure
+from screener.media.formats import jpeg2000, png
 
 
 def decoded(

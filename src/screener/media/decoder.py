@@ -15,18 +15,18 @@ from typing import Any
 from PIL import IcoImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import direct, icons, png, tiff
-from screener.media.apng import Png
 from screener.media.failure import failure, unidentified
-from screener.media.gif import Gif
-from screener.media.pcx import Dcx, Pcx
+from screener.media.formats import direct, icons, png, tiff
+from screener.media.formats.apng import Png
+from screener.media.formats.gif import Gif
+from screener.media.formats.pcx import Dcx, Pcx
+from screener.media.formats.sun import Sun
+from screener.media.formats.tga import Tga
+from screener.media.formats.webp import Webp
+from screener.media.formats.xbm import Xbm
 from screener.media.pixels import Pixels, orientation
 from screener.media.sniff import HEIF, sniff
 from screener.media.strict import strict
-from screener.media.sun import Sun
-from screener.media.tga import Tga
-from screener.media.webp import Webp
-from screener.media.xbm import Xbm
 
 # Formats that run other programs, open further files inside themselves without a limit, or
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
@@ -132,7 +132,7 @@ def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
     """The image by `pillow-heif`; None where that is not installed."""
     try:
-        from screener.media import heif
+        from screener.media.formats import heif
     except ImportError:
         return None
     try:
@@ -153,7 +153,7 @@ def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixel
     if image.format != "HEIF":
         return None
     try:
-        from screener.media import heif
+        from screener.media.formats import heif
     except ImportError:  # a plugin of the program's
         return None
     return heif.decoded(data, number)

@@ -14,7 +14,8 @@ from itertools import chain
 
 from PIL import Image
 
-from screener.media import headers, icons, tiff
+from screener.media import headers
+from screener.media.formats import icons, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
 _HEAD = 4096  # bytes that tell what a file is

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener import _core
-from screener.media import tiff
+from screener.media.formats import tiff
 from screener.media.sniff import MATROSKA
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, hidden, pixels, plain_jpeg, sequence, tiff
+from screener.media import decoder, headers, hidden, pixels, sequence
 from screener.media.decoded import decoded
 from screener.media.embedded import Embedded, embedded, within
+from screener.media.formats import plain_jpeg, tiff
 from screener.media.hidden import Clips
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture

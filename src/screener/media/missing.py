@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFile
 
-from screener.media import headers, png
+from screener.media import headers
+from screener.media.formats import png
 from screener.media.pixels import Pixels
 
 SEGMENT = Struct(">BBH")  # the mark's two bytes, the length

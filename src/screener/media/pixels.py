@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media import photoshop, png, tiff
+from screener.media.formats import photoshop, png, tiff
 
 VERSION = 1
 """The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Final
 
-from screener.media.timing import EARLY, SHORT, Grid
+from screener.media.video.timing import EARLY, SHORT, Grid
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
 NUMBERS: Final = ("every", "videos", "usable")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import headers, items, jpeg2000, photoshop, pixels, png, tiff
+from screener.media import headers, pixels
 from screener.media.decoded import at, decoded
 from screener.media.failure import failure
+from screener.media.formats import items, jpeg2000, photoshop, png, tiff
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame
 

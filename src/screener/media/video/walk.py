@@ -12,13 +12,13 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import containers, means
-from screener.media.bars import Bars
 from screener.media.limits import Limits
 from screener.media.picture import Frame
 from screener.media.sampling import Sampling
-from screener.media.stream import Lost, Still, Stream
-from screener.media.timing import Clock, Grid, Losses
+from screener.media.video import containers, means
+from screener.media.video.bars import Bars
+from screener.media.video.stream import Lost, Still, Stream
+from screener.media.video.timing import Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
 _AHEAD = 256

@@ -11,7 +11,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.media import pixels
-from screener.media.stream import Pixels
+from screener.media.video.stream import Pixels
 
 _FULL_RANGE = 2  # FFmpeg's number for luma from 0 to 255
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from screener.media.containers import MOST, boxes, is_iso, kept, read
+from screener.media.video.containers import MOST, boxes, is_iso, kept, read
 
 _WITHIN = {
     b"": (b"moov", b"moof"),

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import appended, archive_in
-from screener.media.following import ASF_DATA, ASF_HEADER, asf_objects
 from screener.media.headers import begins_in_box
 from screener.media.sniff import MATROSKA
+from screener.media.video.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
+from screener.media.video.following import ASF_DATA, ASF_HEADER, asf_objects
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
 _OF_MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.media.containers import kept
+from screener.media.video.containers import kept
 
 _SIZES = (188, 192, 204)  # bytes of a packet: plain, with a time before it, with a check behind it
 _SYNC = 0x47  # their first byte

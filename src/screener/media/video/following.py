@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media import fragments
-from screener.media.asf_packets import Packets
-from screener.media.containers import (
+from screener.media.sniff import MATROSKA
+from screener.media.video import fragments
+from screener.media.video.asf_packets import Packets
+from screener.media.video.containers import (
     CLUSTER,
     MOST,
     SEGMENT,
@@ -24,7 +25,6 @@ from screener.media.containers import (
     matroska_number,
     read,
 )
-from screener.media.sniff import MATROSKA
 
 # What a Matroska segment, and a cluster in it, hold: all names that there are.
 _IN_SEGMENT = {

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import ImageFile
 
 from screener.media import pixels
-from screener.media.webp import is_animated
+from screener.media.formats.webp import is_animated
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from screener.errors import MediaError
 from screener.extras import needed
-from screener.media.stream import Length, Pixels, Still
+from screener.media.video.stream import Length, Pixels, Still
 
 _RATE = 25.0  # where a file tells none
 _AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
@@ -23,7 +23,7 @@ _AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 class CvStream:
     """An open video, of which edit lists leave out `trimmed` seconds: see
-    `screener.media.stream.Stream`. Raises MediaError if it cannot be opened.
+    `screener.media.video.stream.Stream`. Raises MediaError if it cannot be opened.
     """
 
     tracks = 1  # it knows of no more

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.containers import boxes, kept, read
+from screener.media.video.containers import boxes, kept, read
 
 _MOST = 10_000  # edits of a track that are read
 _NOTHING = -1  # the place in the media of an edit that shows none of it

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from screener.hashing.frames import FLOOR, Frames
-from screener.videos.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
-from screener.videos.scenes import scenes_of, seen_of
+from screener.video_matching.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
+from screener.video_matching.scenes import scenes_of, seen_of
 
 RADIUS: Final = 31
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
-from screener.media.containers import SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.embedded import Embedded
 from screener.media.limits import Limits
 from screener.media.sniff import CONTAINERS, MATROSKA, sniff
+from screener.media.video.containers import SEGMENT, boxes, elements, is_iso, kept, read
 
 _HEAD = 4096  # bytes that tell what a file is
 # Segment, Attachments, AttachedFile, FileData: the way to an attached file.

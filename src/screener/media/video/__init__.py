@@ -18,14 +18,15 @@ from typing import BinaryIO
 
 from screener.errors import MediaError
 from screener.extras import load, needed
-from screener.media import carried, containers, editlist, following, hidden, tail, transport
+from screener.media import hidden
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
-from screener.media.stream import Stream
-from screener.media.timing import Grid
-from screener.media.walk import Walk
+from screener.media.video import carried, containers, editlist, following, tail, transport
+from screener.media.video.stream import Stream
+from screener.media.video.timing import Grid
+from screener.media.video.walk import Walk
 
 
 def open(
@@ -83,7 +84,7 @@ def _decoder(
     """
     try:
         if _has_pyav():
-            from screener.media.pyav import AvStream
+            from screener.media.video.pyav import AvStream
 
             every_one = sampling.scenes or sampling.against_videos
             some = sampling.mode == "seconds" and not every_one
@@ -102,7 +103,7 @@ def _decoder(
             raise MediaError("unsupported", f"keyframes needs {needed('video')}")
         if whole:
             raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
-        from screener.media.opencv import CvStream
+        from screener.media.video.opencv import CvStream
 
         return CvStream(stream, trimmed=left)
     except MediaError as error:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.frames import Codes, Flags, Frames
-from screener.videos.scenes import FAR, NEARER, SCENES, apart, distances, seen_of, words
+from screener.video_matching.scenes import FAR, NEARER, SCENES, apart, distances, seen_of, words
 
 SECONDS: Final = 5.0  # how long an aligned run lasts at least
 SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said to be the same
