@@ -79,6 +79,13 @@ def flipped(code: Codes, bits: npt.NDArray[np.integer]) -> Codes:
     return changed
 
 
+def filled(code: Codes, bits: npt.NDArray[np.integer]) -> Codes:
+    """A copy of one code with these bits set."""
+    values = np.unpackbits(code, bitorder="little")
+    values[bits] = 1
+    return np.packbits(values, bitorder="little")
+
+
 def near(rng: np.random.Generator, code: Codes, distance: int) -> Codes:
     """A random code at exactly this distance."""
     return flipped(code, rng.choice(len(code) * 8, distance, replace=False))
@@ -180,9 +187,7 @@ def test_links_are_as_wide_as_the_longest_bucket_is_long(count: int, link: int) 
     codes = in_one_bucket(rng, count, table=1)
     bits = _core.chunk_bits(8).reshape(4, 16)
     # Last in its bucket also where large tables order it by the weight of the next chunk.
-    last = np.unpackbits(codes[-1], bitorder="little")
-    last[bits[2]] = 1
-    codes[-1] = np.packbits(last, bitorder="little")
+    codes[-1] = filled(codes[-1], bits[2])
     built = Tables.build(codes, threads=1)
     assert built.main is not None
     assert built.main.links.dtype.itemsize == link
@@ -223,14 +228,19 @@ def test_large_tables_find_the_same_in_fewer_lines(width: int) -> None:
 
 
 def test_a_weight_that_starts_beyond_what_can_be_told() -> None:
-    """A bucket of more lines than a byte can number is read to its end."""
+    """A bucket of more lines than a byte can number is read to its end, also by a query that weighs
+    as much less than all bits as it may differ in.
+    """
     rng = np.random.default_rng(8)
     codes = in_one_bucket(rng, 60_000)
+    bits = _core.chunk_bits(8).reshape(4, 16)
+    codes[-1] = filled(codes[-1], bits[1])
     large = built_large(codes)
     assert large._tables.main is not None
     assert large._tables.main.weights.max() == 255
-    queries = np.concatenate([near(rng, codes[i], d)[np.newaxis] for i in range(9) for d in (0, 3)])
-    check(codes, queries, [0, 3, 7], large)
+    queries = [near(rng, codes[i], d) for i in range(9) for d in (0, 3)]
+    queries.append(deal(rng, codes[-1], bits, np.array([0, 1, 1, 1])))
+    check(codes, np.array(queries), [0, 3, 7], large)
     large.verify()
 
 
@@ -281,6 +291,24 @@ def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
     queries[heavy] = centre
     check(codes, queries, [8, 31])
     check(codes, queries[heavy : heavy + 1], [8, 31])
+
+
+def test_what_is_near_is_found_however_many_others_are_met() -> None:
+    """Behind any number of codes that agree in three chunks and lie far: those are followed, or the
+    query is compared with all codes, with nothing lost between one and the other.
+    """
+    rng = np.random.default_rng(12)
+    bits = np.array(_core.chunk_bits(32)).reshape(16, 16)
+    queries = rng.integers(0, 256, (80, 32), np.uint8)
+    found_from_second = np.roll([0] + [1] * 15, 1)
+    codes = []
+    for number, query in enumerate(queries):
+        far = rng.integers(0, 2, (110 + number, 256), np.uint8)
+        shared = bits[:3].ravel()
+        far[:, shared] = np.unpackbits(query, bitorder="little")[shared]
+        codes.append(np.packbits(far, axis=1, bitorder="little"))
+        codes.append(deal(rng, query, bits, found_from_second)[np.newaxis])
+    check(np.concatenate(codes), queries, [14, 15])  # the latter joined by one thread
 
 
 def test_built_alike_by_any_number_of_threads() -> None:
