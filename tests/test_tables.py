@@ -295,20 +295,28 @@ def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
 
 def test_what_is_near_is_found_however_many_others_are_met() -> None:
     """Behind any number of codes that agree in three chunks and lie far: those are followed, or the
-    query is compared with all codes, with nothing lost between one and the other.
+    query is compared with all codes, with nothing lost or doubled between one and the other. Also
+    where tables of balanced codes and those of the others both give it up.
     """
     rng = np.random.default_rng(12)
     bits = np.array(_core.chunk_bits(32)).reshape(16, 16)
-    queries = rng.integers(0, 256, (80, 32), np.uint8)
-    found_from_second = np.roll([0] + [1] * 15, 1)
+    queries = of_weights(rng, np.full(80, 128), 32)
+    rest = bits[3:].ravel()
+    found_from_second = np.roll([0] + [1] * 13 + [2, 1], 1)
     codes = []
     for number, query in enumerate(queries):
-        far = rng.integers(0, 2, (110 + number, 256), np.uint8)
-        shared = bits[:3].ravel()
-        far[:, shared] = np.unpackbits(query, bitorder="little")[shared]
-        codes.append(np.packbits(far, axis=1, bitorder="little"))
-        codes.append(deal(rng, query, bits, found_from_second)[np.newaxis])
-    check(np.concatenate(codes), queries, [14, 15])  # the latter joined by one thread
+        far = np.tile(np.unpackbits(query, bitorder="little"), (110 + number, 1))
+        far[:, rest] = rng.permuted(far[:, rest], axis=1)
+        code = query
+        while (code == query).all() or np.bitwise_count(code).sum() != 128:
+            code = deal(rng, query, bits, found_from_second)
+        codes += [np.packbits(far, axis=1, bitorder="little"), code[np.newaxis]]
+    far[:, rest[0]] ^= 1
+    codes.append(np.packbits(far, axis=1, bitorder="little"))
+    # A query that weighs too little is of no concern to the balanced: numbers in a batch shift.
+    queries = np.concatenate([np.zeros((1, 32), np.uint8), queries])
+    index = HammingIndex.build(np.concatenate(codes))
+    check(index.codes, queries, [14, 16], index)  # the latter joined by one thread
 
 
 def test_built_alike_by_any_number_of_threads() -> None:
