@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -471,3 +473,64 @@ def test_damage_leads_nowhere(tmp_path: Path, name: str, seed: int) -> None:
             except ValueError:
                 continue
             assert found is None or found[1].max() < len(index)
+
+
+ASTRAY: dict[str, tuple[int, Callable[[dict[str, Any], Any, Any], None]]] = {
+    "a bucket behind all slots": (
+        7,
+        lambda parts, own, _: own(0, parts["sketches"].size + np.array([0, 32])),
+    ),
+    "a bucket in another table": (7, lambda _, own, bucket: own(4, bucket(0))),
+    "a link to a bucket before its table": (7, lambda _, own, bucket: own(5, bucket(0))),
+    "a link to a bucket behind its table": (7, lambda _, own, bucket: own(1, bucket(6))),
+    "links behind their buckets": (
+        7,
+        lambda parts, *_: np.bitwise_or(parts["links"], 255, out=parts["links"]),
+    ),
+    "rows that there are not": (7, lambda parts, *_: parts["rows"].fill(2**32 - 1)),
+    "such rows without a link before": (0, lambda parts, *_: parts["rows"].fill(2**32 - 1)),
+    "repeats behind the last": (7, lambda parts, *_: parts["repeat-starts"].put(1, 2**40)),
+    "repeats that end before they start": (7, lambda parts, *_: parts["repeat-starts"].put(0, 2)),
+    "repeats that there are not": (7, lambda parts, *_: parts["repeats"].fill(2**32 - 1)),
+}
+"""What is changed, and the radius at which it is met."""
+
+
+@pytest.mark.parametrize("build", [HammingIndex.build, built_large])
+@pytest.mark.parametrize("way", ["lookup", "join"])
+@pytest.mark.parametrize("name", ASTRAY)
+def test_what_leads_astray_is_refused(
+    tmp_path: Path, name: str, way: str, build: Callable[[Codes], HammingIndex]
+) -> None:
+    """Wherever a search could leave the arrays it says that the index is damaged, and finds nothing
+    in what happens to lie there.
+    """
+    rng = np.random.default_rng(13)
+    bits = _core.chunk_bits(16).reshape(8, 16)
+    codes = rng.integers(0, 256, (500, 16), np.uint8)
+    values = np.unpackbits(codes[0], bitorder="little")
+    values[bits[5]] = values[bits[1]]  # so that tables 0 and 4 look for the same next chunk
+    codes[0] = codes[499] = np.packbits(values, bitorder="little")
+    build(codes).save(tmp_path / "good.idx")
+    opened = open_sections(tmp_path / "good.idx", "hamming")
+    parts = {
+        part.name: opened.array(
+            part.name, dtype=part.dtype.str[1:], dimensions=len(part.shape)
+        ).copy()
+        for part in opened.directory.values()
+    }
+    directory = parts["directory"].reshape(8, -1)
+    keys = values[bits].astype(np.int64) @ (1 << np.arange(16))
+
+    def bucket(table: int) -> npt.NDArray[np.uint32]:
+        return directory[table, keys[table] : keys[table] + 2].copy()
+
+    def own(table: int, slots: npt.NDArray[np.integer]) -> None:
+        directory[table, keys[table] : keys[table] + 2] = slots
+
+    radius, change = ASTRAY[name]
+    change(parts, own, bucket)
+    write_sections(tmp_path / "damaged.idx", "hamming", parts)
+    index = HammingIndex.open(tmp_path / "damaged.idx")._index
+    with pytest.raises(ValueError, match="damaged"):
+        index.search(codes[:1], radius, 1, way)
