@@ -51,6 +51,7 @@ LINES = [
     ("as far as may be", [*QUARTER * 3, *[100] * 20, *[116] * 5], True),
     ("a quarter as far off as may be", [*QUARTER * 3, *[104] * 25], True),
     ("and a grey further", [*QUARTER * 3, *[104] * 24, 105], False),
+    ("near the upper of two medians", [*[100, 104] * 48, 100, 100, 120, 120], True),
 ]
 
 
