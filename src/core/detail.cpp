@@ -7,8 +7,6 @@
 #include <cstdlib>
 #include <numbers>
 
-#include "shrink.h"
-
 namespace screener {
 namespace {
 

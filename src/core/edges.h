@@ -1,7 +1,7 @@
 // The outermost lines of a picture: without one that is of one colour it has no bars, which is so
 // of nearly all pictures (media/trim.py).
 #pragma once
-#include "pdq.h"
+#include "pixels.h"
 
 namespace screener {
 

@@ -68,11 +68,6 @@ std::vector<Task> share_tables(std::size_t tables, std::size_t threads) {
 
 }  // namespace
 
-void sort_once(std::vector<Found>& found) {
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-}
-
 void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, std::size_t count,
           const std::vector<std::uint32_t>& numbers, const RadiusPlan& plan, std::size_t threads,
           std::vector<Found>& found, std::vector<std::uint32_t>& left) {

@@ -1,6 +1,8 @@
 // Searches an index for many queries at once, bucket by bucket: every posting is read once for
 // all queries that need it.
 #pragma once
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 
@@ -12,9 +14,6 @@ namespace screener {
 void join(const Ring& ring, const RingKernel& kernel, const QueryBlock& block, std::size_t count,
           const std::vector<std::uint32_t>& numbers, const RadiusPlan& plan, std::size_t threads,
           std::vector<Found>& found, std::vector<std::uint32_t>& left);
-
-// In order, each once.
-void sort_once(std::vector<Found>& found);
 
 // For each query whether its buckets are so long that it is better searched on its own.
 std::vector<bool> find_heavy(const Ring& ring, const std::uint16_t* chunks, std::size_t queries,

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "join.h"
-
 namespace screener {
 namespace {
 
@@ -154,45 +152,50 @@ void TableJoin::follow(std::size_t line, std::size_t count) {
 }
 
 void TableJoin::follow_links(std::size_t line, const std::uint32_t* hits, std::size_t count) {
+  const auto* halves = static_cast<const std::uint16_t*>(ring_.links);
+  if (ring_.weights != nullptr)
+    follow_each<true>(halves, line, hits, count);
+  else if (ring_.link_bytes == 1)
+    follow_each<false>(static_cast<const std::uint8_t*>(ring_.links), line, hits, count);
+  else if (ring_.link_bytes == 2)
+    follow_each<false>(halves, line, hits, count);
+  else
+    follow_each<false>(static_cast<const std::uint32_t*>(ring_.links), line, hits, count);
+}
+
+// Links of large tables have a second half, the sketch of the posting that they lead to: what fails
+// by that goes no further.
+template <bool kTold, class Link>
+void TableJoin::follow_each(const Link* links, std::size_t line, const std::uint32_t* hits,
+                            std::size_t count) {
+  constexpr std::size_t kHalves = kTold ? 2 : 1;
   const std::uint32_t* starts = ring_.directory + (table_ + 1) % ring_.tables * kDirectory;
   const std::uint64_t first = line * kLine;
   const std::uint64_t base = ring_.base[table_];
-  std::uint32_t astray = 0;
   const std::uint32_t* ends = ends_.data();
   const int most_flips = thresholds_.of[table_];
-  Waiting* waiting = waiting_.data() + waiting_count_;
-  std::size_t kept = 0;
   const int limit = thresholds_.bound(table_, 3);
-  // `told` is where links tell the next sketch, if they do: what fails by that goes no further.
-  const auto go = [&]<class Link>(const Link* links, const std::uint16_t* told, std::size_t step) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t at = hits[i] / kPlaces;
-      const QueryEntry entry = entries_[at];
-      std::uint32_t flips = 0;
-      for (int level = 0; level < most_flips; ++level) flips += at >= ends[level];
-      const std::uint64_t slot = first + hits[i] % kPlaces;
-      const std::uint32_t sketch = ring_.sketches[slot];
-      const std::uint32_t rest = entry.chunks ^ sketch;
-      if (told != nullptr) {
-        const std::uint32_t next = told[(slot - base) * step] ^ rest >> 16;
-        if (static_cast<int>(flips + count_bits(rest & 0xffffu) + count_bits(next)) > limit)
-          continue;
-      }
-      const std::uint64_t next = std::uint64_t{starts[sketch]} + links[(slot - base) * step];
-      astray |= next >= starts[sketch + 1];
-      __builtin_prefetch(ring_.sketches + next, 0, 2);
-      waiting[kept++] = {static_cast<std::uint32_t>(next), rest, entry.number | flips << kFlipsAt};
+  Waiting* waiting = waiting_.data() + waiting_count_;
+  std::uint32_t astray = 0;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t at = hits[i] / kPlaces;
+    const QueryEntry entry = entries_[at];
+    std::uint32_t flips = 0;
+    for (int level = 0; level < most_flips; ++level) flips += at >= ends[level];
+    const std::uint64_t slot = first + hits[i] % kPlaces;
+    const std::uint32_t sketch = ring_.sketches[slot];
+    const std::uint32_t rest = entry.chunks ^ sketch;
+    const Link* link = links + (slot - base) * kHalves;
+    if constexpr (kTold) {
+      const std::uint32_t next = link[1] ^ rest >> 16;
+      if (static_cast<int>(flips + count_bits(rest & 0xffffu) + count_bits(next)) > limit) continue;
     }
-  };
-  const auto* halves = static_cast<const std::uint16_t*>(ring_.links);
-  if (ring_.weights != nullptr)
-    go(halves, halves + 1, 2);
-  else if (ring_.link_bytes == 1)
-    go(static_cast<const std::uint8_t*>(ring_.links), nullptr, 1);
-  else if (ring_.link_bytes == 2)
-    go(halves, nullptr, 1);
-  else
-    go(static_cast<const std::uint32_t*>(ring_.links), nullptr, 1);
+    const std::uint64_t next = std::uint64_t{starts[sketch]} + *link;
+    astray |= next >= starts[sketch + 1];
+    prefetch_line(ring_.sketches + next);
+    waiting[kept++] = {static_cast<std::uint32_t>(next), rest, entry.number | flips << kFlipsAt};
+  }
   if (astray != 0) refuse_damaged();
   waiting_count_ += kept;
 }

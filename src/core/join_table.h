@@ -1,6 +1,9 @@
 // The join of one table with the queries of a block: bucket by bucket, each with all queries that
 // visit it.
 #pragma once
+#include <array>
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 
@@ -35,6 +38,9 @@ class TableJoin {
   void test(std::uint32_t level, std::size_t count);
   void follow(std::size_t line, std::size_t count);
   void follow_links(std::size_t line, const std::uint32_t* hits, std::size_t count);
+  template <bool kTold, class Link>
+  void follow_each(const Link* links, std::size_t line, const std::uint32_t* hits,
+                   std::size_t count);
   void follow_rows(std::size_t line, const std::uint32_t* hits, std::size_t count);
   void settle();
   void finish();

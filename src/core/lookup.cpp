@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "bits.h"
+
 namespace screener {
 namespace {
 
@@ -14,6 +16,23 @@ constexpr std::size_t kFewPassed = 64;
 constexpr std::size_t kWaiting = 512;  // candidates that are followed together
 constexpr std::size_t kNone = SIZE_MAX;
 constexpr std::size_t kSlack = kAhead + kMostWritten;
+
+struct Lines {
+  std::uint32_t first;
+  std::uint32_t count;
+};
+
+// Of a bucket of a large table only the lines where sketches may have few enough bits more or fewer
+// than the query's, by where the weights of its sketches start.
+inline Lines lines_near(Lines bucket, const std::uint8_t* starts, std::uint32_t test) {
+  const std::uint32_t weight = count_bits(test & 0xffffu);
+  const std::uint32_t limit = test >> 16;
+  std::uint32_t before = 0;
+  if (weight + limit < kWeights && starts[weight + limit] != kManyLines)
+    bucket.count = std::min<std::uint32_t>(bucket.count, starts[weight + limit] + 1u);
+  if (weight > limit) before = std::min<std::uint32_t>(bucket.count, starts[weight - limit - 1]);
+  return {bucket.first + before, bucket.count - before};
+}
 
 }  // namespace
 
@@ -35,7 +54,8 @@ void Lookup::run(const std::uint8_t* queries, std::span<const std::uint32_t> num
   }
   if (size_ > 1 && run_together()) return give(numbers, found);
   for (std::size_t i = 0; i < size_; ++i) {
-    if (run_alone(i))
+    const Thresholds* thresholds = list_alone(i);
+    if (thresholds != nullptr && sieve(i, *thresholds))
       give(numbers, found);
     else
       left.push_back(numbers[i]);
@@ -44,8 +64,7 @@ void Lookup::run(const std::uint8_t* queries, std::span<const std::uint32_t> num
 
 // Hands over what was found, in order and each once.
 void Lookup::give(std::span<const std::uint32_t> numbers, std::vector<Found>& found) {
-  std::sort(found_.begin(), found_.end());
-  found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+  sort_once(found_);
   for (const Found& one : found_) found.push_back({numbers[one.query], one.row, one.distance});
 }
 
@@ -57,24 +76,21 @@ bool Lookup::run_together() {
   return sieve(0, plan_->thresholds);
 }
 
-bool Lookup::run_alone(std::size_t query) {
+// Lists the lines of one query. Returns the thresholds that they are by, or nullptr where they are
+// too many by any.
+const Thresholds* Lookup::list_alone(std::size_t query) {
   listed_ = 0;
-  if (list_lines(query, plan_->probes, plan_->usual_lines)) return sieve(query, plan_->thresholds);
+  if (list_lines(query, plan_->probes, plan_->usual_lines)) return &plan_->thresholds;
   // Buckets far longer than usual: other thresholds may go round them.
-  const Thresholds fitted = fit_thresholds(*ring_, chunks(query), plan_->radius);
+  fitted_ = fit_thresholds(*ring_, chunks(query), plan_->radius);
   listed_ = 0;
-  return list_lines(query, make_probes(fitted, ring_->tables), plan_->most_lines) &&
-         sieve(query, fitted);
+  const Probes probes = make_probes(fitted_, ring_->tables);
+  return list_lines(query, probes, plan_->most_lines) ? &fitted_ : nullptr;
 }
 
 std::vector<std::uint32_t> Lookup::lines(const std::uint8_t* query) {
   cut_chunks(query, ring_->bytes, chunks_.data());
-  listed_ = 0;
-  if (!list_lines(0, plan_->probes, plan_->usual_lines)) {
-    const Thresholds fitted = fit_thresholds(*ring_, chunks(0), plan_->radius);
-    listed_ = 0;
-    if (!list_lines(0, make_probes(fitted, ring_->tables), plan_->most_lines)) return {};
-  }
+  if (list_alone(0) == nullptr) return {};
   return {lines_.begin(), lines_.begin() + static_cast<std::ptrdiff_t>(listed_)};
 }
 
@@ -95,26 +111,21 @@ void Lookup::find_buckets(std::size_t query, const Probes& probes) {
     }
   }
   for (std::size_t k = 0; k < std::min(count, kEarly); ++k)
-    __builtin_prefetch(ring_->directory + keys[k], 0, 2);
+    prefetch_line(ring_->directory + keys[k]);
   if (ring_->weights == nullptr) return;
   for (std::size_t table = 0; table < ring_->tables; ++table)
     for (std::size_t k = probes.starts[table]; k < probes.starts[table + 1]; ++k)
-      __builtin_prefetch(ring_->weights + (keys[k] - table) * kWeights, 0, 2);
+      prefetch_line(ring_->weights + (keys[k] - table) * kWeights);
 }
 
-// Memory works on these while the next table's are written down.
-void Lookup::prefetch_lines(std::size_t first, std::size_t end) const {
-  for (std::size_t k = first; k < std::min(end, kEarly); ++k)
-    __builtin_prefetch(ring_->sketches + lines_[k] * std::size_t{kLine}, 0, 2);
-}
-
-// Writes down the cache lines of the buckets from `first` to `end`, and how to test them; kWritten
-// for each bucket, whether it has them or not, so that no branch depends on how many there are
-// unless they are more. False if they are more than `most` in all.
-template <std::uint32_t kWritten>
-bool Lookup::list_table(std::size_t first, std::size_t end, std::size_t most) {
+// Writes down the cache lines of a table's buckets, whose keys stand from `first` to `end`, and how
+// to test them; kWritten for each bucket, whether it has them or not, so that no branch depends on
+// how many there are unless they are more. False if they are more than `most` in all.
+template <std::uint32_t kWritten, bool kLarge>
+bool Lookup::list_table(std::size_t table, std::size_t first, std::size_t end, std::size_t most) {
   // All in locals: what is written could be a member for all that the compiler knows.
   const std::uint32_t* directory = ring_->directory;
+  const std::uint8_t* weights = ring_->weights;
   const std::uint32_t* keys = keys_.data();
   const std::uint32_t* bucket_tests = bucket_tests_.data();
   std::uint32_t* __restrict lines = lines_.data();
@@ -125,63 +136,28 @@ bool Lookup::list_table(std::size_t first, std::size_t end, std::size_t most) {
     const std::uint32_t bucket_start = directory[keys[k]];
     const std::uint32_t bucket_end = directory[keys[k] + 1];
     const std::uint32_t test = bucket_tests[k];
-    const std::uint32_t line = bucket_start / kLine;
-    const std::uint32_t count = lines_between(bucket_start, bucket_end);
-    if (count > most - listed) return false;  // so it is, too, where a bucket ends before it starts
+    Lines bucket{static_cast<std::uint32_t>(bucket_start / kLine),
+                 lines_between(bucket_start, bucket_end)};
+    if constexpr (kLarge) {
+      if (bucket_start > bucket_end) refuse_damaged();
+      bucket = lines_near(bucket, weights + (keys[k] - table) * kWeights, test);
+    }
+    if (bucket.count > most - listed) return false;  // or the bucket ends before it starts
     last = std::max(last, bucket_end);
     for (std::uint32_t l = 0; l < kWritten; ++l) {
-      lines[listed + l] = line + l;
+      lines[listed + l] = bucket.first + l;
       tests[listed + l] = test;
     }
-    for (std::uint32_t l = kWritten; l < count; ++l) {
-      lines[listed + l] = line + l;
+    for (std::uint32_t l = kWritten; l < bucket.count; ++l) {
+      lines[listed + l] = bucket.first + l;
       tests[listed + l] = test;
     }
-    listed += count;
+    listed += bucket.count;
   }
   if (last > ring_->slots) refuse_damaged();
-  prefetch_lines(listed_, listed);
-  listed_ = listed;
-  return true;
-}
-
-// The same of large tables: of each bucket only the lines where sketches may have few enough bits
-// more or fewer than the query's.
-bool Lookup::list_large(std::size_t table, std::size_t first, std::size_t end, std::size_t most) {
-  const std::uint32_t* directory = ring_->directory;
-  const std::uint8_t* weights = ring_->weights;
-  std::uint32_t* __restrict lines = lines_.data();
-  std::uint32_t* __restrict tests = tests_.data();
-  std::size_t listed = listed_;
-  std::uint32_t last = 0;
-  for (std::size_t k = first; k < end; ++k) {
-    const std::uint32_t key = keys_[k];
-    const std::uint32_t bucket_start = directory[key];
-    const std::uint32_t bucket_end = directory[key + 1];
-    if (bucket_start > bucket_end) refuse_damaged();
-    const std::uint32_t test = bucket_tests_[k];
-    const std::uint32_t weight = count_bits(test & 0xffffu);
-    const std::uint32_t limit = test >> 16;
-    const std::uint8_t* starts = weights + (key - table) * kWeights;
-    std::uint32_t line = bucket_start / kLine;
-    std::uint32_t count = lines_between(bucket_start, bucket_end);
-    if (weight + limit < kWeights && starts[weight + limit] != kManyLines)
-      count = std::min<std::uint32_t>(count, starts[weight + limit] + 1u);
-    if (weight > limit) {
-      const std::uint32_t before = std::min<std::uint32_t>(count, starts[weight - limit - 1]);
-      line += before;
-      count -= before;
-    }
-    if (count > most - listed) return false;
-    last = std::max(last, bucket_end);
-    for (std::uint32_t l = 0; l < count; ++l) {
-      lines[listed + l] = line + l;
-      tests[listed + l] = test;
-    }
-    listed += count;
-  }
-  if (last > ring_->slots) refuse_damaged();
-  prefetch_lines(listed_, listed);
+  // Memory works on these while the next table's are written down.
+  for (std::size_t k = listed_; k < std::min(listed, kEarly); ++k)
+    prefetch_line(ring_->sketches + lines[k] * std::size_t{kLine});
   listed_ = listed;
   return true;
 }
@@ -197,9 +173,9 @@ bool Lookup::list_lines(std::size_t query, const Probes& probes, std::size_t mos
   for (std::size_t table = 0; table < ring_->tables; ++table) {
     const std::uint32_t start = probes.starts[table];
     const std::uint32_t end = probes.starts[table + 1];
-    const bool listed = large      ? list_large(table, start, end, most)
-                        : one_line ? list_table<1>(start, end, most)
-                                   : list_table<kMostWritten>(start, end, most);
+    const bool listed = large      ? list_table<1, true>(table, start, end, most)
+                        : one_line ? list_table<1, false>(table, start, end, most)
+                                   : list_table<kMostWritten, false>(table, start, end, most);
     if (!listed) return false;
     ends_[query * ring_->tables + table] = listed_;
   }

@@ -1,5 +1,9 @@
 // Searches tables for a few queries at a time: one list of cache lines, then one pass over it.
 #pragma once
+#include <array>
+#include <span>
+#include <vector>
+
 #include "planner.h"
 #include "walk.h"
 
@@ -26,13 +30,11 @@ class Lookup {
 
  private:
   bool run_together();
-  bool run_alone(std::size_t query);
+  const Thresholds* list_alone(std::size_t query);
   bool list_lines(std::size_t query, const Probes& probes, std::size_t most);
   void find_buckets(std::size_t query, const Probes& probes);
-  template <std::uint32_t kWritten>
-  bool list_table(std::size_t first, std::size_t end, std::size_t most);
-  bool list_large(std::size_t table, std::size_t first, std::size_t end, std::size_t most);
-  void prefetch_lines(std::size_t first, std::size_t end) const;
+  template <std::uint32_t kWritten, bool kLarge>
+  bool list_table(std::size_t table, std::size_t first, std::size_t end, std::size_t most);
   bool sieve(std::size_t first, const Thresholds& thresholds);
   void follow();
   void give(std::span<const std::uint32_t> numbers, std::vector<Found>& found);
@@ -43,6 +45,7 @@ class Lookup {
   const Ring* ring_ = nullptr;
   const RingKernel* kernel_ = nullptr;
   const RadiusPlan* plan_ = nullptr;
+  Thresholds fitted_;
   Walk walk_;
   std::size_t size_ = 0;  // queries of the group, which are numbered from 0 here
   std::array<std::uint8_t, kGroup * 2 * kMostChunks> codes_;

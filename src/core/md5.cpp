@@ -4,23 +4,12 @@
 #include <cstring>
 #include <numeric>
 
-#include "md5_kernel.h"
-
 namespace screener {
 namespace {
 
 constexpr std::uint32_t kStart[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 constexpr std::size_t kBlock = kMd5BlockBytes;
 constexpr std::size_t kLengthBytes = 8;
-
-const Md5Kernel& md5_kernel(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::avx512) return kMd5Avx512;
-  if (isa == Isa::avx2) return kMd5Avx2;
-#endif
-  (void)isa;
-  return kMd5Scalar;
-}
 
 // A lane's message: its whole blocks, then its end, which is padded to one block or two.
 struct Lane {
@@ -119,8 +108,8 @@ class Batch {
 
 }  // namespace
 
-std::vector<Md5Digest> md5_batch(std::span<const Message> messages, Isa isa) {
-  return Batch(messages, md5_kernel(isa)).run();
+std::vector<Md5Digest> md5_batch(std::span<const Message> messages, const Md5Kernel& kernel) {
+  return Batch(messages, kernel).run();
 }
 
 }  // namespace screener

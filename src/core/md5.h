@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "kernel.h"
+#include "md5_kernel.h"
 
 namespace screener {
 
@@ -14,6 +14,6 @@ using Md5Digest = std::array<std::uint8_t, 16>;
 using Message = std::span<const std::uint8_t>;
 
 // The digest of each message, in their order.
-std::vector<Md5Digest> md5_batch(std::span<const Message> messages, Isa isa);
+std::vector<Md5Digest> md5_batch(std::span<const Message> messages, const Md5Kernel& kernel);
 
 }  // namespace screener

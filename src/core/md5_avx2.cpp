@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "md5_kernel.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int kLanes = 8;
 
@@ -85,7 +84,7 @@ void blocks(const uint8_t* const* from, const int64_t* strides, int64_t count, u
 
 }  // namespace
 
-extern const Md5Kernel kMd5Avx2 = {kLanes, blocks};
+const Md5Kernel kMd5Avx2 = {kLanes, blocks};
 
 }  // namespace screener
 

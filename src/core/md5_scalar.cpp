@@ -2,12 +2,11 @@
 // vectors of four words of.
 #include <cstdint>
 
+#include "inline.h"
 #include "md5_kernel.h"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int kLanes = 4;
 
@@ -66,6 +65,6 @@ void blocks(const uint8_t* const* from, const int64_t* strides, int64_t count, u
 
 }  // namespace
 
-extern const Md5Kernel kMd5Scalar = {kLanes, blocks};
+const Md5Kernel kMd5Scalar = {kLanes, blocks};
 
 }  // namespace screener

@@ -2,7 +2,6 @@
 // tables of hundreds of megabytes wait for page look-ups otherwise.
 #pragma once
 #include <cstddef>
-#include <span>
 #include <utility>
 
 namespace screener {

@@ -1,10 +1,8 @@
 #include "pdq.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "pdq_bits.h"
@@ -85,9 +83,8 @@ int quality(const PdqGrid& grid) {
 }
 
 PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
-  const PdqCosines& cosines = pdq_cosines();
   float coefficients[kBand][kBand];
-  kernel.dct(cosines.matrix, cosines.turned, grid.values, coefficients);
+  kernel.dct(pdq_cosines(), grid.values, coefficients);
   return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 
@@ -200,24 +197,6 @@ bool too_small(const Pixels& pixels) {
 bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
 
 }  // namespace
-
-const PdqKernel& pdq_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kPdqScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kPdqAvx2;
-    case Isa::avx512:
-      return kPdqAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kPdqNeon;
-#endif
-    default:
-      throw std::logic_error("no PDQ kernel for this instruction set");
-  }
-}
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};

@@ -3,8 +3,7 @@
 // Only the 64×64 samples are made, in another order than the reference's (pdq_sample.h). Where
 // rounding could have turned a bit or the quality (pdq_certificate.h), the picture is filtered
 // again in the reference's order (pdq_filter.h), sixteen rows at a time, until no doubt is left.
-// Beside the pixels that
-// needs, in bytes, about
+// The loops are those of a PdqKernel (pdq_kernel.h). Beside the pixels this needs, in bytes, about
 //     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
 // which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
 // five very long rows.
@@ -15,21 +14,12 @@
 #include <vector>
 
 #include "pdq_kernel.h"
+#include "pixels.h"
 
 namespace screener {
 
-// 8-bit pixels anywhere in memory: strides in bytes, of any size and sign.
-struct Pixels {
-  const uint8_t* data;
-  int64_t height;
-  int64_t width;
-  int channels;  // 1: grey; 3: red, green, blue
-  int64_t row_stride;
-  int64_t column_stride;
-  int64_t channel_stride;
-};
-
-constexpr size_t kPdqBytes = 32;
+constexpr int kPdqBits = kBand * kBand;
+constexpr size_t kPdqBytes = kPdqBits / 8;
 constexpr size_t kOrientations = 8;
 
 // The 32 bytes of the hash, in the order of its text.
@@ -71,10 +61,10 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
 // What the quick way finds, and how far the reference may be from it, if the first `rows` rows of
 // the grid, or some more, are filtered in its order. Sides are 5 to 32,768.
 struct PdqDoubt {
-  std::array<float, 256> coefficients;
-  std::array<double, 256> bounds;
+  std::array<float, kPdqBits> coefficients;
+  std::array<double, kPdqBits> bounds;
   bool certain;  // whether no doubt is left of the hash and the quality
 };
-PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows = 0);
+PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows);
 
 }  // namespace screener

@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int kLanes = 8;
 
@@ -18,7 +17,7 @@ INLINE __m256 absolute(__m256 v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f)
 
 // One row of a product of matrices: factors[k] · rows[k][0…15], from the first k to the last; if
 // asked for, the sum of what the sums were on the way and of the products, absolute.
-template <bool sums, bool products>
+template <bool bounded, bool products>
 INLINE void product(const float* factors, const float* rows, int64_t step, float* out,
                     float* bound) {
   __m256 sum[2] = {}, all[2] = {};
@@ -27,14 +26,14 @@ INLINE void product(const float* factors, const float* rows, int64_t step, float
     for (int n = 0; n < 2; ++n) {
       const __m256 term = _mm256_mul_ps(factor, _mm256_loadu_ps(rows + k * step + n * kLanes));
       sum[n] = _mm256_add_ps(sum[n], term);
-      if (!sums) continue;
+      if (!bounded) continue;
       all[n] = _mm256_add_ps(
           all[n], products ? _mm256_add_ps(absolute(term), absolute(sum[n])) : absolute(sum[n]));
     }
   }
   for (int n = 0; n < 2; ++n) {
     _mm256_storeu_ps(out + n * kLanes, sum[n]);
-    if (sums) _mm256_store_ps(bound + n * kLanes, all[n]);
+    if (bounded) _mm256_store_ps(bound + n * kLanes, all[n]);
   }
 }
 

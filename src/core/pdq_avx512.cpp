@@ -4,18 +4,16 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
 
-#define INLINE __attribute__((always_inline)) inline
-
 template <bool bounded>
-INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                     const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                     PdqRounding* rounding) {
+INLINE void dct_with(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+                     float coefficients[kBand][kBand], PdqRounding* rounding) {
   constexpr int kParts = kGrid / kTile;
   alignas(64) float half[kBand][kGrid];
   for (int i = 0; i < kBand; i += 2) {
@@ -24,8 +22,8 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
       for (int j = 0; j < kParts; ++j) {
         const __m512 value = _mm512_loadu_ps(grid[k] + j * kTile);
         for (int n = 0; n < 2; ++n) {
-          sum[n][j] =
-              _mm512_add_ps(sum[n][j], _mm512_mul_ps(_mm512_set1_ps(matrix[i + n][k]), value));
+          sum[n][j] = _mm512_add_ps(sum[n][j],
+                                    _mm512_mul_ps(_mm512_set1_ps(cosines.matrix[i + n][k]), value));
           if (bounded) partial[n][j] = _mm512_add_ps(partial[n][j], _mm512_abs_ps(sum[n][j]));
         }
       }
@@ -38,9 +36,9 @@ INLINE void dct_with(const float matrix[kBand][kGrid], const float turned[kGrid]
   for (int i = 0; i < kBand; i += 8) {
     __m512 sum[8] = {}, second[8] = {};
     for (int k = 0; k < kGrid; ++k) {
-      const __m512 cosines = _mm512_load_ps(turned[k]);
+      const __m512 row = _mm512_load_ps(cosines.turned[k]);
       for (int n = 0; n < 8; ++n) {
-        const __m512 product = _mm512_mul_ps(_mm512_set1_ps(half[i + n][k]), cosines);
+        const __m512 product = _mm512_mul_ps(_mm512_set1_ps(half[i + n][k]), row);
         sum[n] = _mm512_add_ps(sum[n], product);
         if (bounded)
           second[n] = _mm512_add_ps(second[n],

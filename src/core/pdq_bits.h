@@ -4,8 +4,6 @@
 
 namespace screener {
 
-constexpr int kPdqBits = kBand * kBand;
-
 // The lower median: the last of the smaller half of 256 values.
 float pdq_median(const float values[kPdqBits]);
 

@@ -8,9 +8,6 @@
 namespace screener {
 namespace {
 
-constexpr double kUnit = 1.0 / (1 << 24);  // the largest relative error of a rounding
-constexpr double kSlack = 1.001;           // for the roundings of the bounds themselves
-
 // The largest error of a rounded value of at most so much.
 double half_unit(double largest) { return std::ldexp(1.0, std::ilogb(largest) - 24); }
 
@@ -19,7 +16,7 @@ double largest_mean(const PdqShape& shape) {
   const PdqLine down(shape.height), across(shape.width);
   const auto steps =
       static_cast<double>(2 * (down.length + down.window + across.length + across.window));
-  return 255.0 * std::exp(4.1 * kUnit * (steps + 4));
+  return 255.0 * std::exp(4.1 * kPdqUnit * (steps + 4));
 }
 
 // Σ over m of |x[a] · y[m] - z[a] · v[m]| for each a.
@@ -34,7 +31,7 @@ std::array<float, kGrid> distances(const float* x, const float* y, const float* 
 
 PdqDrift::PdqDrift(const PdqLine& line, int rounding_boxes, double largest)
     : boxes(rounding_boxes), window(static_cast<double>(line.window)), widest(0) {
-  step = kSlack * (half_unit((window + 1) * largest) + half_unit(window * largest)) / window;
+  step = kPdqSlack * (half_unit((window + 1) * largest) + half_unit(window * largest)) / window;
   clip = line.clipped() ? (static_cast<double>(line.length) + window) / (window * (window - 1)) : 0;
   int64_t before = -line.window;
   for (int m = 0; m < kGrid; ++m) {
@@ -56,7 +53,7 @@ PdqBound::PdqBound(const PdqShape& shape)
       // The first box along the rows of a grey picture adds whole numbers.
       across_(PdqLine(shape.width), shape.channels == 1 ? 1 : 2, largest_),
       down_(PdqLine(shape.height), 2, largest_),
-      rounding_(kSlack * kUnit * largest_),
+      rounding_(kPdqSlack * kPdqUnit * largest_),
       // Four divisions, the luma of colours, and our own.
       roundings_(4 + (shape.channels == 3) + shape.roundings) {}
 
@@ -73,19 +70,19 @@ double PdqBound::coefficient(int k, int known) const {
   const int i = k / kBand, j = k % kBand;
   const double last = cosines.steep[kGrid - 1][j];
   const double across = across_.step * (across_.boxes * across_.falls[0][j] + across_.clip * last);
-  return kSlack * (cosines.rests[known][i] * (across + sample(known) * cosines.norms[j]) +
-                   fall(i, known) * cosines.norms[j]);
+  return kPdqSlack * (cosines.rests[known][i] * (across + sample(known) * cosines.norms[j]) +
+                      fall(i, known) * cosines.norms[j]);
 }
 
 void PdqBound::coefficients(int known, double (&out)[kBand][kBand]) const {
   const PdqCosines& cosines = pdq_cosines();
   double beside[kBand];
   for (int j = 0; j < kBand; ++j)
-    beside[j] = kSlack * (across_.step * (across_.boxes * across_.falls[0][j] +
-                                          across_.clip * cosines.steep[kGrid - 1][j]) +
-                          sample(known) * cosines.norms[j]);
+    beside[j] = kPdqSlack * (across_.step * (across_.boxes * across_.falls[0][j] +
+                                             across_.clip * cosines.steep[kGrid - 1][j]) +
+                             sample(known) * cosines.norms[j]);
   for (int i = 0; i < kBand; ++i) {
-    const double rest = cosines.rests[known][i], down = kSlack * fall(i, known);
+    const double rest = cosines.rests[known][i], down = kPdqSlack * fall(i, known);
     for (int j = 0; j < kBand; ++j) out[i][j] = rest * beside[j] + down * cosines.norms[j];
   }
 }
@@ -116,9 +113,9 @@ std::array<double, kGrid + 1> PdqBound::difference(int p, int q) const {
       samples_sum += first;
     }
     bounds[known] =
-        kSlack * (across_.step * (across_.boxes * across_sum + across_ends) +
-                  down_.step * (down_.boxes * down_sum + down_ends + window(known) * first) +
-                  sample(known) * samples_sum);
+        kPdqSlack * (across_.step * (across_.boxes * across_sum + across_ends) +
+                     down_.step * (down_.boxes * down_sum + down_ends + window(known) * first) +
+                     sample(known) * samples_sum);
   }
   return bounds;
 }

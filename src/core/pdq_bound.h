@@ -5,9 +5,12 @@
 #include <array>
 
 #include "pdq_bits.h"
-#include "pdq_sample.h"
+#include "pdq_line.h"
 
 namespace screener {
+
+constexpr double kPdqUnit = 1.0 / (1 << 24);  // the largest relative error of a rounding
+constexpr double kPdqSlack = 1.001;           // for the roundings of the bounds themselves
 
 // The size of a picture as its hash is made: turned, if it is of a turned picture.
 struct PdqShape {

@@ -8,13 +8,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int kLanes = 8;
 
@@ -107,7 +106,6 @@ INLINE __m256i weighed(__m256i pair, int low, int high) {
 // shuffles; then masks and shifts part the colours.
 struct Rgb {
   static constexpr int channels = 3;
-  static constexpr int kRed = 299, kGreen = 587, kBlue = 114;
 
   // The luma of four columns of eight lanes, from three times four bytes.
   static INLINE void four(const __m256i fours[3], float* tile) {
@@ -119,10 +117,10 @@ struct Rgb {
     const __m256i green_red = _mm256_blend_epi16(even[1], odd[0], 0xaa);
     const __m256i blue_red = _mm256_blend_epi16(even[2], even[1], 0xaa);
     const __m256i sums[4] = {
-        _mm256_add_epi32(weighed(even[0], kRed, kBlue), weighed(odd[0], kGreen, 0)),
-        _mm256_add_epi32(weighed(green_red, kGreen, kRed), weighed(odd[1], kBlue, 0)),
-        _mm256_add_epi32(weighed(blue_red, kBlue, kRed), weighed(odd[1], 0, kGreen)),
-        _mm256_add_epi32(weighed(odd[2], kRed, kBlue), weighed(even[2], 0, kGreen))};
+        _mm256_add_epi32(weighed(even[0], kPdqRed, kPdqBlue), weighed(odd[0], kPdqGreen, 0)),
+        _mm256_add_epi32(weighed(green_red, kPdqGreen, kPdqRed), weighed(odd[1], kPdqBlue, 0)),
+        _mm256_add_epi32(weighed(blue_red, kPdqBlue, kPdqRed), weighed(odd[1], 0, kPdqGreen)),
+        _mm256_add_epi32(weighed(odd[2], kPdqRed, kPdqBlue), weighed(even[2], 0, kPdqGreen))};
     for (int i = 0; i < 4; ++i) _mm256_store_ps(tile + i * kTile, thousandth(sums[i]));
   }
   static INLINE void luma(const uint8_t* pixels, int64_t apart, float* tile) {
@@ -150,14 +148,7 @@ struct Grey {
   }
 };
 
-// Lanes 0 to n, each from a step before the lane below it.
-template <int n>
-INLINE __m256 diagonal(const float* last) {
-  if constexpr (n == 0)
-    return _mm256_load_ps(last);
-  else
-    return _mm256_blend_ps(diagonal<n - 1>(last), _mm256_load_ps(last - n * kTile), 1 << n);
-}
+#include "pdq_diagonal_avx2.inc"
 
 // The samples whose last row was made in the tile of sums that is over.
 INLINE void take_samples(BoxSamples& samples, const float* tile) {

@@ -8,13 +8,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 // In each quarter of the registers alone, turns 4×4 floats.
 INLINE void turn_quarters(__m512 v[4]) {
@@ -81,7 +80,6 @@ INLINE __m512i weighed(__m512i pair, int low, int high) {
 // these, and not floats, takes half of the shuffles; then masks and shifts part the colours.
 struct Rgb {
   static constexpr int channels = 3;
-  static constexpr int kRed = 299, kGreen = 587, kBlue = 114;
   const Pixels16& pixels;
   __m512i fours[13];
 
@@ -99,15 +97,15 @@ struct Rgb {
     const __m512i a = fours[n * 3 / 4], b = fours[n * 3 / 4 + 1];
     switch (n % 4) {
       case 0:  // red green blue ·
-        return _mm512_add_epi32(weighed(even(a), kRed, kBlue), weighed(odd(a), kGreen, 0));
+        return _mm512_add_epi32(weighed(even(a), kPdqRed, kPdqBlue), weighed(odd(a), kPdqGreen, 0));
       case 1:  // · · · red, green blue · ·
-        return _mm512_add_epi32(weighed(joined(b, odd(a)), kGreen, kRed),
-                                weighed(odd(b), kBlue, 0));
+        return _mm512_add_epi32(weighed(joined(b, odd(a)), kPdqGreen, kPdqRed),
+                                weighed(odd(b), kPdqBlue, 0));
       case 2:  // · · red green, blue · · ·
-        return _mm512_add_epi32(weighed(joined(b, even(a)), kBlue, kRed),
-                                weighed(odd(a), 0, kGreen));
+        return _mm512_add_epi32(weighed(joined(b, even(a)), kPdqBlue, kPdqRed),
+                                weighed(odd(a), 0, kPdqGreen));
       default:  // · red green blue
-        return _mm512_add_epi32(weighed(odd(a), kRed, kBlue), weighed(even(a), 0, kGreen));
+        return _mm512_add_epi32(weighed(odd(a), kPdqRed, kPdqBlue), weighed(even(a), 0, kPdqGreen));
     }
   }
   template <int n>
@@ -151,14 +149,7 @@ INLINE __m512 rotated(__m512 v) {
   return n == 0 ? v : _mm512_castsi512_ps(_mm512_alignr_epi32(lanes, lanes, n));
 }
 
-// Lanes 0 to n, each from a step before the lane below it.
-template <int n>
-INLINE __m256 diagonal(const float* last) {
-  if constexpr (n == 0)
-    return _mm256_load_ps(last);
-  else
-    return _mm256_blend_ps(diagonal<n - 1>(last), _mm256_load_ps(last - n * kTile), 1 << n);
-}
+#include "pdq_diagonal_avx2.inc"
 
 // The samples whose last row was made in the tile of sums that is over.
 INLINE void take_samples(BoxSamples& samples, const float* tile) {

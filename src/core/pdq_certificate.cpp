@@ -9,9 +9,7 @@
 namespace screener {
 namespace {
 
-constexpr double kUnit = 1.0 / (1 << 24);  // the largest relative error of a rounding
-constexpr double kSlack = 1.001;           // for the roundings of the bounds themselves
-constexpr double kSummed = 1.01;           // and of sums of 64 absolute values in float32
+constexpr double kSummed = 1.01;  // and of sums of 64 absolute values in float32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kHalf = kPdqBits / 2;
 constexpr int kMostPairs = 32;
@@ -38,7 +36,7 @@ void add_dct(const PdqRounding& rounding, const PdqBound& bound, int known, PdqC
     const double norm = cosines.norms[i] * bound.largest();
     for (int j = 0; j < kBand; ++j) {
       const double dct =
-          2 * kSummed * kUnit * (sums + norm * cosines.norms[j] + rounding.second[i][j]);
+          2 * kSummed * kPdqUnit * (sums + norm * cosines.norms[j] + rounding.second[i][j]);
       found.dct[i][j] = dct;
       found.bounds[i][j] += dct;
     }
@@ -146,8 +144,8 @@ int certain_quality(const PdqGrid& grid, const PdqBound& bound, const PdqKernel&
   errors.known = known;
   errors.rounded = kRounded;
   for (int n = 0; n < kGrid; ++n) {
-    errors.above[n] = static_cast<float>(kSlack * kPdqTerm * bound.above(n, known) + kRounded);
-    errors.beside[n] = static_cast<float>(kSlack * kPdqTerm * bound.beside(n, known) + kRounded);
+    errors.above[n] = static_cast<float>(kPdqSlack * kPdqTerm * bound.above(n, known) + kRounded);
+    errors.beside[n] = static_cast<float>(kPdqSlack * kPdqTerm * bound.beside(n, known) + kRounded);
   }
   const PdqTerms sums = kernel.terms(grid.values, errors);
   const int least = std::min(sums.least / 90, 100);
@@ -159,9 +157,8 @@ int certain_quality(const PdqGrid& grid, const PdqBound& bound, const PdqKernel&
 PdqCertificate pdq_certify(const PdqGrid& grid, const PdqBound& bound, const PdqKernel& kernel,
                            int known) {
   PdqCertificate found;
-  const PdqCosines& cosines = pdq_cosines();
   PdqRounding rounding;
-  kernel.dct_bounded(cosines.matrix, cosines.turned, grid.values, found.coefficients, rounding);
+  kernel.dct_bounded(pdq_cosines(), grid.values, found.coefficients, rounding);
   bound.coefficients(known, found.bounds);
   add_dct(rounding, bound, known, found);
   found.median = pdq_median(found.coefficients[0]);

@@ -3,6 +3,7 @@
 // docs/pdq.md derives every term.
 #pragma once
 #include "pdq_bound.h"
+#include "pdq_filter.h"
 
 namespace screener {
 

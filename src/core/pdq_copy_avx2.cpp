@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 // The twelve bytes of four pixels, a pixel in each quarter.
 INLINE __m128i load_four(const uint8_t* pixels, __m128i order) {
@@ -125,10 +124,7 @@ void pdq_copy_avx2(const PdqCopy& all, uint8_t* out, int64_t stride) {
     else if (all.apart == -pixel)
       done = grey ? reverse_greys(all, out, stride) : reverse_colours(all, out, stride);
   }
-  PdqCopy rest = all;
-  rest.count -= done;
-  for (int i = 0; i < all.rows; ++i) rest.from[i] += done * all.apart;
-  kPdqScalar.copy(rest, out + done * pixel, stride);
+  kPdqScalar.copy(all.after(done), out + done * pixel, stride);
 }
 
 }  // namespace screener

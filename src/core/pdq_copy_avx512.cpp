@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "inline.h"
 #include "pdq_kernel.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
-
-#define INLINE __attribute__((always_inline)) inline
 
 constexpr int64_t kPixel = 3;
 constexpr __mmask16 kTwelve = 0x0fff;  // 48 bytes, in fours: sixteen pixels
@@ -114,10 +113,7 @@ void pdq_copy_avx512(const PdqCopy& all, uint8_t* out, int64_t stride) {
     else if (side_by_side(all, -kPixel))
       done = turn_colours<-1>(all, out, stride);
   }
-  PdqCopy rest = all;
-  rest.count -= done;
-  for (int i = 0; i < all.rows; ++i) rest.from[i] += done * all.apart;
-  pdq_copy_avx2(rest, out + done * all.channels, stride);
+  pdq_copy_avx2(all.after(done), out + done * all.channels, stride);
 }
 
 }  // namespace screener

@@ -1,6 +1,6 @@
 // The matrix of PDQ's DCT and what the proof of its bounds needs of it.
 #pragma once
-#include "pdq_kernel.h"
+#include "pdq_sizes.h"
 
 namespace screener {
 

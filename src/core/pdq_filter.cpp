@@ -6,15 +6,13 @@
 #include <new>
 #include <vector>
 
+#include "pdq_line.h"
 #include "pdq_rows.h"
 
 namespace screener {
 namespace {
 
-constexpr int kLast = kTile - 1;  // the last lane, and the last row of a band: that of lane 0
 constexpr int64_t kNever = int64_t{1} << 62;
-
-int64_t tiles_for(int64_t count) { return (count + kTile - 1) / kTile; }
 
 // An array of floats aligned to a cache line, not initialised.
 class Floats {
@@ -38,39 +36,19 @@ Floats zeros(int64_t count) {
   return floats;
 }
 
-// The box along a line of `length` inputs. Its output number n is ready after input n + lag, and
-// the line runs on with `lag` zeros at its end. Adding a zero, or taking one off, changes no sum,
-// so the reference's four phases are one loop here.
-struct Box {
-  int64_t length;
-  int64_t window;
-  int64_t lag;
-
-  explicit Box(int64_t line)
-      : length(line), window((line + 127) / 128), lag((window + 2) / 2 - 1) {}
-  int64_t inputs() const { return length + lag; }
-  // How many real inputs the sum spans after that input: what the reference divides by.
-  float count(int64_t input) const {
-    const int64_t first = std::max<int64_t>(input - window + 1, 0);
-    return static_cast<float>(std::max<int64_t>(std::min(input, length - 1) - first + 1, 1));
-  }
-  // The output that cell number `cell` of the grid samples.
-  int64_t sample(int64_t cell) const { return (2 * cell + 1) * length / (2 * kGrid); }
-};
-
 // What to divide by after each input from `first` on, or from there back.
 class Counts {
  public:
   // Without an output, where the box has none yet or none any more.
-  static Counts of_outputs(const Box& box, int64_t first, int64_t size) {
+  static Counts of_outputs(const PdqLine& line, int64_t first, int64_t size) {
     Counts counts(size);
     for (int64_t n = 0, input = first; n < size; ++n, ++input)
-      counts.put(n, input < box.lag || input >= box.inputs() ? kNone : box.count(input));
+      counts.put(n, input < line.lag() || input >= line.inputs() ? kNone : line.count(input));
     return counts;
   }
-  static Counts backwards(const Box& box, int64_t last, int64_t size) {
+  static Counts backwards(const PdqLine& line, int64_t last, int64_t size) {
     Counts counts(size);
-    for (int64_t n = 0; n < size; ++n) counts.put(n, box.count(last - n));
+    for (int64_t n = 0; n < size; ++n) counts.put(n, line.count(last - n));
     return counts;
   }
 
@@ -141,7 +119,7 @@ class PdqFilter::State {
 
   const Pixels pixels_;
   const PdqKernel& kernel_;
-  const Box across_, down_;
+  const PdqLine across_, down_;
   PdqRows picture_;
   // Until the lowest row of a band has come to the last sample.
   const int64_t steps_;
@@ -171,14 +149,14 @@ PdqFilter::State::State(const Pixels& pixels, const PdqKernel& kernel)
       across_(pixels.width),
       down_(pixels.height),
       picture_(pixels, kernel),
-      steps_(tiles_for(across_.sample(kGrid - 1) + 2 * across_.lag + kTile + 1) * kTile),
-      whole_first_(tiles_for(across_.window - 1 + kLast) * kTile),
+      steps_(tiles_for(across_.sample(kGrid - 1) + 2 * across_.lag() + kTile + 1) * kTile),
+      whole_first_(tiles_for(across_.window - 1 + kLastOfTile) * kTile),
       whole_end_(pixels.width / kTile * kTile),
       kept_bands_(down_.window / kTile + 1),
       kept_stride_((kTile + steps_ + kTile) * kTile),
       kept_(zeros(kept_bands_ * kept_stride_)),
       sums_(zeros(kTile + steps_)),
-      across_counts_(Counts::of_outputs(across_, -kLast, steps_ + kLast)),
+      across_counts_(Counts::of_outputs(across_, -kLastOfTile, steps_ + kLastOfTile)),
       down_counts_(Counts::backwards(down_, tiles_for(down_.inputs()) * kTile - 1,
                                      tiles_for(down_.inputs()) * kTile)),
       before_room_(across_.window),
@@ -186,8 +164,8 @@ PdqFilter::State::State(const Pixels& pixels, const PdqKernel& kernel)
       sums_room_(kTile),
       last_inputs_(static_cast<size_t>(down_.window)) {
   for (int j = 0; j < kGrid; ++j) {
-    const int64_t input = across_.sample(j) + across_.lag;
-    sampled_columns_[j] = input + across_.lag;
+    const int64_t input = across_.sample(j) + across_.lag();
+    sampled_columns_[j] = input + across_.lag();
     sampled_counts_[j] = across_.count(input);
   }
   sampled_columns_[kGrid] = kNever;
@@ -256,8 +234,8 @@ void PdqFilter::State::take_rows(int64_t first) {
   kernel_.turn(values, lanes);
   // The outputs of the first box along the columns lag behind its inputs.
   for (int i = 0; i < kTile; ++i) {
-    const int64_t output = first + i - down_.lag;
-    if (output >= 0 && output < down_.length) box_columns_again(lanes[kLast - i]);
+    const int64_t output = first + i - down_.lag();
+    if (output >= 0 && output < down_.length) box_columns_again(lanes[kLastOfTile - i]);
   }
 }
 
@@ -271,7 +249,7 @@ float* PdqFilter::State::kept(int64_t band) const {
 // The same of one row, whose columns are a tile's width apart.
 const float* PdqFilter::State::kept_row(int64_t row) const {
   const int64_t i = row % kTile;
-  return kept(row / kTile) + i * kTile + kLast - i;
+  return kept(row / kTile) + i * kTile + kLastOfTile - i;
 }
 
 void PdqFilter::State::box_columns_again(const float row[kGrid]) {
@@ -281,7 +259,7 @@ void PdqFilter::State::box_columns_again(const float row[kGrid]) {
     last_sums_[j] -= kept[j];
     kept[j] = row[j];
   }
-  for (; cell_ < kGrid && down_.sample(cell_) + down_.lag == next_; ++cell_)
+  for (; cell_ < kGrid && down_.sample(cell_) + down_.lag() == next_; ++cell_)
     for (int j = 0; j < kGrid; ++j) grid_[cell_][j] = last_sums_[j] / down_.count(next_);
   ++next_;
 }

@@ -1,9 +1,11 @@
 // From a picture of any size to PDQ's 64×64 luma: a tent filter as two passes of a box along the
 // rows and the columns, then one sample for each cell.
 #pragma once
+#include <array>
 #include <memory>
 
-#include "pdq.h"
+#include "pdq_kernel.h"
+#include "pixels.h"
 
 namespace screener {
 

@@ -1,113 +1,26 @@
-// What one instruction set offers to PDQ: the few loops that touch every pixel.
+// What one instruction set offers to PDQ: the loops over pixels, samples and coefficients.
 //
 // All kernels do the same float32 additions, subtractions, multiplications and divisions in the
 // same order, so that their results are equal to the last bit. They work on whole tiles of 16×16;
-// pdq.cpp pads what is smaller.
+// pdq_rows.h pads what is smaller.
 #pragma once
 #include <cstdint>
 
-#include "kernel.h"
+#include "pdq_cosines.h"
+#include "pdq_strip.h"
 
 namespace screener {
-
-constexpr int kTile = 16;  // lines side by side, and steps at a time
-constexpr int kGrid = 64;  // the filtered picture is 64×64
-constexpr int kBand = 16;  // the DCT keeps 16×16 frequencies
 
 // Far enough ahead for memory to keep up, in bytes along a row, and in rows of memory where these
 // are columns of the view, of which the processor foresees none.
 constexpr int64_t kPdqAhead = 512;
 constexpr int64_t kPdqRowsAhead = 32;
 
-// The published weights in thousandths: the sum is exact, so the division alone rounds.
+// The published weights, in thousandths: the sum is exact, so the division alone rounds.
+constexpr int kPdqRed = 299, kPdqGreen = 587, kPdqBlue = 114;
 inline float pdq_luma(int red, int green, int blue) {
-  return static_cast<float>(299 * red + 587 * green + 114 * blue) / 1000.0f;
+  return static_cast<float>(kPdqRed * red + kPdqGreen * green + kPdqBlue * blue) / 1000.0f;
 }
-
-// Sixteen rows of the picture go through the first three boxes aslant, each a column behind the row
-// above it: lane n of step t is row 15 − n of them at column t − 15 + n. So lanes are rows to the
-// boxes along the rows, whose sums stay where they are, and they are columns to the box down the
-// columns, whose sums move on by a lane a step; what comes out of a box goes into the next as it
-// is. With rows one below the other two boxes would need their inputs turned, which takes more than
-// the sums themselves (docs/pdq.md). Columns before the first and behind the last are zeros.
-
-// The last values of sixteen lanes, step by step.
-struct Lanes {
-  float* first;    // [·][16], aligned to 64 bytes, room for at least two windows and a tile
-  float* end;      // whole tiles fit between first + window · 16 and here
-  float* entered;  // where the next go; before them stand the last `window`, at first zeros
-  float* leaving;  // the first of these
-  int64_t window;
-};
-
-// Where the next tile of values goes, and what leaves the windows with it. At the end of the room
-// the last window moves to the front.
-struct LanesTile {
-  float* entering;
-  const float* leaving;
-};
-
-inline LanesTile enter(Lanes& lanes) {
-  if (lanes.entered == lanes.end) {
-    const int64_t kept = lanes.window * kTile;
-    for (int64_t n = 0; n < kept; ++n) lanes.first[n] = lanes.end[n - kept];
-    lanes.entered = lanes.first + kept;
-    lanes.leaving = lanes.first;
-  }
-  const LanesTile tile{lanes.entered, lanes.leaving};
-  lanes.entered += kTile * kTile;
-  lanes.leaving += kTile * kTile;
-  return tile;
-}
-
-// What sums are divided by. With high = 1 / count, rounded, and low = 1 / count − high, rounded,
-// the correctly rounded quotient is fma(sum, high, sum · low), for counts up to kMostCounted
-// (docs/pdq.md says why). Where a box has no output, the count is infinite and
-// the others are zero.
-struct BoxCounts {
-  const float* counts;
-  const float* high;
-  const float* low;
-};
-
-constexpr int64_t kMostCounted = 4096;
-
-// The sums of the third box that are samples of it, in rising order of their columns.
-struct BoxSamples {
-  const int64_t* columns;  // [65] the last is beyond all
-  const float* counts;     // [64] the divisor of each
-  int next;                // number of the next sample
-  int64_t step;            // and of the next step
-  Lanes* sums;             // the last sixteen and more
-  float (*values)[kTile];  // [64][16] the quotients, by lane
-};
-
-// Some steps of sixteen rows. Pointers are to what the first of them needs.
-struct PdqStrip {
-  int64_t tiles;          // of sixteen steps
-  const uint8_t* pixels;  // of the first lane
-  int64_t apart;          // bytes from a lane's to the next one's
-  int below;              // lanes before this one are rows below the picture: zeros
-
-  Lanes* before;     // the inputs of the first box
-  BoxCounts across;  // lane n of step t divides by number t + n
-  bool whole;        // these are all the same
-  float* kept;       // [·][16] takes what comes out of it
-
-  // What leaves the second box: lane n of step t is number n + `leaving_from` of the 32 floats
-  // leaving[0][t · 16 …] and leaving[1][t · 16 …]. The former may be what `kept` takes a step or
-  // more before, the latter what it overwrites a step or more later.
-  const float* leaving[2];
-  int leaving_from;
-  BoxCounts down;  // [16] by lane
-  // The sums of the columns: [t] is taken by lane 15 of step t, and the sum after the last row of a
-  // column is put back at the latest a tile later.
-  float* sums;
-
-  Lanes* after;  // the inputs of the third box
-  BoxSamples* samples;
-  float (*running)[kTile];  // [3][16] the sums of the three boxes after the last step, as it likes
-};
 
 // The rows of pixels that reach a sample, in pairs, and their weights. Runs of rows end where the
 // sum of the weights would pass 257, so that 16 bits hold the sum of a run.
@@ -156,6 +69,14 @@ struct PdqCopy {
   int64_t count;  // pixels of a row
   int channels;
   int64_t channel_stride;
+
+  // What is left when so many pixels of each row are copied.
+  PdqCopy after(int64_t done) const {
+    PdqCopy rest = *this;
+    rest.count -= done;
+    for (int i = 0; i < rows; ++i) rest.from[i] += done * apart;
+    return rest;
+  }
 };
 
 struct PdqKernel {
@@ -165,16 +86,14 @@ struct PdqKernel {
   // The samples of sixteen lanes, from one lane a column to one lane a row.
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 
-  // coefficients = matrix · grid · matrixᵀ, each sum in float32 from the first term to the last.
-  // `turned` is the transposed matrix. Grids and coefficients may lie at any address, here and
-  // below.
-  void (*dct)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-              const float grid[kGrid][kGrid], float coefficients[kBand][kBand]);
+  // coefficients = matrix · grid · matrixᵀ of the cosines' matrix, each sum in float32 from the
+  // first term to the last. Grids and coefficients may lie at any address, here and below.
+  void (*dct)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+              float coefficients[kBand][kBand]);
 
   // The same, and what bounds the roundings. The sums of absolute values round as well.
-  void (*dct_bounded)(const float matrix[kBand][kGrid], const float turned[kGrid][kBand],
-                      const float grid[kGrid][kGrid], float coefficients[kBand][kBand],
-                      PdqRounding& rounding);
+  void (*dct_bounded)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+                      float coefficients[kBand][kBand], PdqRounding& rounding);
 
   PdqTerms (*terms)(const float grid[kGrid][kGrid], const PdqTermErrors& errors);
 
@@ -204,7 +123,5 @@ extern const PdqKernel kPdqAvx512;
 #elif defined(__aarch64__)
 extern const PdqKernel kPdqNeon;
 #endif
-
-const PdqKernel& pdq_kernel(Isa isa);
 
 }  // namespace screener

@@ -31,7 +31,8 @@ void turn_tile(const float in[kTile][kTile], float* out, int64_t step) {
 
 // The luma of four pixels. The sum of the weights is exact, so the division alone rounds.
 float32x4_t luma(uint16x4_t red, uint16x4_t green, uint16x4_t blue) {
-  const uint32x4_t sum = vmlal_n_u16(vmlal_n_u16(vmull_n_u16(red, 299), green, 587), blue, 114);
+  const uint32x4_t sum =
+      vmlal_n_u16(vmlal_n_u16(vmull_n_u16(red, kPdqRed), green, kPdqGreen), blue, kPdqBlue);
   return vdivq_f32(vcvtq_f32_u32(sum), vdupq_n_f32(1000.0f));
 }
 

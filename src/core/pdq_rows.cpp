@@ -5,17 +5,9 @@
 #include <type_traits>
 
 namespace screener {
-namespace {
-
-constexpr int kLast = kTile - 1;  // the last row, which is that of lane 0
-
-}  // namespace
 
 PdqRows::PdqRows(const Pixels& pixels, const PdqKernel& kernel)
-    : kernel_(kernel),
-      pixels_(pixels),
-      dense_(pixels.column_stride == pixels.channels &&
-             (pixels.channels == 1 || pixels.channel_stride == 1)) {}
+    : kernel_(kernel), pixels_(pixels), dense_(pixels.dense()) {}
 
 void PdqRows::start(int64_t first) {
   count_ = static_cast<int>(std::clamp<int64_t>(pixels_.height - first, 0, kTile));
@@ -62,7 +54,7 @@ void PdqRows::copy_edges() {
 
 // Lane n is row 15 − n, n columns after the last row's, at `column` of what is at `first`.
 void PdqRows::aim(PdqStrip& strip, const uint8_t* first, int64_t row_stride, int64_t column) const {
-  strip.pixels = first + kLast * row_stride + (column - kLast) * pixels_.channels;
+  strip.pixels = first + kLastOfTile * row_stride + (column - kLastOfTile) * pixels_.channels;
   strip.apart = pixels_.channels - row_stride;
 }
 

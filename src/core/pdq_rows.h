@@ -1,8 +1,8 @@
 // The pixels of sixteen rows at a time as the boxes take them: each a column behind the row above
 // it.
 #pragma once
-#include "pdq.h"
 #include "pdq_kernel.h"
+#include "pixels.h"
 
 namespace screener {
 

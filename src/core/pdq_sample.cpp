@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "pdq_line.h"
+
 namespace screener {
 namespace {
 
@@ -73,7 +75,7 @@ int64_t first_input(const PdqLine& line, int cell) {
 class Across {
  public:
   Across(const PdqLine& line, int channels, const int luma[3], double scale, bool backwards)
-      : vectors_((channels * (2 * line.window - 1) + kTile - 1) / kTile) {
+      : vectors_(tiles_for(channels * (2 * line.window - 1))) {
     const int64_t w = line.window, taps = 2 * w - 1;
     for (std::vector<float>& weights : weights_)
       weights.resize(static_cast<size_t>(vectors_ * kTile), 0.0f);
@@ -119,8 +121,7 @@ class DenseRows {
  public:
   DenseRows(const Pixels& pixels, int64_t most)
       : pixels_(pixels),
-        dense_(pixels.column_stride == pixels.channels &&
-               (pixels.channels == 1 || pixels.channel_stride == 1)),
+        dense_(pixels.dense()),
         copies_(dense_ ? 0 : static_cast<size_t>(most * pixels.width * pixels.channels)) {}
 
   // Points at so many rows from number `first` on, `step` (1 or -1) from one to the next.
@@ -192,6 +193,21 @@ bool weighed_backwards(const bool wanted[2], const PdqLine& line) {
   return wanted[1] && !(wanted[0] && line.symmetric());
 }
 
+// Fills the grids that are wanted and were not weighed: those of the lines as they stand, turned
+// round.
+void turn_round(const PdqWanted& wanted, const PdqWanted& weighed, PdqGrids& grids) {
+  if (wanted.columns[1] && !weighed.columns[1])
+    for (int v = 0; v < 2; ++v)
+      if (weighed.rows[v])
+        for (int i = 0; i < kGrid; ++i)
+          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
+  if (wanted.rows[1] && !weighed.rows[1])
+    for (int h = 0; h < 2; ++h)
+      if (wanted.columns[h])
+        for (int i = 0; i < kGrid; ++i)
+          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
+}
+
 }  // namespace
 
 void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted& wanted,
@@ -199,7 +215,7 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   Pixels pixels = picture;
   const PdqLine down(pixels.height), across(pixels.width);
   const bool colour = pixels.channels == 3;
-  int luma[3] = {colour ? 299 : 1, 587, 114};
+  int luma[3] = {colour ? kPdqRed : 1, kPdqGreen, kPdqBlue};
   if (colour && pixels.column_stride == 3 && pixels.channel_stride == -1) {
     // Blue, green, red in memory: as dense as the other way round.
     pixels.data -= 2;
@@ -209,35 +225,26 @@ void pdq_sample(const Pixels& picture, const PdqKernel& kernel, const PdqWanted&
   const auto windows = static_cast<double>(down.window * across.window);
   const double scale = 1.0 / (windows * windows * (colour ? 1000.0 : 1.0));
   Sampler sampler(pixels, kernel);
-  const bool weighed_rows[2] = {wanted.rows[0], weighed_backwards(wanted.rows, down)};
-  const bool weighed_columns[2] = {wanted.columns[0], weighed_backwards(wanted.columns, across)};
+  const PdqWanted weighed{{wanted.rows[0], weighed_backwards(wanted.rows, down)},
+                          {wanted.columns[0], weighed_backwards(wanted.columns, across)}};
   std::optional<Across> columns[2];
   for (int h = 0; h < 2; ++h)
-    if (weighed_columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
+    if (weighed.columns[h]) columns[h].emplace(across, pixels.channels, luma, scale, h == 1);
   for (int cell = 0; cell < kGrid; ++cell)
     for (int v = 0; v < 2; ++v) {
-      if (!weighed_rows[v]) continue;
+      if (!weighed.rows[v]) continue;
       const float* sums = sampler.sums(cell, v == 1);
       for (int h = 0; h < 2; ++h)
         if (columns[h]) columns[h]->sum(kernel, sums, grids[v][h][cell]);
     }
-  if (wanted.columns[1] && !weighed_columns[1])
-    for (int v = 0; v < 2; ++v)
-      if (weighed_rows[v])
-        for (int i = 0; i < kGrid; ++i)
-          std::reverse_copy(grids[v][0][i], grids[v][0][i] + kGrid, grids[v][1][i]);
-  if (wanted.rows[1] && !weighed_rows[1])
-    for (int h = 0; h < 2; ++h)
-      if (wanted.columns[h])
-        for (int i = 0; i < kGrid; ++i)
-          std::copy_n(grids[0][h][kGrid - 1 - i], kGrid, grids[1][h][i]);
+  turn_round(wanted, weighed, grids);
 }
 
 int pdq_sample_roundings(int64_t width, int channels) {
   const int64_t taps = channels * (2 * PdqLine(width).window - 1);
   // Of a row that a box less reaches: its weight, the product and the sum. Of a column: its
   // weight, the product, a sum for every tile of taps, and four to add up sixteen lanes.
-  return static_cast<int>(3 + 2 + (taps + kTile - 1) / kTile + 4);
+  return static_cast<int>(3 + 2 + tiles_for(taps) + 4);
 }
 
 }  // namespace screener

@@ -20,23 +20,6 @@ struct PdqWanted {
 // By whether the rows and whether the columns run backwards.
 using PdqGrids = PdqGrid[2][2];
 
-// How the reference's box filter lies along a side of the picture.
-struct PdqLine {
-  int64_t length;
-  int64_t window;
-  int64_t half;  // inputs from window - half before an output to half - 1 after it
-
-  explicit PdqLine(int64_t line)
-      : length(line), window((line + 127) / 128), half((window + 2) / 2) {}
-  int64_t sample(int cell) const { return (2 * cell + 1) * length / (2 * kGrid); }
-  // Of an even window, the last sample's second box ends on an output that one input is missing
-  // from, so that it is divided by one less.
-  bool clipped() const { return window % 2 == 0; }
-  // Whether the samples of the line run backwards are those of the line, backwards: an odd window
-  // is symmetric, and so are the samples but where they fall on a border between two inputs.
-  bool symmetric() const { return window % 2 != 0 && length % (2 * kGrid) != 0; }
-};
-
 // Fills the grids that are wanted. Sides are 5 to kLargestSampled, strides any.
 void pdq_sample(const Pixels& pixels, const PdqKernel& kernel, const PdqWanted& wanted,
                 PdqGrids& grids);

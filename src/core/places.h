@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "bits.h"
 #include "ring.h"
 
 namespace screener {

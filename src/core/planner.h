@@ -1,7 +1,7 @@
 // What a search costs, and so which way it goes.
 #pragma once
-#include <memory>
 #include <mutex>
+#include <vector>
 
 #include "thresholds.h"
 

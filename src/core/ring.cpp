@@ -1,15 +1,14 @@
 #include "ring.h"
 
-#include <stdexcept>
-
 namespace screener {
 
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
-               std::uint64_t weights) {
-  if (starts != ring.tables * kDirectory) return false;
+bool set_bases(Ring& ring, std::uint64_t directory_size, std::uint64_t links_bytes,
+               std::uint64_t rows_size, std::uint64_t weights_size) {
+  if (directory_size != ring.tables * kDirectory) return false;
   if (ring.slots != 0 && reinterpret_cast<std::uintptr_t>(ring.sketches) % 64 != 0) return false;
   if (ring.link_bytes != 1 && ring.link_bytes != 2 && ring.link_bytes != 4) return false;
-  if (weights != (ring.weights == nullptr ? 0 : ring.tables * kBuckets * kWeights)) return false;
+  if (weights_size != (ring.weights == nullptr ? 0 : ring.tables * kBuckets * kWeights))
+    return false;
   if (ring.weights != nullptr && ring.link_bytes != 4) return false;
   std::uint64_t at = 0;
   std::uint64_t link_slots = 0;
@@ -22,25 +21,7 @@ bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::
     others += own[kBuckets] - at;
     at = own[kBuckets];
   }
-  return at == ring.slots && link_slots * ring.link_bytes == link_bytes && row_slots == rows;
-}
-
-const RingKernel& ring_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kRingScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kRingAvx2;
-    case Isa::avx512:
-      return kRingAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kRingNeon;
-#endif
-    default:
-      throw std::logic_error("this build has no index search for that instruction set");
-  }
+  return at == ring.slots && link_slots * ring.link_bytes == links_bytes && row_slots == rows_size;
 }
 
 }  // namespace screener

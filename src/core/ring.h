@@ -20,10 +20,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "chunks.h"
-#include "kernel.h"
 
 namespace screener {
 
@@ -36,6 +34,17 @@ constexpr std::size_t kBucketLines = 8;           // the most that sieve_bucket 
 
 constexpr std::size_t kWeights = 16;       // of a sketch, besides 0
 constexpr std::uint32_t kManyLines = 255;  // in a bucket, or more
+
+// Asks memory for a cache line. Into the second cache: the first has few places for lines on their
+// way.
+inline void prefetch_line(const void* line) { __builtin_prefetch(line, 0, 2); }
+
+// The number of lines that a bucket lies in.
+inline std::uint32_t lines_between(std::uint32_t start, std::uint32_t end) {
+  const auto lines = static_cast<std::uint32_t>((std::uint64_t{end} + kLine - 1) / kLine) -
+                     static_cast<std::uint32_t>(start / kLine);
+  return start == end ? 0 : lines;
+}
 
 constexpr bool holds_rows(std::size_t table) { return table % kRowsEvery == kRowsEvery - 1; }
 
@@ -62,10 +71,9 @@ struct Ring {
   std::size_t around(std::size_t table) const { return table & (tables - 1); }
 };
 
-// Sets the bases from the directory. False if arrays of so many elements, of links so many bytes,
-// do not fit together.
-bool set_bases(Ring& ring, std::uint64_t starts, std::uint64_t link_bytes, std::uint64_t rows,
-               std::uint64_t weights);
+// Sets the bases from the directory. False if arrays of these sizes do not fit together.
+bool set_bases(Ring& ring, std::uint64_t directory_size, std::uint64_t links_bytes,
+               std::uint64_t rows_size, std::uint64_t weights_size);
 
 struct Pair {
   std::uint32_t row;
@@ -147,8 +155,5 @@ extern const RingKernel kRingAvx512;
 #elif defined(__aarch64__)
 extern const RingKernel kRingNeon;
 #endif
-
-// The kernel of an instruction set; std::logic_error where this build has none for it.
-const RingKernel& ring_kernel(Isa isa);
 
 }  // namespace screener

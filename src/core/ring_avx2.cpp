@@ -4,57 +4,55 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "inline.h"
 #include "region_avx2.inc"
 
 namespace screener {
 namespace {
 
-// Words left with a bit set after their lowest set bit has been cleared `kTimes` times have
-// more than that many; up to three, this is faster than counting.
-template <std::uint32_t kTimes>
-inline __attribute__((always_inline)) __m256i few_bits(__m256i x) {
-  for (std::uint32_t i = 0; i < kTimes; ++i)
-    x = _mm256_and_si256(x, _mm256_add_epi16(x, _mm256_set1_epi16(-1)));
-  return _mm256_cmpeq_epi16(x, _mm256_setzero_si256());
-}
+#include "byte_counts_avx2.inc"
 
-inline __attribute__((always_inline)) __m256i counted(__m256i x, __m256i limit) {
-  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
-                                         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-  const __m256i low = _mm256_set1_epi8(0x0f);
-  const __m256i bytes =
-      _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                      _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
-  const __m256i words = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
-  return _mm256_cmpeq_epi16(_mm256_max_epi16(words, limit), limit);
+// All ones in each word of 16 bits that has at most `most` set, which is kMost or, if that is
+// kCounted, anything. Words left with a bit set after their lowest set bit has been cleared so many
+// times have more; up to three, this is faster than counting.
+constexpr std::uint32_t kCounted = 4;
+template <std::uint32_t kMost>
+INLINE __m256i within(__m256i x, [[maybe_unused]] std::uint32_t most) {
+  if constexpr (kMost < kCounted) {
+    for (std::uint32_t i = 0; i < kMost; ++i)
+      x = _mm256_and_si256(x, _mm256_add_epi16(x, _mm256_set1_epi16(-1)));
+    return _mm256_cmpeq_epi16(x, _mm256_setzero_si256());
+  } else {
+    const __m256i limit = _mm256_set1_epi16(static_cast<short>(most));
+    const __m256i words = _mm256_maddubs_epi16(byte_counts(x), _mm256_set1_epi8(1));
+    return _mm256_cmpeq_epi16(_mm256_max_epi16(words, limit), limit);
+  }
 }
 
 // One bit for each of the 32 words, which are all zeros or all ones.
-inline __attribute__((always_inline)) std::uint32_t mask_of(__m256i a, __m256i b) {
+INLINE std::uint32_t mask_of(__m256i a, __m256i b) {
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xd8);
   return static_cast<std::uint32_t>(_mm256_movemask_epi8(packed));
 }
 
-inline __attribute__((always_inline)) std::uint32_t test_line(const std::uint16_t* line,
-                                                              std::uint32_t test) {
+INLINE std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
   const __m256i sketch = _mm256_set1_epi16(static_cast<short>(test));
   const __m256i a =
       _mm256_xor_si256(_mm256_load_si256(reinterpret_cast<const __m256i*>(line)), sketch);
   const __m256i b =
       _mm256_xor_si256(_mm256_load_si256(reinterpret_cast<const __m256i*>(line + 16)), sketch);
-  switch (test >> 16) {
+  const std::uint32_t most = test >> 16;
+  switch (most) {
     case 0:
-      return mask_of(few_bits<0>(a), few_bits<0>(b));
+      return mask_of(within<0>(a, most), within<0>(b, most));
     case 1:
-      return mask_of(few_bits<1>(a), few_bits<1>(b));
+      return mask_of(within<1>(a, most), within<1>(b, most));
     case 2:
-      return mask_of(few_bits<2>(a), few_bits<2>(b));
+      return mask_of(within<2>(a, most), within<2>(b, most));
     case 3:
-      return mask_of(few_bits<3>(a), few_bits<3>(b));
-    default: {
-      const __m256i limit = _mm256_set1_epi16(static_cast<short>(test >> 16));
-      return mask_of(counted(a, limit), counted(b, limit));
-    }
+      return mask_of(within<3>(a, most), within<3>(b, most));
+    default:
+      return mask_of(within<kCounted>(a, most), within<kCounted>(b, most));
   }
 }
 
@@ -64,72 +62,27 @@ struct Line {
   __m256i b;
 };
 
-template <std::uint32_t kLimit>
-inline __attribute__((always_inline)) void test_level(const Line* lines, std::size_t count,
-                                                      const QueryEntry* entries,
-                                                      std::size_t queries, std::uint32_t* masks) {
+// Tests the lines of a bucket with the queries of one level.
+template <std::uint32_t kMost>
+INLINE void test_level(const Line* lines, std::size_t count, const QueryEntry* entries,
+                       std::size_t queries, std::uint32_t most, std::uint32_t* masks) {
   for (std::size_t k = 0; k < queries; ++k) {
     const __m256i sketch = _mm256_set1_epi16(static_cast<short>(entries[k].chunks));
     for (std::size_t l = 0; l < count; ++l) {
-      const __m256i a = few_bits<kLimit>(_mm256_xor_si256(lines[l].a, sketch));
-      const __m256i b = few_bits<kLimit>(_mm256_xor_si256(lines[l].b, sketch));
+      const __m256i a = within<kMost>(_mm256_xor_si256(lines[l].a, sketch), most);
+      const __m256i b = within<kMost>(_mm256_xor_si256(lines[l].b, sketch), most);
       *masks++ = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(a, b)));
     }
   }
 }
 
-void test_counted(const Line* lines, std::size_t count, const QueryEntry* entries,
-                  std::size_t queries, std::uint32_t most, std::uint32_t* masks) {
-  const __m256i limit = _mm256_set1_epi16(static_cast<short>(most));
-  for (std::size_t k = 0; k < queries; ++k) {
-    const __m256i sketch = _mm256_set1_epi16(static_cast<short>(entries[k].chunks));
-    for (std::size_t l = 0; l < count; ++l) {
-      const __m256i a = counted(_mm256_xor_si256(lines[l].a, sketch), limit);
-      const __m256i b = counted(_mm256_xor_si256(lines[l].b, sketch), limit);
-      *masks++ = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(a, b)));
-    }
-  }
-}
-
+// The masks that are not zero, to hits. They are few; a branch on each would cost more than the
+// tests.
 template <std::size_t kLines>
-inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucket,
-                                                        const QueryRun& run, std::uint32_t* masks,
-                                                        std::uint32_t* passed,
-                                                        std::uint32_t* hits) {
-  Line lines[kLines];
-  for (std::size_t l = 0; l < kLines; ++l) {
-    const auto* line = reinterpret_cast<const __m256i*>(bucket.sketches + l * kLine);
-    const __m256i low = _mm256_load_si256(line);
-    const __m256i high = _mm256_load_si256(line + 1);
-    lines[l] = {_mm256_permute2x128_si256(low, high, 0x20),
-                _mm256_permute2x128_si256(low, high, 0x31)};
-  }
-  std::uint32_t from = 0;
-  for (std::uint32_t level = 0; level < run.levels; ++level) {
-    const QueryEntry* entries = run.entries + from;
-    const std::size_t count = run.ends[level] - from;
-    std::uint32_t* to = masks + from * kLines;
-    switch (run.limit - level) {
-      case 0:
-        test_level<0>(lines, kLines, entries, count, to);
-        break;
-      case 1:
-        test_level<1>(lines, kLines, entries, count, to);
-        break;
-      case 2:
-        test_level<2>(lines, kLines, entries, count, to);
-        break;
-      case 3:
-        test_level<3>(lines, kLines, entries, count, to);
-        break;
-      default:
-        test_counted(lines, kLines, entries, count, run.limit - level, to);
-    }
-    from = run.ends[level];
-  }
-  // Masks that are not zero are few; a branch on each would cost more than the tests.
+INLINE std::size_t list_hits(const BucketLines& bucket, const std::uint32_t* masks,
+                             std::size_t count, std::uint32_t* passed, std::uint32_t* hits) {
   std::size_t some = 0;
-  for (std::size_t at = 0; at < from * kLines; ++at) {
+  for (std::size_t at = 0; at < count; ++at) {
     passed[some] = static_cast<std::uint32_t>(at);
     some += masks[at] != 0;
   }
@@ -147,17 +100,52 @@ inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucke
   return listed;
 }
 
-inline __attribute__((always_inline)) std::uint32_t bits_of(unsigned long long x) {
-  return static_cast<std::uint32_t>(_mm_popcnt_u64(x));
+template <std::size_t kLines>
+INLINE std::size_t sieve(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
+                         std::uint32_t* passed, std::uint32_t* hits) {
+  Line lines[kLines];
+  for (std::size_t l = 0; l < kLines; ++l) {
+    const auto* line = reinterpret_cast<const __m256i*>(bucket.sketches + l * kLine);
+    const __m256i low = _mm256_load_si256(line);
+    const __m256i high = _mm256_load_si256(line + 1);
+    lines[l] = {_mm256_permute2x128_si256(low, high, 0x20),
+                _mm256_permute2x128_si256(low, high, 0x31)};
+  }
+  std::uint32_t from = 0;
+  for (std::uint32_t level = 0; level < run.levels; ++level) {
+    const QueryEntry* entries = run.entries + from;
+    const std::size_t count = run.ends[level] - from;
+    const std::uint32_t most = run.limit - level;
+    std::uint32_t* to = masks + from * kLines;
+    switch (most) {
+      case 0:
+        test_level<0>(lines, kLines, entries, count, most, to);
+        break;
+      case 1:
+        test_level<1>(lines, kLines, entries, count, most, to);
+        break;
+      case 2:
+        test_level<2>(lines, kLines, entries, count, most, to);
+        break;
+      case 3:
+        test_level<3>(lines, kLines, entries, count, most, to);
+        break;
+      default:
+        test_level<kCounted>(lines, kLines, entries, count, most, to);
+    }
+    from = run.ends[level];
+  }
+  return list_hits<kLines>(bucket, masks, from * kLines, passed, hits);
 }
 
+#include "popcount.inc"
 #include "ring_held_buckets.inc"
 #include "ring_lines.inc"
 #include "ring_loops.inc"
 
 }  // namespace
 
-extern const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingAvx2 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 

@@ -4,28 +4,24 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "inline.h"
 #include "region_avx512.inc"
 
 namespace screener {
 namespace {
 
-inline __attribute__((always_inline)) std::uint32_t within(__m512i line, __m512i sketch,
-                                                           __m512i limit) {
+INLINE std::uint32_t within(__m512i line, __m512i sketch, __m512i limit) {
   return _mm512_cmple_epu16_mask(_mm512_popcnt_epi16(_mm512_xor_si512(line, sketch)), limit);
 }
 
-inline __attribute__((always_inline)) __m512i sketch_of(std::uint32_t test) {
-  return _mm512_set1_epi16(static_cast<short>(test));
-}
+INLINE __m512i sketch_of(std::uint32_t test) { return _mm512_set1_epi16(static_cast<short>(test)); }
 
-inline __attribute__((always_inline)) __m512i limit_of(std::uint32_t test) {
+INLINE __m512i limit_of(std::uint32_t test) {
   return _mm512_set1_epi16(static_cast<short>(test >> 16));
 }
 
 // Masks that are not zero are few; a branch on each would cost more than the tests.
-inline __attribute__((always_inline)) std::size_t list_passed(std::uint32_t* masks,
-                                                              std::size_t count,
-                                                              std::uint32_t* passed) {
+INLINE std::size_t list_passed(std::uint32_t* masks, std::size_t count, std::uint32_t* passed) {
   _mm512_storeu_si512(masks + count, _mm512_setzero_si512());
   __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   std::size_t listed = 0;
@@ -43,8 +39,7 @@ std::size_t sieve_lines(const std::uint16_t* sketches, const std::uint32_t* line
                         const std::uint32_t* tests, std::size_t count, std::uint32_t* masks,
                         std::uint32_t* passed) {
   for (std::size_t k = 0; k < count; ++k) {
-    // Into the second cache, not the first, which has few places for lines on their way.
-    _mm_prefetch(reinterpret_cast<const char*>(sketches + lines[k + kAhead] * kLine), _MM_HINT_T1);
+    prefetch_line(sketches + lines[k + kAhead] * kLine);
     const __m512i line = _mm512_load_si512(sketches + lines[k] * kLine);
     masks[k] = within(line, sketch_of(tests[k]), limit_of(tests[k]));
   }
@@ -53,10 +48,8 @@ std::size_t sieve_lines(const std::uint16_t* sketches, const std::uint32_t* line
 
 // The masks that passed to hits. Nearly all have one bit.
 template <std::size_t kLines>
-inline __attribute__((always_inline)) std::size_t list_hits(const std::uint32_t* masks,
-                                                            const std::uint32_t* passed,
-                                                            std::size_t count,
-                                                            std::uint32_t* hits) {
+INLINE std::size_t list_hits(const std::uint32_t* masks, const std::uint32_t* passed,
+                             std::size_t count, std::uint32_t* hits) {
   std::size_t listed = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t entry = passed[i] / kLines;
@@ -72,10 +65,8 @@ inline __attribute__((always_inline)) std::size_t list_hits(const std::uint32_t*
 }
 
 template <std::size_t kLines>
-inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucket,
-                                                        const QueryRun& run, std::uint32_t* masks,
-                                                        std::uint32_t* passed,
-                                                        std::uint32_t* hits) {
+INLINE std::size_t sieve(const BucketLines& bucket, const QueryRun& run, std::uint32_t* masks,
+                         std::uint32_t* passed, std::uint32_t* hits) {
   __m512i lines[kLines];
 #pragma GCC unroll 8
   for (std::size_t l = 0; l < kLines; ++l)
@@ -100,7 +91,7 @@ inline __attribute__((always_inline)) std::size_t sieve(const BucketLines& bucke
 }
 
 // The sketches of 32 queries.
-inline __attribute__((always_inline)) __m512i sketches_of(const QueryEntry* entries) {
+INLINE __m512i sketches_of(const QueryEntry* entries) {
   const __m256i low = _mm256_set_m128i(_mm512_cvtepi64_epi16(_mm512_loadu_si512(entries + 8)),
                                        _mm512_cvtepi64_epi16(_mm512_loadu_si512(entries)));
   const __m256i high = _mm256_set_m128i(_mm512_cvtepi64_epi16(_mm512_loadu_si512(entries + 24)),
@@ -109,7 +100,7 @@ inline __attribute__((always_inline)) __m512i sketches_of(const QueryEntry* entr
 }
 
 // The limits of 32 queries, of which the first is the query `at` of the run.
-inline __attribute__((always_inline)) __m512i limits_of(const QueryRun& run, std::size_t at) {
+INLINE __m512i limits_of(const QueryRun& run, std::size_t at) {
   const __m512i lanes = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
                                          16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   const __m512i places = _mm512_add_epi16(lanes, _mm512_set1_epi16(static_cast<short>(at)));
@@ -124,10 +115,8 @@ inline __attribute__((always_inline)) __m512i limits_of(const QueryRun& run, std
 
 // Lists which of 32 * kVectors queries of a run, from `at` on, pass with any of the postings.
 template <std::size_t kVectors>
-inline __attribute__((always_inline)) std::size_t list_queries(const std::uint16_t* postings,
-                                                               std::size_t count,
-                                                               const QueryRun& run, std::size_t at,
-                                                               std::uint32_t* passed) {
+INLINE std::size_t list_queries(const std::uint16_t* postings, std::size_t count,
+                                const QueryRun& run, std::size_t at, std::uint32_t* passed) {
   __m512i queries[kVectors];
   __m512i least[kVectors];
 #pragma GCC unroll 4
@@ -164,11 +153,8 @@ inline __attribute__((always_inline)) std::size_t list_queries(const std::uint16
 // A bucket within one line: with queries in the lanes and the least distance of each kept, few
 // are left to be tested on their own.
 template <>
-inline __attribute__((always_inline)) std::size_t sieve<1>(const BucketLines& bucket,
-                                                           const QueryRun& run,
-                                                           std::uint32_t* /*masks*/,
-                                                           std::uint32_t* passed,
-                                                           std::uint32_t* hits) {
+INLINE std::size_t sieve<1>(const BucketLines& bucket, const QueryRun& run,
+                            std::uint32_t* /*masks*/, std::uint32_t* passed, std::uint32_t* hits) {
   const std::uint32_t places = bucket.first & bucket.last;
   const auto from = static_cast<std::size_t>(__builtin_ctz(places));
   const std::size_t count = kLine - from - static_cast<std::size_t>(__builtin_clz(places));
@@ -200,16 +186,13 @@ inline __attribute__((always_inline)) std::size_t sieve<1>(const BucketLines& bu
   return listed;
 }
 
-inline __attribute__((always_inline)) std::uint32_t bits_of(unsigned long long x) {
-  return static_cast<std::uint32_t>(_mm_popcnt_u64(x));
-}
-
+#include "popcount.inc"
 #include "ring_held_buckets.inc"
 #include "ring_loops.inc"
 
 }  // namespace
 
-extern const RingKernel kRingAvx512 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingAvx512 = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 

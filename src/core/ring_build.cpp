@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bits.h"
 #include "places.h"
 #include "repeats.h"
 #include "threads.h"

@@ -1,5 +1,7 @@
 // Builds the arrays of an index from its codes.
 #pragma once
+#include <vector>
+
 #include "pages.h"
 #include "ring.h"
 

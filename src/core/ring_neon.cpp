@@ -4,18 +4,18 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
+#include "inline.h"
+
 namespace screener {
 namespace {
 
 // All ones in each byte whose sketch is within the limit, eight sketches of the line.
-inline __attribute__((always_inline)) uint8x8_t within(const std::uint16_t* line, uint16x8_t sketch,
-                                                       uint16x8_t limit) {
+INLINE uint8x8_t within(const std::uint16_t* line, uint16x8_t sketch, uint16x8_t limit) {
   const uint16x8_t x = veorq_u16(vld1q_u16(line), sketch);
   return vmovn_u16(vcleq_u16(vpaddlq_u8(vcntq_u8(vreinterpretq_u8_u16(x))), limit));
 }
 
-inline __attribute__((always_inline)) std::uint32_t test_line(const std::uint16_t* line,
-                                                              std::uint32_t test) {
+INLINE std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
   static const std::uint8_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
   const uint16x8_t sketch = vdupq_n_u16(static_cast<std::uint16_t>(test));
   const uint16x8_t limit = vdupq_n_u16(static_cast<std::uint16_t>(test >> 16));
@@ -31,17 +31,14 @@ inline __attribute__((always_inline)) std::uint32_t test_line(const std::uint16_
   return vgetq_lane_u32(vreinterpretq_u32_u8(sum), 0);
 }
 
-inline __attribute__((always_inline)) std::uint32_t bits_of(std::uint64_t x) {
-  return vaddv_u8(vcnt_u8(vcreate_u8(x)));
-}
-
+#include "popcount.inc"
 #include "ring_buckets.inc"
 #include "ring_lines.inc"
 #include "ring_loops.inc"
 
 }  // namespace
 
-extern const RingKernel kRingNeon = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingNeon = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener
 #endif

@@ -1,4 +1,5 @@
 // The tests of an index for every machine: plain C++ on 16-bit sketches.
+#include "inline.h"
 #include "ring.h"
 
 namespace screener {
@@ -28,19 +29,13 @@ inline std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
   return mask;
 }
 
-inline std::uint32_t bits_of(std::uint64_t x) {
-  x -= (x >> 1) & 0x5555555555555555u;
-  x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
-  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-  return static_cast<std::uint32_t>((x * 0x0101010101010101u) >> 56);
-}
-
+#include "popcount_scalar.inc"
 #include "ring_buckets.inc"
 #include "ring_lines.inc"
 #include "ring_loops.inc"
 
 }  // namespace
 
-extern const RingKernel kRingScalar = {sieve_lines, sieve_bucket, sieve_waiting, distances};
+const RingKernel kRingScalar = {sieve_lines, sieve_bucket, sieve_waiting, distances};
 
 }  // namespace screener

@@ -164,29 +164,15 @@ class Scan {
 
 }  // namespace
 
-const ScanKernel& scan_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return kScanScalar;
-#if defined(__x86_64__)
-    case Isa::avx2:
-      return kScanAvx2;
-    case Isa::avx512:
-      return kScanAvx512;
-#elif defined(__aarch64__)
-    case Isa::neon:
-      return kScanNeon;
-#endif
-    default:
-      throw std::logic_error("this build has no scan for that instruction set");
-  }
+void check_width(std::size_t bytes) {
+  if (bytes != 8 && bytes != 16 && bytes != 32 && bytes != 64)
+    throw std::invalid_argument("codes have 8, 16, 32 or 64 bytes");
 }
 
 ScanResult scan(const ScanKernel& kernel, const std::uint8_t* codes, std::size_t count,
                 const std::uint8_t* queries, std::size_t query_count, std::size_t bytes,
                 std::uint32_t radius) {
-  if (bytes != 8 && bytes != 16 && bytes != 32 && bytes != 64)
-    throw std::invalid_argument("codes have 8, 16, 32 or 64 bytes");
+  check_width(bytes);
   ScanResult result;
   result.offsets.reserve(query_count + 1);
   result.offsets.push_back(0);

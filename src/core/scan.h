@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernel.h"
-
 namespace screener {
 
 constexpr std::size_t kTileRows = 1024;
@@ -62,9 +60,6 @@ extern const ScanKernel kScanAvx512;
 extern const ScanKernel kScanNeon;
 #endif
 
-// The kernel of an instruction set; std::logic_error where this build has none for it.
-const ScanKernel& scan_kernel(Isa isa);
-
 // Hits of query i are at offsets[i] to offsets[i + 1], rows ascending.
 struct ScanResult {
   std::vector<std::int64_t> offsets;
@@ -72,9 +67,11 @@ struct ScanResult {
   std::vector<std::uint16_t> distances;
 };
 
-// Compares `count` codes with `query_count` queries, all of `bytes` bytes (8, 16, 32 or 64;
-// std::invalid_argument for another width) in rows without gaps and without alignment. Memory
-// is in proportion to the hits, never to the pairs.
+// Codes have 8, 16, 32 or 64 bytes: throws std::invalid_argument for another width.
+void check_width(std::size_t bytes);
+
+// Compares `count` codes with `query_count` queries, all of `bytes` bytes (see check_width) in rows
+// without gaps and without alignment. Memory is in proportion to the hits, never to the pairs.
 ScanResult scan(const ScanKernel& kernel, const std::uint8_t* codes, std::size_t count,
                 const std::uint8_t* queries, std::size_t query_count, std::size_t bytes,
                 std::uint32_t radius);

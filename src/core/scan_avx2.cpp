@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "inline.h"
 #include "region_avx2.inc"
 
 namespace screener {
@@ -11,56 +12,43 @@ namespace {
 
 constexpr std::uint32_t kRows = 8;
 
-// How many bits are set in each byte, in that byte.
-inline __attribute__((always_inline)) __m256i byte_counts(__m256i x) {
-  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
-                                         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-  const __m256i low = _mm256_set1_epi8(0x0f);
-  const __m256i high_half = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
-  return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                         _mm256_shuffle_epi8(table, high_half));
-}
+#include "byte_counts_avx2.inc"
 
 using Bits = __m256i;
 using Column = __m256i;
 using Counts = __m256i;
 
-inline __attribute__((always_inline)) Bits none() { return _mm256_setzero_si256(); }
+INLINE Bits none() { return _mm256_setzero_si256(); }
 
-inline __attribute__((always_inline)) Column column_of(const std::uint32_t* words) {
+INLINE Column column_of(const std::uint32_t* words) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(words));
 }
 
-inline __attribute__((always_inline)) Bits counted(Bits bits, Column column, std::uint32_t word) {
+INLINE Bits counted(Bits bits, Column column, std::uint32_t word) {
   const __m256i x = _mm256_xor_si256(column, _mm256_set1_epi32(static_cast<int>(word)));
   return _mm256_add_epi8(bits, byte_counts(x));
 }
 
 // The sum of the four bytes of each 32-bit word. No byte is above 128, so the signed
 // multiplication by one is safe.
-inline __attribute__((always_inline)) Counts summed(Bits bits) {
+INLINE Counts summed(Bits bits) {
   const __m256i pairs = _mm256_maddubs_epi16(bits, _mm256_set1_epi8(1));
   return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
-inline __attribute__((always_inline)) Counts least(Counts a, Counts b) {
-  return _mm256_min_epu32(a, b);
-}
+INLINE Counts least(Counts a, Counts b) { return _mm256_min_epu32(a, b); }
 
-inline __attribute__((always_inline)) std::uint32_t within(Counts counts, std::uint32_t radius) {
+INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
   const __m256i above = _mm256_cmpgt_epi32(counts, _mm256_set1_epi32(static_cast<int>(radius)));
   return ~static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) & 0xffu;
 }
 
-inline __attribute__((always_inline)) std::uint32_t bits_of(unsigned long long x) {
-  return static_cast<std::uint32_t>(_mm_popcnt_u64(x));
-}
-
+#include "popcount.inc"
 #include "scan_sieve.inc"
 
 }  // namespace
 
-extern const ScanKernel kScanAvx2 = {sieve_eight, sieve_one, confirm};
+const ScanKernel kScanAvx2 = {sieve_eight, sieve_one, confirm};
 
 }  // namespace screener
 

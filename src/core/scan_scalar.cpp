@@ -1,4 +1,5 @@
 // The scan for every machine: plain C++ on 32-bit words.
+#include "inline.h"
 #include "scan.h"
 
 namespace screener {
@@ -19,9 +20,8 @@ inline std::uint32_t sum_bytes(std::uint32_t x) {
   return (x + (x >> 16)) & 0xffffu;
 }
 
-inline __attribute__((always_inline)) std::size_t sieve(const Tile& tile, const Queries& queries,
-                                                        std::uint32_t radius, Hit* hits,
-                                                        std::uint32_t lanes) {
+INLINE std::size_t sieve(const Tile& tile, const Queries& queries, std::uint32_t radius, Hit* hits,
+                         std::uint32_t lanes) {
   std::size_t passed = 0;
   for (std::uint32_t row = 0; row < tile.count; row += kRows) {
     for (std::uint32_t j = 0; j < lanes; ++j) {
@@ -45,17 +45,11 @@ inline __attribute__((always_inline)) std::size_t sieve(const Tile& tile, const 
   return passed;
 }
 
-inline std::uint32_t bits_of(std::uint64_t x) {
-  x -= (x >> 1) & 0x5555555555555555u;
-  x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
-  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-  return static_cast<std::uint32_t>((x * 0x0101010101010101u) >> 56);
-}
-
+#include "popcount_scalar.inc"
 #include "scan_loops.inc"
 
 }  // namespace
 
-extern const ScanKernel kScanScalar = {sieve_eight, sieve_one, confirm};
+const ScanKernel kScanScalar = {sieve_eight, sieve_one, confirm};
 
 }  // namespace screener

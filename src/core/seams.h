@@ -1,7 +1,7 @@
 // Where a backdrop ends: what stands above and below a picture that was set into a larger one
 // (media/backdrop.py).
 #pragma once
-#include "pdq.h"
+#include "pixels.h"
 
 namespace screener {
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <stdexcept>
 
+#include "bits.h"
 #include "join.h"
 #include "lookup.h"
 #include "threads.h"
@@ -86,8 +88,19 @@ class Search {
 
   Numbers all_numbers() const {
     Numbers numbers(count_);
-    for (std::size_t i = 0; i < count_; ++i) numbers[i] = static_cast<std::uint32_t>(i);
+    std::iota(numbers.begin(), numbers.end(), 0u);
     return numbers;
+  }
+
+  // The queries with these numbers, one behind the other: where they stand, or copied.
+  const std::uint8_t* side_by_side(std::span<const std::uint32_t> numbers,
+                                   std::vector<std::uint8_t>& copies) const {
+    const std::size_t bytes = holding_.bytes;
+    if (numbers.back() - numbers.front() + 1 == numbers.size()) return query(numbers.front());
+    copies.resize(numbers.size() * bytes);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      std::copy_n(query(numbers[i]), bytes, &copies[i * bytes]);
+    return copies.data();
   }
 
   // Of the codes without tables, in order of their weights, the first that has at least this one.
@@ -108,14 +121,12 @@ class Search {
     const std::uint64_t first = first_of_weight(weight - std::min(weight, radius_));
     const std::uint64_t end = first_of_weight(weight + radius_ + 1);
     if (first >= end) return;
-    const ScanResult result = scan_some({few.codes + first * holding_.bytes, end - first}, numbers);
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      for (auto k = static_cast<std::size_t>(result.offsets[i]);
-           k < static_cast<std::size_t>(result.offsets[i + 1]); ++k) {
-        const std::uint32_t row = few.rows[first + static_cast<std::uint64_t>(result.rows[k])];
-        if (row >= holding_.count) refuse_damaged();
-        found_.push_back({numbers[i], row, result.distances[k]});
-      }
+    const Codes near{few.codes + first * holding_.bytes, end - first};
+    scan_some(near, numbers, [&](std::uint64_t place) {
+      const std::uint32_t row = few.rows[first + place];
+      if (row >= holding_.count) refuse_damaged();
+      return row;
+    });
   }
 
   void search_some(const Part& part, std::uint32_t radius, const Numbers& numbers,
@@ -155,13 +166,7 @@ class Search {
     for (std::size_t first = 0; first < numbers.size(); first += kJoinQueries) {
       const std::size_t count = std::min(kJoinQueries, numbers.size() - first);
       const std::span<const std::uint32_t> some{numbers.data() + first, count};
-      const std::uint8_t* queries = query(some[0]);
-      if (some[count - 1] - some[0] + 1 != count) {  // not one behind the other
-        codes.resize(count * ring.bytes);
-        for (std::size_t i = 0; i < count; ++i)
-          std::copy_n(query(some[i]), ring.bytes, &codes[i * ring.bytes]);
-        queries = codes.data();
-      }
+      const std::uint8_t* queries = side_by_side(some, codes);
       chunks.resize(count * ring.tables);
       share_out((count + kCutQueries - 1) / kCutQueries, threads_,
                 [&](std::size_t task, std::size_t) {
@@ -221,13 +226,16 @@ class Search {
     return joined(parts);
   }
 
-  ScanResult scan_some(const Codes& codes, const Numbers& numbers) const {
-    if (numbers.back() - numbers.front() + 1 == numbers.size())
-      return scan_all(codes, query(numbers.front()), numbers.size());
-    std::vector<std::uint8_t> some;
-    for (const std::uint32_t number : numbers)
-      some.insert(some.end(), query(number), query(number) + holding_.bytes);
-    return scan_all(codes, some.data(), numbers.size());
+  // Adds what the queries with these numbers find in some codes, whose rows `row_of` tells.
+  template <class RowOf>
+  void scan_some(const Codes& codes, const Numbers& numbers, RowOf row_of) {
+    std::vector<std::uint8_t> copies;
+    const ScanResult result = scan_all(codes, side_by_side(numbers, copies), numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      for (auto k = static_cast<std::size_t>(result.offsets[i]);
+           k < static_cast<std::size_t>(result.offsets[i + 1]); ++k)
+        found_.push_back(
+            {numbers[i], row_of(static_cast<std::uint64_t>(result.rows[k])), result.distances[k]});
   }
 
   static ScanResult joined(std::vector<ScanResult>& parts) {
@@ -251,12 +259,8 @@ class Search {
     std::erase_if(found_, [this](const Found& one) {
       return std::binary_search(left_.begin(), left_.end(), one.query);
     });
-    const ScanResult result = scan_some({holding_.codes, holding_.count}, left_);
-    for (std::size_t i = 0; i < left_.size(); ++i)
-      for (auto k = static_cast<std::size_t>(result.offsets[i]);
-           k < static_cast<std::size_t>(result.offsets[i + 1]); ++k)
-        found_.push_back(
-            {left_[i], static_cast<std::uint32_t>(result.rows[k]), result.distances[k]});
+    scan_some({holding_.codes, holding_.count}, left_,
+              [](std::uint64_t row) { return static_cast<std::uint32_t>(row); });
   }
 
   const Holding& holding_;

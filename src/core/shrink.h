@@ -6,7 +6,7 @@
 #pragma once
 #include <vector>
 
-#include "pdq.h"
+#include "pixels.h"
 
 namespace screener {
 
@@ -23,10 +23,5 @@ std::vector<std::vector<uint8_t>> shrink(const Pixels& pixels,
 // The same of the transposed picture; the sizes are those of its results.
 std::vector<std::vector<uint8_t>> shrink_transposed(const Pixels& pixels,
                                                     const std::vector<ShrinkSize>& sizes);
-
-// Pillow's grey of a red, a green and a blue.
-inline uint8_t pillow_grey(unsigned red, unsigned green, unsigned blue) {
-  return static_cast<uint8_t>((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16);
-}
 
 }  // namespace screener

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "bits.h"
+
 namespace screener {
 namespace {
 

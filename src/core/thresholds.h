@@ -1,6 +1,8 @@
 // How a radius is dealt to the tables of an index.
 #pragma once
+#include <array>
 #include <span>
+#include <vector>
 
 #include "ring.h"
 
@@ -12,12 +14,12 @@ constexpr int kMostFlips = 4;  // the widest threshold that tables are searched 
 struct Thresholds {
   std::array<int, kMostChunks> of{};
   std::array<int, 2 * kMostChunks + 1> sums{};  // of `of` + 1, along the ring twice round
+  int widest = -1;
 
   // The bound on the distance of `length` chunks from `start`.
   int bound(std::size_t start, std::size_t length) const {
     return sums[start + length] - sums[start] - 1;
   }
-  int widest = -1;
 };
 
 // Thresholds from values whose sum, each with one added, is the radius and one.
@@ -40,12 +42,5 @@ std::span<const std::uint16_t> masks_of(int flips);
 
 // The thresholds that are cheapest for one query, by the buckets that it would really visit.
 Thresholds fit_thresholds(const Ring& ring, const std::uint16_t* chunks, std::uint32_t radius);
-
-// The number of lines that a bucket lies in.
-inline std::uint32_t lines_between(std::uint32_t start, std::uint32_t end) {
-  const auto lines = static_cast<std::uint32_t>((std::uint64_t{end} + kLine - 1) / kLine) -
-                     static_cast<std::uint32_t>(start / kLine);
-  return start == end ? 0 : lines;
-}
 
 }  // namespace screener

@@ -1,11 +1,10 @@
 #include "walk.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace screener {
 namespace {
-
-inline void prefetch_line(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 inline std::uint32_t told_at(const Ring& ring, std::uint64_t at) {
   return static_cast<const std::uint16_t*>(ring.links)[2 * at + 1];
@@ -22,6 +21,11 @@ inline std::uint32_t link_at(const Ring& ring, std::uint64_t at) {
 
 void refuse_damaged() { throw std::domain_error("the index is damaged: it leads astray"); }
 
+void sort_once(std::vector<Found>& found) {
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+}
+
 void Walk::prefetch(const Step& step, std::size_t table) const {
   const std::uint64_t at = step.slot - ring_->base[table];
   if (holds_rows(table)) {
@@ -34,13 +38,6 @@ void Walk::prefetch(const Step& step, std::size_t table) const {
   }
 }
 
-// Every slot that a step can stand on was checked to lie in its table, and so does its row.
-std::uint32_t Walk::row_at(const Step& step, std::size_t table) const {
-  const std::uint32_t row = ring_->rows[step.slot - ring_->base[table]];
-  if (row >= ring_->count) refuse_damaged();
-  return row;
-}
-
 std::uint32_t Walk::follow_link(const Step& step, std::size_t table) const {
   const std::uint32_t* starts = bucket(ring_->around(table + 1), ring_->sketches[step.slot]);
   const std::uint64_t slot =
@@ -51,15 +48,13 @@ std::uint32_t Walk::follow_link(const Step& step, std::size_t table) const {
   return static_cast<std::uint32_t>(slot);
 }
 
-// Steps in tables with rows become pairs; the others stand on the next table afterwards.
+// Steps in tables with rows become pairs; the others stand on the next table afterwards. Every slot
+// that a step can stand on was checked to lie in its table, and so do its row and its link.
 void Walk::move_on() {
   for (const Step& step : steps_) {
     const std::size_t table = table_of(step);
     if (holds_rows(table)) {
-      const std::uint32_t row = row_at(step, table);
-      prefetch_line(ring_->codes + std::uint64_t{row} * ring_->bytes);
-      prefetch_line(queries_.codes + std::uint64_t{step.query} * ring_->bytes);
-      pairs_.push_back({row, step.query});
+      compare(ring_->rows[step.slot - ring_->base[table]], step.query);
     } else if (ring_->weights == nullptr || may_go_on(step, table)) {
       Step moved = step;
       moved.slot = follow_link(step, table);

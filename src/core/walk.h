@@ -1,6 +1,9 @@
 // Follows postings that passed the test of their sketch: along the links to the nearest table
 // that holds rows, with a stricter bound at every step, and then to the code itself.
 #pragma once
+#include <vector>
+
+#include "bits.h"
 #include "thresholds.h"
 
 namespace screener {
@@ -14,6 +17,9 @@ struct Found {
   std::uint16_t distance;
   friend auto operator<=>(const Found&, const Found&) = default;
 };
+
+// In order, each once.
+void sort_once(std::vector<Found>& found);
 
 struct Step {
   std::uint32_t slot;
@@ -68,8 +74,8 @@ class Walk {
   // Adds a code to compare with a query.
   void compare(std::uint32_t row, std::uint32_t query) {
     if (row >= ring_->count) refuse_damaged();
-    __builtin_prefetch(ring_->codes + std::uint64_t{row} * ring_->bytes, 0, 2);
-    __builtin_prefetch(queries_.codes + std::uint64_t{query} * ring_->bytes, 0, 2);
+    prefetch_line(ring_->codes + std::uint64_t{row} * ring_->bytes);
+    prefetch_line(queries_.codes + std::uint64_t{query} * ring_->bytes);
     pairs_.push_back({row, query});
   }
 
@@ -92,7 +98,6 @@ class Walk {
     return ring_->directory + table * kDirectory + key;
   }
   void prefetch(const Step& step, std::size_t table) const;
-  std::uint32_t row_at(const Step& step, std::size_t table) const;
   std::uint32_t follow_link(const Step& step, std::size_t table) const;
   std::uint32_t distance(const Step& step, std::size_t length, std::uint32_t sketch) const;
   bool may_go_on(const Step& step, std::size_t table) const;

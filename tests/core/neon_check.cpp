@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "checks.h"
-#include "kernel.h"
+#include "kernels.h"
 
 static bool told(const char* name, bool equal) {
   std::printf("%s: %s\n", name, equal ? "equal" : "DIFFERENT");
@@ -15,7 +15,7 @@ static bool told(const char* name, bool equal) {
 }
 
 int main(int argc, char** argv) {
-  const char* best = screener::isa_name(screener::supported_isas().front());
+  const char* best = screener::supported_kernels().front().name;
   const unsigned every = argc == 3 ? static_cast<unsigned>(std::atoi(argv[2])) : 1;
   if (argc < 2 || argc > 3 || every % 2 == 0 || std::strcmp(argv[1], best) != 0) {
     std::fprintf(stderr, "name %s, the best kernel here, and an odd number or none\n", best);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checks.h"
-#include "kernel.h"
+#include "kernels.h"
 #include "pdq.h"
 #include "pdq_filter.h"
 
@@ -44,11 +44,11 @@ std::vector<uint8_t> draw(Random& random, int64_t height, int64_t row_bytes) {
 }
 
 // So are coefficients and their bounds, with no row filtered, and with as many as the size says.
-bool doubted_alike(const Pixels& pixels, Isa isa) {
+bool doubted_alike(const Pixels& pixels, const PdqKernel& kernel) {
   constexpr int kSome[] = {1, 20, 60};
   for (int rows : {0, kSome[(pixels.height + pixels.width) % 3]}) {
-    const PdqDoubt found = pdq_doubt(pixels, pdq_kernel(isa), rows);
-    const PdqDoubt wanted = pdq_doubt(pixels, pdq_kernel(Isa::scalar), rows);
+    const PdqDoubt found = pdq_doubt(pixels, kernel, rows);
+    const PdqDoubt wanted = pdq_doubt(pixels, kPdqScalar, rows);
     if (found.coefficients != wanted.coefficients || found.bounds != wanted.bounds ||
         found.certain != wanted.certain)
       return false;
@@ -57,9 +57,9 @@ bool doubted_alike(const Pixels& pixels, Isa isa) {
 }
 
 // Sketches are those of the scalar kernel, and wrong in no more bits than they say.
-bool sketched_alike(const Pixels& pixels, const PdqOrientations& sure, Isa isa) {
-  const PdqSketches found = pdq_sketches(pixels, pdq_kernel(isa), 8);
-  const PdqSketches wanted = pdq_sketches(pixels, pdq_kernel(Isa::scalar), 8);
+bool sketched_alike(const Pixels& pixels, const PdqOrientations& sure, const PdqKernel& kernel) {
+  const PdqSketches found = pdq_sketches(pixels, kernel, 8);
+  const PdqSketches wanted = pdq_sketches(pixels, kPdqScalar, 8);
   for (size_t k = 0; k < kOrientations; ++k) {
     int away = 0;
     for (size_t n = 0; n < kPdqBytes; ++n)
@@ -70,16 +70,16 @@ bool sketched_alike(const Pixels& pixels, const PdqOrientations& sure, Isa isa) 
   return true;
 }
 
-bool same(const Pixels& pixels, Isa isa) {
-  const PdqKernel &kernel = pdq_kernel(isa), &scalar = pdq_kernel(Isa::scalar);
-  const PdqGrid found = pdq_filter(pixels, kernel), wanted = pdq_filter(pixels, scalar);
+bool same(const Pixels& pixels, const Kernels& kernels) {
+  const PdqKernel& kernel = kernels.pdq;
+  const PdqGrid found = pdq_filter(pixels, kernel), wanted = pdq_filter(pixels, kPdqScalar);
   const PdqOrientations eight = pdq_orientations(pixels, kernel);
-  const PdqOrientations expected = pdq_orientations(pixels, scalar);
+  const PdqOrientations expected = pdq_orientations(pixels, kPdqScalar);
   if (std::memcmp(&found, &wanted, sizeof found) == 0 && eight == expected &&
-      eight[0] == pdq_exact(pixels, kernel) && doubted_alike(pixels, isa) &&
-      sketched_alike(pixels, eight, isa))
+      eight[0] == pdq_exact(pixels, kernel) && doubted_alike(pixels, kernel) &&
+      sketched_alike(pixels, eight, kernel))
     return true;
-  std::printf("pdq: %s differs from scalar at %lld x %lld, %d channels\n", isa_name(isa),
+  std::printf("pdq: %s differs from scalar at %lld x %lld, %d channels\n", kernels.name,
               static_cast<long long>(pixels.width), static_cast<long long>(pixels.height),
               pixels.channels);
   return false;
@@ -129,7 +129,7 @@ struct Strip {
 
 // The luma of all 2^24 colours, or of some, against the formula in double precision, rounded once.
 // Every colour is followed by black, so that the sums of one pixel are the luma.
-bool check_colours(Isa isa, uint32_t every) {
+bool check_colours(const Kernels& kernels, uint32_t every) {
   constexpr int64_t kSteps = Strip::kSteps, kColours = kSteps / 2;
   uint8_t pixels[kTile][kSteps * 3] = {};
   for (uint32_t colour = 0; colour < 1u << 24; colour += kTile * kColours * every) {
@@ -138,13 +138,13 @@ bool check_colours(Isa isa, uint32_t every) {
         for (uint32_t c = 0; c < 3; ++c)
           pixels[i][n * 6 + c] = static_cast<uint8_t>((colour + i * kColours + n) >> (8 * c));
     Strip strip(pixels[0], sizeof pixels[0], 1);
-    pdq_kernel(isa).rgb(strip.strip);
+    kernels.pdq.rgb(strip.strip);
     for (uint32_t i = 0; i < kTile; ++i) {
       for (uint32_t n = 0; n < kColours; ++n) {
         const uint8_t* pixel = &pixels[i][n * 6];
         const double wanted = (0.299 * pixel[0] + 0.587 * pixel[1]) + 0.114 * pixel[2];
         if (strip.kept[kTile + n * 2][i] == static_cast<float>(wanted)) continue;
-        std::printf("pdq: %s has another luma of %d, %d, %d\n", isa_name(isa), pixel[0], pixel[1],
+        std::printf("pdq: %s has another luma of %d, %d, %d\n", kernels.name, pixel[0], pixel[1],
                     pixel[2]);
         return false;
       }
@@ -156,7 +156,7 @@ bool check_colours(Isa isa, uint32_t every) {
 // What the kernel divides by a count, at every `apart`th mantissa, against a division: sums of
 // columns that no pixel changes pass all sixteen lanes, each of which has a count of its own.
 // Counts are odd, since a power of two more changes no bit.
-bool check_quotients(Isa isa, float first_count, float between, uint32_t apart) {
+bool check_quotients(const Kernels& kernels, float first_count, float between, uint32_t apart) {
   constexpr int64_t kSums = Strip::kSteps - kTile;
   const uint8_t black[kTile + Strip::kSteps * 3] = {};
   Strip strip(black, 1, 1);
@@ -175,13 +175,13 @@ bool check_quotients(Isa isa, float first_count, float between, uint32_t apart) 
     strip.after = after;
     strip.before = before;
     strip.made = made;
-    pdq_kernel(isa).rgb(strip.strip);
+    kernels.pdq.rgb(strip.strip);
     for (uint32_t n = 0; n < kSums; ++n)
       for (int lane = 0; lane < kTile; ++lane) {
         const float sum = std::bit_cast<float>(0x43000000 + (mantissa + n * apart) % (1u << 23));
         const float found = strip.after_room[1 + n + kTile - 1 - lane][lane];
         if (found == sum / strip.counts[lane]) continue;
-        std::printf("pdq: %s divides %a by %a otherwise\n", isa_name(isa), sum, strip.counts[lane]);
+        std::printf("pdq: %s divides %a by %a otherwise\n", kernels.name, sum, strip.counts[lane]);
         return false;
       }
   }
@@ -192,13 +192,14 @@ bool check_quotients(Isa isa, float first_count, float between, uint32_t apart) 
 
 bool check_pdq(unsigned every) {
   int differences = 0;
-  for (Isa isa : supported_isas()) {
-    differences += !check_colours(isa, every);
+  for (const Kernels& kernels : supported_kernels()) {
+    const bool scalar = &kernels.pdq == &kPdqScalar;
+    differences += !check_colours(kernels, every);
     // Windows of pictures up to 4352 pixels wide: all mantissas where it multiplies, scalar
     // divides.
-    differences += !check_quotients(isa, 3, 2, isa == Isa::scalar ? 61 : every);
-    differences += !check_quotients(isa, 35, 270, 61);
-    if (isa == Isa::scalar) continue;
+    differences += !check_quotients(kernels, 3, 2, scalar ? 61 : every);
+    differences += !check_quotients(kernels, 35, 270, 61);
+    if (scalar) continue;
     Random random;
     for (unsigned n = 0; n < 400 && differences == 0; n += every) {
       const int channels = n % 2 == 0 ? 3 : 1;
@@ -208,10 +209,10 @@ bool check_pdq(unsigned every) {
       const int64_t row = width * channels + static_cast<int64_t>(random.below(3));
       const std::vector<uint8_t> bytes = draw(random, height, row);
       Pixels pixels{bytes.data(), height, width, channels, row, channels, 1};
-      differences += !same(pixels, isa);
+      differences += !same(pixels, kernels);
       pixels.data += (height - 1) * row;  // the same upside down
       pixels.row_stride = -row;
-      differences += !same(pixels, isa);
+      differences += !same(pixels, kernels);
     }
   }
   return differences == 0;

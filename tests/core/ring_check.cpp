@@ -112,7 +112,7 @@ Ring ring_of(const BuiltTables& built, const std::vector<std::uint8_t>& codes, s
   return ring;
 }
 
-bool same_search(Isa isa, std::size_t bytes, std::uint64_t large) {
+bool same_search(const Kernels& kernels, std::size_t bytes, std::uint64_t large) {
   std::vector<std::uint8_t> codes(3000 * bytes);
   for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
   const BuiltIndex built = build_index(codes.data(), 3000, bytes, {100, large}, 2);
@@ -133,7 +133,6 @@ bool same_search(Isa isa, std::size_t bytes, std::uint64_t large) {
       return false;
     index.add(ring, built.balanced && tables == &built.tables);
   }
-  const Kernels kernels = {scan_kernel(isa), ring_kernel(isa)};
   for (std::uint32_t radius = 0; radius < bytes; ++radius) {
     const ScanResult right = scan(kScanScalar, codes.data(), 3000, codes.data(), 50, bytes, radius);
     for (const Way way : {Way::lookup, Way::join}) {
@@ -149,9 +148,9 @@ bool same_search(Isa isa, std::size_t bytes, std::uint64_t large) {
 }  // namespace
 
 bool check_ring() {
-  const Isa isa = supported_isas().front();
-  bool same = same_tests(ring_kernel(isa)) && same_joins(ring_kernel(isa));
+  const Kernels best = supported_kernels().front();
+  bool same = same_tests(best.ring) && same_joins(best.ring);
   for (const std::size_t bytes : {8, 16, 32, 64})
-    for (const std::uint64_t large : {1000, 10'000}) same = same && same_search(isa, bytes, large);
+    for (const std::uint64_t large : {1000, 10'000}) same = same && same_search(best, bytes, large);
   return same;
 }

@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "checks.h"
-#include "kernel.h"
-#include "scan.h"
+#include "kernels.h"
 
 namespace {
 
@@ -32,20 +31,20 @@ Bytes near(std::mt19937& random, const Bytes& queries, std::size_t width, std::s
   return codes;
 }
 
-bool same(Isa isa, const Bytes& codes, const Bytes& queries, std::size_t width) {
+bool same(const Kernels& kernels, const Bytes& codes, const Bytes& queries, std::size_t width) {
   const auto bits = static_cast<std::uint32_t>(8 * width);
-  const auto run = [&](Isa which, std::uint32_t radius) {
-    return scan(scan_kernel(which), codes.data(), codes.size() / width, queries.data(),
-                queries.size() / width, width, radius);
+  const auto run = [&](const ScanKernel& kernel, std::uint32_t radius) {
+    return scan(kernel, codes.data(), codes.size() / width, queries.data(), queries.size() / width,
+                width, radius);
   };
   for (std::uint32_t radius : {0u, 1u, bits / 8, bits / 4, bits / 2, bits - 1, bits}) {
-    const ScanResult found = run(isa, radius);
-    const ScanResult wanted = run(Isa::scalar, radius);
+    const ScanResult found = run(kernels.scan, radius);
+    const ScanResult wanted = run(kScanScalar, radius);
     if (found.offsets == wanted.offsets && found.rows == wanted.rows &&
         found.distances == wanted.distances)
       continue;
     std::fprintf(stderr, "scan: %s differs: %zu codes of %u bits, %zu queries, radius %u\n",
-                 isa_name(isa), codes.size() / width, bits, queries.size() / width, radius);
+                 kernels.name, codes.size() / width, bits, queries.size() / width, radius);
     return false;
   }
   return true;
@@ -61,7 +60,8 @@ bool check_scan() {
       for (std::size_t query_count : {0u, 1u, 7u, 8u, 17u}) {
         const Bytes queries = random_bytes(random, query_count * width);
         const Bytes codes = near(random, queries, width, count);
-        for (Isa isa : supported_isas()) good = same(isa, codes, queries, width) && good;
+        for (const Kernels& kernels : supported_kernels())
+          good = same(kernels, codes, queries, width) && good;
       }
   return good;
 }

@@ -1,56 +1,49 @@
-// Arrays in, arrays out, and what the parts of the module share.
+// Arrays in, arrays out.
 #pragma once
-#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "kernel.h"
+#include <utility>
+
+#include "module.h"
 #include "pages.h"
-#include "ring.h"
-#include "scan.h"
 
 namespace screener {
 
-namespace nb = nanobind;
-using namespace nb::literals;
-
-// The kernels of the instruction set that was chosen when the module was loaded.
-struct ActiveKernels {
-  Isa isa;
-  const ScanKernel* scan;
-  const RingKernel* ring;
-};
-extern ActiveKernels active;
-
-void bind_scan(nb::module_& m);
-void bind_index(nb::module_& m);
-void bind_pdq(nb::module_& m);
-void bind_detail(nb::module_& m);
-void bind_shrink(nb::module_& m);
-void bind_media(nb::module_& m);
-void bind_md5(nb::module_& m);
-
 using Codes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
+// The value where it is kept, and what keeps it there while Python has an array over it.
+template <class T>
+std::pair<T*, nb::capsule> keep(T&& value) {
+  auto* kept = new T(std::move(value));
+  return {kept, nb::capsule(kept, [](void* p) noexcept { delete static_cast<T*>(p); })};
+}
+
 template <class T>
 Array<T> to_array(std::vector<T>&& values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  const auto [kept, owner] = keep(std::move(values));
   return Array<T>(kept->data(), {kept->size()}, owner);
 }
 
 template <class T>
 Array<T> to_array(Pages&& pages) {
-  auto* kept = new Pages(std::move(pages));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Pages*>(p); });
+  const auto [kept, owner] = keep(std::move(pages));
   return Array<T>(kept->as<T>(), {kept->bytes() / sizeof(T)}, owner);
 }
 
-template <class T>
-using Values = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+// Offsets, rows and distances.
+using HitArrays =
+    nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16_t>>;
+
+inline HitArrays to_arrays(ScanResult&& result) {
+  return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
+                        to_array(std::move(result.distances)));
+}
 
 }  // namespace screener

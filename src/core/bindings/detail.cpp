@@ -1,7 +1,7 @@
 // How much a picture shows.
 #include "detail.h"
 
-#include "pixels.h"
+#include "pixel_array.h"
 
 namespace screener {
 namespace {

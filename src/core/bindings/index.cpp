@@ -1,9 +1,8 @@
-// The tables of codes, and searching them.
+// Searching codes by their tables.
 #include <cstring>
 
 #include "arrays.h"
 #include "lookup.h"
-#include "ring_build.h"
 #include "search.h"
 #include "threads.h"
 
@@ -12,7 +11,8 @@ namespace {
 
 using QueryArray = nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu>;
 
-// The arrays of tables, kept; Index checks what a search relies on.
+// The arrays of one set of tables, kept. Whether they fit together is checked when codes come to
+// them, and what they lead to by the search.
 struct Tables {
   Values<std::uint32_t> directory;
   Values<std::uint16_t> sketches;
@@ -78,8 +78,7 @@ class SearchableCodes {
                 heads.size(),
                 repeats.size(),
                 {few_codes.data(), few_rows.data(), few_rows.size()}}) {
-    if (codes.shape(1) != 8 && codes.shape(1) != 16 && codes.shape(1) != 32 && codes.shape(1) != 64)
-      throw nb::value_error("codes have 8, 16, 32 or 64 bytes");
+    check_width(codes.shape(1));
     if (few_codes.shape(0) != few_rows.size() || few_codes.shape(1) != codes.shape(1) ||
         repeat_starts.size() != heads.size() + !tables_.empty())
       throw nb::value_error("the tables do not fit together");
@@ -94,17 +93,14 @@ class SearchableCodes {
     if (last > 1 || queries.shape(last) != codes_.shape(1) || radius > 8 * codes_.shape(1) ||
         threads < 1 || threads > kMostThreads)
       throw nb::value_error("arguments that no search takes");
-    ScanResult result;
-    {
-      nb::gil_scoped_release release;
-      result = screener::search(index_, radius, way_named(way), {*active.scan, *active.ring},
-                                queries.data(), last == 0 ? 1 : queries.shape(0), threads);
-    }
+    ScanResult result = without_gil([&] {
+      return screener::search(index_, radius, way_named(way), active(), queries.data(),
+                              last == 0 ? 1 : queries.shape(0), threads);
+    });
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();
     if (last == 0 && result.rows.size() <= kFewHits) return packed(result);
-    return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
-                          to_array(std::move(result.distances)));
+    return to_arrays(std::move(result));
   }
 
   nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
@@ -123,7 +119,7 @@ class SearchableCodes {
     const RadiusPlan& plan = part.planner.at(radius);
     if (!plan.usable) return to_array(std::vector<std::uint32_t>());
     Lookup lookup;
-    lookup.begin(part.ring, *active.ring, plan);
+    lookup.begin(part.ring, active().ring, plan);
     return to_array(lookup.lines(query.data()));
   }
 
@@ -142,35 +138,6 @@ class SearchableCodes {
   Values<std::uint32_t> repeats_;
   Index index_;
 };
-
-using TableArrays =
-    nb::typed<nb::tuple, Array<std::uint32_t>, Array<std::uint16_t>, Array<std::uint8_t>,
-              std::uint32_t, Array<std::uint32_t>, Array<std::uint8_t>>;
-using IndexArrays = nb::typed<nb::tuple, TableArrays, bool, std::optional<TableArrays>,
-                              Array<std::uint32_t>, Array<std::uint8_t>, Array<std::uint32_t>,
-                              Array<std::uint64_t>, Array<std::uint32_t>>;
-
-std::optional<TableArrays> to_tuple(BuiltTables&& built) {
-  if (built.directory.bytes() == 0) return std::nullopt;
-  return nb::make_tuple(to_array<std::uint32_t>(std::move(built.directory)),
-                        to_array<std::uint16_t>(std::move(built.sketches)),
-                        to_array<std::uint8_t>(std::move(built.links)), built.link_bytes,
-                        to_array<std::uint32_t>(std::move(built.rows)),
-                        to_array<std::uint8_t>(std::move(built.weights)));
-}
-
-IndexArrays build_tables(Codes codes, std::uint64_t few, std::uint64_t large, std::size_t threads) {
-  BuiltIndex built;
-  {
-    nb::gil_scoped_release release;
-    built = build_index(codes.data(), codes.shape(0), codes.shape(1), {few, large}, threads);
-  }
-  return nb::make_tuple(to_tuple(std::move(built.tables)), built.balanced,
-                        to_tuple(std::move(built.rest)), to_array(std::move(built.few_rows)),
-                        to_array(std::move(built.few_codes)), to_array(std::move(built.heads)),
-                        to_array(std::move(built.repeat_starts)),
-                        to_array(std::move(built.repeats)));
-}
 
 }  // namespace
 
@@ -194,19 +161,6 @@ void bind_index(nb::module_& m) {
            "The way that a search goes, and the nanoseconds a query without and with the tables.")
       .def("lines", &SearchableCodes::lines, "query"_a.noconvert(), "radius"_a,
            "The cache lines of sketches that looking up a query reads; for benchmarks.");
-  m.def("build_tables", &build_tables, "codes"_a.noconvert(), "few"_a, "large"_a, "threads"_a,
-        "The tables of codes (n, w): arguments of Tables, whether they hold balanced codes only, "
-        "arguments of Tables for the others or None, and the other arguments of Index.");
-  m.def(
-      "can_build_tables",
-      [](std::uint64_t count, std::size_t bytes) { return can_build(count, bytes); }, "count"_a,
-      "bytes"_a, "Whether so many codes fit into one index.");
-  m.def(
-      "chunk_bits", [](std::size_t bytes) { return to_array(chunk_bits(bytes)); }, "bytes"_a,
-      "Which bit of a code is bit b of chunk c, at [16 * c + b].");
-  m.def(
-      "pages", [](std::size_t bytes) { return to_array<std::uint8_t>(Pages(bytes)); }, "bytes"_a,
-      "Zeroed memory, in huge pages where the system gives them.");
 }
 
 }  // namespace screener

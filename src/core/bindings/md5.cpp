@@ -12,13 +12,9 @@ void bind_md5(nb::module_& m) {
         std::vector<Message> all;
         for (const nb::bytes& one : messages)
           all.emplace_back(static_cast<const uint8_t*>(one.data()), one.size());
-        std::vector<Md5Digest> digests;
-        {
-          nb::gil_scoped_release release;
-          digests = md5_batch(all, active.isa);
-        }
         std::vector<nb::bytes> told;
-        for (const Md5Digest& one : digests) told.emplace_back(one.data(), one.size());
+        for (const Md5Digest& one : without_gil([&] { return md5_batch(all, active().md5); }))
+          told.emplace_back(one.data(), one.size());
         return told;
       },
       "messages"_a, "The MD5 of each message, in their order.");

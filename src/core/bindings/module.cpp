@@ -1,18 +1,24 @@
 // The module: the files beside this one are all that knows Python. Arrays in, arrays out, the GIL
 // released for the whole call.
-#include <cstdlib>
+#include "module.h"
 
-#include "arrays.h"
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
 
 namespace screener {
 
-ActiveKernels active;
+const Kernels& active() {
+  static const Kernels chosen = choose_kernels(std::getenv("SCREENER_KERNEL"));
+  return chosen;
+}
 
 namespace {
 
 std::vector<std::string> kernel_names() {
   std::vector<std::string> names;
-  for (Isa isa : supported_isas()) names.emplace_back(isa_name(isa));
+  for (const Kernels& kernels : supported_kernels()) names.emplace_back(kernels.name);
   return names;
 }
 
@@ -23,13 +29,14 @@ NB_MODULE(_core, m) {
   using namespace screener;
   nb::set_leak_warnings(false);
   // Chosen once, here: an unknown SCREENER_KERNEL fails the import with the list of choices.
-  const Isa isa = choose_isa(std::getenv("SCREENER_KERNEL"));
-  active = {isa, &scan_kernel(isa), &ring_kernel(isa)};
-  m.attr("KERNEL") = isa_name(isa);
+  m.attr("KERNEL") = active().name;
   bind_index(m);
+  bind_build(m);
   bind_scan(m);
+  bind_floor(m);
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
+  bind_pdq_bound(m);
   bind_detail(m);
   bind_shrink(m);
   bind_media(m);

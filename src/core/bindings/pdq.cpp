@@ -1,10 +1,7 @@
 // PDQ of pixels.
 #include "pdq.h"
 
-#include <algorithm>
-
-#include "pdq_bound.h"
-#include "pixels.h"
+#include "pixel_array.h"
 #include "threads.h"
 
 namespace screener {
@@ -12,7 +9,6 @@ namespace {
 
 using HashAndQuality = nb::typed<nb::tuple, nb::bytes, int>;
 using HashesAndQualities = nb::typed<nb::tuple, HashAndQuality, nb::ellipsis>;
-
 using Sketches = nb::typed<nb::tuple, nb::typed<nb::tuple, nb::bytes, int, int>, nb::ellipsis>;
 
 nb::bytes bytes_of(const PdqResult& result) {
@@ -30,35 +26,24 @@ HashesAndQualities hashes_and_qualities(const Results& results) {
   return HashesAndQualities(nb::tuple(all));
 }
 
-using Bounds = nb::typed<nb::tuple, Array<double>, double, Array<double>, Array<double>>;
-using Doubt = nb::typed<nb::tuple, Array<float>, Array<double>, bool>;
-
-template <class T, size_t count>
-Array<T> values_of(const std::array<T, count>& values) {
-  return to_array(std::vector<T>(values.begin(), values.end()));
-}
-
 // Runs a PDQ function with the GIL released.
 template <class Result>
-Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array,
-              Isa isa) {
+Result hashed(Result (*function)(const Pixels&, const PdqKernel&), const PixelArray& array) {
   const Pixels pixels = pixels_of(array);
-  nb::gil_scoped_release release;
-  return function(pixels, pdq_kernel(isa));
+  return without_gil([&] { return function(pixels, active().pdq); });
 }
 
 }  // namespace
 
 void bind_pdq(nb::module_& m) {
   m.def(
-      "pdq",
-      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels, active.isa)); },
+      "pdq", [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq, pixels)); },
       "pixels"_a.noconvert(),
       "The PDQ hash of grey (h, w) or RGB (h, w, 3) pixels in 32 bytes; its quality.");
   m.def(
       "pdq_orientations",
       [](const PixelArray& pixels) {
-        return hashes_and_qualities(hashed(pdq_orientations, pixels, active.isa));
+        return hashes_and_qualities(hashed(pdq_orientations, pixels));
       },
       "pixels"_a.noconvert(),
       "The PDQ hash and the quality of the pixels in each of eight orientations.");
@@ -66,13 +51,9 @@ void bind_pdq(nb::module_& m) {
       "pdq_sketches",
       [](const PixelArray& array, int most) {
         const Pixels pixels = pixels_of(array);
-        PdqSketches sketches;
-        {
-          nb::gil_scoped_release release;
-          sketches = pdq_sketches(pixels, pdq_kernel(active.isa), most);
-        }
         nb::list all;
-        for (const PdqSketch& one : sketches)
+        for (const PdqSketch& one :
+             without_gil([&] { return pdq_sketches(pixels, active().pdq, most); }))
           all.append(nb::make_tuple(bytes_of(one.result), one.result.quality, one.doubt));
         return Sketches(nb::tuple(all));
       },
@@ -85,64 +66,15 @@ void bind_pdq(nb::module_& m) {
           throw nb::value_error("threads must be 1 to 1024");
         std::vector<Pixels> all;
         for (const PixelArray& one : pictures) all.push_back(pixels_of(one));
-        std::vector<PdqResult> results;
-        {
-          nb::gil_scoped_release release;
-          results = pdq_batch(all, pdq_kernel(active.isa), threads);
-        }
-        return hashes_and_qualities(results);
+        return hashes_and_qualities(
+            without_gil([&] { return pdq_batch(all, active().pdq, threads); }));
       },
       "pictures"_a.noconvert(), "threads"_a,
       "The PDQ hash and the quality of each of many pictures, hashed by so many threads.");
   m.def(
       "pdq_exact",
-      [](const PixelArray& pixels) {
-        return hash_and_quality(hashed(pdq_exact, pixels, active.isa));
-      },
+      [](const PixelArray& pixels) { return hash_and_quality(hashed(pdq_exact, pixels)); },
       "pixels"_a.noconvert(), "The same as pdq, always in the reference's order of sums.");
-  m.def(
-      "pdq_doubt",
-      [](const PixelArray& pixels, int rows) {
-        const Pixels seen = pixels_of(pixels);
-        if (std::min(seen.height, seen.width) < 5 || std::max(seen.height, seen.width) > 32768)
-          throw nb::value_error("sides must be 5 to 32768 pixels");
-        if (rows < 0 || rows > 63) throw nb::value_error("rows must be 0 to 63");
-        PdqDoubt doubt;
-        {
-          nb::gil_scoped_release release;
-          doubt = pdq_doubt(seen, pdq_kernel(active.isa), rows);
-        }
-        return Doubt(
-            nb::make_tuple(values_of(doubt.coefficients), values_of(doubt.bounds), doubt.certain));
-      },
-      "pixels"_a.noconvert(), "rows"_a = 0,
-      "The 256 coefficients as sampled, how far the reference's can be from each, and whether the "
-      "hash and the quality are certain, when it has filtered so many rows of the grid itself.");
-  m.def(
-      "pdq_bounds",
-      [](int64_t height, int64_t width, int channels, int rows, int p, int q) {
-        if (std::min(height, width) < 5 || std::max(height, width) > 32768)
-          throw nb::value_error("sides must be 5 to 32768 pixels");
-        if (channels != 1 && channels != 3) throw nb::value_error("channels must be 1 or 3");
-        if (rows < 0 || rows > 63) throw nb::value_error("rows must be 0 to 63");
-        if (std::min(p, q) < 0 || std::max(p, q) >= kPdqBits)
-          throw nb::value_error("coefficients are numbered 0 to 255");
-        const PdqBound bound({height, width, channels, pdq_sample_roundings(width, channels)});
-        double all[kBand][kBand];
-        bound.coefficients(rows, all);
-        std::vector<double> above, beside;
-        for (int n = 0; n < kGrid; ++n) {
-          above.push_back(bound.above(n, rows));
-          beside.push_back(bound.beside(n, rows));
-        }
-        return Bounds(nb::make_tuple(to_array(std::vector<double>(all[0], all[0] + kPdqBits)),
-                                     bound.difference(p, q)[static_cast<size_t>(rows)],
-                                     to_array(std::move(above)), to_array(std::move(beside))));
-      },
-      "height"_a, "width"_a, "channels"_a, "rows"_a, "p"_a, "q"_a,
-      "For pictures of that shape, how far all roundings but those of the DCT can move, as for "
-      "pdq_doubt, the 256 coefficients; the difference of two, p and q; and of two samples, one "
-      "above the other in each column, and side by side in each row.");
 }
 
 }  // namespace screener

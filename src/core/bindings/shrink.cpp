@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "pixels.h"
+#include "pixel_array.h"
 
 namespace screener {
 namespace {
@@ -17,8 +17,7 @@ using Picture = nb::ndarray<nb::numpy, uint8_t, nb::ndim<2>>;
 constexpr int64_t kLongest = 1 << 24;
 
 Picture picture_of(std::vector<uint8_t>&& bytes, const ShrinkSize& size) {
-  auto* kept = new std::vector<uint8_t>(std::move(bytes));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<uint8_t>*>(p); });
+  const auto [kept, owner] = keep(std::move(bytes));
   const size_t shape[] = {static_cast<size_t>(size.height), static_cast<size_t>(size.width)};
   return Picture(kept->data(), 2, shape, owner);
 }
@@ -39,11 +38,8 @@ void bind_shrink(nb::module_& m) {
                  std::max(size.width, size.height) <= kLongest;
         });
         if (!given || !fit) throw nb::value_error("sides must be 1 to 2^24 pixels");
-        std::vector<std::vector<uint8_t>> made;
-        {
-          nb::gil_scoped_release release;
-          made = (transposed ? shrink_transposed : shrink)(pixels, sizes);
-        }
+        auto made =
+            without_gil([&] { return (transposed ? shrink_transposed : shrink)(pixels, sizes); });
         std::vector<Picture> all;
         for (size_t k = 0; k < made.size(); ++k)
           all.push_back(picture_of(std::move(made[k]), sizes[k]));

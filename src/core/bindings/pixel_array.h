@@ -1,7 +1,7 @@
 // Arrays of pixels, as the core sees them.
 #pragma once
 #include "arrays.h"
-#include "pdq.h"
+#include "pixels.h"
 
 namespace screener {
 
