@@ -534,3 +534,45 @@ def test_what_leads_astray_is_refused(
     index = HammingIndex.open(tmp_path / "damaged.idx")._index
     with pytest.raises(ValueError, match="damaged"):
         index.search(codes[:1], radius, 1, way)
+
+
+UNFIT: dict[str, Callable[[dict[str, Any]], object]] = {
+    "slots that do not start at the first": lambda of: of["directory"].put(0, 32),
+    "a table that ends within a line": lambda of: border(of["directory"], 0, 1),
+    "a table that ends before it starts": lambda of: border(of["directory"], 1, -(1 << 16)),
+    "a start too few": lambda of: of.update(directory=of["directory"].ravel()[:-1]),
+    "a row too few": lambda of: of.update(rows=of["rows"][:-1]),
+    "a link too few": lambda of: of.update(links=of["links"][:-1]),
+    "links of three bytes": lambda of: of.update(links=of["links"].repeat(3), link_bytes=3),
+    "weights too few": lambda of: of.update(weights=of["weights"][:-1]),
+    "weights beside links of two bytes": lambda of: of.update(
+        links=of["links"].reshape(-1, 4)[:, :2].copy().ravel(), link_bytes=2
+    ),
+}
+
+
+def border(directory: npt.NDArray[np.uint32], table: int, by: int) -> None:
+    """Moves that between a table and the next, which both have links; or as far as it goes."""
+    at = max(int(directory[table, -1]) + by, 0)
+    directory[table, -1] = directory[table + 1, 0] = at
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_tables_that_do_not_fit_are_refused_at_once(name: str) -> None:
+    """Before a search meets them; each is the only thing that is wrong."""
+    codes = np.random.default_rng(14).integers(0, 256, (400, 8), np.uint8)
+    large = 1 if "weights" in name else 1 << 30
+    first, balanced, _, few_rows, few_codes, *repeats = _core.build_tables(codes, 1 << 30, large, 1)
+    names = ("directory", "sketches", "links", "link_bytes", "rows", "weights")
+    arrays = dict(zip(names, first, strict=True))
+    arrays["directory"] = arrays["directory"].reshape(4, -1)
+
+    def searchable() -> object:
+        tables = _core.Tables(arrays["directory"].ravel(), *list(arrays.values())[1:])
+        few = few_codes.reshape(-1, 8)
+        return _core.Index(codes, [tables], balanced, few_rows, few, *repeats)
+
+    assert searchable()
+    UNFIT[name](arrays)
+    with pytest.raises(ValueError, match="do not fit together"):
+        searchable()
