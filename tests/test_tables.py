@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 import pytest
-from drawn_codes import of_weights
+from drawn_codes import of_weights, swapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from thorough import besides
@@ -286,10 +286,11 @@ def test_a_batch_crowds_one_bucket(width: int) -> None:
 def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
     """A query that meets too much is answered by a flat scan, alone and among others."""
     rng = np.random.default_rng(10)
-    centre = rng.integers(0, 256, 32, np.uint8)
-    crowd = np.stack([near(rng, centre, 3) for _ in range(4000)])
+    centre = of_weights(rng, np.array([128]), 32)[0]
+    crowd = swapped(rng, centre, np.full(4000, 2))
     codes = np.concatenate([rng.integers(0, 256, (500, 32), np.uint8), crowd])
-    queries = np.concatenate([codes[:8]])
+    queries = codes[:8].copy()
+    queries[0] = 0  # of no concern to the balanced, so that numbers in a batch of theirs shift
     queries[heavy] = centre
     check(codes, queries, [8, 31])
     check(codes, queries[heavy : heavy + 1], [8, 31])
