@@ -287,9 +287,9 @@ def test_what_cannot_be_read_is_nothing_to_hold(tmp_path, monkeypatch):
 
     before = descriptors()
     monkeypatch.setattr("screener.media.open_file.OpenFile.hold", fails)
-    assert read_ahead([str(tmp_path / "a")], ALL, 1 << 30) == {}
+    assert read_ahead([str(tmp_path / "a")], [KINDS["md5"]], 1 << 30) == {}
     monkeypatch.setattr(
         "screener.ahead.OpenFile", lambda _: (_ for _ in ()).throw(MediaError("unreadable", ""))
     )
-    assert read_ahead([str(tmp_path / "a")], ALL, 1 << 30) == {}
+    assert read_ahead([str(tmp_path / "a")], [KINDS["md5"]], 1 << 30) == {}
     assert descriptors() == before

@@ -409,6 +409,57 @@ def test_bytes_of_a_zip_file_that_are_in_no_member_are_told(before, last, commen
     assert reason == ("undecodable" if before or any(behind) else None)
 
 
+def without(data, number):
+    """A zip file whose directory does not name a member of that number any more."""
+    end = data.rfind(b"PK\5\6")
+    directory = int.from_bytes(data[end + 16 : end + 20], "little")
+    entries = [b"PK\1\2" + one for one in data[directory:end].split(b"PK\1\2")[1:]]
+    del entries[number]
+    left = b"".join(entries)
+    counts = struct.pack("<4H2IH", 0, 0, len(entries), len(entries), len(left), directory, 0)
+    return data[:directory] + left + b"PK\5\6" + counts
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_picture_between_the_members_of_a_zip_file_is_told_of(pictures, number):
+    """Who unpacks it from its front finds it there. Zeros, and the names and descriptors with which
+    members begin and end, are nothing that is hidden.
+    """
+    three = dict(zip(("a" * 700, "b.png", "c.png"), pictures, strict=False))
+    whole = zipped(three, zipfile.ZIP_STORED)
+    streamed = io.BytesIO()
+    with zipfile.ZipFile(Streamed(streamed), "w") as archive:
+        for name, data in three.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    assert streamed.getvalue().count(b"PK\7\b") == 3
+    hidden = without(whole, number)
+    end = hidden.find(pictures[number]) + len(pictures[number])
+    begin = hidden.rfind(b"PK\3\4", 0, end)
+    emptied = hidden[:begin] + bytes(end - begin) + hidden[end:]
+
+    for data, reason in ((whole, None), (streamed.getvalue(), None), (emptied, None),
+                         (hidden, "undecodable")):  # fmt: skip
+        listing = Archive(io.BytesIO(data)).list(Limits(), FREE)
+        assert (listing.trouble and listing.trouble.reason) == reason
+
+
+class Streamed(io.RawIOBase):
+    """A pipe into which something is written: members have their sizes behind them."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self._stream = stream
+
+    def writable(self):
+        """It is."""
+        return True
+
+    def write(self, data):
+        """Into the stream."""
+        return self._stream.write(data)
+
+
 def test_a_zip_file_behind_another_is_told_of(engine, pictures, tmp_path):
     """The members of the last are screened; it is never cleared, as those of the first are not."""
     first, last = zipped({"a.png": pictures[0]}), zipped({"c.png": pictures[2]})

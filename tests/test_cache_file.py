@@ -58,6 +58,14 @@ def refused_here(*call):
     return " ".join(done.stderr.split())
 
 
+def test_a_cache_that_does_more_than_hold_data_is_refused(filled):
+    """A trigger, say, which is run when an input is forgotten."""
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        connection.execute("CREATE TRIGGER t AFTER DELETE ON inputs BEGIN DELETE FROM codes; END")
+    with pytest.raises(OutputError, match="a view, a trigger or a virtual table"):
+        HashCache.open(filled, keep=0)
+
+
 def test_threads_share_a_cache(known, filled, picture):
     """As where an executor's thread scans with one that a service has opened at its start: what
     each of them keeps is there, and nothing of another's policy.
@@ -175,6 +183,11 @@ def test_a_damaged_cache_is_named_with_what_to_do(known, filled, first):
         "UPDATE codes SET bytes = x'00'",
         "DELETE FROM codes WHERE kind = 'md5'",
         "DROP TABLE codes",
+        "UPDATE inputs SET reason = 'none that there is'",
+        "UPDATE inputs SET reason = 'crashed', detail = x'00ff'",
+        "UPDATE makings SET made_by = '{'",
+        "UPDATE makings SET made_by = '[1]'",
+        "UPDATE makings SET made_by = replace(hex(zeroblob(50000)), '00', '[')",
         "DELETE FROM settings",
         "UPDATE settings SET keep = 9e99",
     ],

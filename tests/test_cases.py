@@ -336,6 +336,58 @@ def test_illegal_needs_a_basis(desk, items):
     assert desk.case(taken.case).events[-1].reason == "reported"
 
 
+@pytest.mark.parametrize("outcome", ["not illegal", "legal", "", None, True, ["not_illegal"]])
+def test_an_outcome_that_is_none_confirms_nothing(desk, items, monkeypatch, outcome):
+    """A slip in a program's `not_illegal` was taken for the other: as the first opinion, and as the
+    second, which had the item listed.
+    """
+    (taken,) = take(desk, report_of(items["picture"]))
+    said = {"reason": "x", "basis": "seen", "at": NOON}
+    for by in ("amina", "badr"):
+        with pytest.raises(ValueError, match="an outcome is one of illegal, not_illegal, and not"):
+            desk.assess(taken.case, by=by, outcome=outcome, **said)
+        if by == "amina":
+            desk.assess(taken.case, by=by, outcome="illegal", **said)
+    assert desk.case(taken.case).state == "received"
+    assert desk.own_list.states.get("confirmed", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda desk, ref: desk.cases("open"), ValueError, "a state is one of received, .* 'open'"),
+        (lambda desk, ref: desk.take("a.sealed", by="amina"), TypeError, "not one str"),
+        (lambda desk, ref: desk.concerns(ref), TypeError, "a case is a Case, and not str"),
+        (lambda desk, ref: desk.too_little_detail(ref), TypeError, "a case is a Case"),
+        (lambda desk, ref: desk.overdue(at=NOON.date()), TypeError, "a time is a datetime"),
+        (lambda desk, ref: desk.statuses(at="noon"), TypeError, "a time is a datetime"),
+        (lambda desk, ref: desk.acknowledge(by=None), TypeError, "a name is a str, and not None"),
+        (lambda desk, ref: desk.reverse(ref, by="amina", reason=5), TypeError, "a reason is a str"),
+        (
+            lambda desk, ref: desk.assess(
+                ref, by="amina", outcome="illegal", reason="x", basis="guessed"
+            ),
+            ValueError,
+            "a basis is one of seen, known",
+        ),
+        (
+            lambda desk, ref: desk.assess(
+                ref, by="amina", outcome="illegal", reason="x", basis="seen", files=str(PICTURE)
+            ),
+            TypeError,
+            "files are a list of them, and not one str",
+        ),
+    ],
+)
+def test_what_a_program_gives_a_desk_is_looked_at_first(desk, call, error, said):
+    """A state that is none has no case, and letters of a name are no files: both went unsaid."""
+    (taken,) = take(desk, report_of(addresses=("https://video.example/1",)))
+    before = len(desk.case(taken.case).events)
+    with pytest.raises(error, match=said):
+        call(desk, taken.case)
+    assert len(desk.case(taken.case).events) == before
+
+
 def make_list(folder, rows, source, **said):
     """A list of rows of a CSV."""
     file = folder.with_suffix(".csv")

@@ -133,6 +133,8 @@ def test_what_has_no_bytes_in_a_row_is_refused() -> None:
     """A file that was opened as text, and a view with steps."""
     with pytest.raises(HashError, match="opened as text"):
         digest.compute(io.StringIO("abc"))  # type: ignore[arg-type]
+    with pytest.raises(HashError, match="opened as text"):
+        digest.compute(io.TextIOWrapper(io.BytesIO(b"\xff\xd8"), "utf-8"))  # type: ignore[arg-type]
     with pytest.raises(HashError, match="one behind the other"):
         digest.compute(memoryview(b"abcdef")[::2])
 
@@ -207,10 +209,33 @@ def test_a_batch_is_a_list(wrong: object) -> None:
 def test_other_kinds_are_refused(wrong: object) -> None:
     """What is no digest is not made of a file's bytes."""
     for asked in ([wrong], [KINDS["md5"], wrong]):
-        with pytest.raises(HashError, match="no kind of digest"):
+        with pytest.raises(HashError, match=r"KINDS\['(md5|pdq)'\]"):
             digest.compute_batch([b"a", b"b"], asked)  # type: ignore[arg-type]
-        with pytest.raises(HashError, match="no kind of digest"):
+        with pytest.raises(HashError, match=r"KINDS\['(md5|pdq)'\]"):
             digest.compute_kinds(b"a", asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["md5", KINDS["md5"], None, 5])
+def test_kinds_are_several(wrong: object) -> None:
+    """One alone, or what is none, is told as `hash_item` tells it."""
+    for count in (1, 2):
+        with pytest.raises(HashError, match="kinds are several"):
+            digest.compute_batch([b"a"] * count, wrong)  # type: ignore[arg-type]
+    with pytest.raises(HashError, match="kinds are several"):
+        digest.compute_kinds(b"a", wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [("md5",), ("sha1", "md5"), ("sha256",)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_kinds_that_come_one_by_one_are_all_made(count: int, names: tuple[str, ...]) -> None:
+    """Of an iterator, which ends where it is looked through first, no kind is lost."""
+    contents = [b"abc"] * count
+    kinds = (KINDS[name] for name in names)
+    made = [tuple(one.text for one in each) for each in digest.compute_batch(contents, kinds)]
+    assert made == as_hashlib(contents, names)
+
+    alone = digest.compute_kinds(b"abc", (KINDS[name] for name in names))
+    assert [one.kind.name for one in alone] == list(names)
 
 
 @pytest.mark.parametrize("wrong", ["photo.jpg", Path("photo.jpg"), None])

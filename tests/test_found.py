@@ -1,6 +1,7 @@
 """What the searches reached of one input: the nearest of each record, and when it was seen."""
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -67,6 +68,26 @@ def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen,
 
         runs = [(one.part_kind, one.frames, one.spans) for one in found.told().timeline]
         assert runs == told
+
+
+def test_many_frames_cost_no_more_for_each_of_many_records():
+    """A video that shows for minutes what a thousand records hold: a set of moments for each of
+    them would take gigabytes of a longer one.
+    """
+    most = {}
+    for count in (100, 800):
+        frames = [shown(float(second)) for second in range(count)]
+        found = Found(frames, video=True)
+        for frame in frames[::2]:
+            found.add([hit(frame, entry=f"e{number}") for number in range(50)], frame)
+        tracemalloc.start()
+        told = found.told()
+        most[count] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert [one.frames for one in told.timeline] == [count // 2] * 50
+        assert len({id(one.spans) for one in told.timeline}) == 1
+
+    assert most[800] - most[100] < 800 * 50 * 16
 
 
 def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equals():

@@ -177,6 +177,8 @@ def test_other_forms_are_read_back(one: Hash) -> None:
         ("md5", "ABEiM0RVZneImaq7zN3u/w=="),
         ("sha1", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIR1"),
         ("sha1", "é" * 32),
+        ("sha1", "ı" * 32),
+        ("sha1", "aaiſ" * 8),
         ("sha256", "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v88"),
         ("pdq", PDQ[:32]),
         ("pdq", "ASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4mrze*="),
@@ -263,6 +265,16 @@ def test_a_kind_that_equals_one_is_that_one() -> None:
     made = HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True)
     (first, *_) = hash_item(np.zeros((9, 9), np.uint8), policy=Policy(), kinds=[made]).hashes
     assert first.hash.kind is KINDS["pdq"]
+    assert Hash(made, bytes(32)).kind is KINDS["pdq"]
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("pdq", 64), ("pdq", 0), ("vpdq", 64), ("other", 64), (5, 64)]
+)
+def test_a_hash_is_of_a_kind_that_there_is(name: Any, bits: int) -> None:
+    """Of another, a look-up would find none that it could be compared with, or stumble."""
+    with pytest.raises(HashError, match="as it stands there"):
+        Hash(HashKind(name, bits, perceptual=True), bytes(bits // 8))
 
 
 @given(hashes)

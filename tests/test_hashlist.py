@@ -594,15 +594,51 @@ def test_damaged_removed_rows_are_refused_and_made_anew(known, put, monkeypatch)
     assert HashList.open(known.path).kinds == {"pdq": 99}
 
 
-def test_a_segment_name_from_elsewhere_is_never_opened(known, put):
-    """A database that names a file outside its folder is damaged."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "segments SET file = '../../elsewhere.idx'",
+        "segments SET file = x'00ff'",
+        "segments SET rows = 'many'",
+        "generations SET states = '{'",
+        "generations SET states = '[1]'",
+        "generations SET states = replace(hex(zeroblob(50000)), '00', '[')",
+        "generations SET confirmed = 'x'",
+        "generations SET time = x'00ff'",
+    ],
+)
+def test_a_generation_that_no_version_writes_is_damaged(known, put, change):
+    """A file outside the list's folder is never opened, and no text is taken for a number."""
     put(f"id,md5\nx,{value(1)}\n")
     with sqlite3.connect(known.path / "records.sqlite") as connection:
-        connection.execute("UPDATE segments SET file = '../../elsewhere.idx'")
+        connection.execute(f"UPDATE {change}")
     connection.close()
 
     with pytest.raises(ListError, match="damaged"):
         HashList.open(known.path)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "ALTER TABLE generations RENAME TO g; CREATE VIEW generations AS WITH RECURSIVE a(x) AS"
+        " (SELECT 1 UNION ALL SELECT x + 1 FROM a) SELECT g.* FROM a, g WHERE x < 0;",
+        "CREATE TRIGGER t AFTER INSERT ON generations BEGIN DELETE FROM records; END;",
+        "CREATE VIRTUAL TABLE t USING fts5(a);",
+    ],
+)
+def test_a_list_whose_database_does_more_than_hold_data_is_refused(known, put, added):
+    """By all that opens it: a view may never end, and a trigger change what an import says."""
+    report = put(f"id,md5\nx,{value(1)}\n")
+    assert report.added == 1
+    with sqlite3.connect(known.path / "records.sqlite") as connection:
+        connection.executescript(added)
+    connection.close()
+
+    for call in (lambda: HashList.open(known.path), known.refresh, known.verify,
+                 lambda: put(f"id,md5\ny,{value(2)}\n")):  # fmt: skip
+        with pytest.raises(ListError, match="a view, a trigger or a virtual table"):
+            call()
 
 
 def test_files_are_the_owners_alone(known, put):

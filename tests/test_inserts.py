@@ -1,5 +1,6 @@
 """Rows go into the database while others are read: all of them, in order, or the error shows."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists import importing, inserts, newcomers, pending, rounds
+from screener.lists import importing, inserts, newcomers, pending, quarantine, rounds
 from screener.lists.inserts import Inserts
 
 PDQ = "0123456789abcdef" * 4
@@ -151,6 +152,26 @@ def test_an_entry_met_again_in_a_new_source_is_found_among_all_marks(tmp_path, m
     assert known.refresh().info().states == {"confirmed": 200}
 
 
+def test_nothing_of_an_import_outlives_it(tmp_path, without_collection):
+    """Of a source that the list did not know it holds sixteen megabytes, and a program that imports
+    from many would hold them many times over until the collector comes round.
+    """
+    known = HashList.create(tmp_path / "known.list")
+
+    known.import_file(big_file(tmp_path, 5))
+
+    assert [one for one in gc.get_objects() if isinstance(one, newcomers.Newcomers)] == []
+
+
+@pytest.fixture
+def without_collection():
+    """No object of a circle is collected, after those that are there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture
 def written(monkeypatch):
     """How many hashes each version has that is written."""
@@ -205,6 +226,27 @@ def test_rows_of_an_entry_whose_times_take_turns_are_written_a_few_times(
 
     assert report.repeated == 59
     assert len(written) <= 6
+
+
+def test_rows_that_are_put_aside_are_written_once(tmp_path, monkeypatch):
+    """However many an entry has, all older than what is held: none of them is written again for
+    those that follow.
+    """
+    known = HashList.create(tmp_path / "known.list")
+    file = tmp_path / "s.csv"
+    file.write_text(f"id,pdq,updated\na,{PDQ},2024-01-01\n")
+    known.import_file(file)
+    monkeypatch.setattr(importing, "OPINIONS", {"csv"})
+    packed = []
+    pack = quarantine.pack
+    monkeypatch.setattr(quarantine, "pack", lambda row: packed.append(len(row.hashes)) or pack(row))
+    days = [f"2023-01-{day:02}" for day in range(1, 29)] + ["2025-01-01"]
+    lines = (f"a,{n:064x},{day}\n" for n, day in enumerate(days))
+    file.write_text("id,pdq,updated\n" + "".join(lines))
+
+    assert known.import_file(file).changed == 1
+    assert len(known.refresh().show("a")[0].hashes) == 29
+    assert packed == [1] * 28
 
 
 def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):

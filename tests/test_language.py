@@ -116,7 +116,7 @@ def unmarked(source):
             continue
         name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
         arguments = node.exc.args
-        if name == "ValueError":  # what a caller of the library does wrong
+        if name in ("TypeError", "ValueError"):  # what a caller of the library does wrong
             continue
         if name == "UnreadError":  # the first is the code of a reason
             arguments = arguments[1:]

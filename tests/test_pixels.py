@@ -490,6 +490,16 @@ def test_arrays_of_every_dtype() -> None:
     assert np.array_equal(pixels.from_array(rgba / np.float32(255)), SEEN_RGBA)
 
 
+def test_an_array_of_a_class_of_its_own_is_its_pixels() -> None:
+    """Slices of a matrix are matrices again, of which what looks for bars made an error."""
+    grey = drawn_grey()
+    for given_ in (grey.view(np.matrix), grey.view(np.recarray)):
+        found = pixels.from_array(given_)
+        assert type(found) is np.ndarray
+        assert np.shares_memory(found, grey)
+        assert np.array_equal(found, grey)
+
+
 def test_plain_arrays_are_not_copied() -> None:
     """uint8 grey and RGB pass through as views, strided ones too."""
     picture = np.zeros((20, 30, 3), np.uint8)

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,28 @@ def test_a_table_has_a_row_a_match_and_no_formula(results, tmp_path):
     assert stat.S_IMODE((tmp_path / "r.csv").stat().st_mode) == 0o600
 
 
+def test_a_table_has_no_formula_wherever_a_spreadsheet_parts_its_columns(make_list, tmp_path):
+    """By semicolons, as in French, or by tabs; quotes or spaces before a sign hide it from nobody,
+    nor does its full width. What is no formula is told as it is.
+    """
+    formulas = ["a;=1+1;b", "a;b; +1", 'a;"=1+1"', "a\t@SUM(1)", "a\n-1", "\uff1d1+1", "a;\uff0b1"]
+    plain = ["a; b", "a=b", "a;b-c", "a, -1.jpg", "x@y;z"]
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        for name in formulas + plain:
+            out.write(engine.match([Hash.parse("pdq", LISTED)], input=name))
+    spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+
+    text = (tmp_path / "r.csv").read_text("utf-8-sig")
+    for delimiter in ",;\t":
+        for cell in chain.from_iterable(csv.reader(text.splitlines(), delimiter=delimiter)):
+            assert cell.lstrip(' "')[:1] not in [*"=+-@\uff1d\uff0b\uff0d\uff20"], delimiter
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
+        told = [row["input"] for row in csv.DictReader(stream)]
+    assert told[len(formulas) :] == plain
+    assert [one.replace("'", "") for one in told] == formulas + plain
+
+
 def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
     """It begins with a byte order mark, without which Excel makes other letters of names in Arabic;
     one that has none is written anew as well.
@@ -266,6 +289,21 @@ def test_a_table_is_read_as_utf_8_by_a_spreadsheet(results, tmp_path):
     path.write_bytes(path.read_bytes()[3:])
     spreadsheet.write_csv(results, path)
     assert path.read_bytes().startswith(b"\xef\xbb\xbfinput,archive,")
+
+
+def test_what_a_worker_says_is_wrong_commands_no_terminal(make_list):
+    """A file that has taken over its process chooses the words of its trouble."""
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    tally = Tally()
+    tally.add(replace(engine.screen(b"text"), detail="\x1b]0;x\x07\u202e[red]\nall.jpg  no_match"))
+    shown = Console(file=io.StringIO(), width=200)
+    tally.print(shown)
+
+    told = shown.file.getvalue()
+    assert not {*told} & {*"\x1b\x07\u202e"}
+    assert "[red]\N{REPLACEMENT CHARACTER}all.jpg" in told
 
 
 def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
@@ -359,12 +397,14 @@ def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
 def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path):
     """Half a line at the end of a scan that was killed costs itself."""
     data = results.read_bytes()
-    results.write_bytes(data[:-30] + b"\n[]\n{}\n" + data[:-30])
+    whole = json.loads(data.splitlines()[0])
+    endless = json.dumps(whole | {"seconds": 10**400}, separators=(",", ":")).encode()
+    results.write_bytes(data[:-30] + b"\n[]\n{}\n" + endless + b"\n" + data[:-30])
     done = screener("report", results, "-o", tmp_path / "r.html")
 
     assert done.returncode == 0
-    assert "4 lines could not be read" in done.stderr
-    assert "4 lines could not be read" in (tmp_path / "r.html").read_text()
+    assert "5 lines could not be read" in done.stderr
+    assert "5 lines could not be read" in (tmp_path / "r.html").read_text()
     for wrong in (Path(__file__), tmp_path / "none"):
         with pytest.raises(ScreenerError):
             report.write_html(wrong, tmp_path / "x.html")

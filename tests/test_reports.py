@@ -286,6 +286,32 @@ def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeyp
     assert opened(tmp_path / "r", keys)[1].items == (clips[0],)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"addresses": "https://video.example/1"}, "addresses are a list of them, and not one str"),
+        ({"my_images": "photo.jpg"}, "pictures are a list of them"),
+        ({"my_images": IMAGES / "alley.jpg"}, "pictures are a list of them"),
+        ({"addresses": None}, "addresses are a list of them"),
+        ({"note": None}, "a note is a str"),
+        ({"country": 504}, "a country is a str"),
+        ({"day": "2026-03-14"}, "a day is a date, and not str"),
+        ({"day": datetime(2026, 3, 14, 9, 30)}, "a day is a date, and not datetime"),
+    ],
+)
+def test_a_report_is_made_of_what_a_program_means(tmp_path, keys, given, said):
+    """The letters of one address were taken for addresses, and the hotline had those; a time tells
+    more than the day. Nothing is written, of a withdrawal neither.
+    """
+    told = {"addresses": ["https://video.example/1"]} | given
+    with pytest.raises(TypeError, match=said):
+        reporting.create(tmp_path / "report.sealed", key=keys.public, **told)
+    for wrong in ({"secret": "A", "day": DAY}, {"secret": Secret.make(), "day": "2026-03-14"}):
+        with pytest.raises(TypeError, match=r"a secret is a Secret|a day is a date"):
+            reporting.withdraw(tmp_path / "report.sealed", key=keys.public, **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_note_that_is_not_all_text_is_sent_with_what_is(tmp_path, keys):
     """A terminal of another encoding hands over bytes, of which Python makes what no file holds."""
     given = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}

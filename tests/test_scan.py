@@ -222,7 +222,7 @@ def test_memory_stays_flat(known, tmp_path):
     assert held[4000] - held[1000] < 4 << 20
 
 
-@pytest.mark.parametrize("jobs", [0, -1, 1.5, "2", 4097, 10**6])
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, "2", 4097, 10**6, True])
 def test_jobs_is_a_whole_number_that_a_machine_can_start(known, jobs):
     """The call is refused before anything starts."""
     with pytest.raises(PolicyError, match="jobs"):

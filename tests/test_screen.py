@@ -442,6 +442,15 @@ def test_one_item_is_not_taken_for_several(engine, scene, tmp_path, form):
             engine.screen_many(alone)
 
 
+@pytest.mark.parametrize("wrong", [None, 5, Policy()])
+def test_what_is_no_items_is_told_as_one_alone(engine, wrong):
+    """Of files, and of hashes."""
+    with pytest.raises(TypeError, match="several items are a list of them"):
+        engine.screen_many(wrong)
+    with pytest.raises(HashError, match="several items are a list, of which each is a list"):
+        engine.match_many(wrong)
+
+
 @pytest.mark.parametrize("name", ["lists", "policy"])
 def test_lists_and_policy_of_a_screener_stay(engine, name):
     """What it hashes, and what clears an input, follows from both when it is made: others put in
@@ -681,6 +690,9 @@ def test_the_name_of_an_item_is_no_number(engine):
         engine.match(one, input=17)
     with pytest.raises(HashError, match=r"named by a text, not by int"):
         engine.match_many([one, one], inputs=["a", 0])
+    for wrong in ("ab", b"ab", {"a", "b"}, {"a": 0, "b": 1}, 5):
+        with pytest.raises(HashError, match="inputs are a list of names"):
+            engine.match_many([one, one], inputs=wrong)
 
     named = engine.match_many([one, one, one], inputs=["a", Path("b"), None])
 

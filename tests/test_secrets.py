@@ -4,12 +4,14 @@ Looked for are hex in either case and base64, from their first characters on, an
 """
 
 import base64
+import contextlib
 import io
 import json
 import logging
 import os
 import random
 import shutil
+import sqlite3
 import stat
 import sys
 import traceback
@@ -20,7 +22,17 @@ from command import screener
 from listed import SIZES, found, raw, written
 from test_every_format import SAMPLES
 
-from screener import EdgeFilter, Hash, HashList, ScreenerError, cli
+from screener import (
+    EdgeFilter,
+    Hash,
+    HashCache,
+    HashList,
+    Policy,
+    Screener,
+    ScreenerError,
+    cli,
+)
+from screener.errors import OutputError
 from screener.index import comparison
 
 NAMES = [f"e{n}" for n in range(8)]
@@ -270,6 +282,75 @@ def test_a_damaged_list_is_told_without_its_values(known, run, tmp_path, monkeyp
             ("import", tmp_path / "mine.csv", "--into", copy), ("compact", copy),
         ):  # fmt: skip
             assert found(run(*call)[1].encode(), LISTED) == [], (call, victim.name)
+
+
+def spoilt(path, statement):
+    """A database of ours with values that are texts, and no texts: one bit of their length."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("call", ["show", "export", "verify", "match", "import", "purge"])
+def test_a_value_that_became_a_text_is_not_told(tmp_path, run, call):
+    """SQLite would tell of a text that is none what it says, and so would whatever led to an error
+    of ours.
+    """
+    value = b"fifteen letters\xff"
+    (tmp_path / "a.csv").write_text(f"id,md5\nx,{value.hex()}\n")
+    known = HashList.create(tmp_path / "known.list")
+    known.import_file(tmp_path / "a.csv", source="a")
+    spoilt(known.path / "records.sqlite", "UPDATE hashes SET value = CAST(value AS TEXT)")
+    (tmp_path / "a.csv").write_text(f"id,md5\nx,{'ab' * 16}\n")
+    arguments, input = {
+        "show": ((known.path, "x", "--values"), ""),
+        "export": ((known.path, "--format", "csv", "--audience", "own", "-o", tmp_path / "b"), ""),
+        "verify": ((known.path,), ""),
+        "match": (("--list", known.path), f"md5 {value.hex()}"),
+        "import": ((tmp_path / "a.csv", "--into", known.path, "--source", "a"), ""),
+        "purge": ((known.path, "--source", "a", "--by", "ann", "--yes"), ""),
+    }[call]
+    code, told = run(call, *arguments, input=input)
+
+    assert "fifteen" not in told
+    assert code == (0 if call == "purge" else 2)
+    if call == "verify":
+        with pytest.raises(ScreenerError) as caught:
+            known.refresh().verify()
+        assert "fifteen" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_list_from_elsewhere_commands_no_terminal(known, run):
+    """Whatever its database has in the place of what is written there: no sign that is not printed
+    goes out, and nothing is taken for markup.
+    """
+    columns = ("generations what", "imports format", "records state", "records said",
+               "hashes kind", "hashes quality", "quarantine line")  # fmt: skip
+    for column in columns:
+        table, name = column.split()
+        added = "\x1b[31m\u202e[link=x]\x07"
+        spoilt(known.path / "records.sqlite", f"UPDATE {table} SET {name} = {name} || '{added}'")
+    told = ""
+    for call in (("log",), ("show", "e1"), ("show", "e2"), ("quarantine",)):
+        code, said = run(call[0], known.path, *call[1:])
+        assert code == 0, said
+        told += said
+
+    assert told.count("[link=x]") >= len(columns)
+    assert not {*told} & {*"\x1b\u202e\x07"}
+
+
+def test_a_value_of_a_cache_that_became_a_text_is_not_told(make_list, tmp_path):
+    """Nor is a name, when what is kept of an input is read."""
+    (tmp_path / "a.txt").write_bytes(b"text")
+    known = make_list([{"id": "x", "md5": "ab" * 16}])
+    engine = Screener(known, policy=Policy(digests_only=True))
+    with HashCache.open(tmp_path / "a.cache") as cache:
+        cache.add([engine.hasher.hash(tmp_path / "a.txt")], engine.hasher)
+    spoilt(tmp_path / "a.cache", "UPDATE codes SET bytes = CAST('fifteen' || x'ff' AS TEXT)")
+    with HashCache.open(tmp_path / "a.cache") as cache, pytest.raises(OutputError) as caught:
+        list(cache.load([1], set(cache.makings())))
+
+    assert "fifteen" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_scan_tells_no_listed_hash(tmp_path):

@@ -90,8 +90,8 @@ def test_a_part_of_another_size_or_width_is_not_searched(tmp_path, held):
 def test_wrong_questions_are_refused(tmp_path):
     """Widths that there are not, codes of another form, rows beyond, no folder, one there is."""
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
-    for bits in (65, 64.0, "64", [64], None):
-        with pytest.raises(HashError, match=f"not {re.escape(str(bits))}"):
+    for bits in (65, 64.0, "64", [64], None, True):
+        with pytest.raises(HashError, match=f"not {re.escape(repr(bits))}"):
             SegmentedIndex.create(tmp_path / "j", bits=bits)
     masked = np.ma.array(POOL[:2], mask=[[True] * 8, [False] * 8])
     wrong = np.zeros((1, 9), np.uint8), np.zeros(8, np.uint8), np.zeros((1, 8)), [[0] * 8], masked

@@ -56,6 +56,8 @@ def test_a_text_stream_is_named_as_the_mistake():
     """A file opened in text mode cannot be hashed."""
     with pytest.raises(MediaError, match="binary"):
         source.read(io.StringIO("text"), limit=100)
+    with pytest.raises(MediaError, match="opened as text; open it as binary"):
+        source.read(io.TextIOWrapper(io.BytesIO(b"\xff\xd8"), "utf-8"), limit=100)
 
 
 def test_a_stream_that_fails_is_unreadable():
@@ -125,6 +127,25 @@ def test_whatever_a_file_object_raises_is_unreadable(begun, error):
     """
     with pytest.raises(MediaError, match="unreadable"):
         source.read(Giving(*begun, error), limit=10)
+
+
+@pytest.mark.parametrize("asked", ["seekable", "tell"])
+def test_a_file_object_that_cannot_say_where_it_stands_is_read(asked):
+    """Whatever it raises; and so is one whose name cannot be told, which has none."""
+
+    class Elsewhere(io.BytesIO):
+        @property
+        def name(self):
+            """Asked of another machine."""
+            raise KeyError
+
+    def fails():
+        raise KeyError
+
+    given = Elsewhere(b"ab")
+    setattr(given, asked, fails)
+    assert source.read(given, limit=4).content == b"ab"
+    assert source.name_of(given) == source.Name()
 
 
 def test_a_file_object_that_cannot_go_to_its_end_is_read_from_its_start():

@@ -1,11 +1,13 @@
 """Files of settings are read whole, and what is no such file is refused by name, soon."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from screener import Policy, toml_file
+from screener import EdgeFilter, Policy, toml_file
 from screener.errors import HotlineError, ListError, PolicyError
+from screener.hotline.sealed import public_key
 from screener.hotline.table import Table
 from screener.lists.formats.mapping import ColumnMapping
 from screener.lists.terms import Terms
@@ -30,6 +32,16 @@ def test_what_is_no_such_file_is_refused_by_name(tmp_path, load, error, content)
 
     with pytest.raises(error, match=r"settings\.toml"):
         load(path)
+
+
+@pytest.mark.parametrize("load", [*(load for load, _ in READERS), EdgeFilter.open, public_key])
+def test_a_number_is_no_file(tmp_path, load):
+    """Python would read what the program has open by that number, and close it."""
+    with (tmp_path / "mine").open("w+") as mine:
+        with pytest.raises(TypeError, match="not int"):
+            load(mine.fileno())
+
+        os.fstat(mine.fileno())
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")

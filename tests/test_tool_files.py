@@ -7,6 +7,7 @@ import hashlib
 import json
 import lzma
 import sqlite3
+import struct
 from contextlib import closing
 
 import pytest
@@ -372,6 +373,57 @@ def test_nsrl_database(tmp_path):
     assert not known.refresh().matchable
     assert file.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["known.list", "rds.db"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE VIEW METADATA AS {endless} SELECT x AS md5 FROM a WHERE x < 0",
+        "CREATE VIEW METADATA AS {endless} SELECT lower(hex(randomblob(16))) AS md5 FROM a",
+        "CREATE VIEW FILE AS SELECT hex(zeroblob(400000000)) AS md5",
+        "CREATE VIRTUAL TABLE METADATA USING fts5(md5)",
+        "CREATE TABLE FILE(id, md5 AS (hex(zeroblob(4)))); INSERT INTO FILE VALUES (1)",
+    ],
+)
+def test_nothing_in_an_nsrl_database_is_run(tmp_path, schema):
+    """A view, which may have rows without end or compute without giving one, a virtual table or a
+    column that is computed is none of NSRL's.
+    """
+    endless = "WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a)"
+    with closing(sqlite3.connect(tmp_path / "rds.db")) as made:
+        made.executescript(schema.format(endless=endless))
+        made.commit()
+    with pytest.raises(ListError, match="not one of NSRL's"):
+        HashList.create(tmp_path / "known.list").import_file(tmp_path / "rds.db")
+
+
+def test_an_nsrl_database_that_repeats_its_pages_ends(tmp_path):
+    """Of two kilobytes in which pages name others seventy times each, no more rows are read than
+    the file has bytes.
+    """
+    file, size, each = tmp_path / "rds.db", 512, 70
+    with closing(sqlite3.connect(file)) as made:
+        made.executescript(f"PRAGMA page_size = {size}; CREATE TABLE METADATA(md5)")
+        made.execute("INSERT INTO METADATA VALUES (?)", (MD5,))
+        made.commit()
+    data = file.read_bytes()
+    assert len(data) == 2 * size
+
+    def pointing(page):
+        cells = struct.pack(">IB", page, 1) * (each - 1)  # a child, and the largest id in it
+        starts = [size - 5 * number for number in range(1, each)]
+        head = struct.pack(">BHHHBI", 5, 0, each - 1, min(starts), 0, page)
+        return (head + struct.pack(f">{each - 1}H", *starts)).ljust(
+            size - len(cells), b"\0"
+        ) + cells
+
+    header = data[:28] + struct.pack(">I", 4) + data[32:size]
+    file.write_bytes(header + pointing(3) + pointing(4) + data[size:])
+    with closing(sqlite3.connect(file)) as made:
+        assert made.execute("SELECT count(*) FROM METADATA").fetchone() == (each * each,)
+
+    with pytest.raises(ListError, match="more rows than bytes"):
+        HashList.create(tmp_path / "known.list").import_file(file)
 
 
 def test_nsrl_another_database_is_refused(tmp_path, monkeypatch):

@@ -322,6 +322,23 @@ def test_a_search_that_misses_one_distance_is_caught(
     assert found.differences >= 2 * 4096 * 7 // 8 // 32
 
 
+@pytest.mark.parametrize(("near", "queries"), [(True, 32), (False, 4096)])
+def test_of_values_near_each_other_fewer_queries_are_drawn(
+    monkeypatch: pytest.MonkeyPatch, near: bool, queries: int
+) -> None:
+    """Each hits all of them: gigabytes, of twenty thousand pictures that hardly differ."""
+    monkeypatch.setattr(comparison, "_HITS", 5_000)
+    codes = np.random.default_rng(0).integers(0, 256, (300, 32), np.uint8)
+    if near:
+        codes[:, 1:] = 15
+    snapshot = Snapshot([HammingIndex.build(codes)])
+
+    found = compare_distances(snapshot, radius=31, seed=1)
+
+    assert (found.queries, found.pairs) == (queries, 300 * queries)
+    assert found.differences == 0
+
+
 def test_a_look_up_that_takes_the_beginning_for_the_whole_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

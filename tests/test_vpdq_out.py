@@ -175,8 +175,9 @@ def test_what_is_hidden_in_an_animation_is_no_frame_of_its_vpdq(scene):
 def test_a_step_that_is_no_number_is_refused(tmp_path, every):
     """By the command line in a sentence, and by the library."""
     assert "--every" in str(written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1])
-    with pytest.raises(ValueError, match="every"):
-        vpdq.compute(b"", every=float(every))
+    for wrong in (float(every), every, True, None, -1):
+        with pytest.raises(ValueError, match="every is a number of seconds"):
+            vpdq.compute(b"", every=wrong)
 
 
 def test_a_step_longer_than_any_video_takes_its_first_frame(scene):

@@ -11,6 +11,7 @@ import numpy as np
 from screener import (
     HammingIndex,
     Hash,
+    HashCache,
     HashList,
     Match,
     Policy,
@@ -18,9 +19,13 @@ from screener import (
     Result,
     Screener,
     Verdict,
+    audit,
     output,
+    rescan,
     scan,
 )
+from screener.hashing import digest
+from screener.hashing.hash import KINDS
 
 
 def screen_a_folder(folder: Path) -> list[Match]:
@@ -36,6 +41,20 @@ def screen_a_folder(folder: Path) -> list[Match]:
                 print(result.input, result.detail)
     one: Result = engine.match([Hash.parse("pdq", "0" * 64)])
     return [*found, *one.matches]
+
+
+def go_on(engine: Screener, folder: Path) -> tuple[int, int]:
+    """What context managers give is what was opened."""
+    with (
+        output.resume_jsonl("results.jsonl", engine) as out,
+        audit.open_log("decisions.audit", engine) as log,
+        HashCache.open("hashes.cache") as cache,
+    ):
+        for result in scan(engine, folder, finished=out.finished, cache=cache):
+            log.write(result)
+            out.write(result)
+        found = sum(1 for _ in rescan(engine, cache))
+    return found, audit.verify("decisions.audit").decisions
 
 
 def search(codes: np.ndarray, queries: np.ndarray) -> tuple[int, int]:
@@ -55,3 +74,16 @@ def screen_file_objects(engine: Screener, archive: zipfile.ZipFile) -> list[Resu
         tempfile.SpooledTemporaryFile() as spooled,
     ):
         return engine.screen_many([file, packed, member, spooled, io.BytesIO()])
+
+
+def digest_file_objects(archive: zipfile.ZipFile) -> list[tuple[Hash, ...]]:
+    """They are file objects of digests too; kinds may come one by one."""
+    kinds = (KINDS[name] for name in ("md5", "sha1"))
+    with (
+        open("photo.jpg", "rb") as file,
+        gzip.open("photo.jpg.gz") as packed,
+        archive.open("photo.jpg") as member,
+        tempfile.NamedTemporaryFile() as named,
+    ):
+        made = [digest.compute(one) for one in (file, packed, member, named, io.BytesIO())]
+    return [*made, digest.compute(bytearray(b"a")), *digest.compute_batch([b"a", b"b"], kinds)]

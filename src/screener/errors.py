@@ -18,9 +18,10 @@ ScreenerError
 
 def cause(error: Exception) -> str:
     """What went wrong by the word of the system, without its number and a file that may be one of
-    ours, or of whatever else raised it.
+    ours, or of whatever else raised it; without a text that SQLite could not read, and which may be
+    a listed value that damage has made one. What is raised of that is to be raised from None.
     """
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+    return (isinstance(error, OSError) and error.strerror) or str(error).partition(" with text ")[0]
 
 
 class ScreenerError(Exception):

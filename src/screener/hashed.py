@@ -20,7 +20,7 @@ from screener.media.picture import Frame, Picture
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.plain import FAR, NONE, plain_trouble, trouble_of, typed
-from screener.policy import Policy
+from screener.policy import Policy, check_policy
 from screener.regions import Region
 from screener.result import MediaFacts
 
@@ -115,8 +115,9 @@ def hash_item(
     nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
     doubt. `digests` are the ones wanted of its bytes, where they were made before.
     Never raises MediaError: the trouble is part of what is returned. HashError for what is no kind,
-    or one kind alone.
+    or one kind alone, PolicyError for what is no policy.
     """
+    check_policy(policy)
     wanted = checked_kinds(kinds)
     exact = [kind for kind in wanted if kind.digest]
     perceptual = [kind for kind in wanted if not kind.digest]

@@ -8,13 +8,13 @@ import sys
 from io import BufferedWriter
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 from screener.claim import Claim, Sort, claim, give_up, make_private
 from screener.errors import OutputError
 from screener.finished import Finished
-from screener.result import SCHEMA, Result
-from screener.screen import Screener
+from screener.result import SCHEMA, Result, check_result
+from screener.screen import Screener, check_engine
 from screener.workers import guard
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
@@ -23,7 +23,7 @@ _RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")
 
 class JsonLines:
     """Writes one line a Result; a context manager. Made by `open_jsonl`, or by `claim_jsonl`: then
-    the file is as it was until `begin` is called.
+    the file is as it was until `begin` is called, or the first line is written.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
+        check_result(result)
+        self.begin()
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:
@@ -91,7 +93,7 @@ class JsonLines:
         """Say of what the system refuses where it was to go."""
         error.filename = error.filename or self._name
 
-    def __enter__(self) -> JsonLines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -146,6 +148,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
 
 def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
+    check_engine(engine, "what is gone on with")
     guard.leave()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:

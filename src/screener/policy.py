@@ -6,19 +6,20 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from screener import toml_file
 from screener.errors import PolicyError, cause
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.limits import Limits
-from screener.media.sampling import NUMBERS, Sampling
+from screener.media.sampling import Sampling
+from screener.whole import real, within
 
 # A worker needs about half of this before it has seen a file.
 LEAST_MEMORY = 128 << 20
@@ -48,7 +49,8 @@ class Policy:
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
-    Kinds that a mapping leaves out keep their defaults. Raises PolicyError.
+    Kinds that a mapping leaves out keep their defaults; where `dataclasses.replace` gives another
+    `radius`, `known_good_radius` stays as it was. Raises PolicyError.
     """
 
     radius: Mapping[str, int] = field(default_factory=dict)
@@ -75,22 +77,22 @@ class Policy:
         object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
         if self.seconds > _MOST_SECONDS:
             raise PolicyError(f"seconds are {_MOST_SECONDS} at most, not {self.seconds}")
-        if not isinstance(self.memory, Integral) or self.memory < LEAST_MEMORY:
-            raise PolicyError(f"memory is a whole number of bytes, at least {LEAST_MEMORY}")
-        if self.memory > _MOST_MEMORY:
-            raise PolicyError(f"memory is {_MOST_MEMORY} bytes at most")
-        object.__setattr__(self, "memory", int(self.memory))
+        memory = within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
+        if memory is None:
+            raise PolicyError(
+                f"memory is a whole number of bytes from {LEAST_MEMORY} to {_MOST_MEMORY}"
+            )
+        object.__setattr__(self, "memory", memory)
         if not isinstance(self.limits, Limits):
             raise PolicyError("limits are a screener.media.limits.Limits")
         given = vars(self.limits)
-        limits = {name: _positive(f"limits.{name}", one) for name, one in given.items()}
+        limits = {name: _count(f"limits.{name}", one) for name, one in given.items()}
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
             raise PolicyError("sampling is a screener.media.sampling.Sampling")
         if (wrong := self.sampling.wrong()) is not None:
             raise PolicyError(f"sampling: {wrong}")
-        seconds = {name: float(getattr(self.sampling, name)) for name in NUMBERS}
-        object.__setattr__(self, "sampling", replace(self.sampling, **seconds))
+        object.__setattr__(self, "sampling", self.sampling.plain())
         if self.max_list_age is not None:
             age = float(_positive("max_list_age", self.max_list_age))
             object.__setattr__(self, "max_list_age", age)
@@ -145,6 +147,15 @@ class Policy:
             raise PolicyError(f"{path}: {error}") from error
 
 
+def check_policy(given: object) -> None:
+    """PolicyError for anything but a Policy, such as its settings or the path of its file."""
+    if not isinstance(given, Policy):
+        raise PolicyError(
+            f"a policy is a Policy, not {type(given).__name__}: Policy(radius={{'pdq': 31}}), say,"
+            " or Policy.load of a file"
+        )
+
+
 def _merged(
     setting: str,
     default: dict[str, int],
@@ -158,7 +169,7 @@ def _merged(
         if name not in default:
             raise PolicyError(f"{setting}: {name!r} is none of {', '.join(default)}")
         top = largest(KINDS[name])
-        if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= top:
+        if within(value, 0, top) is None:
             raise PolicyError(f"{setting}: {name} takes a whole number from 0 to {top}")
     return default | {name: int(value) for name, value in given.items()}
 
@@ -167,16 +178,20 @@ def _positive(name: str, value: object) -> int | float:
     """A number above 0 in the one form that equal ones have, so that fingerprints are equal too.
     Not an infinite one, which JSON cannot have.
     """
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    try:
-        number = float(cast("float", value)) if real else math.nan
-    except OverflowError:
-        number = math.inf
+    number = real(value)
     if not 0 < number < math.inf:
         raise PolicyError(f"{name} is a number above 0, not {value!r}")
     if isinstance(value, Integral):
         return int(value)
     return int(number) if number.is_integer() else number
+
+
+def _count(name: str, value: object) -> int:
+    """A whole number above 0, also one that is written as a float."""
+    number = _positive(name, value)
+    if not isinstance(number, int):
+        raise PolicyError(f"{name} is a whole number, not {value!r}")
+    return number
 
 
 def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -185,11 +200,7 @@ def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise PolicyError(f"unknown setting {name!r}; one of: {', '.join(sorted(known))}")
     if "limits" in settings:
-        table = _table(settings, "limits", Limits)
-        for name, value in table.items():
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise PolicyError(f"limits.{name} is a whole number")
-        settings = settings | {"limits": Limits(**table)}
+        settings = settings | {"limits": Limits(**_table(settings, "limits", Limits))}
     if "sampling" in settings:
         settings = settings | {"sampling": Sampling(**_table(settings, "sampling", Sampling))}
     return settings

@@ -16,7 +16,8 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
 from screener.matching import video_search
 from screener.result import Result, Verdict
-from screener.screen import Screener
+from screener.screen import Screener, check_engine
+from screener.threads import checked as checked_threads
 
 # Inputs at a time: eight PDQs each make a batch that is large enough for the fastest search.
 _CHUNK = 1 << 17
@@ -42,7 +43,16 @@ def rescan(
     hold, are left out: `outdated`, imported from `screener.rescan`, counts them. An input that is
     scanned meanwhile may have two Results. The cache is not held between two Results.
     """
+    check_engine(engine, "a rescan")
     check_open(cache)
+    if untold is not None and not isinstance(untold, Counter):
+        raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
+    return _rescanned(engine, cache, every, checked_threads(threads), untold)
+
+
+def _rescanned(
+    engine: Screener, cache: HashCache, every: bool, threads: int, untold: Counter[str] | None
+) -> Iterator[Result]:
     done = 0
     # What a scan replaces meanwhile gets a number behind all that were there: a second round.
     for _ in range(2):
@@ -69,6 +79,8 @@ def outdated(engine: Screener, cache: HashCache) -> int:
     """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
     Screener cannot decide them, or without an extra that is here now.
     """
+    check_engine(engine, "a rescan")
+    check_open(cache)
     settings = _settings(engine, cache)
     return sum(
         number

@@ -266,6 +266,14 @@ class Result:
         return (("matches", self.matches), ("beside", self.beside), ("timeline", self.timeline))
 
 
+def check_result(given: object) -> None:
+    """TypeError for anything but a Result, such as several."""
+    if not isinstance(given, Result):
+        raise TypeError(
+            f"what is written is a Result, one at a time, and not {type(given).__name__}"
+        )
+
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 from screener.backlog import Backlog, Item
@@ -26,7 +25,8 @@ from screener.inputs.names import Awaited
 from screener.media.source import Name, called
 from screener.policy import Policy
 from screener.result import Result, Verdict
-from screener.screen import Screener
+from screener.screen import Screener, check_engine
+from screener.whole import within
 from screener.workers.workers import Workers
 from screener.workers.working import AnyWorkers, Start
 
@@ -51,7 +51,7 @@ def scan(
     """Screen every file under `paths`; yield one Result a file, in order.
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
-    looks up what they send, in batches, so that no list is in reach of a decoder. A file that
+    looks up what they send, in batches, so that no decoder has a list in its memory. A file that
     crashes its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes
     costs exactly itself: `crashed`, `timeout`, `too_large`. Zip and tar archives are opened: each
     member has a Result, named `archive!member`; the archive has one where it is listed itself, is
@@ -71,10 +71,10 @@ def scan(
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
     """
-    check_jobs(jobs)
+    count = checked_jobs(jobs)
     return results_of(
         told_by(
-            lambda hasher: Workers(hasher, jobs or cores()),
+            lambda hasher: Workers(hasher, count or cores()),
             engine,
             places(paths, by_disk=not ordered),
             ordered=ordered,
@@ -98,12 +98,14 @@ def told_by(
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
     Result with the path that was found: for a member, that of the archive.
     """
-    if not isinstance(engine, Screener):
-        raise TypeError(
-            "a scan is by a Screener, Screener(HashList.open(path)) say, and not by"
-            f" {type(engine).__name__}"
-        )
-    check_open(cache)
+    check_engine(engine, "a scan")
+    if cache is not None:
+        check_open(cache)
+    if finished is not None and not isinstance(finished, Finished):
+        found = type(finished).__name__
+        raise TypeError(f"finished is that of output.resume_jsonl(path, engine), not {found}")
+    if metrics is not None and not callable(metrics):
+        raise TypeError(f"metrics is called with what is counted, and not {type(metrics).__name__}")
     check_memory(engine.policy, engine.kinds)
     limits = engine.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=engine.hasher)
@@ -120,10 +122,12 @@ def results_of(
             yield result
 
 
-def check_jobs(jobs: int | None) -> None:
-    """PolicyError where that is no number of processes."""
-    if jobs is not None and (not isinstance(jobs, Integral) or not 1 <= jobs <= _MOST_JOBS):
+def checked_jobs(jobs: int | None) -> int | None:
+    """A number of processes, or None; PolicyError where that is none."""
+    count = within(jobs, 1, _MOST_JOBS)
+    if count is None and jobs is not None:
         raise PolicyError(f"jobs is a number of processes from 1 to {_MOST_JOBS}, not {jobs!r}")
+    return count
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -24,7 +24,7 @@ from screener.matching.lookup import look_up, queries_of
 from screener.matching.reach import Reach
 from screener.media import pixels, source
 from screener.media.source import Item, Name, called
-from screener.policy import Policy
+from screener.policy import Policy, check_policy
 from screener.provenance import warn_of_other_pixels
 from screener.result import ListState, Reason, Result
 from screener.version import __version__
@@ -51,11 +51,7 @@ class Screener:
     ) -> None:
         self._lists = _lists(lists)
         self._policy = Policy() if policy is None else policy
-        if not isinstance(self.policy, Policy):
-            raise PolicyError(
-                f"a policy is a Policy, not {type(policy).__name__}: Policy(radius={{'pdq': 31}}),"
-                " say, or Policy.load of a file"
-            )
+        check_policy(self.policy)
         if not self.lists:
             raise ListError("a Screener needs at least one list")
         name, often = Counter(one.name for one in self.lists).most_common(1)[0]
@@ -156,11 +152,16 @@ class Screener:
         """As `match_many`, but each Result is made when it is asked for, so that they need not all
         be held: one may name a hundred thousand records. All are looked up when the first is.
         """
+        if not isinstance(items, Iterable):
+            raise HashError(
+                "several items are a list, of which each is a list of Hash objects, and not"
+                f" {type(items).__name__}"
+            )
         located = [
             tuple(part for one in _hashes(item) for part in video_search.located(one))
             for item in items
         ]
-        names = [None] * len(located) if inputs is None else list(inputs)
+        names = [None] * len(located) if inputs is None else _names(inputs)
         if len(names) != len(located):
             raise HashError(f"{len(names)} inputs name {len(located)} items")
         return self.decide(
@@ -279,6 +280,15 @@ class Screener:
         )
 
 
+def check_engine(engine: object, what: str) -> None:
+    """TypeError for anything but a Screener, such as a list; it says what is by one."""
+    if not isinstance(engine, Screener):
+        raise TypeError(
+            f"{what} is by a Screener, Screener(HashList.open(path)) say, and not by"
+            f" {type(engine).__name__}"
+        )
+
+
 def _lists(given: Any) -> tuple[HashList, ...]:
     """The one list or several; ListError where they are something else, such as a path."""
     several = isinstance(given, Iterable) and not isinstance(given, str)
@@ -302,6 +312,15 @@ def _hashes(item: Any) -> tuple[Hash, ...]:
             f"an item is a list of Hash objects, [Hash.parse('pdq', text)] say, and not {found}"
         )
     return hashes
+
+
+def _names(given: Any) -> list[Any]:
+    """The names of several items; HashError for one alone, whose letters would be names, and for
+    what has no order.
+    """
+    if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
+        raise HashError(f"inputs are a list of names, one an item, and not {type(given).__name__}")
+    return list(given)
 
 
 def _named(given: Any) -> Name:

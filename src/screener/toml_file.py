@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from os import PathLike
 from typing import Any
@@ -13,7 +14,8 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     """All that it says. OSError where it cannot be read; ValueError where it is no TOML, or more
     than anybody writes, which is UnicodeDecodeError where it is not written in UTF-8.
     """
-    with open(path, encoding="utf-8-sig") as stream:
+    # A number would be taken for a descriptor of the program's own, and closed.
+    with open(os.fspath(path), encoding="utf-8-sig") as stream:
         text = stream.read(_LONGEST + 1)
     if len(text) > _LONGEST:
         raise ValueError(f"it is longer than {_LONGEST:,} characters")

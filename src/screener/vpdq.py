@@ -18,6 +18,7 @@ from screener.media.picture import Frame
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS
 from screener.media.source import Item
+from screener.whole import real
 
 _MAY_LACK_ONE = 5  # frames of a listed video, of which 80 % are to be found
 
@@ -30,7 +31,7 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     milliseconds, as the text layouts have them, so that these give the value back. A still has
     no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
     """
-    if not 0 <= every < math.inf:
+    if not 0 <= real(every) < math.inf:
         raise ValueError(f"every is a number of seconds, or 0, not {every!r}")
     frames: list[VideoFrame] = []
     trouble: MediaError | None = None

@@ -18,8 +18,11 @@ from os import PathLike
 from screener.audit.file import AuditFile
 from screener.audit.verifying import Verification, verify
 from screener.errors import OutputError
-from screener.result import Result
-from screener.screen import VERSIONS, Screener
+from screener.result import Result, check_result
+from screener.screen import VERSIONS, Screener, check_engine
+
+ENDS = ("complete", "interrupted", "failed")
+"""How a run ends: by itself, by a wish of whoever began it, by an error."""
 
 # A power cut may cost the lines of so many seconds; a killed process costs none.
 _SYNC_S = 1.0
@@ -42,8 +45,11 @@ class AuditLog:
 
     def begin(self, engine: Screener) -> None:
         """Write by which policy, in full, and which lists decisions are made from here on; and the
-        head, below which the log can be cut no more.
+        head, below which the log can be cut no more. Once: OutputError for another time, as the run
+        before would look like one that was killed.
         """
+        if self.begun:
+            raise OutputError("this run of the audit log has begun: open_log begins another")
         self.begun = True
         self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
@@ -59,8 +65,11 @@ class AuditLog:
         """Write one decision; it is the system's when this returns, and on the disk soon after.
 
         OutputError, within a second or when it is closed, where the file was moved, removed or
-        changed by another program.
+        changed by another program, and where the run has not begun.
         """
+        check_result(result)
+        if not self.begun:  # its closing would take away what it wrote
+            raise OutputError("this run of the audit log has not begun: begin(engine) does it")
         self._file.check_own()  # before its turn, which another thread may have had at a fork
         with self._turn:
             self._at_a_line = True
@@ -77,8 +86,11 @@ class AuditLog:
 
     def close(self, *, ended: str = "complete") -> None:
         """Write how the run ended, and the head beside the log; nothing if it never began, or is
-        closed already, or is the run of the process that this one was forked from.
+        closed already, or is the run of the process that this one was forked from. ValueError for
+        an end that is none of `ENDS`.
         """
+        if ended not in ENDS:
+            raise ValueError(f"a run ended in one of these ways: {', '.join(ENDS)}")
         if not self._file.is_own:
             self._file.close()
             return
@@ -136,6 +148,7 @@ def open_log(
     signed otherwise, and one that another program writes. Half a line that a crash left is taken
     away, and a line says so.
     """
+    check_engine(engine, "what a log holds")
     log = claim_log(path, key=key)
     try:
         log.begin(engine)

@@ -93,7 +93,7 @@ class Head:
 
 def head_path(path: Path) -> Path:
     """Where the head of an audit log stands."""
-    return path.with_name(f"{path.name}.head")
+    return Path(f"{path}.head")
 
 
 def head_of(chain: Chain) -> str:

@@ -111,6 +111,9 @@ class _Runs:
 
 def _kept_head(text: str) -> str:
     """A head as somebody wrote it down; OutputError where it cannot be one."""
+    if not isinstance(text, str):
+        found = type(text).__name__
+        raise OutputError(f"the head that was kept is a SHA-256 as text, and not {found}")
     head = text.strip().lower()
     if len(head) == len(FIRST) and set(head) <= set("0123456789abcdef"):
         return head

@@ -28,6 +28,7 @@ from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, HashKind
 from screener.media import pixels
 from screener.media.source import Name
+from screener.whole import real
 
 MOST_DAYS = 36_525
 _DAY_S = 86_400
@@ -40,14 +41,18 @@ _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_o
 # would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
+# What is raised of what was never kept.
+_OTHER = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 _COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 def check_open(cache: object) -> None:
-    """TypeError for the path of a cache, which commands take, in place of a HashCache."""
-    if isinstance(cache, str | PathLike):
-        raise TypeError("a cache is a HashCache, HashCache.open(path) say, and not its path")
+    """TypeError for anything but a HashCache, such as its path, which commands take."""
+    if not isinstance(cache, HashCache):
+        found = "its path" if isinstance(cache, str | PathLike) else type(cache).__name__
+        raise TypeError(f"a cache is a HashCache, HashCache.open(path) say, and not {found}")
 
 
 class HashCache:
@@ -56,8 +61,8 @@ class HashCache:
     `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
     `keep` days, also when it is closed. Threads may share it, and several programs may use one file
     at the same time: nothing is held between two calls. All raise OutputError where the file is
-    damaged, another program has been writing to it for half a minute, or this process was forked
-    since it was opened.
+    damaged, another program has been writing to it for half a minute, this process was forked
+    since it was opened, or it is closed.
     """
 
     def __init__(self, file: CacheFile) -> None:
@@ -77,13 +82,12 @@ class HashCache:
         OutputError where the file is no cache, or of another version: it is left as it is.
         PolicyError where `keep` is no such number.
         """
-        if keep is not None:
-            check_keep(keep)
+        days = None if keep is None else checked_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
-            if keep is not None:
+            if days is not None:
                 with cache._file.writing() as connection:
-                    connection.execute("UPDATE settings SET keep = ?", (keep,))
+                    connection.execute("UPDATE settings SET keep = ?", (days,))
             cache.forget()
         except BaseException:
             cache._file.close()
@@ -131,7 +135,7 @@ class HashCache:
         if row is None or (row[:2] != cached.state(name) and not name.of_no_state):
             return False
         made, extra = row[2:]
-        return serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
+        return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
 
     def _made_by(self, hasher: Hasher) -> str:
         maker = self._maker  # which another thread may replace
@@ -150,10 +154,9 @@ class HashCache:
         """After how many days an input is forgotten."""
         kept = self._one("SELECT keep FROM settings")
         try:
-            check_keep(kept)
+            return checked_keep(kept)
         except PolicyError as error:
             raise self._file.damaged(error) from None
-        return float(kept)
 
     def forget(self) -> int:
         """Remove what is older than `keep` for good; how many inputs."""
@@ -171,7 +174,17 @@ class HashCache:
     def makings(self) -> list[str]:
         """The settings by which inputs were hashed, as `made_by` tells them."""
         with self._file.reading() as connection:
-            return [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
+            found = [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
+        for one in found:
+            self._serves(one, one)
+        return found
+
+    def _serves(self, made: str, wanted: str) -> bool:
+        """As `serves`; OutputError where they are no settings."""
+        try:
+            return serves(made, wanted)
+        except _OTHER:
+            raise self._file.damaged("settings of hashes") from None
 
     def counts(self) -> dict[tuple[str, str | None], int]:
         """How many inputs were hashed by which settings, and want which extra."""
@@ -230,7 +243,7 @@ class HashCache:
                 ).fetchall()
             try:
                 hashed = cached.loaded(row[1:3], row[3:], dict(values))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except _OTHER:
                 raise self._file.damaged(f"input number {number}") from None
             yield hashed
 
@@ -254,6 +267,8 @@ class HashCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file.closed:
+            return
         try:
             self.forget()
         except OutputError:
@@ -263,11 +278,12 @@ class HashCache:
             self._file.close()
 
 
-def check_keep(days: float) -> None:
-    """PolicyError where that is no number of days that a cache can keep something for."""
-    number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not number or not 0 <= days <= MOST_DAYS:  # which NaN is not, either
+def checked_keep(days: float) -> float:
+    """A number of days that a cache can keep something for; PolicyError where that is none."""
+    found = real(days)
+    if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
+    return found
 
 
 def made_by(hasher: Hasher) -> str:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from screener.errors import MediaError
 from screener.extras import named_in
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.located import Located, Turned, groups_of, packed, unpacked
 from screener.media.source import Name
+from screener.plain import trouble_of
 from screener.result import MediaFacts
 
 # In the order of `columns`; `loaded` takes them with the values of the hashes.
@@ -119,7 +119,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         Name(text, raw, size, mtime_ns, archives, same),
         unpacked(packed(groups)),  # which checks them
         None if media is None else MediaFacts(**json.loads(media)),
-        None if reason is None else MediaError(reason, detail),
+        trouble_of(None if reason is None else (reason, detail)),
         archive=bool(archive),
     )
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from screener.errors import OutputError
+from screener.errors import OutputError, cause
+from screener.foreign import check_data_alone
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
@@ -49,7 +50,8 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 class CacheFile:
     """An open file; threads may share it, and take turns. Whatever SQLite raises here is an
-    OutputError that names the file and says what to do; so is a process that was forked since.
+    OutputError that names the file and says what to do; so is a process that was forked since, and
+    whatever is asked of it once it is closed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -57,6 +59,8 @@ class CacheFile:
         self.path = path
         self._connection = connection
         self._process = os.getpid()
+        self.closed = False
+        """Whether it was closed by this process: then nothing can be asked of it any more."""
         self._turn = threading.RLock()
 
     @classmethod
@@ -77,6 +81,7 @@ class CacheFile:
         opened = cls(path, connection)
         try:
             with opened._told():
+                check_data_alone(connection)
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
@@ -118,6 +123,7 @@ class CacheFile:
         """
         if self._is_own:
             with self._turn:
+                self.closed = True
                 self._connection.close()
 
     @property
@@ -142,6 +148,8 @@ class CacheFile:
             )
         try:
             with self._turn:
+                if self.closed:
+                    raise OutputError(f"the cache {self.path} is closed: open it anew")
                 yield
         except sqlite3.ProgrammingError:
             raise  # a mistake of the caller's
@@ -152,8 +160,8 @@ class CacheFile:
                     f"another program is writing to {self.path}: try again when it has ended"
                 ) from None
             if code in _DAMAGED:
-                raise self.damaged(error) from None
-            raise OutputError(f"{self.path}: cannot keep hashes: {error}") from None
+                raise self.damaged(cause(error)) from None
+            raise OutputError(f"{self.path}: cannot keep hashes: {cause(error)}") from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:

@@ -117,9 +117,9 @@ def print_verification(console: Console, found: Verification) -> None:
 
 def print_entry(console: Console, shown: Shown) -> None:
     """All that is known of an entry; of many hashes, and of many others that hold one, some."""
-    console.print(f"{_safe(shown.source)}: {_safe(shown.entry)} is [bold]{shown.state}[/]")
+    console.print(f"{_safe(shown.source)}: {_safe(shown.entry)} is [bold]{_safe(shown.state)}[/]")
     if shown.said != shown.state:
-        console.print(f"  its source says {shown.said}")
+        console.print(f"  its source says {_safe(shown.said)}")
     for one in shown.opinions:
         said = f"{one.state} ({times.shown(one.time)}): {_safe(one.reason)}"
         console.print(f"  {_safe(one.by)} says {said}")
@@ -133,22 +133,22 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  terms: {name} {_safe(value)}")
     hashes = _few(shown.hashes)
     for item in hashes:
-        quality = "" if item.quality is None else f", quality {item.quality}"
+        quality = "" if item.quality is None else f", quality {_safe(item.quality)}"
         value = "" if item.value is None else f" {item.value}"
-        console.print(f"  {item.kind}{value}{quality}{_safe(_why_not(item))}")
+        console.print(f"  {_safe(item.kind)}{value}{quality}{_safe(_why_not(item))}")
         others = _few(item.also_by)
         for source, entry, state in others:
-            console.print(f"    the same as {_safe(source)}: {_safe(entry)} ({state})")
+            console.print(f"    the same as {_safe(source)}: {_safe(entry)} ({_safe(state)})")
         states = (state for *_, state in item.also_by)
         _print_rest(console, states, len(item.also_by) - len(others), indent=4)
     kinds = (f"{item.kind}{_why_not(item)}" for item in shown.hashes)
     _print_rest(console, kinds, len(shown.hashes) - len(hashes), indent=2)
     for one_ in shown.versions:
-        until = "now" if one_.until is None else f"generation {one_.until}"
+        until = "now" if one_.until is None else f"generation {_safe(one_.until)}"
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
         console.print(
-            f"  from generation {one_.since} to {until}: {one_.state}, from {_safe(one_.file)}"
-            f" ({one_.format}), imported {times.shown(one_.time)}{by}"
+            f"  from generation {one_.since} to {until}: {_safe(one_.state)}, from"
+            f" {_safe(one_.file)} ({_safe(one_.format)}), imported {times.shown(one_.time)}{by}"
         )
     for kind, days in shown.matched.items():
         last = max(days)
@@ -173,7 +173,7 @@ def print_quarantine(
         can = "possible" if row.releasable else "-"
         done = can if row.released is None else f"generation {row.released}"
         why = _safe(_trouble(row))
-        table.add_row(str(row.id), _safe(row.file), str(row.line), _safe(row.source), why, done)
+        table.add_row(str(row.id), _safe(row.file), _safe(row.line), _safe(row.source), why, done)
     console.print(table if rows else "no rows were set aside")
     _print_rest(console, map(_trouble, rows), len(rows) - len(shown))
     shown_values = _few(values)
@@ -245,7 +245,11 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
             terms = f"; {one.counts[TERMS]}" if one.counts.get(TERMS) else ""
             told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}{terms}"
         table.add_row(
-            str(one.generation), times.shown(one.time), one.what, _safe(one.by or "-"), _safe(told)
+            str(one.generation),
+            times.shown(one.time),
+            _safe(one.what),
+            _safe(one.by or "-"),
+            _safe(told),
         )
     console.print(table)
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
 from screener.screen import VERSIONS
+from screener.whole import within
 
 _SEED: Final = 20260103
 _MOST_QUERIES: Final = 100_000
@@ -96,7 +96,7 @@ def measure(
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
     for bits in radius:
-        if isinstance(bits, bool) or not isinstance(bits, Integral) or bits < 0:
+        if within(bits, 0) is None:
             raise HashError(f"a radius is a whole number of bits from 0, not {bits!r}")
     own = cores()
     counts = sorted(set(threads or (1, own)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from screener.cache import HashCache, check_keep
+from screener.cache import HashCache, checked_keep
 from screener.commands import console, progress
 from screener.commands.deciding import EXIT_CODES, Asked, deciding, recorded
 from screener.commands.options import FILE, JOBS, OUTPUT
@@ -42,7 +42,7 @@ def _days(_context: click.Context, _option: click.Parameter, days: float | None)
     """The days of --keep, checked before anything is opened."""
     if days is not None:
         try:
-            check_keep(days)
+            checked_keep(days)
         except PolicyError as error:
             raise click.BadParameter(str(error)) from None
     return days

@@ -118,7 +118,7 @@ def _why(result: Result) -> str:
         turned = "" if first.orientation == "upright" else f", {first.orientation}"
         entry = escape(printable(f"{first.list}: {first.entry}"))
         return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"
-    return escape(f"{result.reason}: {result.detail}") if result.reason else ""
+    return escape(printable(f"{result.reason}: {result.detail}")) if result.reason else ""
 
 
 def _when(match: Match, *, moving: bool) -> str:

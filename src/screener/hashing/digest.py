@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from screener import _core
 from screener.errors import HashError
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
+
+
+class Readable(Protocol):
+    """A binary file object, of a library's own kind too: a member of an archive, say."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """So many bytes, fewer if it pleases, none at its end."""
+
+
+Source = bytes | bytearray | memoryview | Readable
 
 CHUNK = 1 << 20
 """Bytes that are read, and passed to all digests, at a time."""
@@ -19,7 +29,7 @@ _LEAST_TOGETHER = 2  # files: of one alone, hashlib's MD5 is as fast
 _ALL = (MD5, KINDS["sha1"], KINDS["sha256"])
 
 
-def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
+def compute(source: Source) -> tuple[Hash, Hash, Hash]:
     """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
 
     The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
@@ -30,13 +40,15 @@ def compute(source: bytes | memoryview | BinaryIO) -> tuple[Hash, Hash, Hash]:
     return md5, sha1, sha256
 
 
-def compute_kinds(
-    source: bytes | memoryview | BinaryIO, kinds: Sequence[HashKind]
-) -> tuple[Hash, ...]:
+def compute_kinds(source: Source, kinds: Iterable[HashKind]) -> tuple[Hash, ...]:
     """As `compute`, of the kinds of digests given, in their order."""
+    return _compute(source, _checked(kinds))
+
+
+def _compute(source: Source, kinds: tuple[HashKind, ...]) -> tuple[Hash, ...]:
+    """Those digests of one file."""
     if not (isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read")):
         raise HashError(f"digests are of bytes or a binary file, not of {type(source).__name__}")
-    _check_kinds(kinds)
     # They identify files and protect nothing, which a system that forbids MD5 allows.
     digests = [hashlib.new(kind.name, usedforsecurity=False) for kind in kinds]
     if isinstance(source, bytes | bytearray | memoryview):
@@ -54,18 +66,22 @@ def compute_kinds(
     return tuple(Hash(kind, one.digest()) for kind, one in zip(kinds, digests, strict=True))
 
 
-def _chunk(source: BinaryIO) -> bytes:
+def _chunk(source: Readable) -> bytes:
     """The next bytes of a file, none at its end alone."""
-    chunk: Any = source.read(CHUNK)
+    try:
+        chunk: Any = source.read(CHUNK)
+    except UnicodeDecodeError:
+        chunk = ""
     if chunk is None:  # which is no end
         raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
     if isinstance(chunk, str):
         raise HashError("digests are of a binary file, not of one opened as text")
-    return cast("bytes", chunk)
+    found: bytes = chunk
+    return found
 
 
 def compute_batch(
-    contents: Sequence[bytes], kinds: Sequence[HashKind] = _ALL
+    contents: Sequence[bytes], kinds: Iterable[HashKind] = _ALL
 ) -> list[tuple[Hash, ...]]:
     """The digests of several files, each held as bytes: of each the kinds given, in their order.
 
@@ -78,21 +94,26 @@ def compute_batch(
     for number, one in enumerate(contents):
         if not isinstance(one, bytes):
             raise HashError(f"content {number} is to be bytes, not {type(one).__name__}")
-    if MD5 not in kinds or len(contents) < _LEAST_TOGETHER:
-        return [compute_kinds(one, kinds) for one in contents]
+    wanted = _checked(kinds)
+    if MD5 not in wanted or len(contents) < _LEAST_TOGETHER:
+        return [_compute(one, wanted) for one in contents]
     md5s = [Hash(MD5, value) for value in _core.md5_batch(contents)]
-    if len(kinds) == 1:
+    if len(wanted) == 1:
         return [(md5,) for md5 in md5s]
-    others = [kind for kind in kinds if kind != MD5]
+    others = tuple(kind for kind in wanted if kind != MD5)
     made = []
     for content, md5 in zip(contents, md5s, strict=True):
-        rest = iter(compute_kinds(content, others))
-        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in kinds))
+        rest = iter(_compute(content, others))
+        made.append(tuple(md5 if kind == MD5 else next(rest) for kind in wanted))
     return made
 
 
-def _check_kinds(kinds: Sequence[HashKind]) -> None:
-    for kind in kinds:
-        if not (isinstance(kind, HashKind) and kind.digest):
-            found = kind.name if isinstance(kind, HashKind) else type(kind).__name__
-            raise HashError(f"{found} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are")
+def _checked(kinds: Iterable[HashKind]) -> tuple[HashKind, ...]:
+    """Kinds of digests; HashError where they are anything else."""
+    wanted = checked_kinds(kinds)
+    for kind in wanted:
+        if not kind.digest:
+            raise HashError(
+                f"{kind.name} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are"
+            )
+    return wanted

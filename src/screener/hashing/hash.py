@@ -6,13 +6,13 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
 from screener.errors import HashError
 from screener.hashing import video
 from screener.hashing.frames import Frames
+from screener.whole import whole
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,9 @@ class Hash:
                 f"a hash is of a HashKind and bytes, not {found}; Hash.parse takes a kind's name"
                 " and the text of a value"
             )
+        if KINDS.get(self.kind.name) is not self.kind:
+            (kind,) = checked_kinds([self.kind])
+            object.__setattr__(self, "kind", kind)
         if self.kind.bits == 0:
             video.check_vpdq(self.value)
         elif len(self.value) != self.kind.size:
@@ -219,9 +222,11 @@ class Hash:
 
 def _whole(name: str, number: object) -> int:
     """A whole number of whatever type as Python's own, which is what lines are written of."""
-    if isinstance(number, bool) or not isinstance(number, Integral):
-        raise HashError(f"{name} is a whole number or None, not {type(number).__name__}")
-    return int(number)
+    try:
+        return whole(number)
+    except TypeError:
+        found = type(number).__name__
+        raise HashError(f"{name} is a whole number or None, not {found}") from None
 
 
 def _decode(kind: HashKind, text: str) -> bytes:
@@ -235,7 +240,7 @@ def _decode(kind: HashKind, text: str) -> bytes:
             return bytes(_decimal(number.strip()) for number in text.split(","))
         if len(text) == kind.size * 2:
             return bytes.fromhex(text)
-        if kind.name == "sha1" and len(text) == 32:
+        if kind.name == "sha1" and len(text) == 32 and text.isascii():  # `ı`, say, is no `i`
             return base64.b32decode(text.upper())
         if kind.name in ("pdq", "sha256", "photodna") and len(text) == (kind.size + 2) // 3 * 4:
             return base64.b64decode(text, validate=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
+from screener.hotline.asked import check
 from screener.hotline.case import Case, Event, Held, KnownMatch, Outcome, Sent, State, latest_run
 from screener.hotline.sentence import marked, packed, unpacked
 from screener.hotline.statuses import Status
@@ -231,7 +232,8 @@ def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, see
 
 
 def stamp(at: datetime) -> str:
-    """A time as it is kept: UTC; HotlineError for one that says no zone."""
+    """A time as it is kept: UTC; HotlineError for one that says no zone, TypeError for a day."""
+    check("a time", at, datetime)
     if at.tzinfo is None:
         raise HotlineError(marked("a time of a case says its zone"))
     return at.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from screener.errors import HotlineError
+from screener.errors import HotlineError, cause
+from screener.foreign import check_data_alone
 from screener.hotline.sentence import marked
 from screener.index import disk
 
@@ -137,14 +138,18 @@ def _errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         message = marked("the hotline {folder} cannot be used: {why}")
-        raise HotlineError(message, folder=folder, why=error) from error
+        raise HotlineError(message, folder=folder, why=cause(error)) from None
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
     # Also for reading: whoever comes first after a crash takes back what was not committed.
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        check_data_alone(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

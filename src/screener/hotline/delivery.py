@@ -30,8 +30,10 @@ def stage(
     final, fresh = folder / notice, _fresh(folder, notice)
     with _errors(final):
         if first:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (folder / ACKNOWLEDGEMENTS).mkdir(mode=0o700, exist_ok=True)
+            # One by one: Python makes those above a folder as the umask has it.
+            for one in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS):
+                if not one.exists():
+                    one.mkdir(mode=0o700, exist_ok=True)
         _check_there(folder)
         with _alone(folder):
             if final.exists():

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from os import PathLike
 from pathlib import Path
+from typing import get_args
 
 from screener.errors import HotlineError
 from screener.hotline import (
+    asked,
     assessing,
     casebook,
     clock,
@@ -100,7 +102,11 @@ class Desk:
             return casebook.find(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
-        """All cases, or those in some states, in the order in which they came."""
+        """All cases, or those in some states, in the order in which they came. ValueError for a
+        state that is none, in which no case ever is.
+        """
+        for state in states:
+            asked.check_one_of("a state", state, get_args(State))
         with database.reading(self.folder) as connection:
             wanted = casebook.references(connection, states)
             return [casebook.find(connection, one) for one in wanted]
@@ -117,6 +123,7 @@ class Desk:
         by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
         not confirm it any more.
         """
+        asked.check("a case", case, Case)
         with database.reading(self.folder) as connection:
             held = casebook.held(connection, case.reference)
         return concerns.of(case, held, self.settings, now=_now(at))
@@ -125,6 +132,7 @@ class Desk:
         """Of how many files that were hashed for a case nothing matches but the very bytes, since
         they show too little to be compared; 0 where nobody holds it to be illegal.
         """
+        asked.check("a case", case, Case)
         with database.reading(self.folder) as connection:
             return assessing.too_little_detail(connection, case)
 
@@ -142,12 +150,13 @@ class Desk:
         the hotline's secret key, where it is not kept in its folder.
         """
         by, now = settings.person(by), _now(at)
+        given = asked.several("sealed files", files)
         mine = secret_key(self.folder / "hotline.key" if key is None else key)
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._store.at_work():
             engine = self._engine()
-            for file in files:
+            for file in given:
                 try:
                     said = decode(unseal(read_file(Path(file)), mine))
                 except Unsealable as trouble:
@@ -183,14 +192,20 @@ class Desk:
         `illegal` needs a `basis` (`seen` or `known`), and counts when a second analyst has said the
         same. `files` are hashed, in a process of their own, and not kept: what they show is then
         what is matched. Both analysts give them; those of the second are not listed, and have to
-        show what the first one's did. Who spoke first may speak again, with a basis.
+        show what the first one's did. Who spoke first may speak again, with a basis. ValueError for
+        another outcome or basis.
         """
+        # Another outcome would be taken for the graver one.
+        asked.check_one_of("an outcome", outcome, get_args(Outcome))
+        if basis is not None:
+            asked.check_one_of("a basis", basis, get_args(Basis))
+        given = asked.several("files", files)
         by, reason, _ = self._decision(by, reason, at)
-        items, troubles = own_media.make_whole(files)
+        items, troubles = own_media.make_whole(given)
         if troubles:
             first = troubles[0]
             message = marked("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=files[first.place], reason=first.why)
+            raise HotlineError(message, file=given[first.place], reason=first.why)
         said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, said.at) as (connection, case):
             assessing.give(connection, self.settings, case, said)

@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline import own_media, telltales
+from screener.hotline import asked, own_media, telltales
 from screener.hotline.addresses import checked
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.own_media import Trouble
@@ -70,6 +70,13 @@ def create(
     by `if __name__ == "__main__":`, since they are opened in a process of their own.
     """
     whose = public_key(key)
+    addresses = asked.several("addresses", addresses)
+    my_images = asked.several("pictures", my_images)
+    asked.check("a note", note, str)
+    if country is not None:
+        asked.check("a country", country, str)
+    if day is not None:
+        asked.check_day(day)
     # A terminal of another encoding hands over bytes of which Python makes what no file can hold.
     note = re.sub("[\ud800-\udfff]", "\ufffd", note)
     _check(addresses, my_images, note, language, country)
@@ -108,6 +115,9 @@ def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None 
 
     It looks like a report: nobody but the hotline can tell which it is, nor of which report.
     """
+    asked.check("a secret", secret, Secret)
+    if day is not None:
+        asked.check_day(day)
     sealed = seal(encoded(Withdrawal(secret.withdrawal)), public_key(key))
     _write(Path(path), sealed, datetime.now(UTC).date() if day is None else day)
 

@@ -172,7 +172,7 @@ def _line(label: str, key: bytes) -> bytes:
 
 def _read_key(path: str | PathLike[str], label: str) -> bytes:
     try:
-        with open(path, "rb") as stream:
+        with open(os.fspath(path), "rb") as stream:  # of a descriptor nothing is read or closed
             said, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
+from screener.hotline.asked import check
 from screener.hotline.language import one_line
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.table import Table
@@ -75,8 +76,9 @@ def person(text: str) -> str:
 
 def line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """One line of printable text that says something, without signs that are not seen;
-    HotlineError.
+    HotlineError. TypeError for what is no text.
     """
+    check(str(what), text, str)
     said = one_line(text)
     if not said or not said.isprintable() or len(said) > longest:
         message = marked("{what} is one line of printable text, at most {most} characters")

@@ -2,7 +2,8 @@
 
 Queries are drawn from what is listed, changed in 0 bits, in 1, and so on to the radius, so that
 each has a neighbour at that distance; some are removed values, some are random. Each is searched
-alone and with all others, and compared with every value there is, in NumPy and in blocks.
+alone and with all others, and compared with every value there is, in NumPy and in blocks. Of values
+that lie near each other each query hits very many, and fewer are drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from screener.index.snapshot import Codes, Rows, Snapshot, contains, values_of
 _PAIRS: Final = 1 << 31  # of a query and a value, as many as take some seconds
 _FEWEST: Final = 320  # queries, so that every distance has some however long the list
 _MOST: Final = 4_096
+_FIRST: Final = 16  # queries, before it is known how much they hit
+_HITS: Final = 1 << 21  # some 60 bytes each; twice as many at most, or those of the first queries
 _BLOCK: Final = 1 << 14  # values at once, so that what is made of them stays in the cache
 
 Words = npt.NDArray[np.uint64]
@@ -41,7 +44,7 @@ def compare_distances(snapshot: Snapshot, *, radius: int, seed: int) -> Comparis
     for distance, query in zip(np.arange(len(planted)) % (radius + 1), planted, strict=True):
         _flip(query, rng.choice(query.size * 8, distance, replace=False))
     queries[: len(planted)] = planted
-    expected = _brute_force(snapshot, queries, radius)
+    queries, expected = _expected(snapshot, rng.permutation(queries), radius)
     together = _hits(snapshot, [snapshot.search(queries, radius=radius)])
     alone = _hits(snapshot, (snapshot.search(query, radius=radius) for query in queries))
     return _compared(snapshot, queries, expected, together, alone)
@@ -55,7 +58,7 @@ def compare_equality(snapshot: Snapshot, *, seed: int) -> Comparison:
     for query in listed[::2]:
         _flip(query, rng.integers(0, query.size * 8, 1))
     queries[: len(listed)] = listed
-    expected = _brute_force(snapshot, queries, 0)
+    queries, expected = _expected(snapshot, rng.permutation(queries), 0)
     together = _hits(snapshot, [snapshot.lookup(queries)])
     alone = _hits(snapshot, (snapshot.lookup(query) for query in queries))
     return _compared(snapshot, queries, expected, together, alone)
@@ -88,18 +91,31 @@ def _flip(query: Codes, bits: npt.NDArray[np.integer[Any]]) -> None:
         query[bit // 8] ^= np.uint8(1 << bit % 8)
 
 
-def _brute_force(snapshot: Snapshot, queries: Codes, radius: int) -> Rows:
-    """The hits, as `_keys` makes them, of comparing each query with each value."""
+def _expected(snapshot: Snapshot, queries: Codes, radius: int) -> tuple[Codes, Rows]:
+    """As many of the queries as do not hit too much, and their hits by brute force."""
+    found, done, hits = [], 0, 0
+    while done < len(queries) and hits < _HITS:
+        some = queries[done : done + max(done, _FIRST)]
+        found.append(_brute_force(snapshot, some, radius, first=done))
+        done += len(some)
+        hits += found[-1].size
+    return queries[:done], np.concatenate(found)
+
+
+def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int) -> Rows:
+    """The hits, as `_keys` makes them, of comparing each query with each value; `first` is the
+    number of the first query.
+    """
     wanted = _words(queries)
-    first = max(1, wanted.shape[1] // 2)  # of the words, by which most values are out already
+    half = max(1, wanted.shape[1] // 2)  # of the words, by which most values are out already
     found, base = [np.empty(0, np.int64)], 0
     for part in snapshot.parts:
         values = values_of(part)
         for start in range(0, len(values), _BLOCK):
             words = np.ascontiguousarray(_words(values[start : start + _BLOCK]).T)
-            for number, query in enumerate(wanted):
+            for number, query in enumerate(wanted, first):
                 bits = np.bitwise_count(words[0] ^ query[0])
-                for word, other in zip(words[1:first], query[1:first], strict=True):
+                for word, other in zip(words[1:half], query[1:half], strict=True):
                     bits += np.bitwise_count(word ^ other)
                 near = np.flatnonzero(bits <= radius)
                 if near.size:

@@ -204,8 +204,11 @@ class HammingIndex:
         # core refuses what is not as it should be, and only then we look what that was.
         if type(queries) is not np.ndarray:  # whatever has a buffer would do for the core
             queries = _check_queries(queries, self._codes.shape[1])
-        if type(radius) is not int:  # the core takes what is true for 1
+        # The core takes what is true for 1.
+        if type(radius) is not int:
             radius = self._check_radius(radius)
+        if type(threads) is not int:
+            threads = checked_threads(threads)
         try:
             found = self._index.search(queries, radius, threads)
         except (TypeError, ValueError):
@@ -236,9 +239,9 @@ class HammingIndex:
         """
         bits = self._check_radius(radius)
         try:
-            way, flat, tables = self._index.plan(queries, bits)
+            way, flat, tables = self._index.plan(whole(queries), bits)
         except TypeError:
-            raise HashError(f"queries are a number from 0, not {queries!r}") from None
+            raise HashError(f"queries are a whole number from 0, not {queries!r}") from None
         return Plan(way, flat / 1e9, tables / 1e9)
 
     def _check_radius(self, radius: int) -> int:

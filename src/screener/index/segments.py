@@ -17,7 +17,6 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +41,7 @@ from screener.index.snapshot import (
     save_removed,
 )
 from screener.index.tiers import Step
+from screener.whole import within
 
 _ATTEMPTS: Final = 5
 
@@ -89,15 +89,16 @@ class SegmentedIndex:
 
         Raises HashError for another width, FileExistsError where the path exists.
         """
-        if not isinstance(bits, Integral) or bits not in {8 * width for width in WIDTHS}:
-            raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits}")
+        wide = within(bits, 0)
+        if wide is None or wide not in {8 * width for width in WIDTHS}:
+            raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits!r}")
         folder = Path(os.path.abspath(path))
         if os.path.lexists(folder):
             raise FileExistsError(f"{folder} exists already")
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
         disk.current.make_folder(fresh)
         try:
-            manifests.publish(fresh, Manifest(0, int(bits)))
+            manifests.publish(fresh, Manifest(0, wide))
             disk.current.rename(fresh, folder)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import HashError, IndexFileError
+from screener.hashing import given
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex, Plan
 from screener.index.layout import open_sections, write_sections
@@ -120,12 +121,7 @@ class Snapshot:
         """The values of rows, removed ones included, (n, size); HashError for a row beyond, and for
         what is no whole number.
         """
-        given = np.asarray(rows)
-        if given.size and given.dtype.kind not in "iu":
-            raise HashError(f"rows are whole numbers, not {given.dtype}")
-        if given.ndim > 1:
-            raise HashError(f"rows are one after another, not in the shape {given.shape}")
-        wanted = given.astype(np.int64)
+        wanted = as_rows(rows)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._bases[-1]:
             raise HashError("a row beyond the index")
         found = np.empty((wanted.size, self.size), np.uint8)
@@ -206,6 +202,21 @@ def _in_order(index: Index) -> Values:
     if not bool((values[1:] > values[:-1]).all()):
         raise IndexFileError("an index file is damaged: its values are not in order")
     return values
+
+
+def as_rows(rows: Sequence[int] | Rows) -> Rows:
+    """Rows as an array; HashError for what are none, or are masked."""
+    try:
+        found = np.asarray(rows)
+    except ValueError:
+        raise HashError("rows are one after another, not several to each") from None
+    if given.is_masked(rows):
+        raise HashError("rows are all that an array has, not a masked array")
+    if found.size and found.dtype.kind not in "iu":
+        raise HashError(f"rows are whole numbers, not {found.dtype}")
+    if found.ndim > 1:
+        raise HashError(f"rows are one after another, not in the shape {found.shape}")
+    return found.astype(np.int64)
 
 
 def values_of(index: Index) -> Codes:

@@ -12,7 +12,7 @@ from screener.lists.records import Row, united
 
 
 class Aside:
-    """Rows of one import, united entry by entry, in a table of that name."""
+    """Rows of one import, entry by entry, in a table of that name."""
 
     def __init__(self, connection: sqlite3.Connection, table: str) -> None:
         """Begin with none; the table is made for the first."""
@@ -21,16 +21,17 @@ class Aside:
         self._made = False
 
     def put(self, entry: str, row: Row) -> None:
-        """Put a row beside what is there of its entry."""
+        """Put a row behind what is there of its entry."""
         if not self._made:
             self._connection.execute(
-                f"CREATE TABLE {self._table}(entry TEXT PRIMARY KEY, row TEXT NOT NULL)"
-                " WITHOUT ROWID"
+                f"CREATE TABLE {self._table}(entry TEXT NOT NULL, number INTEGER NOT NULL,"
+                " row TEXT NOT NULL, PRIMARY KEY(entry, number)) WITHOUT ROWID"
             )
             self._made = True
         self._connection.execute(
-            f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?)",
-            (entry, quarantine.pack(self.beside(entry, row))),
+            f"INSERT INTO {self._table} SELECT :entry, coalesce(max(number), 0) + 1, :row"
+            f" FROM {self._table} WHERE entry = :entry",
+            {"entry": entry, "row": quarantine.pack(row)},
         )
 
     def beside(self, entry: str, row: Row) -> Row:
@@ -38,9 +39,9 @@ class Aside:
         if not self._made:
             return row
         found = self._connection.execute(
-            f"SELECT row FROM {self._table} WHERE entry = ?", (entry,)
-        ).fetchone()
-        return row if found is None else united(quarantine.unpack(found[0], None), row)
+            f"SELECT row FROM {self._table} WHERE entry = ? ORDER BY number", (entry,)
+        ).fetchall()
+        return united(*(quarantine.unpack(text, None) for (text,) in found), row)
 
     def drop(self) -> None:
         """Forget all of it."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from screener.errors import ListError, cause
+from screener.foreign import check_data_alone
 from screener.lists import schema
 from screener.lists.schema import FORMAT
 from screener.version import __version__
@@ -49,7 +50,7 @@ def create(folder: Path) -> None:
     except BaseException as error:
         _remove_fresh(fresh)
         if isinstance(error, OSError | sqlite3.Error):
-            raise ListError(f"cannot create the list {folder}: {cause(error)}") from error
+            raise ListError(f"cannot create the list {folder}: {cause(error)}") from None
         raise
 
 
@@ -123,7 +124,7 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
-            raise ListError(f"cannot read the list {folder}: {error}") from error
+            raise ListError(f"cannot read the list {folder}: {cause(error)}") from None
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")
@@ -168,14 +169,19 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection
 
 
 def connect(folder: Path, mode: str) -> sqlite3.Connection:
-    """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord."""
+    """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord; raises
+    sqlite3.Error, also where the database does more than hold data.
+    """
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode={mode}"
     # An import writes from a thread beside the one that reads: see `inserts`. They take turns.
     connection = sqlite3.connect(
         address, uri=True, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
     )
-    # The file may come from elsewhere: nothing in its schema may do more than hold data.
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        check_data_alone(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

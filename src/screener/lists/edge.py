@@ -74,14 +74,15 @@ class EdgeFilter:
             if digest.kind != self.kind:
                 raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
             digest = digest.value
-        try:
-            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(memoryview(digest))
-        except ValueError:
-            raise HashError(f"not a {self.kind.name} digest: bad characters") from None
-        except TypeError:
+        # What else has bytes in a row, as an array that is masked, says something else by them.
+        if not isinstance(digest, str | bytes | bytearray | memoryview):
             raise HashError(
                 f"a {self.kind.name} digest is bytes, hex or a Hash, not {type(digest).__name__}"
-            ) from None
+            )
+        try:
+            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(digest)
+        except ValueError:
+            raise HashError(f"not a {self.kind.name} digest: bad characters") from None
         if len(value) != self.kind.size:
             raise HashError(f"a {self.kind.name} digest has {self.kind.size} bytes")
         return value.hex() in self._bloom
@@ -90,8 +91,9 @@ class EdgeFilter:
     def open(cls, path: str | PathLike[str]) -> EdgeFilter:
         """Read a filter that `screener export --format bloom` wrote; ListError."""
         bloom = _library()
+        name = os.fspath(path)  # of a number, as of a descriptor, nothing is read or closed
         try:
-            with open(path, "rb") as stream:
+            with open(name, "rb") as stream:
                 facts = _checked_facts(stream.readline(_LONGEST_LINE))
                 size = os.fstat(stream.fileno()).st_size - stream.tell()
                 start = stream.tell()

@@ -44,7 +44,7 @@ def finish(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         _erase(connection, folder, row[0])
     except (OSError, sqlite3.Error) as error:
-        raise _still_due(folder, cause(error)) from error
+        raise _still_due(folder, cause(error)) from None
 
 
 def _erase(connection: sqlite3.Connection, folder: Path, source: str) -> None:

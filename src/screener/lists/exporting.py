@@ -172,6 +172,8 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
+    if not path.name:
+        raise ListError("an export is written to a file, and none is named")
     if path.resolve().is_relative_to(folder.resolve()):
         raise ListError(
             f"{path} would lie in the list's own folder, in the way of its files, and outlive a"

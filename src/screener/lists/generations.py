@@ -107,9 +107,17 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
         raise ListError(f"{folder} has no generation {number}")
     found, made, confirmed, states = row
     segments = _files(connection, folder, found)
+    try:
+        if type(made) is not float or type(confirmed) is not float:  # no text has an age
+            raise TypeError
+        counts = {name: whole(count) for name, count in json.loads(states).items()}
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        raise ListError(
+            f"{folder} is damaged: it says of generation {found} what no version writes"
+        ) from None
     return Generation(
         database.known_id(connection), found, made, confirmed,
-        MappingProxyType(json.loads(states)), MappingProxyType(segments),
+        MappingProxyType(counts), MappingProxyType(segments),
     )  # fmt: skip
 
 
@@ -156,15 +164,13 @@ def purged_since(connection: sqlite3.Connection, number: int) -> bool:
 def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
     """The files of a generation by kind. Each import adds at most one index file of a kind."""
     found: dict[str, Files] = {}
-    for segment in (
-        Segment(*row)
-        for row in connection.execute(
-            "SELECT kind, file, rows FROM segments WHERE since <= :number"
-            " AND (until IS NULL OR until > :number) ORDER BY since",
-            {"number": number},
-        )
+    for kind, file, rows in connection.execute(
+        "SELECT kind, file, rows FROM segments WHERE since <= :number"
+        " AND (until IS NULL OR until > :number) ORDER BY since",
+        {"number": number},
     ):
-        if segment.kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file):
+        segment = Segment(kind, str(file), rows)
+        if kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file) or type(rows) is not int:
             raise ListError(f"{folder} is damaged: it names a segment that no version writes")
         have = found.get(segment.kind, NO_FILES)
         if segment.file.endswith(".idx"):
@@ -257,7 +263,7 @@ def _list_errors(folder: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         message = f"cannot write to the list {folder}, nothing changed: {cause(error)}"
-        raise ListError(message) from error
+        raise ListError(message) from None
 
 
 def _another(folder: Path) -> ListError:

@@ -10,7 +10,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +21,7 @@ from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import Snapshot, values_of
+from screener.index.snapshot import Snapshot, as_rows, values_of
 from screener.lists import (
     database,
     frames,
@@ -38,6 +37,7 @@ from screener.lists.hubs import hubs
 from screener.lists.kept_list import KeptList
 from screener.lists.records import Record
 from screener.lists.verifying import Verification
+from screener.whole import whole, within
 
 _ATTEMPTS = 5
 
@@ -152,11 +152,13 @@ class HashList(KeptList):
         """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
         record holds one that is searched, with a quality of at least `floor` or none recorded.
         """
-        found = kind_named(kind)
+        found, least = kind_named(kind), within(floor, 0, 100)
+        if least is None:
+            raise HashError(f"a floor is a whole number from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
-            lambda connection: holders.can_match(connection, found, floor, self.generation)
+            lambda connection: holders.can_match(connection, found, least, self.generation)
         )
 
     def search(
@@ -207,15 +209,15 @@ class HashList(KeptList):
         was purged since is held by none. IndexFileError where nobody holds anything else, or where
         another list lies at the path by now.
         """
-        if not len(rows):
-            return []
-        found = kind_named(kind)
+        found, wanted = kind_named(kind), as_rows(rows)
         if found.video:
             raise HashError("frames of videos are held by videos; use frame_holders")
+        if not wanted.size:
+            return []
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             raise HashError(f"the list holds no {kind} to have rows")
-        values = [code.tobytes() for code in snapshot.codes(rows)]
+        values = [code.tobytes() for code in snapshot.codes(wanted)]
 
         def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
             by_value = holders.of(connection, found, values, self.generation)
@@ -246,10 +248,14 @@ class HashList(KeptList):
         that is compared, with its number and the record. All of them are held in memory. What was
         purged since is left out.
         """
+        try:
+            wanted = list(map(whole, numbers))
+        except TypeError:
+            raise HashError("videos are named by the numbers that frame_holders gives") from None
 
         def asked(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            found = list(frames.videos(connection, numbers, self.generation))
-            if {number for number, _ in found} != set(numbers):
+            found = list(frames.videos(connection, wanted, self.generation))
+            if {number for number, _ in found} != set(wanted):
                 generations.check_purged_since(connection, self._path, self.generation)
             return found
 
@@ -268,10 +274,10 @@ class HashList(KeptList):
         queries: a random one unless given. Raises DamagedList, a ListError whose `found` is the
         Verification, where anything is wrong, and ListError where nothing can be read.
         """
-        chosen = secrets.randbits(32) if seed is None else seed
-        if not isinstance(chosen, Integral) or chosen < 0:
+        chosen = secrets.randbits(32) if seed is None else within(seed, 0)
+        if chosen is None:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")
-        found = verifying.verify(self._path, self._generation, self._snapshots, seed=int(chosen))
+        found = verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
         if found.damage:
             raise verifying.DamagedList(found)
         return found

@@ -37,7 +37,7 @@ from screener.lists.history import LogEntry
 from screener.lists.import_report import ImportReport
 from screener.lists.importing import Wishes
 from screener.lists.info import ListInfo
-from screener.lists.line import check_asked
+from screener.lists.line import check_asked, check_texts
 from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
@@ -157,6 +157,7 @@ class KeptList:
         the log; `terms` what the source allows. With a `key`, an Ed25519 public key in a PEM file,
         the file must have a manifest that is signed with it.
         """
+        check_texts(format=format, state=state)
         options = options_of(Path(path), source, scheme, state, mapping)
         wishes = Wishes(strict, full, accept_shrink, by, terms, None if key is None else Path(key))
         return importing.import_file(self._path, Path(path), options, format=format, wishes=wishes)
@@ -183,6 +184,7 @@ class KeptList:
         `key`, an Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing
         is written; where `sources` is empty, too.
         """
+        check_texts(format=format, audience=audience, kind=kind)
         fill = None
         if format == edge.NAME:
             name = "sha256" if kind is None else kind
@@ -200,6 +202,7 @@ class KeptList:
         generation, of the same age, for the log. ListError for a source of which nothing was ever
         imported: its name is a slip, and nobody would be bound.
         """
+        check_texts(source=source)
         storing.check_terms(terms)
         check_asked(by)
         with generations.transaction(self._path) as connection:
@@ -224,6 +227,7 @@ class KeptList:
         `alone` leaves out its `versions`, for which all that the list ever said is gone through,
         and who else holds its hashes, which may be very many.
         """
+        check_texts(entry=entry, source=source)
 
         def asked(connection: sqlite3.Connection) -> list[Shown]:
             return showing.show(
@@ -244,6 +248,7 @@ class KeptList:
         """Record what `by` holds of an entry: confirmed, disputed or known_good; withdrawn takes
         it back. Returns the new generation's number.
         """
+        check_texts(entry=entry, source=source, state=state)
         return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
@@ -273,6 +278,7 @@ class KeptList:
         self, entry: str, kind: str, *, by: str, reason: str, source: str | None = None
     ) -> int:
         """Have an entry's hashes of a kind compared after all; the new generation's number."""
+        check_texts(entry=entry, kind=kind, source=source)
         asked = Release(by, reason)
         return releasing.release_value(self._path, entry, kind, asked, source=source)
 
@@ -290,6 +296,7 @@ class KeptList:
         self, source: str, *, by: str | None = None, reason: str | None = None
     ) -> PurgeReport:
         """Erase all that a source gave, in every generation, for good; only counts stay."""
+        check_texts(source=source)
         return purging.purge(self._path, source, by=by, reason=reason)
 
     def compact(self) -> bool:
@@ -306,7 +313,11 @@ def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:
     """The names of the sources that are asked for; none for all of them."""
     if sources is None:
         return ()
+    if not isinstance(sources, Iterable):
+        raise ListError(f"sources are one or several, by name, and not {type(sources).__name__}")
     named = (sources,) if isinstance(sources, str) else tuple(sources)
+    for source in named:
+        check_texts(source=source)
     if not named:
         raise ListError("no source to export is named; for all of them, leave sources out")
     return named

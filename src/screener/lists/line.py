@@ -19,6 +19,17 @@ def check_line(what: str, text: object) -> None:
         raise ListError(f"{what} is one line of printable text")
 
 
+def check_texts(**said: object) -> None:
+    """ListError where one that is said, None aside, is no text, or none that a list could hold."""
+    for what, text in said.items():
+        if text is not None and not isinstance(text, str):
+            raise ListError(f"{what} is a text, and not {type(text).__name__}")
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            raise ListError(f"{what} holds half a character, which no text in UTF-8 does") from None
+
+
 def check_asked(by: object, reason: object = None) -> None:
     """The same of who asks for a change of a list, and why, where that is said at all."""
     for what, text in (("by, who asks for it,", by), ("a reason", reason)):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from screener.errors import ListError, cause
+from screener.foreign import check_data_alone
 from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
 
@@ -220,7 +221,7 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
         ) as connection:
-            connection.execute("PRAGMA trusted_schema = OFF")
+            check_data_alone(connection)
             connection.execute("PRAGMA secure_delete = ON")
             if mode == "rwc":
                 connection.execute(
@@ -230,4 +231,4 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                 )
             yield connection
     except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from error
+        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from None

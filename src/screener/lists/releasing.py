@@ -24,6 +24,7 @@ from screener.lists.records import Row, derived_entry
 from screener.lists.rounds import rounds
 from screener.lists.states import State
 from screener.lists.times import order
+from screener.whole import whole
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
     """Take in what could be read of rows that were set aside; the generation that has them.
     ListError, and no generation, where one cannot be, or none is named.
     """
-    ids = tuple(dict.fromkeys(ids))
+    try:
+        ids = tuple(dict.fromkeys(map(whole, ids)))
+    except TypeError:
+        raise ListError("rows are named by a list of their numbers, [1] say") from None
     if not ids:
         raise ListError("no row to release is named")
     with generations.writing(folder) as connection, ExitStack() as leaving:

@@ -41,7 +41,7 @@ class Terms:
     `tlp` is a level of the Traffic Light Protocol; `redistribution` whether what it gave may go to
     others than the own team (where it does not say, the level decides, and without one nothing
     goes); `expires` the last day, ISO 8601, on which it may be exported at
-    all; `note` is for people. Raises ListError for a level or a day that is none.
+    all; `note` is for people. Raises ListError for a level, a day or a note that is none.
     """
 
     tlp: str | None = None
@@ -64,6 +64,8 @@ class Terms:
             except ValueError:
                 raise ListError("expires is a day such as 2030-12-31") from None
             object.__setattr__(self, "expires", day.isoformat())
+        if self.note is not None and not isinstance(self.note, str):
+            raise ListError(f"a note is a text, and not {type(self.note).__name__}")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Terms:

@@ -35,7 +35,7 @@ def upgrade(folder: Path) -> bool:
         raise ListError(f"cannot upgrade the list {folder} now: {error}") from error
     except (sqlite3.Error, OSError) as error:
         message = f"cannot upgrade the list {folder}, nothing changed: {cause(error)}"
-        raise ListError(message) from error
+        raise ListError(message) from None
     return True
 
 

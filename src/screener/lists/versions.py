@@ -81,7 +81,7 @@ class Versions:
         self._ages = Ages(connection, import_id, full=full)
         self._pending = Pending(connection, source, number=number, import_id=import_id)
         self._met = self._pending.met
-        self._judging = Judging(connection, source, self.settle)
+        self._judging = Judging(connection, source, self._pending.settle)
         self._joining = Joining(connection, self._met, self._judging)
         self._own_states = {
             entry: [opinion.state for opinion in held]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from screener.located import Located
@@ -49,6 +49,14 @@ class Found:
                 shown[one.hidden_clip].update(one.moments)
         return {clip: sorted(moments) for clip, moments in shown.items()}
 
+    @cached_property
+    def _numbers(self) -> dict[int, dict[_Moment, int]]:
+        """The places of the moments in that, by the clip."""
+        return {
+            clip: {moment: number for number, moment in enumerate(moments)}
+            for clip, moments in self._moments.items()
+        }
+
     def _moving(self, located: Located) -> bool:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""
         if not _has_time(located):
@@ -70,11 +78,12 @@ class Found:
         if not self._hits:
             return Told()
         nearest: dict[tuple[_Key, _Place], Match] = {}
-        seen: dict[tuple[_Key, int], set[_Moment]] = {}
+        # The moments by their numbers, a bit each: very many records may be seen in many frames.
+        seen: dict[tuple[_Key, int], int] = defaultdict(int)
         for hits, located in self._hits:
             clip = 0 if located is None else located.hidden_clip
             moving = located is not None and self._moving(located)
-            moments = located.moments if located is not None and moving else []
+            moments = self._bits(located) if located is not None and moving else 0
             for match in hits:
                 key = (match.list, match.source, match.entry, match.kind)
                 part = 0 if located is None else match.part
@@ -83,7 +92,7 @@ class Found:
                 if known is None or match.distance < known.distance:
                     nearest[place] = match
                 if moving:
-                    seen.setdefault((key, clip), set()).update(moments)
+                    seen[key, clip] |= moments
         order = sorted(nearest.values(), key=_nearness)
         return Told(
             tuple(one for one in order if one.makes_match),
@@ -94,8 +103,9 @@ class Found:
     def _timeline(
         self,
         nearest: Mapping[tuple[_Key, _Place], Match],
-        seen: Mapping[tuple[_Key, int], set[_Moment]],
+        seen: Mapping[tuple[_Key, int], int],
     ) -> tuple[Appearance, ...]:
+        spans = cache(self._spans)  # records that are seen together have the same ones
         told = [
             Appearance(
                 list=match.list,
@@ -104,8 +114,8 @@ class Found:
                 state=match.state,
                 kind=match.kind,
                 distance=match.distance,
-                frames=len(seen[key, clip]),
-                spans=self._spans(seen[key, clip], clip),
+                frames=seen[key, clip].bit_count(),
+                spans=spans(seen[key, clip], clip),
                 part_kind=match.part_kind,
             )
             for (key, (what, clip)), match in nearest.items()
@@ -114,17 +124,24 @@ class Found:
         order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry))
         return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
 
-    def _spans(self, seen: Iterable[_Moment], clip: int) -> tuple[tuple[float, float], ...]:
+    def _bits(self, located: Located) -> int:
+        """When a hash is shown: a bit for each moment of its clip, by its number."""
+        numbers = self._numbers[located.hidden_clip]
+        return sum(1 << number for number in {numbers[moment] for moment in located.moments})
+
+    def _spans(self, seen: int, clip: int) -> tuple[tuple[float, float], ...]:
         """Runs of frames looked at one after the other, in all of which it was seen."""
-        numbers = {moment: number for number, moment in enumerate(self._moments[clip])}
         runs: list[list[_Moment]] = []
-        for moment in sorted(seen):
-            last = runs[-1][-1] if runs else None
-            if last and last[0] == moment[0] and numbers[moment] == numbers[last] + 1:
-                runs[-1].append(moment)
-            else:
-                runs.append([moment])
-        return tuple(sorted({(run[0][1], run[-1][1]) for run in runs}))
+        before: int | None = None  # the track of the frame before, if it was seen in that
+        for bit, moment in zip(reversed(f"{seen:b}"), self._moments[clip], strict=False):
+            if bit == "0":
+                before = None
+                continue
+            if before != moment[0]:
+                runs.append([moment, moment])
+            runs[-1][1] = moment
+            before = moment[0]
+        return tuple(sorted({(first[1], end[1]) for first, end in runs}))
 
 
 def _has_time(located: Located) -> bool:

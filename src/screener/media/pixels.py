@@ -142,6 +142,7 @@ def from_array(array: NDArray[Any]) -> Pixels:
     if isinstance(array, np.ma.MaskedArray):
         # Whoever masks pixels has to say what is seen instead.
         raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
+    array = np.asarray(array)  # a row of a matrix, say, would be another matrix
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from numbers import Real
+from dataclasses import dataclass, replace
 from typing import Final
 
 from screener.media.video.timing import EARLY, SHORT, Grid
+from screener.whole import real
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
-NUMBERS: Final = ("every", "videos", "usable")
 _FOR_VIDEOS: Final = 10_000  # frames: more cost more memory than they find
 _BETWEEN: Final = 3_000  # frames in between of what moves, at most: they cost time
 _MOST_PARTS: Final = 1 << 30  # of a step: more than any frames are in it
@@ -86,9 +85,9 @@ class Sampling:
             return f"mode is one of {', '.join(MODES)}, not {self.mode!r}"
         for name in ("every", "videos"):
             seconds = getattr(self, name)
-            if _not_a_number(seconds) or not 0 < seconds < math.inf:
+            if not 0 < real(seconds) < math.inf:
                 return f"{name} is a number of seconds above 0, not {seconds!r}"
-        if _not_a_number(self.usable) or not 0 <= self.usable <= 1:
+        if not 0 <= real(self.usable) <= 1:
             return f"usable is a share from 0 to 1, not {self.usable!r}"
         for name in ("scenes", "distinct", "against_videos"):
             if not isinstance(getattr(self, name), bool):
@@ -97,6 +96,8 @@ class Sampling:
             return "scenes needs every frame decoded, which the mode keyframes does not do"
         return None
 
-
-def _not_a_number(value: object) -> bool:
-    return isinstance(value, bool) or not isinstance(value, Real)
+    def plain(self) -> Sampling:
+        """The same in numbers of Python's own, where nothing is wrong with them."""
+        return replace(
+            self, every=float(self.every), videos=float(self.videos), usable=float(self.usable)
+        )

@@ -29,6 +29,8 @@ class Readable(Protocol):
         """So many bytes, fewer if it pleases, none at its end."""
 
 
+_AS_TEXT = "a file object opened as text; open it as binary"
+
 Content = bytes | Image.Image | NDArray[Any]
 Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | Readable | Content
 
@@ -83,9 +85,11 @@ class Source:
 
 def several(items: Iterable[Item]) -> list[Item]:
     """The items as a list. TypeError for one item alone, of which the letters, lines or rows would
-    be screened.
+    be screened, and for what is none.
     """
-    alone = isinstance(items, str | PathLike | bytes | bytearray | memoryview)
+    alone = not isinstance(items, Iterable) or isinstance(
+        items, str | PathLike | bytes | bytearray | memoryview
+    )
     if isinstance(items, np.ndarray):
         alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNELS)
     if alone or hasattr(items, "read"):
@@ -109,7 +113,10 @@ def name_of(item: Item) -> Name:
         return spelled(raw, size, mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
-    return called(getattr(item, "name", None))
+    try:
+        return called(getattr(item, "name", None))
+    except Exception:  # whatever it raises: it may ask another machine, and no name is needed
+        return Name()
 
 
 def called(name: object) -> Name:
@@ -221,7 +228,7 @@ def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
     try:
         if not stream.seekable() or stream.tell() != 0:
             return None, b""
-    except (AttributeError, OSError, ValueError):
+    except Exception:  # whatever it raises
         return None, b""  # it is read to its end, or says there what is wrong
     head = _piece(stream, HEAD)
     file = _Lent(stream)
@@ -270,6 +277,8 @@ def _piece(stream: BinaryIO, size: int) -> bytes:
         told = type(error).__name__
         if getattr(stream, "closed", None) is True:
             told = "a closed file object; give it while it is open, or its bytes"
+        elif isinstance(error, UnicodeDecodeError):
+            told = _AS_TEXT
         raise MediaError("unreadable", told) from None
     if isinstance(piece, bytes):
         return piece
@@ -278,7 +287,7 @@ def _piece(stream: BinaryIO, size: int) -> bytes:
     if piece is None:
         raise MediaError("unreadable", "a file object that does not wait for its bytes")
     if isinstance(piece, str):
-        raise MediaError("unreadable", "a file object opened as text; open it as binary")
+        raise MediaError("unreadable", _AS_TEXT)
     if hasattr(piece, "__await__"):
         raise MediaError("unreadable", "a file object of asyncio; await its read, and give bytes")
     raise MediaError("unreadable", f"a file object that gives no bytes but {type(piece).__name__}")

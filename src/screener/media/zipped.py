@@ -8,7 +8,10 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from copy import copy
+from itertools import starmap
+from operator import attrgetter
 from typing import IO, BinaryIO, cast
 
 _PIECE = 1 << 20
@@ -16,6 +19,10 @@ _HEADER = 30  # bytes of a member's header, before its name
 _ENTRY = 46  # of its entry in the directory
 _END = 22  # of the record at the end, before the comment
 _COMMENT = (1 << 16) - 1  # the longest
+_DESCRIPTOR = 24  # bytes behind a member that say what its header did not, at most
+# Bytes between two members, of a name and what else belongs to them, of which the header has not to
+# be asked: no picture has so few.
+_SPARE = 512
 
 # In the upper byte of a member's flags: its name is UTF-8; and one that is reserved, and marks here
 # a name that is not, though it says so.
@@ -56,13 +63,36 @@ class ZipFile:
         return cast("BinaryIO", _Summed(self._archive.open(info), crc))
 
     def has_more(self) -> bool:
-        """Whether there are bytes before its first member, or behind its end other than zeros: of
-        two zip files one behind the other, only the last one's directory is read.
+        """Whether there are bytes before its first member, or bytes other than zeros between its
+        members or behind its end: only what the last directory names is read, and who unpacks a
+        file from its front sees more.
         """
         first = min((info.header_offset for info in self.infos), default=self._archive.start_dir)
         record = self._record()
         behind = record[_END + int.from_bytes(record[_END - 2 : _END], "little") :]
-        return first > 0 or any(behind)
+        return first > 0 or any(behind) or any(starmap(self._is_filled, self._gaps()))
+
+    def _gaps(self) -> Iterator[tuple[int, int]]:
+        """Where something may be between its members: from which byte on, and up to which."""
+        infos = sorted(self.infos, key=attrgetter("header_offset"))
+        ends = [*(info.header_offset for info in infos[1:]), self._archive.start_dir]
+        for info, end in zip(infos, ends, strict=False):
+            begin = info.header_offset + _HEADER + info.compress_size
+            if end - begin <= _SPARE:
+                continue
+            self._amended.seek(info.header_offset)
+            begin += sum(struct.unpack("<26x2H", self._amended.read(_HEADER)))
+            if end - begin > _DESCRIPTOR:
+                yield begin + _DESCRIPTOR, end
+
+    def _is_filled(self, begin: int, end: int) -> bool:
+        """Whether there is anything but zeros in a part of the file."""
+        self._amended.seek(begin)
+        while begin < end and (piece := self._amended.read(min(_PIECE, end - begin))):
+            if any(piece):
+                return True
+            begin += len(piece)
+        return False
 
     def _record(self) -> bytes:
         """The record at the end, where `zipfile` has found it, and what is behind it."""

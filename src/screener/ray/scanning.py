@@ -21,7 +21,7 @@ from screener.ray import nodes
 from screener.ray.crew import Crew
 from screener.ray.head import Head
 from screener.result import Result
-from screener.scan import Metrics, check_jobs, results_of, told_by
+from screener.scan import Metrics, checked_jobs, results_of, told_by
 from screener.screen import Screener
 from screener.workers import starting
 
@@ -51,9 +51,9 @@ def scan(
     machine. `jobs` is how many workers there are: one for each CPU of the cluster by default.
     Raises ClusterError.
     """
-    check_jobs(jobs)
+    count = checked_jobs(jobs)
     told = told_by(
-        lambda hasher: Crew(hasher, jobs or nodes.cpus()),
+        lambda hasher: Crew(hasher, count or nodes.cpus()),
         engine,
         places(paths, by_disk=not ordered),
         ordered=ordered,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,9 @@ _MATCH = (
 )  # fmt: skip
 # What tells inputs apart whose names look the same.
 _NAME = ("input_base64", "same")
+# Where a cell of a sign that begins a formula begins, also in a spreadsheet that parts columns by
+# semicolons or tabs, as in French, and takes commas and quotes within for text.
+_FORMULA = re.compile('(^|[;\t\r\n])(?=[\\s"]*[-=+@\uff0d\uff1d\uff0b\uff20])')
 
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -28,8 +32,8 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     lines could not be read. Of an input that was screened again the newest line counts.
 
     It is UTF-8 and begins with a byte order mark, without which Excel reads names as of another
-    encoding. A cell that would be taken for a formula begins with an apostrophe. OutputError where
-    it is no such file, or the table would be written over something else.
+    encoding. What would be taken for a formula has an apostrophe in front. OutputError where it is
+    no such file, or the table would be written over something else.
     """
     older = Summary.of(Path(results)).older
     unread = 0
@@ -74,6 +78,8 @@ def _row(facts: Mapping[str, Any], match: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _cell(value: Any) -> Any:
-    text = "" if value is None else str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
-    formula = isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@"))
-    return f"'{text}" if formula or text.startswith(("\t", "\r", "\n")) else text
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    guarded = _FORMULA.sub(r"\1'", text)
+    return f"'{guarded}" if guarded.startswith(("\t", "\r", "\n")) else guarded

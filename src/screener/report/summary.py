@@ -178,7 +178,7 @@ class Summary:
                 if facts is None:
                     raise TypeError
                 found._add(facts)
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 found.unread += 1
         if found.unread and not found.total:
             raise OutputError(f"{path} is no file of results")

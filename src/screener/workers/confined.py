@@ -63,10 +63,13 @@ def _end_with_parent() -> None:
 
 
 def _silence() -> None:
-    """Decoders write to standard error what they please, words of the file among it."""
+    """Decoders write to standard error what they please, words of the file among it; on standard
+    output, which is the scan's too, it would be taken for results.
+    """
     warnings.simplefilter("ignore")
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
     os.close(nowhere)
 
 

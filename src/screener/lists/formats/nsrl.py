@@ -12,7 +12,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from screener.errors import ListError
+from screener.errors import ListError, cause
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
@@ -26,7 +26,10 @@ NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"
 _KINDS = {"sha-1": "sha1", "sha1": "sha1", "md5": "md5", "sha-256": "sha256", "sha256": "sha256"}
 _NEEDED = {"sha-1", "md5", "filename", "specialcode"}
-_TABLES = ("METADATA", "FILE")  # the second is a view of the first
+# The second is a view of the first; in minimal sets it is a table, and there is no first. Of what
+# is no table, rows are computed: they may have no end.
+_TABLES = ("METADATA", "FILE")
+_IS_STORED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND upper(name) = ?"
 _ORDINARY = ("", "0")  # special codes that say nothing
 _LONGEST_VALUE = 1_024  # of a database's texts
 
@@ -86,6 +89,7 @@ class NsrlDatabase:
                 f"{content.name} is an SQLite database, which must be a file of its own"
             )
         self._content = content
+        self._size = content.path.stat().st_size
         self._address = f"{content.path.absolute().as_uri()}?mode=ro&immutable=1"
         with self._opened() as database:
             self._query = self._question(database)
@@ -99,10 +103,12 @@ class NsrlDatabase:
                     database.execute(f"PRAGMA {setting}")
                 yield database
         except sqlite3.DatabaseError as error:
-            raise ListError(f"{self._content.name} cannot be read: {error}") from None
+            raise ListError(f"{self._content.name} cannot be read: {cause(error)}") from None
 
     def _question(self, database: sqlite3.Connection) -> str:
         for table in _TABLES:
+            if database.execute(_IS_STORED, (table,)).fetchone() is None:
+                continue
             columns = {row[1].lower() for row in database.execute(f"PRAGMA table_info({table})")}
             kinds = [kind for kind in ("sha256", "sha1", "md5") if kind in columns]
             if kinds:
@@ -111,9 +117,11 @@ class NsrlDatabase:
         raise ListError(f"{self._content.name} is a database, but not one of NSRL's")
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order."""
+        """Each row in order; ListError where pages are named so often that there is no end."""
         with self._opened() as database:
             for number, values in enumerate(database.execute(self._query), 1):
+                if number > self._size:
+                    raise ListError(f"{self._content.name} is damaged: it has more rows than bytes")
                 yield self._row(number, values)
         while self._content.read(1 << 20):  # for its digest
             pass

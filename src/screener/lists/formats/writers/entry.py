@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.formats.csv_rows import LONGEST_CELL
 from screener.lists.records import Category
 from screener.lists.states import MATCHING, State
+from screener.whole import whole
 
 
 @dataclass(frozen=True)
@@ -104,3 +106,21 @@ class Wants:
     """What a caller says of how to write: `categories` maps (scheme, code) to a VICS number."""
 
     categories: Mapping[tuple[str, str], int] | None = None
+
+    def __post_init__(self) -> None:
+        """ListError where that is no such table: a record would lose its category unsaid."""
+        table = self.categories
+        if table is None:
+            return
+        wrong = ListError("categories map a scheme and a code to a number, as in {('iwf', 'A'): 1}")
+        if not isinstance(table, Mapping) or not all(map(_is_scheme_and_code, table)):
+            raise wrong
+        try:
+            numbers = {key: whole(number) for key, number in table.items()}
+        except TypeError:
+            raise wrong from None
+        object.__setattr__(self, "categories", numbers)
+
+
+def _is_scheme_and_code(key: object) -> bool:
+    return isinstance(key, tuple) and len(key) == 2 and all(isinstance(one, str) for one in key)
