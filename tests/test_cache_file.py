@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -101,6 +102,25 @@ def test_a_forked_process_opens_a_cache_of_its_own(filled):
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert len(cache) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forked_while_a_cache_is_opened_opens_one(filled, monkeypatch):
+    """It does not wait for the thread that opened one, which it has not."""
+
+    def forking(path):
+        if not (child := os.fork()):
+            signal.alarm(20)
+            monkeypatch.undo()
+            with contextlib.suppress(BaseException), HashCache.open(filled):
+                os._exit(0)
+            os._exit(1)
+        ended.append(os.waitpid(child, 0)[1])
+
+    ended = []
+    monkeypatch.setattr("screener.cache.file.make_private", forking)
+    with HashCache.open(filled):
+        assert ended == [0]
 
 
 def test_scans_and_rescans_of_one_cache_do_not_wait_for_each_other(known, filled, picture):

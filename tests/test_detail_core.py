@@ -96,6 +96,8 @@ def pictures(scene, plain):
     found += [np.asarray(Image.fromarray(plain.draw("text", seed)).convert("L")) for seed in (0, 1)]
     found += [rng.integers(0, 256, shape, np.uint8) for shape in ((1, 1), (5, 900), (9, 4, 3))]
     found += [np.full((40, 30), grey, np.uint8) for grey in (0, 7, 250, 255)]
+    # Every part of it is as busy as one that counts as smooth may be.
+    found.append(np.tile((np.arange(32) * 6).astype(np.uint8).repeat(4), (128, 1)))
     return [*found, found[0][::-1, ::2], found[1].T, found[9][..., 1], found[9][:, ::-1, ::-1]]
 
 

@@ -42,6 +42,27 @@ def test_the_core_tells_edges_of_one_colour(shape, noise, slope, turn, seed):
     assert _core.even_edges(pixels) == any(is_even(line) for line in lines)
 
 
+QUARTER = [100] * 25
+LINES = [
+    ("three are too few", [10] * 3, False),
+    ("four are enough", [10] * 4, True),
+    ("one in a hundred is far", [*QUARTER * 3, *[100] * 24, 117], True),
+    ("two are", [*QUARTER * 3, *[100] * 23, 117, 117], False),
+    ("as far as may be", [*QUARTER * 3, *[100] * 20, *[116] * 5], True),
+    ("a quarter as far off as may be", [*QUARTER * 3, *[104] * 25], True),
+    ("and a grey further", [*QUARTER * 3, *[104] * 24, 105], False),
+    ("near the upper of two medians", [*[100, 104] * 48, 100, 100, 120, 120], True),
+]
+
+
+@pytest.mark.parametrize(("line", "even"), [case[1:] for case in LINES], ids=[c[0] for c in LINES])
+def test_an_edge_of_one_colour_ends_where_it_is_said_to(line, even):
+    """To the grey and the pixel; no other edge of these pictures is of one colour."""
+    pixels = (np.indices((6, len(line))).sum(axis=0) % 2 * 255).astype(np.uint8)
+    pixels[0] = line
+    assert _core.even_edges(pixels) == is_even(pixels[0]) == even
+
+
 def test_a_picture_without_pixels_has_no_edges():
     """Nor is one in colour taken, or of other numbers."""
     with pytest.raises(ValueError, match="has pixels"):
@@ -117,3 +138,26 @@ def test_the_core_tells_where_backdrops_end(
     pixels = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
     for grey in (pixels, pixels.T, np.ascontiguousarray(pixels)):
         assert _core.seams(grey) == seams_by_words(grey)
+
+
+FORTY = [n for n in range(48) if n % 6 != 5]  # in six parts of eight
+STEPS = [
+    ("the first of two as sharp", 3, {20: range(64), 21: range(64)}, (20, 20)),
+    ("half as many before", 10, {10: range(25), 30: range(50)}, (30, 30)),
+    ("more than half before", 10, {10: range(25), 30: range(49)}, (0, 0)),
+    ("more, but beside it", 10, {27: range(25), 30: FORTY}, (30, 30)),
+    ("more, a line further", 10, {26: range(25), 30: FORTY}, (0, 0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("greys", "steps", "rows"), [case[1:] for case in STEPS], ids=[c[0] for c in STEPS]
+)
+def test_a_backdrop_ends_where_it_is_said_to(greys, steps, rows):
+    """To the sample and the line: by steps of so many greys at these rows in these columns, from
+    above and from below.
+    """
+    grey = np.full((200, 64), 100, np.uint8)
+    for row, columns in steps.items():
+        grey[row : 200 - row, list(columns)] += greys
+    assert _core.seams(grey) == seams_by_words(grey) == rows

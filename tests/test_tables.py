@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from drawn_codes import of_weights
+from drawn_codes import of_weights, swapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from thorough import besides
@@ -77,6 +79,13 @@ def flipped(code: Codes, bits: npt.NDArray[np.integer]) -> Codes:
     for bit in bits:
         changed[bit // 8] ^= np.uint8(1 << (bit % 8))
     return changed
+
+
+def filled(code: Codes, bits: npt.NDArray[np.integer]) -> Codes:
+    """A copy of one code with these bits set."""
+    values = np.unpackbits(code, bitorder="little")
+    values[bits] = 1
+    return np.packbits(values, bitorder="little")
 
 
 def near(rng: np.random.Generator, code: Codes, distance: int) -> Codes:
@@ -171,16 +180,21 @@ def test_hot_buckets(width: int) -> None:
     check(codes, queries, [0, width // 2, width - 1])
 
 
-def test_one_bucket_holds_more_than_a_wide_link() -> None:
-    """More than 2^8 and more than 2^16 codes in a bucket: links widen, answers stay."""
+@pytest.mark.parametrize(
+    ("count", "link"), [(1 << 8, 1), ((1 << 8) + 1, 2), (1 << 16, 2), ((1 << 16) + 1, 4)]
+)
+def test_links_are_as_wide_as_the_longest_bucket_is_long(count: int, link: int) -> None:
+    """The last posting of the bucket is found where nothing but its link leads to it."""
     rng = np.random.default_rng(4)
-    for count, link in ((300, 2), (70_000, 4)):
-        codes = np.zeros((count, 8), np.uint8)
-        codes[:, -3:] = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(-1, 4)[:, :3]
-        built = Tables.build(codes, threads=1)
-        assert built.main is not None
-        assert built.main.links.dtype.itemsize in (link, link // 2)
-        check(codes, codes[rng.integers(0, count, 3)], [0, 2, 7])
+    codes = in_one_bucket(rng, count, table=1)
+    bits = _core.chunk_bits(8).reshape(4, 16)
+    # Last in its bucket also where large tables order it by the weight of the next chunk.
+    codes[-1] = filled(codes[-1], bits[2])
+    built = Tables.build(codes, threads=1)
+    assert built.main is not None
+    assert built.main.links.dtype.itemsize == link
+    # Of all starts of the ring that of table 0 alone has a chunk within its threshold.
+    check(codes, deal(rng, codes[-1], bits, np.array([0, 1, 1, 1]))[np.newaxis], [3])
 
 
 def hot_keys(rng: np.random.Generator, count: int, width: int, keys: int) -> Codes:
@@ -193,10 +207,10 @@ def hot_keys(rng: np.random.Generator, count: int, width: int, keys: int) -> Cod
     return np.packbits(bits, axis=1, bitorder="little")
 
 
-def in_one_bucket(rng: np.random.Generator, count: int) -> Codes:
-    """Different codes of 64 bits that table 0 holds in one bucket."""
+def in_one_bucket(rng: np.random.Generator, count: int, table: int = 0) -> Codes:
+    """Different codes of 64 bits that one table holds in one bucket."""
     bits = rng.integers(0, 2, (count, 64), np.uint8)
-    bits[:, _core.chunk_bits(8)[:16]] = 0
+    bits[:, _core.chunk_bits(8).reshape(4, 16)[table]] = 0
     return np.packbits(bits, axis=1, bitorder="little")
 
 
@@ -216,14 +230,19 @@ def test_large_tables_find_the_same_in_fewer_lines(width: int) -> None:
 
 
 def test_a_weight_that_starts_beyond_what_can_be_told() -> None:
-    """A bucket of more lines than a byte can number is read to its end."""
+    """A bucket of more lines than a byte can number is read to its end, also by a query that weighs
+    as much less than all bits as it may differ in.
+    """
     rng = np.random.default_rng(8)
     codes = in_one_bucket(rng, 60_000)
+    bits = _core.chunk_bits(8).reshape(4, 16)
+    codes[-1] = filled(codes[-1], bits[1])
     large = built_large(codes)
     assert large._tables.main is not None
     assert large._tables.main.weights.max() == 255
-    queries = np.concatenate([near(rng, codes[i], d)[np.newaxis] for i in range(9) for d in (0, 3)])
-    check(codes, queries, [0, 3, 7], large)
+    queries = [near(rng, codes[i], d) for i in range(9) for d in (0, 3)]
+    queries.append(deal(rng, codes[-1], bits, np.array([0, 1, 1, 1])))
+    check(codes, np.array(queries), [0, 3, 7], large)
     large.verify()
 
 
@@ -267,13 +286,40 @@ def test_a_batch_crowds_one_bucket(width: int) -> None:
 def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
     """A query that meets too much is answered by a flat scan, alone and among others."""
     rng = np.random.default_rng(10)
-    centre = rng.integers(0, 256, 32, np.uint8)
-    crowd = np.stack([near(rng, centre, 3) for _ in range(4000)])
+    centre = of_weights(rng, np.array([128]), 32)[0]
+    crowd = swapped(rng, centre, np.full(4000, 2))
     codes = np.concatenate([rng.integers(0, 256, (500, 32), np.uint8), crowd])
-    queries = np.concatenate([codes[:8]])
+    queries = codes[:8].copy()
+    queries[0] = 0  # of no concern to the balanced, so that numbers in a batch of theirs shift
     queries[heavy] = centre
     check(codes, queries, [8, 31])
     check(codes, queries[heavy : heavy + 1], [8, 31])
+
+
+def test_what_is_near_is_found_however_many_others_are_met() -> None:
+    """Behind any number of codes that agree in three chunks and lie far: those are followed, or the
+    query is compared with all codes, with nothing lost or doubled between one and the other. Also
+    where tables of balanced codes and those of the others both give it up.
+    """
+    rng = np.random.default_rng(12)
+    bits = np.array(_core.chunk_bits(32)).reshape(16, 16)
+    queries = of_weights(rng, np.full(80, 128), 32)
+    rest = bits[3:].ravel()
+    found_from_second = np.roll([0] + [1] * 13 + [2, 1], 1)
+    codes = []
+    for number, query in enumerate(queries):
+        far = np.tile(np.unpackbits(query, bitorder="little"), (110 + number, 1))
+        far[:, rest] = rng.permuted(far[:, rest], axis=1)
+        code = query
+        while (code == query).all() or np.bitwise_count(code).sum() != 128:
+            code = deal(rng, query, bits, found_from_second)
+        codes += [np.packbits(far, axis=1, bitorder="little"), code[np.newaxis]]
+    far[:, rest[0]] ^= 1
+    codes.append(np.packbits(far, axis=1, bitorder="little"))
+    # A query that weighs too little is of no concern to the balanced: numbers in a batch shift.
+    queries = np.concatenate([np.zeros((1, 32), np.uint8), queries])
+    index = HammingIndex.build(np.concatenate(codes))
+    check(index.codes, queries, [14, 16], index)  # the latter joined by one thread
 
 
 def test_built_alike_by_any_number_of_threads() -> None:
@@ -428,3 +474,106 @@ def test_damage_leads_nowhere(tmp_path: Path, name: str, seed: int) -> None:
             except ValueError:
                 continue
             assert found is None or found[1].max() < len(index)
+
+
+ASTRAY: dict[str, tuple[int, Callable[[dict[str, Any], Any, Any], None]]] = {
+    "a bucket behind all slots": (
+        7,
+        lambda parts, own, _: own(0, parts["sketches"].size + np.array([0, 32])),
+    ),
+    "a bucket in another table": (7, lambda _, own, bucket: own(4, bucket(0))),
+    "a link to a bucket before its table": (7, lambda _, own, bucket: own(5, bucket(0))),
+    "a link to a bucket behind its table": (7, lambda _, own, bucket: own(1, bucket(6))),
+    "links behind their buckets": (
+        7,
+        lambda parts, *_: np.bitwise_or(parts["links"], 255, out=parts["links"]),
+    ),
+    "rows that there are not": (7, lambda parts, *_: parts["rows"].fill(2**32 - 1)),
+    "such rows without a link before": (0, lambda parts, *_: parts["rows"].fill(2**32 - 1)),
+    "repeats behind the last": (7, lambda parts, *_: parts["repeat-starts"].put(1, 2**40)),
+    "repeats that end before they start": (7, lambda parts, *_: parts["repeat-starts"].put(0, 2)),
+    "repeats that there are not": (7, lambda parts, *_: parts["repeats"].fill(2**32 - 1)),
+}
+"""What is changed, and the radius at which it is met."""
+
+
+@pytest.mark.parametrize("build", [HammingIndex.build, built_large])
+@pytest.mark.parametrize("way", ["lookup", "join"])
+@pytest.mark.parametrize("name", ASTRAY)
+def test_what_leads_astray_is_refused(
+    tmp_path: Path, name: str, way: str, build: Callable[[Codes], HammingIndex]
+) -> None:
+    """Wherever a search could leave the arrays it says that the index is damaged, and finds nothing
+    in what happens to lie there.
+    """
+    rng = np.random.default_rng(13)
+    bits = _core.chunk_bits(16).reshape(8, 16)
+    codes = rng.integers(0, 256, (500, 16), np.uint8)
+    values = np.unpackbits(codes[0], bitorder="little")
+    values[bits[5]] = values[bits[1]]  # so that tables 0 and 4 look for the same next chunk
+    codes[0] = codes[499] = np.packbits(values, bitorder="little")
+    build(codes).save(tmp_path / "good.idx")
+    opened = open_sections(tmp_path / "good.idx", "hamming")
+    parts = {
+        part.name: opened.array(
+            part.name, dtype=part.dtype.str[1:], dimensions=len(part.shape)
+        ).copy()
+        for part in opened.directory.values()
+    }
+    directory = parts["directory"].reshape(8, -1)
+    keys = values[bits].astype(np.int64) @ (1 << np.arange(16))
+
+    def bucket(table: int) -> npt.NDArray[np.uint32]:
+        return directory[table, keys[table] : keys[table] + 2].copy()
+
+    def own(table: int, slots: npt.NDArray[np.integer]) -> None:
+        directory[table, keys[table] : keys[table] + 2] = slots
+
+    radius, change = ASTRAY[name]
+    change(parts, own, bucket)
+    write_sections(tmp_path / "damaged.idx", "hamming", parts)
+    index = HammingIndex.open(tmp_path / "damaged.idx")._index
+    with pytest.raises(ValueError, match="damaged"):
+        index.search(codes[:1], radius, 1, way)
+
+
+UNFIT: dict[str, Callable[[dict[str, Any]], object]] = {
+    "slots that do not start at the first": lambda of: of["directory"].put(0, 32),
+    "a table that ends within a line": lambda of: border(of["directory"], 0, 1),
+    "a table that ends before it starts": lambda of: border(of["directory"], 1, -(1 << 16)),
+    "a start too few": lambda of: of.update(directory=of["directory"].ravel()[:-1]),
+    "a row too few": lambda of: of.update(rows=of["rows"][:-1]),
+    "a link too few": lambda of: of.update(links=of["links"][:-1]),
+    "links of three bytes": lambda of: of.update(links=of["links"].repeat(3), link_bytes=3),
+    "weights too few": lambda of: of.update(weights=of["weights"][:-1]),
+    "weights beside links of two bytes": lambda of: of.update(
+        links=of["links"].reshape(-1, 4)[:, :2].copy().ravel(), link_bytes=2
+    ),
+}
+
+
+def border(directory: npt.NDArray[np.uint32], table: int, by: int) -> None:
+    """Moves that between a table and the next, which both have links; or as far as it goes."""
+    at = max(int(directory[table, -1]) + by, 0)
+    directory[table, -1] = directory[table + 1, 0] = at
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_tables_that_do_not_fit_are_refused_at_once(name: str) -> None:
+    """Before a search meets them; each is the only thing that is wrong."""
+    codes = np.random.default_rng(14).integers(0, 256, (400, 8), np.uint8)
+    large = 1 if "weights" in name else 1 << 30
+    first, balanced, _, few_rows, few_codes, *repeats = _core.build_tables(codes, 1 << 30, large, 1)
+    names = ("directory", "sketches", "links", "link_bytes", "rows", "weights")
+    arrays = dict(zip(names, first, strict=True))
+    arrays["directory"] = arrays["directory"].reshape(4, -1)
+
+    def searchable() -> object:
+        tables = _core.Tables(arrays["directory"].ravel(), *list(arrays.values())[1:])
+        few = few_codes.reshape(-1, 8)
+        return _core.Index(codes, [tables], balanced, few_rows, few, *repeats)
+
+    assert searchable()
+    UNFIT[name](arrays)
+    with pytest.raises(ValueError, match="do not fit together"):
+        searchable()

@@ -40,7 +40,7 @@ bool even(const Line& line) {
   for (int n = std::max(median - kNoise, 0); n <= std::min(median + kNoise, 255); ++n)
     near += counts[n];
   const auto rank = static_cast<int64_t>(static_cast<double>(line.count) * kNear);
-  if (near <= std::min(rank, line.count - 1)) return false;
+  if (near <= rank) return false;
   for (int k = 0; k < 4; ++k) {
     const int64_t size = (k + 1) * line.count / 4 - k * line.count / 4;
     if (std::abs(sums[k] - median * size) > kUneven * size) return false;

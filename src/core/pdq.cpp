@@ -88,23 +88,6 @@ PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
   return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
 }
 
-// The bounds of the shapes that were asked for last: of pictures as they stand, and transposed.
-class Bounds {
- public:
-  const PdqBound& of(const PdqShape& shape, bool transposed) {
-    Kept& last = last_[transposed];
-    if (!last.bound || last.shape != shape) last = {shape, PdqBound(shape)};
-    return *last.bound;
-  }
-
- private:
-  struct Kept {
-    PdqShape shape;
-    std::optional<PdqBound> bound;
-  };
-  Kept last_[2] = {};
-};
-
 // Where a picture's samples stand, and those of one turn of it. A thread has one of its own and not
 // on its stack, of which musl gives it no more than 128 KiB.
 struct Room {
@@ -118,8 +101,8 @@ thread_local Room room;
 // turn it back. A thread has one at a time, in its `room`.
 class Picture {
  public:
-  Picture(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds)
-      : given_(pixels), seen_(pixels), kernel_(kernel), bounds_(bounds) {
+  Picture(const Pixels& pixels, const PdqKernel& kernel)
+      : given_(pixels), seen_(pixels), kernel_(kernel) {
     if (seen_.column_stride < 0) {
       reverse_columns(seen_);
       back_.columns_reversed = true;
@@ -188,10 +171,13 @@ class Picture {
 
   // Four turns share one.
   const PdqBound& bound(const Turn& turn) {
-    const Pixels pixels = turned(given_, turn);
-    return bounds_.of({pixels.height, pixels.width, pixels.channels,
-                       pdq_sample_roundings(seen_.width, seen_.channels)},
-                      turn.transposed);
+    std::optional<PdqBound>& bound = bounds_[turn.transposed];
+    if (!bound) {
+      const Pixels pixels = turned(given_, turn);
+      bound.emplace(PdqShape{pixels.height, pixels.width, pixels.channels,
+                             pdq_sample_roundings(seen_.width, seen_.channels)});
+    }
+    return *bound;
   }
 
   Pixels given_;
@@ -200,7 +186,7 @@ class Picture {
   Turn back_ = kUpright;
   bool sampled_ = false;
   Room& room_ = room;
-  Bounds& bounds_;
+  std::optional<PdqBound> bounds_[2];  // as it stands, and transposed
 };
 
 bool too_small(const Pixels& pixels) {
@@ -210,13 +196,6 @@ bool too_small(const Pixels& pixels) {
 // The reference takes a picture of this size as it is.
 bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
 
-PdqResult upright(const Pixels& pixels, const PdqKernel& kernel, Bounds& bounds) {
-  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
-  Picture picture(pixels, kernel, bounds);
-  picture.sample(&kUpright, 1);
-  return picture.hash(kUpright);
-}
-
 }  // namespace
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
@@ -225,8 +204,10 @@ PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
-  Bounds bounds;
-  return upright(pixels, kernel, bounds);
+  if (too_small(pixels) || is_grid(pixels)) return pdq_exact(pixels, kernel);
+  Picture picture(pixels, kernel);
+  picture.sample(&kUpright, 1);
+  return picture.hash(kUpright);
 }
 
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) {
@@ -239,8 +220,7 @@ PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) 
 PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most) {
   PdqSketches sketches{};
   if (too_small(pixels)) return sketches;
-  Bounds bounds;
-  Picture picture(pixels, kernel, bounds);
+  Picture picture(pixels, kernel);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
   for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
   return sketches;
@@ -248,17 +228,14 @@ PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most
 
 std::vector<PdqResult> pdq_batch(const std::vector<Pixels>& pictures, const PdqKernel& kernel,
                                  std::size_t threads) {
-  std::vector<Bounds> bounds(std::min(threads, pictures.size()));  // each thread has its own
   std::vector<PdqResult> results(pictures.size());
-  share_out(pictures.size(), threads, [&](std::size_t task, std::size_t thread) {
-    results[task] = upright(pictures[task], kernel, bounds[thread]);
-  });
+  share_out(pictures.size(), threads,
+            [&](std::size_t task, std::size_t) { results[task] = pdq(pictures[task], kernel); });
   return results;
 }
 
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows) {
-  Bounds bounds;
-  Picture picture(pixels, kernel, bounds);
+  Picture picture(pixels, kernel);
   picture.sample(&kUpright, 1);
   PdqCertificate found;
   if (rows > 0) {

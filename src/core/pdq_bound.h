@@ -1,6 +1,6 @@
 // How far the reference's samples and coefficients can be from ours, for one shape of picture.
 //
-// docs/pdq.md derives every term. A bound is made once for all pictures and turns of one shape.
+// docs/pdq.md derives every term. A bound holds for all pictures and turns of one shape.
 #pragma once
 #include <array>
 
@@ -18,7 +18,6 @@ struct PdqShape {
   int64_t width;
   int channels;
   int roundings;  // of our own samples
-  bool operator==(const PdqShape&) const = default;
 };
 
 // What the running sums of the boxes along one side can leave behind.

@@ -11,21 +11,12 @@ namespace {
 constexpr std::size_t kKeys = 1 << 16;
 constexpr std::size_t kTasks = 64;
 
-struct Fingerprint {
-  std::uint64_t value;
+// A row and the first word of its code: few of one key have the same, so that few codes are read
+// again.
+struct Begun {
+  std::uint64_t word;
   std::uint32_t row;
 };
-
-std::uint64_t fingerprint(const std::uint8_t* code, std::size_t bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t at = 0; at < bytes; at += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, code + at, 8);
-    value = (value ^ word) * 0x9e3779b97f4a7c15u;
-    value ^= value >> 29;
-  }
-  return value;
-}
 
 // Rows in order of their keys, ascending for each key. `starts` has one entry more than keys.
 std::vector<std::uint32_t> sort_by_key(const std::uint16_t* keys, std::uint64_t count,
@@ -46,35 +37,37 @@ class Groups {
   Groups(const std::uint8_t* codes, std::size_t bytes) : codes_(codes), bytes_(bytes) {}
 
   void find(const std::uint32_t* rows, std::size_t count, std::vector<std::uint32_t>& groups) {
-    prints_.resize(count);
-    for (std::size_t i = 0; i < count; ++i)
-      prints_[i] = {fingerprint(code(rows[i]), bytes_), rows[i]};
-    std::sort(prints_.begin(), prints_.end(),
-              [this](const Fingerprint& a, const Fingerprint& b) { return before(a, b); });
+    begun_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      begun_[i].row = rows[i];
+      std::memcpy(&begun_[i].word, code(rows[i]), sizeof begun_[i].word);
+    }
+    std::sort(begun_.begin(), begun_.end(),
+              [this](const Begun& a, const Begun& b) { return before(a, b); });
     for (std::size_t first = 0, end; first < count; first = end) {
-      for (end = first + 1; end < count && same(prints_[first], prints_[end]);) ++end;
+      for (end = first + 1; end < count && same(begun_[first], begun_[end]);) ++end;
       if (end - first == 1) continue;
       groups.push_back(static_cast<std::uint32_t>(end - first));
-      for (std::size_t i = first; i < end; ++i) groups.push_back(prints_[i].row);
+      for (std::size_t i = first; i < end; ++i) groups.push_back(begun_[i].row);
     }
   }
 
  private:
   const std::uint8_t* code(std::uint32_t row) const { return codes_ + row * bytes_; }
 
-  bool before(const Fingerprint& a, const Fingerprint& b) const {
-    if (a.value != b.value) return a.value < b.value;
+  bool before(const Begun& a, const Begun& b) const {
+    if (a.word != b.word) return a.word < b.word;
     const int order = std::memcmp(code(a.row), code(b.row), bytes_);
     return order != 0 ? order < 0 : a.row < b.row;
   }
 
-  bool same(const Fingerprint& a, const Fingerprint& b) const {
-    return a.value == b.value && std::memcmp(code(a.row), code(b.row), bytes_) == 0;
+  bool same(const Begun& a, const Begun& b) const {
+    return a.word == b.word && std::memcmp(code(a.row), code(b.row), bytes_) == 0;
   }
 
   const std::uint8_t* codes_;
   std::size_t bytes_;
-  std::vector<Fingerprint> prints_;
+  std::vector<Begun> begun_;
 };
 
 Repeats collect(const std::vector<std::vector<std::uint32_t>>& groups, std::uint64_t count) {

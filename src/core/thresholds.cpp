@@ -1,7 +1,6 @@
 #include "thresholds.h"
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 
 #include "bits.h"
@@ -11,13 +10,19 @@ namespace {
 
 constexpr double kKeyCost = 0.25;  // finding a bucket, in units of reading a line of it
 
-std::vector<std::uint16_t> sorted_masks() {
-  std::vector<std::uint16_t> masks;
-  for (std::uint32_t flips = 0; flips <= kMostFlips; ++flips)
-    for (std::uint32_t mask = 0; mask < kBuckets; ++mask)
-      if (count_bits(mask) == flips) masks.push_back(static_cast<std::uint16_t>(mask));
-  return masks;
-}
+// All masks with up to kMostFlips bits set, by how many these are.
+struct Masks {
+  std::vector<std::uint16_t> all;
+  std::array<std::size_t, kMostFlips + 2> starts{};  // of those of each number, and the end
+
+  Masks() {
+    for (std::uint32_t flips = 0; flips <= kMostFlips; ++flips) {
+      for (std::uint32_t mask = 0; mask < kBuckets; ++mask)
+        if (count_bits(mask) == flips) all.push_back(static_cast<std::uint16_t>(mask));
+      starts[flips + 1] = all.size();
+    }
+  }
+};
 
 // Lines in the buckets within each number of flips of the query's chunk.
 std::array<double, kMostFlips + 1> real_lines(const Ring& ring, std::size_t table,
@@ -72,11 +77,10 @@ Probes make_probes(const Thresholds& thresholds, std::size_t tables) {
 }
 
 std::span<const std::uint16_t> masks_of(int flips) {
-  static const std::vector<std::uint16_t> masks = sorted_masks();
-  constexpr std::size_t kEnds[] = {0, 1, 17, 137, 697, 2517};
-  static_assert(std::size(kEnds) == kMostFlips + 2);
+  static const Masks masks;
   const auto level = static_cast<std::size_t>(flips);
-  return {masks.data() + kEnds[level], kEnds[level + 1] - kEnds[level]};
+  return std::span(masks.all).subspan(masks.starts[level],
+                                      masks.starts[level + 1] - masks.starts[level]);
 }
 
 Thresholds fit_thresholds(const Ring& ring, const std::uint16_t* chunks, std::uint32_t radius) {

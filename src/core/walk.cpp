@@ -75,15 +75,14 @@ std::uint32_t Walk::distance(const Step& step, std::size_t length, std::uint32_t
 
 // Whether a step stays within its bound where its link, by what it tells, leads.
 bool Walk::may_go_on(const Step& step, std::size_t table) const {
-  if (step.length >= ring_->tables) return true;
   const std::uint32_t sketch = told_at(*ring_, step.slot - ring_->base[table]);
   const std::uint32_t sum = step.sum + distance(step, step.length, sketch);
   return static_cast<int>(sum) <= thresholds_->bound(step.start, step.length + 1u);
 }
 
-// Adds the distance of one more chunk, unless all have been counted. False beyond the bound.
+// Adds the distance of one more chunk. False beyond the bound. Once round the ring the first chunk
+// is counted again, in the sum as in the bound.
 bool Walk::count_chunk(Step& step) const {
-  if (step.length > ring_->tables) return true;
   step.sum = static_cast<std::uint16_t>(
       step.sum + distance(step, step.length - 1u, ring_->sketches[step.slot]));
   return step.sum <= thresholds_->bound(step.start, step.length);

@@ -197,6 +197,16 @@ _open_here: WeakSet[CacheFile] = WeakSet()
 _opening = threading.Lock()
 
 
+def _forked() -> None:
+    """Another thread may have had its turn at the fork, and has none in this process."""
+    global _opening
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 def _is_open_here(path: Path) -> bool:
     """Whether this process has the file open, which is then known to be a cache."""
     with suppress(FileNotFoundError):
