@@ -211,6 +211,14 @@ def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
     assert known.refresh() is known
 
 
+@pytest.mark.parametrize("name", ["values", "alone"])
+def test_the_word_no_shows_no_value_of_an_entry(known, put, name):
+    """It would show what nobody asked for."""
+    put(f"id,md5\na,{value(1)}\n")
+    with pytest.raises(ListError, match=f"{name} is true or false"):
+        known.refresh().show("a", **{name: "no"})
+
+
 def test_a_full_list_that_shrinks_sharply_is_refused_until_accepted(known, put):
     """More than a fifth fewer: nothing changes without --accept-shrink."""
     rows = [f"e{n},{value(n)}\n" for n in range(10)]

@@ -37,7 +37,7 @@ from screener.lists.imports.releasing import Release
 from screener.lists.imports.report import ImportReport
 from screener.lists.imports.wishes import Wishes
 from screener.lists.info import ListInfo
-from screener.lists.line import check_asked, check_texts
+from screener.lists.line import check_asked, check_flags, check_texts
 from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.naming import name_of
 from screener.lists.purging import PurgeReport
@@ -226,6 +226,7 @@ class KeptList:
         and who else holds its hashes, which may be very many.
         """
         check_texts(entry=entry, source=source)
+        check_flags(values=values, alone=alone)
 
         def asked(connection: sqlite3.Connection) -> list[Shown]:
             return showing.show(

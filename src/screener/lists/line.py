@@ -30,6 +30,13 @@ def check_texts(**said: object) -> None:
             raise ListError(f"{what} holds half a character, which no text in UTF-8 does") from None
 
 
+def check_flags(**given: object) -> None:
+    """ListError where one that is given is no yes or no: the word "no" would be a yes."""
+    for what, flag in given.items():
+        if not isinstance(flag, bool):
+            raise ListError(f"{what} is true or false")
+
+
 def check_asked(by: object, reason: object = None) -> None:
     """The same of who asks for a change of a list, and why, where that is said at all."""
     for what, text in (("by, who asks for it,", by), ("a reason", reason)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from screener.errors import ListError
-from screener.lists.line import check_asked
+from screener.lists.line import check_asked, check_flags
 from screener.lists.terms import Terms, check_terms
 
 
@@ -23,9 +22,7 @@ class Wishes:
 
     def __post_init__(self) -> None:
         """ListError for a yes or no, who asks, or terms, that are none."""
-        for name in ("strict", "full", "accept_shrink"):
-            if not isinstance(getattr(self, name), bool):  # the word "no" would be a yes
-                raise ListError(f"{name} is true or false")
+        check_flags(strict=self.strict, full=self.full, accept_shrink=self.accept_shrink)
         check_asked(self.by)
         if self.terms is not None:
             check_terms(self.terms)
