@@ -1,9 +1,11 @@
 """The package's face: its names, its layers, and what importing it costs."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
+from itertools import accumulate
 from pathlib import Path
 
 import screener
@@ -79,6 +81,25 @@ def test_imports_run_one_way():
                 wrong.append((own, module))
 
     assert wrong == []
+
+
+def test_no_imports_run_in_a_circle():
+    """Else it hangs on what a program imports first whether they fail. What a package's own modules
+    need of it aside, a module needs the packages that what it imports lies in.
+    """
+    paths = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        paths[".".join(parts).removesuffix(".__init__")] = path
+    needs = {name: set() for name in paths}
+    for own, path in paths.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    way = accumulate(f"{node.module}.{alias.name}".split("."), "{}.{}".format)
+                    needs[own] |= {one for one in way if not f"{own}.".startswith(f"{one}.")}
+
+    graphlib.TopologicalSorter(needs).prepare()
 
 
 def test_every_module_has_a_layer():
