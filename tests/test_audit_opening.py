@@ -250,6 +250,28 @@ def test_lines_of_a_killed_run_are_told(engine, tmp_path):
         audit.open_log(log, engine)
 
 
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_run_that_could_not_begin_has_no_end(engine, tmp_path, monkeypatch, error):
+    """Where the disk is full, say: as the first line of a log, an end is told as an edit."""
+    log, append = tmp_path / "log", AuditFile.append
+
+    def fails(self, event, **facts):
+        if event == "open":
+            raise error
+        append(self, event, **facts)
+
+    for runs in (0, 1):
+        before = log.read_bytes() if runs else None
+        with monkeypatch.context() as patched:
+            patched.setattr(AuditFile, "append", fails)
+            with pytest.raises(error), audit.claim_log(log) as claimed:
+                claimed.begin(engine)
+        assert (log.read_bytes() if log.exists() else None) == before
+        write(log, engine, 1)
+        found = audit.verify(log)
+        assert (found.runs, found.trouble, found.closed) == (runs + 1, (), True)
+
+
 KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path

@@ -133,6 +133,25 @@ def test_results_that_were_claimed_begin_with_their_first_line(engine, tmp_path)
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
 
 
+def test_results_that_could_not_begin_take_no_line(engine, tmp_path, monkeypatch):
+    """However often it is tried: it would stand among those that the file held before."""
+    result = engine.screen(b"words")
+    with output.open_jsonl(tmp_path / "old.jsonl") as out:
+        out.write(result)
+
+    def refuses(*_):
+        raise OutputError("not yours")
+
+    for name, held in (("old.jsonl", result.to_json() + "\n"), ("new.jsonl", None)):
+        path = tmp_path / name
+        with output.claim_jsonl(path) as out, monkeypatch.context() as patch:
+            patch.setattr(output, "make_private", refuses)
+            for _ in range(2):
+                with pytest.raises(OutputError, match="not yours"):
+                    out.write(engine.screen(b""))
+        assert (path.read_text() if path.exists() else None) == held
+
+
 @pytest.mark.parametrize("wrong", ["done", None, True, {"complete"}])
 def test_a_run_ends_in_one_of_three_ways(engine, tmp_path, wrong):
     """Another is refused, and the log can be closed by one of them still."""

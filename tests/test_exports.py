@@ -1,9 +1,11 @@
 """The package's face: its names, its layers, and what importing it costs."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
+from itertools import accumulate
 from pathlib import Path
 
 import screener
@@ -81,6 +83,25 @@ def test_imports_run_one_way():
     assert wrong == []
 
 
+def test_no_imports_run_in_a_circle():
+    """Else it hangs on what a program imports first whether they fail. What a package's own modules
+    need of it aside, a module needs the packages that what it imports lies in.
+    """
+    paths = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        paths[".".join(parts).removesuffix(".__init__")] = path
+    needs = {name: set() for name in paths}
+    for own, path in paths.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    way = accumulate(f"{node.module}.{alias.name}".split("."), "{}.{}".format)
+                    needs[own] |= {one for one in way if not f"{own}.".startswith(f"{one}.")}
+
+    graphlib.TopologicalSorter(needs).prepare()
+
+
 def test_every_module_has_a_layer():
     """LAYERS names what there is, and nothing that is gone."""
     files = set(PACKAGE.glob("*.py")) | set(PACKAGE.glob("*/__init__.py"))
@@ -99,7 +120,7 @@ def test_no_statement_numbers_its_places():
     """Python 3.12.0 to 3.12.3 warns of each `?1` that is given a sequence: where warnings are
     errors, no list would open.
     """
-    sources = {path.name: path.read_text() for path in PACKAGE.rglob("*.py")}
+    sources = {str(path): path.read_text() for path in PACKAGE.rglob("*.py")}
     assert [name for name, text in sources.items() if re.search(r"[ (=]\?\d", text)] == []
 
 

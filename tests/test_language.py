@@ -128,7 +128,7 @@ def unmarked(source):
 
 def test_whatever_is_raised_is_marked_for_translation():
     """No sentence that can reach a terminal from these commands is in English alone."""
-    hidden = {path.name: unmarked(path.read_text("utf-8")) for path in messages.sources(PACKAGE)}
+    hidden = {str(path): unmarked(path.read_text("utf-8")) for path in messages.sources(PACKAGE)}
     assert {name: lines for name, lines in hidden.items() if lines} == {}
     assert unmarked('raise HotlineError("x")\nraise A(f"{x}")\nraise UnreadError("a", "b")') == [
         1, 2, 3,

@@ -694,6 +694,6 @@ def test_the_name_of_an_item_is_no_number(engine):
         with pytest.raises(HashError, match="inputs are a list of names"):
             engine.match_many([one, one], inputs=wrong)
 
-    named = engine.match_many([one, one, one], inputs=["a", Path("b"), None])
-
-    assert [result.input for result in named] == ["a", "b", None]
+    for inputs in (["a", Path("b"), None], dict.fromkeys(["a", "b", None]).keys()):
+        named = engine.match_many([one, one, one], inputs=inputs)
+        assert [result.input for result in named] == ["a", "b", None]

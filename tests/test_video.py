@@ -29,11 +29,11 @@ from screener.hashing import pdq
 from screener.media import opening, video
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
+from screener.media.timing import Clock, Grid, Losses
 from screener.media.video import containers, following, pyav, walk
 from screener.media.video.bars import Bars
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
-from screener.media.video.timing import Clock, Grid, Losses
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 

@@ -18,11 +18,11 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media import video
 from screener.media.sampling import Sampling
+from screener.media.timing import Losses
 from screener.media.video import crew, following, pyav
 from screener.media.video.order import Order
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
-from screener.media.video.timing import Losses
 
 LISTED = 9  # the scene that is listed
 

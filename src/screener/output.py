@@ -42,10 +42,10 @@ class JsonLines:
         """Take away what is not to stay of a file that was only claimed, before the first line."""
         if self._begun or self._claimed is None:
             return
-        self._begun = True
         if self._claimed.regular:  # a device keeps the mode that others need
             make_private(self._name, self._claimed.descriptor)
             os.ftruncate(self._claimed.descriptor, self._kept)
+        self._begun = True
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""

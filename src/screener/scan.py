@@ -102,8 +102,9 @@ def told_by(
     if cache is not None:
         check_open(cache)
     if finished is not None and not isinstance(finished, Finished):
-        found = type(finished).__name__
-        raise TypeError(f"finished is that of output.resume_jsonl(path, engine), not {found}")
+        raise TypeError(
+            f"finished is that of output.resume_jsonl, and not {type(finished).__name__}"
+        )
     if metrics is not None and not callable(metrics):
         raise TypeError(f"metrics is called with what is counted, and not {type(metrics).__name__}")
     check_memory(engine.policy, engine.kinds)

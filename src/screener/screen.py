@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -315,10 +315,11 @@ def _hashes(item: Any) -> tuple[Hash, ...]:
 
 
 def _names(given: Any) -> list[Any]:
-    """The names of several items; HashError for one alone, whose letters would be names, and for
-    what has no order.
+    """The names of several items; HashError for one alone, whose letters would be names, for a set,
+    which has no order, and for what says more than names.
     """
-    if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
+    alone = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    if alone or isinstance(given, set | frozenset | Mapping):
         raise HashError(f"inputs are a list of names, one an item, and not {type(given).__name__}")
     return list(given)
 

@@ -50,7 +50,6 @@ class AuditLog:
         """
         if self.begun:
             raise OutputError("this run of the audit log has begun: open_log begins another")
-        self.begun = True
         self._file.begin()
         policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
         lists = [
@@ -58,7 +57,11 @@ class AuditLog:
             for one in engine.lists
         ]
         before = {"unheaded": self._file.unheaded} if self._file.unheaded else {}
-        self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS), **before)
+        lines = self._file.lines
+        try:
+            self._file.append("open", policy=policy, lists=lists, versions=dict(VERSIONS), **before)
+        finally:  # a run of which no line is there is not to have one that ends it
+            self.begun = self._file.lines > lines
         self._file.write_head()
 
     def write(self, result: Result) -> None:

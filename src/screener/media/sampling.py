@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from screener.media.video.timing import EARLY, SHORT, Grid
+from screener.media.timing import EARLY, SHORT, Grid
 from screener.whole import real
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")

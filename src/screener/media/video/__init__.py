@@ -23,9 +23,9 @@ from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
+from screener.media.timing import Grid
 from screener.media.video import carried, containers, editlist, following, tail, transport
 from screener.media.video.stream import Stream
-from screener.media.video.timing import Grid
 from screener.media.video.walk import Walk
 
 

@@ -15,10 +15,10 @@ from av.container import InputContainer
 from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
+from screener.media.timing import BACK, Grid
 from screener.media.video import containers, crew, following, fragments, luma
 from screener.media.video.order import Order
 from screener.media.video.stream import Length, Lost, Still
-from screener.media.video.timing import BACK, Grid
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
 # lists of further files to open.

@@ -15,10 +15,10 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.media.limits import Limits
 from screener.media.picture import Frame
 from screener.media.sampling import Sampling
+from screener.media.timing import Clock, Grid, Losses
 from screener.media.video import containers, means
 from screener.media.video.bars import Bars
 from screener.media.video.stream import Lost, Still, Stream
-from screener.media.video.timing import Clock, Grid, Losses
 
 # Frames, and pixels of them, that are held to learn from before the first of them is given.
 _AHEAD = 256
