@@ -195,9 +195,9 @@ class Worker(Generic[T]):
             return self._seconds
         number, again = self._again
         begun = again if number == self._mark.number else since
-        left = begun + self._seconds - time.monotonic()
+        now = time.monotonic()
         # None begins in a time to come: a file that has taken over its process says so.
-        return left if left <= self._seconds else 0.0
+        return begun + self._seconds - now if begun <= now else 0.0
 
     def _is_late(self, number: int) -> bool:
         """Whether the errand of that number is under way and has had its time. Where the scan had
