@@ -9,7 +9,7 @@
 namespace screener {
 namespace {
 
-constexpr double kSummed = 1.01;  // and of sums of 64 absolute values in float32
+constexpr double kSummed = 1.01;  // for the roundings of sums of 64 absolute values in float32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kHalf = kPdqBits / 2;
 constexpr int kMostPairs = 32;

@@ -44,8 +44,7 @@ inline LanesTile enter(Lanes& lanes) {
 
 // What sums are divided by. With high = 1 / count, rounded, and low = 1 / count − high, rounded,
 // the correctly rounded quotient is fma(sum, high, sum · low), for counts up to kMostCounted
-// (docs/pdq.md says why). Where a box has no output, the count is infinite and
-// the others are zero.
+// (docs/pdq.md says why). Where a box has no output, the count is infinite and the others are zero.
 struct BoxCounts {
   const float* counts;
   const float* high;

@@ -1,5 +1,5 @@
 // The module: the files beside this one are all that knows Python. Arrays in, arrays out, the GIL
-// released for the whole call.
+// released for the whole of what takes long; what takes microseconds a picture keeps it.
 #include "module.h"
 
 #include <nanobind/stl/string.h>
