@@ -21,7 +21,7 @@ from screener.calibrate.copies import Copies
 from screener.calibrate.edits import EDITS
 from screener.calibrate.page import claimed, in_a_million, in_percent, page
 from screener.calibrate.recall import Again
-from screener.errors import ListError, MediaError, PolicyError, ScreenerError
+from screener.errors import ListError, MediaError, OutputError, PolicyError, ScreenerError
 from screener.hashed import Hashed, hash_item
 from screener.hashing.hash import KINDS
 from screener.hotline import notice_files, status_page
@@ -301,6 +301,19 @@ def test_a_full_disk_is_told_with_the_name_of_the_page(tmp_path):
     with pytest.raises(OSError, match="No space left") as told, claimed(full) as put:
         put("<!doctype html>")
     assert told.value.filename == str(full)
+
+
+def test_a_page_that_must_not_be_begun_leaves_nothing(tmp_path, monkeypatch):
+    """Where its mode is refused, as by a disk that has none, no empty file stays."""
+
+    def refused(path, descriptor):
+        raise OutputError("refused")
+
+    monkeypatch.setattr("screener.calibrate.page.make_private", refused)
+    with pytest.raises(OutputError, match="refused"), claimed(tmp_path / "page.html") as put:
+        put("a page")
+
+    assert not any(tmp_path.iterdir())
 
 
 def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):

@@ -50,10 +50,10 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     def put(text: str) -> None:
         nonlocal written
-        written = True
         if taken.regular:
             make_private(path, taken.descriptor)
             os.ftruncate(taken.descriptor, 0)
+        written = True
         with open(taken.descriptor, "wb", closefd=False) as stream:
             stream.write(text.encode("utf-8", "backslashreplace"))
 
