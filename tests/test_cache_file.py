@@ -59,10 +59,26 @@ def refused_here(*call):
     return " ".join(done.stderr.split())
 
 
-def test_a_cache_that_does_more_than_hold_data_is_refused(filled):
-    """A trigger, say, which is run when an input is forgotten."""
+@pytest.mark.parametrize(
+    ("made", "row"),
+    [
+        ("TRIGGER x AFTER DELETE ON inputs BEGIN DELETE FROM codes; END", "type = 'trigger'"),
+        ("TRIGGER x AFTER DELETE ON inputs BEGIN DELETE FROM codes; END", "type = 'Trigger'"),
+        ("VIEW x AS SELECT 1", "type = 'VIEW'"),
+        ("VIEW x AS SELECT 1", "type = CAST('view' AS BLOB)"),
+        ("VIRTUAL TABLE x USING fts5(y)", "rootpage = CAST('0' AS BLOB)"),
+        ("VIRTUAL TABLE x USING fts5(y)", "type = 'TABLE'"),
+    ],
+)
+def test_a_cache_that_does_more_than_hold_data_is_refused(filled, made, row):
+    """A trigger, say, which is run when an input is forgotten; SQLite reads the rows of a schema
+    whatever the case of their type, and also where a text is bytes.
+    """
     with contextlib.closing(sqlite3.connect(filled)) as connection:
-        connection.execute("CREATE TRIGGER t AFTER DELETE ON inputs BEGIN DELETE FROM codes; END")
+        connection.execute(f"CREATE {made}")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"UPDATE sqlite_master SET {row} WHERE name = 'x'")
+        connection.commit()
     with pytest.raises(OutputError, match="a view, a trigger or a virtual table"):
         HashCache.open(filled, keep=0)
 
