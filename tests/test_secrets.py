@@ -324,11 +324,12 @@ def test_a_list_from_elsewhere_commands_no_terminal(known, run):
     goes out, and nothing is taken for markup.
     """
     columns = ("generations what", "imports format", "records state", "records said",
-               "hashes kind", "hashes quality", "quarantine line")  # fmt: skip
+               "hashes kind", "hashes quality", "quarantine line", "quarantine released")  # fmt: skip
     for column in columns:
         table, name = column.split()
         added = "\x1b[31m\u202e[link=x]\x07"
-        spoilt(known.path / "records.sqlite", f"UPDATE {table} SET {name} = {name} || '{added}'")
+        changed = f"UPDATE {table} SET {name} = coalesce({name}, '') || '{added}'"
+        spoilt(known.path / "records.sqlite", changed)
     told = ""
     for call in (("log",), ("show", "e1"), ("show", "e2"), ("quarantine",)):
         code, said = run(call[0], known.path, *call[1:])

@@ -171,7 +171,7 @@ def print_quarantine(
     shown = _few(sorted(rows, key=lambda row: row.released is not None))
     for row in shown:
         can = "possible" if row.releasable else "-"
-        done = can if row.released is None else f"generation {row.released}"
+        done = can if row.released is None else f"generation {_safe(row.released)}"
         why = _safe(_trouble(row))
         table.add_row(str(row.id), _safe(row.file), _safe(row.line), _safe(row.source), why, done)
     console.print(table if rows else "no rows were set aside")
