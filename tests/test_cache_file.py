@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from command import refused, screener
 
 from screener import HashCache, Policy, Screener, rescan, scan
+from screener.cache import file as cache_file
 from screener.cli import cli
 from screener.errors import OutputError, PolicyError
 from screener.media.source import Name
@@ -150,6 +151,25 @@ def test_what_is_kept_outlives_the_process_though_another_has_closed_the_cache(f
             pass
         subprocess.run([sys.executable, "-c", close_it], check=True)
         assert {path.name for path in tmp_path.glob("c-*")} == {"c-shm", "c-wal"}
+
+
+def test_a_cache_that_is_being_closed_is_open_still(filled):
+    """For SQLite has locks on it until it has taken the log beside the file away: another thread
+    that opened it meanwhile, and closed a descriptor of its own, would take them.
+    """
+    told = []
+
+    class Closing:
+        def close(self):
+            told.append(cache_file._is_open_here(filled))
+
+    with HashCache.open(filled) as cache:
+        connection, cache._file._connection = cache._file._connection, Closing()
+        cache._file.close()
+        connection.close()
+
+    assert told == [True]
+    assert not cache_file._is_open_here(filled)
 
 
 def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
