@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -439,8 +440,9 @@ def test_a_damaged_line_counts_for_nothing(results, tmp_path):
     without = {name: value for name, value in line.items() if name != "mtime_ns"}
     odd = [
         without, line | {"policy": []}, line | {"reason": []}, line | {"media": 5},
-        line | {"bytes": 10**400},
-        line | {"lists": [{}]}, line | {"same": 5},
+        line | {"bytes": 10**400}, line | {"bytes": -(10**400)},
+        line | {"lists": [{}]}, line | {"same": 5}, line | {"same": [math.inf]},
+        line | {"archives": [math.inf]},
     ]  # fmt: skip
     for wrong in (
         {"list": None}, {"source": None}, {"entry": None}, {"state": []}, {"kind": []},
